@@ -1,0 +1,152 @@
+"""What every algorithm of the provider has in common: declaration, help, errors, progress and cancel."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingException, QgsProcessingParameterDefinition
+from qgis.PyQt.QtGui import QIcon
+from sm_toolbox.errors import Cancelled, ToolboxError
+from sm_toolbox.progress import Progress
+
+ICONS = Path(__file__).parent.parent / "resources" / "icons"
+HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox#"
+GROUPS = {
+    "predictors": "Predictors",
+    "timeseries": "Time series",
+    "merging": "Product merging",
+    "stations": "Stations",
+    "modelling": "Modelling",
+    "validation": "Validation",
+    "tools": "Tools",
+}
+
+
+class FeedbackProgress(Progress):
+    """Passes progress and messages on to Processing, and hears its Cancel."""
+
+    def __init__(self, feedback):
+        self._feedback = feedback
+
+    def set_fraction(self, fraction: float) -> None:
+        self._feedback.setProgress(100 * fraction)
+
+    def info(self, text: str) -> None:
+        self._feedback.pushInfo(text)
+
+    def warning(self, text: str) -> None:
+        self._feedback.pushWarning(text)
+
+    def is_cancelled(self) -> bool:
+        return self._feedback.isCanceled()
+
+
+class ToolboxAlgorithm(QgsProcessingAlgorithm):
+    """Base of all algorithms.
+
+    A subclass states NAME (the public id), TITLE, GROUP, SUMMARY (one sentence), DETAILS, TAGS and NEEDS (names of
+    the libraries it imports), and writes `declare`, `prepare` and `run`.
+    """
+
+    NAME = TITLE = GROUP = SUMMARY = DETAILS = ""
+    TAGS: tuple[str, ...] = ()
+    NEEDS: tuple[str, ...] = ()
+
+    def declare(self) -> None:
+        """Add parameters and outputs, with `self.add` and `self.addOutput`."""
+        raise NotImplementedError
+
+    def prepare(self, parameters, context) -> object:
+        """Resolve layers to plain Python in the main thread; what is returned is handed to `run`."""
+        raise NotImplementedError
+
+    def run(self, inputs, parameters, context, progress: Progress) -> dict:
+        """Do the work in a background thread and return the outputs by key."""
+        raise NotImplementedError
+
+    def add(self, parameter: QgsProcessingParameterDefinition, text: str, advanced: bool = False) -> None:
+        """Add a parameter with its help."""
+        parameter.setHelp(text)
+        if advanced:
+            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        self.addParameter(parameter)
+
+    # What QGIS asks for -------------------------------------------------------------------------------------------
+
+    def initAlgorithm(self, configuration=None):
+        self.declare()
+
+    def createInstance(self):
+        return type(self)()
+
+    def name(self):
+        return self.NAME
+
+    def displayName(self):
+        return self.TITLE
+
+    def group(self):
+        return GROUPS[self.GROUP]
+
+    def groupId(self):
+        return self.GROUP
+
+    def tags(self):
+        return ["soil moisture", *self.TAGS]
+
+    def icon(self):
+        own = ICONS / f"{self.GROUP}.svg"
+        return QIcon(str(own if own.exists() else ICONS / "smtoolbox.svg"))
+
+    def svgIconPath(self):
+        own = ICONS / f"{self.GROUP}.svg"
+        return str(own if own.exists() else ICONS / "smtoolbox.svg")
+
+    def helpUrl(self):
+        return HELP_URL + self.NAME
+
+    def shortDescription(self):
+        return self.SUMMARY
+
+    def shortHelpString(self):
+        rows = [f"<p><b>{d.description()}</b> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()]
+        return f"<p>{self.SUMMARY}</p>{self.DETAILS}<h3>Parameters</h3>{''.join(rows)}"
+
+    def canExecute(self):
+        """Say which library is missing; QGIS shows it instead of running the algorithm."""
+        missing = [library for library in self.NEEDS if importlib.util.find_spec(library) is None]
+        if not missing:
+            return True, ""
+        return False, (
+            f"{self.TITLE} needs the Python libraries {', '.join(missing)}, which QGIS's Python does not have. "
+            "Run 'Soil Moisture Toolbox > Tools > Check installation': it says how to get them on this computer."
+        )
+
+    def prepareAlgorithm(self, parameters, context, feedback):
+        try:
+            self._inputs = self.prepare(parameters, context)
+        except ToolboxError as error:
+            raise QgsProcessingException(str(error)) from error
+        return True
+
+    def processAlgorithm(self, parameters, context, feedback):
+        progress = FeedbackProgress(feedback)
+        try:
+            progress.check()
+            return self.run(self._inputs, parameters, context, progress)
+        except Cancelled:
+            # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
+            feedback.pushInfo("Cancelled; no output was written.")
+            return {}
+        except ToolboxError as error:
+            raise QgsProcessingException(str(error)) from error
+        except MemoryError as error:
+            raise QgsProcessingException("There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, or work on a smaller extent.") from error
+        finally:
+            self._inputs = None
+
+
+def qgis_version() -> int:
+    """Return QGIS's version as a number, 32216 for 3.22.16."""
+    return Qgis.QGIS_VERSION_INT

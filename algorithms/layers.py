@@ -1,0 +1,236 @@
+"""Between Processing's parameters and plain Python: layers to paths and tables, tables to layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+from qgis.core import (
+    NULL,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFeatureSink,
+    QgsField,
+    QgsFields,
+    QgsGeometry,
+    QgsMapLayer,
+    QgsPointXY,
+    QgsProcessingUtils,
+    QgsRasterLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.times import Time
+
+
+def raster_sources(algorithm, parameters, key, context):
+    """Resolve a multiple-layers parameter to `Source` objects.
+
+    Raises
+    ------
+    InputError
+        Where a layer cannot be loaded: Processing itself would leave it out without a word.
+    """
+    layers = algorithm.parameterAsLayerList(parameters, key, context)
+    asked = parameters.get(key)
+    asked = asked if isinstance(asked, (list, tuple)) else [asked]
+    if len(layers) < len(asked):
+        lost = [str(item) for item in asked if isinstance(item, str) and QgsProcessingUtils.mapLayerFromString(item, context) is None]
+        raise InputError(f"{key}: cannot be loaded as a raster: {', '.join(lost) or asked}. Check the path and that QGIS can show the file.")
+    return [source_of(layer, key) for layer in layers]
+
+
+def raster_source(algorithm, parameters, key, context):
+    """Resolve a raster parameter to a `Source`, or None where it is optional and not set."""
+    if parameters.get(key) is None:
+        return None
+    layer = algorithm.parameterAsRasterLayer(parameters, key, context)
+    if layer is None:
+        raise InputError(f"{key}: '{parameters[key]}' cannot be loaded as a raster. Check the path and that QGIS can show the file.")
+    return source_of(layer, key)
+
+
+def source_of(layer: QgsMapLayer, key: str):
+    """Return the file behind a raster layer, with the layer's name and temporal range."""
+    from sm_toolbox.raster.bands import Source
+
+    if not isinstance(layer, QgsRasterLayer) or layer.dataProvider() is None or layer.dataProvider().name() != "gdal":
+        raise InputError(f"{key}: the layer '{layer.name()}' is not a raster file. Export it as GeoTIFF first (Layer > Save as).")
+    temporal = layer.temporalProperties()
+    time = None
+    if temporal.isActive() and temporal.mode() == temporal.TemporalMode.ModeFixedTemporalRange:
+        begin = temporal.fixedTemporalRange().begin()
+        if begin.isValid():
+            time = _time(begin)
+    # QGIS 3.22 marks layers it takes for temporal; a path may carry '|option:' parts for GDAL's open options.
+    return Source(layer.source().split("|")[0], layer.name(), time)
+
+
+def _time(value: QDateTime) -> Time:
+    start = _naive_utc(value)
+    midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
+    return Time(start, "day" if midnight else "second")
+
+
+def _naive_utc(value: QDateTime) -> datetime:
+    if value.timeSpec() in (Qt.TimeSpec.OffsetFromUTC, Qt.TimeSpec.TimeZone):
+        value = value.toUTC()
+    return value.toPyDateTime().replace(tzinfo=None)
+
+
+@dataclass
+class LayerTable:
+    """A vector layer as columns.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name, for messages.
+    columns : dict of str to list
+        Attributes as Python values: None for NULL, `datetime.date` and `datetime.datetime` (UTC) for dates.
+    fields : QgsFields
+    geometries : list of QgsGeometry
+        One per row; empty where the layer has none.
+    x, y : ndarray of float
+        Coordinates in `crs`; NaN where a row has no point.
+    crs : QgsCoordinateReferenceSystem
+    """
+
+    name: str
+    columns: dict
+    fields: QgsFields
+    geometries: list
+    x: np.ndarray
+    y: np.ndarray
+    crs: QgsCoordinateReferenceSystem
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def open_source(algorithm, parameters, key, context):
+    """Open a feature source in the main thread; it is read later with `read_table`."""
+    source = algorithm.parameterAsSource(parameters, key, context)
+    if source is None:
+        raise InputError(f"{key}: '{parameters.get(key)}' cannot be loaded as a vector layer. Check the path, and for a text file that it was added as a layer.")
+    return source
+
+
+def read_table(source, progress: Progress, points: bool) -> LayerTable:
+    """Read a feature source.
+
+    Parameters
+    ----------
+    source : QgsProcessingFeatureSource
+    progress : Progress
+    points : bool
+        Whether every row must be a point, in a known CRS.
+    """
+    name, crs = source.sourceName(), source.sourceCrs()
+    if points:
+        if QgsWkbTypes.geometryType(source.wkbType()) != QgsWkbTypes.GeometryType.PointGeometry:
+            raise InputError(f"The layer '{name}' has no points. Load a table as points with 'Create points layer from table' first.")
+        if not crs.isValid():
+            raise InputError(f"The layer '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' or 'Assign projection'.")
+    names = source.fields().names()
+    columns: dict = {field: [] for field in names}
+    geometries, xs, ys = [], [], []
+    for number, feature in enumerate(source.getFeatures()):
+        if number % 2000 == 0:
+            progress.check()
+        for field, value in zip(names, feature.attributes()):
+            columns[field].append(_python_value(value))
+        geometry = feature.geometry()
+        geometries.append(geometry)
+        point = None if geometry.isNull() else geometry.constGet()
+        if point is not None and geometry.isMultipart():
+            point = point.geometryN(0) if point.numGeometries() == 1 else None
+        is_point = point is not None and QgsWkbTypes.flatType(point.wkbType()) == QgsWkbTypes.Type.Point and not point.isEmpty()
+        xs.append(point.x() if is_point else np.nan)
+        ys.append(point.y() if is_point else np.nan)
+    if not xs:
+        raise InputError(f"The layer '{name}' has no rows. Check its filter and, where 'Selected features only' is set, the selection.")
+    return LayerTable(name, columns, source.fields(), geometries, np.array(xs, float), np.array(ys, float), crs)
+
+
+def _python_value(value):
+    if value is None or value == NULL:
+        return None
+    if isinstance(value, QDateTime):
+        return _naive_utc(value) if value.isValid() else None
+    if isinstance(value, QDate):
+        return date(value.year(), value.month(), value.day()) if value.isValid() else None
+    return value
+
+
+# QVariant's types became QMetaType's in QGIS 3.38; both names still work for QgsField up to 3.44.
+NUMBER, INTEGER, TEXT = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String
+
+
+def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None):
+    """Write rows into a sink in one go, once everything has been computed.
+
+    Parameters
+    ----------
+    rows : iterable of sequence
+        Attribute values in the order of the fields; NaN becomes NULL.
+    geometries : sequence of QgsGeometry, or empty for a table
+
+    Returns
+    -------
+    str or None
+        The layer's id or path; None where the optional output is not asked for.
+    """
+    if parameters.get(key) is None and key in optional_outputs(algorithm):
+        return None
+    progress.check()
+    kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
+    sink, destination = algorithm.parameterAsSink(parameters, key, context, fields, kind, crs)
+    if sink is None:
+        raise OutputError(f"{key}: the layer '{parameters.get(key)}' cannot be created. Check that the folder exists and that no program has the file open.")
+    for number, row in enumerate(rows):
+        feature = QgsFeature(fields)
+        feature.setAttributes([_attribute(value) for value in row])
+        if geometries:
+            feature.setGeometry(geometries[number])
+        if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+            error = sink.lastError()
+            del sink
+            if os.path.isfile(destination):
+                os.remove(destination)
+            raise OutputError(f"{key}: row {number + 1} could not be written to '{destination}' ({error}). Nothing was kept. Check the free space of the disk.")
+    if not sink.flushBuffer():
+        raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
+    return destination
+
+
+def optional_outputs(algorithm) -> set:
+    """Return the keys of destination parameters that may be left out."""
+    return {d.name() for d in algorithm.destinationParameterDefinitions() if d.flags() & d.Flag.FlagOptional}
+
+
+def _attribute(value):
+    if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, datetime):
+        return QDateTime(value.year, value.month, value.day, value.hour, value.minute, value.second, 0, Qt.TimeSpec.UTC)
+    if isinstance(value, date):
+        return QDate(value.year, value.month, value.day)
+    return value
+
+
+def new_field(name: str, kind=NUMBER) -> QgsField:
+    """Return a field of a new layer."""
+    return QgsField(name, kind)
+
+
+def point_geometry(x: float, y: float) -> QgsGeometry:
+    """Return a point."""
+    return QgsGeometry.fromPointXY(QgsPointXY(x, y))

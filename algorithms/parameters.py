@@ -1,0 +1,103 @@
+"""Short ways to say the parameters that many algorithms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+_ANY_FIELD = QgsProcessingParameterField.DataType.Any
+
+
+def rasters(key, label, optional=False):
+    """Any number of single- or multi-band rasters."""
+    return QgsProcessingParameterMultipleLayers(key, label, QgsProcessing.SourceType.TypeRaster, optional=optional)
+
+
+def raster(key, label, optional=False):
+    """One raster."""
+    return QgsProcessingParameterRasterLayer(key, label, optional=optional)
+
+
+def points(key, label):
+    """A point layer."""
+    return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVectorPoint])
+
+
+def table(key, label):
+    """A vector layer or table without geometry."""
+    return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVector])
+
+
+def field(key, label, parent, default=None, optional=False, multiple=False, numeric=False):
+    """A field, or several, of a layer parameter."""
+    kind = QgsProcessingParameterField.DataType.Numeric if numeric else _ANY_FIELD
+    return QgsProcessingParameterField(key, label, default, parent, kind, multiple, optional)
+
+
+def number(key, label, default=None, minimum=None, maximum=None, optional=False):
+    """A real number."""
+    return _number(QgsProcessingParameterNumber.Type.Double, key, label, default, minimum, maximum, optional)
+
+
+def integer(key, label, default=None, minimum=None, maximum=None, optional=False):
+    """A whole number."""
+    return _number(QgsProcessingParameterNumber.Type.Integer, key, label, default, minimum, maximum, optional)
+
+
+def _number(kind, key, label, default, minimum, maximum, optional):
+    parameter = QgsProcessingParameterNumber(key, label, kind, default, optional)
+    if minimum is not None:
+        parameter.setMinimum(minimum)
+    if maximum is not None:
+        parameter.setMaximum(maximum)
+    return parameter
+
+
+def choice(key, label, options: Iterable[str], default, multiple=False, optional=False):
+    """One or more of a list of words; the words themselves are the values (`--MODEL=random_forest`)."""
+    return QgsProcessingParameterEnum(key, label, list(options), multiple, default, optional, True)
+
+
+def text(key, label, default=None, optional=True):
+    """A line of text."""
+    return QgsProcessingParameterString(key, label, default, False, optional)
+
+
+def raster_output(key, label, optional=False):
+    """A raster to write."""
+    return QgsProcessingParameterRasterDestination(key, label, optional=optional, createByDefault=not optional)
+
+
+def layer_output(key, label, optional=False, geometry=QgsProcessing.SourceType.TypeVectorAnyGeometry):
+    """A vector layer or table to write."""
+    return QgsProcessingParameterFeatureSink(key, label, geometry, None, optional, not optional)
+
+
+def file_output(key, label, file_filter, optional=False):
+    """A file to write."""
+    return QgsProcessingParameterFileDestination(key, label, file_filter, None, optional, True)
+
+
+def report_output():
+    """The HTML report; it may be skipped."""
+    return file_output("REPORT", "Report", "HTML files (*.html)", optional=True)
+
+
+def number_outputs(algorithm, **labels: str) -> None:
+    """Declare numbers that an algorithm returns, so that the modeler can chain them."""
+    for key, label in labels.items():
+        algorithm.addOutput(QgsProcessingOutputNumber(key, label))

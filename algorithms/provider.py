@@ -1,0 +1,48 @@
+"""The Processing provider `smtoolbox`: the table of all algorithms."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from .base import ICONS
+
+# One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
+ALGORITHMS = (
+    "predictors.terrainindices",
+    "stations.samplepredictors",
+    "modelling.trainmodel",
+    "modelling.predictraster",
+    "validation.validatestations",
+    "tools.checkinstallation",
+    "tools.demodata",
+)
+MODELS = Path(__file__).parent.parent / "resources" / "models"
+
+
+class SoilMoistureProvider(QgsProcessingProvider):
+    """Offers the algorithms of the Soil Moisture Toolbox and the models made of them."""
+
+    def id(self):
+        return "smtoolbox"
+
+    def name(self):
+        return "Soil Moisture Toolbox"
+
+    def icon(self):
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self):
+        return str(ICONS / "smtoolbox.svg")
+
+    def loadAlgorithms(self):
+        for module in ALGORITHMS:
+            self.addAlgorithm(importlib.import_module(f".{module}", __package__).Algorithm())
+        for path in sorted(MODELS.glob("*.model3")):
+            model = QgsProcessingModelAlgorithm()
+            if model.fromFile(str(path)):
+                model.setSourceFilePath(str(path))
+                self.addAlgorithm(model)

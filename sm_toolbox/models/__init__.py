@@ -1,0 +1,1 @@
+"""Models: splits, training, importance, the model file and prediction."""

@@ -1,0 +1,1 @@
+"""Predictors from terrain and satellite layers."""

@@ -1,0 +1,51 @@
+"""How long-running functions report progress, speak to the user and hear Cancel."""
+
+from __future__ import annotations
+
+from sm_toolbox.errors import Cancelled
+
+
+class Progress:
+    """A silent progress that is never cancelled; callers subclass it to show progress in their own way."""
+
+    def set_fraction(self, fraction: float) -> None:
+        """Take the share of the work that is done, 0 to 1."""
+
+    def info(self, text: str) -> None:
+        """Take a line for the log."""
+
+    def warning(self, text: str) -> None:
+        """Take something the user should know before trusting the result."""
+
+    def is_cancelled(self) -> bool:
+        """Say whether the user asked to stop."""
+        return False
+
+    def check(self) -> None:
+        """Raise `Cancelled` where the user asked to stop."""
+        if self.is_cancelled():
+            raise Cancelled
+
+    def part(self, start: float, stop: float) -> Progress:
+        """Return a progress whose 0 to 1 is `start` to `stop` of this one."""
+        return _Part(self, start, stop)
+
+
+class _Part(Progress):
+    def __init__(self, whole: Progress, start: float, stop: float):
+        self._whole, self._start, self._stop = whole, start, stop
+
+    def set_fraction(self, fraction: float) -> None:
+        self._whole.set_fraction(self._start + (self._stop - self._start) * fraction)
+
+    def info(self, text: str) -> None:
+        self._whole.info(text)
+
+    def warning(self, text: str) -> None:
+        self._whole.warning(text)
+
+    def is_cancelled(self) -> bool:
+        return self._whole.is_cancelled()
+
+
+SILENT = Progress()

@@ -1,0 +1,232 @@
+"""Band = (variable, time | None, source): how a raster band gets its name and its time."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.times import Time, parse_time, time_in_name
+
+_CF_UNITS = {"days": 86400, "day": 86400, "hours": 3600, "hour": 3600, "minutes": 60, "seconds": 1}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raster file as the user named it.
+
+    Parameters
+    ----------
+    path : str
+        What GDAL opens: a file or a sub-dataset such as `NETCDF:"file.nc":ndvi`.
+    name : str, optional
+        The layer's name for messages; the file's name where it is empty.
+    time : Time, optional
+        The layer's temporal range in QGIS, used for bands whose description carries no time.
+    """
+
+    path: str
+    name: str = ""
+    time: Time | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or os.path.basename(self.path)
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of one raster file: a variable at a time (or static), and where to read it.
+
+    Parameters
+    ----------
+    variable : str
+    time : Time or None
+        None for static bands.
+    source : Source
+    index : int
+        The band's number in the file, from 1.
+    grid : Grid
+    """
+
+    variable: str
+    time: Time | None
+    source: Source
+    index: int
+    grid: Grid
+
+    @property
+    def name(self) -> str:
+        """The band's description: `ndvi`, or `ndvi@2018-06-01` where it is dated."""
+        return band_name(self.variable, self.time)
+
+
+def band_name(variable: str, time: Time | None) -> str:
+    """Return the description of a band: `ndvi`, or `ndvi@2018-06-01` where it is dated."""
+    return variable if time is None else f"{variable}@{time}"
+
+
+def open_raster(source: Source) -> DatasetReader:
+    """Open a raster for reading.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or GDAL cannot read it.
+    """
+    try:
+        return rasterio.open(source.path)
+    except RasterioError as error:
+        raise InputError(f"The raster '{source.label}' ({source.path}) cannot be opened: {error}. Check that the file exists and is a raster that QGIS can show.") from error
+
+
+def read_bands(sources: Iterable[Source]) -> list[Band]:
+    """List the bands of raster files with their variables and times.
+
+    The time of a band is taken from its description (`ndvi@2018-06-01`, or a bare date), else from the layer's temporal
+    range in QGIS, else from NetCDF/CF time metadata, else from a date in the file's name. Where the description is empty the variable is
+    the NetCDF variable or the file's stem without the date.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+
+    Returns
+    -------
+    list of Band
+        In the order of the files and of the bands in them.
+
+    Raises
+    ------
+    InputError
+        Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
+    """
+    bands: list[Band] = []
+    for source in sources:
+        with open_raster(source) as dataset:
+            if dataset.count == 0:
+                hint = "; ".join(dataset.subdatasets[:5])
+                raise InputError(f"The raster '{source.label}' holds no band of its own. Name one of its sub-datasets instead: {hint or 'none found'}.")
+            grid = Grid.of(dataset, source.label)
+            bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
+    _refuse_duplicates(bands)
+    return bands
+
+
+def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:
+    description = (dataset.descriptions[index - 1] or "").strip()
+    tags = dataset.tags(index)
+    variable, time = description, parse_time(description)
+    if time is not None:
+        variable = ""
+    elif "@" in description:
+        variable, _, text = (part.strip() for part in description.rpartition("@"))
+        time = parse_time(text)
+        if time is None:
+            raise InputError(f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss.")
+    stem = _stem(source.path)
+    time = time or source.time or _cf_time(tags, dataset.tags())
+    if not variable:
+        variable = tags.get("NETCDF_VARNAME", "")
+    if time is None or not variable:
+        in_name, rest = (None, stem) if time is not None and variable else time_in_name(stem, source.path)
+        time = time or in_name
+        variable = variable or rest or Path(source.path).parent.name or "band"
+    return variable, time
+
+
+def _stem(path: str) -> str:
+    """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi."""
+    quoted = re.search(r'"([^"]+)"', path)
+    return Path(quoted.group(1) if quoted else path.split("|")[0]).stem
+
+
+def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str]) -> Time | None:
+    value = tags.get("NETCDF_DIM_time")
+    units = re.match(r"(\w+) since (\d{4}-\d{1,2}-\d{1,2})(?:[T ](\d{1,2}:\d{2}(?::\d{2})?))?", file_tags.get("time#units", ""))
+    if value is None or units is None or units.group(1) not in _CF_UNITS:
+        return None
+    year, month, day = (int(part) for part in units.group(2).split("-"))
+    clock = [int(part) for part in (units.group(3) or "0:00").split(":")]
+    start = datetime(year, month, day, *clock) + timedelta(seconds=float(value) * _CF_UNITS[units.group(1)])
+    midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
+    return Time(start, "day" if midnight else "second")
+
+
+def _refuse_duplicates(bands: Sequence[Band]) -> None:
+    seen: dict[tuple[str, Time | None], Band] = {}
+    dated: dict[str, Band] = {}
+    static: dict[str, Band] = {}
+    for band in bands:
+        twin = seen.setdefault((band.variable, band.time), band)
+        if twin is not band:
+            raise InputError(
+                f"Two bands are named '{band.name}': band {twin.index} of '{twin.source.label}' ({twin.source.path}) and band {band.index} of "
+                f"'{band.source.label}' ({band.source.path}). Leave one of the files out, or give the bands different descriptions."
+            )
+        (static if band.time is None else dated).setdefault(band.variable, band)
+    for variable in static.keys() & dated.keys():
+        a, b = static[variable], dated[variable]
+        raise InputError(f"The variable '{variable}' is static in '{a.source.label}' ({a.source.path}) but dated in '{b.source.label}' ({b.source.path}). Give every band of a variable a date, or none.")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The bands of one variable: a single static band, or dated bands sorted by time."""
+
+    variable: str
+    bands: tuple[Band, ...]
+
+    @property
+    def is_static(self) -> bool:
+        return self.bands[0].time is None
+
+    @property
+    def times(self) -> list[Time]:
+        return [band.time for band in self.bands if band.time is not None]
+
+    def nearest(self, time: Time | None, max_gap_days: float) -> int | None:
+        """Return the position of the band nearest in time, within the gap; of equally near ones the earlier.
+
+        A static stack always answers 0. A dated one asked without a time answers None.
+        """
+        if self.is_static:
+            return 0
+        if time is None:
+            return None
+        distance, position = min((time.distance_days(band_time), i) for i, band_time in enumerate(self.times))
+        return position if distance <= max_gap_days else None
+
+
+def stacks(bands: Iterable[Band]) -> dict[str, Stack]:
+    """Group bands by variable, each sorted by time; the variables in the order in which they appear."""
+    groups: dict[str, list[Band]] = {}
+    for band in bands:
+        groups.setdefault(band.variable, []).append(band)
+    return {variable: Stack(variable, tuple(sorted(group, key=lambda band: band.time or _NEVER))) for variable, group in groups.items()}
+
+
+def single_stack(bands: Iterable[Band], role: str) -> Stack:
+    """Return the one stack among bands that must all be of one variable.
+
+    Raises
+    ------
+    InputError
+        Where the bands are of several variables; the message names them and the role (`PRODUCT`).
+    """
+    found = stacks(bands)
+    if len(found) != 1:
+        raise InputError(f"{role} must hold one variable (one static band, or dated bands of the same name), but holds {len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable.")
+    return next(iter(found.values()))
+
+
+_NEVER = Time(datetime(1, 1, 1))

@@ -1,0 +1,251 @@
+"""The block engine: run a pure function over rasters larger than memory, on threads, into outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from rasterio.windows import Window
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.reading import BandReader, resampling_for
+from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter
+
+Blocks = dict[str, np.ndarray]
+Kernel = Callable[[Blocks, Window], np.ndarray]
+
+DEFAULT_MEMORY = 256 * 2**20
+# Blocks of about this many rows keep every thread busy and the progress bar moving; larger ones gain nothing.
+_PREFERRED_CELLS = 512 * 2048
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a raster is cut into blocks.
+
+    Parameters
+    ----------
+    windows : list of Window
+        In the order in which they are written.
+    threads : int
+        Workers that read and compute.
+    in_flight : int
+        Blocks that are in memory at once.
+    """
+
+    windows: list[Window]
+    threads: int
+    in_flight: int
+
+
+def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory: int, threads: int, halo: int = 0) -> Plan:
+    """Cut a grid into blocks so that all that is in memory at once stays within a budget.
+
+    Blocks are whole multiples of the files' tiles, wide before they are high, since strips are read and written faster.
+
+    Parameters
+    ----------
+    grid : Grid
+    tile : (int, int)
+        Rows and columns that are read and written together.
+    bytes_per_cell : float
+        Inputs, outputs and temporaries of one cell of one block.
+    memory : int
+        Budget in bytes.
+    threads : int
+        Workers wanted; fewer are used where the budget does not allow them.
+    halo : int, optional
+        Extra cells around a block that its inputs need.
+    """
+    rows_step, columns_step = (min(size, limit) for size, limit in zip(tile, (grid.height, grid.width)))
+    while True:
+        in_flight = threads + 1
+        budget = memory / in_flight / bytes_per_cell
+        if threads == 1 or budget >= (rows_step + 2 * halo) * (columns_step + 2 * halo):
+            break
+        threads -= 1
+    budget = min(budget, _PREFERRED_CELLS)
+    columns = grid.width
+    if (rows_step + 2 * halo) * (columns + 2 * halo) > budget:
+        columns = max(1, int(budget / (rows_step + 2 * halo) - 2 * halo) // columns_step) * columns_step
+    rows = max(1, int(budget / (columns + 2 * halo) - 2 * halo) // rows_step) * rows_step
+    # A budget below one tile is still kept: reading a tile more than once is slow, running out of memory is worse.
+    while (rows + 2 * halo) * (columns + 2 * halo) > budget and (rows > 1 or columns > 1):
+        if rows >= columns:
+            rows = -(-rows // 2)
+        else:
+            columns = -(-columns // 2)
+    windows = [
+        Window(column, row, min(columns, grid.width - column), min(rows, grid.height - row))
+        for row in range(0, grid.height, rows)
+        for column in range(0, grid.width, columns)
+    ]
+    return Plan(windows, threads, in_flight)
+
+
+def run_blocks(
+    kernel: Kernel,
+    inputs: Mapping[str, Sequence[Band]],
+    outputs: Sequence[RasterOutput],
+    grid: Grid,
+    *,
+    halo: int = 0,
+    scratch_bytes_per_cell: float = 0,
+    memory: int | None = None,
+    threads: int | None = None,
+    resampling: str | None = None,
+    progress: Progress = SILENT,
+) -> list[int]:
+    """Run a kernel over blocks of rasters and write what it returns.
+
+    Parameters
+    ----------
+    kernel : callable
+        `kernel(blocks, window) -> ndarray`: a pure function of the inputs' blocks, float32 (bands, rows + 2 halo, cols + 2 halo) under the
+        inputs' names with NaN where there is no data, and of the block's window (for what depends on the place). It returns
+        float32 (bands, rows, cols), the bands of all outputs one after the other. It is called from several threads at once.
+    inputs : mapping of str to sequence of Band
+        Bands on other grids are warped; the log names the files.
+    outputs : sequence of RasterOutput
+    grid : Grid
+        The grid of the outputs.
+    halo : int, optional
+        Cells around each block that the kernel needs; outside the raster they are NaN.
+    scratch_bytes_per_cell : float, optional
+        Temporaries of the kernel, for the plan.
+    memory : int, optional
+        Budget in bytes for all blocks in memory at once.
+    threads : int, optional
+        Workers; by default all cores.
+    resampling : str, optional
+        How bands on other grids are warped; by default as `resampling_for` says.
+    progress : Progress, optional
+
+    Returns
+    -------
+    list of int
+        The number of valid cells written into each output, over all its bands.
+
+    Raises
+    ------
+    InputError
+        Where all that was written would be without data.
+    OutputError
+        Where an output cannot be written; none is left behind.
+    Cancelled
+        Within a block of the user's Cancel; no output is left behind.
+    """
+    progress.check()
+    readers = {name: BandReader(bands, grid, resampling) for name, bands in inputs.items()}
+    for line in dict.fromkeys(line for reader in readers.values() for line in reader.warnings()):
+        progress.info(line)
+    bands_in, bands_out = (sum(len(item) for item in group) for group in (inputs.values(), [output.bands for output in outputs]))
+    # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
+    bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
+    plan = plan_blocks(grid, _common_tile((tile for reader in readers.values() for tile in reader.tiles()), grid), bytes_per_cell, memory or DEFAULT_MEMORY, threads or os.cpu_count() or 1, halo)
+
+    local = threading.local()
+    opened: list[ExitStack] = []
+
+    def work(window: Window) -> np.ndarray:
+        # GDAL datasets must not be shared between threads: each worker opens its own, once.
+        if not hasattr(local, "datasets"):
+            local.datasets = ExitStack()
+            opened.append(local.datasets)
+            local.open = {name: local.datasets.enter_context(reader.open()) for name, reader in readers.items()}
+        blocks = {name: reader.read(window, halo) for name, reader in local.open.items()}
+        return kernel(blocks, window)
+
+    with rasterio.Env(GDAL_CACHEMAX=64), ExitStack() as stack:
+        writers = [stack.enter_context(_Deferred(RasterWriter(output, grid))) for output in outputs]
+        try:
+            with closing(_in_order(work, plan, progress)) as results:
+                for done, (window, result) in enumerate(results, start=1):
+                    start = 0
+                    for writer in writers:
+                        stop = start + len(writer.raster.output.bands)
+                        writer.raster.write(result[start:stop], window)
+                        start = stop
+                    progress.set_fraction(done / len(plan.windows))
+        finally:
+            for datasets in opened:
+                datasets.close()
+        valid = [writer.raster.valid_cells for writer in writers]
+        if not any(valid):
+            raise InputError(_why_empty(inputs))
+        for writer in writers:
+            writer.raster.finish()
+        # Only when every output is whole does the first one get its name.
+        for writer in writers:
+            writer.keep()
+    return valid
+
+
+class _Deferred:
+    """Keeps a writer's file only where `keep` was called."""
+
+    def __init__(self, raster: RasterWriter):
+        self.raster = raster
+        self._kept = False
+
+    def keep(self) -> None:
+        self.raster.put_in_place()
+        self._kept = True
+
+    def __enter__(self) -> _Deferred:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.raster.discard()
+
+
+def _in_order(work: Callable[[Window], np.ndarray], plan: Plan, progress: Progress) -> Iterator[tuple[Window, np.ndarray]]:
+    """Yield windows with their results in order, reading ahead no further than the plan's memory allows."""
+    pool = ThreadPoolExecutor(plan.threads, thread_name_prefix="smtoolbox")
+    waiting: deque[tuple[Window, Future[np.ndarray]]] = deque()
+    windows = iter(plan.windows)
+    try:
+        while True:
+            while len(waiting) < plan.in_flight and (window := next(windows, None)) is not None:
+                waiting.append((window, pool.submit(work, window)))
+            if not waiting:
+                return
+            progress.check()
+            window, future = waiting.popleft()
+            yield window, future.result()
+            del future
+    finally:
+        for _, future in waiting:
+            future.cancel()
+        pool.shutdown(wait=True)
+
+
+def _common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:
+    """Return rows and columns that suit the outputs' tiles and those of every input."""
+    rows, columns = TILE, TILE
+    for tile_rows, tile_columns in tiles:
+        if math.lcm(rows, tile_rows) <= 4 * TILE:
+            rows = math.lcm(rows, tile_rows)
+        # Strips are decoded whole, whatever part of them is asked for.
+        columns = grid.width if tile_columns >= grid.width else math.lcm(columns, tile_columns)
+    return rows, min(columns, grid.width)
+
+
+def _why_empty(inputs: Mapping[str, Sequence[Band]]) -> str:
+    names = sorted({f"'{band.source.label}'" for bands in inputs.values() for band in bands})
+    return (
+        f"Nothing was written: no cell has data in all that is needed from {', '.join(names)}. Check that the layers overlap, that they are not empty, and that their nodata values are right "
+        "(Layer properties > Information shows extent, minimum and maximum)."
+    )

@@ -1,0 +1,130 @@
+"""Grid = (crs, transform, width, height): what two rasters must share to be compared cell by cell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+from rasterio.transform import array_bounds
+
+from sm_toolbox.errors import InputError
+
+# Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
+# file formats stays far below it, a real shift far above.
+_TOLERANCE_CELLS = 0.01
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A raster's coordinate reference system, geotransform and size.
+
+    Parameters
+    ----------
+    crs : rasterio.crs.CRS
+    transform : affine.Affine
+        From (column, row) to map coordinates, as in rasterio.
+    width, height : int
+        Columns and rows.
+    """
+
+    crs: CRS
+    transform: Affine
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, dataset: DatasetReader, name: str) -> Grid:
+        """Return the grid of an open dataset.
+
+        Raises
+        ------
+        InputError
+            Where the dataset has no CRS or no usable geotransform.
+        """
+        if not dataset.crs:
+            raise InputError(
+                f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save it with "
+                "'Assign projection', so that it is written into the file."
+            )
+        transform = dataset.transform
+        if transform.is_identity or transform.determinant == 0:
+            raise InputError(f"The raster '{name}' has no georeference (its cells have no size or place). Georeference it first.")
+        return cls(dataset.crs, transform, dataset.width, dataset.height)
+
+    @property
+    def cell_size(self) -> tuple[float, float]:
+        """Width and height of a cell in map units, both positive."""
+        t = self.transform
+        return math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in map units."""
+        west, south, east, north = array_bounds(self.height, self.width, self.transform)
+        return min(west, east), min(south, north), max(west, east), max(south, north)
+
+    def metres_per_unit(self, row: float | None = None) -> tuple[float, float]:
+        """Return metres per map unit along x and y, for geographic grids at the latitude of a row (default: the middle).
+
+        Notes
+        -----
+        For geographic coordinates the radii of curvature of the WGS 84 ellipsoid are used: along the parallel
+        N cos φ, along the meridian M.
+        """
+        if not self.crs.is_geographic:
+            factor = float(self.crs.linear_units_factor[1])
+            return factor, factor
+        latitude = (self.transform * (self.width / 2, self.height / 2 if row is None else row + 0.5))[1]
+        return metres_per_degree(latitude)
+
+    def differences(self, other: Grid) -> list[str]:
+        """Say in words how another grid differs from this one; an empty list where the two are the same."""
+        found = []
+        if self.crs != other.crs:
+            found.append(f"CRS {label(other.crs)} instead of {label(self.crs)}")
+        size, other_size = self.cell_size, other.cell_size
+        if not all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(size, other_size)):
+            found.append(f"cell size {other_size[0]:g} × {other_size[1]:g} instead of {size[0]:g} × {size[1]:g}")
+        if (self.width, self.height) != (other.width, other.height):
+            found.append(f"{other.width} × {other.height} cells instead of {self.width} × {self.height}")
+        if not found:
+            corners = [(0, 0), (self.width, 0), (0, self.height), (self.width, self.height)]
+            inverse = ~self.transform
+            shift = max(math.dist(inverse * (other.transform * corner), corner) for corner in corners)
+            if shift > _TOLERANCE_CELLS:
+                found.append(f"shifted by {shift:.2g} cells")
+        return found
+
+    def same_as(self, other: Grid) -> bool:
+        """Say whether two rasters on these grids can be compared cell by cell."""
+        return not self.differences(other)
+
+
+def label(crs: CRS) -> str:
+    """Return a short name of a CRS for messages."""
+    try:
+        code = crs.to_epsg()
+    except Exception:  # a PROJ without its database must not break a message
+        code = None
+    if code:
+        return f"EPSG:{code}"
+    wkt = crs.to_wkt()
+    return wkt.split('"')[1] if '"' in wkt else "unknown"
+
+
+def metres_per_degree(latitude: float) -> tuple[float, float]:
+    """Return metres per degree of longitude and of latitude on the WGS 84 ellipsoid.
+
+    Parameters
+    ----------
+    latitude : float
+        Degrees.
+    """
+    a, e2 = 6378137.0, 0.00669437999014
+    phi = math.radians(latitude)
+    w2 = 1 - e2 * math.sin(phi) ** 2
+    degree = math.pi / 180
+    return degree * a * math.cos(phi) / math.sqrt(w2), degree * a * (1 - e2) / w2**1.5

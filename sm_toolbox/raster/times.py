@@ -1,0 +1,158 @@
+"""Times of bands and observations, each with the length of time it stands for."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sm_toolbox.errors import InputError
+
+_YEARS = range(1900, 2200)
+_ISO = re.compile(
+    r"(?P<y>\d{4})-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ](?P<H>\d{2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d+)?)?"
+    r"(?P<zone>Z|[+-]\d{2}:?\d{2})?)?)?$"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Time:
+    """A moment, a day or a month (UTC).
+
+    Parameters
+    ----------
+    start : datetime
+        The first moment, without time zone (UTC).
+    resolution : {'second', 'day', 'month'}
+        What the time stands for: `2018-06` is the whole month, `2018-06-01` the whole day.
+    """
+
+    start: datetime
+    resolution: str = field(default="day")
+
+    def __str__(self) -> str:
+        if self.resolution == "month":
+            return self.start.strftime("%Y-%m")
+        if self.resolution == "day":
+            return self.start.strftime("%Y-%m-%d")
+        return self.start.strftime("%Y-%m-%dT%H:%M:%S")
+
+    @property
+    def last_day(self) -> datetime:
+        """Midnight at the start of the last day that the time covers."""
+        day = self.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.resolution == "month":
+            return day.replace(day=calendar.monthrange(day.year, day.month)[1])
+        return day
+
+    def distance_days(self, other: Time) -> float:
+        """Return how many days lie between two times; 0 where one lies within the other.
+
+        Two moments differ by their exact difference. Where one of them is a day or a month, whole days are
+        counted, so that an observation at 14:00 is at distance 0 from the map of its day.
+        """
+        if self.resolution == other.resolution == "second":
+            return abs((self.start - other.start).total_seconds()) / 86400
+        first, second = (self, other) if self.start <= other.start else (other, self)
+        midnight = second.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        return float(max(0, (midnight - first.last_day).days))
+
+
+def parse_time(text: str) -> Time | None:
+    """Read an ISO 8601 month, date or date and time; None where the text is not one.
+
+    A time zone is converted to UTC. `2018-06-01T00:00:00` is a moment, `2018-06-01` a day.
+    """
+    match = _ISO.match(text.strip())
+    if match is None:
+        return None
+    part = match.groupdict()
+    try:
+        start = datetime(int(part["y"]), int(part["m"]), int(part["d"] or 1), int(part["H"] or 0), int(part["M"] or 0), int(part["S"] or 0))
+    except ValueError:
+        return None
+    if part["zone"] and part["zone"] != "Z":
+        digits = part["zone"].replace(":", "")
+        offset = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:5]))
+        start -= offset if digits[0] == "+" else -offset
+    if part["H"]:
+        return Time(start, "second")
+    return Time(start, "day" if part["d"] else "month")
+
+
+# The forms a date takes in file names, the most specific first. `A2018152` is the acquisition date of MODIS file
+# names, where a later field is the date of processing: where it is present it alone counts.
+_MODIS = re.compile(r"(?<![A-Za-z0-9])A(?P<y>\d{4})(?P<j>\d{3})(?!\d)")
+_MODIS_PROCESSED = re.compile(r"\.\d{13}(?!\d)")
+_IN_NAMES = (
+    re.compile(r"(?<!\d)(?P<y>\d{4})-?(?P<m>\d{2})-?(?P<d>\d{2})T(?P<H>\d{2}):?-?(?P<M>\d{2}):?-?(?P<S>\d{2})(?!\d)"),
+    re.compile(r"(?<!\d)(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?!\d)"),
+    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?!\d)"),
+    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<j>\d{3})(?!\d)"),
+    re.compile(r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d{2})(?![\d-])"),
+    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?!\d)"),
+)
+
+
+def _time_of(match: re.Match[str]) -> Time | None:
+    part = match.groupdict()
+    year = int(part["y"])
+    if year not in _YEARS:
+        return None
+    try:
+        if part.get("j"):
+            start = datetime(year, 1, 1) + timedelta(days=int(part["j"]) - 1)
+            return Time(start, "day") if start.year == year else None
+        clock = [int(part[key]) for key in "HMS"] if part.get("H") else []
+        start = datetime(year, int(part["m"]), int(part.get("d") or 1), *clock)
+    except ValueError:
+        return None
+    if clock:
+        return Time(start, "second")
+    return Time(start, "day" if part.get("d") else "month")
+
+
+def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
+    """Find the date in a file name.
+
+    Parameters
+    ----------
+    stem : str
+        The file's name without folder and extension.
+    path : str, optional
+        The file, for the error message.
+
+    Returns
+    -------
+    time : Time or None
+    rest : str
+        The stem without the date and the separators around it.
+
+    Raises
+    ------
+    InputError
+        Where the name holds two different dates.
+    """
+    found: list[tuple[Time, str]] = []
+    taken: list[range] = []
+    patterns = (_MODIS,) if _MODIS.search(stem) else _IN_NAMES
+    for pattern in patterns:
+        for match in pattern.finditer(stem):
+            if any(match.start() in span or match.end() - 1 in span for span in taken):
+                continue
+            time = _time_of(match)
+            if time is not None:
+                found.append((time, match.group()))
+                taken.append(range(*match.span()))
+    if len({time for time, _ in found}) > 1:
+        raise InputError(
+            f"The date of '{path or stem}' is ambiguous: its name holds {' and '.join(str(time) for time, _ in found)}. "
+            "Write the time into the band description as 'variable@YYYY-MM-DD', or rename the file so that one date remains."
+        )
+    if not found:
+        return None, stem
+    rest = _MODIS_PROCESSED.sub("", stem) if patterns == (_MODIS,) else stem
+    for _, text in found:
+        rest = rest.replace(text, "\0")
+    return found[0][0], re.sub(r"[_\-. ]*\0[_\-. ]*", "_", rest).strip("_")

@@ -1,0 +1,218 @@
+"""Raster outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.drivers import raster_driver_extensions
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from sm_toolbox.errors import OutputError
+from sm_toolbox.raster.grid import Grid
+
+TILE = 256
+
+
+@dataclass(frozen=True)
+class RasterOutput:
+    """A raster file to write.
+
+    Parameters
+    ----------
+    path : str
+        GeoTIFF, `.tif` or `.tiff`.
+    bands : sequence of str
+        Band descriptions in order.
+    tags : mapping, optional
+        Metadata of the file.
+    """
+
+    path: str
+    bands: Sequence[str]
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def check_output(path: str) -> None:
+    """Find out, before any work is done, whether a file can be written.
+
+    Raises
+    ------
+    OutputError
+        Where the folder is missing or not writable, or an existing file cannot be replaced.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"The output '{path}' is a folder. Name a file in it.")
+    if not target.parent.is_dir():
+        raise OutputError(f"The output '{path}' cannot be written: the folder '{target.parent}' does not exist. Create it first.")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"The output '{path}' cannot be written: you may not write into '{target.parent}'. Choose another folder.")
+    if target.exists():
+        try:
+            with open(target, "r+b"):
+                pass
+        except OSError as error:
+            raise OutputError(
+                f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open (QGIS itself, where the layer is loaded), "
+                "clear its write protection, or choose another name."
+            ) from error
+
+
+def temporary_name(path: str) -> str:
+    """Return a name beside a file under which it is written until it is complete."""
+    target = Path(path)
+    return str(target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
+
+
+def put_in_place(temporary: str, path: str) -> None:
+    """Give a complete file its name, replacing an existing one.
+
+    Raises
+    ------
+    OutputError
+        Where the existing file is locked; the new one is removed.
+    """
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        remove_quietly(temporary)
+        raise OutputError(f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open, or choose another name.") from error
+    # Statistics that GDAL or QGIS kept of the file that was replaced would be shown for the new one.
+    remove_quietly(path + ".aux.xml")
+
+
+def remove_quietly(path: str) -> None:
+    """Remove a file where it exists; clearing up must not hide the error that led to it."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+
+
+def check_raster_output(path: str) -> None:
+    """Find out, before any work is done, whether a raster can be written under a name.
+
+    Raises
+    ------
+    OutputError
+        As `check_output`, and where the extension is not GeoTIFF's.
+    """
+    suffix = Path(path).suffix.lower().lstrip(".")
+    if raster_driver_extensions().get(suffix) != "GTiff":
+        raise OutputError(f"The output '{path}' cannot be written: rasters are written as GeoTIFF. Give it the extension .tif.")
+    check_output(path)
+
+
+class RasterWriter:
+    """A tiled, compressed Float32 GeoTIFF under a temporary name until `finish`.
+
+    As a context manager it finishes on success and removes everything on an error or a cancel.
+    """
+
+    def __init__(self, output: RasterOutput, grid: Grid):
+        check_raster_output(output.path)
+        self.output, self._grid = output, grid
+        self._temporary = temporary_name(output.path)
+        self.valid_cells = 0
+        compression = {"compress": "zstd", "zstd_level": 1} if _has_zstd() else {"compress": "deflate", "zlevel": 6}
+        try:
+            self._dataset = rasterio.open(
+                self._temporary, "w", driver="GTiff", dtype="float32", nodata=np.nan, count=len(output.bands), width=grid.width, height=grid.height,
+                crs=grid.crs, transform=grid.transform, tiled=True, blockxsize=TILE, blockysize=TILE, interleave="band", predictor=2,
+                num_threads="all_cpus", bigtiff="if_safer", **compression,
+            )  # fmt: skip
+            for index, name in enumerate(output.bands, start=1):
+                self._dataset.set_band_description(index, name)
+            self._dataset.update_tags(**output.tags)
+        except (RasterioError, OSError) as error:
+            remove_quietly(self._temporary)
+            raise OutputError(f"The output '{output.path}' cannot be created: {error}.") from error
+
+    def write(self, block: np.ndarray, window: Window) -> None:
+        """Write a block of all bands, float32 (bands, rows, cols), NaN where there is no data."""
+        if shutil.disk_usage(os.path.dirname(os.path.abspath(self._temporary))).free < block.nbytes:
+            raise self._full()
+        self.valid_cells += int(np.count_nonzero(~np.isnan(block)))
+        try:
+            self._dataset.write(block, window=window)
+        except (RasterioError, OSError) as error:
+            raise OutputError(f"Writing '{self.output.path}' failed: {error}.") from error
+
+    def finish(self) -> None:
+        """Close and verify the file; it still has its temporary name."""
+        self._dataset.close()
+        if not _is_complete(self._temporary):
+            raise self._full()
+
+    def put_in_place(self) -> None:
+        """Give the finished file its name."""
+        put_in_place(self._temporary, self.output.path)
+
+    def discard(self) -> None:
+        """Remove whatever has been written."""
+        if not self._dataset.closed:
+            self._dataset.close()
+        remove_quietly(self._temporary)
+        remove_quietly(self._temporary + ".aux.xml")
+
+    def __enter__(self) -> RasterWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            try:
+                self.finish()
+            except BaseException:
+                self.discard()
+                raise
+            self.put_in_place()
+        else:
+            self.discard()
+
+    def _full(self) -> OutputError:
+        folder = os.path.dirname(os.path.abspath(self.output.path))
+        free = shutil.disk_usage(folder).free / 2**20
+        return OutputError(f"Writing '{self.output.path}' failed: the file could not be written whole. {free:,.0f} MB are free in '{folder}': free some space or choose another disk. Nothing was kept.")
+
+
+@lru_cache
+def _has_zstd() -> bool:
+    """Say whether GDAL was built with ZSTD; a build without it refuses to create the file."""
+    try:
+        with MemoryFile() as memory, memory.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8", compress="zstd", transform=Affine.scale(2)):
+            return True
+    except RasterioError:
+        return False
+
+
+def _is_complete(path: str) -> bool:
+    """Say whether every tile of a GeoTIFF lies within the file.
+
+    GDAL writes late, on closing too, and a full disk there raises nothing through rasterio.
+    """
+    size = os.path.getsize(path)
+    try:
+        with rasterio.open(path) as dataset:
+            rows, columns = -(-dataset.height // TILE), -(-dataset.width // TILE)
+            for band in range(1, dataset.count + 1):
+                for row in range(rows):
+                    for column in range(columns):
+                        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=band)
+                        length = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=band)
+                        if offset is None or length is None or int(offset) + int(length) > size:
+                            return False
+    except RasterioError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Stations: sampling rasters at points and times."""
