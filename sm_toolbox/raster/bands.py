@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import rasterio
@@ -190,8 +192,9 @@ class Stack:
     def is_static(self) -> bool:
         return self.bands[0].time is None
 
-    @property
+    @cached_property
     def times(self) -> list[Time]:
+        """The times of the bands; empty for a static stack."""
         return [band.time for band in self.bands if band.time is not None]
 
     def nearest(self, time: Time | None, max_gap_days: float) -> int | None:
@@ -203,7 +206,10 @@ class Stack:
             return 0
         if time is None:
             return None
-        distance, position = min((time.distance_days(band_time), i) for i, band_time in enumerate(self.times))
+        # Sorted by start, the nearest can only be a neighbour; a day band may follow the month band it lies in.
+        times = self.times
+        after = bisect_left(times, time)
+        distance, position = min((time.distance_days(times[i]), i) for i in range(max(0, after - 2), min(len(times), after + 2)))
         return position if distance <= max_gap_days else None
 
 

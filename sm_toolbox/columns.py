@@ -1,0 +1,103 @@
+"""Columns of attribute tables as numbers, times and names, with messages for what users' tables really hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.times import Time, parse_time
+
+_EMPTY = {"", "null", "none", "na", "n/a"}
+
+
+def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
+    """Convert a column to float64; NULL and empty text become NaN.
+
+    Raises
+    ------
+    InputError
+        At the first text that is no number, and at NaN and infinite values, which are not the same as NULL: they come from a
+        computation that went wrong and the user should know.
+    """
+    numbers = np.full(len(values), np.nan)
+    for row, value in enumerate(values):
+        if value is None or (isinstance(value, str) and value.strip().lower() in _EMPTY):
+            continue
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"Field '{field}' of '{layer}' must hold numbers, but row {row + 1} holds '{value}'. Choose another field, correct the row, "
+                "or convert the field with 'Refactor fields' (decimal point, no units)."
+            ) from None
+        if not np.isfinite(number):
+            raise InputError(f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL where there is no value.")
+        numbers[row] = number
+    return numbers
+
+
+def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:
+    """Convert a column of dates, date-times or ISO 8601 texts (UTC) to times; NULL and empty text become None.
+
+    Raises
+    ------
+    InputError
+        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are anybody's guess.
+    """
+    known: dict[Any, Time] = {}
+    times: list[Time | None] = []
+    for row, value in enumerate(values):
+        if value is None or (isinstance(value, str) and value.strip().lower() in _EMPTY):
+            times.append(None)
+            continue
+        if value not in known:
+            time = _to_time(value)
+            if time is None:
+                raise InputError(
+                    f"Field '{field}' of '{layer}' must hold times, but row {row + 1} holds '{value}', whose order of day and month is not clear or which is no date. "
+                    "Use a date field or ISO 8601 text (2019-04-03 or 2019-04-03T14:30:00, UTC); 'Refactor fields' with to_date(\"field\", 'dd/MM/yyyy') converts others."
+                )
+            known[value] = time
+        times.append(known[value])
+    return times
+
+
+def _to_time(value: Any) -> Time | None:
+    if isinstance(value, datetime):
+        return Time(value, "second")
+    if isinstance(value, date):
+        return Time(datetime(value.year, value.month, value.day), "day")
+    return parse_time(value) if isinstance(value, str) else None
+
+
+def to_names(values: Sequence[Any]) -> list[str | None]:
+    """Convert a column of names or numbers to text; NULL and empty text become None."""
+    return [None if value is None or str(value).strip() == "" else str(value).strip() for value in values]
+
+
+def drop_missing(**missing: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    """Combine reasons for leaving rows out.
+
+    Parameters
+    ----------
+    **missing : ndarray of bool (rows,)
+        For each reason, the rows that it concerns.
+
+    Returns
+    -------
+    keep : ndarray of bool (rows,)
+    counts : dict of str to int
+        How many rows each reason took away that no earlier one had; reasons that took none are left out.
+    """
+    keep = ~np.zeros_like(next(iter(missing.values())))
+    counts = {}
+    for reason, rows in missing.items():
+        taken = int(np.count_nonzero(rows & keep))
+        if taken:
+            counts[reason.replace("_", " ")] = taken
+        keep &= ~rows
+    return keep, counts

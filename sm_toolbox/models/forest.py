@@ -1,0 +1,176 @@
+"""Forests of regression trees as flat arrays: from scikit-learn, to and from a model file, and fast prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeRegressor
+
+_NODE = np.dtype([("feature", np.uint32), ("threshold", np.float32), ("child", np.uint32)], align=True)
+# A block of rows that stays in the cache while all trees pass over it.
+_ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Regression trees whose mean is the prediction.
+
+    The nodes of all trees lie in one array, each tree depth-first with the two children of a node side by side.
+
+    Parameters
+    ----------
+    nodes : structured ndarray (nodes,)
+        `feature`, `threshold`, `child` as in `forest_kernels.add_leaf_values`.
+    values : ndarray of float64 (nodes,)
+        The prediction of each leaf, in the target's unit.
+    roots : ndarray of uint64 (trees,)
+    shallowest, deepest : ndarray of int64 (trees,)
+        Steps from the root to the nearest and to the farthest leaf.
+    n_features : int
+    """
+
+    nodes: np.ndarray
+    values: np.ndarray
+    roots: np.ndarray
+    shallowest: np.ndarray
+    deepest: np.ndarray
+    n_features: int
+
+    @classmethod
+    def from_sklearn(cls, trees: Sequence[DecisionTreeRegressor], n_features: int) -> Forest:
+        """Take over fitted scikit-learn trees."""
+        nodes, values, roots = [], [], []
+        start = 0
+        for estimator in trees:
+            tree = estimator.tree_
+            position = _depth_first(tree.children_left, tree.children_right) + start
+            leaf = tree.children_left < 0
+            own = np.empty(tree.node_count, _NODE)
+            at = position - start
+            own["feature"][at] = np.where(leaf, 0, tree.feature)
+            own["threshold"][at] = np.where(leaf, np.float32(np.inf), _float32_at_most(tree.threshold))
+            own["child"][at] = np.where(leaf, position, position[tree.children_left])
+            value = np.empty(tree.node_count)
+            value[at] = tree.value[:, 0, 0]
+            nodes.append(own)
+            values.append(value)
+            roots.append(start)
+            start += tree.node_count
+        return cls._with_depths(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features)
+
+    @classmethod
+    def _with_depths(cls, nodes: np.ndarray, values: np.ndarray, roots: np.ndarray, n_features: int) -> Forest:
+        shallowest, deepest = _depths(nodes["child"].astype(np.int64), roots.astype(np.int64))
+        return cls(nodes, values, roots, shallowest, deepest, n_features)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return what a model file keeps."""
+        return {
+            "forest_feature": self.nodes["feature"].astype(np.int32),
+            "forest_threshold": self.nodes["threshold"].copy(),
+            "forest_child": self.nodes["child"].astype(np.int32),
+            "forest_value": self.values,
+            "forest_root": self.roots.astype(np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
+        """Take over what a model file holds, after checking that no index leads out of the arrays.
+
+        Raises
+        ------
+        ModelFileError
+            Where the arrays cannot be those of a forest: the compiled loop trusts them.
+        """
+        try:
+            feature, threshold, child, value, root = (arrays[f"forest_{name}"] for name in ("feature", "threshold", "child", "value", "root"))
+        except KeyError as error:
+            raise ModelFileError(f"the array {error} is missing") from None
+        count = len(feature)
+        shapes = all(array.ndim == 1 for array in (feature, threshold, child, value, root)) and len(threshold) == len(child) == len(value) == count
+        kinds = all(array.dtype == dtype for array, dtype in ((feature, np.int32), (threshold, np.float32), (child, np.int32), (value, np.float64), (root, np.int64)))
+        if not shapes or not kinds or count == 0 or len(root) == 0:
+            raise ModelFileError("the arrays of the forest do not have the shapes and types they must have")
+        own = np.arange(count)
+        leaf = child == own
+        # Children come after their parents, so that every walk ends.
+        inside = (feature >= 0) & (feature < n_features) & (leaf | ((child > own) & (child < count - 1))) & (np.isinf(threshold) == leaf)
+        ordered = root[0] == 0 and np.all(np.diff(root) > 0) and root[-1] < count
+        if not (np.all(inside) and ordered and np.all(np.isfinite(value))):
+            raise ModelFileError("the forest's nodes point to places that do not exist")
+        nodes = np.empty(count, _NODE)
+        nodes["feature"], nodes["threshold"], nodes["child"] = feature, threshold, child
+        return cls._with_depths(nodes, value, root.astype(np.uint64), n_features)
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Predict rows, on the calling thread.
+
+        Parameters
+        ----------
+        features : ndarray (rows, features)
+            Without missing values.
+
+        Returns
+        -------
+        ndarray of float64 (rows,)
+            Equal to scikit-learn's forest to rounding of the sum.
+        """
+        from sm_toolbox.models.forest_kernels import add_leaf_values
+
+        flat = np.ascontiguousarray(features, np.float32)
+        if flat.ndim != 2 or flat.shape[1] != self.n_features:
+            raise ValueError(f"features must have the shape (rows, {self.n_features}), not {flat.shape}")
+        total = np.zeros(len(flat))
+        for start in range(0, len(flat), _ROWS):
+            block = flat[start : start + _ROWS]
+            add_leaf_values(
+                block.reshape(-1), np.uint64(self.n_features), self.nodes, self.values, self.roots, self.shallowest, self.deepest, total[start : start + _ROWS]
+            )
+        total /= len(self.roots)
+        return total
+
+
+def _depth_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return new positions of a tree's nodes, depth-first and with siblings side by side."""
+    left_of, right_of = left.tolist(), right.tolist()
+    position = [0] * len(left_of)
+    free, stack = 1, [0]
+    while stack:
+        node = stack.pop()
+        if left_of[node] >= 0:
+            position[left_of[node]], position[right_of[node]] = free, free + 1
+            free += 2
+            stack += [right_of[node], left_of[node]]
+    return np.array(position, np.int64)
+
+
+def _float32_at_most(thresholds: np.ndarray) -> np.ndarray:
+    """Round float64 thresholds down to float32: `x <= t` then says the same for every float32 x."""
+    rounded = thresholds.astype(np.float32)
+    above = rounded.astype(np.float64) > thresholds
+    rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
+    return rounded
+
+
+def _depths(child: np.ndarray, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps from each root to its nearest and farthest leaf, walking all trees level by level."""
+    tree_of_level, level_nodes = np.arange(len(roots)), roots
+    shallowest, deepest = np.full(len(roots), -1, np.int64), np.zeros(len(roots), np.int64)
+    depth = 0
+    while len(level_nodes):
+        leaf = child[level_nodes] == level_nodes
+        reached = np.unique(tree_of_level[leaf])
+        shallowest[reached] = np.where(shallowest[reached] < 0, depth, shallowest[reached])
+        deepest[tree_of_level] = depth
+        left = child[level_nodes[~leaf]]
+        level_nodes = np.concatenate([left, left + 1])
+        tree_of_level = np.tile(tree_of_level[~leaf], 2)
+        depth += 1
+    return shallowest, deepest

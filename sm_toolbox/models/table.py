@@ -1,0 +1,148 @@
+"""The training table: target and predictors of complete rows, with the station, time and place of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.columns import drop_missing, to_names, to_numbers, to_times
+from sm_toolbox.errors import InputError
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which field of a table plays which part.
+
+    Parameters
+    ----------
+    target : str
+    predictors : tuple of str
+    station, time, weight : str, optional
+    """
+
+    target: str
+    predictors: tuple[str, ...]
+    station: str | None = None
+    time: str | None = None
+    weight: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """Rows with a target and all predictors.
+
+    Parameters
+    ----------
+    roles : Roles
+    predictors : ndarray of float64 (rows, predictors)
+    target : ndarray of float64 (rows,)
+    source_rows : ndarray of int (rows,)
+        Positions in the table that was read.
+    stations : ndarray of str (rows,), optional
+    times : ndarray of datetime64[s] (rows,), optional
+    weights : ndarray of float64 (rows,), optional
+    positions : ndarray of float64 (rows, 2), optional
+        Metres, for distances.
+    dropped : dict of str to int
+        Rows left out, by reason.
+    layer : str
+        The layer's name, for messages.
+    """
+
+    roles: Roles
+    predictors: np.ndarray
+    target: np.ndarray
+    source_rows: np.ndarray
+    stations: np.ndarray | None = None
+    times: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    positions: np.ndarray | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
+    layer: str = "training table"
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str, positions: np.ndarray | None = None) -> TrainingTable:
+    """Check a table and keep its complete rows.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Attribute values by field.
+    roles : Roles
+    layer : str
+        The layer's name, for messages.
+    positions : ndarray (rows, 2), optional
+        Coordinates in metres; NaN where a row has none.
+
+    Raises
+    ------
+    InputError
+        Where a field is missing or does not hold what its part needs, where no row is complete, and where the target or a predictor
+        is the same in all rows.
+    """
+    _check_roles(columns, roles, layer)
+    target = to_numbers(columns[roles.target], roles.target, layer)
+    predictors = np.stack([to_numbers(columns[name], name, layer) for name in roles.predictors], axis=1)
+    missing = {f"no_{roles.target}": np.isnan(target)}
+    for name, values in zip(roles.predictors, predictors.T):
+        missing[f"no_{name}"] = np.isnan(values)
+    stations = times = weights = None
+    if roles.station:
+        names = to_names(columns[roles.station])
+        missing["no_station"] = np.array([name is None for name in names])
+        stations = np.array([name or "" for name in names])
+    if roles.time:
+        found = to_times(columns[roles.time], roles.time, layer)
+        missing["no_time"] = np.array([time is None for time in found])
+        times = np.array([np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in found])
+    if roles.weight:
+        weights = to_numbers(columns[roles.weight], roles.weight, layer)
+        if np.nanmin(weights, initial=0) < 0 or not np.nansum(weights) > 0:
+            raise InputError(f"The weights in field '{roles.weight}' of '{layer}' must be zero or positive and not all zero.")
+        missing["no_weight"] = np.isnan(weights)
+    keep, dropped = drop_missing(**missing)
+    if not keep.any():
+        reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
+        raise InputError(f"No row of '{layer}' has a target and all predictors ({reasons}). Leave out the predictors that are missing everywhere, or sample them again.")
+    rows = np.flatnonzero(keep)
+    table = TrainingTable(
+        roles, predictors[rows], target[rows], rows,
+        *(None if values is None else values[rows] for values in (stations, times, weights, positions)),
+        dropped=dropped, layer=layer,
+    )  # fmt: skip
+    _check_variation(table)
+    return table
+
+
+def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str) -> None:
+    if not roles.predictors:
+        raise InputError("No predictor is chosen. Choose at least one field in PREDICTORS.")
+    for name in (roles.target, *roles.predictors, roles.station, roles.time, roles.weight):
+        if name is not None and name not in columns:
+            raise InputError(f"'{layer}' has no field '{name}'. Its fields are: {', '.join(columns)}.")
+    twice = sorted({name for name in roles.predictors if roles.predictors.count(name) > 1})
+    if twice:
+        raise InputError(f"PREDICTORS names {', '.join(twice)} more than once.")
+    if roles.target in roles.predictors:
+        raise InputError(f"The target '{roles.target}' is also among the predictors: the model would learn to copy it. Take it out of PREDICTORS.")
+
+
+def _check_variation(table: TrainingTable) -> None:
+    if np.ptp(table.target) == 0:
+        raise InputError(f"The target '{table.roles.target}' is {table.target[0]:g} in all {len(table)} complete rows of '{table.layer}': there is nothing to learn. Check the field.")
+    constant = [name for name, values in zip(table.roles.predictors, table.predictors.T) if np.ptp(values) == 0]
+    if constant:
+        raise InputError(
+            f"Predictors that are the same in all {len(table)} complete rows of '{table.layer}' carry no information: {', '.join(constant)}. Take them out of PREDICTORS, "
+            "or check that they were sampled from the right layers."
+        )
+    largest = np.abs(table.predictors).max(axis=0)
+    for name, value in zip(table.roles.predictors, largest):
+        if value > np.finfo(np.float32).max:
+            raise InputError(f"Predictor '{name}' of '{table.layer}' holds {value:g}, beyond what a raster cell can hold. Check its nodata value.")
