@@ -1,0 +1,115 @@
+"""The report on a training: what the model is worth where it has not been trained, and on what it leans."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_toolbox.models.estimators import LABELS
+from sm_toolbox.models.training import SplitResult, Training
+from sm_toolbox.report import figures
+from sm_toolbox.report.page import Page, number
+from sm_toolbox.report.text import EXPLAINED, HEAD, metric_cells, summary
+from sm_toolbox.validation.metrics import metrics
+
+_MEANING = {
+    "random": "how well the model fills in missing rows at the stations and times it was trained on",
+    "station": "how well the model maps places that have no station",
+    "time": "how well the model serves periods it was not trained on",
+    "block": "how well the model maps land at some distance from its stations",
+}
+
+
+def training_report(training: Training) -> Page:
+    """Write up a training.
+
+    Parameters
+    ----------
+    training : Training
+
+    Returns
+    -------
+    Page
+    """
+    table, manifest = training.table, training.model.manifest
+    page = Page(f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}", f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.")
+    page.notice(gap_in_words(training))
+    if table.dropped:
+        page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
+
+    page.heading("Out-of-fold error")
+    page.table(("Split", "left out", *HEAD), [(result.name, result.left_out, *metric_cells(result.metrics)) for result in training.splits])
+    page.text(EXPLAINED + " Every row is predicted by a model that did not see its fold.")
+    for result in training.splits:
+        page.figure(
+            figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)), f"Out-of-fold predictions with {result.left_out} left out: {_MEANING[result.name]}."
+        )
+    chosen = training.chosen
+    page.heading(f"Folds of split '{chosen.name}'")
+    page.table(("Fold", *HEAD), [(str(i), *metric_cells(values)) for i, values in enumerate(chosen.by_fold, start=1)])
+
+    if table.stations is not None:
+        _stations(page, training, chosen)
+    page.heading("Importance")
+    mean, spread = training.importance.mean(axis=0), training.importance.std(axis=0)
+    names = training.model.predictors
+    page.figure(
+        figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
+        "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
+    )
+    order = np.argsort(-mean)
+    page.table(("Predictor", "increase of RMSE", "SD over folds"), [(names[i], float(mean[i]), float(spread[i])) for i in order])
+
+    page.heading("How it was made")
+    page.table(
+        ("Predictor", "from", "to", "mean", "SD", "period"),
+        [(item["name"], item["minimum"], item["maximum"], item["mean"], item["sd"], item["period"]) for item in manifest["predictors"]],
+    )
+    settings = {**{f"hyper-parameter {name}": value for name, value in manifest["hyperparameters"].items()}, "seed": manifest["seed"], **manifest["versions"]}
+    page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
+    return page
+
+
+def gap_in_words(training: Training) -> str:
+    """Say what the chosen split and the one beside it mean for a map."""
+    chosen = training.chosen
+    sentences = [f"Split '{chosen.name}' tells {_MEANING[chosen.name]}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}."]
+    if len(training.splits) < 2:
+        sentences.append(
+            "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to see the error at places without a station."
+            if chosen.name == "random"
+            else ""
+        )
+        return " ".join(sentences).strip()
+    beside = training.splits[1]
+    sentences.append(f"Split '{beside.name}' tells {_MEANING[beside.name]}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}.")
+    harder, random = (chosen, beside) if beside.name == "random" else (beside, chosen)
+    ratio = harder.metrics.rmse / random.metrics.rmse if random.metrics.rmse > 0 else float("nan")
+    if ratio > 1.05:
+        sentences.append(
+            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its stations and days, not what it knows. "
+            f"Away from them expect a map with the error of split '{harder.name}', not of the random one."
+        )
+    else:
+        sentences.append(f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over.")
+    if np.isfinite(harder.metrics.r2) and harder.metrics.r2 <= 0:
+        sentences.append(f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be as good as the map.")
+    return " ".join(sentences)
+
+
+def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
+    table = training.table
+    assert table.stations is not None
+    rows = []
+    for name in np.unique(table.stations):
+        own = table.stations == name
+        rows.append((str(name), metrics(chosen.predictions[own], table.target[own])))
+    page.heading("Stations")
+    page.figure(
+        figures.boxes({"R": [m.r for _, m in rows]}, "R") if len(rows) > 1 else figures.scatter(table.target, chosen.predictions, rows[0][0], summary(rows[0][1])),
+        f"Correlation in time of each station with its out-of-fold predictions (split '{chosen.name}').",
+    )
+    page.figure(
+        figures.boxes({"bias": [m.bias for _, m in rows], "ubRMSE": [m.ubrmse for _, m in rows], "RMSE": [m.rmse for _, m in rows]}, "m³ m⁻³"),
+        f"Bias, ubRMSE and RMSE of the stations (split '{chosen.name}').",
+    )
+    page.table(("Station", *HEAD), [(name, *metric_cells(values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])

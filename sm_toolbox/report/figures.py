@@ -1,0 +1,116 @@
+"""Figures of the reports, drawn without a screen and without pyplot, which is not safe in a background thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#2b7a9b", "#c9772b", "#8a979c"
+UNIT = "m³ m⁻³"
+
+
+def scatter(observed: np.ndarray, predicted: np.ndarray, title: str, note: str) -> Figure:
+    """Draw predicted against observed with the 1:1 line; a density where points would cover one another."""
+    figure = Figure(figsize=(5.2, 4.8))
+    axes = figure.add_subplot()
+    low, high = float(min(observed.min(), predicted.min())), float(max(observed.max(), predicted.max()))
+    pad = 0.03 * (high - low or 1)
+    limits = (low - pad, high + pad)
+    if len(observed) > 1500:
+        cells = axes.hexbin(observed, predicted, gridsize=60, extent=(*limits, *limits), bins="log", mincnt=1, cmap="viridis")
+        figure.colorbar(cells, ax=axes, label="pairs")
+    else:
+        axes.scatter(observed, predicted, s=12, alpha=0.5, color=BLUE, edgecolors="none")
+    axes.plot(limits, limits, color=GREY, linewidth=1)
+    axes.set(xlim=limits, ylim=limits, xlabel=f"observed ({UNIT})", ylabel=f"predicted ({UNIT})", title=title)
+    axes.set_aspect("equal")
+    axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=9, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"})
+    return figure
+
+
+def bars(names: Sequence[str], values: np.ndarray, spread: np.ndarray, label: str) -> Figure:
+    """Draw horizontal bars with their spread, the largest on top."""
+    order = np.argsort(values)
+    figure = Figure(figsize=(6, 0.8 + 0.28 * len(names)))
+    axes = figure.add_subplot()
+    axes.barh([names[i] for i in order], values[order], xerr=spread[order], color=BLUE, ecolor=GREY)
+    axes.axvline(0, color=GREY, linewidth=1)
+    axes.set_xlabel(label)
+    return figure
+
+
+def boxes(groups: Mapping[str, Sequence[float]], label: str) -> Figure:
+    """Draw a box plot for each group, with the group's size under its name."""
+    finite = {name: np.array(values, float)[np.isfinite(values)] for name, values in groups.items()}
+    shown = {name: values for name, values in finite.items() if len(values)}
+    figure = Figure(figsize=(max(4.0, 1.1 * len(shown) + 1.5), 3.6))
+    axes = figure.add_subplot()
+    axes.boxplot(list(shown.values()), medianprops={"color": ORANGE}, flierprops={"markersize": 3})
+    axes.set_xticks(range(1, len(shown) + 1))
+    axes.set_xticklabels([f"{name}\n(n={len(values)})" for name, values in shown.items()], rotation=30 if len(shown) > 5 else 0, ha="right" if len(shown) > 5 else "center")
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set_ylabel(label)
+    return figure
+
+
+def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
+    """Draw a Taylor diagram of standard deviations relative to the observed one (Taylor 2001, doi 10.1029/2000JD900719).
+
+    Parameters
+    ----------
+    points : sequence of (str, float, float)
+        Name, ratio of predicted to observed standard deviation, and correlation.
+    """
+    figure = Figure(figsize=(5.4, 4.6))
+    axes: Any = figure.add_subplot(projection="polar")
+    finite = [(name, ratio, r) for name, ratio, r in points if np.isfinite(ratio) and np.isfinite(r)]
+    lowest = min((r for _, _, r in finite), default=0.0)
+    reach = np.pi / 2 if lowest >= 0 else np.pi
+    top = min(3.0, max(1.6, 1.1 * max((ratio for _, ratio, _ in finite), default=1.0)))
+    axes.set_thetamax(np.degrees(reach))
+    ticks = np.array([0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1])
+    ticks = ticks if lowest >= 0 else np.concatenate([-ticks[:0:-1], ticks])
+    axes.set_thetagrids(np.degrees(np.arccos(ticks)), [f"{tick:g}" for tick in ticks])
+    angle, radius = np.meshgrid(np.linspace(0, reach, 90), np.linspace(0, top, 60))
+    lines = axes.contour(angle, radius, np.sqrt(1 + radius**2 - 2 * radius * np.cos(angle)), levels=[0.25, 0.5, 0.75, 1, 1.5], colors=GREY, linewidths=0.6)
+    axes.clabel(lines, fontsize=7)
+    axes.plot(np.linspace(0, reach, 90), np.ones(90), color=GREY, linestyle="--", linewidth=0.8)
+    axes.plot(0, 1, marker="*", color=ORANGE, markersize=12, clip_on=False)
+    for _, ratio, r in finite:
+        axes.plot(np.arccos(r), min(ratio, top), marker="o", markersize=4, color=BLUE, alpha=0.7)
+    axes.set_rlim(0, top)
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def series(times: np.ndarray, observed: np.ndarray, predicted: np.ndarray, title: str) -> Figure:
+    """Draw observed and predicted over time."""
+    figure = Figure(figsize=(8, 2.4))
+    axes = figure.add_subplot()
+    # matplotlib reads datetime objects everywhere; datetime64[s] only in some versions.
+    when = times.astype("datetime64[s]").tolist()
+    axes.plot(when, observed, color=GREY, linewidth=1, marker=".", markersize=3, label="observed")
+    axes.plot(when, predicted, color=BLUE, linewidth=1, marker=".", markersize=3, label="predicted")
+    axes.set_ylabel(UNIT)
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8, frameon=False)
+    figure.autofmt_xdate()
+    return figure
+
+
+def maps(images: Sequence[tuple[str, np.ndarray]], label: str, cmap: str = "YlGnBu") -> Figure:
+    """Draw rasters (rows, cols) beside one another in one colour scale; NaN stays white."""
+    values = np.concatenate([image[np.isfinite(image)] for _, image in images])
+    low, high = np.percentile(values, [1, 99]) if len(values) else (0, 1)
+    figure = Figure(figsize=(4.6 * len(images) + 0.8, 4.4), constrained_layout=True)
+    drawn = None
+    all_axes = figure.subplots(1, len(images), squeeze=False)[0]
+    for axes, (title, image) in zip(all_axes, images):
+        drawn = axes.imshow(image, vmin=low, vmax=high, cmap=cmap, interpolation="nearest")
+        axes.set_title(title, fontsize=10)
+        axes.set_axis_off()
+    figure.colorbar(drawn, ax=list(all_axes), label=label, shrink=0.85)
+    return figure

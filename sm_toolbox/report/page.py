@@ -1,0 +1,110 @@
+"""A self-contained HTML page: text, tables and figures in one file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sm_toolbox.errors import OutputError
+from sm_toolbox.raster.writers import check_output, put_in_place, remove_quietly, temporary_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a30; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
+h1 { font-size: 1.7rem; border-bottom: 3px solid #2b7a9b; padding-bottom: .3rem; } h2 { font-size: 1.25rem; margin-top: 2rem; }
+table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; } th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
+th { background: #eef4f6; } th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
+figure { margin: 1rem 0; } figure img { max-width: 100%; } figcaption { color: #51636b; font-size: .9rem; }
+.notice { border-left: 4px solid #2b7a9b; background: #eef4f6; padding: .6rem 1rem; margin: .8rem 0; } .warning { border-color: #c9772b; background: #fbf3ea; }
+.scroll { overflow-x: auto; max-height: 30rem; overflow-y: auto; } footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
+"""
+
+
+class Page:
+    """A report in the making.
+
+    Parameters
+    ----------
+    title : str
+    subtitle : str, optional
+    """
+
+    def __init__(self, title: str, subtitle: str = ""):
+        self._title = title
+        self._parts = [f"<h1>{escape(title)}</h1>"]
+        if subtitle:
+            self._parts.append(f"<p>{escape(subtitle)}</p>")
+
+    def heading(self, text: str) -> None:
+        """Start a section."""
+        self._parts.append(f"<h2>{escape(text)}</h2>")
+
+    def text(self, text: str) -> None:
+        """Add a paragraph."""
+        self._parts.append(f"<p>{escape(text)}</p>")
+
+    def notice(self, text: str, warning: bool = False) -> None:
+        """Add a paragraph that stands out."""
+        self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(text)}</p>')
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add a table; numbers are rounded to what can be told apart."""
+        body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+        self._parts.append(f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>')
+
+    def figure(self, figure: Figure, caption: str) -> None:
+        """Add a figure as an inline PNG."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        data = io.BytesIO()
+        FigureCanvasAgg(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
+        image = base64.b64encode(data.getvalue()).decode("ascii")
+        self._parts.append(f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>')
+
+    def html(self) -> str:
+        """Return the page."""
+        body = "\n".join(self._parts)
+        return (
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n'
+            f"<body>{body}<footer>Soil Moisture Toolbox</footer></body></html>\n"
+        )
+
+    def write(self, path: str) -> None:
+        """Write the page, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            Where the file cannot be written.
+        """
+        check_output(path)
+        temporary = temporary_name(path)
+        try:
+            Path(temporary).write_text(self.html(), encoding="utf-8")
+        except OSError as error:
+            remove_quietly(temporary)
+            raise OutputError(f"The report '{path}' could not be written ({error.strerror or error}). Check the free space of the disk.") from error
+        put_in_place(temporary, path)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"<td>{number(float(value))}</td>"
+    if isinstance(value, (int, np.integer)):
+        return f"<td>{value:,}</td>"
+    return f'<td class="text">{escape("–" if value is None else str(value))}</td>'
+
+
+def number(value: float) -> str:
+    """Write a number with three decimals, more where it is small; a dash where it is not a number."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"

@@ -1,0 +1,27 @@
+"""The report on sampling: what was found, and which stations lack what."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_toolbox.report.page import Page
+from sm_toolbox.stations.sampling import Samples
+
+
+def sampling_report(samples: Samples) -> Page:
+    """Write up a sampling."""
+    total, complete = len(samples.rows.x), int(np.count_nonzero(samples.complete))
+    page = Page("Sampling report", f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.")
+    page.notice(f"{complete:,} of {total:,} rows have a value of every predictor; only these can train a model.", warning=complete < total)
+    page.heading("Predictors")
+    rows = []
+    for variable in samples.variables:
+        values = variable.values[~np.isnan(variable.values)]
+        limits = (float(values.min()), float(values.mean()), float(values.max())) if len(values) else (float("nan"),) * 3
+        rows.append((variable.variable, len(values), *(int(np.count_nonzero(mask)) for mask in (variable.outside, variable.no_date, variable.no_data)), *limits))
+    page.table(("Predictor", "rows with a value", "outside the raster", "no date near enough", "no data", "minimum", "mean", "maximum"), rows)
+    incomplete = samples.incomplete_stations()
+    if incomplete:
+        page.heading("Stations that lack values")
+        page.table(("Station", "rows without", "rows", "why"), incomplete)
+    return page

@@ -1,0 +1,164 @@
+"""Predictors at stations: one value per row and variable, in time and place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rasterio.crs import CRS
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.bands import Source, Stack, read_bands, stacks
+from sm_toolbox.raster.grid import label
+from sm_toolbox.raster.sampling import locate, match_times, sample
+from sm_toolbox.raster.times import Time
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where and when to sample.
+
+    Parameters
+    ----------
+    layer : str
+        The layer's name, for messages.
+    x, y : ndarray of float (rows,)
+        Coordinates in `crs`; NaN where a row has no point.
+    crs : CRS
+    times : sequence of Time or None, optional
+        None where no time field is given.
+    names : sequence of str, optional
+        Station of each row; where it is not given, every place is a station of its own.
+    """
+
+    layer: str
+    x: np.ndarray
+    y: np.ndarray
+    crs: CRS
+    times: Sequence[Time | None] | None = None
+    names: Sequence[str | None] | None = None
+
+    def stations(self) -> np.ndarray:
+        """Name of each row's station (rows,)."""
+        if self.names is not None:
+            return np.array([name or "(no name)" for name in self.names])
+        return np.array([f"{x:.6g}, {y:.6g}" for x, y in zip(self.x, self.y)])
+
+
+@dataclass(frozen=True)
+class VariableSamples:
+    """One variable at all rows.
+
+    Parameters
+    ----------
+    variable : str
+    values : ndarray of float64 (rows,)
+        NaN where there is none.
+    outside : ndarray of bool (rows,)
+        The point lies outside every raster of the variable.
+    no_date : ndarray of bool (rows,)
+        No band lies within the gap in time.
+    """
+
+    variable: str
+    values: np.ndarray
+    outside: np.ndarray
+    no_date: np.ndarray
+
+    @property
+    def no_data(self) -> np.ndarray:
+        """The cell has no data on that date (rows,)."""
+        return np.isnan(self.values) & ~self.outside & ~self.no_date
+
+
+@dataclass(frozen=True)
+class Samples:
+    """All variables at all rows, in the order in which the variables appear in the rasters."""
+
+    rows: Rows
+    variables: list[VariableSamples]
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Rows that have a value of every variable (rows,)."""
+        return np.all([~np.isnan(variable.values) for variable in self.variables], axis=0)
+
+    def incomplete_stations(self) -> list[tuple[str, int, int, str]]:
+        """List stations with rows that lack a value: name, incomplete rows, all rows, and why."""
+        names = self.rows.stations()
+        missing = ~self.complete
+        found = []
+        for name in np.unique(names[missing]):
+            own = names == name
+            reasons = []
+            for variable in self.variables:
+                for what, mask in (("outside the raster", variable.outside), ("no date near enough", variable.no_date), ("no data", variable.no_data)):
+                    count = int(np.count_nonzero(own & mask))
+                    if count:
+                        reasons.append(f"{variable.variable}: {what} ({count})")
+            found.append((str(name), int(np.count_nonzero(own & missing)), int(np.count_nonzero(own)), "; ".join(reasons)))
+        return found
+
+
+def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, method: str = "nearest", progress: Progress = SILENT) -> Samples:
+    """Read every variable of a set of rasters at every row.
+
+    Parameters
+    ----------
+    rows : Rows
+    sources : sequence of Source
+    max_gap_days : float, optional
+        How far in time a dated band may lie from a row; 0 for the same day.
+    method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+
+    Raises
+    ------
+    InputError
+        Where dated rasters meet rows without times, no point is valid, or no row has any value.
+    Cancelled
+        Within a block of the user's Cancel.
+    """
+    found = stacks(read_bands(sources))
+    dated = [name for name, stack in found.items() if not stack.is_static]
+    if dated and rows.times is None:
+        raise InputError(f"{', '.join(dated)} are dated (such as {found[dated[0]].bands[0].name}), so that the TIME field of '{rows.layer}' is needed. Choose it.")
+    valid = np.isfinite(rows.x) & np.isfinite(rows.y)
+    if not valid.any():
+        raise InputError(f"No row of '{rows.layer}' has a point with coordinates. Create points from the table's coordinates first ('Create points layer from table').")
+    if not valid.all():
+        progress.warning(f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values.")
+    # A station is read once for each band, however many of its rows match that band.
+    places, of_row = np.unique(np.stack([rows.x, rows.y], axis=1), axis=0, return_inverse=True)
+    samples = [
+        _sample_stack(stack, rows, places, of_row.reshape(-1), max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found))) for i, stack in enumerate(found.values())
+    ]
+    if all(np.isnan(variable.values).all() for variable in samples):
+        raise InputError(_why_nothing(rows, samples, found))
+    return Samples(rows, samples)
+
+
+def _sample_stack(stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float, method: str, progress: Progress) -> VariableSamples:
+    bands = match_times(stack, rows.times if rows.times is not None else [None] * len(of_row), max_gap_days)
+    pairs, of_pair = np.unique(np.stack([of_row, bands], axis=1), axis=0, return_inverse=True)
+    values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, pairs[:, 0], pairs[:, 1], method, progress)
+    outside = np.ones(len(places), bool)
+    for grid in {band.grid for band in stack.bands}:
+        outside &= ~locate(places[:, 0], places[:, 1], rows.crs, grid)[2]
+    return VariableSamples(stack.variable, values[of_pair.reshape(-1)], outside[of_row], (bands < 0) & ~outside[of_row])
+
+
+def _why_nothing(rows: Rows, samples: list[VariableSamples], found: dict[str, Stack]) -> str:
+    if all(variable.outside.all() for variable in samples):
+        x, y = rows.x[np.isfinite(rows.x)], rows.y[np.isfinite(rows.y)]
+        grid = next(iter(found.values())).bands[0].grid
+        return (
+            f"No station of '{rows.layer}' lies within the rasters. The stations span {x.min():.6g} to {x.max():.6g}, {y.min():.6g} to {y.max():.6g} in {label(rows.crs)}; the first raster spans "
+            f"{', '.join(f'{value:.6g}' for value in grid.bounds)} (west, south, east, north) in {label(grid.crs)}. Check that both CRSs are right and that x and y are not swapped."
+        )
+    if all((variable.outside | variable.no_date).all() for variable in samples):
+        times = sorted(time for time in rows.times or [] if time)
+        spans = "; ".join(f"{name}: {stack.times[0]} to {stack.times[-1]}" for name, stack in found.items() if stack.times)
+        return f"No row of '{rows.layer}' ({times[0] if times else 'no time'} to {times[-1] if times else ''}) has a band near enough in time ({spans}). Check the TIME field, or allow a larger MAX_TIME_GAP."
+    return f"All rows of '{rows.layer}' lie on cells without data. Check the rasters' nodata values, and that the stations do not lie in a gap."
