@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,13 +13,13 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsFeatureSink,
-    QgsField,
     QgsFields,
     QgsGeometry,
     QgsMapLayer,
     QgsPointXY,
     QgsProcessingUtils,
     QgsRasterLayer,
+    QgsUnitTypes,
     QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
@@ -99,6 +99,8 @@ class LayerTable:
     x, y : ndarray of float
         Coordinates in `crs`; NaN where a row has no point.
     crs : QgsCoordinateReferenceSystem
+    wkb : QgsWkbTypes.Type
+        The kind of geometry.
     """
 
     name: str
@@ -109,8 +111,15 @@ class LayerTable:
     y: np.ndarray
     crs: QgsCoordinateReferenceSystem
 
+    wkb: QgsWkbTypes.Type
+
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether the layer is more than a table."""
+        return self.wkb != QgsWkbTypes.Type.NoGeometry
 
 
 def open_source(algorithm, parameters, key, context):
@@ -155,7 +164,7 @@ def read_table(source, progress: Progress, points: bool) -> LayerTable:
         ys.append(point.y() if is_point else np.nan)
     if not xs:
         raise InputError(f"The layer '{name}' has no rows. Check its filter and, where 'Selected features only' is set, the selection.")
-    return LayerTable(name, columns, source.fields(), geometries, np.array(xs, float), np.array(ys, float), crs)
+    return LayerTable(name, columns, source.fields(), geometries, np.array(xs, float), np.array(ys, float), crs, source.wkbType())
 
 
 def _python_value(value):
@@ -168,8 +177,44 @@ def _python_value(value):
     return value
 
 
+def table_rows(table: LayerTable, station: str, time: str):
+    """Return the place, time and station of every row of a point layer; empty field names stand for no field."""
+    from sm_toolbox.columns import to_names, to_times
+    from sm_toolbox.stations.sampling import Rows
+
+    times = to_times(table.columns[time], time, table.name) if time else None
+    names = to_names(table.columns[station]) if station else None
+    return Rows(table.name, table.x, table.y, rasterio_crs(table.crs, table.name), times, names)
+
+
+def rasterio_crs(crs: QgsCoordinateReferenceSystem, layer: str):
+    """Hand a CRS over as WKT, so that it does not depend on a second look-up in PROJ's database."""
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        return CRS.from_wkt(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
+    except CRSError as error:
+        raise InputError(f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or reproject the layer.") from error
+
+
+def metric_positions(table: LayerTable) -> np.ndarray | None:
+    """Return the points of a layer in metres (rows, 2), for distances; None where it has none.
+
+    Geographic coordinates are laid out with the metres per degree of their middle latitude, good enough to tell blocks apart.
+    """
+    if not table.has_geometry or not table.crs.isValid() or not np.isfinite(table.x).all():
+        return None
+    if not table.crs.isGeographic():
+        factor = QgsUnitTypes.fromUnitToUnitFactor(table.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
+        return np.stack([table.x, table.y], axis=1) * factor
+    from sm_toolbox.raster.grid import metres_per_degree
+
+    return np.stack([table.x, table.y], axis=1) * metres_per_degree(float(table.y.mean()))
+
+
 # QVariant's types became QMetaType's in QGIS 3.38; both names still work for QgsField up to 3.44.
-NUMBER, INTEGER, TEXT = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String
+NUMBER, INTEGER, TEXT, DATETIME = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String, QVariant.Type.DateTime
 
 
 def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None):
@@ -226,11 +271,17 @@ def _attribute(value):
     return value
 
 
-def new_field(name: str, kind=NUMBER) -> QgsField:
-    """Return a field of a new layer."""
-    return QgsField(name, kind)
-
-
 def point_geometry(x: float, y: float) -> QgsGeometry:
     """Return a point."""
     return QgsGeometry.fromPointXY(QgsPointXY(x, y))
+
+
+def write_report(algorithm, parameters, context, make: Callable) -> str | None:
+    """Make and write the report where it is asked for; return its path."""
+    if parameters.get("REPORT") is None:
+        return None
+    path = algorithm.parameterAsFileOutput(parameters, "REPORT", context)
+    if not path:
+        return None
+    make().write(path)
+    return path

@@ -1,0 +1,208 @@
+"""What is installed, what clashes, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from sm_toolbox.report.page import Page
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library that algorithms need.
+
+    Parameters
+    ----------
+    module : str
+        The name under which Python imports it.
+    package : str
+        Its name on PyPI.
+    needed_for : str
+    required : bool
+        Without it the main algorithms do not run.
+    """
+
+    module: str
+    package: str
+    needed_for: str
+    required: bool = True
+
+
+LIBRARIES = (
+    Library("numpy", "numpy", "everything"),
+    Library("scipy", "scipy", "metrics, interpolation"),
+    Library("matplotlib", "matplotlib", "reports, demo data"),
+    Library("rasterio", "rasterio", "reading and writing rasters"),
+    Library("pyproj", "pyproj", "coordinates"),
+    Library("pandas", "pandas", "tables, demo data"),
+    Library("sklearn", "scikit-learn", "training models"),
+    Library("joblib", "joblib", "training models"),
+    Library("numba", "numba", "terrain indices, prediction"),
+    Library("xgboost", "xgboost-cpu", "models of the kind xgboost", required=False),
+)
+# What QGIS and the distribution bring: pip must not put another build beside it.
+_WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
+
+
+@dataclass
+class Findings:
+    """What a check found.
+
+    Parameters
+    ----------
+    versions : list of (str, str, str)
+        Library, version or what is wrong, and what it is needed for.
+    problems : list of str
+        What keeps algorithms from working, each with its remedy.
+    notes : list of str
+        What is worth knowing.
+    """
+
+    versions: list[tuple[str, str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all main algorithms can run."""
+        return not self.problems
+
+
+def check_installation(profile_python: str, qgis_version: str) -> Findings:
+    """Import every library and look for clashes between them.
+
+    Parameters
+    ----------
+    profile_python : str
+        The `python` folder of the user's QGIS profile, which is on QGIS's search path.
+    qgis_version : str
+    """
+    found = Findings()
+    found.versions += [("QGIS", qgis_version, "everything"), ("Python", platform.python_version(), "everything"), ("Executable", sys.executable, "")]
+    missing: list[Library] = []
+    modules: dict[str, Any] = {}
+    for library in LIBRARIES:
+        try:
+            module = modules[library.module] = importlib.import_module(library.module)
+        except ImportError as error:
+            if library.required or not isinstance(error, ModuleNotFoundError):
+                missing.append(library)
+            reason = "not installed" if isinstance(error, ModuleNotFoundError) and error.name == library.module else f"cannot be loaded: {error}"
+            found.versions.append((library.package, reason, library.needed_for))
+        except Exception as error:  # a broken library must be reported, whatever it raises
+            missing.append(library)
+            found.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
+        else:
+            found.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
+    if missing:
+        found.problems.append(f"Missing or broken: {', '.join(library.package for library in missing)}. {how_to_install(missing, profile_python)}")
+    found.problems += _clashes(modules)
+    if "xgboost" not in modules:
+        found.notes.append("xgboost is not installed; only models of that kind need it.")
+    return found
+
+
+def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> str:
+    """Say how to get libraries on this kind of computer.
+
+    Parameters
+    ----------
+    system : str, optional
+        As `platform.system()` names it; by default this computer's.
+    """
+    import numpy
+
+    system = system or platform.system()
+    with_qgis = [library.package for library in missing if library.package in _WITH_QGIS]
+    from_pypi = [library.package for library in missing if library.package not in _WITH_QGIS]
+    pins = f'"numpy=={numpy.__version__}"'
+    steps = []
+    if system == "Windows":
+        if with_qgis:
+            steps.append(f"Run the OSGeo4W Setup, Advanced Install, and choose {', '.join('python3-' + name for name in with_qgis)}.")
+        if from_pypi:
+            steps.append(f"Close QGIS, open the OSGeo4W Shell from the start menu and run: python -m pip install --user {' '.join(from_pypi)} {pins}")
+    elif system == "Darwin":
+        names = [*with_qgis, *from_pypi]
+        steps.append(f"Close QGIS, open the Terminal and run: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install --user {' '.join(names)} {pins}")
+    else:
+        if with_qgis:
+            steps.append(f"Take these from the distribution, built on the same GDAL and PROJ as QGIS: sudo apt install {' '.join('python3-' + name for name in with_qgis)}")
+        if from_pypi:
+            steps.append(
+                f"Close QGIS and run 'make install' in the plugin's source folder, or: python3 -m venv --system-site-packages /tmp/smtoolbox && /tmp/smtoolbox/bin/pip install {' '.join(from_pypi)} {pins} && "
+                f"cp -rn /tmp/smtoolbox/lib/python3*/site-packages/* '{profile_python}/'"
+            )
+    return " ".join(steps) + " Then start QGIS again and repeat this check. numpy stays at the version that QGIS's own modules were built for."
+
+
+def _clashes(modules: dict[str, Any]) -> list[str]:
+    """Look for libraries that are there but do not work together."""
+    problems = []
+    system = platform.system()
+    gdal_of_qgis = _gdal_version()
+    rasterio = modules.get("rasterio")
+    if rasterio is not None:
+        if gdal_of_qgis and rasterio.__gdal_version__ != gdal_of_qgis:
+            remedy = "remove it with pip and install python3-rasterio of the distribution" if system == "Linux" else "install the rasterio that belongs to this QGIS"
+            problems.append(f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} ({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. {remedy}.")
+        problems += _try("rasterio cannot look up coordinate reference systems", _rasterio_crs)
+    if "pyproj" in modules:
+        problems += _try("pyproj cannot look up coordinate reference systems", _pyproj_crs)
+    numpy = modules.get("numpy")
+    if numpy is not None:
+        problems += _try(f"GDAL's own numpy module does not work with numpy {numpy.__version__}; pip may have put a newer numpy over QGIS's", _gdal_array)
+    return problems
+
+
+def _try(what: str, action: Any) -> list[str]:
+    try:
+        action()
+    except ImportError as error:
+        return [] if isinstance(error, ModuleNotFoundError) else [f"{what}: {error}."]
+    except Exception as error:  # whatever a broken installation raises is what the user must see
+        return [
+            f"{what}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual environment or conda environment, with PROJ_LIB, PROJ_DATA and GDAL_DATA not set, "
+            "and take rasterio and pyproj from where QGIS comes from."
+        ]
+    return []
+
+
+def _gdal_version() -> str | None:
+    try:
+        from osgeo import gdal
+    except ImportError:
+        return None
+    return str(gdal.__version__)
+
+
+def _rasterio_crs() -> None:
+    from rasterio.crs import CRS
+
+    CRS.from_epsg(32633).to_wkt()
+
+
+def _pyproj_crs() -> None:
+    import pyproj
+
+    pyproj.Transformer.from_crs(4326, 32633, always_xy=True).transform(15, 50)
+
+
+def _gdal_array() -> None:
+    import osgeo.gdal_array  # noqa: F401
+
+
+def installation_report(found: Findings) -> Page:
+    """Write up a check."""
+    page = Page("Installation check", "Soil Moisture Toolbox")
+    page.notice("Everything that the main algorithms need is there." if found.ready else "Something is missing or does not work together.", warning=not found.ready)
+    for problem in found.problems:
+        page.notice(problem, warning=True)
+    for note in found.notes:
+        page.notice(note)
+    page.table(("Part", "version", "needed for"), found.versions)
+    return page
