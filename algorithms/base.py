@@ -5,9 +5,17 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingException, QgsProcessingParameterDefinition
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterRasterDestination,
+)
 from qgis.PyQt.QtGui import QIcon
+
 from sm_toolbox.errors import Cancelled, ToolboxError
+from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
@@ -72,6 +80,19 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
 
+    def _check_outputs(self, parameters, context) -> None:
+        """Find out before hours of work whether the files to be written can be written."""
+        for definition in self.destinationParameterDefinitions():
+            key = definition.name()
+            if parameters.get(key) is None:
+                continue
+            if isinstance(definition, QgsProcessingParameterRasterDestination):
+                from sm_toolbox.raster.writers import check_raster_output
+
+                check_raster_output(self.parameterAsOutputLayer(parameters, key, context))
+            elif isinstance(definition, QgsProcessingParameterFileDestination):
+                check_output(self.parameterAsFileOutput(parameters, key, context))
+
     # What QGIS asks for -------------------------------------------------------------------------------------------
 
     def initAlgorithm(self, configuration=None):
@@ -134,6 +155,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         progress = FeedbackProgress(feedback)
         try:
             progress.check()
+            self._check_outputs(parameters, context)
             return self.run(self._inputs, parameters, context, progress)
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
@@ -142,11 +164,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         except ToolboxError as error:
             raise QgsProcessingException(str(error)) from error
         except MemoryError as error:
-            raise QgsProcessingException("There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, or work on a smaller extent.") from error
+            raise QgsProcessingException(
+                "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, or work on a smaller extent."
+            ) from error
         finally:
             self._inputs = None
-
-
-def qgis_version() -> int:
-    """Return QGIS's version as a number, 32216 for 3.22.16."""
-    return Qgis.QGIS_VERSION_INT

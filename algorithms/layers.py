@@ -23,6 +23,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
@@ -126,7 +127,9 @@ def open_source(algorithm, parameters, key, context):
     """Open a feature source in the main thread; it is read later with `read_table`."""
     source = algorithm.parameterAsSource(parameters, key, context)
     if source is None:
-        raise InputError(f"{key}: '{parameters.get(key)}' cannot be loaded as a vector layer. Check the path, and for a text file that it was added as a layer.")
+        raise InputError(
+            f"{key}: '{parameters.get(key)}' cannot be loaded as a vector layer. Check the path, and for a text file that it was added as a layer."
+        )
     return source
 
 
@@ -195,7 +198,9 @@ def rasterio_crs(crs: QgsCoordinateReferenceSystem, layer: str):
     try:
         return CRS.from_wkt(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
     except CRSError as error:
-        raise InputError(f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or reproject the layer.") from error
+        raise InputError(
+            f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or reproject the layer."
+        ) from error
 
 
 def metric_positions(table: LayerTable) -> np.ndarray | None:
@@ -237,7 +242,9 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
     kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
     sink, destination = algorithm.parameterAsSink(parameters, key, context, fields, kind, crs)
     if sink is None:
-        raise OutputError(f"{key}: the layer '{parameters.get(key)}' cannot be created. Check that the folder exists and that no program has the file open.")
+        raise OutputError(
+            f"{key}: the layer '{parameters.get(key)}' cannot be created. Check that the folder exists and that no program has the file open."
+        )
     for number, row in enumerate(rows):
         feature = QgsFeature(fields)
         feature.setAttributes([_attribute(value) for value in row])
@@ -248,7 +255,9 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
             del sink
             if os.path.isfile(destination):
                 os.remove(destination)
-            raise OutputError(f"{key}: row {number + 1} could not be written to '{destination}' ({error}). Nothing was kept. Check the free space of the disk.")
+            raise OutputError(
+                f"{key}: row {number + 1} could not be written to '{destination}' ({error}). Nothing was kept. Check the free space of the disk."
+            )
     if not sink.flushBuffer():
         raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
     return destination

@@ -35,7 +35,9 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
                 "or convert the field with 'Refactor fields' (decimal point, no units)."
             ) from None
         if not np.isfinite(number):
-            raise InputError(f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL where there is no value.")
+            raise InputError(
+                f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL where there is no value."
+            )
         numbers[row] = number
     return numbers
 

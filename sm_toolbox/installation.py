@@ -128,10 +128,14 @@ def how_to_install(missing: list[Library], profile_python: str, system: str | No
             steps.append(f"Close QGIS, open the OSGeo4W Shell from the start menu and run: python -m pip install --user {' '.join(from_pypi)} {pins}")
     elif system == "Darwin":
         names = [*with_qgis, *from_pypi]
-        steps.append(f"Close QGIS, open the Terminal and run: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install --user {' '.join(names)} {pins}")
+        steps.append(
+            f"Close QGIS, open the Terminal and run: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install --user {' '.join(names)} {pins}"
+        )
     else:
         if with_qgis:
-            steps.append(f"Take these from the distribution, built on the same GDAL and PROJ as QGIS: sudo apt install {' '.join('python3-' + name for name in with_qgis)}")
+            steps.append(
+                f"Take these from the distribution, built on the same GDAL and PROJ as QGIS: sudo apt install {' '.join('python3-' + name for name in with_qgis)}"
+            )
         if from_pypi:
             steps.append(
                 f"Close QGIS and run 'make install' in the plugin's source folder, or: python3 -m venv --system-site-packages /tmp/smtoolbox && /tmp/smtoolbox/bin/pip install {' '.join(from_pypi)} {pins} && "
@@ -148,14 +152,22 @@ def _clashes(modules: dict[str, Any]) -> list[str]:
     rasterio = modules.get("rasterio")
     if rasterio is not None:
         if gdal_of_qgis and rasterio.__gdal_version__ != gdal_of_qgis:
-            remedy = "remove it with pip and install python3-rasterio of the distribution" if system == "Linux" else "install the rasterio that belongs to this QGIS"
-            problems.append(f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} ({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. {remedy}.")
+            remedy = (
+                "remove it with pip and install python3-rasterio of the distribution"
+                if system == "Linux"
+                else "install the rasterio that belongs to this QGIS"
+            )
+            problems.append(
+                f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} ({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. {remedy}."
+            )
         problems += _try("rasterio cannot look up coordinate reference systems", _rasterio_crs)
     if "pyproj" in modules:
         problems += _try("pyproj cannot look up coordinate reference systems", _pyproj_crs)
     numpy = modules.get("numpy")
     if numpy is not None:
-        problems += _try(f"GDAL's own numpy module does not work with numpy {numpy.__version__}; pip may have put a newer numpy over QGIS's", _gdal_array)
+        problems += _try(
+            f"GDAL's own numpy module does not work with numpy {numpy.__version__}; pip may have put a newer numpy over QGIS's", _gdal_array
+        )
     return problems
 
 
@@ -199,7 +211,10 @@ def _gdal_array() -> None:
 def installation_report(found: Findings) -> Page:
     """Write up a check."""
     page = Page("Installation check", "Soil Moisture Toolbox")
-    page.notice("Everything that the main algorithms need is there." if found.ready else "Something is missing or does not work together.", warning=not found.ready)
+    page.notice(
+        "Everything that the main algorithms need is there." if found.ready else "Something is missing or does not work together.",
+        warning=not found.ready,
+    )
     for problem in found.problems:
         page.notice(problem, warning=True)
     for note in found.notes:

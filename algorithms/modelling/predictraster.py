@@ -24,14 +24,22 @@ class Algorithm(ToolboxAlgorithm):
     NEEDS = ("numba", "rasterio")
 
     def declare(self):
-        self.add(QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"), "Model that 'Train model' made (.smmodel). Reading it runs no code.")
+        self.add(
+            QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"),
+            "Model that 'Train model' made (.smmodel). Reading it runs no code.",
+        )
         self.add(rasters("PREDICTORS", "Predictors"), "Rasters that hold all predictors of the model under the names it was trained with.")
-        self.add(raster("GRID", "Grid of the map", optional=True), "Raster whose CRS, cells and extent the map has. Not set: the first of the predictor rasters that the model needs.")
+        self.add(
+            raster("GRID", "Grid of the map", optional=True),
+            "Raster whose CRS, cells and extent the map has. Not set: the first of the predictor rasters that the model needs.",
+        )
         self.add(
             number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
             "How many days a dated predictor may lie from the date of the map. 0: the same day; for 8-day composites 4 is usual.",
         )
-        self.add(text("DATES", "Dates"), "Dates to predict, separated by commas (2018-06-01,2018-06-09). Not set: all dates that the predictors allow.")
+        self.add(
+            text("DATES", "Dates"), "Dates to predict, separated by commas (2018-06-01,2018-06-09). Not set: all dates that the predictors allow."
+        )
         self.add(
             integer("MEMORY", "Memory [MB]", None, minimum=16, optional=True),
             "Memory for the blocks that are worked on at once. Not set: 256 MB. More is seldom faster.",
@@ -46,10 +54,8 @@ class Algorithm(ToolboxAlgorithm):
     def run(self, inputs, parameters, context, progress):
         from sm_toolbox.models.modelfile import load_model
         from sm_toolbox.models.prediction import parse_dates, predict_raster
-        from sm_toolbox.raster.writers import check_raster_output
 
         output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        check_raster_output(output)
         model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         sources, grid = inputs
         memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20

@@ -26,16 +26,29 @@ class Algorithm(ToolboxAlgorithm):
     NEEDS = ("sklearn", "numba", "joblib", "rasterio")
 
     def declare(self):
-        self.add(table("TRAINING", "Training table"), "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at stations' makes it.")
+        self.add(
+            table("TRAINING", "Training table"),
+            "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at stations' makes it.",
+        )
         self.add(field("TARGET", "Observed soil moisture", "TRAINING"), "Field to learn, in m³ m⁻³. Rows where it is NULL are left out.")
         self.add(
             field("PREDICTORS", "Predictors", "TRAINING", multiple=True),
             "Numeric fields to learn from. Rasters are matched to them by name at prediction.",
         )
-        self.add(field("STATION", "Station field", "TRAINING", optional=True), "Tells the rows of one station from those of another. With it the default split leaves whole stations out.")
+        self.add(
+            field("STATION", "Station field", "TRAINING", optional=True),
+            "Tells the rows of one station from those of another. With it the default split leaves whole stations out.",
+        )
         self.add(field("TIME", "Time field", "TRAINING", optional=True), "Date of each row; needed for SPLIT time.")
-        self.add(field("WEIGHT", "Weight field", "TRAINING", optional=True, numeric=True), "Weight of each row in the fit: zero or positive.", advanced=True)
-        self.add(choice("MODEL", "Model", _models(), "random_forest"), "random_forest: the mean of regression trees grown on random parts of the rows and predictors.")
+        self.add(
+            field("WEIGHT", "Weight field", "TRAINING", optional=True, numeric=True),
+            "Weight of each row in the fit: zero or positive.",
+            advanced=True,
+        )
+        self.add(
+            choice("MODEL", "Model", _models(), "random_forest"),
+            "random_forest: the mean of regression trees grown on random parts of the rows and predictors.",
+        )
         self.add(
             text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
             'What differs from the defaults, for example {"n_estimators": 200, "min_samples_leaf": 10}. random_forest: n_estimators (100), max_depth (null), min_samples_leaf (5), max_features (0.333), '
@@ -47,7 +60,11 @@ class Algorithm(ToolboxAlgorithm):
             "What each fold leaves out: single rows, whole stations, periods, or blocks of land. Not set: station where STATION is given, else random.",
         )
         self.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
-        self.add(number("BLOCK_SIZE", "Block size [m]", None, minimum=0, optional=True), "Side of the blocks of SPLIT block, in metres: larger than the distance over which soil moisture is alike.", advanced=True)
+        self.add(
+            number("BLOCK_SIZE", "Block size [m]", None, minimum=0, optional=True),
+            "Side of the blocks of SPLIT block, in metres: larger than the distance over which soil moisture is alike.",
+            advanced=True,
+        )
         self.add(
             text("CYCLIC", "Cyclic predictors"),
             "Predictors that start again after a period, as name:period, separated by commas: aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
@@ -77,15 +94,19 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.models.splits import make_split
         from sm_toolbox.models.table import Roles, make_training_table
         from sm_toolbox.models.training import train
-        from sm_toolbox.raster.writers import check_output
 
         model_file = self.parameterAsFileOutput(parameters, "MODEL_FILE", context)
-        check_output(model_file)
         kind = self.parameterAsString(parameters, "MODEL", context)
         estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
         layer = read_table(inputs, progress, points=False)
         station, time, weight = (self.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
-        roles = Roles(self.parameterAsString(parameters, "TARGET", context), tuple(self.parameterAsFields(parameters, "PREDICTORS", context)), station, time, weight)
+        roles = Roles(
+            self.parameterAsString(parameters, "TARGET", context),
+            tuple(self.parameterAsFields(parameters, "PREDICTORS", context)),
+            station,
+            time,
+            weight,
+        )
         training_table = make_training_table(layer.columns, roles, layer.name, metric_positions(layer))
         periods = parse_cyclic(self.parameterAsString(parameters, "CYCLIC", context), roles.predictors)
         name = self.parameterAsString(parameters, "SPLIT", context) if parameters.get("SPLIT") is not None else ("station" if station else "random")
@@ -93,7 +114,9 @@ class Algorithm(ToolboxAlgorithm):
         split = make_split(name, self.parameterAsInt(parameters, "FOLDS", context), block_size)
         for reason, count in training_table.dropped.items():
             progress.warning(f"{count} rows are left out: {reason}.")
-        training = train(training_table, kind, estimator, name, split, periods, self.parameterAsInt(parameters, "SEED", context), progress.part(0, 0.95))
+        training = train(
+            training_table, kind, estimator, name, split, periods, self.parameterAsInt(parameters, "SEED", context), progress.part(0, 0.95)
+        )
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)

@@ -42,7 +42,10 @@ class Algorithm(ToolboxAlgorithm):
             choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], "nearest"),
             "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: mean of the cell and its neighbours. Cells without data are left out of both means.",
         )
-        self.add(layer_output("OUTPUT", "Training table", geometry=QgsProcessing.SourceType.TypeVectorPoint), "The stations with one numeric field per variable; NULL where there is no value.")
+        self.add(
+            layer_output("OUTPUT", "Training table", geometry=QgsProcessing.SourceType.TypeVectorPoint),
+            "The stations with one numeric field per variable; NULL where there is no value.",
+        )
         self.add(report_output(), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 
@@ -59,7 +62,11 @@ class Algorithm(ToolboxAlgorithm):
         station, time = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME"))
         rows = table_rows(table, station, time)
         samples = sample_rows(
-            rows, rasters_, self.parameterAsDouble(parameters, "MAX_TIME_GAP", context), self.parameterAsString(parameters, "METHOD", context), progress.part(0, 0.9)
+            rows,
+            rasters_,
+            self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
+            self.parameterAsString(parameters, "METHOD", context),
+            progress.part(0, 0.9),
         )
         fields = QgsFields(table.fields)
         for variable in samples.variables:

@@ -27,17 +27,36 @@ class Algorithm(ToolboxAlgorithm):
     NEEDS = ("rasterio", "scipy")
 
     def declare(self):
-        self.add(rasters("PRODUCT", "Product"), "Soil moisture in m³ m⁻³: one static band, or dated bands of one name, in one or more files. Of several variables soil_moisture is taken.")
+        self.add(
+            rasters("PRODUCT", "Product"),
+            "Soil moisture in m³ m⁻³: one static band, or dated bands of one name, in one or more files. Of several variables soil_moisture is taken.",
+        )
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station and time.")
         self.add(field("STATION", "Station field", "STATIONS"), "Name or number of the station.")
-        self.add(field("TIME", "Time field", "STATIONS", optional=True), "Date, date and time, or ISO 8601 text, in UTC. Needed where the product is dated.")
-        self.add(field("VALUE", "Observed soil moisture", "STATIONS"), "Field with the observation, in m³ m⁻³. Rows where it is NULL are counted and left out.")
-        self.add(field("GROUP", "Group field", "STATIONS", optional=True), "Property of the stations by which the report divides them: land cover, network.")
-        self.add(number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0), "How many days the product may lie from the observation. 0: the same day.")
-        self.add(integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=2), "Stations with fewer pairs are not rated.")
-        self.add(choice("METHOD", "Value at the point", ["nearest", "bilinear"], "nearest"), "nearest: the cell that holds the station. bilinear: from the four nearest cell centres.")
         self.add(
-            layer_output("OUTPUT", "Stations with metrics", geometry=QgsProcessing.SourceType.TypeVectorPoint), "One point per station with n, r, r2, rmse, ubrmse, bias, slope and the confidence limits."
+            field("TIME", "Time field", "STATIONS", optional=True),
+            "Date, date and time, or ISO 8601 text, in UTC. Needed where the product is dated.",
+        )
+        self.add(
+            field("VALUE", "Observed soil moisture", "STATIONS"),
+            "Field with the observation, in m³ m⁻³. Rows where it is NULL are counted and left out.",
+        )
+        self.add(
+            field("GROUP", "Group field", "STATIONS", optional=True),
+            "Property of the stations by which the report divides them: land cover, network.",
+        )
+        self.add(
+            number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
+            "How many days the product may lie from the observation. 0: the same day.",
+        )
+        self.add(integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=2), "Stations with fewer pairs are not rated.")
+        self.add(
+            choice("METHOD", "Value at the point", ["nearest", "bilinear"], "nearest"),
+            "nearest: the cell that holds the station. bilinear: from the four nearest cell centres.",
+        )
+        self.add(
+            layer_output("OUTPUT", "Stations with metrics", geometry=QgsProcessing.SourceType.TypeVectorPoint),
+            "One point per station with n, r, r2, rmse, ubrmse, bias, slope and the confidence limits.",
         )
         self.add(layer_output("MATCHES", "Pairs", optional=True), "Table of all pairs: station, time, observed, predicted.")
         self.add(report_output(), "HTML page with scatter plot, box plots, Taylor diagram, series and the table of stations.")
@@ -68,9 +87,13 @@ class Algorithm(ToolboxAlgorithm):
         for reason, count in result.unmatched:
             progress.warning(f"{count} observations have no pair: {reason}.")
         if result.too_few:
-            progress.warning(f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: {', '.join(name for name, _ in result.too_few)}.")
+            progress.warning(
+                f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: {', '.join(name for name, _ in result.too_few)}."
+            )
         pooled = result.pooled
-        progress.info(f"{pooled.n} pairs at {len(result.by_station)} stations: R {pooled.r:.3f}, RMSE {pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³.")
+        progress.info(
+            f"{pooled.n} pairs at {len(result.by_station)} stations: R {pooled.r:.3f}, RMSE {pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
+        )
         name = ", ".join(item.label for item in product[:3]) + (" …" if len(product) > 3 else "")
         report = write_report(self, parameters, context, lambda: validation_report(result, name, table.name, min_samples))
         return {

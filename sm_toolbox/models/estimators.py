@@ -65,15 +65,27 @@ class RandomForest:
 
     def __post_init__(self) -> None:
         _check(_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
-        _check(self.max_depth is None or (_whole(self.max_depth) and self.max_depth >= 1), "max_depth", self.max_depth, "null or a whole number of at least 1")
-        _check(_whole(self.min_samples_leaf) and self.min_samples_leaf >= 1, "min_samples_leaf", self.min_samples_leaf, "a whole number of at least 1")
+        _check(
+            self.max_depth is None or (_whole(self.max_depth) and self.max_depth >= 1),
+            "max_depth",
+            self.max_depth,
+            "null or a whole number of at least 1",
+        )
+        _check(
+            _whole(self.min_samples_leaf) and self.min_samples_leaf >= 1, "min_samples_leaf", self.min_samples_leaf, "a whole number of at least 1"
+        )
         named = self.max_features in (None, "sqrt", "log2")
         share = isinstance(self.max_features, float) and 0 < self.max_features <= 1
         _check(
             named or share or (_whole(self.max_features) and int(self.max_features or 0) >= 1), "max_features", self.max_features,
             'null, "sqrt", "log2", a share above 0 and up to 1, or a whole number',
         )  # fmt: skip
-        _check(self.max_samples is None or (_number(self.max_samples) and 0 < self.max_samples <= 1), "max_samples", self.max_samples, "null or a share above 0 and up to 1")
+        _check(
+            self.max_samples is None or (_number(self.max_samples) and 0 < self.max_samples <= 1),
+            "max_samples",
+            self.max_samples,
+            "null or a share above 0 and up to 1",
+        )
 
     def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> Forest:
         """Grow the trees in batches, so that Cancel is heard between two of them.
@@ -109,7 +121,7 @@ class RandomForest:
         return Forest.from_arrays(arrays, n_features)
 
 
-MODELS: dict[str, type] = {"random_forest": RandomForest}
+MODELS: dict[str, type[RandomForest]] = {"random_forest": RandomForest}
 """Kinds of models by the word that users give."""
 
 LABELS = {"random_forest": "random forest"}
@@ -129,7 +141,9 @@ def make_estimator(kind: str, hyperparameters: str | None) -> Estimator:
     try:
         given: Any = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f'HYPERPARAMETERS is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for {kind}: {listing}.') from None
+        raise InputError(
+            f'HYPERPARAMETERS is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for {kind}: {listing}.'
+        ) from None
     if not isinstance(given, dict):
         raise InputError(f'HYPERPARAMETERS must be a JSON object such as {{"n_estimators": 200}}, not {text}.')
     unknown = sorted(set(given) - set(valid))

@@ -27,7 +27,11 @@ class FeatureEncoder:
     @property
     def names(self) -> list[str]:
         """Names of the features."""
-        return [name for predictor in self.predictors for name in ([f"sin({predictor})", f"cos({predictor})"] if predictor in self.periods else [predictor])]
+        return [
+            name
+            for predictor in self.predictors
+            for name in ([f"sin({predictor})", f"cos({predictor})"] if predictor in self.periods else [predictor])
+        ]
 
     def encode(self, predictors: np.ndarray) -> np.ndarray:
         """Encode predictors of the last axis.

@@ -95,7 +95,10 @@ class Forest:
             raise ModelFileError(f"the array {error} is missing") from None
         count = len(feature)
         shapes = all(array.ndim == 1 for array in (feature, threshold, child, value, root)) and len(threshold) == len(child) == len(value) == count
-        kinds = all(array.dtype == dtype for array, dtype in ((feature, np.int32), (threshold, np.float32), (child, np.int32), (value, np.float64), (root, np.int64)))
+        kinds = all(
+            array.dtype == dtype
+            for array, dtype in ((feature, np.int32), (threshold, np.float32), (child, np.int32), (value, np.float64), (root, np.int64))
+        )
         if not shapes or not kinds or count == 0 or len(root) == 0:
             raise ModelFileError("the arrays of the forest do not have the shapes and types they must have")
         own = np.arange(count)
@@ -131,7 +134,14 @@ class Forest:
         for start in range(0, len(flat), _ROWS):
             block = flat[start : start + _ROWS]
             add_leaf_values(
-                block.reshape(-1), np.uint64(self.n_features), self.nodes, self.values, self.roots, self.shallowest, self.deepest, total[start : start + _ROWS]
+                block.reshape(-1),
+                np.uint64(self.n_features),
+                self.nodes,
+                self.values,
+                self.roots,
+                self.shallowest,
+                self.deepest,
+                total[start : start + _ROWS],
             )
         total /= len(self.roots)
         return total

@@ -8,7 +8,9 @@ from sm_toolbox.models.estimators import FittedModel
 from sm_toolbox.models.features import FeatureEncoder
 
 
-def permutation_increase(fitted: FittedModel, encoder: FeatureEncoder, predictors: np.ndarray, target: np.ndarray, rng: np.random.Generator, repeats: int = 3) -> np.ndarray:
+def permutation_increase(
+    fitted: FittedModel, encoder: FeatureEncoder, predictors: np.ndarray, target: np.ndarray, rng: np.random.Generator, repeats: int = 3
+) -> np.ndarray:
     """Return how much the RMSE of left-out rows grows when the values of one predictor are shuffled among them.
 
     Computed on rows that the model was not trained on, so that a predictor it merely memorised does not count

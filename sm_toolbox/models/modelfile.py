@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import ModelFileError, OutputError
+from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.models.estimators import MODELS, FittedModel
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.raster.writers import check_output, put_in_place, remove_quietly, temporary_name
 
 FORMAT = "smtoolbox-model"
 FORMAT_VERSION = 1
@@ -68,7 +68,9 @@ def save_model(model: Model, path: str) -> None:
             archive.writestr("arrays.npz", arrays.getvalue(), zipfile.ZIP_STORED)
     except OSError as error:
         remove_quietly(temporary)
-        raise OutputError(f"The model file '{path}' could not be written ({error.strerror or error}). Nothing was kept. Check the free space of the disk.") from error
+        raise OutputError(
+            f"The model file '{path}' could not be written ({error.strerror or error}). Nothing was kept. Check the free space of the disk."
+        ) from error
     except BaseException:
         remove_quietly(temporary)
         raise
@@ -89,7 +91,9 @@ def load_model(path: str) -> Model:
         manifest, arrays = _read(path)
         return _build(manifest, arrays)
     except ModelFileError as error:
-        raise ModelFileError(f"The model file '{path}' cannot be used: {error}. Choose a file that 'Train model' wrote, or train the model again.") from None
+        raise ModelFileError(
+            f"The model file '{path}' cannot be used: {error}. Choose a file that 'Train model' wrote, or train the model again."
+        ) from None
 
 
 def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -130,11 +134,17 @@ def _check_manifest(manifest: Any) -> None:
     if not isinstance(version, int) or version < 1:
         raise ModelFileError("its format has no version")
     if version > FORMAT_VERSION:
-        raise ModelFileError(f"its format {version} is newer than the format {FORMAT_VERSION} that this version of the toolbox reads; update the toolbox")
+        raise ModelFileError(
+            f"its format {version} is newer than the format {FORMAT_VERSION} that this version of the toolbox reads; update the toolbox"
+        )
     if manifest.get("kind") not in MODELS:
         raise ModelFileError(f"its kind '{manifest.get('kind')}' is none of those that this version of the toolbox knows ({', '.join(MODELS)})")
     predictors = manifest.get("predictors")
-    if not isinstance(predictors, list) or not predictors or not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in predictors):
+    if (
+        not isinstance(predictors, list)
+        or not predictors
+        or not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in predictors)
+    ):
         raise ModelFileError("its list of predictors is missing or wrong")
     for item in predictors:
         period = item.get("period")
@@ -149,5 +159,3 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
     encoder = FeatureEncoder(names, {item["name"]: float(item["period"]) for item in manifest["predictors"] if item.get("period") is not None})
     fitted = MODELS[manifest["kind"]].from_arrays(arrays, len(encoder.names))
     return Model(manifest, encoder, fitted)
-
-

@@ -75,8 +75,9 @@ def predict_raster(
         raise InputError(_missing(model, available))
     target = _grid(grid, used, sources)
     times = _dates(used, max_gap_days, dates, progress)
-    picks = [{name: stack.nearest(time, max_gap_days) for name, stack in used.items()} for time in times]
-    needed = {name: sorted({pick[name] for pick in picks if pick[name] is not None}) for name in used}
+    # `_dates` has made sure that every predictor has a band for every date.
+    picks = [{name: stack.nearest(time, max_gap_days) or 0 for name, stack in used.items()} for time in times]
+    needed = {name: sorted({pick[name] for pick in picks}) for name in used}
     inputs: dict[str, list[Band]] = {name: [used[name].bands[i] for i in positions] for name, positions in needed.items()}
     plan = [[needed[name].index(pick[name]) for name in model.predictors] for pick in picks]
     bands = [band_name(VARIABLE, time) for time in times]
@@ -85,7 +86,9 @@ def predict_raster(
         return np.stack([_predict_block(model, [blocks[name][i] for name, i in zip(model.predictors, pick)]) for pick in plan])
 
     tags = {"SOIL_MOISTURE_MODEL": model.manifest["kind"], "SOIL_MOISTURE_MODEL_CREATED": str(model.manifest.get("created", "")), "UNITS": "m3 m-3"}
-    valid = run_blocks(kernel, inputs, [RasterOutput(output, bands, tags)], target, scratch_bytes_per_cell=12, memory=memory, threads=threads, progress=progress)
+    valid = run_blocks(
+        kernel, inputs, [RasterOutput(output, bands, tags)], target, scratch_bytes_per_cell=12, memory=memory, threads=threads, progress=progress
+    )
     return Prediction(bands, valid[0] / (len(bands) * target.width * target.height))
 
 
@@ -137,13 +140,17 @@ def _dates(used: dict[str, Stack], max_gap_days: float, wanted: Sequence[Time] |
         for time in wanted:
             lost = [stack.variable for stack in dated if stack.nearest(time, max_gap_days) is None]
             if lost:
-                raise InputError(f"DATES: for {time} there is no band within {max_gap_days:g} days of {', '.join(f'{name} ({_span(used[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP.")
-        return sorted(set(wanted))
+                raise InputError(
+                    f"DATES: for {time} there is no band within {max_gap_days:g} days of {', '.join(f'{name} ({_span(used[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP."
+                )
+        return [*sorted(set(wanted))]
     candidates = sorted({time for stack in dated for time in stack.times})
     chosen: list[Time | None] = [time for time in candidates if all(stack.nearest(time, max_gap_days) is not None for stack in dated)]
     if not chosen:
         spans = "; ".join(f"{stack.variable}: {_span(stack)}" for stack in dated)
-        raise InputError(f"No date has all dated predictors within {max_gap_days:g} days of it ({spans}). Allow a larger MAX_TIME_GAP, or add the layers of the missing dates.")
+        raise InputError(
+            f"No date has all dated predictors within {max_gap_days:g} days of it ({spans}). Allow a larger MAX_TIME_GAP, or add the layers of the missing dates."
+        )
     if len(chosen) < len(candidates):
         progress.info(f"{len(chosen)} of {len(candidates)} dates have all dated predictors within {max_gap_days:g} days; the others are left out.")
     return chosen

@@ -31,7 +31,10 @@ def training_report(training: Training) -> Page:
     Page
     """
     table, manifest = training.table, training.model.manifest
-    page = Page(f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}", f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.")
+    page = Page(
+        f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}",
+        f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.",
+    )
     page.notice(gap_in_words(training))
     if table.dropped:
         page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
@@ -41,7 +44,8 @@ def training_report(training: Training) -> Page:
     page.text(EXPLAINED + " Every row is predicted by a model that did not see its fold.")
     for result in training.splits:
         page.figure(
-            figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)), f"Out-of-fold predictions with {result.left_out} left out: {_MEANING[result.name]}."
+            figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
+            f"Out-of-fold predictions with {result.left_out} left out: {_MEANING[result.name]}.",
         )
     chosen = training.chosen
     page.heading(f"Folds of split '{chosen.name}'")
@@ -64,7 +68,11 @@ def training_report(training: Training) -> Page:
         ("Predictor", "from", "to", "mean", "SD", "period"),
         [(item["name"], item["minimum"], item["maximum"], item["mean"], item["sd"], item["period"]) for item in manifest["predictors"]],
     )
-    settings = {**{f"hyper-parameter {name}": value for name, value in manifest["hyperparameters"].items()}, "seed": manifest["seed"], **manifest["versions"]}
+    settings = {
+        **{f"hyper-parameter {name}": value for name, value in manifest["hyperparameters"].items()},
+        "seed": manifest["seed"],
+        **manifest["versions"],
+    }
     page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
     return page
 
@@ -81,7 +89,9 @@ def gap_in_words(training: Training) -> str:
         )
         return " ".join(sentences).strip()
     beside = training.splits[1]
-    sentences.append(f"Split '{beside.name}' tells {_MEANING[beside.name]}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}.")
+    sentences.append(
+        f"Split '{beside.name}' tells {_MEANING[beside.name]}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}."
+    )
     harder, random = (chosen, beside) if beside.name == "random" else (beside, chosen)
     ratio = harder.metrics.rmse / random.metrics.rmse if random.metrics.rmse > 0 else float("nan")
     if ratio > 1.05:
@@ -105,7 +115,9 @@ def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
         rows.append((str(name), metrics(chosen.predictions[own], table.target[own])))
     page.heading("Stations")
     page.figure(
-        figures.boxes({"R": [m.r for _, m in rows]}, "R") if len(rows) > 1 else figures.scatter(table.target, chosen.predictions, rows[0][0], summary(rows[0][1])),
+        figures.boxes({"R": [m.r for _, m in rows]}, "R")
+        if len(rows) > 1
+        else figures.scatter(table.target, chosen.predictions, rows[0][0], summary(rows[0][1])),
         f"Correlation in time of each station with its out-of-fold predictions (split '{chosen.name}').",
     )
     page.figure(

@@ -101,9 +101,13 @@ class BlockSplit:
     def split(self, table: TrainingTable, seed: int) -> Folds:
         """Divide the blocks so that the folds have about equally many rows."""
         if table.positions is None:
-            raise InputError("SPLIT 'block' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT.")
+            raise InputError(
+                "SPLIT 'block' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
+            )
         if not self.block_size > 0:
-            raise InputError("SPLIT 'block' needs BLOCK_SIZE: the side of a block in metres, larger than the distance over which soil moisture is alike.")
+            raise InputError(
+                "SPLIT 'block' needs BLOCK_SIZE: the side of a block in metres, larger than the distance over which soil moisture is alike."
+            )
         block = np.floor((table.positions - table.positions.min(axis=0)) / self.block_size).astype(np.int64)
         return _group_folds(np.array([f"{row}/{column}" for column, row in block]), self.folds, seed, f"blocks of {self.block_size:g} m")
 
@@ -112,7 +116,9 @@ def _group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
     """Put whole groups into folds, in random order and each into the fold that has the fewest rows."""
     names, of_row, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
-        raise InputError(f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer FOLDS (at least 2), or choose another SPLIT.")
+        raise InputError(
+            f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer FOLDS (at least 2), or choose another SPLIT."
+        )
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-counts[order], kind="stable")]
     rows_in_fold = np.zeros(folds, np.int64)

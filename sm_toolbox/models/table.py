@@ -109,7 +109,9 @@ def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, laye
     keep, dropped = drop_missing(**missing)
     if not keep.any():
         reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
-        raise InputError(f"No row of '{layer}' has a target and all predictors ({reasons}). Leave out the predictors that are missing everywhere, or sample them again.")
+        raise InputError(
+            f"No row of '{layer}' has a target and all predictors ({reasons}). Leave out the predictors that are missing everywhere, or sample them again."
+        )
     rows = np.flatnonzero(keep)
     table = TrainingTable(
         roles, predictors[rows], target[rows], rows,
@@ -135,7 +137,9 @@ def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str)
 
 def _check_variation(table: TrainingTable) -> None:
     if np.ptp(table.target) == 0:
-        raise InputError(f"The target '{table.roles.target}' is {table.target[0]:g} in all {len(table)} complete rows of '{table.layer}': there is nothing to learn. Check the field.")
+        raise InputError(
+            f"The target '{table.roles.target}' is {table.target[0]:g} in all {len(table)} complete rows of '{table.layer}': there is nothing to learn. Check the field."
+        )
     constant = [name for name, values in zip(table.roles.predictors, table.predictors.T) if np.ptp(values) == 0]
     if constant:
         raise InputError(

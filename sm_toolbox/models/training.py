@@ -76,7 +76,14 @@ class Training:
 
 
 def train(
-    table: TrainingTable, kind: str, estimator: Estimator, split_name: str, split: Split, periods: dict[str, float] | None = None, seed: int = 0, progress: Progress = SILENT
+    table: TrainingTable,
+    kind: str,
+    estimator: Estimator,
+    split_name: str,
+    split: Split,
+    periods: dict[str, float] | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
 ) -> Training:
     """Evaluate a model on what it has not seen, then fit it to all rows.
 
@@ -139,19 +146,25 @@ def _evaluate(table, encoder, estimator, name, split, seed, next_part, progress,
     folds = split.split(table, seed)
     for fold, (train_rows, test_rows) in enumerate(folds, start=1):
         if np.ptp(table.target[train_rows]) == 0:
-            raise InputError(f"Without fold {fold} of SPLIT '{name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT.")
+            raise InputError(
+                f"Without fold {fold} of SPLIT '{name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT."
+            )
         weights = None if table.weights is None else table.weights[train_rows]
         fitted = estimator.fit(encoder.encode(table.predictors[train_rows]), table.target[train_rows], weights, seed, next_part())
         predictions[test_rows] = fitted.predict(encoder.encode(table.predictors[test_rows]))
         number[test_rows] = fold
         by_fold.append(metrics(predictions[test_rows], table.target[test_rows]))
         if importance is not None:
-            importance.append(permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], np.random.default_rng(seed)))
+            importance.append(
+                permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], np.random.default_rng(seed))
+            )
         progress.info(f"Split '{name}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
     return SplitResult(name, split.left_out, predictions, number, metrics(predictions, table.target), by_fold)
 
 
-def _manifest(table: TrainingTable, kind: str, estimator: Estimator, encoder: FeatureEncoder, results: list[SplitResult], importance: np.ndarray, seed: int) -> dict[str, Any]:
+def _manifest(
+    table: TrainingTable, kind: str, estimator: Estimator, encoder: FeatureEncoder, results: list[SplitResult], importance: np.ndarray, seed: int
+) -> dict[str, Any]:
     predictors = []
     for i, name in enumerate(encoder.predictors):
         values = table.predictors[:, i]
@@ -168,7 +181,13 @@ def _manifest(table: TrainingTable, kind: str, estimator: Estimator, encoder: Fe
         "predictors": predictors,
         "hyperparameters": hyperparameters_of(estimator),
         "validation": [
-            {"split": result.name, "left_out": result.left_out, "folds": len(result.by_fold), "metrics": _plain(result.metrics), "by_fold": [_plain(m) for m in result.by_fold]}
+            {
+                "split": result.name,
+                "left_out": result.left_out,
+                "folds": len(result.by_fold),
+                "metrics": _plain(result.metrics),
+                "by_fold": [_plain(m) for m in result.by_fold],
+            }
             for result in results
         ],
         "training": {
@@ -199,5 +218,3 @@ def versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-

@@ -12,11 +12,10 @@ from functools import cached_property
 from pathlib import Path
 
 import rasterio
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
 from sm_toolbox.raster.times import Time, parse_time, time_in_name
 
 _CF_UNITS = {"days": 86400, "day": 86400, "hours": 3600, "hour": 3600, "minutes": 60, "seconds": 1}
@@ -87,8 +86,10 @@ def open_raster(source: Source) -> DatasetReader:
     """
     try:
         return rasterio.open(source.path)
-    except RasterioError as error:
-        raise InputError(f"The raster '{source.label}' ({source.path}) cannot be opened: {error}. Check that the file exists and is a raster that QGIS can show.") from error
+    except RASTER_ERRORS as error:
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) cannot be opened: {error}. Check that the file exists and is a raster that QGIS can show."
+        ) from error
 
 
 def read_bands(sources: Iterable[Source]) -> list[Band]:
@@ -117,7 +118,9 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
         with open_raster(source) as dataset:
             if dataset.count == 0:
                 hint = "; ".join(dataset.subdatasets[:5])
-                raise InputError(f"The raster '{source.label}' holds no band of its own. Name one of its sub-datasets instead: {hint or 'none found'}.")
+                raise InputError(
+                    f"The raster '{source.label}' holds no band of its own. Name one of its sub-datasets instead: {hint or 'none found'}."
+                )
             grid = Grid.of(dataset, source.label)
             bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
     _refuse_duplicates(bands)
@@ -134,7 +137,9 @@ def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[
         variable, _, text = (part.strip() for part in description.rpartition("@"))
         time = parse_time(text)
         if time is None:
-            raise InputError(f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss.")
+            raise InputError(
+                f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
+            )
     stem = _stem(source.path)
     time = time or source.time or _cf_time(tags, dataset.tags())
     if not variable:
@@ -178,7 +183,9 @@ def _refuse_duplicates(bands: Sequence[Band]) -> None:
         (static if band.time is None else dated).setdefault(band.variable, band)
     for variable in static.keys() & dated.keys():
         a, b = static[variable], dated[variable]
-        raise InputError(f"The variable '{variable}' is static in '{a.source.label}' ({a.source.path}) but dated in '{b.source.label}' ({b.source.path}). Give every band of a variable a date, or none.")
+        raise InputError(
+            f"The variable '{variable}' is static in '{a.source.label}' ({a.source.path}) but dated in '{b.source.label}' ({b.source.path}). Give every band of a variable a date, or none."
+        )
 
 
 @dataclass(frozen=True)
@@ -231,7 +238,9 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
     """
     found = stacks(bands)
     if len(found) != 1:
-        raise InputError(f"{role} must hold one variable (one static band, or dated bands of the same name), but holds {len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable.")
+        raise InputError(
+            f"{role} must hold one variable (one static band, or dated bands of the same name), but holds {len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable."
+        )
     return next(iter(found.values()))
 
 

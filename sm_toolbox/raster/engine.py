@@ -19,7 +19,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.reading import BandReader, resampling_for
+from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter
 
 Blocks = dict[str, np.ndarray]
@@ -153,7 +153,14 @@ def run_blocks(
     bands_in, bands_out = (sum(len(item) for item in group) for group in (inputs.values(), [output.bands for output in outputs]))
     # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
     bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
-    plan = plan_blocks(grid, _common_tile((tile for reader in readers.values() for tile in reader.tiles()), grid), bytes_per_cell, memory or DEFAULT_MEMORY, threads or os.cpu_count() or 1, halo)
+    plan = plan_blocks(
+        grid,
+        _common_tile((tile for reader in readers.values() for tile in reader.tiles()), grid),
+        bytes_per_cell,
+        memory or DEFAULT_MEMORY,
+        threads or os.cpu_count() or 1,
+        halo,
+    )
 
     local = threading.local()
     opened: list[ExitStack] = []

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from rasterio.enums import MaskFlags, Resampling
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
@@ -15,7 +14,7 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Source, open_raster
-from sm_toolbox.raster.grid import Grid, label
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -86,14 +85,25 @@ def _warped(dataset: DatasetReader, grid: Grid, resampling: str, own: Grid) -> W
     if not _overlap(own, grid):
         raise InputError(f"The raster '{dataset.name}' does not overlap the grid of the output. Check both extents and coordinate reference systems.")
     # float32 with NaN, so that averages of integers are not cut and a source without a nodata value gets one.
-    return WarpedVRT(dataset, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=Resampling[resampling], dtype="float32", nodata=np.nan)
+    return WarpedVRT(
+        dataset,
+        crs=grid.crs,
+        transform=grid.transform,
+        width=grid.width,
+        height=grid.height,
+        resampling=Resampling[resampling],
+        dtype="float32",
+        nodata=np.nan,
+    )
 
 
 def _overlap(own: Grid, grid: Grid) -> bool:
     try:
         west, south, east, north = transform_bounds(own.crs, grid.crs, *own.bounds) if own.crs != grid.crs else own.bounds
-    except RasterioError as error:
-        raise InputError(f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Warp (reproject)' first.") from error
+    except RASTER_ERRORS as error:
+        raise InputError(
+            f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Warp (reproject)' first."
+        ) from error
     other = grid.bounds
     return west < other[2] and east > other[0] and south < other[3] and north > other[1]
 
@@ -126,8 +136,10 @@ class _File:
         try:
             self.target.read(self.indexes, window=window, out=raw)
             mask = self.target.dataset_mask(window=window) == 0 if self.has_mask else None
-        except RasterioError as error:
-            raise InputError(f"The raster '{self.source.label}' ({self.source.path}) cannot be read at {window}: {error}. The file may be damaged; download or make it again.") from error
+        except RASTER_ERRORS as error:
+            raise InputError(
+                f"The raster '{self.source.label}' ({self.source.path}) cannot be read at {window}: {error}. The file may be damaged; download or make it again."
+            ) from error
         for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
             missing = None if nodata is None else values == nodata
             if values is not band:

@@ -7,14 +7,13 @@ from contextlib import ExitStack
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.warp import transform
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack
-from sm_toolbox.raster.grid import Grid, label
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.times import Time
 
@@ -55,8 +54,10 @@ def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarr
     try:
         if crs != grid.crs:
             x, y = (np.asarray(values, float) for values in transform(crs, grid.crs, x, y))
-    except RasterioError as error:
-        raise InputError(f"Points cannot be transformed from {label(crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Reproject layer' first.") from error
+    except RASTER_ERRORS as error:
+        raise InputError(
+            f"Points cannot be transformed from {label(crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Reproject layer' first."
+        ) from error
     inverse = ~grid.transform
     columns = inverse.a * x + inverse.b * y + inverse.c
     rows = inverse.d * x + inverse.e * y + inverse.f
@@ -66,7 +67,14 @@ def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarr
 
 
 def sample(
-    bands: Sequence[Band], x: np.ndarray, y: np.ndarray, crs: CRS, points: np.ndarray, wanted: np.ndarray, method: str = "nearest", progress: Progress = SILENT
+    bands: Sequence[Band],
+    x: np.ndarray,
+    y: np.ndarray,
+    crs: CRS,
+    points: np.ndarray,
+    wanted: np.ndarray,
+    method: str = "nearest",
+    progress: Progress = SILENT,
 ) -> np.ndarray:
     """Read values of bands at points.
 
@@ -92,11 +100,13 @@ def sample(
     files: dict[Source, list[int]] = {}
     for position, band in enumerate(bands):
         files.setdefault(band.source, []).append(position)
-    for number, (source, positions) in enumerate(files.items()):
+    for number, positions in enumerate(files.values()):
         progress.check()
         of_file = np.isin(wanted, positions)
         if of_file.any():
-            _sample_file([bands[i] for i in positions], np.array(positions), x, y, crs, points, wanted, np.flatnonzero(of_file), method, values, progress)
+            _sample_file(
+                [bands[i] for i in positions], np.array(positions), x, y, crs, points, wanted, np.flatnonzero(of_file), method, values, progress
+            )
         progress.set_fraction((number + 1) / len(files))
     return values
 
@@ -112,7 +122,9 @@ def _sample_file(
         return
     reader = BandReader(bands, grid)
     tile_rows, tile_columns = next(iter(reader.tiles()))
-    of_point = (rows[points[pairs]] // tile_rows).astype(np.int64) * (-(-grid.width // tile_columns)) + (columns[points[pairs]] // tile_columns).astype(np.int64)
+    of_point = (rows[points[pairs]] // tile_rows).astype(np.int64) * (-(-grid.width // tile_columns)) + (
+        columns[points[pairs]] // tile_columns
+    ).astype(np.int64)
     order = np.argsort(of_point, kind="stable")
     groups = np.split(pairs[order], np.flatnonzero(np.diff(of_point[order])) + 1)
     halo = METHODS[method]

@@ -90,7 +90,7 @@ _IN_NAMES = (
     re.compile(r"(?<!\d)(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?!\d)"),
     re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?!\d)"),
     re.compile(r"(?<!\d)(?P<y>\d{4})(?P<j>\d{3})(?!\d)"),
-    re.compile(r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d{2})(?![\d-])"),
+    re.compile(r"(?<!\d)(?<!\d-)(?P<y>\d{4})-(?P<m>\d{2})(?![\d-])"),
     re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?!\d)"),
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,12 +14,12 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.drivers import raster_driver_extensions
-from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from sm_toolbox.errors import OutputError
-from sm_toolbox.raster.grid import Grid
+from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
 
 TILE = 256
 
@@ -42,63 +41,6 @@ class RasterOutput:
     path: str
     bands: Sequence[str]
     tags: dict[str, str] = field(default_factory=dict)
-
-
-def check_output(path: str) -> None:
-    """Find out, before any work is done, whether a file can be written.
-
-    Raises
-    ------
-    OutputError
-        Where the folder is missing or not writable, or an existing file cannot be replaced.
-    """
-    target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"The output '{path}' is a folder. Name a file in it.")
-    if not target.parent.is_dir():
-        raise OutputError(f"The output '{path}' cannot be written: the folder '{target.parent}' does not exist. Create it first.")
-    if not os.access(target.parent, os.W_OK):
-        raise OutputError(f"The output '{path}' cannot be written: you may not write into '{target.parent}'. Choose another folder.")
-    if target.exists():
-        try:
-            with open(target, "r+b"):
-                pass
-        except OSError as error:
-            raise OutputError(
-                f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open (QGIS itself, where the layer is loaded), "
-                "clear its write protection, or choose another name."
-            ) from error
-
-
-def temporary_name(path: str) -> str:
-    """Return a name beside a file under which it is written until it is complete."""
-    target = Path(path)
-    return str(target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
-
-
-def put_in_place(temporary: str, path: str) -> None:
-    """Give a complete file its name, replacing an existing one.
-
-    Raises
-    ------
-    OutputError
-        Where the existing file is locked; the new one is removed.
-    """
-    try:
-        os.replace(temporary, path)
-    except OSError as error:
-        remove_quietly(temporary)
-        raise OutputError(f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open, or choose another name.") from error
-    # Statistics that GDAL or QGIS kept of the file that was replaced would be shown for the new one.
-    remove_quietly(path + ".aux.xml")
-
-
-def remove_quietly(path: str) -> None:
-    """Remove a file where it exists; clearing up must not hide the error that led to it."""
-    try:
-        os.remove(path)
-    except OSError:
-        pass
 
 
 def check_raster_output(path: str) -> None:
@@ -136,7 +78,7 @@ class RasterWriter:
             for index, name in enumerate(output.bands, start=1):
                 self._dataset.set_band_description(index, name)
             self._dataset.update_tags(**output.tags)
-        except (RasterioError, OSError) as error:
+        except RASTER_ERRORS as error:
             remove_quietly(self._temporary)
             raise OutputError(f"The output '{output.path}' cannot be created: {error}.") from error
 
@@ -147,8 +89,8 @@ class RasterWriter:
         self.valid_cells += int(np.count_nonzero(~np.isnan(block)))
         try:
             self._dataset.write(block, window=window)
-        except (RasterioError, OSError) as error:
-            raise OutputError(f"Writing '{self.output.path}' failed: {error}.") from error
+        except RASTER_ERRORS as error:
+            raise self._full() from error
 
     def finish(self) -> None:
         """Close and verify the file; it still has its temporary name."""
@@ -184,16 +126,21 @@ class RasterWriter:
     def _full(self) -> OutputError:
         folder = os.path.dirname(os.path.abspath(self.output.path))
         free = shutil.disk_usage(folder).free / 2**20
-        return OutputError(f"Writing '{self.output.path}' failed: the file could not be written whole. {free:,.0f} MB are free in '{folder}': free some space or choose another disk. Nothing was kept.")
+        return OutputError(
+            f"Writing '{self.output.path}' failed: the file could not be written whole. {free:,.0f} MB are free in '{folder}': free some space or choose another disk. Nothing was kept."
+        )
 
 
 @lru_cache
 def _has_zstd() -> bool:
     """Say whether GDAL was built with ZSTD; a build without it refuses to create the file."""
     try:
-        with MemoryFile() as memory, memory.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8", compress="zstd", transform=Affine.scale(2)):
+        with (
+            MemoryFile() as memory,
+            memory.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8", compress="zstd", transform=Affine.scale(2)),
+        ):
             return True
-    except RasterioError:
+    except RASTER_ERRORS:
         return False
 
 
@@ -213,6 +160,6 @@ def _is_complete(path: str) -> bool:
                         length = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=band)
                         if offset is None or length is None or int(offset) + int(length) > size:
                             return False
-    except RasterioError:
+    except RASTER_ERRORS:
         return False
     return True

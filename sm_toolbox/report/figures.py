@@ -50,7 +50,11 @@ def boxes(groups: Mapping[str, Sequence[float]], label: str) -> Figure:
     axes = figure.add_subplot()
     axes.boxplot(list(shown.values()), medianprops={"color": ORANGE}, flierprops={"markersize": 3})
     axes.set_xticks(range(1, len(shown) + 1))
-    axes.set_xticklabels([f"{name}\n(n={len(values)})" for name, values in shown.items()], rotation=30 if len(shown) > 5 else 0, ha="right" if len(shown) > 5 else "center")
+    axes.set_xticklabels(
+        [f"{name}\n(n={len(values)})" for name, values in shown.items()],
+        rotation=30 if len(shown) > 5 else 0,
+        ha="right" if len(shown) > 5 else "center",
+    )
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_ylabel(label)
     return figure
@@ -75,7 +79,9 @@ def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
     ticks = ticks if lowest >= 0 else np.concatenate([-ticks[:0:-1], ticks])
     axes.set_thetagrids(np.degrees(np.arccos(ticks)), [f"{tick:g}" for tick in ticks])
     angle, radius = np.meshgrid(np.linspace(0, reach, 90), np.linspace(0, top, 60))
-    lines = axes.contour(angle, radius, np.sqrt(1 + radius**2 - 2 * radius * np.cos(angle)), levels=[0.25, 0.5, 0.75, 1, 1.5], colors=GREY, linewidths=0.6)
+    lines = axes.contour(
+        angle, radius, np.sqrt(1 + radius**2 - 2 * radius * np.cos(angle)), levels=[0.25, 0.5, 0.75, 1, 1.5], colors=GREY, linewidths=0.6
+    )
     axes.clabel(lines, fontsize=7)
     axes.plot(np.linspace(0, reach, 90), np.ones(90), color=GREY, linestyle="--", linewidth=0.8)
     axes.plot(0, 1, marker="*", color=ORANGE, markersize=12, clip_on=False)

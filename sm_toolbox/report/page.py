@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sm_toolbox.errors import OutputError
-from sm_toolbox.raster.writers import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,9 @@ class Page:
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add a table; numbers are rounded to what can be told apart."""
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
-        self._parts.append(f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>')
+        self._parts.append(
+            f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'
+        )
 
     def figure(self, figure: Figure, caption: str) -> None:
         """Add a figure as an inline PNG."""
@@ -67,7 +69,9 @@ class Page:
         data = io.BytesIO()
         FigureCanvasAgg(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
         image = base64.b64encode(data.getvalue()).decode("ascii")
-        self._parts.append(f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>')
+        self._parts.append(
+            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>'
+        )
 
     def html(self) -> str:
         """Return the page."""

@@ -18,7 +18,14 @@ def sampling_report(samples: Samples) -> Page:
     for variable in samples.variables:
         values = variable.values[~np.isnan(variable.values)]
         limits = (float(values.min()), float(values.mean()), float(values.max())) if len(values) else (float("nan"),) * 3
-        rows.append((variable.variable, len(values), *(int(np.count_nonzero(mask)) for mask in (variable.outside, variable.no_date, variable.no_data)), *limits))
+        rows.append(
+            (
+                variable.variable,
+                len(values),
+                *(int(np.count_nonzero(mask)) for mask in (variable.outside, variable.no_date, variable.no_data)),
+                *limits,
+            )
+        )
     page.table(("Predictor", "rows with a value", "outside the raster", "no date near enough", "no data", "minimum", "mean", "maximum"), rows)
     incomplete = samples.incomplete_stations()
     if incomplete:

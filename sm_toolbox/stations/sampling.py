@@ -94,7 +94,11 @@ class Samples:
             own = names == name
             reasons = []
             for variable in self.variables:
-                for what, mask in (("outside the raster", variable.outside), ("no date near enough", variable.no_date), ("no data", variable.no_data)):
+                for what, mask in (
+                    ("outside the raster", variable.outside),
+                    ("no date near enough", variable.no_date),
+                    ("no data", variable.no_data),
+                ):
                     count = int(np.count_nonzero(own & mask))
                     if count:
                         reasons.append(f"{variable.variable}: {what} ({count})")
@@ -123,23 +127,30 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     found = stacks(read_bands(sources))
     dated = [name for name, stack in found.items() if not stack.is_static]
     if dated and rows.times is None:
-        raise InputError(f"{', '.join(dated)} are dated (such as {found[dated[0]].bands[0].name}), so that the TIME field of '{rows.layer}' is needed. Choose it.")
+        raise InputError(
+            f"{', '.join(dated)} are dated (such as {found[dated[0]].bands[0].name}), so that the TIME field of '{rows.layer}' is needed. Choose it."
+        )
     valid = np.isfinite(rows.x) & np.isfinite(rows.y)
     if not valid.any():
-        raise InputError(f"No row of '{rows.layer}' has a point with coordinates. Create points from the table's coordinates first ('Create points layer from table').")
+        raise InputError(
+            f"No row of '{rows.layer}' has a point with coordinates. Create points from the table's coordinates first ('Create points layer from table')."
+        )
     if not valid.all():
         progress.warning(f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values.")
     # A station is read once for each band, however many of its rows match that band.
     places, of_row = np.unique(np.stack([rows.x, rows.y], axis=1), axis=0, return_inverse=True)
     samples = [
-        _sample_stack(stack, rows, places, of_row.reshape(-1), max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found))) for i, stack in enumerate(found.values())
+        _sample_stack(stack, rows, places, of_row.reshape(-1), max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
+        for i, stack in enumerate(found.values())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
         raise InputError(_why_nothing(rows, samples, found))
     return Samples(rows, samples)
 
 
-def _sample_stack(stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float, method: str, progress: Progress) -> VariableSamples:
+def _sample_stack(
+    stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float, method: str, progress: Progress
+) -> VariableSamples:
     bands = match_times(stack, rows.times if rows.times is not None else [None] * len(of_row), max_gap_days)
     pairs, of_pair = np.unique(np.stack([of_row, bands], axis=1), axis=0, return_inverse=True)
     values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, pairs[:, 0], pairs[:, 1], method, progress)

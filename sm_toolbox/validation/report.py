@@ -25,7 +25,9 @@ def validation_report(result: StationValidation, product: str, layer: str, min_s
     """
     page = Page(f"Validation of {product}", f"Against the stations of '{layer}': {result.pooled.n:,} pairs at {len(result.by_station)} stations.")
     spread = f"over stations the median R is {number(result.median('r'))}, the median ubRMSE {number(result.median('ubrmse'))} and the median bias {number(result.median('bias'))} m³ m⁻³."
-    page.notice(f"Over all pairs R is {number(result.pooled.r)}, R² {number(result.pooled.r2)} and RMSE {number(result.pooled.rmse)} m³ m⁻³; {spread}")
+    page.notice(
+        f"Over all pairs R is {number(result.pooled.r)}, R² {number(result.pooled.r2)} and RMSE {number(result.pooled.rmse)} m³ m⁻³; {spread}"
+    )
     if np.isfinite(result.pooled.r2) and result.pooled.r2 <= 0:
         page.notice("R² is not above zero: the mean of the observations would be as good as the product.", warning=True)
     for reason, count in result.unmatched:
@@ -38,7 +40,9 @@ def validation_report(result: StationValidation, product: str, layer: str, min_s
     page.table(("", *HEAD), [("all pairs", *metric_cells(result.pooled))])
     page.text(EXPLAINED)
     enough = np.isin(result.stations, [item.station for item in result.by_station])
-    page.figure(figures.scatter(result.observed[enough], result.predicted[enough], "All pairs", summary(result.pooled)), "Product against observations.")
+    page.figure(
+        figures.scatter(result.observed[enough], result.predicted[enough], "All pairs", summary(result.pooled)), "Product against observations."
+    )
     _stations(page, result)
     _series(page, result)
     return page
@@ -52,7 +56,10 @@ def _stations(page: Page, result: StationValidation) -> None:
         groups.setdefault(item.group or "all stations", []).append(item)
     for name, label in (("r", "R"), ("bias", "bias (m³ m⁻³)"), ("ubrmse", "ubRMSE (m³ m⁻³)")):
         if any(np.isfinite(getattr(item.metrics, name)) for item in stations):
-            page.figure(figures.boxes({group: [getattr(item.metrics, name) for item in members] for group, members in sorted(groups.items())}, label), f"{label} of the stations.")
+            page.figure(
+                figures.boxes({group: [getattr(item.metrics, name) for item in members] for group, members in sorted(groups.items())}, label),
+                f"{label} of the stations.",
+            )
     points = []
     for item in stations:
         own = result.stations == item.station
@@ -90,6 +97,11 @@ def _series(page: Page, result: StationValidation) -> None:
         item = ranked[position]
         own = result.stations == item.station
         page.figure(
-            figures.series(result.times[own], result.observed[own], result.predicted[own], f"{item.station}: R = {number(item.metrics.r)}, bias = {number(item.metrics.bias)}"),
+            figures.series(
+                result.times[own],
+                result.observed[own],
+                result.predicted[own],
+                f"{item.station}: R = {number(item.metrics.r)}, bias = {number(item.metrics.bias)}",
+            ),
             f"Station {item.station}.",
         )

@@ -126,7 +126,11 @@ def _compare(rows: Rows, observed: np.ndarray, product: VariableSamples, groups:
     }
     unmatched = [(reason, int(np.count_nonzero(mask))) for reason, mask in reasons.items() if mask.any()]
     names = rows.stations()
-    times = np.array([np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times] if rows.times is not None else [np.datetime64("NaT", "s")] * len(observed))
+    times = np.array(
+        [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times]
+        if rows.times is not None
+        else [np.datetime64("NaT", "s")] * len(observed)
+    )
     pairs = np.flatnonzero(has_value & ~np.isnan(product.values))
     pairs = pairs[np.lexsort((times[pairs], names[pairs]))]
     group_of = None if groups is None else np.array([group or "(none)" for group in groups])
@@ -145,8 +149,19 @@ def _compare(rows: Rows, observed: np.ndarray, product: VariableSamples, groups:
     if not by_station:
         most = f"the one with the most, '{stations[np.argmax(counts)]}', has {counts.max()}" if len(pairs) else "there is none at all"
         why = "; ".join(f"{count} rows: {reason}" for reason, count in unmatched)
-        raise InputError(f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). {why} Lower MIN_SAMPLES, or allow a larger MAX_TIME_GAP.")
+        raise InputError(
+            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). {why} Lower MIN_SAMPLES, or allow a larger MAX_TIME_GAP."
+        )
     pooled = metrics(product.values[pairs[enough]], observed[pairs[enough]])
     return StationValidation(
-        pairs, product.values[pairs], observed[pairs], names[pairs], None if group_of is None else group_of[pairs], times[pairs], pooled, by_station, too_few, unmatched
+        pairs,
+        product.values[pairs],
+        observed[pairs],
+        names[pairs],
+        None if group_of is None else group_of[pairs],
+        times[pairs],
+        pooled,
+        by_station,
+        too_few,
+        unmatched,
     )

@@ -1,0 +1,94 @@
+"""What tests of all floors share: rasters made on the spot, a progress that listens, and where the real data lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.bands import Source
+
+
+class RecordingProgress(Progress):
+    """Keeps what it is told; cancels after a number of checks where asked to."""
+
+    def __init__(self, cancel_after: int | None = None):
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+        self.fractions: list[float] = []
+        self._left = cancel_after
+
+    def info(self, text):
+        self.infos.append(text)
+
+    def warning(self, text):
+        self.warnings.append(text)
+
+    def set_fraction(self, fraction):
+        self.fractions.append(fraction)
+
+    def is_cancelled(self):
+        if self._left is None:
+            return False
+        self._left -= 1
+        return self._left < 0
+
+
+@pytest.fixture
+def progress():
+    """A progress that keeps messages."""
+    return RecordingProgress()
+
+
+@pytest.fixture
+def cancelling():
+    """A factory of progresses that cancel after a number of checks."""
+    return RecordingProgress
+
+
+@pytest.fixture
+def write_raster(tmp_path):
+    """A function that writes bands (bands, rows, cols) into a GeoTIFF and returns its Source."""
+
+    def write(
+        name, bands, descriptions=None, *, crs="EPSG:32630", cell=30.0, origin=(500000.0, 4000000.0), transform=None, nodata=None, dtype="float32", **options
+    ):
+        bands = np.asarray(bands)
+        bands = bands[None] if bands.ndim == 2 else bands
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with rasterio.open(
+            path, "w", driver="GTiff", width=bands.shape[2], height=bands.shape[1], count=len(bands), dtype=dtype, crs=crs, nodata=nodata,
+            transform=transform or from_origin(*origin, cell, cell), **options,
+        ) as dataset:  # fmt: skip
+            dataset.write(bands.astype(dtype))
+            for index, description in enumerate(descriptions or [], start=1):
+                dataset.set_band_description(index, description)
+        return Source(str(path))
+
+    return write
+
+
+@pytest.fixture
+def leftovers(tmp_path):
+    """A function that lists the files of the test's folder, so that a half-written output is seen."""
+    return lambda: sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+
+
+def real_data(*parts: str) -> Path:
+    """Return a path in the real data, or skip the test where they are absent."""
+    root = Path(os.environ.get("SM_TOOLBOX_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
+    path = root.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"the real data are not here ({path}); set SM_TOOLBOX_DATA to their folder")
+    return path
+
+
+@pytest.fixture(scope="session", name="real_data")
+def real_data_fixture():
+    """A function that returns a path in the real data, or skips."""
+    return real_data

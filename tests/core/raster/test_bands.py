@@ -1,0 +1,113 @@
+"""Names and times of bands, stacks, and what is refused."""
+
+from datetime import datetime
+
+import numpy as np
+import pytest
+import rasterio
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.bands import Source, _cf_time, read_bands, single_stack, stacks
+from sm_toolbox.raster.times import Time, parse_time
+
+CELLS = np.ones((4, 5))
+
+
+def names(*sources):
+    return [band.name for band in read_bands(sources)]
+
+
+def test_descriptions_carry_variable_and_time(write_raster):
+    source = write_raster("a.tif", np.ones((3, 4, 5)), ["ndvi@2018-06-01", "slope", "lst@2018-06-01T10:30:00"])
+    assert names(source) == ["ndvi@2018-06-01", "slope", "lst@2018-06-01T10:30:00"]
+
+
+def test_a_bare_date_as_description_takes_the_name_of_the_file(write_raster):
+    assert names(write_raster("lst.tif", np.ones((2, 4, 5)), ["2008-01-01", "2008-01-09"])) == ["lst@2008-01-01", "lst@2008-01-09"]
+
+
+def test_the_layers_time_comes_before_the_files_name(write_raster):
+    path = write_raster("ndvi_20180601.tif", CELLS).path
+    assert names(Source(path)) == ["ndvi@2018-06-01"]
+    assert names(Source(path, time=Time(datetime(2020, 1, 1)))) == ["ndvi@2020-01-01"]
+
+
+def test_a_name_that_is_only_a_date_takes_the_folders_name(write_raster):
+    assert names(write_raster("albedo/20180601.tif", CELLS)) == ["albedo@2018-06-01"]
+
+
+def test_an_ambiguous_date_in_the_name_does_not_matter_where_the_description_has_one(write_raster):
+    assert names(write_raster("x_20180101_20180116.tif", CELLS, ["ndvi@2018-01-01"])) == ["ndvi@2018-01-01"]
+    with pytest.raises(InputError, match="ambiguous"):
+        names(write_raster("y_20180101_20180116.tif", CELLS))
+
+
+def test_a_description_with_a_wrong_date_is_refused(write_raster):
+    with pytest.raises(InputError, match=r"'ndvi@1/6/2018'.*'1/6/2018' is not a date"):
+        names(write_raster("a.tif", CELLS, ["ndvi@1/6/2018"]))
+
+
+def test_netcdf_time_axis():
+    assert _cf_time({"NETCDF_DIM_time": "151"}, {"time#units": "days since 2018-01-01 00:00:00"}) == parse_time("2018-06-01")
+    assert _cf_time({"NETCDF_DIM_time": "6"}, {"time#units": "hours since 2018-01-01"}) == parse_time("2018-01-01T06:00:00")
+    assert _cf_time({}, {"time#units": "days since 2018-01-01"}) is None
+
+
+def test_duplicate_bands_name_both_files(write_raster):
+    a, b = write_raster("a.tif", CELLS, ["ndvi@2018-06-01"]), write_raster("b.tif", CELLS, ["ndvi@2018-06-01"])
+    with pytest.raises(InputError, match=r"(?s)'ndvi@2018-06-01'.*a\.tif.*b\.tif"):
+        read_bands([a, b])
+
+
+def test_a_variable_cannot_be_static_and_dated(write_raster):
+    a, b = write_raster("a.tif", CELLS, ["ndvi"]), write_raster("b.tif", CELLS, ["ndvi@2018-06-01"])
+    with pytest.raises(InputError, match=r"static in 'a\.tif'.*dated in 'b\.tif'"):
+        read_bands([a, b])
+
+
+def test_no_crs_is_refused(write_raster):
+    with pytest.raises(InputError, match=r"'a\.tif' has no coordinate reference system"):
+        read_bands([write_raster("a.tif", CELLS, crs=None)])
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_no_georeference_is_refused(write_raster):
+    with pytest.raises(InputError, match="no georeference"):
+        read_bands([write_raster("a.tif", CELLS, transform=rasterio.Affine.identity())])
+
+
+def test_missing_and_foreign_files_are_named(tmp_path):
+    (tmp_path / "text.tif").write_text("not a raster")
+    for name in ("missing.tif", "text.tif"):
+        with pytest.raises(InputError, match=name):
+            read_bands([Source(str(tmp_path / name))])
+
+
+def test_stacks_are_sorted_by_time_and_find_the_nearest_band(write_raster):
+    source = write_raster("a.tif", np.ones((4, 4, 5)), ["ndvi@2018-06-17", "ndvi@2018-06-01", "dem", "ndvi@2018-06-09"])
+    found = stacks(read_bands([source]))
+    ndvi = found["ndvi"]
+    assert [str(time) for time in ndvi.times] == ["2018-06-01", "2018-06-09", "2018-06-17"]
+    assert ndvi.nearest(parse_time("2018-06-10"), 4) == 1
+    assert ndvi.nearest(parse_time("2018-06-05"), 4) == 0, "of two equally near the earlier"
+    assert ndvi.nearest(parse_time("2018-06-21T23:00:00"), 4) == 2
+    assert ndvi.nearest(parse_time("2018-06-22"), 4) is None
+    assert ndvi.nearest(None, 4) is None
+    assert found["dem"].nearest(None, 0) == 0
+    assert not ndvi.is_static and found["dem"].is_static
+
+
+def test_nearest_agrees_with_looking_at_all_bands(write_raster):
+    rng = np.random.default_rng(1)
+    days = np.sort(rng.choice(300, 25, replace=False))
+    times = [Time(datetime.fromordinal(736695 + int(day))) for day in days]
+    stack = stacks(read_bands([write_raster("a.tif", np.ones((25, 2, 2)), [f"v@{time}" for time in times])]))["v"]
+    for day in range(-5, 310):
+        asked = Time(datetime.fromordinal(736695 + day).replace(hour=13), "second")
+        brute = min(range(25), key=lambda i: (asked.distance_days(times[i]), i))
+        expected = brute if asked.distance_days(times[brute]) <= 6 else None
+        assert stack.nearest(asked, 6) == expected
+
+
+def test_a_product_of_two_variables_is_refused(write_raster):
+    with pytest.raises(InputError, match="PRODUCT must hold one variable.*a, b"):
+        single_stack(read_bands([write_raster("a.tif", np.ones((2, 4, 5)), ["b", "a"])]), "PRODUCT")
