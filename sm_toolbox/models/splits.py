@@ -120,7 +120,6 @@ def _group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
             f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer FOLDS (at least 2), or choose another SPLIT."
         )
     order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-counts[order], kind="stable")]
     rows_in_fold = np.zeros(folds, np.int64)
     fold_of = np.empty(len(names), np.int64)
     for group in order:

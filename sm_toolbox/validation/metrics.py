@@ -96,16 +96,18 @@ class Intervals:
 
 
 def effective_samples(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the number of independent pairs in two autocorrelated series in order of time.
+    """Return the number of independent pairs for the covariance of two autocorrelated series in order of time.
 
-    n (1 − ρ_a ρ_b) / (1 + ρ_a ρ_b) with the lag-1 autocorrelations ρ (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2,
+    For the variance of one series give it twice. n (1 − ρ_a ρ_b) / (1 + ρ_a ρ_b) with the lag-1 autocorrelations ρ (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2,
     Eq. 31); between 2 and n.
     """
-    n = len(a)
-    product = _lag1(a) * _lag1(b)
-    if not np.isfinite(product):
+    return _effective(len(a), _lag1(a) * _lag1(b))
+
+
+def _effective(n: int, memory: float) -> float:
+    if not np.isfinite(memory):
         return float(n)
-    return float(np.clip(n * (1 - product) / (1 + product), 2, n))
+    return float(np.clip(n * (1 - memory) / (1 + memory), 2, n))
 
 
 def _lag1(values: np.ndarray) -> float:
@@ -137,10 +139,12 @@ def intervals(predicted: np.ndarray, observed: np.ndarray, level: float = 0.95) 
         half = stats.norm.ppf(1 - tail) / np.sqrt(n_r - 3)
         r_low, r_high = (float(np.tanh(np.arctanh(r) + sign * half)) for sign in (-1, 1))
     difference = predicted - observed
-    n_d = effective_samples(difference, difference)
+    n_variance = effective_samples(difference, difference)
+    # A mean forgets more slowly than a variance: its memory is ρ, not ρ² (Bretherton et al. 1999, Eq. 30).
+    n_mean = _effective(n, _lag1(difference))
     spread = float(difference.std(ddof=1))
-    freedom = n_d - 1
+    freedom = n_variance - 1
     low, high = (float(np.sqrt(freedom * spread**2 / stats.chi2.ppf(p, freedom))) for p in (1 - tail, tail))
-    half = float(stats.t.ppf(1 - tail, freedom) * spread / np.sqrt(n_d))
+    half = float(stats.t.ppf(1 - tail, n_mean - 1) * spread / np.sqrt(n_mean))
     bias = float(difference.mean())
     return Intervals(n_r, r_low, r_high, low, high, bias - half, bias + half)

@@ -1,0 +1,173 @@
+"""The model file: read back equal, and never trusted."""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sm_toolbox.errors import ModelFileError, OutputError
+from sm_toolbox.models.estimators import RandomForest
+from sm_toolbox.models.modelfile import load_model, save_model
+from sm_toolbox.models.splits import make_split
+from sm_toolbox.models.table import Roles, TrainingTable
+from sm_toolbox.models.training import train
+
+
+class Bomb:
+    """Unpickling it would leave a trace."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("/tmp/smtoolbox-pickle-was-run"),))
+
+
+@pytest.fixture(scope="module")
+def model():
+    rng = np.random.default_rng(0)
+    table = TrainingTable(Roles("sm", ("a", "aspect")), rng.random((200, 2)) * 100, rng.random(200), np.arange(200))
+    return train(table, "random_forest", RandomForest(8), "random", make_split("random", 2), {"aspect": 360.0}).model
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    path = tmp_path / "m.smmodel"
+    save_model(model, str(path))
+    return path
+
+
+def rewrite(path, **members):
+    """Write the file again with other members; None leaves one out."""
+    with zipfile.ZipFile(path) as archive:
+        old = {name: archive.read(name) for name in archive.namelist()}
+    new = {**old, **{name.replace("__", "."): data for name, data in members.items()}}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in new.items():
+            if data is not None:
+                archive.writestr(name, data)
+
+
+def manifest(path, **changes):
+    with zipfile.ZipFile(path) as archive:
+        content = json.loads(archive.read("manifest.json"))
+    rewrite(path, manifest__json=json.dumps({**content, **changes}))
+
+
+def test_read_back_equal(model, path):
+    again = load_model(str(path))
+    rows = np.random.default_rng(1).random((500, 2)) * 100
+    np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
+    assert again.manifest == json.loads(json.dumps(model.manifest)) and again.predictors == ("a", "aspect")
+
+
+def test_a_truncated_file(path):
+    data = path.read_bytes()
+    for length in (0, 10, len(data) // 2, len(data) - 30):
+        path.write_bytes(data[:length])
+        with pytest.raises(ModelFileError, match=r"m\.smmodel' cannot be used"):
+            load_model(str(path))
+
+
+def test_damaged_bytes_are_noticed(path):
+    data = bytearray(path.read_bytes())
+    for position in range(100, len(data) - 100, 997):
+        data[position] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError):
+        load_model(str(path))
+
+
+def test_foreign_files(tmp_path):
+    for name, data in [("text", b"hello"), ("pickle", pickle.dumps({"a": 1}))]:
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ModelFileError, match="cannot be used"):
+            load_model(str(tmp_path / name))
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.writestr("word/document.xml", "x")
+    with pytest.raises(ModelFileError, match="'word/document.xml', which has no place in a model file"):
+        load_model(str(tmp_path / "zip"))
+    with pytest.raises(ModelFileError, match="does not exist"):
+        load_model(str(tmp_path / "missing.smmodel"))
+
+
+def test_a_newer_format_says_update(path):
+    manifest(path, format_version=2)
+    with pytest.raises(ModelFileError, match="format 2 is newer than the format 1.*update the toolbox"):
+        load_model(str(path))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "other"}, {"format_version": "1"}, {"format_version": 0}, {"kind": "magic"}, {"predictors": []}, {"predictors": [{"name": 3}]}, {"predictors": "ab"},
+        {"predictors": [{"name": "a"}, {"name": "a"}, {"name": "b"}]}, {"predictors": [{"name": "a", "period": -1}]}, {"predictors": [{"name": "a"}]},
+    ],
+)  # fmt: skip
+def test_a_wrong_manifest(path, changes):
+    manifest(path, **changes)
+    with pytest.raises(ModelFileError):
+        load_model(str(path))
+
+
+def test_a_pickle_in_the_zip_is_not_run(path):
+    trace = Path("/tmp/smtoolbox-pickle-was-run")
+    trace.unlink(missing_ok=True)
+    rewrite(path, model__pkl=pickle.dumps(Bomb()))
+    with pytest.raises(ModelFileError, match=r"'model\.pkl', which has no place"):
+        load_model(str(path))
+    assert not trace.exists()
+
+
+def test_a_pickle_in_the_arrays_is_not_run(path):
+    trace = Path("/tmp/smtoolbox-pickle-was-run")
+    trace.unlink(missing_ok=True)
+    data = io.BytesIO()
+    np.savez(data, forest_value=np.array([Bomb()], dtype=object))
+    assert not trace.exists()
+    rewrite(path, arrays__npz=data.getvalue())
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_model(str(path))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil", "a/../../evil", "..\\evil.txt"])
+def test_paths_that_climb_out(path, tmp_path, name):
+    before = sorted(tmp_path.parent.rglob("*"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(ModelFileError, match="no place in a model file"):
+        load_model(str(path))
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_a_zip_that_unpacks_to_far_too_much(path, monkeypatch):
+    monkeypatch.setattr("sm_toolbox.models.modelfile._LARGEST", 1000)
+    with pytest.raises(ModelFileError, match="unpacks to more than any model needs"):
+        load_model(str(path))
+
+
+def test_a_member_twice(path):
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("manifest.json", "{}")
+    with pytest.raises(ModelFileError, match="each once"):
+        load_model(str(path))
+
+
+def test_a_full_disk_leaves_nothing_and_keeps_the_old_file(model, path, monkeypatch, leftovers):
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zipfile.ZipFile.writestr", full)
+    with pytest.raises(OutputError, match="No space left on device.*Nothing was kept"):
+        save_model(model, str(path))
+    assert leftovers() == ["m.smmodel"] and path.read_bytes() == before
+
+
+def test_outputs_that_cannot_be_written(model, tmp_path):
+    with pytest.raises(OutputError, match="does not exist"):
+        save_model(model, str(tmp_path / "no" / "m.smmodel"))
+    with pytest.raises(OutputError, match="is a folder"):
+        save_model(model, str(tmp_path))

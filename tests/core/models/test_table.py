@@ -1,0 +1,81 @@
+"""The training table: roles, rows left out, and what is refused."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from sm_toolbox.errors import InputError
+from sm_toolbox.models.features import FeatureEncoder, parse_cyclic
+from sm_toolbox.models.table import Roles, make_training_table
+
+ROLES = Roles("sm", ("a", "b"), "station", "time", "w")
+
+
+def columns(**changes):
+    base = {
+        "sm": [0.1, 0.2, 0.3, None],
+        "a": [1, 2, 3, 4],
+        "b": ["1.5", "2,5".replace(",", "."), 3.5, 4.5],
+        "station": ["x", "y", "x", "y"],
+        "time": [date(2020, 1, 1), "2020-01-02", "2020-01-03T12:00:00", "2020-01-04"],
+        "w": [1, 1, 2, 1],
+    }
+    return {**base, **changes}
+
+
+def test_complete_rows_are_kept_and_the_others_counted():
+    table = make_training_table(columns(a=[1, 2, None, 4]), ROLES, "table")
+    assert len(table) == 2 and table.dropped == {"no sm": 1, "no a": 1}
+    np.testing.assert_array_equal(table.source_rows, [0, 1])
+    np.testing.assert_array_equal(table.predictors, [[1, 1.5], [2, 2.5]])
+    assert table.times[1] == np.datetime64("2020-01-02") and list(table.stations) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sm": [0.1, "wet", 0.3, 0.4]}, r"'sm' of 'table' must hold numbers, but row 2 holds 'wet'"),
+        ({"sm": [0.1, float("nan"), 0.3, 0.4]}, r"'sm' of 'table' holds nan in row 2"),
+        ({"a": [1, float("inf"), 3, 4]}, r"'a' of 'table' holds inf in row 2"),
+        ({"sm": [None] * 4}, r"No row of 'table' has a target and all predictors"),
+        ({"sm": [0.2, 0.2, 0.2, 0.2]}, r"target 'sm' is 0.2 in all 4"),
+        ({"b": [7, 7, 7, 7]}, r"the same in all 3 complete rows.*: b\."),
+        ({"time": ["2020-01-01", "03/04/2020", None, None]}, r"row 2 holds '03/04/2020', whose order of day and month is not clear"),
+        ({"w": [1, -1, 1, 1]}, r"weights in field 'w'.*zero or positive"),
+        ({"w": [0, 0, 0, 0]}, r"not all zero"),
+        ({"a": [1, 1e39, 3, 4]}, r"'a' of 'table' holds 1e\+39"),
+    ],
+)
+def test_bad_columns_are_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        make_training_table(columns(**changes), ROLES, "table")
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        (Roles("moisture", ("a",)), "has no field 'moisture'. Its fields are: sm, a, b"),
+        (Roles("sm", ("a", "c")), "has no field 'c'"),
+        (Roles("sm", ()), "No predictor is chosen"),
+        (Roles("sm", ("a", "a")), "names a more than once"),
+        (Roles("sm", ("a", "sm")), "also among the predictors"),
+    ],
+)
+def test_bad_roles_are_refused(roles, words):
+    with pytest.raises(InputError, match=words):
+        make_training_table(columns(), roles, "table")
+
+
+def test_cyclic_predictors_become_sine_and_cosine():
+    encoder = FeatureEncoder(("a", "aspect"), parse_cyclic("aspect:360", ["a", "aspect"]))
+    assert encoder.names == ["a", "sin(aspect)", "cos(aspect)"]
+    np.testing.assert_allclose(encoder.encode(np.array([[5.0, 90.0], [6.0, 360.0]])), [[5, 1, 0], [6, 0, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("aspect", "not of the form"), ("aspect:x", "not of the form"), ("aspect:-1", "positive"), ("slope:360", "none of the predictors"), ("aspect:inf", "positive")]
+)
+def test_bad_cyclic_texts(text, words):
+    with pytest.raises(InputError, match=words):
+        parse_cyclic(text, ["a", "aspect"])
+    assert parse_cyclic(" ", ["a"]) == parse_cyclic(None, ["a"]) == {}

@@ -1,0 +1,145 @@
+"""Training tells the truth: the gap between splits, importance, cancel, and the same model for the same seed."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.models.estimators import RandomForest, make_estimator
+from sm_toolbox.models.report import gap_in_words, training_report
+from sm_toolbox.models.splits import make_split
+from sm_toolbox.models.table import Roles, TrainingTable
+from sm_toolbox.models.training import train
+from sm_toolbox.validation.metrics import metrics
+
+
+def stations_with_memory(seed=0, stations=20, days=30):
+    """Each station has a level of its own that no predictor explains but the place betrays (a predictor that is its fingerprint)."""
+    rng = np.random.default_rng(seed)
+    of_row = np.repeat(np.arange(stations), days)
+    level, fingerprint = rng.normal(0, 0.06, stations), rng.random(stations)
+    rain = np.tile(rng.random(days), stations)
+    target = 0.25 + level[of_row] + 0.1 * rain + rng.normal(0, 0.005, len(of_row))
+    noise = rng.random(len(of_row))
+    return TrainingTable(
+        Roles("sm", ("fingerprint", "rain", "noise"), "station"), np.stack([fingerprint[of_row], rain, noise], axis=1), target, np.arange(len(of_row)),
+        np.array([f"s{i}" for i in of_row]),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def training():
+    return train(stations_with_memory(), "random_forest", RandomForest(30, max_features=None), "station", make_split("station", 5), seed=3)
+
+
+def test_a_split_by_station_shows_what_a_random_one_hides(training):
+    station, random = training.splits
+    assert (station.name, random.name) == ("station", "random")
+    assert random.metrics.r2 > 0.8 and station.metrics.r2 < 0.5
+    words = gap_in_words(training)
+    assert f"the error is {station.metrics.rmse / random.metrics.rmse:.1f} times that of the random split" in words
+
+
+def test_out_of_fold_predictions_come_from_models_without_the_fold(training):
+    table, chosen = training.table, training.chosen
+    test = chosen.fold == 2
+    peer = RandomForestRegressor(30, min_samples_leaf=5, random_state=3).fit(table.predictors[~test].astype(np.float32), table.target[~test])
+    np.testing.assert_allclose(chosen.predictions[test], peer.predict(table.predictors[test].astype(np.float32)), atol=1e-12)
+    assert chosen.metrics == metrics(chosen.predictions, table.target)
+
+
+def test_the_final_model_is_scikit_learns_on_all_rows(training):
+    table = training.table
+    peer = RandomForestRegressor(30, min_samples_leaf=5, random_state=3).fit(table.predictors.astype(np.float32), table.target)
+    np.testing.assert_allclose(training.model.predict(table.predictors), peer.predict(table.predictors.astype(np.float32)), atol=1e-12)
+
+
+def test_importance_is_of_left_out_rows(training):
+    names = training.model.predictors
+    mean = dict(zip(names, training.importance.mean(axis=0)))
+    assert mean["rain"] > 5 * abs(mean["noise"])
+    # At stations that the model has not seen the fingerprint is of no use, however much the trees split on it.
+    assert mean["fingerprint"] < mean["rain"]
+
+
+def test_a_random_split_is_shown_beside_whole_stations():
+    result = train(stations_with_memory(), "random_forest", RandomForest(10), "random", make_split("random", 3))
+    assert [split.name for split in result.splits] == ["random", "station"]
+    assert "expect a map with the error of split 'station'" in gap_in_words(result)
+
+
+def test_a_random_split_without_stations_warns():
+    table = stations_with_memory()
+    bare = TrainingTable(table.roles, table.predictors, table.target, table.source_rows)
+    result = train(bare, "random_forest", RandomForest(10), "random", make_split("random", 3))
+    assert len(result.splits) == 1 and "likely to flatter a map" in gap_in_words(result)
+
+
+def test_the_report_holds_what_matters(training, tmp_path):
+    page = training_report(training)
+    page.write(str(tmp_path / "report.html"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for words in ("Out-of-fold error", "whole stations", "Importance", "fingerprint", "s7", "times that of the random split"):
+        assert words in text
+    assert text.count("data:image/png;base64,") >= 4 and "http" not in text.split("base64")[0], "self-contained"
+
+
+def test_the_manifest_is_plain_json(training):
+    manifest = json.loads(json.dumps(training.model.manifest, allow_nan=False))
+    assert manifest["validation"][0]["split"] == "station" and manifest["training"]["stations"] == 20
+    assert [item["name"] for item in manifest["predictors"]] == ["fingerprint", "rain", "noise"]
+
+
+@pytest.mark.parametrize("checks", [0, 1, 5, 25])
+def test_cancel_is_heard_between_batches_of_trees(cancelling, checks):
+    progress = cancelling(checks)
+    with pytest.raises(Cancelled):
+        train(stations_with_memory(), "random_forest", RandomForest(400), "station", make_split("station", 5), progress=progress)
+    assert max(progress.fractions, default=0) < 1
+
+
+def test_weights_count(training):
+    table = stations_with_memory()
+    weights = np.where(table.target > np.median(table.target), 1.0, 0.0)
+    fitted = RandomForest(20).fit(table.predictors.astype(np.float32), table.target, weights, 0, training_progress())
+    assert fitted.predict(table.predictors.astype(np.float32)).min() > np.median(table.target)
+
+
+def training_progress():
+    from sm_toolbox.progress import SILENT
+
+    return SILENT
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{n_estimators: 3}", "not valid JSON"),
+        ("[1]", "must be a JSON object"),
+        ('{"trees": 3, "depth": 2}', r"names depth, trees, which random_forest does not have. Valid are: n_estimators \(default 100\), max_depth"),
+        ('{"n_estimators": 0}', "n_estimators is 0, but must be a whole number from 1"),
+        ('{"n_estimators": true}', "n_estimators is true"),
+        ('{"max_depth": 2.5}', "max_depth is 2.5"),
+        ('{"max_features": "most"}', 'max_features is "most"'),
+        ('{"max_features": 1.5}', "max_features is 1.5"),
+        ('{"min_samples_leaf": 0}', "min_samples_leaf"),
+        ('{"max_samples": 2}', "max_samples"),
+    ],
+)
+def test_bad_hyperparameters(text, words):
+    with pytest.raises(InputError, match=words):
+        make_estimator("random_forest", text)
+
+
+def test_good_hyperparameters():
+    assert make_estimator("random_forest", "") == RandomForest()
+    assert make_estimator("random_forest", '{"max_features": "sqrt", "max_depth": null}') == RandomForest(max_features="sqrt")
+    model = RandomForest(5, max_features=99).fit(np.random.default_rng(0).random((50, 3), np.float32), np.arange(50.0), None, 0, training_progress())
+    assert len(model.roots) == 5
+
+
+def test_a_fold_whose_rest_is_constant_is_refused():
+    table = TrainingTable(Roles("sm", ("a",), "station"), np.arange(40.0)[:, None], np.repeat([0.1, 0.2], 20), np.arange(40), np.repeat(["x", "y"], 20))
+    with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
+        train(table, "random_forest", RandomForest(5), "station", make_split("station", 2))

@@ -1,0 +1,97 @@
+"""Validation against stations: pairs, metrics of each station, and everything that has no pair."""
+
+import numpy as np
+import pytest
+from rasterio.crs import CRS
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.times import parse_time
+from sm_toolbox.stations.sampling import Rows
+from sm_toolbox.validation.metrics import metrics
+from sm_toolbox.validation.report import validation_report
+from sm_toolbox.validation.stations import validate_stations
+
+DATES = [f"2020-06-{day:02d}" for day in range(1, 21)]
+
+
+@pytest.fixture
+def product(write_raster):
+    cells = np.random.default_rng(0).random((20, 10, 10)).astype(np.float32) * 0.4
+    cells[3, 5, 5] = np.nan
+    return cells, [write_raster("product.tif", cells, [f"soil_moisture@{date}" for date in DATES])]
+
+
+def observations(stations, extra_dates=()):
+    """Rows of stations at (row, column) cells on all dates."""
+    dates = [*DATES, *extra_dates]
+    names = np.repeat(list(stations), len(dates))
+    row, column = (np.repeat([cell[i] for cell in stations.values()], len(dates)) for i in (0, 1))
+    x, y = 500000 + 30 * (column + 0.5), 4000000 - 30 * (row + 0.5)
+    return Rows("obs", x, y, CRS.from_epsg(32630), [parse_time(date) for date in dates] * len(stations), list(names)), row, column
+
+
+def test_pairs_and_metrics(product, tmp_path):
+    cells, sources = product
+    stations = {"B 1": (2, 3), "a#2": (5, 5), "out": (50, 3)}
+    rows, row, column = observations(stations, ["2020-07-15"])
+    rng = np.random.default_rng(1)
+    day = np.tile(np.arange(21), 3)
+    inside = row < 10
+    truth = np.full(63, 0.2)
+    truth[inside] = cells[np.minimum(day[inside], 19), row[inside], column[inside]]
+    observed = np.where(np.isnan(truth), 0.2, truth) + rng.normal(0.01, 0.02, 63)
+    observed[0] = np.nan
+    result = validate_stations(rows, observed, sources, ["grass"] * 21 + ["forest"] * 21 + [None] * 21)
+    assert {item.station: item.metrics.n for item in result.by_station} == {"B 1": 19, "a#2": 19}
+    own = (np.array(rows.names) == "B 1") & (day < 20) & (day > 0)
+    found = next(item for item in result.by_station if item.station == "B 1")
+    assert found.metrics == metrics(truth[own], observed[own]) and found.group == "grass"
+    assert dict(result.unmatched) == {"no observed value": 1, "station outside the product": 21, "no date of the product near enough": 2, "no data in the product": 1}
+    assert result.pooled.n == 38 and result.median("bias") == pytest.approx(np.median([item.metrics.bias for item in result.by_station]))
+    page = validation_report(result, "product", "obs", 10)
+    page.write(str(tmp_path / "r.html"))
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for words in ("Each dot is a station", "B 1", "a#2", "21 observations have no pair: station outside the product", "95 %"):
+        assert words in text
+
+
+def test_stations_with_few_pairs_are_listed_not_rated(product):
+    _, sources = product
+    rows, *_ = observations({"a": (1, 1), "b": (2, 2)})
+    observed = np.random.default_rng(0).random(40)
+    observed[25:] = np.nan
+    result = validate_stations(rows, observed, sources)
+    assert [item.station for item in result.by_station] == ["a"] and result.too_few == [("b", 5)]
+    assert result.pooled.n == 20
+    with pytest.raises(InputError, match=r"No station of 'obs' has 30 pairs.*'a', has 20"):
+        validate_stations(rows, observed, sources, min_samples=30)
+
+
+def test_soil_moisture_is_taken_among_several_variables(product, write_raster, progress):
+    _, sources = product
+    other = write_raster("other.tif", np.ones((10, 10)), ["quality"])
+    rows, *_ = observations({"a": (1, 1)})
+    result = validate_stations(rows, np.random.default_rng(0).random(20), [*sources, other], progress=progress)
+    assert result.pooled.n == 20 and "the one validated is 'soil_moisture'" in progress.infos[0]
+    two = [write_raster("two.tif", np.ones((2, 10, 10)), ["a", "b"])]
+    with pytest.raises(InputError, match="PRODUCT must hold one variable"):
+        validate_stations(rows, np.random.default_rng(0).random(20), two)
+
+
+def test_nothing_observed_and_no_time(product):
+    _, sources = product
+    rows, *_ = observations({"a": (1, 1)})
+    with pytest.raises(InputError, match="No row of 'obs' has an observed value"):
+        validate_stations(rows, np.full(20, np.nan), sources)
+    timeless = Rows("obs", rows.x, rows.y, rows.crs, None, rows.names)
+    with pytest.raises(InputError, match="the TIME field of 'obs' is needed"):
+        validate_stations(timeless, np.ones(20), sources)
+
+
+def test_a_static_product_needs_no_time(write_raster):
+    cells = np.arange(100.0).reshape(10, 10) / 400
+    rows, row, column = observations({name: (i, i) for i, name in enumerate("abcdef")})
+    timeless = Rows("obs", rows.x, rows.y, rows.crs, None, rows.names)
+    result = validate_stations(timeless, cells[row, column], [write_raster("static.tif", cells, ["soil_moisture"])])
+    assert result.pooled.rmse == pytest.approx(0, abs=1e-7) and result.pooled.r == pytest.approx(1)
+    assert all(np.isnan(item.metrics.r) for item in result.by_station)
+    validation_report(result, "static", "obs", 10).html()
