@@ -219,7 +219,8 @@ def metric_positions(table: LayerTable) -> np.ndarray | None:
 
 
 # QVariant's types became QMetaType's in QGIS 3.38; both names still work for QgsField up to 3.44.
-NUMBER, INTEGER, TEXT, DATETIME = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String, QVariant.Type.DateTime
+NUMBER, INTEGER, TEXT = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String
+DATE, DATETIME = QVariant.Type.Date, QVariant.Type.DateTime
 
 
 def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None):
@@ -247,7 +248,7 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
         )
     for number, row in enumerate(rows):
         feature = QgsFeature(fields)
-        feature.setAttributes([_attribute(value) for value in row])
+        feature.setAttributes([attribute(value) for value in row])
         if geometries:
             feature.setGeometry(geometries[number])
         if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
@@ -268,7 +269,8 @@ def optional_outputs(algorithm) -> set:
     return {d.name() for d in algorithm.destinationParameterDefinitions() if d.flags() & d.Flag.FlagOptional}
 
 
-def _attribute(value):
+def attribute(value):
+    """Return a value as QGIS keeps it in a feature; NaN becomes NULL."""
     if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
         return None
     if isinstance(value, np.generic):

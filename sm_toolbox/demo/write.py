@@ -220,7 +220,7 @@ def _readme(seed: int, grid: Grid, has_layers: bool) -> str:
 ALL MOISTURE, SOIL, WEATHER AND SATELLITE VALUES ARE SIMULATED. Only the terrain is real: SRTM elevation near the Jacksboro
 fault, Tennessee, from matplotlib's sample data. Use it to learn and to test, never to say anything about the place.
 
-Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {grid.width} × {grid.height} cells of 90 m, 60 × 60 of 450 m… see below.
+Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {grid.width} × {grid.height} cells of 90 m.
 
 90 m
   dem.tif         dem: elevation, m (real)
@@ -248,7 +248,7 @@ The errors that were put in (m³ m⁻³)
 
 First steps in QGIS (Processing toolbox > Soil Moisture Toolbox)
   1. Terrain indices on dem.tif.
-  2. Sample predictors at stations: stations.gpkg; terrain indices, soil.tif, ndvi.tif, rain.tif, api.tif; MAX_TIME_GAP 8.
+  2. Sample predictors at stations: stations.gpkg; terrain indices, soil.tif, ndvi.tif, rain.tif, api.tif; MAX_TIME_GAP 4.
   3. Train model: target soil_moisture, split by station. Then split at random and see how much better it looks than it is.
   4. Predict raster on the same predictors, and compare the map with truth.tif.
   5. Validate against stations: the map and stations_validation.gpkg.

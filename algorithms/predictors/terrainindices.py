@@ -1,0 +1,46 @@
+"""Terrain indices."""
+
+from __future__ import annotations
+
+from sm_toolbox.predictors.terrain import TERRAIN_INDICES
+
+from ..base import ToolboxAlgorithm
+from ..layers import raster_source
+from ..parameters import choice, number, raster, raster_output
+
+
+class Algorithm(ToolboxAlgorithm):
+    NAME = "terrainindices"
+    TITLE = "Terrain indices"
+    GROUP = "predictors"
+    SUMMARY = "Computes slope, aspect, curvatures and roughness of a digital elevation model, if asked averaged to a coarser grid."
+    DETAILS = (
+        "<ul>"
+        + "".join(f"<li><b>{name}</b> [{index.unit}]: {index.meaning}</li>" for name, index in TERRAIN_INDICES.items())
+        + "</ul><p>Distances are in metres whatever the unit of the CRS: a DEM in degrees is taken with the metres per degree of each row's latitude. Cells at the edge and beside gaps have no data. "
+        "As predictors take northness and eastness rather than the aspect: they have no jump at north.</p>"
+    )
+    TAGS = ("DEM", "slope", "aspect", "curvature", "roughness", "ruggedness", "topography")
+    NEEDS = ("rasterio", "numba")
+
+    def declare(self):
+        self.add(raster("DEM", "Elevation"), "Digital elevation model with one band, in any CRS.")
+        self.add(choice("INDICES", "Indices", TERRAIN_INDICES, list(TERRAIN_INDICES), multiple=True), "Indices to compute; each becomes a band of its name.")
+        self.add(
+            raster("GRID", "Coarser grid", optional=True),
+            "Raster to whose cells the indices are averaged, such as a 1 km product. The aspect is averaged as a vector. Not set: the cells of the DEM.",
+        )
+        self.add(number("Z_FACTOR", "Metres per unit of height", 1), "1 for heights in metres, 0.3048 for feet.", advanced=True)
+        self.add(raster_output("OUTPUT", "Terrain indices"), "GeoTIFF with a band for each index.")
+
+    def prepare(self, parameters, context):
+        return raster_source(self, parameters, "DEM", context), raster_source(self, parameters, "GRID", context)
+
+    def run(self, inputs, parameters, context, progress):
+        from sm_toolbox.predictors.terrain import terrain_indices
+
+        dem, grid = inputs
+        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        names = self.parameterAsEnumStrings(parameters, "INDICES", context)
+        terrain_indices(dem, names, output, grid=grid, z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), progress=progress)
+        return {"OUTPUT": output}

@@ -1,0 +1,182 @@
+"""Terrain indices of a digital elevation model, on its own grid or averaged to a coarser one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.raster.bands import Band, Source
+    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.grid import Grid
+
+
+@dataclass(frozen=True)
+class TerrainIndex:
+    """What an index is.
+
+    Parameters
+    ----------
+    unit : str
+    meaning : str
+        One sentence with the source.
+    """
+
+    unit: str
+    meaning: str
+
+
+TERRAIN_INDICES = {
+    "elevation": TerrainIndex("m", "Height, times Z_FACTOR."),
+    "slope": TerrainIndex("°", "Steepest descent (Horn 1981)."),
+    "aspect": TerrainIndex("°", "Direction of the descent, clockwise from north (Horn 1981); no data on level cells, which have none."),
+    "northness": TerrainIndex("–", "Cosine of the aspect; 0 on level cells, so that a plain is not without data."),
+    "eastness": TerrainIndex("–", "Sine of the aspect; 0 on level cells."),
+    "profile_curvature": TerrainIndex("m⁻¹", "Curvature along the slope, positive where convex (Zevenbergen & Thorne 1987)."),
+    "plan_curvature": TerrainIndex("m⁻¹", "Curvature of the contour line, positive where convex (Zevenbergen & Thorne 1987)."),
+    "tangential_curvature": TerrainIndex("m⁻¹", "Curvature across the slope, positive where convex (Zevenbergen & Thorne 1987)."),
+    "mean_curvature": TerrainIndex("m⁻¹", "Mean of profile and tangential curvature."),
+    "roughness": TerrainIndex("m", "Highest minus lowest of 3 × 3 cells (Wilson et al. 2007)."),
+    "vector_ruggedness": TerrainIndex("–", "Dispersion of the surface normals of 3 × 3 cells, 0 to 1 (Hobson 1972; Sappington et al. 2007)."),
+}
+"""All indices by the names of their bands."""
+
+
+def terrain_indices(
+    dem: Source, names: Sequence[str], output: str, *,
+    grid: Source | None = None, z_factor: float = 1.0, memory: int | None = None, progress: Progress = SILENT,
+) -> None:  # fmt: skip
+    """Compute terrain indices, block by block.
+
+    Cells at the raster's edge and beside cells without data have no data, as with gdaldem. Distances are in metres whatever the
+    unit of the CRS; in geographic coordinates they follow the latitude of each row.
+
+    Parameters
+    ----------
+    dem : Source
+        A single band of heights.
+    names : sequence of str
+        Keys of `TERRAIN_INDICES`; the order of the output's bands.
+    output : str
+        GeoTIFF.
+    grid : Source, optional
+        A coarser raster: the indices are computed on the DEM's cells and averaged over those within each of its cells. The
+        aspect there is that of the mean of the cells' direction vectors: 350° and 10° have the mean 0°, not 180°.
+    z_factor : float, optional
+        Metres per unit of the DEM.
+    memory : int, optional
+        Budget for blocks in bytes.
+
+    Raises
+    ------
+    InputError
+        Where the DEM has more than one band, is rotated or too small, where no index is named, and where `grid` is finer than the DEM.
+    OutputError, Cancelled
+        As `run_blocks`.
+    """
+    from sm_toolbox.raster.bands import open_raster, read_bands
+    from sm_toolbox.raster.grid import Grid
+
+    unknown = [name for name in names if name not in TERRAIN_INDICES]
+    if unknown or not names:
+        raise InputError(f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(TERRAIN_INDICES)}.")
+    if not np.isfinite(z_factor) or z_factor == 0:
+        raise InputError(f"Z_FACTOR is {z_factor:g}, but must be a number other than 0: the metres in a unit of the DEM's heights.")
+    with open_raster(dem) as dataset:
+        if dataset.count != 1:
+            raise InputError(f"The DEM '{dem.label}' has {dataset.count} bands, but must have one. Extract the band of heights with 'Rearrange bands' first.")
+    band = read_bands([dem])[0]
+    _check_grid(band)
+    if grid is None:
+        _fine_indices(band, names, output, z_factor, memory, progress)
+        return
+    with open_raster(grid) as dataset:
+        coarse = Grid.of(dataset, grid.label)
+    _check_coarser(band.grid, coarse, dem, grid)
+    # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
+    parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
+    with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
+        fine = str(Path(folder) / "fine.tif")
+        _fine_indices(band, parts, fine, z_factor, memory, progress.part(0, 0.7))
+        _aggregate(fine, names, output, coarse, memory, progress.part(0.7, 1))
+
+
+def _check_grid(band: Band) -> None:
+    transform = band.grid.transform
+    if transform.b or transform.d:
+        raise InputError(f"The DEM '{band.source.label}' is rotated against the axes of its CRS. Warp it with 'Warp (reproject)' first, so that its rows run from west to east.")
+    if band.grid.width < 3 or band.grid.height < 3:
+        raise InputError(f"The DEM '{band.source.label}' has {band.grid.width} × {band.grid.height} cells; at least 3 × 3 are needed to know a slope.")
+
+
+def _check_coarser(fine: Grid, coarse: Grid, dem: Source, grid: Source) -> None:
+    fine_size, coarse_size = (np.multiply(item.cell_size, item.metres_per_unit()) for item in (fine, coarse))
+    if np.any(coarse_size < 0.99 * fine_size):
+        raise InputError(
+            f"The cells of GRID '{grid.label}' ({coarse_size[0]:.4g} × {coarse_size[1]:.4g} m) are finer than those of the DEM '{dem.label}' ({fine_size[0]:.4g} × {fine_size[1]:.4g} m). "
+            "Indices are averaged to coarser cells only; leave GRID empty, or choose a coarser raster."
+        )
+
+
+def _fine_indices(band: Band, names: Sequence[str], output: str, z_factor: float, memory: int | None, progress: Progress) -> None:
+    from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+
+    halo = 2 if "vector_ruggedness" in names else 1
+    places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER], np.int64)
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        dem = blocks["dem"][0]
+        out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
+        first = int(window.row_off) - halo + 1
+        dx, dy = _distances(band.grid, first, out.shape[1] + 2 * halo - 2)
+        fill_indices(dem, halo, dx, dy, z_factor, places, out)
+        return out
+
+    tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
+    run_blocks(kernel, {"dem": [band]}, [RasterOutput(output, list(names), tags)], band.grid, halo=halo, memory=memory, progress=progress)
+
+
+def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return metres to the next column (towards east positive) and to the previous row (towards north positive), for each row."""
+    transform = grid.transform
+    if not grid.crs.is_geographic:
+        x, y = grid.metres_per_unit()
+        return np.full(rows, transform.a * x), np.full(rows, -transform.e * y)
+    factors = np.array([grid.metres_per_unit(row) for row in range(first_row, first_row + rows)])
+    return transform.a * factors[:, 0], -transform.e * factors[:, 1]
+
+
+def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory: int | None, progress: Progress) -> None:
+    """Average fine indices over the cells of a coarser grid; the aspect from the mean of its components."""
+    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+
+    bands = {band.variable: band for band in read_bands([Source(fine, "the terrain indices")])}
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        means = dict(zip(bands, blocks["fine"]))
+        if "aspect" in names:
+            means["aspect"] = mean_aspect(means["northness"], means["eastness"])
+        return np.stack([means[name] for name in names])
+
+    # One block of the output rests on many fine cells; GDAL's warper takes them in pieces of its own.
+    run_blocks(kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, memory=memory, resampling="average", progress=progress)
+
+
+def mean_aspect(northness: np.ndarray, eastness: np.ndarray) -> np.ndarray:
+    """Return the direction (degrees, clockwise from north) of mean northness and eastness; NaN where they cancel out."""
+    angle = np.degrees(np.arctan2(eastness, northness)) % 360
+    return np.where(np.hypot(northness, eastness) > 1e-6, angle, np.nan).astype(np.float32)
