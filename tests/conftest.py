@@ -55,7 +55,17 @@ def write_raster(tmp_path):
     """A function that writes bands (bands, rows, cols) into a GeoTIFF and returns its Source."""
 
     def write(
-        name, bands, descriptions=None, *, crs="EPSG:32630", cell=30.0, origin=(500000.0, 4000000.0), transform=None, nodata=None, dtype="float32", **options
+        name,
+        bands,
+        descriptions=None,
+        *,
+        crs="EPSG:32630",
+        cell=30.0,
+        origin=(500000.0, 4000000.0),
+        transform=None,
+        nodata=None,
+        dtype="float32",
+        **options,
     ):
         bands = np.asarray(bands)
         bands = bands[None] if bands.ndim == 2 else bands

@@ -25,5 +25,7 @@ for what, name in (("dry", shared[int(np.argmin(mean))]), ("wet", shared[int(np.
     date = name.partition("@")[2]
     images += [(f"predicted, {date} ({what})", predicted[name]), (f"simulated truth, {date}", truth[name])]
 difference = np.concatenate([(predicted[name] - truth[name]).ravel() for name in shared])
-print(f"\nMap minus simulated truth over {len(shared)} dates: RMSE {np.sqrt(np.nanmean(difference**2)):.4f}, bias {np.nanmean(difference):+.4f} {UNIT}")
+print(
+    f"\nMap minus simulated truth over {len(shared)} dates: RMSE {np.sqrt(np.nanmean(difference**2)):.4f}, bias {np.nanmean(difference):+.4f} {UNIT}"
+)
 FigureCanvasAgg(maps(images, f"soil moisture ({UNIT})")).print_png(sys.argv[3])

@@ -25,7 +25,10 @@ class Algorithm(ToolboxAlgorithm):
 
     def declare(self):
         self.add(raster("DEM", "Elevation"), "Digital elevation model with one band, in any CRS.")
-        self.add(choice("INDICES", "Indices", TERRAIN_INDICES, list(TERRAIN_INDICES), multiple=True), "Indices to compute; each becomes a band of its name.")
+        self.add(
+            choice("INDICES", "Indices", TERRAIN_INDICES, list(TERRAIN_INDICES), multiple=True),
+            "Indices to compute; each becomes a band of its name.",
+        )
         self.add(
             raster("GRID", "Coarser grid", optional=True),
             "Raster to whose cells the indices are averaged, such as a 1 km product. The aspect is averaged as a vector. Not set: the cells of the DEM.",

@@ -1,78 +1,100 @@
-"""Create demo data."""
+"""Create demo data: a small scene on which every algorithm can be tried."""
 
 from __future__ import annotations
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsCoordinateTransformContext,
     QgsFeature,
-    QgsField,
+    QgsFeatureSink,
     QgsFields,
     QgsProcessingParameterFolderDestination,
     QgsVectorFileWriter,
     QgsWkbTypes,
 )
+from qgis.PyQt.QtCore import QDate, QVariant
 from sm_toolbox.errors import OutputError
+from sm_toolbox.progress import Progress
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATE, NUMBER, TEXT, attribute, point_geometry
+from ..layers import NUMBER, TEXT, new_field, point_geometry
 from ..parameters import integer
-
-_FIELDS = (("station", TEXT), ("time", DATE), ("soil_moisture", NUMBER), ("land_cover", TEXT))
 
 
 class Algorithm(ToolboxAlgorithm):
+    """Wraps `sm_toolbox.demo`."""
+
     NAME = "demodata"
     TITLE = "Create demo data"
     GROUP = "tools"
-    SUMMARY = "Writes a small complete scene with a known truth, on which every algorithm of the toolbox can be tried."
-    DETAILS = (
-        "<p>The terrain is real (SRTM, from matplotlib's sample data); <b>all moisture, soil, weather and satellite values are simulated</b>: a daily water balance in which hollows and shady slopes are wetter, "
-        "sand drains faster, and the land dries after rain.</p><ul>"
-        "<li>90 m: dem.tif, soil.tif (sand, clay), truth.tif (soil_moisture every eight days)</li>"
-        "<li>450 m, every eight days: ndvi.tif, albedo.tif, lst_day.tif and lst_night.tif (with gaps under clouds)</li>"
-        "<li>4.5 km, daily: rain.tif (rain_7d), api.tif, product_a.tif, product_b.tif, product_c.tif with known errors, product_truth.tif</li>"
-        "<li>stations.gpkg: 45 stations with daily noisy observations; stations_validation.gpkg: 15 others to validate with</li>"
-        "<li>README.txt: what each file is and which errors were put in</li></ul>"
-    )
-    TAGS = ("demo", "sample", "example", "tutorial", "simulated")
-    NEEDS = ("rasterio", "pandas", "matplotlib", "scipy")
+    SUMMARY = "Writes a small scene to try every algorithm on: real terrain, simulated soil moisture whose truth is known, stations, satellite layers and three coarse products."
+    DETAILS = """
+<p>Everything but the terrain is <b>simulated</b>: a daily water balance from April to September 2019 over 27 × 27 km near the Jacksboro fault,
+Tennessee (SRTM elevation). The scene lets you see how near a map, an error estimate or a validation comes to a truth that is known.</p>
+<ul>
+<li><b>dem.tif</b>, <b>soil.tif</b>: elevation (m); sand and clay (percent), 90 m.</li>
+<li><b>truth.tif</b>: true soil moisture (m³ m⁻³) every eight days, 90 m. Compare maps with it; never train on it.</li>
+<li><b>ndvi.tif</b>, <b>albedo.tif</b>, <b>lst_day.tif</b>, <b>lst_night.tif</b>: 8-day composites, 450 m; the land surface temperatures (K) have gaps under clouds.</li>
+<li><b>rain.tif</b>, <b>api.tif</b>: rain of seven days and antecedent precipitation index (mm), daily, 4.5 km.</li>
+<li><b>product_a.tif</b>, <b>product_b.tif</b>, <b>product_c.tif</b>: three coarse products with known errors, daily, 4.5 km; <b>product_truth.tif</b>: what they should have shown.</li>
+<li><b>stations.gpkg</b> (and .csv): 45 stations with daily soil moisture, for training.</li>
+<li><b>stations_validation.gpkg</b> (and .csv): 15 other stations, for validation.</li>
+<li><b>README.txt</b>: the errors that were put in, and first steps.</li>
+</ul>
+<p>It takes a few seconds and about 15 MB. The folder appears whole or not at all.</p>"""
+    TAGS = ("example", "sample data", "tutorial", "simulation", "synthetic", "test data")
+    NEEDS = ("matplotlib", "pandas", "rasterio", "scipy")
 
     def declare(self):
         self.add(
-            QgsProcessingParameterFolderDestination("OUTPUT", "Folder"),
-            "Folder for the scene. It must be new, empty, or hold an earlier demo scene, which is replaced.",
+            QgsProcessingParameterFolderDestination("OUTPUT", "Demo folder"),
+            "A new or empty folder, or one with earlier demo data, which is replaced. A folder with anything else in it is refused.",
         )
-        self.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), "Same seed: same scene.", advanced=True)
+        self.add(
+            integer("SEED", "Seed", 0, minimum=0),
+            "Start of the random numbers. The same seed gives the same weather, soil, stations and errors; another seed gives another scene on the same terrain.",
+            advanced=True,
+        )
 
     def prepare(self, parameters, context):
-        return None
+        return self.parameterAsString(parameters, "OUTPUT", context), self.parameterAsInt(parameters, "SEED", context)
 
-    def run(self, inputs, parameters, context, progress):
+    def run(self, inputs, parameters, context, progress: Progress):
         from sm_toolbox.demo.write import write_demo_scene
 
-        folder = self.parameterAsString(parameters, "OUTPUT", context)
-        write_demo_scene(folder, self.parameterAsInt(parameters, "SEED", context), progress, _write_stations)
-        progress.info(f"The scene is in {folder}; README.txt there says what each file is.")
-        return {"OUTPUT": folder}
+        folder, seed = inputs
+
+        def write_stations(table, path):
+            _write_points(table, path, context.transformContext(), progress)
+
+        scene = write_demo_scene(folder, seed, progress, write_stations)
+        progress.info(f"The demo data are in '{scene.folder}'. Its README.txt names the files and suggests first steps.")
+        return {"OUTPUT": str(scene.folder)}
 
 
-def _write_stations(table, path):
-    """Write a station table (pandas.DataFrame) as a GeoPackage of points."""
+def _write_points(table, path, transform_context, progress: Progress) -> None:
+    """Write a station table as a GeoPackage of points."""
     fields = QgsFields()
-    for name, kind in _FIELDS:
-        fields.append(QgsField(name, kind))
+    for name, kind in (("station", TEXT), ("time", QVariant.Type.Date), ("soil_moisture", NUMBER), ("land_cover", TEXT)):
+        fields.append(new_field(name, kind))
     options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName, options.layerName = "GPKG", path.stem
-    crs = QgsCoordinateReferenceSystem("EPSG:4326")
-    writer = QgsVectorFileWriter.create(str(path), fields, QgsWkbTypes.Type.Point, crs, QgsCoordinateTransformContext(), options)
-    for row in table.itertuples(index=False):
-        feature = QgsFeature(fields)
-        feature.setAttributes([attribute(value) for value in (row.station, row.time.date(), row.soil_moisture, row.land_cover)])
-        feature.setGeometry(point_geometry(row.lon, row.lat))
-        writer.addFeature(feature)
-    error, message = writer.hasError(), writer.errorMessage()
-    # The file is complete only once the writer is gone.
-    del writer
-    if error != QgsVectorFileWriter.WriterError.NoError:
-        raise OutputError(f"The stations could not be written to '{path}': {message}. Check the free space of the disk.")
+    options.driverName = "GPKG"
+    options.layerName = path.stem
+    writer = QgsVectorFileWriter.create(
+        str(path), fields, QgsWkbTypes.Type.Point, QgsCoordinateReferenceSystem("EPSG:4326"), transform_context, options
+    )
+    try:
+        for number, row in enumerate(table.itertuples(index=False)):
+            if number % 500 == 0:
+                progress.check()
+            feature = QgsFeature(fields)
+            feature.setAttributes([row.station, QDate(row.time.year, row.time.month, row.time.day), row.soil_moisture, row.land_cover])
+            feature.setGeometry(point_geometry(row.lon, row.lat))
+            if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+                break
+        else:
+            writer.flushBuffer()
+        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+            raise OutputError(f"The layer '{path.name}' could not be written: {writer.errorMessage()}. Check the free space of the disk.")
+    finally:
+        # The file is closed only when the writer is gone; until then it cannot be moved on Windows.
+        del writer

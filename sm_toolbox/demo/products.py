@@ -52,7 +52,9 @@ def composite_mean(daily: np.ndarray) -> np.ndarray:
     return np.stack([daily[day : day + COMPOSITE_DAYS].mean(axis=0) for day in COMPOSITES])
 
 
-def make_composites(terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def make_composites(
+    terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Simulate the 8-day composites of a MODIS-like instrument.
 
     Parameters
@@ -91,7 +93,7 @@ def make_composites(terrain: Terrain, soil: Soil, weather: Weather, vegetation: 
         air = 273.15 + warmth[i] - 0.0065 * altitude
         found["ndvi"].append(ndvi)
         found["albedo"].append(albedo)
-        found["lst_day"].append(air + 0.4 * warmth_range[i] + 18 * slope_light[i] * (1 - evaporative) + 0.5 * noise[2])
+        found["lst_day"].append(air + 0.25 * warmth_range[i] + 14 * slope_light[i] * (1 - evaporative) + 0.5 * noise[2])
         found["lst_night"].append(air - 0.5 * warmth_range[i] + 4 * (during[i] - 0.5) + 0.4 * noise[3])
     stacks = {name: np.stack(layers).astype(np.float32) for name, layers in found.items()}
     day_gaps, night_gaps = _clouds(weather, shape, rng)
@@ -208,7 +210,10 @@ def _sites(terrain: Terrain, rng: np.random.Generator) -> tuple[np.ndarray, np.n
             sites.append((row, column))
     # The mirror image within the 450 m cell, except for its middle, which has none.
     last = MEDIUM_FACTOR - 1
-    twins = [(row - row % MEDIUM_FACTOR + last - row % MEDIUM_FACTOR, column - column % MEDIUM_FACTOR + (column + 2) % MEDIUM_FACTOR) for row, column in sites[:_TWINS]]
+    twins = [
+        (row - row % MEDIUM_FACTOR + last - row % MEDIUM_FACTOR, column - column % MEDIUM_FACTOR + (column + 2) % MEDIUM_FACTOR)
+        for row, column in sites[:_TWINS]
+    ]
     chosen = np.array(sites[: TRAINING_STATIONS - _TWINS] + twins + sites[TRAINING_STATIONS - _TWINS :])
     return chosen[:, 0], chosen[:, 1]
 

@@ -98,7 +98,9 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
     field_capacity = np.clip(field_capacity, wilting_point + 0.03, porosity - 0.03)
     drainage_days = 2.0 * (conductivity / 300) ** -0.5 * np.exp(0.3 * terrain.hollow)
     depth = 150 * np.exp(0.12 * stones + 0.08 * terrain.hollow)
-    return Soil(*(values.astype(np.float32) for values in (sand, clay, porosity, field_capacity, wilting_point, 0.5 * wilting_point, drainage_days, depth)))
+    return Soil(
+        *(values.astype(np.float32) for values in (sand, clay, porosity, field_capacity, wilting_point, 0.5 * wilting_point, drainage_days, depth))
+    )
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
     ndarray, float32 (rows, cols)
         0 … 1.
     """
-    pattern = standardised(0.9 * random_field(rng, terrain.elevation.shape, 18) + 0.7 * standardised(np.minimum(terrain.slope, 0.4)) - 0.3 * terrain.hollow)
+    pattern = standardised(
+        0.9 * random_field(rng, terrain.elevation.shape, 18) + 0.7 * standardised(np.minimum(terrain.slope, 0.4)) - 0.3 * terrain.hollow
+    )
     return np.clip(0.66 + 0.13 * pattern, 0.2, 0.95)
 
 

@@ -70,7 +70,21 @@ class DemoScene:
     @classmethod
     def at(cls, folder: Path) -> DemoScene:
         """Return the paths of a scene in a folder."""
-        rasters = ("dem", "soil", "truth", "ndvi", "albedo", "lst_day", "lst_night", "rain", "api", "product_a", "product_b", "product_c", "product_truth")
+        rasters = (
+            "dem",
+            "soil",
+            "truth",
+            "ndvi",
+            "albedo",
+            "lst_day",
+            "lst_night",
+            "rain",
+            "api",
+            "product_a",
+            "product_b",
+            "product_c",
+            "product_truth",
+        )
         tables = ("stations", "stations_validation")
         return cls(folder, folder / "README.txt", *(folder / f"{name}.tif" for name in rasters), *(folder / f"{name}.csv" for name in tables))
 
@@ -212,9 +226,14 @@ def _write(path: Path, names: Sequence[str], values: np.ndarray, grid: Grid, sim
 def _readme(seed: int, grid: Grid, has_layers: bool) -> str:
     first, last = scene.date_of(0), scene.date_of(scene.DAYS - 1)
     errors = "\n".join(
-        f"  product_{name}  = {error.offset:g} + {error.gain:g} × truth + noise of standard deviation {error.noise:g}" for name, error in products.PRODUCT_ERRORS.items()
+        f"  product_{name}  = {error.offset:g} + {error.gain:g} × truth + noise of standard deviation {error.noise:g}"
+        for name, error in products.PRODUCT_ERRORS.items()
     )
-    points = "stations.gpkg, stations_validation.gpkg   the same as point layers" if has_layers else "(Made without QGIS: load the tables as points, lon and lat in EPSG:4326.)"
+    points = (
+        "stations.gpkg, stations_validation.gpkg   the same as point layers"
+        if has_layers
+        else "(Made without QGIS: load the tables as points, lon and lat in EPSG:4326.)"
+    )
     return f"""{README_TITLE}
 
 ALL MOISTURE, SOIL, WEATHER AND SATELLITE VALUES ARE SIMULATED. Only the terrain is real: SRTM elevation near the Jacksboro

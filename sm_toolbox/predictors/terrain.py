@@ -94,7 +94,9 @@ def terrain_indices(
         raise InputError(f"Z_FACTOR is {z_factor:g}, but must be a number other than 0: the metres in a unit of the DEM's heights.")
     with open_raster(dem) as dataset:
         if dataset.count != 1:
-            raise InputError(f"The DEM '{dem.label}' has {dataset.count} bands, but must have one. Extract the band of heights with 'Rearrange bands' first.")
+            raise InputError(
+                f"The DEM '{dem.label}' has {dataset.count} bands, but must have one. Extract the band of heights with 'Rearrange bands' first."
+            )
     band = read_bands([dem])[0]
     _check_grid(band)
     if grid is None:
@@ -114,9 +116,13 @@ def terrain_indices(
 def _check_grid(band: Band) -> None:
     transform = band.grid.transform
     if transform.b or transform.d:
-        raise InputError(f"The DEM '{band.source.label}' is rotated against the axes of its CRS. Warp it with 'Warp (reproject)' first, so that its rows run from west to east.")
+        raise InputError(
+            f"The DEM '{band.source.label}' is rotated against the axes of its CRS. Warp it with 'Warp (reproject)' first, so that its rows run from west to east."
+        )
     if band.grid.width < 3 or band.grid.height < 3:
-        raise InputError(f"The DEM '{band.source.label}' has {band.grid.width} × {band.grid.height} cells; at least 3 × 3 are needed to know a slope.")
+        raise InputError(
+            f"The DEM '{band.source.label}' has {band.grid.width} × {band.grid.height} cells; at least 3 × 3 are needed to know a slope."
+        )
 
 
 def _check_coarser(fine: Grid, coarse: Grid, dem: Source, grid: Source) -> None:
@@ -173,7 +179,9 @@ def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory:
         return np.stack([means[name] for name in names])
 
     # One block of the output rests on many fine cells; GDAL's warper takes them in pieces of its own.
-    run_blocks(kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, memory=memory, resampling="average", progress=progress)
+    run_blocks(
+        kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, memory=memory, resampling="average", progress=progress
+    )
 
 
 def mean_aspect(northness: np.ndarray, eastness: np.ndarray) -> np.ndarray:

@@ -84,17 +84,14 @@ class BandReader:
 def _warped(dataset: DatasetReader, grid: Grid, resampling: str, own: Grid) -> WarpedVRT:
     if not _overlap(own, grid):
         raise InputError(f"The raster '{dataset.name}' does not overlap the grid of the output. Check both extents and coordinate reference systems.")
-    # float32 with NaN, so that averages of integers are not cut and a source without a nodata value gets one.
+    # float32 with NaN, so that averages of integers are not cut and a source without a nodata value gets one. Gaps are those of
+    # each band: by default a cell counts as valid in all bands where it is valid in one.
+    # NaN stands for no data in files that do not say so, too.
+    gap = np.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
     return WarpedVRT(
-        dataset,
-        crs=grid.crs,
-        transform=grid.transform,
-        width=grid.width,
-        height=grid.height,
-        resampling=Resampling[resampling],
-        dtype="float32",
-        nodata=np.nan,
-    )
+        dataset, src_nodata=gap, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=Resampling[resampling],
+        dtype="float32", nodata=np.nan, UNIFIED_SRC_NODATA="NO",
+    )  # fmt: skip
 
 
 def _overlap(own: Grid, grid: Grid) -> bool:

@@ -16,7 +16,9 @@ def model_of(*names, periods=None):
     rng = np.random.default_rng(0)
     x = rng.random((400, len(names)))
     y = x @ np.arange(1, len(names) + 1) + rng.normal(0, 0.01, 400)
-    return train(TrainingTable(Roles("sm", names), x, y, np.arange(400)), "random_forest", RandomForest(9), "random", make_split("random", 2), periods).model
+    return train(
+        TrainingTable(Roles("sm", names), x, y, np.arange(400)), "random_forest", RandomForest(9), "random", make_split("random", 2), periods
+    ).model
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,14 @@ def test_cyclic_predictors_become_sine_and_cosine():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("aspect", "not of the form"), ("aspect:x", "not of the form"), ("aspect:-1", "positive"), ("slope:360", "none of the predictors"), ("aspect:inf", "positive")]
+    ("text", "words"),
+    [
+        ("aspect", "not of the form"),
+        ("aspect:x", "not of the form"),
+        ("aspect:-1", "positive"),
+        ("slope:360", "none of the predictors"),
+        ("aspect:inf", "positive"),
+    ],
 )
 def test_bad_cyclic_texts(text, words):
     with pytest.raises(InputError, match=words):

@@ -140,6 +140,8 @@ def test_good_hyperparameters():
 
 
 def test_a_fold_whose_rest_is_constant_is_refused():
-    table = TrainingTable(Roles("sm", ("a",), "station"), np.arange(40.0)[:, None], np.repeat([0.1, 0.2], 20), np.arange(40), np.repeat(["x", "y"], 20))
+    table = TrainingTable(
+        Roles("sm", ("a",), "station"), np.arange(40.0)[:, None], np.repeat([0.1, 0.2], 20), np.arange(40), np.repeat(["x", "y"], 20)
+    )
     with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
         train(table, "random_forest", RandomForest(5), "station", make_split("station", 2))

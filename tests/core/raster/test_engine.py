@@ -44,7 +44,12 @@ def test_the_result_does_not_depend_on_blocks_and_threads(write_raster, tmp_path
         assert valid == [700 * 900]
         np.testing.assert_array_equal(read(path)[0], cells.sum(axis=0))
     with rasterio.open(path) as dataset:
-        assert dataset.descriptions == ("sum",) and np.isnan(dataset.nodata) and dataset.profile["tiled"] and dataset.profile["compress"] in ("zstd", "deflate")
+        assert (
+            dataset.descriptions == ("sum",)
+            and np.isnan(dataset.nodata)
+            and dataset.profile["tiled"]
+            and dataset.profile["compress"] in ("zstd", "deflate")
+        )
         assert dataset.crs == bands[0].grid.crs and dataset.transform == bands[0].grid.transform
 
 
@@ -104,10 +109,21 @@ def test_other_grids_are_warped_and_said_so(write_raster, tmp_path, progress):
     run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["f", "c"])], bands[0].grid, progress=progress)
     expected = np.kron([[1.0, 2.0], [3.0, np.nan]], np.ones((4, 4)))
     np.testing.assert_array_equal(read(path)[1], expected)
-    assert progress.infos == ["'coarse.tif' is warped to the grid of the output (nearest): cell size 40 × 40 instead of 10 × 10; 2 × 2 cells instead of 8 × 8."]
+    assert progress.infos == [
+        "'coarse.tif' is warped to the grid of the output (nearest): cell size 40 × 40 instead of 10 × 10; 2 × 2 cells instead of 8 × 8."
+    ]
     path = str(tmp_path / "coarse_out.tif")
     run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["f", "c"])], bands[1].grid)
     np.testing.assert_allclose(read(path)[0], np.arange(64.0).reshape(2, 4, 2, 4).mean(axis=(1, 3)), rtol=1e-6)
+
+
+def test_gaps_of_one_band_do_not_spoil_the_mean_of_another(write_raster, tmp_path):
+    cells = np.ones((2, 4, 4))
+    cells[1, 0, 0] = np.nan
+    bands = read_bands([write_raster("two.tif", cells, ["a", "b"], cell=10), write_raster("grid.tif", np.ones((2, 2)), ["g"], cell=20)])
+    path = str(tmp_path / "out.tif")
+    run_blocks(lambda blocks, window: blocks["x"], {"x": bands[:2]}, [RasterOutput(path, ["a", "b"])], bands[2].grid, resampling="average")
+    np.testing.assert_array_equal(read(path), 1)
 
 
 def test_integers_without_nodata_are_warped_to_nan_outside(write_raster, tmp_path):
@@ -160,7 +176,15 @@ def test_cancel_stops_within_a_block_and_leaves_nothing(write_raster, tmp_path, 
         return total(blocks, window)
 
     with pytest.raises(Cancelled):
-        run_blocks(kernel, {"x": bands}, [RasterOutput(str(tmp_path / "out.tif"), ["s"])], bands[0].grid, memory=2**20, threads=2, progress=cancelling(checks))
+        run_blocks(
+            kernel,
+            {"x": bands},
+            [RasterOutput(str(tmp_path / "out.tif"), ["s"])],
+            bands[0].grid,
+            memory=2**20,
+            threads=2,
+            progress=cancelling(checks),
+        )
     assert leftovers() == ["x.tif"]
     assert len(calls) <= checks + 3, "no more than the blocks that were under way"
 
@@ -225,7 +249,18 @@ def test_memory_stays_within_the_budget(tmp_path):
     peaks = []
     for rows in (1024, 8192):
         path = tmp_path / f"{rows}.tif"
-        with rasterio.open(path, "w", driver="GTiff", width=1024, height=rows, count=4, dtype="float32", crs="EPSG:32630", transform=from_origin(0, 0, 10, 10), tiled=True) as dataset:
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            width=1024,
+            height=rows,
+            count=4,
+            dtype="float32",
+            crs="EPSG:32630",
+            transform=from_origin(0, 0, 10, 10),
+            tiled=True,
+        ) as dataset:
             for row in range(0, rows, 256):
                 dataset.write(np.full((4, 256, 1024), row, np.float32), window=rasterio.windows.Window(0, row, 1024, 256))
             for band, name in enumerate("abcd", start=1):

@@ -20,11 +20,15 @@ def layers(write_raster):
     rng = np.random.default_rng(0)
     dem, ndvi = rng.random((20, 20)), rng.random((3, 20, 20))
     dem[4, 4] = -9999
-    return dem, ndvi, [
-        write_raster("dem.tif", dem, ["dem"], nodata=-9999),
-        write_raster("ndvi_20200601.tif", ndvi[0], ["ndvi"]),
-        write_raster("b.tif", ndvi[1:], ["ndvi@2020-06-09", "ndvi@2020-06-17"]),
-    ]
+    return (
+        dem,
+        ndvi,
+        [
+            write_raster("dem.tif", dem, ["dem"], nodata=-9999),
+            write_raster("ndvi_20200601.tif", ndvi[0], ["ndvi"]),
+            write_raster("b.tif", ndvi[1:], ["ndvi@2020-06-09", "ndvi@2020-06-17"]),
+        ],
+    )
 
 
 def test_static_and_dated_bands_from_several_files(layers):

@@ -45,7 +45,12 @@ def test_pairs_and_metrics(product, tmp_path):
     own = (np.array(rows.names) == "B 1") & (day < 20) & (day > 0)
     found = next(item for item in result.by_station if item.station == "B 1")
     assert found.metrics == metrics(truth[own], observed[own]) and found.group == "grass"
-    assert dict(result.unmatched) == {"no observed value": 1, "station outside the product": 21, "no date of the product near enough": 2, "no data in the product": 1}
+    assert dict(result.unmatched) == {
+        "no observed value": 1,
+        "station outside the product": 21,
+        "no date of the product near enough": 2,
+        "no data in the product": 1,
+    }
     assert result.pooled.n == 38 and result.median("bias") == pytest.approx(np.median([item.metrics.bias for item in result.by_station]))
     page = validation_report(result, "product", "obs", 10)
     page.write(str(tmp_path / "r.html"))
