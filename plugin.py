@@ -2,7 +2,7 @@
 
 from qgis.core import QgsApplication
 
-from .algorithms.provider import SoilMoistureProvider
+from .algorithms.provider import register
 
 
 class SoilMoistureToolboxPlugin:
@@ -14,8 +14,7 @@ class SoilMoistureToolboxPlugin:
 
     def initProcessing(self):
         """Register the provider; all that `qgis_process` calls."""
-        self.provider = SoilMoistureProvider()
-        QgsApplication.processingRegistry().addProvider(self.provider)
+        self.provider = register()
 
     def initGui(self):
         """Called by the desktop application."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .base import ICONS
@@ -21,6 +21,28 @@ ALGORITHMS = (
     "tools.demodata",
 )
 MODELS = Path(__file__).parent.parent / "resources" / "models"
+
+
+class ProvidedModel(QgsProcessingModelAlgorithm):
+    """A model whose id is its name, and whose title is that of its help."""
+
+    def displayName(self):
+        return self.helpContent().get("ALG_TITLE", self.name())
+
+    def shortDescription(self):
+        return self.helpContent().get("ALG_DESC", "")
+
+    def icon(self):
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self):
+        return str(ICONS / "smtoolbox.svg")
+
+    def createInstance(self):
+        copy = type(self)()
+        copy.loadVariant(self.toVariant())
+        copy.setSourceFilePath(self.sourceFilePath())
+        return copy
 
 
 class SoilMoistureProvider(QgsProcessingProvider):
@@ -41,8 +63,18 @@ class SoilMoistureProvider(QgsProcessingProvider):
     def loadAlgorithms(self):
         for module in ALGORITHMS:
             self.addAlgorithm(importlib.import_module(f".{module}", __package__).Algorithm())
-        for path in sorted(MODELS.glob("*.model3")):
-            model = QgsProcessingModelAlgorithm()
-            if model.fromFile(str(path)):
-                model.setSourceFilePath(str(path))
-                self.addAlgorithm(model)
+        # A model finds its steps through the registry, which knows them only once the provider is there: `register` loads twice.
+        if QgsApplication.processingRegistry().providerById(self.id()) is not None:
+            for path in sorted(MODELS.glob("*.model3")):
+                model = ProvidedModel()
+                if model.fromFile(str(path)):
+                    model.setSourceFilePath(str(path))
+                    self.addAlgorithm(model)
+
+
+def register() -> SoilMoistureProvider:
+    """Add the provider, with its models, to the registry."""
+    provider = SoilMoistureProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    provider.refreshAlgorithms()
+    return provider

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
+
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Source
 

@@ -6,17 +6,19 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsFeatureSink,
+    QgsField,
     QgsFields,
     QgsProcessingParameterFolderDestination,
     QgsVectorFileWriter,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QDate, QVariant
+from qgis.PyQt.QtCore import QDate
+
 from sm_toolbox.errors import OutputError
 from sm_toolbox.progress import Progress
 
 from ..base import ToolboxAlgorithm
-from ..layers import NUMBER, TEXT, new_field, point_geometry
+from ..layers import DATE, NUMBER, TEXT, point_geometry
 from ..parameters import integer
 
 
@@ -74,8 +76,8 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
 def _write_points(table, path, transform_context, progress: Progress) -> None:
     """Write a station table as a GeoPackage of points."""
     fields = QgsFields()
-    for name, kind in (("station", TEXT), ("time", QVariant.Type.Date), ("soil_moisture", NUMBER), ("land_cover", TEXT)):
-        fields.append(new_field(name, kind))
+    for name, kind in (("station", TEXT), ("time", DATE), ("soil_moisture", NUMBER), ("land_cover", TEXT)):
+        fields.append(QgsField(name, kind))
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
     options.layerName = path.stem

@@ -51,7 +51,8 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out):
     """
     _, rows, cols = out.shape
     rim, width = halo - 1, cols + 2 * halo - 2
-    p, q, along, across, steepness = np.empty((5, width), np.float32)
+    p, q = np.empty(width, np.float32), np.empty(width, np.float32)
+    along, across, steepness = np.empty(cols, np.float32), np.empty(cols, np.float32), np.empty(cols, np.float32)
     normals = np.empty((3, 3, width), np.float32)
     ruggedness = places[_RUGGEDNESS] >= 0
     horn = ruggedness or max(places[_SLOPE], places[_ASPECT], places[_NORTHNESS], places[_EASTNESS]) >= 0
@@ -166,7 +167,7 @@ def _second_derivatives(above, here, below, dx, dy, z_factor, along, across, ste
     """
     half_x, half_y = np.float32(z_factor / (2 * dx)), np.float32(z_factor / (2 * dy))
     xx, yy, xy = np.float32(z_factor / (dx * dx)), np.float32(z_factor / (dy * dy)), np.float32(z_factor / (4 * dx * dy))
-    for j in range(steepness.size - (steepness.size - here.size + 2)):
+    for j in range(steepness.size):
         centre = here[j + 1]
         p, q = (here[j + 2] - here[j]) * half_x, (above[j + 1] - below[j + 1]) * half_y
         r = ((here[j + 2] - centre) - (centre - here[j])) * xx
@@ -222,7 +223,7 @@ def _roughness(above, here, below, z_factor, out):
 
 @njit(**_COMPILE)
 def _unit_normals(p, q, normals):
-    east, north, up = normals
+    east, north, up = normals[0], normals[1], normals[2]
     for j in range(p.size):
         scale = _ONE / math.sqrt(_ONE + p[j] * p[j] + q[j] * q[j])
         east[j], north[j], up[j] = -p[j] * scale, -q[j] * scale, scale
@@ -243,4 +244,6 @@ def _vector_ruggedness(above, here, below, out):
                 squares += x * x + y * y + z * z
                 east, north, up = east + x, north + y, up + z
         spread = (squares - (east * east + north * north + up * up) / _NINE) / _NINE
-        out[j] = spread / (_ONE + math.sqrt(_ONE - spread))
+        # Between cliffs that face each other rounding can lead just below 0.
+        strength = _ZERO if spread > _ONE else _ONE - spread
+        out[j] = spread / (_ONE + math.sqrt(strength))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
+
 from sm_toolbox.errors import ModelFileError
 from sm_toolbox.models.forest import Forest
 

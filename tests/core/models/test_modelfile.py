@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sm_toolbox.errors import ModelFileError, OutputError
 from sm_toolbox.models.estimators import RandomForest
 from sm_toolbox.models.modelfile import load_model, save_model

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.estimators import RandomForest
 from sm_toolbox.models.prediction import parse_dates, predict_raster

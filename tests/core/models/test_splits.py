@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.splits import make_split
 from sm_toolbox.models.table import Roles, TrainingTable

@@ -4,6 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.features import FeatureEncoder, parse_cyclic
 from sm_toolbox.models.table import Roles, make_training_table

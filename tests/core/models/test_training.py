@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
+
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.estimators import RandomForest, make_estimator
 from sm_toolbox.models.report import gap_in_words, training_report

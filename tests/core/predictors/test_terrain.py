@@ -7,6 +7,7 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
+
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, mean_aspect, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices

@@ -5,6 +5,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 import rasterio
+
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Source, _cf_time, read_bands, single_stack, stacks
 from sm_toolbox.raster.times import Time, parse_time

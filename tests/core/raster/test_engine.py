@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+
 from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import plan_blocks, run_blocks

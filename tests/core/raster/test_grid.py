@@ -5,6 +5,7 @@ import pytest
 from pyproj import Geod
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+
 from sm_toolbox.raster.grid import Grid, metres_per_degree
 
 UTM = CRS.from_epsg(32630)

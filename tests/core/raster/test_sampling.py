@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.crs import CRS
+
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.sampling import sample
 
@@ -27,7 +28,7 @@ def centres(rows, columns):
 
 
 def test_nearest_is_the_cell_that_holds_the_point(field):
-    cells, bands, path = field
+    _cells, bands, path = field
     rng = np.random.default_rng(1)
     x, y = 500000 + rng.random(400) * 2100, 4000000 - rng.random(400) * 2700
     points, wanted = np.repeat(np.arange(400), 3), np.tile(np.arange(3), 400)

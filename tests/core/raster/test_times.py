@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import Time, parse_time, time_in_name
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from rasterio.crs import CRS
+
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.report import sampling_report
@@ -87,7 +88,7 @@ def test_dated_rasters_need_times_and_points(layers):
 
 
 def test_rows_without_a_point_get_nothing_and_are_counted(layers, progress):
-    dem, _, sources = layers
+    _dem, _, sources = layers
     x, y = at([1.0, 2.0], [1.0, 2.0])
     x[1] = np.nan
     samples = sample_rows(Rows("st", x, y, UTM), sources[:1], progress=progress)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_squared_error, r2_score
+
 from sm_toolbox.validation.metrics import effective_samples, intervals, metrics
 
 values = st.lists(st.floats(0, 0.6).map(lambda v: round(v, 4)), min_size=5, max_size=60)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from rasterio.crs import CRS
+
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows
