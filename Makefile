@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := /usr/bin/python3
 PROFILE ?= $(HOME)/.local/share/QGIS/QGIS3/profiles/default
 
-.PHONY: help setup demo test process install package lint bench docs clean
+.PHONY: help setup demo test process install package lint bench docs models clean
 
 help:            ## This list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench:           ## Speed and memory beside the peers, as ratios
 
 docs: setup      ## Renew the algorithm table of the README from the algorithms
 	@tools/docs.sh
+
+models: setup    ## Write resources/models anew
+	@source tools/environment.sh && $(PYTHON) tools/make_models.py
 
 clean:           ## Remove everything that make made
 	rm -rf .venv .qgis demo dist build .pytest_cache .mypy_cache .ruff_cache

@@ -54,7 +54,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
     """Base of all algorithms.
 
     A subclass states NAME (the public id), TITLE, GROUP, SUMMARY (one sentence), DETAILS, TAGS and NEEDS (names of
-    the libraries it imports), and writes `declare`, `prepare` and `run`.
+    the libraries it imports), and writes `declare`, `resolve` and `compute`.
     """
 
     NAME = TITLE = GROUP = SUMMARY = DETAILS = ""
@@ -65,11 +65,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         """Add parameters and outputs, with `self.add` and `self.addOutput`."""
         raise NotImplementedError
 
-    def prepare(self, parameters, context) -> object:
-        """Resolve layers to plain Python in the main thread; what is returned is handed to `run`."""
+    def resolve(self, parameters, context) -> object:
+        """Resolve layers to plain Python in the main thread; what is returned is handed to `compute`."""
         raise NotImplementedError
 
-    def run(self, inputs, parameters, context, progress: Progress) -> dict:
+    def compute(self, inputs, parameters, context, progress: Progress) -> dict:
         """Do the work in a background thread and return the outputs by key."""
         raise NotImplementedError
 
@@ -146,7 +146,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def prepareAlgorithm(self, parameters, context, feedback):
         try:
-            self._inputs = self.prepare(parameters, context)
+            self._inputs = self.resolve(parameters, context)
         except ToolboxError as error:
             raise QgsProcessingException(str(error)) from error
         return True
@@ -156,7 +156,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         try:
             progress.check()
             self._check_outputs(parameters, context)
-            return self.run(self._inputs, parameters, context, progress)
+            return self.compute(self._inputs, parameters, context, progress)
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
             feedback.pushInfo("Cancelled; no output was written.")

@@ -19,6 +19,7 @@ from qgis.core import (
     QgsPointXY,
     QgsProcessingUtils,
     QgsRasterLayer,
+    QgsRasterLayerTemporalProperties,
     QgsUnitTypes,
     QgsWkbTypes,
 )
@@ -56,6 +57,10 @@ def raster_source(algorithm, parameters, key, context):
     return source_of(layer, key)
 
 
+# QGIS moved this enumeration in 3.36 and kept the old name; sip shows its members in the class itself.
+_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange
+
+
 def source_of(layer: QgsMapLayer, key: str):
     """Return the file behind a raster layer, with the layer's name and temporal range."""
     from sm_toolbox.raster.bands import Source
@@ -64,7 +69,7 @@ def source_of(layer: QgsMapLayer, key: str):
         raise InputError(f"{key}: the layer '{layer.name()}' is not a raster file. Export it as GeoTIFF first (Layer > Save as).")
     temporal = layer.temporalProperties()
     time = None
-    if temporal.isActive() and temporal.mode() == temporal.TemporalMode.ModeFixedTemporalRange:
+    if temporal.isActive() and temporal.mode() == _FIXED_RANGE:
         begin = temporal.fixedTemporalRange().begin()
         if begin.isValid():
             time = _time(begin)

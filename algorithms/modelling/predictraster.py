@@ -48,10 +48,10 @@ class Algorithm(ToolboxAlgorithm):
         self.add(raster_output("OUTPUT", "Soil moisture"), "GeoTIFF in m³ m⁻³ with a band soil_moisture, or soil_moisture@date for each date.")
         number_outputs(self, COVERAGE_PERCENT="Share of cells with a value, over all dates [%]")
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return raster_sources(self, parameters, "PREDICTORS", context), raster_source(self, parameters, "GRID", context)
 
-    def run(self, inputs, parameters, context, progress):
+    def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.modelfile import load_model
         from sm_toolbox.models.prediction import parse_dates, predict_raster
 

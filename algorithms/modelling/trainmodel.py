@@ -83,10 +83,10 @@ class Algorithm(ToolboxAlgorithm):
             BIAS="Bias, out of fold [m³ m⁻³]", N="Training rows",
         )  # fmt: skip
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return open_source(self, parameters, "TRAINING", context)
 
-    def run(self, inputs, parameters, context, progress):
+    def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.estimators import make_estimator
         from sm_toolbox.models.features import parse_cyclic
         from sm_toolbox.models.modelfile import save_model

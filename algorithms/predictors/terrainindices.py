@@ -36,10 +36,10 @@ class Algorithm(ToolboxAlgorithm):
         self.add(number("Z_FACTOR", "Metres per unit of height", 1), "1 for heights in metres, 0.3048 for feet.", advanced=True)
         self.add(raster_output("OUTPUT", "Terrain indices"), "GeoTIFF with a band for each index.")
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return raster_source(self, parameters, "DEM", context), raster_source(self, parameters, "GRID", context)
 
-    def run(self, inputs, parameters, context, progress):
+    def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.predictors.terrain import terrain_indices
 
         dem, grid = inputs

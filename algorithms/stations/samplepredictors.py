@@ -21,7 +21,7 @@ class Algorithm(ToolboxAlgorithm):
         "the report lists them by station.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
-    NEEDS = ("rasterio",)
+    NEEDS = ("rasterio", "pyproj")
 
     def declare(self):
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station, or per station and time. All its fields are kept.")
@@ -49,10 +49,10 @@ class Algorithm(ToolboxAlgorithm):
         self.add(report_output(), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return open_source(self, parameters, "STATIONS", context), raster_sources(self, parameters, "PREDICTORS", context)
 
-    def run(self, inputs, parameters, context, progress):
+    def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.errors import InputError
         from sm_toolbox.stations.report import sampling_report
         from sm_toolbox.stations.sampling import sample_rows

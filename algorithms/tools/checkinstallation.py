@@ -23,10 +23,10 @@ class Algorithm(ToolboxAlgorithm):
         self.add(report_output(), "HTML page with versions, problems and their remedies.")
         self.addOutput(QgsProcessingOutputBoolean("READY", "All main algorithms can run"))
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return None
 
-    def run(self, inputs, parameters, context, progress):
+    def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.installation import check_installation, installation_report
 
         found = check_installation(os.path.join(QgsApplication.qgisSettingsDirPath(), "python"), Qgis.QGIS_VERSION)

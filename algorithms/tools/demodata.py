@@ -57,10 +57,10 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
             advanced=True,
         )
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return self.parameterAsString(parameters, "OUTPUT", context), self.parameterAsInt(parameters, "SEED", context)
 
-    def run(self, inputs, parameters, context, progress: Progress):
+    def compute(self, inputs, parameters, context, progress: Progress):
         from sm_toolbox.demo.write import write_demo_scene
 
         folder, seed = inputs

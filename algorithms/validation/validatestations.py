@@ -24,7 +24,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>A product is only validated by stations that did not take part in its making.</p>"
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
-    NEEDS = ("rasterio", "scipy")
+    NEEDS = ("rasterio", "pyproj", "scipy")
 
     def declare(self):
         self.add(
@@ -66,10 +66,10 @@ class Algorithm(ToolboxAlgorithm):
             MEDIAN_R="Median correlation of the stations", MEDIAN_UBRMSE="Median unbiased RMSE of the stations [m³ m⁻³]", MEDIAN_BIAS="Median bias of the stations [m³ m⁻³]",
         )  # fmt: skip
 
-    def prepare(self, parameters, context):
+    def resolve(self, parameters, context):
         return open_source(self, parameters, "STATIONS", context), raster_sources(self, parameters, "PRODUCT", context)
 
-    def run(self, inputs, parameters, context, progress):
+    def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.columns import to_names, to_numbers
         from sm_toolbox.validation.report import validation_report
         from sm_toolbox.validation.stations import validate_stations

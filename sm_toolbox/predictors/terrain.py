@@ -86,7 +86,9 @@ def terrain_indices(
     """
     from sm_toolbox.raster.bands import open_raster, read_bands
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.reading import BandReader
 
+    names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in TERRAIN_INDICES]
     if unknown or not names:
         raise InputError(f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(TERRAIN_INDICES)}.")
@@ -105,6 +107,9 @@ def terrain_indices(
     with open_raster(grid) as dataset:
         coarse = Grid.of(dataset, grid.label)
     _check_coarser(band.grid, coarse, dem, grid)
+    # Opening it finds out now, not after all indices of the DEM, that the two do not overlap.
+    with BandReader([band], coarse, "average").open():
+        pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
     parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
@@ -187,4 +192,6 @@ def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory:
 def mean_aspect(northness: np.ndarray, eastness: np.ndarray) -> np.ndarray:
     """Return the direction (degrees, clockwise from north) of mean northness and eastness; NaN where they cancel out."""
     angle = np.degrees(np.arctan2(eastness, northness)) % 360
+    # In float32 the remainder of a tiny negative angle rounds up to the full circle.
+    angle = np.where(angle >= 360, 0, angle)
     return np.where(np.hypot(northness, eastness) > 1e-6, angle, np.nan).astype(np.float32)

@@ -210,7 +210,8 @@ def _mean_curvature(along, across, steepness, out):
 
 @njit(**_COMPILE)
 def _roughness(above, here, below, z_factor, out):
-    factor = np.float32(z_factor)
+    # Depths below a datum have a negative factor, a range has no sign.
+    factor = np.float32(abs(z_factor))
     for j in range(out.size):
         low = high = total = here[j + 1]
         for value in (above[j], above[j + 1], above[j + 2], here[j], here[j + 2], below[j], below[j + 1], below[j + 2]):

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import numpy as np
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
-from rasterio.warp import transform
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
+from sm_toolbox.raster.grid import Grid, label
 from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.times import Time
 
@@ -51,19 +52,27 @@ def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarr
         Positions in cells; the centre of the first cell is (0.5, 0.5).
     inside : ndarray of bool (points,)
     """
-    try:
-        if crs != grid.crs:
-            x, y = (np.asarray(values, float) for values in transform(crs, grid.crs, x, y))
-    except RASTER_ERRORS as error:
-        raise InputError(
-            f"Points cannot be transformed from {label(crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Reproject layer' first."
-        ) from error
+    if crs != grid.crs:
+        x, y = _transform(x, y, crs, grid.crs)
     inverse = ~grid.transform
     columns = inverse.a * x + inverse.b * y + inverse.c
     rows = inverse.d * x + inverse.e * y + inverse.f
     with np.errstate(invalid="ignore"):
         inside = (columns >= 0) & (columns < grid.width) & (rows >= 0) & (rows < grid.height)
     return columns, rows, inside
+
+
+def _transform(x: np.ndarray, y: np.ndarray, crs: CRS, to: CRS) -> tuple[np.ndarray, np.ndarray]:
+    """Transform points; NaN where a point cannot be, such as one whose latitude and longitude are swapped."""
+    try:
+        transformer = Transformer.from_crs(crs.to_wkt(), to.to_wkt(), always_xy=True)
+    except ProjError as error:
+        raise InputError(
+            f"Points cannot be transformed from {label(crs)} to {label(to)}: {error}. Reproject the layer with 'Reproject layer' first, or run 'Check installation'."
+        ) from error
+    x, y = (np.asarray(values, float) for values in transformer.transform(x, y))
+    lost = ~(np.isfinite(x) & np.isfinite(y))
+    return np.where(lost, np.nan, x), np.where(lost, np.nan, y)
 
 
 def sample(

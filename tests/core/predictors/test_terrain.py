@@ -77,6 +77,19 @@ def test_curvatures_of_a_quadratic_surface(a, b, c):
         np.testing.assert_allclose(found[name][10, 10], value, rtol=2e-3, atol=1e-7, err_msg=name)
 
 
+def test_curvatures_of_a_sphere():
+    """Every normal section of a sphere has the curvature 1/R; its contour lines are circles of the distance from the summit."""
+    radius, cell = 2000.0, 5.0
+    found = indices(surface(lambda x, y: np.sqrt(radius**2 - (x - 400) ** 2 - (y + 300) ** 2) - radius, cell), ALL, cell)
+    for name, value in {
+        "profile_curvature": 1 / radius,
+        "tangential_curvature": 1 / radius,
+        "mean_curvature": 1 / radius,
+        "plan_curvature": 1 / 500,
+    }.items():
+        np.testing.assert_allclose(found[name][10, 10], value, rtol=0.01, err_msg=name)
+
+
 def test_a_dome_is_convex_and_a_bowl_concave():
     dome = indices(surface(lambda x, y: -1e-3 * (x**2 + y**2)), ALL)
     assert dome["profile_curvature"][5, 5] > 0 and dome["tangential_curvature"][5, 5] > 0 and dome["plan_curvature"][5, 5] > 0
@@ -102,6 +115,23 @@ def test_ruggedness_and_roughness_by_hand():
     normal = np.stack([np.sin(slope) * np.sin(aspect), np.sin(slope) * np.cos(aspect), np.cos(slope)])
     resultant = np.linalg.norm(np.lib.stride_tricks.sliding_window_view(normal, (3, 3), axis=(1, 2)).sum(axis=(3, 4)), axis=0)
     np.testing.assert_allclose(found["vector_ruggedness"][1:-1, 1:-1], 1 - resultant / 9, atol=1e-5)
+
+
+def test_ruggedness_keeps_its_digits_where_the_ground_is_gentle():
+    dem = np.random.default_rng(0).integers(0, 9, (20, 20)) * 0.0625
+    z = np.lib.stride_tricks.sliding_window_view(dem, (3, 3)).astype(float)
+    weights = np.array([1, 2, 1]) / 240
+    p, q = (z[..., 2] - z[..., 0]) @ weights, (z[..., 0, :] - z[..., 2, :]) @ weights
+    normal = np.stack([-p, -q, np.ones_like(p)]) / np.sqrt(1 + p**2 + q**2)
+    expected = 1 - np.linalg.norm(np.lib.stride_tricks.sliding_window_view(normal, (3, 3), axis=(1, 2)).sum(axis=(3, 4)), axis=0) / 9
+    assert expected.max() < 1e-4
+    np.testing.assert_allclose(indices(dem, ["vector_ruggedness"])["vector_ruggedness"][2:-2, 2:-2], expected, rtol=1e-4)
+
+
+def test_roughness_of_depths_has_no_sign():
+    dem = np.random.default_rng(0).random((9, 9))
+    heights, depths = (indices(dem, ["roughness"], z_factor=z)["roughness"][1:-1, 1:-1] for z in (1.0, -1.0))
+    np.testing.assert_array_equal(depths, heights)
 
 
 def test_holes_and_edges_have_no_data():
@@ -241,6 +271,7 @@ def test_the_mean_of_350_and_10_degrees_is_north():
     mean = mean_aspect(np.array([np.cos(angles).mean()]), np.array([np.sin(angles).mean()]))
     assert min(mean[0], 360 - mean[0]) < 1e-4
     assert np.isnan(mean_aspect(np.array([0.0]), np.array([0.0]))).all()
+    assert mean_aspect(np.float32([1]), np.float32([-1e-9]))[0] == 0
 
 
 def test_grid_in_another_crs(write_raster, tmp_path, srtm, progress):
@@ -249,6 +280,13 @@ def test_grid_in_another_crs(write_raster, tmp_path, srtm, progress):
     terrain_indices(source, ["elevation"], str(tmp_path / "out.tif"), grid=grid, progress=progress)
     found = read(tmp_path / "out.tif")["elevation"]
     assert found.shape == (12, 14) and srtm.min() < np.nanmin(found) and np.nanmax(found) < srtm.max()
+
+
+def test_an_index_asked_twice_is_one_band(write_raster, tmp_path):
+    source = write_raster("dem.tif", np.random.default_rng(0).random((9, 9)))
+    terrain_indices(source, ["slope", "roughness", "slope"], str(tmp_path / "out.tif"))
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        assert dataset.descriptions == ("slope", "roughness")
 
 
 @pytest.mark.parametrize(
@@ -263,6 +301,10 @@ def test_grid_in_another_crs(write_raster, tmp_path, srtm, progress):
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "names": ["steepness"]}, "INDICES: steepness"),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "z_factor": 0.0}, "Z_FACTOR is 0"),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "grid": w("g.tif", np.ones((9, 9)), cell=10.0)}, "finer than those of the DEM"),
+        (
+            lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "grid": w("g.tif", np.ones((9, 9)), cell=300.0, origin=(9e5, 1e6))},
+            "d.tif' does not overlap",
+        ),
     ],
 )
 def test_what_is_refused_writes_nothing(write_raster, tmp_path, leftovers, make, words):

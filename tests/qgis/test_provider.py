@@ -1,0 +1,141 @@
+"""The provider: what QGIS sees of every algorithm, and what happens where libraries are missing."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsProcessingParameterDefinition
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = {
+    "terrainindices": (["DEM", "INDICES", "GRID", "Z_FACTOR", "OUTPUT"], ["OUTPUT"]),
+    "samplepredictors": (["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"], ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"]),
+    "trainmodel": (
+        ["TRAINING", "TARGET", "PREDICTORS", "STATION", "TIME", "WEIGHT", "MODEL", "HYPERPARAMETERS", "SPLIT", "FOLDS", "BLOCK_SIZE", "CYCLIC", "SEED", "MODEL_FILE", "REPORT", "PREDICTIONS"],
+        ["MODEL_FILE", "REPORT", "PREDICTIONS", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N"],
+    ),
+    "predictraster": (["MODEL_FILE", "PREDICTORS", "GRID", "MAX_TIME_GAP", "MEMORY", "OUTPUT"], ["OUTPUT", "COVERAGE_PERCENT"]),
+    "validatestations": (
+        ["PRODUCT", "STATIONS", "STATION", "TIME", "VALUE", "GROUP", "MAX_TIME_GAP", "MIN_SAMPLES", "METHOD", "OUTPUT", "MATCHES", "REPORT"],
+        ["OUTPUT", "MATCHES", "REPORT", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N", "MEDIAN_R", "MEDIAN_UBRMSE", "MEDIAN_BIAS"],
+    ),
+    "checkinstallation": (["REPORT"], ["REPORT", "READY"]),
+    "demodata": (["OUTPUT"], ["OUTPUT"]),
+}
+
+
+def algorithms(provider):
+    return [algorithm for algorithm in provider.algorithms() if algorithm.name() != "stationmap"]
+
+
+def test_ids_parameters_and_outputs_are_those_that_scripts_depend_on(provider):
+    assert provider.id() == "smtoolbox" and provider.name() == "Soil Moisture Toolbox"
+    assert {algorithm.name() for algorithm in algorithms(provider)} == set(CONTRACT)
+    for algorithm in algorithms(provider):
+        parameters, outputs = CONTRACT[algorithm.name()]
+        assert set(parameters) <= {d.name() for d in algorithm.parameterDefinitions()}, algorithm.name()
+        assert set(outputs) <= {d.name() for d in algorithm.outputDefinitions()}, algorithm.name()
+
+
+def test_every_algorithm_explains_itself(provider):
+    for algorithm in algorithms(provider):
+        assert algorithm.name().islower() and algorithm.name().isalpha()
+        assert algorithm.displayName()[0].isupper() and algorithm.shortDescription().endswith(".") and algorithm.helpUrl().startswith("https://")
+        assert len(algorithm.tags()) >= 3 and not algorithm.icon().isNull() and Path(algorithm.svgIconPath()).is_file()
+        help_text = algorithm.shortHelpString()
+        for definition in algorithm.parameterDefinitions():
+            assert len(definition.help()) > 10, f"{algorithm.name()} {definition.name()}"
+            assert definition.help() in help_text and definition.name().isupper()
+            assert definition.description() and definition.description()[0].isupper()
+        assert algorithm.canExecute() == (True, "")
+        assert algorithm.create().name() == algorithm.name()
+
+
+def test_enums_take_words(provider):
+    found = 0
+    for algorithm in algorithms(provider):
+        for definition in algorithm.parameterDefinitions():
+            if definition.type() == "enum":
+                found += 1
+                assert definition.usesStaticStrings(), f"{algorithm.name()} {definition.name()}"
+    assert found >= 5
+
+
+def test_optional_numbers_have_no_hidden_default(provider):
+    memory = provider.algorithm("predictraster").parameterDefinition("MEMORY")
+    assert memory.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional and memory.defaultValue() is None
+
+
+def python(code):
+    """Run code in a Python of its own that knows the plugin's folder."""
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    head = f"""
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from qgis.core import QgsApplication
+        application = QgsApplication([], False)
+        application.initQgis()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_loading_imports_nothing_heavy():
+    out = python("""
+        before = set(sys.modules)
+        from algorithms.provider import register
+        provider = register()
+        print(len(provider.algorithms()))
+        print(sorted(name for name in ("sklearn", "xgboost", "numba", "rasterio", "pandas", "scipy", "joblib", "matplotlib", "pyproj") if name in set(sys.modules) - before))
+    """)
+    count, heavy = out.split("\n")[:2]
+    assert int(count) >= 8 and heavy == "[]"
+
+
+@pytest.mark.parametrize("library", ["rasterio", "sklearn", "numba"])
+def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_none(library):
+    out = python(f"""
+        import importlib.util
+        class Missing:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] == {library!r}:
+                    raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+        real = importlib.util.find_spec
+        importlib.util.find_spec = lambda name, package=None: None if name == {library!r} else real(name, package)
+        sys.meta_path.insert(0, Missing())
+        from algorithms.provider import register
+        provider = register()
+        for algorithm in provider.algorithms():
+            if algorithm.name() != "stationmap":
+                print(algorithm.name(), *algorithm.canExecute())
+    """)
+    lines = {line.split()[0]: line for line in out.strip().split("\n")}
+    assert set(lines) == set(CONTRACT)
+    assert lines["checkinstallation"].split()[1] == "True"
+    blocked = {name for name, line in lines.items() if line.split()[1] == "False"}
+    assert {"rasterio": {"samplepredictors", "trainmodel", "predictraster", "validatestations", "terrainindices", "demodata"}, "sklearn": {"trainmodel"}, "numba": {"trainmodel", "predictraster", "terrainindices"}}[library] == blocked
+    assert all(library in lines[name] and "Check installation" in lines[name] for name in blocked)
+
+
+def test_unload_takes_the_provider_away():
+    out = python(f"""
+        import importlib.util
+        spec = importlib.util.spec_from_file_location("soil_moisture_toolbox", {str(ROOT / "__init__.py")!r}, submodule_search_locations=[{str(ROOT)!r}])
+        sys.path.remove({str(ROOT)!r})
+        module = sys.modules["soil_moisture_toolbox"] = importlib.util.module_from_spec(spec)
+        before = list(sys.path)
+        spec.loader.exec_module(module)
+        plugin = module.classFactory(None)
+        registry = QgsApplication.processingRegistry()
+        plugin.initGui()
+        print(registry.providerById("smtoolbox") is not None, sys.path == before)
+        import sm_toolbox
+        print(sm_toolbox.__name__)
+        plugin.unload()
+        print(registry.providerById("smtoolbox") is None)
+    """)
+    assert out.split() == ["True", "True", "sm_toolbox", "True"]
