@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +105,32 @@ def real_data(*parts: str) -> Path:
 def real_data_fixture():
     """A function that returns a path in the real data, or skips."""
     return real_data
+
+
+class Headless:
+    """Runs algorithms through qgis_process, each in a process of its own."""
+
+    script = Path(__file__).parents[1] / "tools" / "process.sh"
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run qgis_process with arguments as they are."""
+        return subprocess.run([str(self.script), *arguments], capture_output=True, text=True, timeout=600)
+
+    def attempt(self, name: str, **parameters) -> subprocess.CompletedProcess:
+        """Run an algorithm that may fail; lists become repeated arguments."""
+        arguments = []
+        for key, value in parameters.items():
+            arguments += [f"--{key}={item}" for item in (value if isinstance(value, (list, tuple)) else [value])]
+        return self.call("--json", "run", f"smtoolbox:{name}", *arguments)
+
+    def run(self, name: str, **parameters) -> dict:
+        """Run an algorithm and return its outputs."""
+        done = self.attempt(name, **parameters)
+        assert done.returncode == 0, f"{name} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return json.loads(done.stdout[done.stdout.index("{") :])["results"]
+
+
+@pytest.fixture(scope="session")
+def headless():
+    """Runs algorithms of the provider through qgis_process."""
+    return Headless()

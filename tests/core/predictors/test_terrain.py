@@ -77,6 +77,16 @@ def test_curvatures_of_a_quadratic_surface(a, b, c):
         np.testing.assert_allclose(found[name][10, 10], value, rtol=2e-3, atol=1e-7, err_msg=name)
 
 
+def test_a_hair_west_of_north_is_0_not_360():
+    """What is nearer to north than float32 can tell from 360°."""
+    found = indices(surface(lambda x, y: -10 * y + 1e-7 * x), ["aspect"])["aspect"][2:-2, 2:-2]
+    assert (found == 0).any()
+    assert (found < 360).all()
+    # The same with heights that hold so small a difference: a row at 0, where float32 is at its finest.
+    dem = np.array([[-300, -300, -300], [0, 0, 1e-4], [300, 300, 300]])
+    assert indices(dem, ["aspect"])["aspect"][1, 1] == 0
+
+
 def test_curvatures_of_a_sphere():
     """Every normal section of a sphere has the curvature 1/R; its contour lines are circles of the distance from the summit."""
     radius, cell = 2000.0, 5.0
@@ -229,6 +239,17 @@ def test_a_dem_in_degrees_agrees_with_the_same_surface_in_metres(write_raster, t
     found = read(tmp_path / "out.tif")
     np.testing.assert_allclose(found["slope"][18:22, 2:-2], np.degrees(np.arctan(np.hypot(0.3, 0.1))), rtol=1e-3)
     np.testing.assert_allclose(found["aspect"][18:22, 2:-2], np.degrees(np.arctan2(0.3, 0.1)), atol=0.05)
+
+
+def test_blocks_of_a_dem_in_degrees_know_their_latitude(write_raster, tmp_path):
+    """A DEM that reaches over 20° of latitude, in blocks of a few rows: each row has its own metres per degree."""
+    dem = np.random.default_rng(0).random((800, 60)) * 5000
+    source = write_raster("deg.tif", dem, crs="EPSG:4326", transform=from_origin(10, 70, 0.025, 0.025))
+    terrain_indices(source, ["slope", "aspect"], str(tmp_path / "one.tif"))
+    terrain_indices(source, ["slope", "aspect"], str(tmp_path / "many.tif"), memory=2**18)
+    one, many = read(tmp_path / "one.tif"), read(tmp_path / "many.tif")
+    for name in one:
+        np.testing.assert_array_equal(one[name], many[name], err_msg=name)
 
 
 def test_a_south_up_dem_gives_the_same_map_upside_down(write_raster, tmp_path, srtm):
