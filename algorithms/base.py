@@ -18,6 +18,8 @@ from sm_toolbox.errors import Cancelled, ToolboxError
 from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
+from .layers import lost_layers
+
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
 HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox#"
 GROUPS = {
@@ -143,6 +145,15 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             f"{self.TITLE} needs the Python libraries {', '.join(missing)}, which QGIS's Python does not have. "
             "Run 'Soil Moisture Toolbox > Tools > Check installation': it says how to get them on this computer."
         )
+
+    def checkParameterValues(self, parameters, context):
+        """Name the file where a layer cannot be loaded; Processing itself says only which parameter is wrong."""
+        accepted, message = super().checkParameterValues(parameters, context)
+        if not accepted:
+            lost = lost_layers(self, parameters, context)
+            if lost:
+                message = f"{message} These cannot be loaded as layers: {', '.join(lost)}. Check the paths, and that QGIS can show the files."
+        return accepted, message
 
     def prepareAlgorithm(self, parameters, context, feedback):
         try:

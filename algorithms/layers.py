@@ -40,11 +40,23 @@ def raster_sources(algorithm, parameters, key, context):
     """
     layers = algorithm.parameterAsLayerList(parameters, key, context)
     asked = parameters.get(key)
-    asked = asked if isinstance(asked, (list, tuple)) else [asked]
-    if len(layers) < len(asked):
-        lost = [str(item) for item in asked if isinstance(item, str) and QgsProcessingUtils.mapLayerFromString(item, context) is None]
-        raise InputError(f"{key}: cannot be loaded as a raster: {', '.join(lost) or asked}. Check the path and that QGIS can show the file.")
+    if len(layers) < (len(asked) if isinstance(asked, (list, tuple)) else 1):
+        lost = lost_layers(algorithm, {key: asked}, context) or [f"{key}: {asked}"]
+        raise InputError(f"These cannot be loaded as rasters: {', '.join(lost)}. Check the paths, and that QGIS can show the files.")
     return [source_of(layer, key) for layer in layers]
+
+
+def lost_layers(algorithm, parameters, context) -> list[str]:
+    """List the texts given for layers that do not lead to one, as `KEY: text`."""
+    lost = []
+    for definition in algorithm.parameterDefinitions():
+        if definition.type() not in ("raster", "multilayer", "source", "vector"):
+            continue
+        value = parameters.get(definition.name())
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, str) and item and QgsProcessingUtils.mapLayerFromString(item, context) is None:
+                lost.append(f"{definition.name()}: '{item}'")
+    return lost
 
 
 def raster_source(algorithm, parameters, key, context):

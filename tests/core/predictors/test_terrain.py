@@ -78,11 +78,7 @@ def test_curvatures_of_a_quadratic_surface(a, b, c):
 
 
 def test_a_hair_west_of_north_is_0_not_360():
-    """What is nearer to north than float32 can tell from 360°."""
-    found = indices(surface(lambda x, y: -10 * y + 1e-7 * x), ["aspect"])["aspect"][2:-2, 2:-2]
-    assert (found == 0).any()
-    assert (found < 360).all()
-    # The same with heights that hold so small a difference: a row at 0, where float32 is at its finest.
+    """Nearer to north than float32 can tell from 360°; heights of 0 hold so small a difference."""
     dem = np.array([[-300, -300, -300], [0, 0, 1e-4], [300, 300, 300]])
     assert indices(dem, ["aspect"])["aspect"][1, 1] == 0
 
