@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def random_field(rng: np.random.Generator, shape: tuple[int, int], length: float) -> np.ndarray:
+def random_field(rng: np.random.Generator, shape: tuple[int, ...], length: float) -> np.ndarray:
     """Draw a Gaussian random field with exponential covariance exp(-d / length).
 
     Parameters
@@ -28,7 +28,7 @@ def random_field(rng: np.random.Generator, shape: tuple[int, int], length: float
     """
     # Fourier fields repeat at their borders: what is cut away keeps opposite borders from resembling one another.
     rows, columns = (size + int(4 * length) + 1 for size in shape)
-    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
+    frequency = np.hypot(np.fft.fftfreq(rows, 1.0)[:, None], np.fft.rfftfreq(columns, 1.0)[None, :])
     amplitude = (1 + (2 * np.pi * frequency * length) ** 2) ** -0.75
     field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((rows, columns))) * amplitude, s=(rows, columns))[: shape[0], : shape[1]]
     return standardised(field)

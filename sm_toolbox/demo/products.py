@@ -102,7 +102,7 @@ def make_composites(
     return stacks
 
 
-def _clouds(weather: Weather, shape: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _clouds(weather: Weather, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw where an 8-day composite had no clear sky by day and by night: 20 to 40 %, most where it rained often."""
     rainy = composite_mean((weather.rain[SPIN_UP:].mean(axis=(1, 2)) > 0.5).astype(float))
     shares = 0.21 + 0.18 * (rainy - rainy.min()) / np.ptp(rainy)
@@ -153,7 +153,7 @@ def make_coarse_products(truth: np.ndarray, rng: np.random.Generator) -> dict[st
     return {"truth": coarse, **{name: values.astype(np.float32) for name, values in products.items()}}
 
 
-def _swath(shape: tuple[int, int, int]) -> np.ndarray:
+def _swath(shape: tuple[int, ...]) -> np.ndarray:
     """Say which cells an orbiting instrument sees: slanting swaths that move on from day to day and leave out some days."""
     day, row, column = np.indices(shape)
     across = (column + 0.3 * row) / shape[2]  # in widths of the scene
