@@ -100,14 +100,17 @@ def _predict_block(model: Model, predictors: list[np.ndarray]) -> np.ndarray:
     for band in flat[1:]:
         missing |= np.isnan(band)
     result = np.full(missing.size, np.nan, np.float32)
-    cells = np.flatnonzero(~missing)
-    rows = np.empty((min(_ROWS, len(cells)), len(flat)), np.float32)
-    for start in range(0, len(cells), _ROWS):
-        chosen = cells[start : start + _ROWS]
-        part = rows[: len(chosen)]
+    rows = np.empty((min(_ROWS, missing.size), len(flat)), np.float32)
+    for start in range(0, missing.size, _ROWS):
+        gaps = missing[start : start + _ROWS]
+        if gaps.all():
+            continue
+        # Whole slices are copied much faster than chosen cells.
+        cells = slice(start, start + len(gaps)) if not gaps.any() else start + np.flatnonzero(~gaps)
+        part = rows[: np.count_nonzero(~gaps)]
         for column, band in enumerate(flat):
-            part[:, column] = band[chosen]
-        result[chosen] = model.predict(part)
+            part[:, column] = band[cells]
+        result[cells] = model.predict(part)
     return result.reshape(shape)
 
 

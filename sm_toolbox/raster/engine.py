@@ -26,8 +26,11 @@ Blocks = dict[str, np.ndarray]
 Kernel = Callable[[Blocks, Window], np.ndarray]
 
 DEFAULT_MEMORY = 256 * 2**20
-# Blocks of about this many rows keep every thread busy and the progress bar moving; larger ones gain nothing.
-_PREFERRED_CELLS = 512 * 2048
+# GDAL keeps decoded tiles for the whole process, by default as many as fill 5 % of the memory. Blocks read each tile once, so that a few are enough;
+# rasterio takes bytes and restores the limit afterwards.
+_GDAL_CACHE = 64 * 2**20
+# Blocks of about this size keep every thread busy to the end and the progress bar moving; larger ones gain nothing.
+_PREFERRED_CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -147,15 +150,17 @@ def run_blocks(
         Within a block of the user's Cancel; no output is left behind.
     """
     progress.check()
-    readers = {name: BandReader(bands, grid, resampling) for name, bands in inputs.items()}
-    for line in dict.fromkeys(line for reader in readers.values() for line in reader.warnings()):
+    # One reader for all inputs: a file that holds several of them is opened once and each of its tiles decoded once.
+    reader = BandReader([band for bands in inputs.values() for band in bands], grid, resampling)
+    for line in reader.warnings():
         progress.info(line)
-    bands_in, bands_out = (sum(len(item) for item in group) for group in (inputs.values(), [output.bands for output in outputs]))
+    ends = np.cumsum([len(bands) for bands in inputs.values()])
+    bands_in, bands_out = int(ends[-1]), sum(len(output.bands) for output in outputs)
     # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
     bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
     plan = plan_blocks(
         grid,
-        _common_tile((tile for reader in readers.values() for tile in reader.tiles()), grid),
+        _common_tile(reader.tiles(), grid),
         bytes_per_cell,
         memory or DEFAULT_MEMORY,
         threads or os.cpu_count() or 1,
@@ -170,11 +175,10 @@ def run_blocks(
         if not hasattr(local, "datasets"):
             local.datasets = ExitStack()
             opened.append(local.datasets)
-            local.open = {name: local.datasets.enter_context(reader.open()) for name, reader in readers.items()}
-        blocks = {name: reader.read(window, halo) for name, reader in local.open.items()}
-        return kernel(blocks, window)
+            local.bands = local.datasets.enter_context(reader.open())
+        return kernel(dict(zip(inputs, np.split(local.bands.read(window, halo), ends[:-1]))), window)
 
-    with rasterio.Env(GDAL_CACHEMAX=64), ExitStack() as stack:
+    with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), ExitStack() as stack:
         writers = [stack.enter_context(_Deferred(RasterWriter(output, grid))) for output in outputs]
         try:
             with closing(_in_order(work, plan, progress)) as results:
