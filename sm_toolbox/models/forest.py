@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeRegressor
 
 _NODE = np.dtype([("feature", np.uint32), ("threshold", np.float32), ("child", np.uint32)], align=True)
-# A block of rows that stays in the cache while all trees pass over it.
+# A block of rows, a multiple of the lanes, that stays in the cache while all trees pass over it.
 _ROWS = 16384
 
 
@@ -31,16 +31,12 @@ class Forest:
     values : ndarray of float64 (nodes,)
         The prediction of each leaf, in the target's unit.
     roots : ndarray of uint64 (trees,)
-    shallowest, deepest : ndarray of int64 (trees,)
-        Steps from the root to the nearest and to the farthest leaf.
     n_features : int
     """
 
     nodes: np.ndarray
     values: np.ndarray
     roots: np.ndarray
-    shallowest: np.ndarray
-    deepest: np.ndarray
     n_features: int
 
     @classmethod
@@ -63,12 +59,7 @@ class Forest:
             values.append(value)
             roots.append(start)
             start += tree.node_count
-        return cls._with_depths(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features)
-
-    @classmethod
-    def _with_depths(cls, nodes: np.ndarray, values: np.ndarray, roots: np.ndarray, n_features: int) -> Forest:
-        shallowest, deepest = _depths(nodes["child"].astype(np.int64), roots.astype(np.int64))
-        return cls(nodes, values, roots, shallowest, deepest, n_features)
+        return cls(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
@@ -110,7 +101,7 @@ class Forest:
             raise ModelFileError("the forest's nodes point to places that do not exist")
         nodes = np.empty(count, _NODE)
         nodes["feature"], nodes["threshold"], nodes["child"] = feature, threshold, child
-        return cls._with_depths(nodes, value, root.astype(np.uint64), n_features)
+        return cls(nodes, value, root.astype(np.uint64), n_features)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict rows, on the calling thread.
@@ -125,24 +116,24 @@ class Forest:
         ndarray of float64 (rows,)
             Equal to scikit-learn's forest to rounding of the sum.
         """
-        from sm_toolbox.models.forest_kernels import add_leaf_values
+        from sm_toolbox.models.forest_kernels import LANES, add_leaf_values
 
-        flat = np.ascontiguousarray(features, np.float32)
-        if flat.ndim != 2 or flat.shape[1] != self.n_features:
-            raise ValueError(f"features must have the shape (rows, {self.n_features}), not {flat.shape}")
-        total = np.zeros(len(flat))
-        for start in range(0, len(flat), _ROWS):
-            block = flat[start : start + _ROWS]
+        rows = np.asarray(features, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
+            raise ValueError(f"features must have the shape (rows, {self.n_features}), not {rows.shape}")
+        # The last tile is filled up with rows of zeros, whose results are dropped.
+        total = np.zeros(-(-len(rows) // LANES) * LANES)
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            tiles = np.zeros((-(-len(part) // LANES), self.n_features, LANES), np.float32)
+            whole = len(part) // LANES
+            tiles[:whole] = part[: whole * LANES].reshape(whole, LANES, self.n_features).transpose(0, 2, 1)
+            if whole < len(tiles):
+                tiles[whole, :, : len(part) - whole * LANES] = part[whole * LANES :].T
             add_leaf_values(
-                block.reshape(-1),
-                np.uint64(self.n_features),
-                self.nodes,
-                self.values,
-                self.roots,
-                self.shallowest,
-                self.deepest,
-                total[start : start + _ROWS],
+                tiles.reshape(-1), np.uint64(self.n_features), self.nodes, self.values, self.roots, np.uint64(LANES), total[start : start + len(tiles) * LANES]
             )
+        total = total[: len(rows)]
         total /= len(self.roots)
         return total
 
@@ -167,20 +158,3 @@ def _float32_at_most(thresholds: np.ndarray) -> np.ndarray:
     above = rounded.astype(np.float64) > thresholds
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
     return rounded
-
-
-def _depths(child: np.ndarray, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the steps from each root to its nearest and farthest leaf, walking all trees level by level."""
-    tree_of_level, level_nodes = np.arange(len(roots)), roots
-    shallowest, deepest = np.full(len(roots), -1, np.int64), np.zeros(len(roots), np.int64)
-    depth = 0
-    while len(level_nodes):
-        leaf = child[level_nodes] == level_nodes
-        reached = np.unique(tree_of_level[leaf])
-        shallowest[reached] = np.where(shallowest[reached] < 0, depth, shallowest[reached])
-        deepest[tree_of_level] = depth
-        left = child[level_nodes[~leaf]]
-        level_nodes = np.concatenate([left, left + 1])
-        tree_of_level = np.tile(tree_of_level[~leaf], 2)
-        depth += 1
-    return shallowest, deepest

@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-# Rows that walk through a tree at once: their steps do not depend on one another, so that the processor works on one while it
-# waits for another's node. Unsigned integers spare the test for negative indices that would break this chain.
-_LANES = 16
+LANES = 16
+"""Rows that walk through a tree at once."""
 
 
-@njit(nogil=True, cache=True)
-def add_leaf_values(features, width, nodes, values, roots, shallowest, deepest, out):
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     """Add up, for each row, the values of the leaves that it reaches in all trees.
+
+    Neighbours on a map are alike: as long as all rows of a tile go the same way they walk as one, compared with a threshold in one
+    vector instruction. From where they part each walks on its own, without a branch, so that the processor works on one row while it waits
+    for another's node.
 
     Parameters
     ----------
-    features : ndarray of float32 (rows * width,)
-        Row after row.
+    tiles : ndarray of float32 (rows / LANES * width * LANES,)
+        Tile after tile of LANES rows, in each of them feature after feature.
     width : uint64
         Features of a row.
     nodes : structured array (nodes,)
@@ -25,43 +28,60 @@ def add_leaf_values(features, width, nodes, values, roots, shallowest, deepest, 
         else to `child + 1`. A leaf has the threshold +∞ and is its own child, so that a row stays on it.
     values : ndarray of float64 (nodes,)
     roots : ndarray of uint64 (trees,)
-    shallowest, deepest : ndarray of int64 (trees,)
-        Steps from the root to the nearest and to the farthest leaf.
+    lanes : uint64
+        LANES. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns into vector instructions.
     out : ndarray of float64 (rows,)
-        Added to, tree after tree.
+        Added to, tree after tree; a multiple of LANES rows.
     """
-    rows, lanes, none = np.uint64(out.size), np.uint64(_LANES), np.uint64(0)
-    at = np.empty(_LANES, np.uint64)
+    # Unsigned integers spare the test for negative indices that would break the chains of steps.
+    rows, step, none, one = np.uint64(out.size), np.uint64(LANES), np.uint64(0), np.uint64(1)
+    tile_size = width * step
+    at = np.empty(LANES, np.uint64)
     for tree in range(roots.size):
-        root = roots[tree]
-        start = none
+        start, base = none, none
         while start < rows:
-            active = min(lanes, rows - start)
-            base = start * width
-            for lane in range(active):
-                at[lane] = root
-            if active == lanes:
-                for _ in range(shallowest[tree]):
-                    for lane in range(lanes):
-                        node = nodes[at[lane]]
-                        right = features[base + np.uint64(lane) * width + np.uint64(node.feature)] > node.threshold
-                        at[lane] = np.uint64(node.child) + np.uint64(right)
-                for _ in range(deepest[tree] - shallowest[tree]):
+            here = roots[tree]
+            node = nodes[here]
+            parted = False
+            while True:
+                first = base + np.uint64(node.feature) * step
+                threshold = node.threshold
+                right = np.uint32(0)
+                for lane in range(lanes):
+                    right += np.uint32(tiles[first + lane] > threshold)
+                if right == np.uint32(0):
+                    to = np.uint64(node.child)
+                elif right == np.uint32(LANES):
+                    to = np.uint64(node.child) + one
+                else:
+                    parted = True
+                    break
+                if to == here:
+                    break
+                here = to
+                node = nodes[here]
+            if parted:
+                first = base + np.uint64(node.feature) * step
+                for lane in range(step):
+                    at[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > node.threshold)
+                while True:
+                    # A row on a leaf stays there, so that looking for the end after every second step is enough.
+                    for lane in range(step):
+                        own = nodes[at[lane]]
+                        at[lane] = np.uint64(own.child) + np.uint64(tiles[base + np.uint64(own.feature) * step + lane] > own.threshold)
                     moved = none
-                    for lane in range(lanes):
-                        node = nodes[at[lane]]
-                        right = features[base + np.uint64(lane) * width + np.uint64(node.feature)] > node.threshold
-                        to = np.uint64(node.child) + np.uint64(right)
+                    for lane in range(step):
+                        own = nodes[at[lane]]
+                        to = np.uint64(own.child) + np.uint64(tiles[base + np.uint64(own.feature) * step + lane] > own.threshold)
                         moved |= to ^ at[lane]
                         at[lane] = to
                     if moved == none:
                         break
+                for lane in range(step):
+                    out[start + lane] += values[at[lane]]
             else:
-                for _ in range(deepest[tree]):
-                    for lane in range(active):
-                        node = nodes[at[lane]]
-                        right = features[base + np.uint64(lane) * width + np.uint64(node.feature)] > node.threshold
-                        at[lane] = np.uint64(node.child) + np.uint64(right)
-            for lane in range(active):
-                out[start + np.uint64(lane)] += values[at[lane]]
-            start += lanes
+                value = values[here]
+                for lane in range(step):
+                    out[start + lane] += value
+            start += step
+            base += tile_size
