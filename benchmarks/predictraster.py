@@ -38,7 +38,17 @@ def write_raster(path: Path, size: int) -> None:
     rng = np.random.default_rng(1)
     a, b, c = rng.uniform(1, 12, BANDS), rng.uniform(1, 12, BANDS), rng.uniform(0, 6, BANDS)
     with rasterio.open(
-        path, "w", driver="GTiff", width=size, height=size, count=BANDS, dtype="float32", crs="EPSG:32630", transform=from_origin(0, 0, 10, 10), tiled=True, bigtiff="if_safer"
+        path,
+        "w",
+        driver="GTiff",
+        width=size,
+        height=size,
+        count=BANDS,
+        dtype="float32",
+        crs="EPSG:32630",
+        transform=from_origin(0, 0, 10, 10),
+        tiled=True,
+        bigtiff="if_safer",
     ) as dataset:
         for index, name in enumerate(names(), start=1):
             dataset.set_band_description(index, name)
@@ -85,7 +95,9 @@ def peer(folder: Path, raster: str) -> None:
     forest.n_jobs = -1
     source = gdal.Open(raster)
     width, height = source.RasterXSize, source.RasterYSize
-    target = gdal.GetDriverByName("GTiff").Create(str(folder / "peer.tif"), width, height, 1, gdal.GDT_Float32, ["TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=1", "PREDICTOR=2"])
+    target = gdal.GetDriverByName("GTiff").Create(
+        str(folder / "peer.tif"), width, height, 1, gdal.GDT_Float32, ["TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=1", "PREDICTOR=2"]
+    )
     target.SetGeoTransform(source.GetGeoTransform())
     target.SetProjection(source.GetProjection())
     for top in range(0, height, 256):

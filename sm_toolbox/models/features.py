@@ -45,7 +45,7 @@ class FeatureEncoder:
         ndarray of float32 (rows, features)
         """
         if not self.periods:
-            return np.ascontiguousarray(predictors, np.float32)
+            return np.asarray(predictors, np.float32)
         columns = []
         for name, values in zip(self.predictors, predictors.T):
             if name in self.periods:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _NODE = np.dtype([("feature", np.uint32), ("threshold", np.float32), ("child", np.uint32)], align=True)
 # A block of rows, a multiple of the lanes, that stays in the cache while all trees pass over it.
-_ROWS = 16384
+_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,13 @@ class Forest:
             if whole < len(tiles):
                 tiles[whole, :, : len(part) - whole * LANES] = part[whole * LANES :].T
             add_leaf_values(
-                tiles.reshape(-1), np.uint64(self.n_features), self.nodes, self.values, self.roots, np.uint64(LANES), total[start : start + len(tiles) * LANES]
+                tiles.reshape(-1),
+                np.uint64(self.n_features),
+                self.nodes,
+                self.values,
+                self.roots,
+                np.uint64(LANES),
+                total[start : start + len(tiles) * LANES],
             )
         total = total[: len(rows)]
         total /= len(self.roots)

@@ -19,7 +19,7 @@ from sm_toolbox.raster.times import Time, parse_time
 from sm_toolbox.raster.writers import RasterOutput
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
-_ROWS = 16384
+_ROWS = 8192
 VARIABLE = "soil_moisture"
 
 
@@ -100,17 +100,17 @@ def _predict_block(model: Model, predictors: list[np.ndarray]) -> np.ndarray:
     for band in flat[1:]:
         missing |= np.isnan(band)
     result = np.full(missing.size, np.nan, np.float32)
-    rows = np.empty((min(_ROWS, missing.size), len(flat)), np.float32)
+    columns = np.empty((len(flat), min(_ROWS, missing.size)), np.float32)
     for start in range(0, missing.size, _ROWS):
         gaps = missing[start : start + _ROWS]
         if gaps.all():
             continue
         # Whole slices are copied much faster than chosen cells.
         cells = slice(start, start + len(gaps)) if not gaps.any() else start + np.flatnonzero(~gaps)
-        part = rows[: np.count_nonzero(~gaps)]
-        for column, band in enumerate(flat):
-            part[:, column] = band[cells]
-        result[cells] = model.predict(part)
+        part = columns[:, : np.count_nonzero(~gaps)]
+        for column, band in zip(part, flat):
+            column[:] = band[cells]
+        result[cells] = model.predict(part.T)
     return result.reshape(shape)
 
 

@@ -113,11 +113,8 @@ def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, laye
             f"No row of '{layer}' has a target and all predictors ({reasons}). Leave out the predictors that are missing everywhere, or sample them again."
         )
     rows = np.flatnonzero(keep)
-    table = TrainingTable(
-        roles, predictors[rows], target[rows], rows,
-        *(None if values is None else values[rows] for values in (stations, times, weights, positions)),
-        dropped=dropped, layer=layer,
-    )  # fmt: skip
+    stations, times, weights, positions = (None if values is None else values[rows] for values in (stations, times, weights, positions))
+    table = TrainingTable(roles, predictors[rows], target[rows], rows, stations, times, weights, positions, dropped, layer)
     _check_variation(table)
     return table
 

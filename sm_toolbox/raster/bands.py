@@ -162,9 +162,9 @@ def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str]) -> Time | No
     units = re.match(r"(\w+) since (\d{4}-\d{1,2}-\d{1,2})(?:[T ](\d{1,2}:\d{2}(?::\d{2})?))?", file_tags.get("time#units", ""))
     if value is None or units is None or units.group(1) not in _CF_UNITS:
         return None
-    year, month, day = (int(part) for part in units.group(2).split("-"))
-    clock = [int(part) for part in (units.group(3) or "0:00").split(":")]
-    start = datetime(year, month, day, *clock) + timedelta(seconds=float(value) * _CF_UNITS[units.group(1)])
+    epoch = datetime.fromisoformat("-".join(part.zfill(2) for part in units.group(2).split("-")))
+    hours, minutes, *seconds = (int(part) for part in (units.group(3) or "0:00").split(":"))
+    start = epoch + timedelta(hours=hours, minutes=minutes, seconds=sum(seconds) + float(value) * _CF_UNITS[units.group(1)])
     midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
     return Time(start, "day" if midnight else "second")
 

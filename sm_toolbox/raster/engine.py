@@ -6,7 +6,7 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -222,7 +222,7 @@ class _Deferred:
             self.raster.discard()
 
 
-def _in_order(work: Callable[[Window], np.ndarray], plan: Plan, progress: Progress) -> Iterator[tuple[Window, np.ndarray]]:
+def _in_order(work: Callable[[Window], np.ndarray], plan: Plan, progress: Progress) -> Generator[tuple[Window, np.ndarray], None, None]:
     """Yield windows with their results in order, reading ahead no further than the plan's memory allows."""
     pool = ThreadPoolExecutor(plan.threads, thread_name_prefix="smtoolbox")
     waiting: deque[tuple[Window, Future[np.ndarray]]] = deque()

@@ -104,11 +104,10 @@ def _time_of(match: re.Match[str]) -> Time | None:
         if part.get("j"):
             start = datetime(year, 1, 1) + timedelta(days=int(part["j"]) - 1)
             return Time(start, "day") if start.year == year else None
-        clock = [int(part[key]) for key in "HMS"] if part.get("H") else []
-        start = datetime(year, int(part["m"]), int(part.get("d") or 1), *clock)
+        start = datetime(year, int(part["m"]), int(part.get("d") or 1), *(int(part.get(key) or 0) for key in "HMS"))  # type: ignore[arg-type]
     except ValueError:
         return None
-    if clock:
+    if part.get("H"):
         return Time(start, "second")
     return Time(start, "day" if part.get("d") else "month")
 

@@ -11,7 +11,16 @@ FIELDS = ["elevation", "slope", "northness", "sand", "clay", "ndvi", "rain_7d", 
 
 def test_every_algorithm_is_listed_and_explained(headless):
     listed = headless.call("list").stdout
-    for name in ("terrainindices", "samplepredictors", "trainmodel", "predictraster", "validatestations", "checkinstallation", "demodata", "stationmap"):
+    for name in (
+        "terrainindices",
+        "samplepredictors",
+        "trainmodel",
+        "predictraster",
+        "validatestations",
+        "checkinstallation",
+        "demodata",
+        "stationmap",
+    ):
         assert f"smtoolbox:{name}" in listed
     details = json.loads(headless.call("--json", "help", "smtoolbox:trainmodel").stdout)
     assert details["algorithm_details"]["name"] == "Train model" and "RMSE" in details["outputs"]
@@ -24,7 +33,14 @@ def test_from_scene_to_validated_map(headless, scene, tmp_path):
         assert dataset.descriptions == ("elevation", "slope", "northness")
     predictors = [terrain, *(scene / f"{name}.tif" for name in ("soil", "ndvi", "rain", "api"))]
     sampled = headless.run(
-        "samplepredictors", STATIONS=scene / "stations.gpkg", STATION="station", TIME="time", PREDICTORS=predictors, MAX_TIME_GAP=4, OUTPUT=training, REPORT=tmp_path / "s.html"
+        "samplepredictors",
+        STATIONS=scene / "stations.gpkg",
+        STATION="station",
+        TIME="time",
+        PREDICTORS=predictors,
+        MAX_TIME_GAP=4,
+        OUTPUT=training,
+        REPORT=tmp_path / "s.html",
     )
     assert 0.95 * sampled["ROWS"] < sampled["COMPLETE_ROWS"] < sampled["ROWS"], "the days before the first composite have none"
     trained = headless.run(
@@ -32,7 +48,15 @@ def test_from_scene_to_validated_map(headless, scene, tmp_path):
         HYPERPARAMETERS='{"n_estimators": 40}', MODEL_FILE=model, REPORT=tmp_path / "t.html", PREDICTIONS=tmp_path / "oof.gpkg",
     )  # fmt: skip
     assert 0.4 < trained["R2"] < 0.9 and trained["N"] == sampled["COMPLETE_ROWS"]
-    predicted = headless.run("predictraster", MODEL_FILE=model, PREDICTORS=predictors[::-1], GRID=scene / "dem.tif", DATES="2019-06-02,2019-08-05", MAX_TIME_GAP=4, OUTPUT=out)
+    predicted = headless.run(
+        "predictraster",
+        MODEL_FILE=model,
+        PREDICTORS=predictors[::-1],
+        GRID=scene / "dem.tif",
+        DATES="2019-06-02,2019-08-05",
+        MAX_TIME_GAP=4,
+        OUTPUT=out,
+    )
     assert predicted["COVERAGE_PERCENT"] > 95
     with rasterio.open(out) as dataset:
         assert dataset.descriptions == ("soil_moisture@2019-06-02", "soil_moisture@2019-08-05") and dataset.crs.to_epsg() == 32616
@@ -60,7 +84,9 @@ def test_the_model_headless(headless, scene, tmp_path):
 def test_a_failure_has_an_exit_code_and_words_and_writes_nothing(headless, scene, tmp_path):
     failed = headless.attempt("predictraster", MODEL_FILE=tmp_path / "lost.smmodel", PREDICTORS=scene / "soil.tif", OUTPUT=tmp_path / "map.tif")
     assert failed.returncode != 0 and "lost.smmodel' does not exist" in failed.stdout + failed.stderr
-    failed = headless.attempt("samplepredictors", STATIONS=scene / "stations.gpkg", PREDICTORS=[scene / "soil.tif", tmp_path / "lost.tif"], OUTPUT=tmp_path / "x.gpkg")
+    failed = headless.attempt(
+        "samplepredictors", STATIONS=scene / "stations.gpkg", PREDICTORS=[scene / "soil.tif", tmp_path / "lost.tif"], OUTPUT=tmp_path / "x.gpkg"
+    )
     assert failed.returncode != 0 and "lost.tif" in failed.stdout + failed.stderr
     assert list(tmp_path.iterdir()) == []
 

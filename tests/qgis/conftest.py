@@ -50,8 +50,12 @@ def refused(run, tmp_path):
         with pytest.raises(QgsProcessingException, match=words):
             run(name, **parameters)
         # QGIS itself may note statistics of an input beside it; that is no output of ours.
-        after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and not path.name.endswith((".aux.xml", "-wal", "-shm"))}
-        assert {path: time for path, time in after.items() if path.suffix != ".gpkg"} == {path: time for path, time in before.items() if path.suffix != ".gpkg"}
+        after = {
+            path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and not path.name.endswith((".aux.xml", "-wal", "-shm"))
+        }
+        assert {path: time for path, time in after.items() if path.suffix != ".gpkg"} == {
+            path: time for path, time in before.items() if path.suffix != ".gpkg"
+        }
         assert set(after) == set(before)
 
     return refused

@@ -16,7 +16,13 @@ def table(point_layer):
         rng = np.random.default_rng(0)
         rows = []
         for i in range(stations * days):
-            base = {"station": f"s{i // days}", "time": f"2020-06-{1 + i % days:02d}", "sm": 0.2 + 0.1 * rng.random(), "a": rng.random(), "b": rng.random()}
+            base = {
+                "station": f"s{i // days}",
+                "time": f"2020-06-{1 + i % days:02d}",
+                "sm": 0.2 + 0.1 * rng.random(),
+                "a": rng.random(),
+                "b": rng.random(),
+            }
             base.update({name: function(i) for name, function in columns.items()})
             rows.append((500000 + 30 * (i // days), 3999900, *(base[name] for name, _ in fields)))
         return point_layer(fields, rows, name="table")
@@ -27,7 +33,15 @@ def table(point_layer):
 @pytest.fixture
 def train(tmp_path):
     """Parameters of a training."""
-    return {"TARGET": "sm", "PREDICTORS": ["a", "b"], "STATION": "station", "TIME": "time", "HYPERPARAMETERS": '{"n_estimators": 8}', "MODEL_FILE": str(tmp_path / "m.smmodel"), "REPORT": str(tmp_path / "r.html")}
+    return {
+        "TARGET": "sm",
+        "PREDICTORS": ["a", "b"],
+        "STATION": "station",
+        "TIME": "time",
+        "HYPERPARAMETERS": '{"n_estimators": 8}',
+        "MODEL_FILE": str(tmp_path / "m.smmodel"),
+        "REPORT": str(tmp_path / "r.html"),
+    }
 
 
 @pytest.fixture
@@ -71,7 +85,12 @@ def test_training(refused, table, train, columns, changes, words):
 
 def test_text_in_the_target(refused, table, train):
     fields = [("sm", "string") if name == "sm" else (name, kind) for name, kind in FIELDS]
-    refused("'sm' of 'table' must hold numbers, but row 3 holds 'wet'", "trainmodel", TRAINING=table(fields=fields, sm=lambda i: "wet" if i == 2 else "0.2"), **train)
+    refused(
+        "'sm' of 'table' must hold numbers, but row 3 holds 'wet'",
+        "trainmodel",
+        TRAINING=table(fields=fields, sm=lambda i: "wet" if i == 2 else "0.2"),
+        **train,
+    )
 
 
 def test_an_empty_table(refused, point_layer, train):
@@ -93,7 +112,11 @@ def sampling(point_layer, rasters, rows=((500100, 3999900, "s", "2020-06-01"),),
 
 
 def test_no_overlap(refused, point_layer, rasters):
-    refused(r"No station of 'stations' lies within the rasters\. The stations span 10 to 10, 50 to 50 in EPSG:4326", "samplepredictors", **sampling(point_layer, rasters, [(10, 50, "s", "2020-06-01")], "EPSG:4326"))
+    refused(
+        r"No station of 'stations' lies within the rasters\. The stations span 10 to 10, 50 to 50 in EPSG:4326",
+        "samplepredictors",
+        **sampling(point_layer, rasters, [(10, 50, "s", "2020-06-01")], "EPSG:4326"),
+    )
 
 
 def test_stations_without_crs(refused, point_layer, rasters):
@@ -103,7 +126,11 @@ def test_stations_without_crs(refused, point_layer, rasters):
 
 
 def test_latitude_and_longitude_swapped(refused, point_layer, rasters):
-    refused(r"No station of 'stations' lies within the rasters\..*x and y are not swapped", "samplepredictors", **sampling(point_layer, rasters, [(36.1, -131.0, "s", "2020-06-01")], "EPSG:4326"))
+    refused(
+        r"No station of 'stations' lies within the rasters\..*x and y are not swapped",
+        "samplepredictors",
+        **sampling(point_layer, rasters, [(36.1, -131.0, "s", "2020-06-01")], "EPSG:4326"),
+    )
 
 
 def test_rasters_without_crs(refused, point_layer, write_raster):
@@ -153,12 +180,24 @@ def test_lines_instead_of_points(refused, rasters):
 
 
 def test_a_predictor_is_missing(refused, model, rasters, tmp_path):
-    refused("needs predictors that none of the layers has: 'b'", "predictraster", MODEL_FILE=model, PREDICTORS=rasters[:1], OUTPUT=str(tmp_path / "map.tif"))
+    refused(
+        "needs predictors that none of the layers has: 'b'",
+        "predictraster",
+        MODEL_FILE=model,
+        PREDICTORS=rasters[:1],
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
 
 
 def test_a_predictor_without_data(refused, model, rasters, write_raster, tmp_path):
     empty = write_raster("empty.tif", np.full((40, 50), np.nan), ["b"]).path
-    refused("no cell has data in all that is needed from 'a', 'empty'", "predictraster", MODEL_FILE=model, PREDICTORS=[rasters[0], empty], OUTPUT=str(tmp_path / "map.tif"))
+    refused(
+        "no cell has data in all that is needed from 'a', 'empty'",
+        "predictraster",
+        MODEL_FILE=model,
+        PREDICTORS=[rasters[0], empty],
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
 
 
 def test_a_predictor_elsewhere(refused, model, rasters, write_raster, tmp_path):
@@ -192,12 +231,28 @@ def test_dates_that_are_none(refused, model, rasters, tmp_path):
 
 def test_no_station_has_enough_pairs(refused, point_layer, rasters):
     layer = point_layer([("station", "string"), ("sm", "double")], [(500100, 3999900, "s", 0.2)] * 3)
-    refused("No station of 'stations' has 10 pairs", "validatestations", PRODUCT=rasters[:1], STATIONS=layer, STATION="station", VALUE="sm", OUTPUT="TEMPORARY_OUTPUT")
+    refused(
+        "No station of 'stations' has 10 pairs",
+        "validatestations",
+        PRODUCT=rasters[:1],
+        STATIONS=layer,
+        STATION="station",
+        VALUE="sm",
+        OUTPUT="TEMPORARY_OUTPUT",
+    )
 
 
 def test_two_products_at_once(refused, point_layer, rasters):
     layer = point_layer([("station", "string"), ("sm", "double")], [(500100, 3999900, "s", 0.2)] * 30)
-    refused("PRODUCT must hold one variable", "validatestations", PRODUCT=rasters, STATIONS=layer, STATION="station", VALUE="sm", OUTPUT="TEMPORARY_OUTPUT")
+    refused(
+        "PRODUCT must hold one variable",
+        "validatestations",
+        PRODUCT=rasters,
+        STATIONS=layer,
+        STATION="station",
+        VALUE="sm",
+        OUTPUT="TEMPORARY_OUTPUT",
+    )
 
 
 def test_demo_data_do_not_replace_other_files(refused, tmp_path):

@@ -32,7 +32,16 @@ def scene(write_raster, point_layer):
 
 def test_sample_train_predict_validate(run, scene, tmp_path):
     feedback = QgsProcessingFeedback()
-    sampled = run("samplepredictors", feedback, STATIONS=scene["stations"], STATION="station", TIME="time", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT", REPORT=str(tmp_path / "s.html"))
+    sampled = run(
+        "samplepredictors",
+        feedback,
+        STATIONS=scene["stations"],
+        STATION="station",
+        TIME="time",
+        PREDICTORS=[scene["dem"], scene["rain"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+        REPORT=str(tmp_path / "s.html"),
+    )
     assert (sampled["ROWS"], sampled["COMPLETE_ROWS"]) == (336, 336)
     table = sampled["OUTPUT"]
     assert [field.name() for field in table.fields()] == ["station", "time", "sm", "dem", "rain"] and table.featureCount() == 336
@@ -50,22 +59,51 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     log = feedback.textLog()
     assert "Split 'station' tells how well the model maps places that have no station" in log and "Split 'random'" in log
 
-    predicted = run("predictraster", feedback, MODEL_FILE=trained["MODEL_FILE"], PREDICTORS=[scene["rain"], scene["dem"]], GRID=scene["dem"], OUTPUT=str(tmp_path / "map.tif"))
+    predicted = run(
+        "predictraster",
+        feedback,
+        MODEL_FILE=trained["MODEL_FILE"],
+        PREDICTORS=[scene["rain"], scene["dem"]],
+        GRID=scene["dem"],
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
     assert predicted["COVERAGE_PERCENT"] == 100 and "'rain' is warped to the grid of the output (nearest)" in feedback.textLog()
     layer = QgsRasterLayer(predicted["OUTPUT"], "map")
     assert layer.isValid() and layer.bandCount() == 14 and "soil_moisture@2020-06-01" in layer.bandName(1)
 
-    rated = run("validatestations", feedback, PRODUCT=[predicted["OUTPUT"]], STATIONS=scene["stations"], STATION="station", TIME="time", VALUE="sm", OUTPUT="TEMPORARY_OUTPUT", MATCHES="TEMPORARY_OUTPUT", REPORT=str(tmp_path / "v.html"))
+    rated = run(
+        "validatestations",
+        feedback,
+        PRODUCT=[predicted["OUTPUT"]],
+        STATIONS=scene["stations"],
+        STATION="station",
+        TIME="time",
+        VALUE="sm",
+        OUTPUT="TEMPORARY_OUTPUT",
+        MATCHES="TEMPORARY_OUTPUT",
+        REPORT=str(tmp_path / "v.html"),
+    )
     assert rated["N"] == 336 and rated["R2"] > 0.9 and rated["OUTPUT"].featureCount() == 24 and rated["MATCHES"].featureCount() == 336
     first = next(rated["OUTPUT"].getFeatures())
-    assert first["n"] == 14 and first["r_low"] <= first["r"] <= first["r_high"] and first["rmse"] ** 2 == pytest.approx(first["ubrmse"] ** 2 + first["bias"] ** 2)
+    assert (
+        first["n"] == 14
+        and first["r_low"] <= first["r"] <= first["r_high"]
+        and first["rmse"] ** 2 == pytest.approx(first["ubrmse"] ** 2 + first["bias"] ** 2)
+    )
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("s.html", "t.html", "v.html"))
 
 
 def test_reports_and_optional_outputs_may_be_skipped(run, scene, tmp_path):
     sampled = run("samplepredictors", STATIONS=scene["stations"], TIME="time", PREDICTORS=[scene["dem"]], OUTPUT="TEMPORARY_OUTPUT")
     assert sampled["REPORT"] is None
-    trained = run("trainmodel", TRAINING=sampled["OUTPUT"], TARGET="sm", PREDICTORS=["dem"], HYPERPARAMETERS='{"n_estimators": 8}', MODEL_FILE=str(tmp_path / "m.smmodel"))
+    trained = run(
+        "trainmodel",
+        TRAINING=sampled["OUTPUT"],
+        TARGET="sm",
+        PREDICTORS=["dem"],
+        HYPERPARAMETERS='{"n_estimators": 8}',
+        MODEL_FILE=str(tmp_path / "m.smmodel"),
+    )
     assert trained["REPORT"] is None and trained["PREDICTIONS"] is None and trained["R"] is not None
 
 
@@ -84,7 +122,13 @@ def test_times_as_date_time_with_and_without_zone_and_as_text(run, scene, point_
         second_day = dataset.read(2)[0, 0]
     local = QDateTime(2020, 6, 2, 14, 0, 0)
     offset = QDateTime(QDate(2020, 6, 3), QTime(1, 0), Qt.TimeSpec.OffsetFromUTC, 2 * 3600)
-    for kind, value in [("datetime", local), ("datetime", offset), ("string", "2020-06-02"), ("string", "2020-06-02T23:59:59Z"), ("string", "2020-06-03T01:00:00+02:00")]:
+    for kind, value in [
+        ("datetime", local),
+        ("datetime", offset),
+        ("string", "2020-06-02"),
+        ("string", "2020-06-02T23:59:59Z"),
+        ("string", "2020-06-03T01:00:00+02:00"),
+    ]:
         layer = point_layer([("t", kind)], [(x, y, value)])
         out = run("samplepredictors", STATIONS=layer, TIME="t", PREDICTORS=[scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")
         assert next(out["OUTPUT"].getFeatures())["rain"] == pytest.approx(second_day), (kind, value)
@@ -110,7 +154,9 @@ def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
     path = tmp_path / "obs.csv"
     lines = ["name,date,sm,x,y"]
     for station in range(12):
-        lines += [f"a{station},2020-06-{day:02d},{0.1 + 0.01 * station + 0.001 * day},{500100 + 200 * station},{3999000 - 30 * day}" for day in range(1, 15)]
+        lines += [
+            f"a{station},2020-06-{day:02d},{0.1 + 0.01 * station + 0.001 * day},{500100 + 200 * station},{3999000 - 30 * day}" for day in range(1, 15)
+        ]
     lines[3] = lines[3].replace(lines[3].split(",")[2], "")
     path.write_text("\n".join(lines))
     layer = QgsVectorLayer(f"file://{path}?type=csv&delimiter=,&xField=x&yField=y&crs=EPSG:32630&detectTypes=no", "obs", "delimitedtext")
@@ -118,13 +164,29 @@ def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
     feedback = QgsProcessingFeedback()
     out = run("samplepredictors", STATIONS=layer, STATION="name", TIME="date", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")
     trained = run(
-        "trainmodel", feedback, TRAINING=out["OUTPUT"], TARGET="sm", PREDICTORS=["dem", "rain"], STATION="name", TIME="date", SPLIT="time", HYPERPARAMETERS='{"n_estimators": 8}', MODEL_FILE=str(tmp_path / "m.smmodel")
+        "trainmodel",
+        feedback,
+        TRAINING=out["OUTPUT"],
+        TARGET="sm",
+        PREDICTORS=["dem", "rain"],
+        STATION="name",
+        TIME="date",
+        SPLIT="time",
+        HYPERPARAMETERS='{"n_estimators": 8}',
+        MODEL_FILE=str(tmp_path / "m.smmodel"),
     )
     assert trained["N"] == 167 and "1 rows are left out: no sm." in feedback.textLog()
 
 
 def test_every_split(run, scene, tmp_path):
-    table = run("samplepredictors", STATIONS=scene["stations"], STATION="station", TIME="time", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")["OUTPUT"]
+    table = run(
+        "samplepredictors",
+        STATIONS=scene["stations"],
+        STATION="station",
+        TIME="time",
+        PREDICTORS=[scene["dem"], scene["rain"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )["OUTPUT"]
     errors = {}
     for split, more in [("random", {}), ("station", {}), ("time", {}), ("block", {"BLOCK_SIZE": 600})]:
         errors[split] = run(
@@ -138,11 +200,15 @@ def test_the_same_seed_gives_the_same_model(run, scene, tmp_path):
     import json
     import zipfile
 
-    table = run("samplepredictors", STATIONS=scene["stations"], TIME="time", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")["OUTPUT"]
+    table = run("samplepredictors", STATIONS=scene["stations"], TIME="time", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")[
+        "OUTPUT"
+    ]
     arrays, manifests = [], []
     for name in "ab":
         path = tmp_path / f"{name}.smmodel"
-        run("trainmodel", TRAINING=table, TARGET="sm", PREDICTORS=["dem", "rain"], SEED=5, HYPERPARAMETERS='{"n_estimators": 8}', MODEL_FILE=str(path))
+        run(
+            "trainmodel", TRAINING=table, TARGET="sm", PREDICTORS=["dem", "rain"], SEED=5, HYPERPARAMETERS='{"n_estimators": 8}', MODEL_FILE=str(path)
+        )
         with zipfile.ZipFile(path) as archive:
             arrays.append(archive.read("arrays.npz"))
             manifests.append({key: value for key, value in json.loads(archive.read("manifest.json")).items() if key != "created"})
@@ -159,7 +225,11 @@ def test_the_model_runs_through_processing(run, tmp_path):
     scene = tmp_path / "scene"
     run("demodata", OUTPUT=str(scene))
     stations = QgsVectorLayer(str(scene / "stations.gpkg"), "stations", "ogr")
-    assert stations.isValid() and stations.fields().field("time").typeName() == "Date" and len(stations.uniqueValues(stations.fields().lookupField("station"))) == 45
+    assert (
+        stations.isValid()
+        and stations.fields().field("time").typeName() == "Date"
+        and len(stations.uniqueValues(stations.fields().lookupField("station"))) == 45
+    )
     out = run(
         "stationmap", dem=str(scene / "dem.tif"), predictors=[str(scene / "soil.tif"), str(scene / "ndvi.tif")], stations=stations, station="station", time="time", value="soil_moisture", gap=4,
         fields="elevation;slope;sand;clay;ndvi", validation=str(scene / "stations_validation.gpkg"),

@@ -12,9 +12,29 @@ from qgis.core import QgsProcessingParameterDefinition
 ROOT = Path(__file__).parents[2]
 CONTRACT = {
     "terrainindices": (["DEM", "INDICES", "GRID", "Z_FACTOR", "OUTPUT"], ["OUTPUT"]),
-    "samplepredictors": (["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"], ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"]),
+    "samplepredictors": (
+        ["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"],
+    ),
     "trainmodel": (
-        ["TRAINING", "TARGET", "PREDICTORS", "STATION", "TIME", "WEIGHT", "MODEL", "HYPERPARAMETERS", "SPLIT", "FOLDS", "BLOCK_SIZE", "CYCLIC", "SEED", "MODEL_FILE", "REPORT", "PREDICTIONS"],
+        [
+            "TRAINING",
+            "TARGET",
+            "PREDICTORS",
+            "STATION",
+            "TIME",
+            "WEIGHT",
+            "MODEL",
+            "HYPERPARAMETERS",
+            "SPLIT",
+            "FOLDS",
+            "BLOCK_SIZE",
+            "CYCLIC",
+            "SEED",
+            "MODEL_FILE",
+            "REPORT",
+            "PREDICTIONS",
+        ],
         ["MODEL_FILE", "REPORT", "PREDICTIONS", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N"],
     ),
     "predictraster": (["MODEL_FILE", "PREDICTORS", "GRID", "MAX_TIME_GAP", "MEMORY", "OUTPUT"], ["OUTPUT", "COVERAGE_PERCENT"]),
@@ -117,7 +137,11 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
     assert set(lines) == set(CONTRACT)
     assert lines["checkinstallation"].split()[1] == "True"
     blocked = {name for name, line in lines.items() if line.split()[1] == "False"}
-    assert {"rasterio": {"samplepredictors", "trainmodel", "predictraster", "validatestations", "terrainindices", "demodata"}, "sklearn": {"trainmodel"}, "numba": {"trainmodel", "predictraster", "terrainindices"}}[library] == blocked
+    assert {
+        "rasterio": {"samplepredictors", "trainmodel", "predictraster", "validatestations", "terrainindices", "demodata"},
+        "sklearn": {"trainmodel"},
+        "numba": {"trainmodel", "predictraster", "terrainindices"},
+    }[library] == blocked
     assert all(library in lines[name] and "Check installation" in lines[name] for name in blocked)
 
 

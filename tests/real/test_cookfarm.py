@@ -55,7 +55,15 @@ def farm(real_data, headless, tmp_path_factory):
         points[name] = folder / f"{name}.gpkg"
         done = headless.call("run", "native:savefeatures", f"--INPUT={uri}", f"--OUTPUT={points[name]}")
         assert points[name].exists(), done.stdout + done.stderr
-    sampled = headless.run("samplepredictors", STATIONS=points["train"], STATION="logger", TIME="Date", PREDICTORS=folder / "static.tif", OUTPUT=folder / "training.gpkg", REPORT=folder / "sampling.html")
+    sampled = headless.run(
+        "samplepredictors",
+        STATIONS=points["train"],
+        STATION="logger",
+        TIME="Date",
+        PREDICTORS=folder / "static.tif",
+        OUTPUT=folder / "training.gpkg",
+        REPORT=folder / "sampling.html",
+    )
     training = {
         split: headless.run(
             "trainmodel", TRAINING=folder / "training.gpkg", TARGET="sm", PREDICTORS=[*STATIC, *WEATHER], STATION="logger", TIME="Date", SPLIT=split, HYPERPARAMETERS='{"min_samples_leaf": 10}',
@@ -63,7 +71,9 @@ def farm(real_data, headless, tmp_path_factory):
         )
         for split in ("station", "random")
     }  # fmt: skip
-    predicted = headless.run("predictraster", MODEL_FILE=folder / "station.smmodel", PREDICTORS=[folder / "weather.tif", folder / "static.tif"], OUTPUT=folder / "map.tif")
+    predicted = headless.run(
+        "predictraster", MODEL_FILE=folder / "station.smmodel", PREDICTORS=[folder / "weather.tif", folder / "static.tif"], OUTPUT=folder / "map.tif"
+    )
     rated = headless.run(
         "validatestations", PRODUCT=folder / "map.tif", STATIONS=points["validate"], STATION="logger", TIME="Date", VALUE="sm", MAX_TIME_GAP=3, MIN_SAMPLES=4,
         OUTPUT=folder / "rated.gpkg", REPORT=folder / "validation.html",
@@ -98,6 +108,8 @@ def test_maps_are_of_the_farm_and_of_its_seasons(farm):
 
 def test_validation_on_loggers_that_the_model_never_saw(farm):
     rated = farm["rated"]
-    print(f"Cook Farm 0.3 m, held-out loggers: R2 {rated['R2']:.3f}, RMSE {rated['RMSE']:.4f}, ubRMSE {rated['UBRMSE']:.4f}, bias {rated['BIAS']:+.4f}, n {rated['N']}")
+    print(
+        f"Cook Farm 0.3 m, held-out loggers: R2 {rated['R2']:.3f}, RMSE {rated['RMSE']:.4f}, ubRMSE {rated['UBRMSE']:.4f}, bias {rated['BIAS']:+.4f}, n {rated['N']}"
+    )
     assert rated["N"] >= 40 and rated["R"] > 0.5 and rated["RMSE"] < 0.1
     assert abs(rated["RMSE"] ** 2 - rated["UBRMSE"] ** 2 - rated["BIAS"] ** 2) < 1e-9

@@ -248,7 +248,7 @@ def test_a_block_without_any_valid_cell(write_raster, tmp_path):
 def test_memory_stays_within_the_budget(tmp_path):
     """The peak of a process that streams a raster does not follow the raster's size."""
     peaks = []
-    for rows in (1024, 8192):
+    for rows in (4096, 16384):
         path = tmp_path / f"{rows}.tif"
         with rasterio.open(
             path,
@@ -278,4 +278,4 @@ def test_memory_stays_within_the_budget(tmp_path):
         """
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout) * 1024)
-    assert peaks[1] - peaks[0] < 2**25, "eight times the raster (112 MB more) must not cost a budget more"
+    assert peaks[1] - peaks[0] < 2**25, "four times the raster (200 MB more, and as much to write) must not cost a budget more"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.crs import CRS
@@ -57,6 +57,8 @@ def test_outside_nodata_and_not_wanted_are_nan(field):
 @given(st.floats(1, 88), st.floats(1, 68))
 def test_bilinear_and_mean_by_hand(field, row, column):
     cells, bands, _ = field
+    # On the very edge of a cell rounding decides which one it is.
+    assume(all(abs(2 * value - round(2 * value)) > 1e-6 for value in (row, column)))
     x, y = np.array([500000 + 30 * column]), np.array([4000000 - 30 * row])
     one = np.array([0])
     r, c = int(np.floor(row - 0.5)), int(np.floor(column - 0.5))
