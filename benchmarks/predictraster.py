@@ -64,6 +64,7 @@ def train(folder: Path) -> None:
     """Fit one forest, kept both ways."""
     import joblib
     from sklearn.ensemble import RandomForestRegressor
+
     from sm_toolbox.models.features import FeatureEncoder
     from sm_toolbox.models.forest import Forest
     from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Model, save_model
@@ -125,7 +126,8 @@ def worker(what: str, folder: str, raster: str) -> None:
     start = time.perf_counter()
     {"ours": ours, "peer": peer}[what](Path(folder), raster)
     seconds = time.perf_counter() - start
-    peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
     print(json.dumps({"seconds": seconds, "peak": peak}))
 
 

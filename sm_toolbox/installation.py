@@ -22,14 +22,11 @@ class Library:
     package : str
         Its name on PyPI.
     needed_for : str
-    required : bool
-        Without it the main algorithms do not run.
     """
 
     module: str
     package: str
     needed_for: str
-    required: bool = True
 
 
 LIBRARIES = (
@@ -42,7 +39,6 @@ LIBRARIES = (
     Library("sklearn", "scikit-learn", "training models"),
     Library("joblib", "joblib", "training models"),
     Library("numba", "numba", "terrain indices, prediction"),
-    Library("xgboost", "xgboost-cpu", "models of the kind xgboost", required=False),
 )
 # What QGIS and the distribution bring: pip must not put another build beside it.
 _WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
@@ -58,13 +54,10 @@ class Findings:
         Library, version or what is wrong, and what it is needed for.
     problems : list of str
         What keeps algorithms from working, each with its remedy.
-    notes : list of str
-        What is worth knowing.
     """
 
     versions: list[tuple[str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
@@ -89,8 +82,7 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
         try:
             module = modules[library.module] = importlib.import_module(library.module)
         except ImportError as error:
-            if library.required or not isinstance(error, ModuleNotFoundError):
-                missing.append(library)
+            missing.append(library)
             reason = "not installed" if isinstance(error, ModuleNotFoundError) and error.name == library.module else f"cannot be loaded: {error}"
             found.versions.append((library.package, reason, library.needed_for))
         except Exception as error:  # a broken library must be reported, whatever it raises
@@ -101,8 +93,6 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     if missing:
         found.problems.append(f"Missing or broken: {', '.join(library.package for library in missing)}. {how_to_install(missing, profile_python)}")
     found.problems += _clashes(modules)
-    if "xgboost" not in modules:
-        found.notes.append("xgboost is not installed; only models of that kind need it.")
     return found
 
 
@@ -217,7 +207,5 @@ def installation_report(found: Findings) -> Page:
     )
     for problem in found.problems:
         page.notice(problem, warning=True)
-    for note in found.notes:
-        page.notice(note)
     page.table(("Part", "version", "needed for"), found.versions)
     return page

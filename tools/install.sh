@@ -11,12 +11,6 @@ if [ -e "$target" ] && [ ! -L "$target" ]; then
     exit 1
 fi
 ln -sfn "$PWD" "$target"
-# Beside, never over: what the profile already has stays as it is, and pip's own machinery is left out.
-for item in .venv/lib/python3*/site-packages/*; do
-    case "$(basename "$item")" in
-        pip | pip-* | setuptools | setuptools-* | pkg_resources | _distutils_hack | distutils-precedence.pth | __pycache__) continue ;;
-    esac
-    [ -e "$profile/python/$(basename "$item")" ] || cp -r "$item" "$profile/python/"
-done
+/usr/bin/python3 tools/copy_libraries.py "$profile/python"
 echo "Installed into $profile"
 echo "Start QGIS, enable 'Soil Moisture Toolbox' in Plugins > Manage and Install Plugins, and run 'Check installation' in the Processing toolbox."

@@ -34,7 +34,5 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(f"{name}: {version}")
         for problem in found.problems:
             progress.warning(problem)
-        for note in found.notes:
-            progress.info(note)
         progress.info("Ready." if found.ready else "Not ready; see above.")
         return {"REPORT": write_report(self, parameters, context, lambda: installation_report(found)), "READY": found.ready}

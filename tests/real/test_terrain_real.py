@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+
 from sm_toolbox.predictors.terrain import terrain_indices
 from sm_toolbox.raster.bands import Source
 
