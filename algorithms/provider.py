@@ -12,7 +12,10 @@ from .base import ICONS
 
 # One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
 ALGORITHMS = (
+    "predictors.alignrasters",
+    "predictors.soilindices",
     "predictors.terrainindices",
+    "predictors.thermalinertia",
     "stations.samplepredictors",
     "modelling.trainmodel",
     "modelling.predictraster",

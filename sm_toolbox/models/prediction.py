@@ -12,7 +12,7 @@ from rasterio.windows import Window
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, band_name, open_raster, read_bands, stacks
+from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, read_bands, stacks
 from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.times import Time, parse_time
@@ -126,8 +126,7 @@ def _missing(model: Model, available: dict[str, Stack]) -> str:
 
 def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]) -> Grid:
     if grid is not None:
-        with open_raster(grid) as dataset:
-            return Grid.of(dataset, grid.label)
+        return grid_of(grid)
     of_source = {band.source: band.grid for stack in used.values() for band in stack.bands}
     return next(of_source[source] for source in sources if source in of_source)
 

@@ -84,8 +84,7 @@ def terrain_indices(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import open_raster, read_bands
-    from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.bands import grid_of, open_raster, read_bands
     from sm_toolbox.raster.reading import BandReader
 
     names = list(dict.fromkeys(names))
@@ -104,8 +103,7 @@ def terrain_indices(
     if grid is None:
         _fine_indices(band, names, output, z_factor, memory, progress)
         return
-    with open_raster(grid) as dataset:
-        coarse = Grid.of(dataset, grid.label)
+    coarse = grid_of(grid)
     _check_coarser(band.grid, coarse, dem, grid)
     # Opening it finds out now, not after all indices of the DEM, that the two do not overlap.
     with BandReader([band], coarse, "average").open():

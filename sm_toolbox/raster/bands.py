@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from rasterio.io import DatasetReader
 
@@ -242,6 +243,43 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
             f"{role} must hold one variable (one static band, or dated bands of the same name), but holds {len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable."
         )
     return next(iter(found.values()))
+
+
+def named_band(source: Source, variable: str) -> Band:
+    """Return a file's only band, or among several the one of a variable.
+
+    Raises
+    ------
+    InputError
+        Where there are several bands and none has that name.
+    """
+    bands = read_bands([source])
+    chosen = [band for band in bands if band.variable == variable] if len(bands) > 1 else bands
+    if len(chosen) != 1:
+        raise InputError(
+            f"'{source.label}' has {len(bands)} bands ({', '.join(band.name for band in bands[:8])}), none of them named '{variable}' alone. Name the band, or extract it into a file of its own."
+        )
+    return chosen[0]
+
+
+def grid_of(source: Source) -> Grid:
+    """Return the grid of a raster."""
+    with open_raster(source) as dataset:
+        return Grid.of(dataset, source.label)
+
+
+def overview(band: Band, size: int = 512) -> np.ndarray:
+    """Read a band coarsely, for a first look at its values.
+
+    Returns
+    -------
+    ndarray of float64 (rows, cols)
+        At most `size` cells on a side, scale and offset applied, NaN where there is no data.
+    """
+    with open_raster(band.source) as dataset:
+        shape = tuple(min(size, length) for length in (dataset.height, dataset.width))
+        values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
+        return values * dataset.scales[band.index - 1] + dataset.offsets[band.index - 1]
 
 
 _NEVER = Time(datetime(1, 1, 1))

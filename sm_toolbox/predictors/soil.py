@@ -1,0 +1,144 @@
+"""Soil indices: texture in percent and available water capacity."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.raster.bands import Band, Source
+    from sm_toolbox.raster.engine import Blocks
+
+UNITS = {"percent": 1.0, "g_per_kg": 0.1}
+"""Percent in a unit of texture."""
+
+# Texture in percent ends at 100; what rounding in products adds is below this.
+_ROUNDING = 1.0
+
+
+def available_water_capacity(sand: np.ndarray, clay: np.ndarray) -> np.ndarray:
+    """Return the available water capacity (percent) of sand and clay (percent); never below 0.
+
+    AWC = 40.7 − 0.38 sand − 0.63 clay, as the Zoige study uses it (Remote Sens. 2023, 15, 1531).
+    """
+    return np.maximum(40.7 - 0.38 * sand - 0.63 * clay, 0)
+
+
+def soil_indices(
+    sand: Source,
+    clay: Source,
+    output: str,
+    *,
+    silt: Source | None = None,
+    units: str = "percent",
+    memory: int | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, int]:
+    """Compute texture in percent and available water capacity.
+
+    Parameters
+    ----------
+    sand, clay : Source
+        One band, or among several one named `sand` or `clay`.
+    output : str
+        GeoTIFF with the bands sand, clay, silt (percent) and awc (percent), on the grid of `sand`.
+    silt : Source, optional
+        By default 100 − sand − clay.
+    units : {'percent', 'g_per_kg'}
+        Of all inputs; SoilGrids delivers g/kg.
+
+    Returns
+    -------
+    dict of str to int
+        `clipped_awc`: cells whose capacity came out negative; `above_100`: cells where sand and clay are more than all.
+
+    Raises
+    ------
+    InputError
+        Where the values cannot be in the unit that is said.
+    OutputError, Cancelled
+        As `run_blocks`.
+    """
+    from sm_toolbox.raster.bands import named_band
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+
+    if units not in UNITS:
+        raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(UNITS)}.")
+    bands = {"sand": named_band(sand, "sand"), "clay": named_band(clay, "clay")}
+    if silt is not None:
+        bands["silt"] = named_band(silt, "silt")
+    _check_unit(bands, units)
+    counts = {"clipped_awc": 0, "above_100": 0}
+    lock = threading.Lock()
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        percent = {name: block[0] * np.float32(UNITS[units]) for name, block in blocks.items()}
+        for name, values in percent.items():
+            low, high = _extent(values)
+            if high > 100 + _ROUNDING or low < -_ROUNDING:
+                raise InputError(_impossible(bands[name], name, low if low < -_ROUNDING else high, units))
+        rest = 100 - percent["sand"] - percent["clay"]
+        capacity = 40.7 - 0.38 * percent["sand"] - 0.63 * percent["clay"]
+        with lock:
+            counts["clipped_awc"] += int(np.count_nonzero(capacity < 0))
+            counts["above_100"] += int(np.count_nonzero(rest < -_ROUNDING))
+        texture_silt = percent.get("silt", np.maximum(rest, 0))
+        return np.stack([percent["sand"], percent["clay"], texture_silt, available_water_capacity(percent["sand"], percent["clay"])]).astype(
+            np.float32
+        )
+
+    names = ["sand", "clay", "silt", "awc"]
+    tags = {f"UNIT_{name}": "percent" for name in names}
+    run_blocks(
+        kernel,
+        {name: [band] for name, band in bands.items()},
+        [RasterOutput(output, names, tags)],
+        bands["sand"].grid,
+        scratch_bytes_per_cell=32,
+        memory=memory,
+        progress=progress,
+    )
+    if counts["clipped_awc"]:
+        progress.warning(
+            f"The available water capacity came out negative in {counts['clipped_awc']} cells (very clayey soil) and was set to 0 there."
+        )
+    if counts["above_100"]:
+        progress.warning(f"Sand and clay add up to more than 100 % in {counts['above_100']} cells; check that both are of one product and depth.")
+    return counts
+
+
+def _extent(values: np.ndarray) -> tuple[float, float]:
+    valid = values[~np.isnan(values)]
+    return (float(valid.min()), float(valid.max())) if valid.size else (0.0, 0.0)
+
+
+def _check_unit(bands: dict[str, Band], units: str) -> None:
+    """Notice percent given as g/kg, which no single cell betrays: all of them lie below 100."""
+    from sm_toolbox.raster.bands import overview
+
+    if units != "g_per_kg":
+        return
+    highest = {name: _extent(overview(band))[1] for name, band in bands.items()}
+    if max(highest.values()) <= 100:
+        found = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
+        raise InputError(
+            f"UNITS is g_per_kg, but the values ({found}) look like percent: g/kg go up to 1000. Set UNITS to percent, or check the layers."
+        )
+
+
+def _impossible(band: Band, name: str, value: float, units: str) -> str:
+    raw = value / UNITS[units]
+    hint = (
+        "The values look like g/kg, as SoilGrids delivers them: set UNITS to g_per_kg."
+        if units == "percent" and 100 < raw <= 1010
+        else "Check the layer and its nodata value."
+    )
+    return f"{name.capitalize()} in '{band.source.label}' holds {raw:.4g}, which cannot be {units.replace('_', ' ')}. {hint}"

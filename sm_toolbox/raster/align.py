@@ -1,0 +1,51 @@
+"""Bring rasters onto one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.bands import Source, grid_of, read_bands
+from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.writers import RasterOutput
+
+
+def align_rasters(
+    sources: Sequence[Source], grid: Source, output: str, resampling: str, memory: int | None = None, progress: Progress = SILENT
+) -> list[str]:
+    """Warp all bands of rasters to the grid of another and write them into one file.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    grid : Source
+        Raster whose CRS, cells and extent the output has.
+    output : str
+        GeoTIFF; bands keep their variables and times.
+    resampling : {'nearest', 'bilinear', 'cubic', 'average', 'mode'}
+        How the value of a cell comes about; bands that are on the grid already are copied.
+
+    Returns
+    -------
+    list of str
+        The bands of the output.
+
+    Raises
+    ------
+    InputError
+        Where a raster does not overlap the grid.
+    OutputError, Cancelled
+        As `run_blocks`.
+    """
+    bands = read_bands(sources)
+    names = [band.name for band in bands]
+    run_blocks(
+        lambda blocks, window: blocks["bands"],
+        {"bands": bands},
+        [RasterOutput(output, names)],
+        grid_of(grid),
+        memory=memory,
+        resampling=resampling,
+        progress=progress,
+    )
+    return names

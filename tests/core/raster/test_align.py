@@ -1,0 +1,62 @@
+"""Aligning rasters: the grid asked for, the names kept, the resampling that was chosen."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.align import align_rasters
+
+
+def test_bands_of_several_files_and_grids(write_raster, tmp_path, progress):
+    grid = write_raster("grid.tif", np.zeros((10, 10)), ["g"], cell=100.0)
+    fine = write_raster("fine.tif", np.arange(1600.0).reshape(40, 40), ["ndvi@2020-06-01"], cell=25.0)
+    same = write_raster("same.tif", np.arange(100).reshape(10, 10), ["class"], cell=100.0, dtype="uint8")
+    names = align_rasters([fine, same], grid, str(tmp_path / "o.tif"), "average", progress=progress)
+    with rasterio.open(tmp_path / "o.tif") as dataset, rasterio.open(grid.path) as wanted:
+        values = dataset.read()
+        assert (
+            dataset.descriptions == ("ndvi@2020-06-01", "class") == tuple(names)
+            and dataset.transform == wanted.transform
+            and dataset.crs == wanted.crs
+        )
+    np.testing.assert_allclose(values[0], np.arange(1600.0).reshape(10, 4, 10, 4).mean(axis=(1, 3)), rtol=1e-6)
+    np.testing.assert_array_equal(values[1], np.arange(100).reshape(10, 10))
+    assert len(progress.infos) == 1 and "'fine.tif' is warped" in progress.infos[0]
+
+
+def test_mode_keeps_classes_and_nearest_keeps_values(write_raster, tmp_path):
+    grid = write_raster("grid.tif", np.zeros((2, 2)), ["g"], cell=30.0)
+    classes = write_raster("c.tif", np.array([[1, 1, 5, 5, 5, 9], [1, 7, 5, 5, 5, 9], [1, 1, 5, 9, 9, 9]] * 2), ["class"], cell=10.0, dtype="int16")
+    for method in ("mode", "nearest"):
+        align_rasters([classes], grid, str(tmp_path / "o.tif"), method)
+        with rasterio.open(tmp_path / "o.tif") as dataset:
+            assert set(np.unique(dataset.read(1))) <= {1, 5, 7, 9}
+    align_rasters([classes], grid, str(tmp_path / "o.tif"), "mode")
+    with rasterio.open(tmp_path / "o.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(1), [[1, 9], [1, 9]])
+
+
+def test_another_crs_lands_in_the_right_place(write_raster, tmp_path):
+    """A gradient of longitude in degrees, warped to UTM, still tells the longitude."""
+    from pyproj import Transformer
+
+    step = 0.001
+    lon = -3.01 + step * (np.arange(60) + 0.5)
+    source = write_raster("lon.tif", np.tile(lon, (60, 1)), ["lon"], crs="EPSG:4326", transform=from_origin(-3.01, 36.15, step, step))
+    grid = write_raster("grid.tif", np.zeros((20, 20)), ["g"], cell=100.0)
+    align_rasters([source], grid, str(tmp_path / "o.tif"), "bilinear")
+    with rasterio.open(tmp_path / "o.tif") as dataset:
+        values = dataset.read(1)
+    x = 500000 + 100 * (np.arange(20) + 0.5)
+    expected, _ = Transformer.from_crs(32630, 4326, always_xy=True).transform(x, np.full(20, 3999050.0))
+    np.testing.assert_allclose(values[9], expected, atol=step / 5)
+
+
+def test_no_overlap(write_raster, tmp_path, leftovers):
+    grid = write_raster("grid.tif", np.zeros((2, 2)), ["g"])
+    far = write_raster("far.tif", np.zeros((2, 2)), ["f"], origin=(900000, 4000000))
+    with pytest.raises(InputError, match="far.tif' does not overlap"):
+        align_rasters([far], grid, str(tmp_path / "o.tif"), "nearest")
+    assert leftovers() == ["far.tif", "grid.tif"]
