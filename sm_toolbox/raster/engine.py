@@ -51,6 +51,15 @@ class Plan:
     threads: int
     in_flight: int
 
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of output tiles of which the blocks are made whole, as far as GeoTIFF allows."""
+        last = self.windows[-1]
+        height, width = last.row_off + last.height, last.col_off + last.width
+        first = self.windows[0]
+        rows, columns = (TILE if size >= whole else max(16, math.gcd(size, TILE)) for size, whole in ((first.height, height), (first.width, width)))
+        return rows, columns
+
 
 def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory: int, threads: int, halo: int = 0) -> Plan:
     """Cut a grid into blocks so that all that is in memory at once stays within a budget.
@@ -86,15 +95,20 @@ def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory
     # A budget below one tile is still kept: reading a tile more than once is slow, running out of memory is worse.
     while (rows + 2 * halo) * (columns + 2 * halo) > budget and (rows > 1 or columns > 1):
         if rows >= columns:
-            rows = -(-rows // 2)
+            rows = _half(rows)
         else:
-            columns = -(-columns // 2)
+            columns = _half(columns)
     windows = [
         Window(column, row, min(columns, grid.width - column), min(rows, grid.height - row))
         for row in range(0, grid.height, rows)
         for column in range(0, grid.width, columns)
     ]
     return Plan(windows, threads, in_flight)
+
+
+def _half(size: int) -> int:
+    """Return about half of a size, a multiple of 16 as long as there is one: GeoTIFF's tiles are such."""
+    return max(16, size // 2 // 16 * 16) if size > 16 else -(-size // 2)
 
 
 def run_blocks(
@@ -179,7 +193,7 @@ def run_blocks(
         return kernel(dict(zip(inputs, np.split(local.bands.read(window, halo), ends[:-1]))), window)
 
     with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), ExitStack() as stack:
-        writers = [stack.enter_context(_Deferred(RasterWriter(output, grid))) for output in outputs]
+        writers = [stack.enter_context(_Deferred(RasterWriter(output, grid, plan.tile))) for output in outputs]
         try:
             with closing(_in_order(work, plan, progress)) as results:
                 for done, (window, result) in enumerate(results, start=1):

@@ -61,9 +61,17 @@ class RasterWriter:
     """A tiled, compressed Float32 GeoTIFF under a temporary name until `finish`.
 
     As a context manager it finishes on success and removes everything on an error or a cancel.
+
+    Parameters
+    ----------
+    output : RasterOutput
+    grid : Grid
+    tile : (int, int), optional
+        Rows and columns of the file's tiles, multiples of 16. Where the blocks that are written are not made of whole tiles, GDAL reads
+        back and compresses again, which takes long and leaves holes in the file.
     """
 
-    def __init__(self, output: RasterOutput, grid: Grid):
+    def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int] = (TILE, TILE)):
         check_raster_output(output.path)
         self.output, self._grid = output, grid
         self._temporary = temporary_name(output.path)
@@ -72,7 +80,7 @@ class RasterWriter:
         try:
             self._dataset = rasterio.open(
                 self._temporary, "w", driver="GTiff", dtype="float32", nodata=np.nan, count=len(output.bands), width=grid.width, height=grid.height,
-                crs=grid.crs, transform=grid.transform, tiled=True, blockxsize=TILE, blockysize=TILE, interleave="band", predictor=2,
+                crs=grid.crs, transform=grid.transform, tiled=True, blockysize=tile[0], blockxsize=tile[1], interleave="band", predictor=2,
                 num_threads="all_cpus", bigtiff="if_safer", **compression,
             )  # fmt: skip
             for index, name in enumerate(output.bands, start=1):
@@ -152,7 +160,8 @@ def _is_complete(path: str) -> bool:
     size = os.path.getsize(path)
     try:
         with rasterio.open(path) as dataset:
-            rows, columns = -(-dataset.height // TILE), -(-dataset.width // TILE)
+            tile_rows, tile_columns = dataset.block_shapes[0]
+            rows, columns = -(-dataset.height // tile_rows), -(-dataset.width // tile_columns)
             for band in range(1, dataset.count + 1):
                 for row in range(rows):
                     for column in range(columns):

@@ -279,3 +279,19 @@ def test_memory_stays_within_the_budget(tmp_path):
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout) * 1024)
     assert peaks[1] - peaks[0] < 2**25, "four times the raster (200 MB more, and as much to write) must not cost a budget more"
+
+
+def test_many_bands_in_little_memory_are_written_once(write_raster, tmp_path):
+    """Blocks thinner than the usual tile still fill whole tiles: the file is not larger, and nothing is read back."""
+    cells = np.random.default_rng(0).random((1, 500, 600))
+    bands = read_bands([write_raster("x.tif", cells)])
+    names = [f"b{i}" for i in range(80)]
+    sizes = []
+    for memory in (2**30, 2**22):
+        path = tmp_path / f"{memory}.tif"
+        run_blocks(
+            lambda blocks, window: np.repeat(blocks["x"], 80, axis=0), {"x": bands}, [RasterOutput(str(path), names)], bands[0].grid, memory=memory
+        )
+        sizes.append(path.stat().st_size)
+        np.testing.assert_array_equal(read(path)[79], cells[0].astype(np.float32))
+    assert sizes[1] < 1.05 * sizes[0]
