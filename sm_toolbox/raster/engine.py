@@ -7,9 +7,10 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 import rasterio
@@ -19,7 +20,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter
 
 Blocks = dict[str, np.ndarray]
@@ -181,31 +182,19 @@ def run_blocks(
         halo,
     )
 
-    local = threading.local()
-    opened: list[ExitStack] = []
-
-    def work(window: Window) -> np.ndarray:
-        # GDAL datasets must not be shared between threads: each worker opens its own, once.
-        if not hasattr(local, "datasets"):
-            local.datasets = ExitStack()
-            opened.append(local.datasets)
-            local.bands = local.datasets.enter_context(reader.open())
-        return kernel(dict(zip(inputs, np.split(local.bands.read(window, halo), ends[:-1]))), window)
+    def work(bands: OpenBands, window: Window) -> np.ndarray:
+        return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
 
     with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), ExitStack() as stack:
         writers = [stack.enter_context(_Deferred(RasterWriter(output, grid, plan.tile))) for output in outputs]
-        try:
-            with closing(_in_order(work, plan, progress)) as results:
-                for done, (window, result) in enumerate(results, start=1):
-                    start = 0
-                    for writer in writers:
-                        stop = start + len(writer.raster.output.bands)
-                        writer.raster.write(result[start:stop], window)
-                        start = stop
-                    progress.set_fraction(done / len(plan.windows))
-        finally:
-            for datasets in opened:
-                datasets.close()
+        with closing(_in_order(reader, work, plan, progress)) as results:
+            for done, (window, result) in enumerate(results, start=1):
+                start = 0
+                for writer in writers:
+                    stop = start + len(writer.raster.output.bands)
+                    writer.raster.write(result[start:stop], window)
+                    start = stop
+                progress.set_fraction(done / len(plan.windows))
         valid = [writer.raster.valid_cells for writer in writers]
         if not any(valid):
             raise InputError(_why_empty(inputs))
@@ -236,15 +225,24 @@ class _Deferred:
             self.raster.discard()
 
 
-def _in_order(work: Callable[[Window], np.ndarray], plan: Plan, progress: Progress) -> Generator[tuple[Window, np.ndarray], None, None]:
+_Task = tuple[Window, "Future[np.ndarray]"]
+
+
+def _in_order(
+    reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], plan: Plan, progress: Progress
+) -> Generator[tuple[Window, np.ndarray], None, None]:
     """Yield windows with their results in order, reading ahead no further than the plan's memory allows."""
-    pool = ThreadPoolExecutor(plan.threads, thread_name_prefix="smtoolbox")
-    waiting: deque[tuple[Window, Future[np.ndarray]]] = deque()
+    tasks: SimpleQueue[_Task | None] = SimpleQueue()
+    waiting: deque[_Task] = deque()
     windows = iter(plan.windows)
+    workers = [threading.Thread(target=_serve, args=(reader, work, tasks), name=f"smtoolbox-{i}", daemon=True) for i in range(plan.threads)]
+    for worker in workers:
+        worker.start()
     try:
         while True:
             while len(waiting) < plan.in_flight and (window := next(windows, None)) is not None:
-                waiting.append((window, pool.submit(work, window)))
+                waiting.append((window, Future()))
+                tasks.put(waiting[-1])
             if not waiting:
                 return
             progress.check()
@@ -254,7 +252,30 @@ def _in_order(work: Callable[[Window], np.ndarray], plan: Plan, progress: Progre
     finally:
         for _, future in waiting:
             future.cancel()
-        pool.shutdown(wait=True)
+        for _ in workers:
+            tasks.put(None)
+        for worker in workers:
+            worker.join()
+
+
+def _serve(reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], tasks: SimpleQueue[_Task | None]) -> None:
+    """Work on windows until there are no more, with files of this thread's own.
+
+    GDAL's datasets must not be shared between threads, and rasterio wants them closed by the thread that opened them.
+    """
+    with ExitStack() as stack:
+        bands: OpenBands | None = None
+        while (task := tasks.get()) is not None:
+            window, future = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                bands = bands or stack.enter_context(reader.open())
+                future.set_result(work(bands, window))
+            except BaseException as error:
+                future.set_exception(error)
+            # Kept in a name, a result would stay in memory until the next one.
+            del task, future
 
 
 def _common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:
