@@ -16,6 +16,7 @@ ALGORITHMS = (
     "predictors.soilindices",
     "predictors.terrainindices",
     "predictors.thermalinertia",
+    "timeseries.temporalstatistics",
     "stations.samplepredictors",
     "modelling.trainmodel",
     "modelling.predictraster",

@@ -11,6 +11,7 @@ from qgis.core import QgsProcessingParameterDefinition
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = {
+    "temporalstatistics": (["INPUT", "STATISTICS", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
     "thermalinertia": (["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"], ["OUTPUT"]),

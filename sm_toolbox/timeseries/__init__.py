@@ -1,0 +1,1 @@
+"""Time series of rasters: composites, gap filling, statistics and trends."""
