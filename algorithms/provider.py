@@ -16,6 +16,7 @@ ALGORITHMS = (
     "predictors.soilindices",
     "predictors.terrainindices",
     "predictors.thermalinertia",
+    "timeseries.temporalcomposite",
     "timeseries.temporalstatistics",
     "stations.samplepredictors",
     "modelling.trainmodel",

@@ -11,6 +11,7 @@ from qgis.core import QgsProcessingParameterDefinition
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = {
+    "temporalcomposite": (["INPUT", "PERIOD", "TRAILING_DAYS", "STATISTIC", "PRODUCT_DAYS", "OUTPUT"], ["OUTPUT"]),
     "temporalstatistics": (["INPUT", "STATISTICS", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),

@@ -1,0 +1,214 @@
+"""Composites over calendar periods and trailing windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.times import Time
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.raster.bands import Source, Stack
+    from sm_toolbox.raster.engine import Blocks
+
+PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
+STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Period:
+    """A time span and how much each date of a stack counts in it.
+
+    Parameters
+    ----------
+    time : Time
+        What the composite's band is named after: the first day, or the last one of a trailing window.
+    positions : tuple of int
+        Dates of the stack that fall into the period.
+    weights : tuple of float
+        Days of each date's product that lie inside the period.
+    """
+
+    time: Time
+    positions: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def _day_of(time: Time) -> datetime:
+    return time.start.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _next_month(day: datetime, months: int = 1) -> datetime:
+    month = day.month - 1 + months
+    return day.replace(year=day.year + month // 12, month=month % 12 + 1, day=1)
+
+
+def _dekad(day: datetime) -> tuple[datetime, datetime]:
+    first = 1 if day.day <= 10 else 11 if day.day <= 20 else 21
+    start = day.replace(day=first)
+    return start, _next_month(day) if first == 21 else start + 10 * _DAY
+
+
+def _season(day: datetime) -> tuple[datetime, datetime]:
+    # Meteorological seasons: December belongs to the winter of the next year.
+    start = (
+        day.replace(day=1, month=day.month // 3 * 3)
+        if day.month >= 3
+        else day.replace(year=day.year if day.month == 12 else day.year - 1, month=12, day=1)
+    )
+    return start, _next_month(start, 3)
+
+
+_SPANS: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
+    "day": lambda day: (day, day + _DAY),
+    "dekad": _dekad,
+    "month": lambda day: (day.replace(day=1), _next_month(day)),
+    "season": _season,
+    "year": lambda day: (day.replace(month=1, day=1), day.replace(year=day.year + 1, month=1, day=1)),
+}
+
+
+def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, product_days: int = 1) -> list[Period]:
+    """Divide the dates of a stack among periods.
+
+    Parameters
+    ----------
+    times : sequence of Time
+        Sorted.
+    period : str
+        One of `PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
+    product_days : int
+        Days that a date stands for, counted from it: 8 for MODIS composites. A product that straddles a boundary counts in both periods, with
+        its days inside each.
+
+    Returns
+    -------
+    list of Period
+        In order; periods without any date are left out.
+    """
+    spans = [(_day_of(time), _day_of(time) + product_days * _DAY) for time in times]
+    if period == "trailing":
+        windows = {(end - trailing_days * _DAY, end): Time(end - _DAY) for _, end in spans}
+    elif period == "all":
+        windows = {(spans[0][0], spans[-1][1]): Time(spans[0][0])}
+    else:
+        windows = {}
+        for start, end in spans:
+            day = start
+            while day < end:
+                span = _SPANS[period](day)
+                windows[span] = Time(span[0], "month" if period == "month" else "day")
+                day = span[1]
+    found = []
+    for (first, last), time in sorted(windows.items(), key=lambda item: item[0]):
+        days = [(i, (min(last, end) - max(first, start)) / _DAY) for i, (start, end) in enumerate(spans)]
+        inside = [(i, weight) for i, weight in days if weight > 0]
+        found.append(Period(time, tuple(i for i, _ in inside), tuple(weight for _, weight in inside)))
+    return found
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    # Sorted, NaN is last: the middle of the valid ones is found by their number, without a warning for cells of gaps alone.
+    ordered = np.sort(values, axis=0)
+    count = np.count_nonzero(~np.isnan(values), axis=0)
+    low, high = (np.take_along_axis(ordered, np.maximum(i, 0)[None], axis=0)[0] for i in ((count - 1) // 2, np.minimum(count // 2, len(values) - 1)))
+    return (low + high) / 2
+
+
+def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    column = weights[:, None, None]
+    total = np.sum(np.where(np.isnan(values), 0, column), axis=0)
+    return np.nansum(values * column, axis=0, dtype=np.float64) / np.where(total > 0, total, np.nan)
+
+
+_FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "mean": lambda values, weights: _weighted_mean(values, np.ones_like(weights)),
+    "max": lambda values, weights: np.fmax.reduce(values, axis=0),
+    "min": lambda values, weights: np.fmin.reduce(values, axis=0),
+    "median": _median,
+    "sum": lambda values, weights: np.nansum(values, axis=0, dtype=np.float64),
+    "weighted_mean": _weighted_mean,
+}
+
+
+def temporal_composite(
+    sources: Sequence[Source], output: str, *, period: str = "month", statistic: str = "mean", trailing_days: int = 7, product_days: int = 1,
+    min_count: int = 1, memory: int | None = None, progress: Progress = SILENT,
+) -> list[str]:  # fmt: skip
+    """Composite every variable over calendar periods or trailing windows.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Dated bands of one or several variables, in any order of dates; on other grids than the first they are warped.
+    output : str
+        GeoTIFF with the bands `variable@period`: `ndvi@2018-06` for a month, the first day for other calendar periods, the last day for trailing windows.
+    period, statistic : str
+        One of `PERIODS` and of `STATISTICS`; `weighted_mean` weighs a date by the days of its product inside the period.
+    trailing_days, product_days : int, optional
+        As `plan_periods`.
+    min_count : int, optional
+        Valid values that a cell needs in a period.
+
+    Returns
+    -------
+    list of str
+        The bands of the output.
+
+    Raises
+    ------
+    InputError
+        Where a variable is not dated or a setting impossible.
+    OutputError, Cancelled
+        As `run_blocks`.
+    """
+    from sm_toolbox.raster.bands import band_name, read_bands, stacks
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+
+    _check(period, statistic, trailing_days, product_days, min_count)
+    found = stacks(read_bands(sources))
+    plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in found.items()}
+    function = _FUNCTIONS[statistic]
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        out = []
+        for name, periods in plans.items():
+            for item in periods:
+                values = blocks[name][list(item.positions)]
+                count = np.count_nonzero(~np.isnan(values), axis=0)
+                out.append(np.where(count >= min_count, function(values, np.array(item.weights, np.float32)), np.nan).astype(np.float32))
+        return np.stack(out)
+
+    bands = [band_name(name, item.time) for name, periods in plans.items() for item in periods]
+    deepest = max(len(item.positions) for periods in plans.values() for item in periods)
+    grid = next(iter(found.values())).bands[0].grid
+    inputs = {name: stack.bands for name, stack in found.items()}
+    run_blocks(
+        kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=16 * deepest + 4 * len(bands), memory=memory, progress=progress
+    )
+    return bands
+
+
+def _plan(stack: Stack, period: str, trailing_days: int, product_days: int) -> list[Period]:
+    if stack.is_static:
+        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD, or leave it out.")
+    return plan_periods(stack.times, period, trailing_days, product_days)
+
+
+def _check(period: str, statistic: str, trailing_days: int, product_days: int, min_count: int) -> None:
+    for key, value, allowed in (("PERIOD", period, PERIODS), ("STATISTIC", statistic, STATISTICS)):
+        if value not in allowed:
+            raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
+    for key, number in (("TRAILING_DAYS", trailing_days), ("PRODUCT_DAYS", product_days), ("MIN_COUNT", min_count)):
+        if number < 1:
+            raise InputError(f"{key} is {number}, but must be at least 1.")
