@@ -17,6 +17,7 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
 from sm_toolbox.raster.bands import Source
