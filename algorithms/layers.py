@@ -17,6 +17,7 @@ from qgis.core import (
     QgsGeometry,
     QgsMapLayer,
     QgsPointXY,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsRasterLayer,
     QgsRasterLayerTemporalProperties,
@@ -257,6 +258,7 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
     if parameters.get(key) is None and key in optional_outputs(algorithm):
         return None
     progress.check()
+    _refuse_cut_names(parameters.get(key), key, fields)
     kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
     sink, destination = algorithm.parameterAsSink(parameters, key, context, fields, kind, crs)
     if sink is None:
@@ -279,6 +281,16 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
     if not sink.flushBuffer():
         raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
     return destination
+
+
+def _refuse_cut_names(target, key, fields: QgsFields) -> None:
+    """Refuse Shapefiles whose field names would be cut: a model would not find its predictors again by their names."""
+    path = target.sink.staticValue() if isinstance(target, QgsProcessingOutputLayerDefinition) else target
+    long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]
+    if isinstance(path, str) and path.lower().endswith((".shp", ".dbf")) and long:
+        raise InputError(
+            f"{key}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a GeoPackage (.gpkg) instead."
+        )
 
 
 def optional_outputs(algorithm) -> set:

@@ -166,6 +166,15 @@ def test_a_field_of_that_name_is_there_already(refused, point_layer, rasters):
     refused("'stations' already has a field 'a'", "samplepredictors", STATIONS=layer, PREDICTORS=rasters, OUTPUT="TEMPORARY_OUTPUT")
 
 
+def test_a_shapefile_would_cut_the_names(refused, point_layer, write_raster, tmp_path):
+    long = write_raster("long.tif", np.ones((40, 50)), ["profile_curvature"]).path
+    refused(
+        "cuts the names of fields at 10 characters, here profile_curvature.*GeoPackage",
+        "samplepredictors",
+        **sampling(point_layer, [long], OUTPUT=str(tmp_path / "t.shp")),
+    )
+
+
 def test_lines_instead_of_points(refused, rasters):
     from qgis.core import QgsFeature, QgsGeometry, QgsVectorLayer
 
