@@ -109,7 +109,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         training_table = make_training_table(layer.columns, roles, layer.name, metric_positions(layer))
         periods = parse_cyclic(self.parameterAsString(parameters, "CYCLIC", context), roles.predictors)
-        name = self.parameterAsString(parameters, "SPLIT", context) if parameters.get("SPLIT") is not None else ("station" if station else "random")
+        name = self.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
         block_size = None if parameters.get("BLOCK_SIZE") is None else self.parameterAsDouble(parameters, "BLOCK_SIZE", context)
         split = make_split(name, self.parameterAsInt(parameters, "FOLDS", context), block_size)
         for reason, count in training_table.dropped.items():

@@ -196,6 +196,27 @@ def test_every_split(run, scene, tmp_path):
     assert errors["block"] > errors["random"]
 
 
+def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, tmp_path):
+    table = run("samplepredictors", STATIONS=scene["stations"], STATION="station", TIME="time", PREDICTORS=[scene["dem"]], OUTPUT="TEMPORARY_OUTPUT")[
+        "OUTPUT"
+    ]
+    for split, station, chosen in [(None, "station", "station"), (None, None, "random"), ("random", "station", "random")]:
+        feedback = QgsProcessingFeedback()
+        run(
+            "trainmodel",
+            feedback,
+            TRAINING=table,
+            TARGET="sm",
+            PREDICTORS=["dem"],
+            STATION=station,
+            SPLIT=split,
+            HYPERPARAMETERS='{"n_estimators": 4}',
+            MODEL_FILE=str(tmp_path / "m.smmodel"),
+        )
+        first = next(line for line in feedback.textLog().splitlines() if line.startswith("Split '"))
+        assert first.startswith(f"Split '{chosen}'"), (split, station)
+
+
 def test_the_same_seed_gives_the_same_model(run, scene, tmp_path):
     import json
     import zipfile
