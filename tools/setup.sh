@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=/usr/bin/python3
+# Libraries of another environment must not count as installed here.
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 wanted=${1:-run}
 
 if ! command -v apt-get >/dev/null; then
