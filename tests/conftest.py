@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,28 @@ from rasterio.transform import from_origin
 
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Source
+
+
+_exit_status = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Keep the exit status for the end."""
+    session.config.stash[_exit_status] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End the process without taking QGIS down.
+
+    Python objects that wrap QGIS's outlive the last test, in reference cycles and in modules. Collected after QGIS has gone, by the garbage
+    collector or by the interpreter's own end, they crash a run in which every test has passed.
+    """
+    status = config.stash.get(_exit_status, None)
+    if "qgis.core" in sys.modules and status is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 class RecordingProgress(Progress):
