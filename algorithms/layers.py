@@ -32,15 +32,17 @@ from sm_toolbox.raster.times import Time
 
 
 def raster_sources(algorithm, parameters, key, context):
-    """Resolve a multiple-layers parameter to `Source` objects.
+    """Resolve a multiple-layers parameter to `Source` objects; none where it is optional and not set.
 
     Raises
     ------
     InputError
         Where a layer cannot be loaded: Processing itself would leave it out without a word.
     """
-    layers = algorithm.parameterAsLayerList(parameters, key, context)
     asked = parameters.get(key)
+    if not asked:
+        return []
+    layers = algorithm.parameterAsLayerList(parameters, key, context)
     if len(layers) < (len(asked) if isinstance(asked, (list, tuple)) else 1):
         lost = lost_layers(algorithm, {key: asked}, context) or [f"{key}: {asked}"]
         raise InputError(f"These cannot be loaded as rasters: {', '.join(lost)}. Check the paths, and that QGIS can show the files.")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from qgis.core import (
     QgsProcessing,
     QgsProcessingOutputNumber,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
@@ -70,6 +71,11 @@ def _number(kind, key, label, default, minimum, maximum, optional):
 def choice(key, label, options: Iterable[str], default, multiple=False, optional=False):
     """One or more of a list of words; the words themselves are the values (`--MODEL=random_forest`)."""
     return QgsProcessingParameterEnum(key, label, list(options), multiple, default, optional, True)
+
+
+def switch(key, label, default=False):
+    """Yes or no."""
+    return QgsProcessingParameterBoolean(key, label, default)
 
 
 def text(key, label, default=None, optional=True):

@@ -13,11 +13,14 @@ from .base import ICONS
 # One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
 ALGORITHMS = (
     "predictors.alignrasters",
+    "predictors.sarpredictors",
     "predictors.soilindices",
+    "predictors.spectralindices",
     "predictors.terrainindices",
     "predictors.thermalinertia",
     "timeseries.temporalcomposite",
     "timeseries.temporalstatistics",
+    "timeseries.temporaltrend",
     "stations.samplepredictors",
     "modelling.trainmodel",
     "modelling.predictraster",

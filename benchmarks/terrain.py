@@ -1,40 +1,26 @@
-"""Speed of the terrain indices: one pass of the compiled loops against a mere copy, and slope with aspect against gdaldem.
+"""Speed of the terrain indices without flow: against a mere copy, the time of writing them, gdaldem, GRASS and SAGA.
 
-Run with `python benchmarks/terrain.py [cells]`; prints ratios of medians of interleaved runs, which other loads on the machine touch
-alike. gdaldem is compared from file to file.
+Run with `python benchmarks/terrain.py [cells]`; prints ratios of medians of runs that take turns. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from rasterio.transform import from_origin
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.peers import Grass, Saga, medians, write_dem
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.writers import RasterOutput
 
-REPEATS = 5
-
-
-def medians(*tasks):
-    """Return the median time of each task; the tasks take turns."""
-    times = [[] for _ in tasks]
-    for repeat in range(REPEATS + 1):
-        for task, found in zip(tasks, times):
-            start = time.perf_counter()
-            task()
-            if repeat:  # the first round compiles and fills the disk's cache
-                found.append(time.perf_counter() - start)
-    return [statistics.median(found) for found in times]
+NAMES = [name for name in TERRAIN_INDICES if name != "twi"]
 
 
 def against_copy(dem: np.ndarray, names: list[str]) -> float:
@@ -43,11 +29,12 @@ def against_copy(dem: np.ndarray, names: list[str]) -> float:
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER])
     rows, columns = 512, dem.shape[1] - 2 * halo
     out, metres = np.empty((len(names), rows, columns), np.float32), np.full(rows + 2 * halo - 2, 30.0)
+    catchment = np.empty((0, 0), np.float32)
     starts = range(0, dem.shape[0] - rows - 2 * halo, rows)
 
     def compute():
         for start in starts:
-            fill_indices(dem[start : start + rows + 2 * halo], halo, metres, metres, 1.0, places, out)
+            fill_indices(dem[start : start + rows + 2 * halo], halo, metres, metres, 1.0, places, out, catchment)
 
     def copy():
         for start in starts:
@@ -57,29 +44,47 @@ def against_copy(dem: np.ndarray, names: list[str]) -> float:
     return computed / copied
 
 
-def against_gdaldem(dem: np.ndarray, folder: Path) -> float:
-    """Return gdaldem's time for slope and for aspect over ours for both, from file to file."""
-    path = folder / "dem.tif"
-    with rasterio.open(path, "w", driver="GTiff", width=dem.shape[1], height=dem.shape[0], count=1, dtype="float32", crs="EPSG:32630",
-                       transform=from_origin(5e5, 4e6, 30, 30), tiled=True) as dataset:  # fmt: skip
-        dataset.write(dem, 1)
+def against_writing(dem: Path, folder: Path) -> float:
+    """Return the time for all indices over the time in which the engine reads the DEM and writes as many smooth bands."""
+    output = str(folder / "all.tif")
+    bands = read_bands([Source(str(dem))])
 
-    def peer():
+    def write():
+        run_blocks(lambda blocks, window: np.repeat(blocks["dem"], len(NAMES), axis=0), {"dem": bands}, [RasterOutput(output, NAMES)], bands[0].grid)
+
+    ours, written = medians(lambda: terrain_indices(Source(str(dem)), NAMES, output), write)
+    return ours / written
+
+
+def against_peers(dem: Path, folder: Path) -> dict[str, float]:
+    """Return for each peer its time for slope and aspect over ours, from file to file."""
+
+    def gdaldem():
         for name in ("slope", "aspect"):
-            subprocess.run(["gdaldem", name, str(path), str(folder / f"{name}.tif"), "-q"], check=True)
+            subprocess.run(["gdaldem", name, str(dem), str(folder / f"{name}.tif"), "-q"], check=True)
 
-    ours, theirs = medians(lambda: terrain_indices(Source(str(path)), ["slope", "aspect"], str(folder / "ours.tif")), peer)
-    return theirs / ours
+    tasks = {"ours": lambda: terrain_indices(Source(str(dem)), ["slope", "aspect"], str(folder / "ours.tif")), "gdaldem": gdaldem}
+    if Grass.program:
+        grass = Grass(dem, folder)
+        tasks["GRASS"] = lambda: grass.run("r.slope.aspect elevation=dem slope=slope aspect=aspect --q --o")
+    if Saga.program:
+        saga = Saga(dem, folder)
+        tasks["SAGA"] = lambda: saga.run("ta_morphometry", 0, {"ELEVATION": "dem", "SLOPE": "slope", "ASPECT": "aspect"}, METHOD=2)
+    own, *others = medians(*tasks.values())
+    return {name: time / own for name, time in zip(list(tasks)[1:], others)}
 
 
 def main() -> None:
     cells = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
     steps = np.random.default_rng(0).normal(size=(2, cells))
     dem = (800 + np.add.outer(*steps.cumsum(axis=1)) + np.random.default_rng(1).normal(size=(cells, cells))).astype(np.float32)
-    for label, names in (("slope + aspect", ["slope", "aspect"]), (f"all {len(TERRAIN_INDICES)} indices", list(TERRAIN_INDICES))):
+    for label, names in (("slope + aspect", ["slope", "aspect"]), (f"all {len(NAMES)} indices", NAMES)):
         print(f"{label}: {against_copy(dem, names):.1f} times a copy into as many bands")
-    with tempfile.TemporaryDirectory() as folder:
-        print(f"slope + aspect, file to file: {against_gdaldem(dem, Path(folder)):.1f} times as fast as gdaldem")
+    with tempfile.TemporaryDirectory() as name:
+        path = write_dem(Path(name) / "dem.tif", dem, 30)
+        print(f"all {len(NAMES)} indices, file to file: {against_writing(path, Path(name)):.1f} times writing the DEM into as many bands")
+        for peer, ratio in against_peers(path, Path(name)).items():
+            print(f"slope + aspect, file to file: {ratio:.1f} times as fast as {peer}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from rasterio.transform import from_origin
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Source
 
-
 _exit_status = pytest.StashKey[int]()
 
 

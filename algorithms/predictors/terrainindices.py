@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sm_toolbox.predictors.flow import FLOW_ROUTINGS
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES
 
 from ..base import ToolboxAlgorithm
@@ -13,14 +14,17 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "terrainindices"
     TITLE = "Terrain indices"
     GROUP = "predictors"
-    SUMMARY = "Computes slope, aspect, curvatures and roughness of a digital elevation model, if asked averaged to a coarser grid."
+    SUMMARY = (
+        "Computes slope, aspect, curvatures, roughness and topographic wetness of a digital elevation model, if asked averaged to a coarser grid."
+    )
     DETAILS = (
         "<ul>"
         + "".join(f"<li><b>{name}</b> [{index.unit}]: {index.meaning}</li>" for name, index in TERRAIN_INDICES.items())
         + "</ul><p>Distances are in metres whatever the unit of the CRS: a DEM in degrees is taken with the metres per degree of each row's latitude. Cells at the edge and beside gaps have no data. "
-        "As predictors take northness and eastness rather than the aspect: they have no jump at north.</p>"
+        "Catchments for <i>twi</i>: depressions are filled to their lowest outlet, flats drain by the shortest way to theirs, and edges and gaps take whatever flows to them, so that catchments cut by the edge are too small: "
+        "give a DEM that reaches beyond the area of interest. <i>twi</i> needs the whole DEM in memory.</p><p>As predictors take northness and eastness rather than the aspect: they have no jump at north.</p>"
     )
-    TAGS = ("DEM", "slope", "aspect", "curvature", "roughness", "ruggedness", "topography")
+    TAGS = ("DEM", "slope", "aspect", "curvature", "roughness", "ruggedness", "topography", "TWI", "wetness index", "flow accumulation")
     NEEDS = ("rasterio", "numba")
 
     def declare(self):
@@ -28,6 +32,10 @@ class Algorithm(ToolboxAlgorithm):
         self.add(
             choice("INDICES", "Indices", TERRAIN_INDICES, list(TERRAIN_INDICES), multiple=True),
             "Indices to compute; each becomes a band of its name.",
+        )
+        self.add(
+            choice("FLOW_ROUTING", "Flow routing", FLOW_ROUTINGS, "mfd"),
+            "For twi. mfd: to all lower neighbours by their slopes (Freeman 1991); dinf: to one or two along the steepest direction (Tarboton 1997); d8: to the steepest neighbour.",
         )
         self.add(
             raster("GRID", "Coarser grid", optional=True),
@@ -45,5 +53,8 @@ class Algorithm(ToolboxAlgorithm):
         dem, grid = inputs
         output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         names = self.parameterAsEnumStrings(parameters, "INDICES", context)
-        terrain_indices(dem, names, output, grid=grid, z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), progress=progress)
+        terrain_indices(
+            dem, names, output, flow_routing=self.parameterAsString(parameters, "FLOW_ROUTING", context), grid=grid,
+            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), progress=progress,
+        )  # fmt: skip
         return {"OUTPUT": output}

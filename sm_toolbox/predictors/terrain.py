@@ -48,13 +48,17 @@ TERRAIN_INDICES = {
     "mean_curvature": TerrainIndex("m⁻¹", "Mean of profile and tangential curvature."),
     "roughness": TerrainIndex("m", "Highest minus lowest of 3 × 3 cells (Wilson et al. 2007)."),
     "vector_ruggedness": TerrainIndex("–", "Dispersion of the surface normals of 3 × 3 cells, 0 to 1 (Hobson 1972; Sappington et al. 2007)."),
+    "twi": TerrainIndex(
+        "–",
+        "Topographic wetness, ln(a / tan β) with the specific catchment area a (m) by FLOW_ROUTING and the slope β (Beven & Kirkby 1979); tan β is at least 0.001.",
+    ),
 }
 """All indices by the names of their bands."""
 
 
 def terrain_indices(
     dem: Source, names: Sequence[str], output: str, *,
-    grid: Source | None = None, z_factor: float = 1.0, memory: int | None = None, progress: Progress = SILENT,
+    flow_routing: str = "mfd", grid: Source | None = None, z_factor: float = 1.0, memory: int | None = None, progress: Progress = SILENT,
 ) -> None:  # fmt: skip
     """Compute terrain indices, block by block.
 
@@ -69,6 +73,8 @@ def terrain_indices(
         Keys of `TERRAIN_INDICES`; the order of the output's bands.
     output : str
         GeoTIFF.
+    flow_routing : {'mfd', 'dinf', 'd8'}, optional
+        How twi's catchment areas come about, see `specific_catchment_area`. It needs the whole DEM in memory; the log says how much that is.
     grid : Source, optional
         A coarser raster: the indices are computed on the DEM's cells and averaged over those within each of its cells. The
         aspect there is that of the mean of the cells' direction vectors: 350° and 10° have the mean 0°, not 180°.
@@ -101,7 +107,7 @@ def terrain_indices(
     band = read_bands([dem])[0]
     _check_grid(band)
     if grid is None:
-        _fine_indices(band, names, output, z_factor, memory, progress)
+        _fine_indices(band, names, output, z_factor, flow_routing, memory, progress)
         return
     coarse = grid_of(grid)
     _check_coarser(band.grid, coarse, dem, grid)
@@ -112,7 +118,7 @@ def terrain_indices(
     parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
         fine = str(Path(folder) / "fine.tif")
-        _fine_indices(band, parts, fine, z_factor, memory, progress.part(0, 0.7))
+        _fine_indices(band, parts, fine, z_factor, flow_routing, memory, progress.part(0, 0.7))
         _aggregate(fine, names, output, coarse, memory, progress.part(0.7, 1))
 
 
@@ -137,24 +143,47 @@ def _check_coarser(fine: Grid, coarse: Grid, dem: Source, grid: Source) -> None:
         )
 
 
-def _fine_indices(band: Band, names: Sequence[str], output: str, z_factor: float, memory: int | None, progress: Progress) -> None:
+def _fine_indices(
+    band: Band, names: Sequence[str], output: str, z_factor: float, flow_routing: str, memory: int | None, progress: Progress
+) -> None:  # fmt: skip
     from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.writers import RasterOutput
 
     halo = 2 if "vector_ruggedness" in names else 1
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER], np.int64)
+    catchment = np.empty((0, 0), np.float32)
+    if "twi" in names:
+        catchment = _catchment(band, z_factor, flow_routing, progress.part(0, 0.7))
+        progress = progress.part(0.7, 1)
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         dem = blocks["dem"][0]
         out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
         first = int(window.row_off) - halo + 1
         dx, dy = _distances(band.grid, first, out.shape[1] + 2 * halo - 2)
-        fill_indices(dem, halo, dx, dy, z_factor, places, out)
+        fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.toslices()])
         return out
 
     tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
     run_blocks(kernel, {"dem": [band]}, [RasterOutput(output, list(names), tags)], band.grid, halo=halo, memory=memory, progress=progress)
+
+
+def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progress) -> np.ndarray:
+    """Return the specific catchment area of every cell; water knows no blocks, so that the whole DEM is read."""
+    from rasterio.windows import Window
+
+    from sm_toolbox.predictors.flow import BYTES_PER_CELL, specific_catchment_area
+    from sm_toolbox.raster.reading import BandReader
+
+    grid = band.grid
+    progress.info(
+        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about {grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory. Leave it out of INDICES where that is too much."
+    )
+    with BandReader([band], grid).open() as reader:
+        dem = reader.read(Window(0, 0, grid.width, grid.height))[0]
+    dem *= np.float32(z_factor)
+    return specific_catchment_area(dem, *_distances(grid, 0, grid.height), flow_routing, progress=progress)
 
 
 def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:

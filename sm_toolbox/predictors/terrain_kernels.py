@@ -11,15 +11,18 @@ import math
 import numpy as np
 from numba import njit
 
+# tan β below which a slope counts as this: 0.06°, a height of 3 cm between the neighbours of a cell of 15 m. Flatter is within the error of any DEM.
+SMALLEST_TAN_SLOPE = 0.001
+
 # The order of the `places` that `fill_indices` takes.
 KERNEL_ORDER = (
     "elevation", "slope", "aspect", "northness", "eastness", "profile_curvature", "plan_curvature", "tangential_curvature", "mean_curvature",
-    "roughness", "vector_ruggedness",
+    "roughness", "vector_ruggedness", "twi",
 )  # fmt: skip
-_ELEVATION, _SLOPE, _ASPECT, _NORTHNESS, _EASTNESS, _PROFILE, _PLAN, _TANGENTIAL, _MEAN, _ROUGHNESS, _RUGGEDNESS = range(len(KERNEL_ORDER))
+_ELEVATION, _SLOPE, _ASPECT, _NORTHNESS, _EASTNESS, _PROFILE, _PLAN, _TANGENTIAL, _MEAN, _ROUGHNESS, _RUGGEDNESS, _TWI = range(len(KERNEL_ORDER))
 
 # A Python number next to a float32 would make it a float64, and halve how many are computed at once.
-_ZERO, _ONE, _TWO, _HALF, _NINE = (np.float32(value) for value in (0, 1, 2, 0.5, 9))
+_ZERO, _ONE, _TWO, _HALF, _NINE, _LEVEL = (np.float32(value) for value in (0, 1, 2, 0.5, 9, SMALLEST_TAN_SLOPE))
 _DEGREES, _RIGHT, _STRAIGHT, _FULL = (np.float32(value) for value in (180 / math.pi, 90, 180, 360))
 _QUARTER_PI, _HALF_PI, _TAN_PI_8 = (np.float32(value) for value in (math.pi / 4, math.pi / 2, math.tan(math.pi / 8)))
 # The polynomial of atanf in S. Moshier's Cephes library, for |x| ≤ tan(π/8): relative error 2e-7.
@@ -31,7 +34,7 @@ _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 
 @njit(**_COMPILE)
-def fill_indices(dem, halo, dx, dy, z_factor, places, out):
+def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
     """Compute the indices of a block.
 
     Parameters
@@ -48,6 +51,8 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out):
         The band of `out` for each index, -1 where it is not asked.
     out : ndarray of float32 (bands, rows, cols)
         Filled; NaN where a cell of the neighbourhood has no data.
+    catchment : ndarray of float32 (rows, cols)
+        Specific catchment area (m) for twi; of any shape where it is not asked.
     """
     _, rows, cols = out.shape
     rim, width = halo - 1, cols + 2 * halo - 2
@@ -55,7 +60,7 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out):
     along, across, steepness = np.empty(cols, np.float32), np.empty(cols, np.float32), np.empty(cols, np.float32)
     normals = np.empty((3, 3, width), np.float32)
     ruggedness = places[_RUGGEDNESS] >= 0
-    horn = ruggedness or max(places[_SLOPE], places[_ASPECT], places[_NORTHNESS], places[_EASTNESS]) >= 0
+    horn = ruggedness or max(places[_SLOPE], places[_ASPECT], places[_NORTHNESS], places[_EASTNESS], places[_TWI]) >= 0
     curvature = max(places[_PROFILE], places[_PLAN], places[_TANGENTIAL], places[_MEAN]) >= 0
     for row in range(-rim, rows + rim):
         above, here, below = dem[row + rim], dem[row + rim + 1], dem[row + rim + 2]
@@ -91,6 +96,8 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out):
                 _mean_curvature(along, across, steepness, out[places[_MEAN], row])
         if places[_ROUGHNESS] >= 0:
             _roughness(above, here, below, z_factor, out[places[_ROUGHNESS], row])
+        if places[_TWI] >= 0:
+            _wetness(inner_p, inner_q, catchment[row], out[places[_TWI], row])
 
 
 # The neighbourhood is lettered  a b c   with a in the north-west of a DEM whose first row is in the north.
@@ -248,3 +255,12 @@ def _vector_ruggedness(above, here, below, out):
         # Between cliffs that face each other rounding can lead just below 0.
         strength = _ZERO if spread > _ONE else _ONE - spread
         out[j] = spread / (_ONE + math.sqrt(strength))
+
+
+@njit(**_COMPILE)
+def _wetness(p, q, catchment, out):
+    """Beven & Kirkby (1979), doi 10.1080/02626667909491834: ln(a / tan β)."""
+    for j in range(out.size):
+        steepness = math.sqrt(p[j] * p[j] + q[j] * q[j])
+        # Written so that NaN stays NaN.
+        out[j] = math.log(catchment[j] / (_LEVEL if steepness < _LEVEL else steepness))

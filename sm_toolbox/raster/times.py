@@ -84,7 +84,15 @@ def parse_time(text: str) -> Time | None:
 # The forms a date takes in file names, the most specific first. `A2018152` is the acquisition date of MODIS file
 # names, where a later field is the date of processing: where it is present it alone counts.
 _MODIS = re.compile(r"(?<![A-Za-z0-9])A(?P<y>\d{4})(?P<j>\d{3})(?!\d)")
-_MODIS_PROCESSED = re.compile(r"\.\d{13}(?!\d)")
+# So do Landsat's and Sentinel-2's products; Landsat's path and row may look like a month.
+_LANDSAT = re.compile(r"(?<=L[COTEM]\d\d_L\d[A-Z]{2}_\d{6}_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?=_\d{8}_)")
+_SENTINEL2 = re.compile(r"(?<=_MSIL\d[AC]_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_N\d{4}_R\d{3}_)")
+# The start of the overpass; its end follows.
+_SENTINEL1 = re.compile(
+    r"(?<=^S1[A-D]_[A-Z0-9]{2}_[A-Z0-9]{3}[A-Z_]_[12][A-Z]{3}_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_\d{8}T\d{6}_)"
+)
+_PRODUCTS = (_MODIS, _LANDSAT, _SENTINEL1, _SENTINEL2)
+_PROCESSED = re.compile(r"\.\d{13}(?!\d)|_\d{8}(T\d{6})?(?!\d)")
 _IN_NAMES = (
     re.compile(r"(?<!\d)(?P<y>\d{4})-?(?P<m>\d{2})-?(?P<d>\d{2})T(?P<H>\d{2}):?-?(?P<M>\d{2}):?-?(?P<S>\d{2})(?!\d)"),
     re.compile(r"(?<!\d)(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?!\d)"),
@@ -135,7 +143,7 @@ def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
     """
     found: list[tuple[Time, str]] = []
     taken: list[range] = []
-    patterns = (_MODIS,) if _MODIS.search(stem) else _IN_NAMES
+    patterns = next(((own,) for own in _PRODUCTS if own.search(stem)), _IN_NAMES)
     for pattern in patterns:
         for match in pattern.finditer(stem):
             if any(match.start() in span or match.end() - 1 in span for span in taken):
@@ -151,7 +159,9 @@ def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
         )
     if not found:
         return None, stem
-    rest = _MODIS_PROCESSED.sub("", stem) if patterns == (_MODIS,) else stem
+    rest = stem
     for _, text in found:
         rest = rest.replace(text, "\0")
+    if patterns is not _IN_NAMES:
+        rest = _PROCESSED.sub("", rest)
     return found[0][0], re.sub(r"[_\-. ]*\0[_\-. ]*", "_", rest).strip("_")

@@ -113,7 +113,7 @@ def test_terrain_indices_with_a_grid(run, scene, tmp_path):
         assert dataset.descriptions == ("slope", "aspect") and dataset.shape == (8, 10)
     every = run("terrainindices", DEM=scene["dem"], OUTPUT=str(tmp_path / "all.tif"))["OUTPUT"]
     with rasterio.open(every) as dataset:
-        assert dataset.count == 11 and dataset.descriptions[0] == "elevation"
+        assert dataset.count == 12 and dataset.descriptions[0] == "elevation"
 
 
 def test_times_as_date_time_with_and_without_zone_and_as_text(run, scene, point_layer):

@@ -13,10 +13,13 @@ ROOT = Path(__file__).parents[2]
 CONTRACT = {
     "temporalcomposite": (["INPUT", "PERIOD", "TRAILING_DAYS", "STATISTIC", "PRODUCT_DAYS", "OUTPUT"], ["OUTPUT"]),
     "temporalstatistics": (["INPUT", "STATISTICS", "OUTPUT"], ["OUTPUT"]),
+    "temporaltrend": (["INPUT", "METHOD", "BY_MONTH", "OUTPUT"], ["OUTPUT"]),
+    "sarpredictors": (["VV", "VH", "ANGLE", "GRID", "FILTER_SIZE", "OUTPUT", "STATISTICS"], ["OUTPUT", "STATISTICS"]),
+    "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
     "thermalinertia": (["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"], ["OUTPUT"]),
-    "terrainindices": (["DEM", "INDICES", "GRID", "Z_FACTOR", "OUTPUT"], ["OUTPUT"]),
+    "terrainindices": (["DEM", "INDICES", "FLOW_ROUTING", "GRID", "Z_FACTOR", "OUTPUT"], ["OUTPUT"]),
     "samplepredictors": (
         ["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"],
@@ -145,7 +148,7 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
     expected = {
         "rasterio": set(CONTRACT) - {"checkinstallation"},
         "sklearn": {"trainmodel"},
-        "numba": {"trainmodel", "predictraster", "terrainindices"},
+        "numba": {"trainmodel", "predictraster", "terrainindices", "temporaltrend"},
     }
     assert expected[library] == blocked
     assert all(library in lines[name] and "Check installation" in lines[name] for name in blocked)

@@ -22,7 +22,7 @@ def indices(dem, names, dx=30.0, dy=None, z_factor=1.0):
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER])
     out = np.empty((len(names), *np.shape(dem)), np.float32)
     rows = out.shape[1] + 2
-    fill_indices(padded, halo, np.full(rows, dx), np.full(rows, dy or dx), z_factor, places, out)
+    fill_indices(padded, halo, np.full(rows, dx), np.full(rows, dy or dx), z_factor, places, out, np.ones(np.shape(dem), np.float32))
     return dict(zip(names, out))
 
 
@@ -107,6 +107,8 @@ def test_level_ground():
     flat = {name: values[2:-2, 2:-2] for name, values in indices(np.full((9, 9), 123.4), ALL).items()}
     assert np.isnan(flat.pop("aspect")).all()
     np.testing.assert_array_equal(flat.pop("elevation"), np.float32(123.4))
+    # One metre of catchment over the smallest slope.
+    np.testing.assert_allclose(flat.pop("twi"), np.log(1 / 0.001), rtol=1e-6)
     for name, values in flat.items():
         np.testing.assert_array_equal(values, 0, err_msg=name)
 

@@ -1,0 +1,469 @@
+"""The compiled loops behind flow routing: depressions, flats, and what drains through each cell.
+
+The rasters here are flat arrays with a rim of one cell of NaN around them. A comparison with NaN is false, so that neither the rim nor a hole
+is ever lower, higher or level, and no loop needs to know where the raster ends. Cells are numbered along the rows; the eight neighbours of
+cell c are c + offset, with the directions counted from east, counter-clockwise.
+
+`control` is what a kernel shares with the thread that waits for it: the cells done so far, and whether to stop.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from .terrain_kernels import _COMPILE
+
+MFD, DINF, D8 = range(3)
+# Freeman 1991: the share of each lower neighbour goes with the slope to this power.
+FREEMAN_EXPONENT = 1.1
+_DONE, _STOP = 0, 1
+_CHECK_EVERY = 1 << 16
+
+_FINISHED = np.uint8(255)
+_UNKNOWN, _HOLE, _DRAINS = np.uint8(0), np.uint8(1), np.uint8(2)
+
+
+@njit(**_COMPILE)
+def neighbour_offsets(width):
+    """Return the distances in memory to the neighbours: E, NE, N, NW, W, SW, S, SE."""
+    return np.array([1, 1 - width, -width, -1 - width, -1, width - 1, width, width + 1], np.int64).astype(np.uint64)
+
+
+@njit(**_COMPILE)
+def _key(bits, cell):
+    """Return a number that sorts as the height whose bits these are, and among equal heights as the cell."""
+    # Negative floats are ordered backwards by their bits.
+    return (np.int64(bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32) | np.int64(cell)
+
+
+@njit(**_COMPILE)
+def _push(heap, size, key):
+    """Put a key into a heap of `size` keys, the lowest on top."""
+    place = size
+    while place > 0:
+        parent = (place - 1) >> 2
+        if heap[parent] <= key:
+            break
+        heap[place] = heap[parent]
+        place = parent
+    heap[place] = key
+
+
+@njit(**_COMPILE)
+def _pop(heap, size):
+    """Take the lowest key out of a heap of `size` keys, each with up to four below it."""
+    lowest = heap[0]
+    size -= 1
+    key = heap[size]
+    place = 0
+    while True:
+        first = 4 * place + 1
+        if first >= size:
+            break
+        child = first
+        for other in range(first + 1, min(first + 4, size)):
+            if heap[other] < heap[child]:
+                child = other
+        if heap[child] >= key:
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = key
+    return lowest
+
+
+@njit(**_COMPILE)
+def _grown(array, size):
+    """Return an array with room for one more, keeping what is in it."""
+    if size < array.size:
+        return array
+    larger = np.empty(2 * array.size, array.dtype)
+    larger[:size] = array[:size]
+    return larger
+
+
+@njit(**_COMPILE)
+def _is_slope(z, known, cell, offsets):
+    """Say whether a cell lies above one that is known to drain, and so is about to become known itself."""
+    for offset in offsets:
+        near = cell + offset
+        if known[near] and z[near] < z[cell]:
+            return True
+    return False
+
+
+@njit(**_COMPILE)
+def fill_depressions(z, bits, width, queue, control):
+    """Raise every cell from which no path leads down to the edge of the raster or to a hole, to the height of its lowest outlet.
+
+    Priority-flood (Barnes, Lehman & Mulla 2014, doi 10.1016/j.cageo.2013.04.024), in which cells on slopes pass by the
+    priority queue (Wei, Zhou & Fu 2019, doi 10.1080/17538947.2018.1429503): a cell above one that drains drains too.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights with a rim of NaN; changed in place.
+    width : int
+        Cells in a row, rim included.
+    queue : ndarray of int32 or int64 (cells,)
+        Room to work in.
+    control : ndarray of int64 (2,)
+    """
+    offsets = neighbour_offsets(width)
+    # Holes and the rim are known from the start: nothing is to be done there.
+    known = np.isnan(z).view(np.uint8)
+    heap, size = np.empty(1024, np.int64), 0
+    for place in range(width + 1, z.size - width - 1):
+        cell = np.uint64(place)
+        if known[cell] == _UNKNOWN:
+            for offset in offsets:
+                if known[cell + offset] == _HOLE:
+                    heap = _grown(heap, size)
+                    _push(heap, size, _key(bits[cell], cell))
+                    size += 1
+                    known[cell] = _DRAINS
+                    break
+    popped = 0
+    while size > 0:
+        if popped % _CHECK_EVERY == 0 and control[_STOP]:
+            return
+        popped += 1
+        cell = np.uint64(_pop(heap, size) & 0xFFFFFFFF)
+        size -= 1
+        level = z[cell]
+        # The depression behind this cell, if there is one: all that is not above its level, from neighbour to neighbour. What lies
+        # higher around it is a slope. Both wait in the same room, the depression from its start, the slopes from its end.
+        first, last, top = 0, 1, queue.size
+        queue[0] = cell
+        while first < last:
+            here = np.uint64(queue[first])
+            first += 1
+            for offset in offsets:
+                near = here + offset
+                if known[near]:
+                    continue
+                known[near] = _DRAINS
+                if z[near] <= level:
+                    z[near] = level
+                    queue[last] = near
+                    last += 1
+                else:
+                    top -= 1
+                    queue[top] = near
+        # Up the slopes. A cell with an unknown neighbour that is not higher may be the outlet of another depression.
+        head = queue.size
+        while head > top:
+            head -= 1
+            here = np.uint64(queue[head])
+            waits = False
+            for offset in offsets:
+                near = here + offset
+                if known[near]:
+                    continue
+                if z[near] > z[here]:
+                    known[near] = _DRAINS
+                    top -= 1
+                    queue[top] = near
+                elif z[near] <= z[here] and not waits:
+                    waits = not _is_slope(z, known, near, offsets)
+            if waits:
+                heap = _grown(heap, size)
+                _push(heap, size, _key(bits[here], here))
+                size += 1
+    control[_DONE] = popped
+
+
+@njit(**_COMPILE)
+def mark_flats(z, width, first_row, last_row, steps):
+    """Find the cells that have neither a lower neighbour nor an edge beside them.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights without depressions.
+    width : int
+    first_row, last_row : int
+        Rows, rim included, from and up to.
+    steps : ndarray of int32 (cells,)
+        Those of the rows are set: -1 on flats, else 0.
+    """
+    offsets = neighbour_offsets(width)
+    for place in range(first_row * width, last_row * width):
+        cell = np.uint64(place)
+        here = z[cell]
+        flat = not np.isnan(here)
+        for offset in offsets:
+            # At an edge (NaN) and above a lower neighbour this is false.
+            flat &= z[cell + offset] >= here
+        steps[cell] = -1 if flat else 0
+
+
+@njit(**_COMPILE)
+def grade_flats(z, width, queue, steps):
+    """Give every cell of a flat its number of steps to the flat's nearest outlet: a gradient smaller than any in the heights.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights without depressions.
+    width : int
+    queue : ndarray of int32 (cells,)
+    steps : ndarray of int32 (cells,)
+        As `mark_flats` leaves them; the flats get their steps.
+    """
+    offsets = neighbour_offsets(width)
+    last = 0
+    for place in range(width + 1, z.size - width - 1):
+        cell = np.uint64(place)
+        if steps[cell] < 0:
+            for offset in offsets:
+                if steps[cell + offset] == 0 and z[cell + offset] == z[cell]:
+                    queue[last] = cell
+                    last += 1
+                    break
+    for place in range(last):
+        steps[queue[place]] = 1
+    first = 0
+    while first < last:
+        cell = np.uint64(queue[first])
+        first += 1
+        for offset in offsets:
+            near = cell + offset
+            if steps[near] < 0 and z[near] == z[cell]:
+                steps[near] = steps[cell] + 1
+                queue[last] = near
+                last += 1
+
+
+@njit(**_COMPILE)
+def _shares_mfd(z, steps, cell, offsets, closeness, shares):
+    """Divide the flow among all lower neighbours by their slopes to the power 1.1 (Freeman 1991, doi 10.1016/0098-3004(91)90048-I)."""
+    total = 0.0
+    for k in range(8):
+        near = cell + offsets[k]
+        drop = z[cell] - z[near]
+        shares[k] = 0.0
+        if drop > 0:
+            shares[k] = (drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT)
+        elif drop == 0 and steps[near] < steps[cell]:
+            # On a flat all steps down are equally small.
+            shares[k] = closeness[k] ** FREEMAN_EXPONENT
+        total += shares[k]
+    if total > 0:
+        for k in range(8):
+            shares[k] /= total
+
+
+@njit(**_COMPILE)
+def _shares_d8(z, steps, cell, offsets, closeness, shares):
+    """Send all flow to the neighbour of the steepest descent (O'Callaghan & Mark 1984, doi 10.1016/S0734-189X(84)80011-0)."""
+    steepest, chosen = 0.0, -1
+    for k in range(8):
+        near = cell + offsets[k]
+        shares[k] = 0.0
+        drop = z[cell] - z[near]
+        # Heights first: on a flat no neighbour is lower.
+        slope = drop * closeness[k] if drop > 0 else 0.0
+        if slope > steepest:
+            steepest, chosen = slope, k
+    if chosen < 0:
+        for k in range(8):
+            near = cell + offsets[k]
+            if z[near] == z[cell] and steps[near] < steps[cell] and closeness[k] > steepest:
+                steepest, chosen = closeness[k], k
+    if chosen >= 0:
+        shares[chosen] = 1.0
+
+
+@njit(**_COMPILE)
+def _shares_dinf(z, steps, cell, offsets, closeness, shares):
+    """Send the flow down the steepest of eight triangular facets, to one or two neighbours by the angle (Tarboton 1997, doi 10.1029/96WR03137)."""
+    steepest, straight, diagonal, part = 0.0, -1, -1, 0.0
+    for k in range(8):
+        shares[k] = 0.0
+    for facet in range(8):
+        # Facets lie between a straight neighbour (E, N, W, S) and a diagonal one beside it.
+        k = facet + (facet & 1)
+        j = facet + 1 - (facet & 1)
+        k &= 7
+        along = (z[cell] - z[cell + offsets[k]]) * closeness[k]
+        # From the straight neighbour to the diagonal one it is as far as to the next straight one.
+        across = (z[cell + offsets[k]] - z[cell + offsets[j]]) * closeness[(k + 2) & 7]
+        limit = math.atan2(closeness[k], closeness[(k + 2) & 7])
+        if np.isnan(along):
+            continue
+        if np.isnan(across) or across <= 0:
+            angle, slope = 0.0, along
+        else:
+            angle, slope = math.atan2(across, along), math.hypot(across, along)
+            if angle >= limit:
+                angle, slope = limit, (z[cell] - z[cell + offsets[j]]) * closeness[j]
+        if slope > steepest:
+            steepest, straight, diagonal, part = slope, k, j, angle / limit
+    # A lower diagonal neighbour counts too where the straight ones beside it are holes.
+    for j in range(1, 8, 2):
+        slope = (z[cell] - z[cell + offsets[j]]) * closeness[j]
+        if slope > steepest:
+            steepest, straight, diagonal, part = slope, j, j, 1.0
+    if straight < 0:
+        _shares_d8(z, steps, cell, offsets, closeness, shares)
+    else:
+        shares[straight] += 1 - part
+        shares[diagonal] += part
+
+
+@njit(**_COMPILE)
+def _shares(routing, z, steps, cell, offsets, closeness, shares):
+    if routing == MFD:
+        _shares_mfd(z, steps, cell, offsets, closeness, shares)
+    elif routing == DINF:
+        _shares_dinf(z, steps, cell, offsets, closeness, shares)
+    else:
+        _shares_d8(z, steps, cell, offsets, closeness, shares)
+
+
+@njit(**_COMPILE)
+def count_givers(routing, z, steps, width, closeness, first_row, last_row, givers):
+    """Count for each cell of some rows the neighbours from which water comes.
+
+    Parameters
+    ----------
+    routing : int
+        MFD, DINF or D8.
+    z, steps : ndarray (cells,)
+        As `fill_depressions` and `grade_flats` leave them.
+    width : int
+    closeness : ndarray of float64 (rows, 8)
+        One over the distance (m) to each neighbour, for each row.
+    first_row, last_row : int
+        Rows, rim included, from and up to.
+    givers : ndarray of uint8 (cells,)
+        Those of the rows are set; 255 where there is no data.
+    """
+    offsets = neighbour_offsets(width)
+    first, last = np.uint64(first_row * width), np.uint64(last_row * width)
+    for place in range(first, last):
+        givers[place] = _FINISHED if np.isnan(z[place]) else 0
+    if routing == MFD:
+        for place in range(first, last):
+            cell = np.uint64(place)
+            if givers[cell] == 0:
+                for offset in offsets:
+                    near = cell + offset
+                    givers[cell] += z[near] > z[cell] or (z[near] == z[cell] and steps[near] > steps[cell])
+        return
+    shares = np.empty(8)
+    # Givers may lie in the row before and in the row after.
+    for row in range(max(first_row - 1, 1), min(last_row + 1, closeness.shape[0] - 1)):
+        for place in range(row * width, (row + 1) * width):
+            cell = np.uint64(place)
+            if np.isnan(z[cell]):
+                continue
+            _shares(routing, z, steps, cell, offsets, closeness[row], shares)
+            for k in range(8):
+                near = cell + offsets[k]
+                if shares[k] > 0 and first <= near < last:
+                    givers[near] += 1
+
+
+@njit(**_COMPILE)
+def accumulate(routing, z, steps, width, closeness, first_row, last_row, givers, area, queue, arrived, amounts, leaving, left, control):
+    """Pass the area of every cell of some rows, and all that it has received, on to the cells below.
+
+    What leaves these rows is not passed on but handed out, so that other rows can be worked on at the same time.
+
+    Parameters
+    ----------
+    routing, z, steps, width, closeness, first_row, last_row
+        As for `count_givers`.
+    givers : ndarray of uint8 (cells,)
+        Used up.
+    area : ndarray of float64 (cells,)
+        The cells' own areas (m²); increased by all that drains through them.
+    queue : ndarray of int32 (cells,)
+        Room to work in; only the part of these rows is used.
+    arrived : ndarray of int32 (n,)
+        Cells of these rows that receive from others, in a second and later call; empty in the first.
+    amounts : ndarray of float64 (n,)
+        What they receive (m²).
+    leaving : ndarray of int32 (6 width,)
+        Filled with the cells of other rows that receive from these: three from each cell of the first and of the last row at most.
+    left : ndarray of float64 (6 width,)
+        Filled with what they receive.
+    control : ndarray of int64 (2,)
+
+    Returns
+    -------
+    int
+        How many there are in `leaving`.
+    """
+    offsets = neighbour_offsets(width)
+    shares = np.empty(8)
+    room = queue[first_row * width : last_row * width]
+    first, last = np.uint64(first_row * width), np.uint64(last_row * width)
+    done, size, gone = 0, 0, 0
+    for place in range(arrived.size):
+        cell = np.uint64(arrived[place])
+        area[cell] += amounts[place]
+        givers[cell] -= 1
+        if givers[cell] == 0:
+            room[size] = cell
+            size += 1
+    starts = range(first_row * width, last_row * width) if arrived.size == 0 else range(1)
+    for place in starts:
+        start = np.uint64(place)
+        if arrived.size == 0 and givers[start] == 0:
+            room[0] = start
+            size = 1
+        # Downstream from cells that wait for nothing, as far as all others have given.
+        while size > 0:
+            if done % _CHECK_EVERY == 0 and control[_STOP]:
+                return gone
+            done += 1
+            size -= 1
+            cell = np.uint64(room[size])
+            # Marked, so that the walk over all starts does not meet it again.
+            givers[cell] = _FINISHED
+            _shares(routing, z, steps, cell, offsets, closeness[np.uint32(cell) // np.uint32(width)], shares)
+            for k in range(8):
+                if shares[k] == 0:
+                    continue
+                near = cell + offsets[k]
+                amount = shares[k] * area[cell]
+                if near < first or near >= last:
+                    leaving[gone], left[gone] = near, amount
+                    gone += 1
+                    continue
+                area[near] += amount
+                givers[near] -= 1
+                if givers[near] == 0:
+                    room[size] = near
+                    size += 1
+    control[_DONE] += done
+    return gone
+
+
+@njit(**_COMPILE)
+def to_specific(area, z, width, per_width, first_row, last_row, out):
+    """Divide areas by the widths of cells.
+
+    Parameters
+    ----------
+    area : ndarray of float64 (cells,)
+    z : ndarray of float32 (cells,)
+        NaN where there is no data.
+    width : int
+    per_width : ndarray of float64 (rows,)
+        One over the width of a cell (m⁻¹) of each row without the rim.
+    first_row, last_row : int
+        Rows, rim included, from and up to.
+    out : ndarray of float32 (rows, cols)
+        Without the rim; those of the rows are set.
+    """
+    for row in range(first_row, last_row):
+        start = row * width + 1
+        for column in range(out.shape[1]):
+            out[row - 1, column] = area[start + column] * per_width[row - 1] if z[start + column] == z[start + column] else np.nan

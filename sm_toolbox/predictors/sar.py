@@ -1,0 +1,364 @@
+"""Predictors from Sentinel-1: backscatter without its extremes, averaged, smoothed, and its statistics over time."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.timeseries.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.raster.bands import Band, Source, Stack
+    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.times import Time
+
+LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
+"""Lowest and highest backscatter (dB) of each polarisation that land has; what lies outside is water, built-up or layover."""
+_LOWEST_MEDIAN = -60
+_OVER_TIME = ("min", "mean", "max", "sd")
+_NEPERS_PER_DB = np.float32(np.log(10) / 10)
+# Fine cells in linear power wait in a temporary file until they are averaged, as many bands at a time as fit into this.
+_TEMPORARY_BYTES = 2**31
+
+
+def sar_predictors(
+    vv: Sequence[Source], vh: Sequence[Source], angle: Sequence[Source], output: str, *, grid: Source | None = None, filter_size: int = 3,
+    statistics: str | None = None, memory: int | None = None, progress: Progress = SILENT,
+) -> list[str]:  # fmt: skip
+    """Mask, average and smooth backscatter, each band on its own.
+
+    Values outside `LIMITS` are masked. All that follows is done in linear power, of which decibels are the logarithm: the cells within each
+    cell of `grid` are averaged, then smoothed with a Gaussian window. The steps and limits are those of a global study at 100 m (Front. Water
+    2021, after Bauer-Marschallinger et al. 2018, doi 10.1109/TGRS.2018.2858004).
+
+    Parameters
+    ----------
+    vv, vh, angle : sequence of Source
+        Backscatter (dB) and incidence angle (degrees): one variable each, dated or static, or the variable of that name among several.
+        `vh` and `angle` may be empty. The angle is averaged to the output's cells, no more.
+    output : str
+        GeoTIFF with `vv@date` and `vh@date` (dB) and `angle@date` (degrees), on the grid of the first VV band or on `grid`.
+    grid : Source, optional
+        A raster with coarser cells.
+    filter_size : int, optional
+        Cells on a side of the window, odd; 1 does not smooth. See `gaussian_weights`.
+    statistics : str, optional
+        GeoTIFF with `vv_min`, `vv_mean`, `vv_max`, `vv_sd` and the same of VH: over time, of the decibels in `output`. The standard deviation
+        is that of a sample and needs two dates.
+    memory : int, optional
+        Budget for blocks in bytes.
+
+    Returns
+    -------
+    list of str
+        The bands of the output.
+
+    Raises
+    ------
+    InputError
+        Where backscatter is not in dB, VV and VH are the same band, the window has no middle, or `grid` is finer than the backscatter.
+    OutputError, Cancelled
+        As `run_blocks`.
+    """
+    from sm_toolbox.raster.bands import grid_of
+
+    if filter_size < 1 or filter_size % 2 == 0:
+        raise InputError(
+            f"FILTER_SIZE is {filter_size}, but must be an odd number: 3, 5 … so that the window has a cell in its middle, or 1 for none."
+        )
+    radar = {"vv": _stack(vv, "vv")}
+    if vh:
+        radar["vh"] = _stack(vh, "vh")
+    incidence = _stack(angle, "angle").bands if angle else ()
+    _check_decibels(radar, progress)
+    target = radar["vv"].bands[0].grid if grid is None else grid_of(grid)
+    if grid is not None:
+        _check_coarser(radar, target, grid)
+    tally = _Tally(radar)
+    fine = [(name, band) for name, stack in radar.items() for band in stack.bands if not band.grid.same_as(target)]
+    share = 0.8 if fine else 0.0
+    with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
+        means = _average(fine, target, Path(folder), tally, memory, progress.part(0, share))
+        bands = _smooth(radar, means, incidence, target, filter_size, output, statistics, tally, memory, progress.part(share, 1))
+    tally.report(progress)
+    return bands
+
+
+def mask(decibels: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return backscatter (dB, float32) with NaN where it lies outside the limits (dB)."""
+    return np.where((decibels >= limits[0]) & (decibels <= limits[1]), decibels, np.float32(np.nan))
+
+
+def to_power(decibels: np.ndarray) -> np.ndarray:
+    """Return backscatter in dB (float32) in linear power."""
+    return np.exp(decibels * _NEPERS_PER_DB)
+
+
+def to_decibels(power: np.ndarray) -> np.ndarray:
+    """Return linear power in dB."""
+    return np.log(power) / _NEPERS_PER_DB
+
+
+def gaussian_weights(size: int) -> np.ndarray:
+    """Return the weights of a row of a Gaussian window; those of a cell are the product of its row's and its column's.
+
+    Parameters
+    ----------
+    size : int
+        Cells on a side, odd. The standard deviation is a third of it: 1 cell for 3 × 3, with the weights 0.204 in the middle, 0.124 beside and
+        0.075 at the corners, as Google Earth Engine, where the study smoothed its images, has it by default.
+    """
+    places = np.arange(size) - size // 2
+    weights = np.exp(-0.5 * (places / (size / 3)) ** 2)
+    return (weights / weights.sum()).astype(np.float32)
+
+
+def smooth(power: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of the valid cells around each cell.
+
+    Parameters
+    ----------
+    power : ndarray of float32 (rows + size - 1, cols + size - 1)
+        With a rim of half the window; NaN where there is no data.
+    weights : ndarray of float32 (size,)
+        Of a row and of a column.
+
+    Returns
+    -------
+    ndarray of float32 (rows, cols)
+        A gap stays one; beside it the other cells share its weight.
+    """
+    half = len(weights) // 2
+    if half == 0:
+        return power
+    valid = ~np.isnan(power)
+    with np.errstate(invalid="ignore"):
+        mean = _convolve(np.where(valid, power, np.float32(0)), weights) / _convolve(valid.astype(np.float32), weights)
+    return np.where(valid[half:-half, half:-half], mean, np.float32(np.nan))
+
+
+def _convolve(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    rows, columns = (length - len(weights) + 1 for length in values.shape)
+    across = np.zeros((values.shape[0], columns), np.float32)
+    for i, weight in enumerate(weights):
+        across += weight * values[:, i : i + columns]
+    out = np.zeros((rows, columns), np.float32)
+    for i, weight in enumerate(weights):
+        out += weight * across[i : i + rows]
+    return out
+
+
+class _Tally:
+    """Counts, from several threads, what the limits mask."""
+
+    def __init__(self, radar: dict[str, Stack]):
+        self._lock = threading.Lock()
+        self._counts = {name: np.zeros(2, np.int64) for name in radar}
+
+    def add(self, name: str, before: np.ndarray, after: np.ndarray) -> None:
+        counts = [np.count_nonzero(~np.isnan(values)) for values in (before, after)]
+        with self._lock:
+            self._counts[name] += counts
+
+    def report(self, progress: Progress) -> None:
+        for name, (before, after) in self._counts.items():
+            low, high = LIMITS[name]
+            share = 100 * (1 - after / max(before, 1))
+            tell = progress.warning if share > 50 else progress.info
+            tell(f"{name.upper()}: {share:.1f} % of the values lie outside {low:g} to {high:g} dB and are masked.")
+
+
+def _stack(sources: Sequence[Source], name: str) -> Stack:
+    """Return the bands of a role: those of that name among several variables, or whatever single-band files hold.
+
+    Names of scenes differ in satellite and orbit ('S1A__IW___A', 'S1B__IW___D'): all that is given as VV is VV.
+    """
+    from sm_toolbox.raster.bands import read_bands, single_stack
+
+    role = name.upper()
+    bands = read_bands(sources)
+    named = [band for band in bands if band.variable.lower() == name]
+    if named or len({band.source for band in bands}) < len(bands):
+        return single_stack(named or bands, role)
+    seen: dict[Time | None, Band] = {}
+    for band in bands:
+        twin = seen.setdefault(band.time, band)
+        if twin is not band:
+            raise InputError(
+                f"{role}: '{twin.source.label}' and '{band.source.label}' have the same time ({band.time or 'none'}). Merge scenes of one pass with 'Merge', and give every other one its date (variable@YYYY-MM-DD)."
+            )
+    if None in seen and len(seen) > 1:
+        raise InputError(f"{role}: '{seen[None].source.label}' has no date, but others have. Name its band variable@YYYY-MM-DD, or leave it out.")
+    return single_stack([replace(band, variable=name) for band in bands], role)
+
+
+def _check_decibels(radar: dict[str, Stack], progress: Progress) -> None:
+    """Look at the first date with data for values that are no decibels, and for VV and VH swapped."""
+    medians = {}
+    for name, stack in radar.items():
+        median = _median(stack.bands)
+        if median is None:
+            continue
+        medians[name] = median
+        if median > 0:
+            raise InputError(
+                f"{name.upper()} has a median of {median:.4g}, but backscatter in dB is negative over land. It looks like linear power or raw counts: calibrate it to sigma0 or gamma0 where it is not, and convert it to dB with the raster calculator (10 * log10)."
+            )
+        if median < _LOWEST_MEDIAN:
+            raise InputError(
+                f"{name.upper()} has a median of {median:.4g}, but backscatter lies between about −30 and 0 dB. Bring scaled whole numbers to dB, and declare the nodata value of the file where it has one."
+            )
+    if "vh" not in radar:
+        return
+    if {(band.source.path, band.index) for band in radar["vv"].bands} & {(band.source.path, band.index) for band in radar["vh"].bands}:
+        raise InputError("VV and VH are the same band. Choose the layers of the two polarisations, or leave VH empty.")
+    if len(medians) == 2 and medians["vh"] > medians["vv"]:
+        progress.warning(
+            f"VH (median {medians['vh']:.1f} dB) is stronger than VV (median {medians['vv']:.1f} dB), which land hardly ever shows. Check that the two are not swapped."
+        )
+
+
+def _median(bands: Sequence[Band]) -> float | None:
+    from sm_toolbox.raster.bands import overview
+
+    for band in bands:
+        values = overview(band)
+        # 0 fills the margins of scenes that do not say what their nodata value is.
+        values = values[np.isfinite(values) & (values != 0)]
+        if values.size:
+            return float(np.median(values))
+    return None
+
+
+def _check_coarser(radar: dict[str, Stack], target: Grid, grid: Source) -> None:
+    wanted = np.multiply(target.cell_size, target.metres_per_unit())
+    for stack in radar.values():
+        for band in stack.bands:
+            size = np.multiply(band.grid.cell_size, band.grid.metres_per_unit())
+            if np.any(wanted < 0.99 * size):
+                raise InputError(
+                    f"The cells of GRID '{grid.label}' ({wanted[0]:.4g} × {wanted[1]:.4g} m) are finer than those of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). "
+                    "Backscatter is averaged to coarser cells only; leave GRID empty, or choose a coarser raster."
+                )
+
+
+def _batches(fine: Sequence[tuple[str, Band]]) -> Iterator[list[tuple[str, Band]]]:
+    """Divide bands into such as lie on one grid and fit into the temporary file."""
+    batch: list[tuple[str, Band]] = []
+    for item in fine:
+        grid = item[1].grid
+        if batch and (not batch[0][1].grid.same_as(grid) or 4 * grid.width * grid.height * (len(batch) + 1) > _TEMPORARY_BYTES):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _average(
+    fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, tally: _Tally, memory: int | None, progress: Progress
+) -> dict[tuple[str, Time | None], Band]:
+    """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and time."""
+    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.reading import BandReader
+    from sm_toolbox.raster.writers import RasterOutput
+
+    batches = list(_batches(fine))
+    for batch in batches:
+        # Opening them finds out now, not after hours, that one does not overlap.
+        with BandReader([band for _, band in batch], target, "average").open():
+            pass
+    means = {}
+    for number, batch in enumerate(batches):
+        part = progress.part(number / len(batches), (number + 1) / len(batches))
+        bands = [band for _, band in batch]
+        # The last band is never empty: a file in which all is masked is no error.
+        names = [f"{name}_{i}" for i, (name, _) in enumerate(batch)] + ["always"]
+        label = bands[0].source.label + (" and others" if len({band.source for band in bands}) > 1 else "")
+        power, mean = (Source(str(folder / f"{stem}_{number}.tif"), label) for stem in ("power", "mean"))
+
+        def to_linear(blocks: Blocks, window: Window, batch: list[tuple[str, Band]] = batch) -> np.ndarray:
+            out = np.ones((len(batch) + 1, *blocks["fine"].shape[1:]), np.float32)
+            for i, (name, _) in enumerate(batch):
+                masked = mask(blocks["fine"][i], LIMITS[name])
+                tally.add(name, blocks["fine"][i], masked)
+                out[i] = to_power(masked)
+            return out
+
+        run_blocks(
+            to_linear, {"fine": bands}, [RasterOutput(power.path, names)], bands[0].grid,
+            scratch_bytes_per_cell=12, memory=memory, progress=part.part(0, 0.5),
+        )  # fmt: skip
+        run_blocks(
+            lambda blocks, window: blocks["power"], {"power": read_bands([power])}, [RasterOutput(mean.path, names)], target,
+            memory=memory, resampling="average", progress=part.part(0.5, 1),
+        )  # fmt: skip
+        Path(power.path).unlink()
+        means.update({(name, band.time): found for (name, band), found in zip(batch, read_bands([mean]))})
+    return means
+
+
+def _smooth(
+    radar: dict[str, Stack], means: dict[tuple[str, Time | None], Band], incidence: Sequence[Band], target: Grid, filter_size: int,
+    output: str, statistics: str | None, tally: _Tally, memory: int | None, progress: Progress,
+) -> list[str]:  # fmt: skip
+    """Smooth backscatter, from decibels or from averaged power, and write it with the angle and its statistics."""
+    from sm_toolbox.raster.bands import band_name
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+
+    weights, halo = gaussian_weights(filter_size), filter_size // 2
+    inputs: dict[str, Sequence[Band]] = {name: [means.get((name, band.time), band) for band in stack.bands] for name, stack in radar.items()}
+    if incidence:
+        inputs["angle"] = incidence
+
+    def backscatter(name: str, block: np.ndarray, time: Time | None) -> np.ndarray:
+        if (name, time) in means:
+            return to_decibels(smooth(block, weights))
+        masked = mask(block, LIMITS[name])
+        inner = _inner(masked, halo)
+        tally.add(name, _inner(block, halo), inner)
+        # Without a window decibels stay as they are, to the last digit.
+        return to_decibels(smooth(to_power(masked), weights)) if halo else inner
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        parts = [np.stack([backscatter(name, block, band.time) for block, band in zip(blocks[name], stack.bands)]) for name, stack in radar.items()]
+        over_time = [_statistics(part) for part in parts] if statistics else []
+        if incidence:
+            parts.append(_inner(blocks["angle"], halo))
+        return np.concatenate(parts + over_time)
+
+    times = [(name, band.time) for name, stack in radar.items() for band in stack.bands] + [("angle", band.time) for band in incidence]
+    tags = {f"UNIT_{name}": "degrees" if name == "angle" else "dB" for name in inputs}
+    outputs = [RasterOutput(output, [band_name(name, time) for name, time in times], tags)]
+    if statistics:
+        outputs.append(RasterOutput(statistics, [f"{name}_{statistic}" for name in radar for statistic in _OVER_TIME]))
+    deepest = max(len(stack.bands) for stack in radar.values())
+    run_blocks(
+        kernel, inputs, outputs, target, halo=halo, scratch_bytes_per_cell=40 + 4 * len(times) + (17 * deepest if statistics else 0),
+        memory=memory, resampling="average", progress=progress,
+    )  # fmt: skip
+    return list(outputs[0].bands)
+
+
+def _inner(values: np.ndarray, halo: int) -> np.ndarray:
+    return values[..., halo : values.shape[-2] - halo, halo : values.shape[-1] - halo]
+
+
+def _statistics(values: np.ndarray) -> np.ndarray:
+    """Return the statistics over time (statistics, rows, cols) of values (dates, rows, cols)."""
+    count = np.count_nonzero(~np.isnan(values), axis=0)
+    needed = [STATISTICS[name] for name in _OVER_TIME]
+    return np.stack([np.where(count >= fewest, function(values, count), np.nan) for fewest, function in needed]).astype(np.float32)

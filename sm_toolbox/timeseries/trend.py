@@ -1,0 +1,207 @@
+"""Trends over time, cell by cell."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.times import Time
+
+METHODS = ("least_squares", "theil_sen")
+BANDS = ("slope", "slope_per_step", "p_value", "n")
+FEWEST = 3
+"""Values that a trend needs: through two there is always a line, and nothing left to judge it by."""
+_DAYS_PER_YEAR = 365.25
+_MANY_DATES = 400
+# About a second, after which Cancel is heard.
+_PAIRS_BETWEEN_CHECKS = 2 * 10**8
+
+
+@dataclass(frozen=True)
+class Group:
+    """Dates that have a trend of their own: all of them, or those of one calendar month.
+
+    Parameters
+    ----------
+    suffix : str
+        What follows the names of its bands: nothing, or `_01` to `_12`.
+    positions : ndarray of int64 (n,)
+        Its dates among those of the stack.
+    years, steps : ndarray of float64 (n,)
+        Its two axes of time, each about its mean.
+    """
+
+    suffix: str
+    positions: np.ndarray
+    years: np.ndarray
+    steps: np.ndarray
+
+
+def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
+    """Divide dates into groups that have a trend each.
+
+    Parameters
+    ----------
+    times : sequence of Time
+        Sorted. A month counts from its first day.
+    by_month : bool
+        Whether each calendar month is a group. Its step is one occurrence of the month, so that several dates of a month are at the same step.
+        Without it each date is a step.
+    """
+    days = np.array([(time.start - times[0].start).total_seconds() / 86400 for time in times])
+    months = np.array([time.start.month if by_month else 0 for time in times])
+    groups = []
+    for month in np.unique(months):
+        positions = np.flatnonzero(months == month)
+        occurrences = [times[i].start.year if by_month else i for i in positions]
+        steps = np.unique(occurrences, return_inverse=True)[1].astype(np.float64)
+        years = days[positions] / _DAYS_PER_YEAR
+        groups.append(Group(f"_{month:02d}" if by_month else "", positions, years - years.mean(), steps - steps.mean()))
+    return groups
+
+
+def temporal_trend(
+    sources: Sequence[Source], output: str, *,
+    method: str = "least_squares", by_month: bool = False, memory: int | None = None, progress: Progress = SILENT,
+) -> list[str]:  # fmt: skip
+    """Compute the linear trend of a variable over its dates, with a test of whether there is one.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Dated bands of one variable, in any order of dates; on other grids than the first they are warped.
+    output : str
+        GeoTIFF with `slope` (units of the variable per year of 365.25 days), `slope_per_step` (per step), `p_value` (0 to 1) and `n` (valid
+        values). Cells with fewer than three values have only `n`.
+    method : {'least_squares', 'theil_sen'}
+        Least squares with the two-sided t test (n − 2 degrees of freedom); or the median of the slopes between all pairs of values (Theil 1950;
+        Sen 1968, doi 10.1080/01621459.1968.10480934) with the two-sided test of Mann (1945) and Kendall (1975) in its normal approximation, with
+        corrections for ties and continuity. The second takes time with the square of the number of dates, and 2 n² bytes for each thread.
+    by_month : bool, optional
+        A trend for each calendar month, its bands named `slope_01` to `slope_12` and so on.
+    memory : int, optional
+        Budget for blocks in bytes.
+
+    Returns
+    -------
+    list of str
+        The bands of the output.
+
+    Raises
+    ------
+    InputError
+        Where the bands are of several variables or not dated, two dates start at the same moment, or no trend has three dates.
+    OutputError, Cancelled
+        As `run_blocks`.
+
+    Notes
+    -----
+    `slope_per_step` is least squares over the numbers 1, 2, … of the dates, whatever the method: Eq. 8 of the study of Zoige (Remote Sens. 2023,
+    15, 1531). A cell with gaps keeps the numbers that its dates have in the whole record. By month, the occurrences of the month are numbered.
+    Both tests take the values as independent; values that follow each other closely are not, and have smaller p-values than they should.
+    """
+    from sm_toolbox.raster.bands import read_bands, single_stack
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.timeseries import trend_kernels
+
+    if method not in METHODS:
+        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
+    stack = single_stack(read_bands(sources), "INPUT")
+    if stack.is_static:
+        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD.")
+    _check_dates(stack.variable, stack.times)
+    groups = group_dates(stack.times, by_month)
+    _report_groups(stack.variable, groups, method, progress)
+    found = np.zeros(len(groups), np.int64)
+    lock = threading.Lock()
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        values = blocks["input"]
+        out = np.empty((len(groups), len(BANDS), *values.shape[1:]), np.float32)
+        statistic = np.empty(values.shape[1:])
+        for i, group in enumerate(groups):
+            slope, per_step, p_value, count = out[i]
+            trend_kernels.least_squares(values, group.positions, group.years, group.steps, slope, per_step, statistic, count)
+            if method == "theil_sen":
+                pairs = len(group.positions) ** 2 * values.shape[2]
+                rows = max(1, 2 * _PAIRS_BETWEEN_CHECKS // pairs)
+                for row in range(0, values.shape[1], rows):
+                    progress.check()
+                    trend_kernels.theil_sen(values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows])
+            p_value[...] = two_sided(statistic, count if method == "least_squares" else None)
+            with lock:
+                found[i] += np.count_nonzero(count >= FEWEST)
+        return out.reshape(-1, *values.shape[1:])
+
+    bands = [f"{name}{group.suffix}" for group in groups for name in BANDS]
+    grid = stack.bands[0].grid
+    run_blocks(
+        kernel,
+        {"input": stack.bands},
+        [RasterOutput(output, bands)],
+        grid,
+        scratch_bytes_per_cell=4 * len(bands) + 40,
+        memory=memory,
+        progress=progress,
+    )
+    for group, cells in zip(groups, found):
+        share = 100 * float(cells) / (grid.width * grid.height)
+        progress.info(f"{f'Month {group.suffix[1:]}' if by_month else 'All dates'}: {share:.1f} % of the cells have a trend.")
+    if not found.any():
+        progress.warning(f"No cell has three values of {stack.variable}, so that there is no trend. The output has only the numbers of values.")
+    return bands
+
+
+def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:
+    """Return the probability of a statistic at least as far from 0 where there is no trend.
+
+    Parameters
+    ----------
+    statistic : ndarray of float
+    count : ndarray, optional
+        Values behind each statistic, which is Student's t with two degrees of freedom fewer; without it the statistic is standard normal.
+    """
+    from scipy.special import ndtr, stdtr
+
+    below = -np.abs(statistic)
+    return 2 * (ndtr(below) if count is None else stdtr(count.astype(np.float64) - 2, below))
+
+
+def _check_dates(variable: str, times: Sequence[Time]) -> None:
+    if len(times) < FEWEST:
+        raise InputError(
+            f"{variable} has {len(times)} date{'s' if len(times) > 1 else ''} ({', '.join(map(str, times))}), but a trend needs at least three. Add the layers of further dates."
+        )
+    for earlier, later in zip(times, times[1:]):
+        if earlier.start == later.start:
+            raise InputError(
+                f"{variable} has both {earlier} and {later}, which start at the same moment. Leave one of them out, or bring all to one period with 'Composite over time'."
+            )
+
+
+def _report_groups(variable: str, groups: Sequence[Group], method: str, progress: Progress) -> None:
+    short = [group for group in groups if len(group.positions) < FEWEST]
+    if len(short) == len(groups):
+        raise InputError(
+            f"No calendar month has three dates of {variable}, as a trend needs. Add the layers of further years, or switch BY_MONTH off."
+        )
+    if short:
+        progress.warning(f"Fewer than three dates, and no trend, in the months {', '.join(group.suffix[1:] for group in short)}.")
+    most = max(len(group.positions) for group in groups)
+    if method == "theil_sen" and most > _MANY_DATES:
+        progress.info(
+            f"The {most} dates make {most * (most - 1) // 2:,} pairs in each cell: this takes long. 'Composite over time' to months first is much faster."
+        )
