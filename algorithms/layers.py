@@ -39,14 +39,31 @@ def raster_sources(algorithm, parameters, key, context):
     InputError
         Where a layer cannot be loaded: Processing itself would leave it out without a word.
     """
+    from sm_toolbox.raster.bands import Source
+
     asked = parameters.get(key)
     if not asked:
         return []
+    items = asked if isinstance(asked, (list, tuple)) else [asked]
+    if len(items) > 1 and any(map(_is_container, items)):
+        return [source for item in items for source in raster_sources(algorithm, {key: item}, key, context)]
+    if _is_container(items[0]):
+        return [Source(items[0])]
     layers = algorithm.parameterAsLayerList(parameters, key, context)
-    if len(layers) < (len(asked) if isinstance(asked, (list, tuple)) else 1):
+    if len(layers) < len(items):
         lost = lost_layers(algorithm, {key: asked}, context) or [f"{key}: {asked}"]
         raise InputError(f"These cannot be loaded as rasters: {', '.join(lost)}. Check the paths, and that QGIS can show the files.")
     return [source_of(layer, key) for layer in layers]
+
+
+def _is_container(item) -> bool:
+    """Say whether an item is a NetCDF file of several variables, which is no raster layer for QGIS."""
+    from sm_toolbox.raster.bands import Source, open_raster
+
+    if not isinstance(item, str) or not item.lower().endswith(".nc") or not os.path.isfile(item):
+        return False
+    with open_raster(Source(item)) as dataset:
+        return dataset.count == 0
 
 
 def lost_layers(algorithm, parameters, context) -> list[str]:

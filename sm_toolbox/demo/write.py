@@ -19,7 +19,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import band_name
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.times import Time
-from sm_toolbox.raster.writers import RasterOutput, RasterWriter, check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.raster.writers import RasterOutput, raster_writer, check_output, put_in_place, remove_quietly, temporary_name
 
 README_TITLE = "Soil Moisture Toolbox demo data"
 SIMULATED = "yes: these values were computed by a model of the Soil Moisture Toolbox, nobody measured them"
@@ -219,7 +219,7 @@ def _dated(variable: str, days: Iterable[int]) -> list[str]:
 
 
 def _write(path: Path, names: Sequence[str], values: np.ndarray, grid: Grid, simulated: str = SIMULATED) -> None:
-    with RasterWriter(RasterOutput(str(path), names, {"SIMULATED": simulated}), grid) as writer:
+    with raster_writer(RasterOutput(str(path), names, {"SIMULATED": simulated}), grid) as writer:
         writer.write(values.astype(np.float32), Window(0, 0, grid.width, grid.height))
 
 

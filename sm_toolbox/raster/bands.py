@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,13 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
 from sm_toolbox.raster.times import Time, parse_time, time_in_name
 
-_CF_UNITS = {"days": 86400, "day": 86400, "hours": 3600, "hour": 3600, "minutes": 60, "seconds": 1}
+_CF_UNITS = {
+    **dict.fromkeys(("days", "day", "d"), 86400),
+    **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), 3600),
+    **dict.fromkeys(("minutes", "minute", "mins", "min"), 60),
+    **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), 1),
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,13 @@ def band_name(variable: str, time: Time | None) -> str:
     return variable if time is None else f"{variable}@{time}"
 
 
+def split_name(name: str) -> tuple[str, Time | None]:
+    """Return the variable and the time of a band that `band_name` has named."""
+    variable, _, text = name.rpartition("@")
+    time = parse_time(text)
+    return (variable, time) if variable and time is not None else (name, None)
+
+
 def open_raster(source: Source) -> DatasetReader:
     """Open a raster for reading.
 
@@ -115,17 +129,29 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
     """
     bands: list[Band] = []
-    for source in sources:
+    for source in _single_rasters(sources):
         with open_raster(source) as dataset:
-            if dataset.count == 0:
-                hint = "; ".join(dataset.subdatasets[:5])
-                raise InputError(
-                    f"The raster '{source.label}' holds no band of its own. Name one of its sub-datasets instead: {hint or 'none found'}."
-                )
             grid = Grid.of(dataset, source.label)
             bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
     _refuse_duplicates(bands)
     return bands
+
+
+def _single_rasters(sources: Iterable[Source]) -> Iterator[Source]:
+    """Yield the sources, and in the place of files of several variables their sub-datasets."""
+    for source in sources:
+        with warnings.catch_warnings():
+            # A file of sub-datasets has no place of its own.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with open_raster(source) as dataset:
+                count, parts = dataset.count, dataset.subdatasets
+        if count:
+            yield source
+            continue
+        if not parts:
+            raise InputError(f"The raster '{source.label}' ({source.path}) holds no band. Check that QGIS can show it.")
+        for part in parts:
+            yield Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time)
 
 
 def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:
@@ -142,7 +168,7 @@ def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[
                 f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
             )
     stem = _stem(source.path)
-    time = time or source.time or _cf_time(tags, dataset.tags())
+    time = time or source.time or _cf_time(tags, dataset.tags(), source.label)
     if not variable:
         variable = tags.get("NETCDF_VARNAME", "")
     if time is None or not variable:
@@ -158,16 +184,27 @@ def _stem(path: str) -> str:
     return Path(quoted.group(1) if quoted else path.split("|")[0]).stem
 
 
-def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str]) -> Time | None:
-    value = tags.get("NETCDF_DIM_time")
-    units = re.match(r"(\w+) since (\d{4}-\d{1,2}-\d{1,2})(?:[T ](\d{1,2}:\d{2}(?::\d{2})?))?", file_tags.get("time#units", ""))
-    if value is None or units is None or units.group(1) not in _CF_UNITS:
-        return None
-    epoch = datetime.fromisoformat("-".join(part.zfill(2) for part in units.group(2).split("-")))
-    hours, minutes, *seconds = (int(part) for part in (units.group(3) or "0:00").split(":"))
-    start = epoch + timedelta(hours=hours, minutes=minutes, seconds=sum(seconds) + float(value) * _CF_UNITS[units.group(1)])
-    midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
-    return Time(start, "day" if midnight else "second")
+def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -> Time | None:
+    """Read a band's place on a time axis after the CF conventions, whatever the name of the dimension."""
+    for key, value in tags.items():
+        name = key.removeprefix("NETCDF_DIM_")
+        units = re.match(r"(\w+) since (\d{1,4}-\d{1,2}-\d{1,2})(?:[T ](\d{1,2}:\d{1,2}(?::\d{1,2})?))?", file_tags.get(f"{name}#units", ""))
+        if name == key or units is None:
+            continue
+        calendar = file_tags.get(f"{name}#calendar", "standard").lower()
+        if units.group(1).lower() not in _CF_UNITS or calendar not in ("standard", "gregorian", "proleptic_gregorian"):
+            raise InputError(
+                f"The times of '{label}' are '{file_tags[f'{name}#units']}' in the calendar '{calendar}', which cannot be told from days and hours of the standard calendar. "
+                "Write dates into the band descriptions (variable@YYYY-MM-DD), or convert the file with CDO or xarray first."
+            )
+        epoch = datetime(*(int(part) for part in units.group(2).split("-")))
+        hours, minutes, *seconds = (int(part) for part in (units.group(3) or "0:0").split(":"))
+        # Fractions of days do not hold whole seconds exactly.
+        elapsed = round(float(value) * _CF_UNITS[units.group(1).lower()])
+        start = epoch + timedelta(hours=hours, minutes=minutes, seconds=sum(seconds) + elapsed)
+        midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
+        return Time(start, file_tags.get(f"{name}#resolution", "day" if midnight else "second"))
+    return None
 
 
 def _refuse_duplicates(bands: Sequence[Band]) -> None:

@@ -21,7 +21,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.reading import BandReader, OpenBands
-from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter
+from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter, raster_writer
 
 Blocks = dict[str, np.ndarray]
 Kernel = Callable[[Blocks, Window], np.ndarray]
@@ -186,7 +186,7 @@ def run_blocks(
         return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
 
     with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), ExitStack() as stack:
-        writers = [stack.enter_context(_Deferred(RasterWriter(output, grid, plan.tile))) for output in outputs]
+        writers = [stack.enter_context(_Deferred(raster_writer(output, grid, plan.tile))) for output in outputs]
         with closing(_in_order(reader, work, plan, progress)) as results:
             for done, (window, result) in enumerate(results, start=1):
                 start = 0

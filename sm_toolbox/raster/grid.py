@@ -48,7 +48,8 @@ class Grid:
         InputError
             Where the dataset has no CRS or no usable geotransform.
         """
-        if not dataset.crs:
+        crs = dataset.crs or _crs_of_coordinates(dataset)
+        if not crs:
             raise InputError(
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save it with "
                 "'Assign projection', so that it is written into the file."
@@ -56,7 +57,7 @@ class Grid:
         transform = dataset.transform
         if transform.is_identity or transform.determinant == 0:
             raise InputError(f"The raster '{name}' has no georeference (its cells have no size or place). Georeference it first.")
-        return cls(dataset.crs, transform, dataset.width, dataset.height)
+        return cls(crs, transform, dataset.width, dataset.height)
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -105,6 +106,12 @@ class Grid:
     def same_as(self, other: Grid) -> bool:
         """Say whether two rasters on these grids can be compared cell by cell."""
         return not self.differences(other)
+
+
+def _crs_of_coordinates(dataset: DatasetReader) -> CRS | None:
+    """Return WGS 84 for NetCDF files whose coordinates are latitudes and longitudes; many say no more than that."""
+    units = {value for key, value in dataset.tags().items() if key.endswith("#units")} if dataset.driver == "netCDF" else set()
+    return CRS.from_epsg(4326) if {"degrees_north", "degrees_east"} <= units else None
 
 
 def label(crs: CRS) -> str:

@@ -89,7 +89,7 @@ def _warped(dataset: DatasetReader, grid: Grid, resampling: str, own: Grid) -> W
     # NaN stands for no data in files that do not say so, too.
     gap = np.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
     return WarpedVRT(
-        dataset, src_nodata=gap, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=Resampling[resampling],
+        dataset, src_nodata=gap, src_crs=own.crs, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=Resampling[resampling],
         dtype="float32", nodata=np.nan, UNIFIED_SRC_NODATA="NO",
     )  # fmt: skip
 

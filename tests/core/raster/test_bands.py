@@ -47,10 +47,31 @@ def test_a_description_with_a_wrong_date_is_refused(write_raster):
         names(write_raster("a.tif", CELLS, ["ndvi@1/6/2018"]))
 
 
-def test_netcdf_time_axis():
-    assert _cf_time({"NETCDF_DIM_time": "151"}, {"time#units": "days since 2018-01-01 00:00:00"}) == parse_time("2018-06-01")
-    assert _cf_time({"NETCDF_DIM_time": "6"}, {"time#units": "hours since 2018-01-01"}) == parse_time("2018-01-01T06:00:00")
-    assert _cf_time({}, {"time#units": "days since 2018-01-01"}) is None
+@pytest.mark.parametrize(
+    ("value", "attributes", "time"),
+    [
+        ("151", {"units": "days since 2018-01-01 00:00:00"}, "2018-06-01"),
+        ("6", {"units": "hours since 2018-01-01"}, "2018-01-01T06:00:00"),
+        ("1.1", {"units": "days since 2018-1-1"}, "2018-01-02T02:24:00"),
+        ("151", {"units": "days since 2018-01-01", "resolution": "month"}, "2018-06"),
+        ("86400", {"units": "seconds since 1970-01-01T00:00:00Z", "calendar": "proleptic_gregorian"}, "1970-01-02"),
+    ],
+)
+def test_netcdf_time_axis(value, attributes, time):
+    for name in ("time", "valid_time"):
+        tags = {f"{name}#{key}": text for key, text in attributes.items()}
+        assert _cf_time({f"NETCDF_DIM_{name}": value, "NETCDF_VARNAME": "t"}, tags, "file") == parse_time(time)
+
+
+def test_what_is_no_time_axis():
+    assert _cf_time({}, {"time#units": "days since 2018-01-01"}, "file") is None
+    assert _cf_time({"NETCDF_DIM_depth": "5"}, {"depth#units": "m"}, "file") is None
+
+
+@pytest.mark.parametrize("attributes", [{"units": "months since 2018-01-01"}, {"units": "days since 2018-01-01", "calendar": "noleap"}])
+def test_time_axes_that_cannot_be_read_are_refused(attributes):
+    with pytest.raises(InputError, match=r"times of 'file'.*cannot be told.*variable@"):
+        _cf_time({"NETCDF_DIM_time": "1"}, {f"time#{key}": text for key, text in attributes.items()}, "file")
 
 
 def test_duplicate_bands_name_both_files(write_raster):

@@ -1,0 +1,158 @@
+"""NetCDF after the CF conventions, with a time axis: written through GDAL, which QGIS brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from osgeo import gdal, osr
+from rasterio.windows import Window
+
+from sm_toolbox.errors import OutputError
+from sm_toolbox.files import remove_quietly
+from sm_toolbox.raster.bands import split_name
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.writers import RasterOutput, RasterWriter
+
+_EPOCH = datetime(1970, 1, 1)
+_RESERVED = {"time", "x", "y", "lon", "lat", "crs"}
+
+
+class NetcdfWriter(RasterWriter):
+    """A compressed NetCDF-4 file after CF-1.8: one variable for each variable of the bands, with a time dimension where it is dated.
+
+    Its chunks hold one time each: GDAL, and so QGIS, reads band by band.
+
+    Parameters
+    ----------
+    output : RasterOutput
+        Bands of one variable need not follow each other, nor be in order of time.
+    grid : Grid
+    tile : (int, int)
+        Rows and columns of the file's chunks.
+    """
+
+    def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int]):
+        super().__init__(output, grid)
+        if grid.transform.b or grid.transform.d:
+            raise OutputError(f"The output '{output.path}' cannot be NetCDF: its grid is rotated against the axes of its CRS. Write a .tif instead.")
+        self._names = [split_name(name) for name in output.bands]
+        taken = sorted(_RESERVED & {name for name, _ in self._names})
+        if taken:
+            raise OutputError(
+                f"The output '{output.path}' cannot be NetCDF: a variable named '{taken[0]}' would be taken for a coordinate. Write a .tif instead."
+            )
+        self._dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(self._temporary, [], ["FORMAT=NC4"])
+        if self._dataset is None:
+            raise OutputError(f"The output '{output.path}' cannot be created: {gdal.GetLastErrorMsg()}.")
+        try:
+            self._define(tile)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _define(self, tile: tuple[int, int]) -> None:
+        root = self._dataset.GetRootGroup()
+        _describe(root, {"Conventions": "CF-1.8", **{key: text for key, text in self.output.tags.items() if not key.startswith("UNIT_")}})
+        grid = self._grid
+        transform = grid.transform
+        geographic = grid.crs.is_geographic
+        kind, unit = ("{}", "degrees_{}") if geographic else ("projection_{}_coordinate", _length_unit(grid))
+        axes = []
+        for letter, name, size, origin, step, long, compass in (
+            ("y", "lat", grid.height, transform.f, transform.e, "latitude", "north"),
+            ("x", "lon", grid.width, transform.c, transform.a, "longitude", "east"),
+        ):
+            axis = root.CreateDimension(name if geographic else letter, f"HORIZONTAL_{letter.upper()}", None, size)
+            attributes = {"standard_name": kind.format(long if geographic else letter), "units": unit.format(compass), "axis": letter.upper()}
+            _coordinate(root, axis, origin + (np.arange(size) + 0.5) * step, attributes)
+            axes.append(axis)
+        system = osr.SpatialReference()
+        system.ImportFromWkt(grid.crs.to_wkt())
+        system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+        self._arrays = {}
+        times_of: dict[str, list[Time]] = {}
+        for variable, time in self._names:
+            times_of.setdefault(variable, [])
+            if time is not None:
+                times_of[variable].append(time)
+        dimensions: dict[tuple[Time, ...], gdal.Dimension] = {}
+        chunk = [min(tile[0], grid.height), min(tile[1], grid.width)]
+        for variable, times in times_of.items():
+            own = tuple(sorted(times))
+            if own and own not in dimensions:
+                dimensions[own] = _time_axis(root, f"time_{len(dimensions) + 1}" if dimensions else "time", own)
+            over = [dimensions[own], *axes] if own else axes
+            size = ",".join(str(length) for length in ([1, *chunk] if own else chunk))
+            name = variable.replace("/", "_")
+            array = root.CreateMDArray(name, over, _type(gdal.GDT_Float32), [f"BLOCKSIZE={size}", "COMPRESS=DEFLATE", "ZLEVEL=1"])
+            if array is None:
+                raise OutputError(
+                    f"The output '{self.output.path}' cannot be NetCDF: the variable '{variable}' is refused ({gdal.GetLastErrorMsg()})."
+                )
+            array.SetNoDataValueDouble(float("nan"))
+            array.SetSpatialRef(system)
+            # Without a dimension NetCDF's conventions want 1, not a dash.
+            unit = self.output.tags.get(f"UNIT_{variable}", "1").replace("–", "1")
+            _describe(array, {"long_name": variable, "units": unit})
+            self._arrays[variable] = (array, {time: place for place, time in enumerate(own)})
+
+    def _write(self, block: np.ndarray, window: Window) -> bool:
+        start, size = [int(window.row_off), int(window.col_off)], [int(window.height), int(window.width)]
+        for values, (variable, time) in zip(block, self._names):
+            array, places = self._arrays[variable]
+            at, count = (start, size) if time is None else ([places[time], *start], [1, *size])
+            data = np.ascontiguousarray(values, np.float32).tobytes()
+            if array.Write(data, array_start_idx=at, count=count, buffer_datatype=_type(gdal.GDT_Float32)) != gdal.CE_None:
+                return False
+        return True
+
+    def _close(self) -> None:
+        # GDAL closes a file when the last object that refers to it has gone.
+        self._arrays = {}
+        self._dataset = None
+
+    def _is_complete(self) -> bool:
+        """Say whether the file opens with all its variables; HDF5 does not open one that is cut."""
+        found = gdal.OpenEx(self._temporary, gdal.OF_MULTIDIM_RASTER)
+        if found is None:
+            return False
+        return {variable.replace("/", "_") for variable, _ in self._names} <= set(found.GetRootGroup().GetMDArrayNames())
+
+    def discard(self) -> None:
+        super().discard()
+        remove_quietly(self._temporary)
+
+
+def _type(code: int) -> gdal.ExtendedDataType:
+    return gdal.ExtendedDataType.Create(code)
+
+
+def _describe(target: gdal.Group | gdal.MDArray, attributes: dict[str, str]) -> None:
+    for name, text in attributes.items():
+        target.CreateAttribute(name, [], gdal.ExtendedDataType.CreateString()).WriteString(text)
+
+
+def _coordinate(root: gdal.Group, dimension: gdal.Dimension, values: Sequence[float] | np.ndarray, attributes: dict[str, str]) -> None:
+    array = root.CreateMDArray(dimension.GetName(), [dimension], _type(gdal.GDT_Float64))
+    _describe(array, attributes)
+    array.Write(np.asarray(values, np.float64).tobytes(), array_start_idx=[0], count=[len(values)], buffer_datatype=_type(gdal.GDT_Float64))
+
+
+def _time_axis(root: gdal.Group, name: str, times: Sequence[Time]) -> gdal.Dimension:
+    dimension = root.CreateDimension(name, "TEMPORAL", None, len(times))
+    days = [(time.start - _EPOCH).total_seconds() / 86400 for time in times]
+    resolutions = {time.resolution for time in times}
+    attributes = {"standard_name": "time", "units": "days since 1970-01-01", "calendar": "standard", "axis": "T"}
+    if len(resolutions) == 1:
+        # Not of the conventions: tells whether the first of a month stands for the day or for the month.
+        attributes["resolution"] = resolutions.pop()
+    _coordinate(root, dimension, days, attributes)
+    return dimension
+
+
+def _length_unit(grid: Grid) -> str:
+    name, factor = grid.crs.linear_units_factor
+    return "m" if factor == 1 else name
