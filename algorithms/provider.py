@@ -19,6 +19,7 @@ ALGORITHMS = (
     "predictors.terrainindices",
     "predictors.thermalinertia",
     "timeseries.temporalcomposite",
+    "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",
     "stations.samplepredictors",

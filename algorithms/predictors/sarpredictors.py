@@ -20,7 +20,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Every date is treated on its own, so that VV, VH and angle need not have the same dates. To compare dates take one orbit direction, or the angle as a further predictor.</p>"
     )
     TAGS = ("Sentinel-1", "SAR", "radar", "backscatter", "VV", "VH", "speckle", "filter")
-    NEEDS = ("rasterio",)
+    NEEDS = ("rasterio", "numba")
 
     def declare(self):
         self.add(rasters("VV", "VV"), "Backscatter of VV in dB, dated or static. Of files with several variables the band vv is taken.")

@@ -19,7 +19,7 @@ class Algorithm(ToolboxAlgorithm):
         "With PRODUCT_DAYS a composite of several days that straddles the boundary of a period counts in both; <i>weighted_mean</i> weighs it by its days inside each.</p>"
     )
     TAGS = ("time series", "monthly", "mean", "maximum value composite", "NDVI", "aggregate")
-    NEEDS = ("rasterio",)
+    NEEDS = ("rasterio", "numba")
 
     def declare(self):
         self.add(

@@ -16,7 +16,7 @@ class Algorithm(ToolboxAlgorithm):
     SUMMARY = "Computes minimum, mean, maximum, standard deviation and number of valid values of each cell over time."
     DETAILS = "<p>Dated bands of one or several variables, in any number of files and any order. Gaps do not count. The standard deviation is that of a sample (n − 1) and needs two values.</p>"
     TAGS = ("time series", "mean", "minimum", "maximum", "standard deviation", "count")
-    NEEDS = ("rasterio",)
+    NEEDS = ("rasterio", "numba")
 
     def declare(self):
         self.add(

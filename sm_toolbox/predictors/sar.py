@@ -13,7 +13,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.timeseries.statistics import STATISTICS
+from sm_toolbox.timeseries.statistics import summarise
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -335,7 +335,7 @@ def _smooth(
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         parts = [np.stack([backscatter(name, block, band.time) for block, band in zip(blocks[name], stack.bands)]) for name, stack in radar.items()]
-        over_time = [_statistics(part) for part in parts] if statistics else []
+        over_time = [summarise(part, _OVER_TIME) for part in parts] if statistics else []
         if incidence:
             parts.append(_inner(blocks["angle"], halo))
         return np.concatenate(parts + over_time)
@@ -355,10 +355,3 @@ def _smooth(
 
 def _inner(values: np.ndarray, halo: int) -> np.ndarray:
     return values[..., halo : values.shape[-2] - halo, halo : values.shape[-1] - halo]
-
-
-def _statistics(values: np.ndarray) -> np.ndarray:
-    """Return the statistics over time (statistics, rows, cols) of values (dates, rows, cols)."""
-    count = np.count_nonzero(~np.isnan(values), axis=0)
-    needed = [STATISTICS[name] for name in _OVER_TIME]
-    return np.stack([np.where(count >= fewest, function(values, count), np.nan) for fewest, function in needed]).astype(np.float32)

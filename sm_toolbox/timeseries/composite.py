@@ -116,28 +116,21 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
     return found
 
 
-def _median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    # Sorted, NaN is last: the middle of the valid ones is found by their number, without a warning for cells of gaps alone.
-    ordered = np.sort(values, axis=0)
-    count = np.count_nonzero(~np.isnan(values), axis=0)
-    low, high = (np.take_along_axis(ordered, np.maximum(i, 0)[None], axis=0)[0] for i in ((count - 1) // 2, np.minimum(count // 2, len(values) - 1)))
-    return (low + high) / 2
+def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int, out: np.ndarray) -> None:
+    """Combine the dates of a period (dates, rows, cols) into one (rows, cols)."""
+    from sm_toolbox.timeseries import kernels
 
-
-def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    column = weights[:, None, None]
-    total = np.sum(np.where(np.isnan(values), 0, column), axis=0)
-    return np.nansum(values * column, axis=0, dtype=np.float64) / np.where(total > 0, total, np.nan)
-
-
-_FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "mean": lambda values, weights: _weighted_mean(values, np.ones_like(weights)),
-    "max": lambda values, weights: np.fmax.reduce(values, axis=0),
-    "min": lambda values, weights: np.fmin.reduce(values, axis=0),
-    "median": _median,
-    "sum": lambda values, weights: np.nansum(values, axis=0, dtype=np.float64),
-    "weighted_mean": _weighted_mean,
-}
+    if statistic == "median":
+        own = values[list(period.positions)]
+        # Sorted, NaN is last: the middle of the valid ones is found by their number.
+        own.sort(axis=0)
+        count = np.count_nonzero(~np.isnan(own), axis=0)
+        low, high = (np.take_along_axis(own, np.maximum(i, 0)[None], axis=0)[0] for i in ((count - 1) // 2, np.minimum(count // 2, len(own) - 1)))
+        out[...] = np.where(count >= min_count, (low + high) / 2, np.nan)
+        return
+    weights = np.array(period.weights) if statistic == "weighted_mean" else np.ones(len(period.weights))
+    code = {"mean": kernels.MEAN, "weighted_mean": kernels.MEAN, "sum": kernels.SUM, "max": kernels.MAX, "min": kernels.MIN}[statistic]
+    kernels.combine(values, np.array(period.positions), weights, code, min_count, out)
 
 
 def temporal_composite(
@@ -178,24 +171,20 @@ def temporal_composite(
     _check(period, statistic, trailing_days, product_days, min_count)
     found = stacks(read_bands(sources))
     plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in found.items()}
-    function = _FUNCTIONS[statistic]
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        out = []
-        for name, periods in plans.items():
-            for item in periods:
-                values = blocks[name][list(item.positions)]
-                count = np.count_nonzero(~np.isnan(values), axis=0)
-                out.append(np.where(count >= min_count, function(values, np.array(item.weights, np.float32)), np.nan).astype(np.float32))
-        return np.stack(out)
+        out = np.empty((len(bands), *next(iter(blocks.values())).shape[1:]), np.float32)
+        jobs = ((blocks[name], item) for name, periods in plans.items() for item in periods)
+        for (values, item), into in zip(jobs, out):
+            _combine(values, item, statistic, min_count, into)
+        return out
 
     bands = [band_name(name, item.time) for name, periods in plans.items() for item in periods]
-    deepest = max(len(item.positions) for periods in plans.values() for item in periods)
+    # Only the median copies what it sorts.
+    deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = next(iter(found.values())).bands[0].grid
     inputs = {name: stack.bands for name, stack in found.items()}
-    run_blocks(
-        kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=16 * deepest + 4 * len(bands), memory=memory, progress=progress
-    )
+    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=16 * deepest + 20, memory=memory, progress=progress)
     return bands
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +17,30 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks
 
 
-def _sd(values: np.ndarray, count: np.ndarray) -> np.ndarray:
-    # Deviations first: squares of temperatures in kelvin would leave no digits for a variance in float32.
-    deviation = values - np.nansum(values, axis=0, dtype=np.float64) / np.maximum(count, 1)
-    return np.sqrt(np.nansum(deviation**2, axis=0) / np.maximum(count - 1, 1))
+STATISTICS = ("min", "mean", "max", "sd", "count")
+"""In the order in which `summarise` returns them; sd is that of a sample, and needs two values."""
 
 
-STATISTICS: dict[str, tuple[int, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
-    "min": (1, lambda values, count: np.fmin.reduce(values, axis=0)),
-    "mean": (1, lambda values, count: np.nansum(values, axis=0, dtype=np.float64) / np.maximum(count, 1)),
-    "max": (1, lambda values, count: np.fmax.reduce(values, axis=0)),
-    "sd": (2, _sd),
-    "count": (0, lambda values, count: count),
-}
-"""Fewest values that a statistic needs, and the function of values (dates, rows, cols) and their count (rows, cols); sd is that of a sample."""
+def summarise(values: np.ndarray, names: Sequence[str] = STATISTICS) -> np.ndarray:
+    """Return statistics over time of a block.
+
+    Parameters
+    ----------
+    values : ndarray of float32 (dates, rows, cols)
+        NaN in gaps.
+    names : sequence of str
+        Of `STATISTICS`.
+
+    Returns
+    -------
+    ndarray of float32 (names, rows, cols)
+        NaN where there are too few values.
+    """
+    from sm_toolbox.timeseries import kernels
+
+    out = np.empty((len(STATISTICS), *values.shape[1:]), np.float32)
+    kernels.summarise(values, out)
+    return out[[STATISTICS.index(name) for name in names]]
 
 
 def temporal_statistics(
@@ -43,7 +53,7 @@ def temporal_statistics(
     sources : sequence of Source
         Dated bands of one or several variables, in any order of dates; on other grids than the first they are warped.
     names : sequence of str
-        Keys of `STATISTICS`.
+        Of `STATISTICS`.
     output : str
         GeoTIFF with the bands `variable_statistic`; gaps do not count, and cells with too few values have none (a count of 0 is a value).
 
@@ -73,17 +83,10 @@ def temporal_statistics(
         raise InputError(f"{', '.join(static)} have no dates. Name the bands variable@YYYY-MM-DD, or leave them out.")
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        out = []
-        for values in blocks.values():
-            count = np.count_nonzero(~np.isnan(values), axis=0)
-            for name in names:
-                fewest, function = STATISTICS[name]
-                out.append(np.where(count >= fewest, function(values, count), np.nan))
-        return np.stack(out).astype(np.float32)
+        return np.concatenate([summarise(values, names) for values in blocks.values()])
 
     bands = [f"{variable}_{name}" for variable in found for name in names]
     inputs = {variable: stack.bands for variable, stack in found.items()}
-    deepest = max(len(stack.bands) for stack in found.values())
     grid = next(iter(found.values())).bands[0].grid
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=17 * deepest, memory=memory, progress=progress)
+    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8 * len(bands) + 20, memory=memory, progress=progress)
     return bands

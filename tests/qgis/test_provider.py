@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 CONTRACT = {
     "temporalcomposite": (["INPUT", "PERIOD", "TRAILING_DAYS", "STATISTIC", "PRODUCT_DAYS", "OUTPUT"], ["OUTPUT"]),
     "temporalstatistics": (["INPUT", "STATISTICS", "OUTPUT"], ["OUTPUT"]),
+    "temporalgapfill": (["INPUT", "METHOD", "WINDOW", "ORDER", "MAX_GAP", "DATES", "OUTPUT"], ["OUTPUT"]),
     "temporaltrend": (["INPUT", "METHOD", "BY_MONTH", "OUTPUT"], ["OUTPUT"]),
     "sarpredictors": (["VV", "VH", "ANGLE", "GRID", "FILTER_SIZE", "OUTPUT", "STATISTICS"], ["OUTPUT", "STATISTICS"]),
     "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
@@ -148,7 +149,16 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
     expected = {
         "rasterio": set(CONTRACT) - {"checkinstallation"},
         "sklearn": {"trainmodel"},
-        "numba": {"trainmodel", "predictraster", "terrainindices", "temporaltrend"},
+        "numba": {
+            "trainmodel",
+            "predictraster",
+            "sarpredictors",
+            "terrainindices",
+            "temporalcomposite",
+            "temporalgapfill",
+            "temporalstatistics",
+            "temporaltrend",
+        },
     }
     assert expected[library] == blocked
     assert all(library in lines[name] and "Check installation" in lines[name] for name in blocked)

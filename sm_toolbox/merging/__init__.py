@@ -1,0 +1,1 @@
+"""Triple collocation of products of unknown truth, and their merging."""

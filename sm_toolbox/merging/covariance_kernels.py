@@ -1,0 +1,159 @@
+"""The compiled loops that go over all values once: sums and products of the samples that all products share.
+
+The sums of some dates are taken before they are added to those in memory, over a stretch of columns that stays in the processor's cache, so
+that each loop is over a few neighbouring arrays and becomes vector instructions; the speed is near that of reading the values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# Dates that are added at once, and columns at once: the deviations of five products and their sums fill half of a level-2 cache at most.
+_DATES = 4
+_COLUMNS = 256
+# Samples of a moving window below which their mean says little about the season.
+FEWEST_IN_WINDOW = 3
+
+_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+def sums_per_cell(products):
+    """Return how many sums `accumulate` keeps for a cell: the samples, the sum of each product and of each product of two."""
+    return 1 + products + products * (products + 1) // 2
+
+
+@njit(**_COMPILE)
+def accumulate(block, shifts, groups, sums):
+    """Add the samples of some dates to sums, from which means and covariances follow.
+
+    Parameters
+    ----------
+    block : ndarray of float32 (products, dates, rows, cols)
+        NaN where there is no data; a sample is a date on which all products have some.
+    shifts : ndarray of float32 (products,)
+        Taken from the values first: about their means, so that the sums of squares keep their digits.
+    groups : ndarray of int64 (dates,)
+        Which of the groups a date belongs to.
+    sums : ndarray of float64 (groups, sums, rows, cols)
+        Added to: samples, the sums of the deviations x_i, and the sums of x_i x_j for i ≤ j, ordered 11, 12, 13, …, 22, 23, ….
+    """
+    products, dates, rows, columns = block.shape
+    # The last of the deviations is 1 where there is a sample.
+    deviations = np.zeros((products + 1, _DATES * _COLUMNS), np.float32)
+    for row in range(rows):
+        for left in range(0, columns, _COLUMNS):
+            width = min(_COLUMNS, columns - left)
+            right = left + width
+            date = 0
+            while date < dates:
+                taken = 1
+                while taken < _DATES and date + taken < dates and groups[date + taken] == groups[date]:
+                    taken += 1
+                deviations[:, taken * _COLUMNS :] = 0
+                for i in range(taken):
+                    first, last = i * _COLUMNS, i * _COLUMNS + width
+                    is_sample = deviations[products, first:last]
+                    is_sample[:] = 1
+                    for product in range(products):
+                        _leave_out_gaps(block[product, date + i, row, left:right], is_sample)
+                    for product in range(products):
+                        _deviate(block[product, date + i, row, left:right], shifts[product], is_sample, deviations[product, first:last])
+                group = groups[date]
+                _add(deviations[products], sums[group, 0, row, left:right])
+                place = 1
+                for product in range(products):
+                    _add(deviations[product], sums[group, place, row, left:right])
+                    place += 1
+                for product in range(products):
+                    for other in range(product, products):
+                        _add_products(deviations[product], deviations[other], sums[group, place, row, left:right])
+                        place += 1
+                date += taken
+
+
+@njit(**_COMPILE)
+def _leave_out_gaps(values, is_sample):
+    for c in range(is_sample.size):
+        is_sample[c] = is_sample[c] if values[c] == values[c] else np.float32(0)
+
+
+@njit(**_COMPILE)
+def _deviate(values, shift, is_sample, deviations):
+    for c in range(deviations.size):
+        # The difference is taken whether it is one or not: a branch would keep the loop from becoming vector instructions.
+        difference = values[c] - shift
+        deviations[c] = difference if is_sample[c] != 0 else np.float32(0)
+
+
+@njit(**_COMPILE)
+def _add(values, total):
+    for c in range(total.size):
+        some = 0.0
+        for i in range(_DATES):
+            some += np.float64(values[i * _COLUMNS + c])
+        total[c] += some
+
+
+@njit(**_COMPILE)
+def _add_products(values, others, total):
+    for c in range(total.size):
+        some = 0.0
+        for i in range(_DATES):
+            some += np.float64(values[i * _COLUMNS + c]) * np.float64(others[i * _COLUMNS + c])
+        total[c] += some
+
+
+@njit(**_COMPILE)
+def moving_means(block, low, high, means):
+    """Average the samples around each date.
+
+    Parameters
+    ----------
+    block : ndarray of float32 (products, dates, rows, cols)
+        As for `accumulate`, with the dates around those that are wanted.
+    low, high : ndarray of int64 (wanted,)
+        The dates of the block from which and up to which, without itself, each mean is taken; neither falls.
+    means : ndarray of float32 (products, wanted, rows, cols)
+        Filled; NaN where a window has fewer than `FEWEST_IN_WINDOW` samples.
+    """
+    products, wanted, rows, columns = means.shape
+    totals, count = np.empty((products, columns)), np.empty(columns)
+    sample = np.empty(columns, np.float32)
+    for row in range(rows):
+        totals[:] = 0
+        count[:] = 0
+        begin, end = low[0], low[0]
+        for date in range(wanted):
+            while end < high[date]:
+                _include(block, end, row, 1.0, sample, totals, count)
+                end += 1
+            while begin < low[date]:
+                _include(block, begin, row, -1.0, sample, totals, count)
+                begin += 1
+            for product in range(products):
+                _divide(totals[product], count, means[product, date, row])
+
+
+@njit(**_COMPILE)
+def _include(block, date, row, sign, is_sample, totals, count):
+    is_sample[:] = 1
+    for product in range(block.shape[0]):
+        _leave_out_gaps(block[product, date, row], is_sample)
+    for product in range(block.shape[0]):
+        _add_signed(block[product, date, row], sign, is_sample, totals[product])
+    for c in range(count.size):
+        count[c] += sign * is_sample[c]
+
+
+@njit(**_COMPILE)
+def _add_signed(values, sign, is_sample, total):
+    for c in range(total.size):
+        signed = sign * np.float64(values[c])
+        total[c] += signed if is_sample[c] != 0 else 0.0
+
+
+@njit(**_COMPILE)
+def _divide(total, count, mean):
+    for c in range(mean.size):
+        mean[c] = np.float32(total[c] / count[c]) if count[c] >= FEWEST_IN_WINDOW else np.float32(np.nan)

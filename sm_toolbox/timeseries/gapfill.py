@@ -1,0 +1,208 @@
+"""Filling gaps over time, and interpolating to other dates."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.raster.bands import Source, Stack
+    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.times import Time
+
+METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
+DEFAULT_WINDOW = {"moving_average": 3.0, "savitzky_golay": 7.0}
+DEFAULT_ORDER = 2
+_MOST_DATES = 10_000
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class GapFilling:
+    """What was done.
+
+    Parameters
+    ----------
+    bands : list of str
+    missing : dict of str to (float, float)
+        For each variable the share of values that were missing, 0 to 1, in its dates, and that still are in the output's.
+    """
+
+    bands: list[str]
+    missing: dict[str, tuple[float, float]]
+
+
+def fill_gaps(
+    sources: Sequence[Source], output: str, *, method: str = "linear", window: float | None = None, order: int = DEFAULT_ORDER,
+    max_gap: float | None = None, dates: str = "", memory: int | None = None, progress: Progress = SILENT,
+) -> GapFilling:  # fmt: skip
+    """Fill the gaps of every variable over time, or interpolate it to given dates. Values that are there never change.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Dated bands of one or several variables, in any order of dates; on other grids than the first they are warped.
+    output : str
+        GeoTIFF or NetCDF with the bands `variable@date`.
+    method : {'moving_average', 'linear', 'spline', 'savitzky_golay'}
+        The mean of the values within `window` days around the date; the line between the values on both sides; the piecewise cubic that keeps the
+        shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021); the polynomial fitted within a moving window of equal steps (Savitzky &
+        Golay 1964, doi 10.1021/ac60214a047), gaps bridged by lines first. All but the first need a value on both sides of a gap.
+    window : float, optional
+        Days for the moving average (3: the day before, the day, the day after); for Savitzky–Golay an odd number of steps (7), where a step is the median
+        distance of the dates.
+    order : int, optional
+        Degree of the polynomial of Savitzky–Golay.
+    max_gap : float, optional
+        Gaps stay where the values on both sides are further apart than these days. What lies before the first or after the last value is no such gap:
+        only the moving average fills it, as far as its window goes.
+    dates : str, optional
+        Dates of the output as `read_dates` takes them; by default those of the input.
+    memory : int, optional
+        Budget for blocks in bytes.
+
+    Raises
+    ------
+    InputError
+        Where a variable is not dated, has a single date or two that start at the same moment, and where a setting is impossible.
+    OutputError, Cancelled
+        As `run_blocks`.
+
+    Notes
+    -----
+    A month counts from its first day, a day from its midnight.
+    """
+    from sm_toolbox.raster.bands import band_name, read_bands, stacks
+    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.timeseries.gapfill_kernels import fill
+
+    size = _check(method, window, order, max_gap)
+    wanted = read_dates(dates)
+    found = stacks(read_bands(sources))
+    for stack in found.values():
+        _check_dates(stack)
+    targets = {name: wanted or stack.times for name, stack in found.items()}
+    series = {name: (_days(stack.times), _days(targets[name])) for name, stack in found.items()}
+    regular = {name: _regular(days) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
+    weights = _polynomial_weights(int(size), order) if method == "savitzky_golay" else np.empty((0, 0))
+    before, after = dict.fromkeys(found, 0), dict.fromkeys(found, 0)
+    lock = threading.Lock()
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        shape = next(iter(blocks.values())).shape[1:]
+        out = np.empty((sum(map(len, targets.values())), *shape), np.float32)
+        start = 0
+        for name, (days, times) in series.items():
+            part = out[start : start + len(times)]
+            start += len(times)
+            limit = np.inf if max_gap is None else max_gap
+            valid = fill(blocks[name], days, times, METHODS.index(method), size / 2, limit, regular[name], weights, part)
+            with lock:
+                before[name] += valid
+                after[name] += np.count_nonzero(~np.isnan(part))
+        return out
+
+    bands = [band_name(name, time) for name, times in targets.items() for time in times]
+    inputs = {name: stack.bands for name, stack in found.items()}
+    grid = next(iter(found.values())).bands[0].grid
+    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8, memory=memory, progress=progress)
+    cells = grid.width * grid.height
+    missing = {}
+    for name, stack in found.items():
+        shares = 1 - before[name] / (cells * len(stack.bands)), 1 - after[name] / (cells * len(targets[name]))
+        missing[name] = shares
+        progress.info(f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of the output.")
+    return GapFilling(bands, missing)
+
+
+def read_dates(text: str) -> list[Time]:
+    """Read dates: ISO 8601 with commas between them, and `first/last/days` for all dates at equal distances.
+
+    `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in order.
+
+    Raises
+    ------
+    InputError
+        Where a part is no date, or a date is given twice.
+    """
+    from sm_toolbox.raster.times import Time, parse_time
+
+    found: list[Time] = []
+    for part in filter(None, re.split(r"[,;\s]+", text)):
+        pieces = part.split("/")
+        ends = [parse_time(piece) for piece in pieces[:2]]
+        if len(pieces) == 1 and ends[0] is not None:
+            found.append(ends[0])
+            continue
+        first, last = ends if len(pieces) in (2, 3) else (None, None)
+        step = pieces[2] if len(pieces) == 3 else "1"
+        if first is None or last is None or not step.isdigit() or int(step) < 1 or first.resolution == "month" or last < first:
+            raise InputError(
+                f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
+            )
+        count = (last.start - first.start) // (int(step) * _DAY) + 1
+        if count > _MOST_DATES:
+            raise InputError(f"DATES: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or make the step longer.")
+        found += [Time(first.start + k * int(step) * _DAY, first.resolution) for k in range(count)]
+    twice = [str(a) for a, b in zip(sorted(found), sorted(found)[1:]) if a.start == b.start]
+    if twice:
+        raise InputError(f"DATES: {twice[0]} is given twice.")
+    return sorted(found)
+
+
+def _days(times: Sequence[Time]) -> np.ndarray:
+    return np.array([(time.start - datetime(1970, 1, 1)) / _DAY for time in times])
+
+
+def _regular(days: np.ndarray) -> np.ndarray:
+    """Return equally spaced times from the first date on, at the median distance of the dates."""
+    step = float(np.median(np.diff(days)))
+    return days[0] + step * np.arange(int(np.ceil((days[-1] - days[0]) / step - 1e-6)) + 1)
+
+
+def _polynomial_weights(window: int, order: int) -> np.ndarray:
+    """Return the matrix that takes a window's values to those of the polynomial fitted to them."""
+    # From -1 to 1, so that the powers stay of one size.
+    powers = np.vander(np.linspace(-1, 1, window), order + 1)
+    return powers @ np.linalg.pinv(powers)
+
+
+def _check(method: str, window: float | None, order: int, max_gap: float | None) -> float:
+    """Return the window, after a look at all settings."""
+    if method not in METHODS:
+        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
+    size = DEFAULT_WINDOW.get(method, 1.0) if window is None else window
+    if not size > 0:
+        raise InputError(f"WINDOW is {size:g}, but must be greater than 0.")
+    if max_gap is not None and not max_gap > 0:
+        raise InputError(f"MAX_GAP is {max_gap:g}, but must be greater than 0 days. Leave it empty to fill gaps of any length.")
+    if method == "savitzky_golay":
+        if size != int(size) or int(size) % 2 == 0 or size < 3:
+            raise InputError(f"WINDOW is {size:g}, but for savitzky_golay it is the number of steps, an odd number from 3 on: 5, 7, 9.")
+        if not 0 <= order < size:
+            raise InputError(f"ORDER is {order}, but must be at least 0 and less than WINDOW ({size:g}). 2 or 3 are usual.")
+    return size
+
+
+def _check_dates(stack: Stack) -> None:
+    if stack.is_static:
+        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD, or leave it out.")
+    if len(stack.times) < 2:
+        raise InputError(f"{stack.variable} has a single date ({stack.times[0]}); gaps are filled from other dates. Add their layers.")
+    for earlier, later in zip(stack.times, stack.times[1:]):
+        if earlier.start == later.start:
+            raise InputError(
+                f"{stack.variable} has both {earlier} and {later}, which start at the same moment. Leave one of them out, or bring all to one period with 'Composite over time'."
+            )
