@@ -19,6 +19,7 @@ from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
 from .layers import lost_layers
+from .temporal import SetTemporalRanges
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
 HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox#"
@@ -167,7 +168,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         try:
             progress.check()
             self._check_outputs(parameters, context)
-            return self.compute(self._inputs, parameters, context, progress)
+            results = self.compute(self._inputs, parameters, context, progress)
+            for definition in self.destinationParameterDefinitions():
+                if isinstance(definition, QgsProcessingParameterRasterDestination) and results.get(definition.name()):
+                    SetTemporalRanges.attach(results[definition.name()], context)
+            return results
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
             feedback.pushInfo("Cancelled; no output was written.")

@@ -58,12 +58,11 @@ def raster_sources(algorithm, parameters, key, context):
 
 def _is_container(item) -> bool:
     """Say whether an item is a NetCDF file of several variables, which is no raster layer for QGIS."""
-    from sm_toolbox.raster.bands import Source, open_raster
+    from sm_toolbox.raster.bands import Source, single_rasters
 
     if not isinstance(item, str) or not item.lower().endswith(".nc") or not os.path.isfile(item):
         return False
-    with open_raster(Source(item)) as dataset:
-        return dataset.count == 0
+    return single_rasters(Source(item)) != [Source(item)]
 
 
 def lost_layers(algorithm, parameters, context) -> list[str]:

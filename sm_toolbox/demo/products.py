@@ -102,6 +102,67 @@ def make_composites(
     return stacks
 
 
+REFLECTANCE_BANDS = ("red", "nir", "blue", "green", "swir_1240", "swir1", "swir2")
+
+
+def make_reflectances(ndvi: np.ndarray, soil: Soil, truth: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Simulate surface reflectances in MODIS's seven bands, of which the red and infrared make the NDVI of the scene.
+
+    Parameters
+    ----------
+    ndvi : ndarray, float32 (periods, rows / 5, cols / 5)
+    soil : Soil
+    truth : ndarray, float32 (DAYS, rows, cols)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict of str to ndarray, float32 (periods, rows / 5, cols / 5)
+        By the names of `REFLECTANCE_BANDS`.
+    """
+    wetness = composite_mean(np.stack([block_mean(soil.wetness(day), MEDIUM_FACTOR) for day in truth]))
+    noise = 1 + 0.01 * rng.standard_normal((4, *ndvi.shape))
+    # Leaves reflect in the near infrared; water, in leaves and soil, absorbs the more the longer the wave.
+    nir = (0.17 + 0.2 * ndvi) * noise[0]
+    red = nir * (1 - ndvi) / (1 + ndvi)
+    swir = (0.33 - 0.12 * ndvi - 0.16 * (1 - 0.7 * ndvi) * wetness) * noise[1]
+    found = (red, nir, 0.55 * red * noise[2], 0.03 + 0.75 * red * noise[3], 0.98 * nir - 0.04 * wetness, swir, (0.75 - 0.25 * wetness) * swir)
+    return {name: values.astype(np.float32) for name, values in zip(REFLECTANCE_BANDS, found)}
+
+
+OVERPASS_DAYS = 12
+FIRST_OVERPASS = 2
+OVERPASSES = tuple(range(FIRST_OVERPASS, DAYS, OVERPASS_DAYS))
+_LOOKS = 4.4  # of Sentinel-1's ground-range products: how many independent samples a cell's speckle is the mean of
+
+
+def make_backscatter(
+    terrain: Terrain, soil: Soil, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Simulate the backscatter that a radar like Sentinel-1 sees every 12 days.
+
+    Moist soil scatters more, the less plants cover it; plants themselves scatter, most into the other polarisation. Speckle multiplies the power.
+
+    Returns
+    -------
+    backscatter : dict of str to ndarray, float32 (overpasses, rows, cols)
+        `vv` and `vh` in dB.
+    angle : ndarray, float32 (rows, cols)
+        Local incidence angle in degrees, of a radar that looks from the west.
+    """
+    east = terrain.normal[0]
+    angle = 38 + np.linspace(-2, 2, east.shape[1]) - np.degrees(np.arcsin(np.clip(east, -1, 1)))
+    found: dict[str, list[np.ndarray]] = {"vv": [], "vh": []}
+    for day in OVERPASSES:
+        cover = vegetation * (0.35 + 0.65 * season(day_of_year(day)))
+        moist = 9 * (1 - 0.6 * cover) * (soil.wetness(truth[day]) - 0.5)
+        facing = -0.12 * (angle - 38)
+        for name, level in (("vv", -13 + moist + 2 * cover + facing), ("vh", -20.5 + 0.7 * moist + 4 * cover + facing)):
+            speckle = rng.gamma(_LOOKS, 1 / _LOOKS, level.shape)
+            found[name].append(level + 10 * np.log10(speckle))
+    return {name: np.stack(layers).astype(np.float32) for name, layers in found.items()}, angle.astype(np.float32)
+
+
 def _clouds(weather: Weather, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw where an 8-day composite had no clear sky by day and by night: 20 to 40 %, most where it rained often."""
     rainy = composite_mean((weather.rain[SPIN_UP:].mean(axis=(1, 2)) > 0.5).astype(float))

@@ -41,6 +41,10 @@ class DemoScene:
         90 m: `dem` (m); `sand` and `clay` (percent); `soil_moisture@date` every eight days (m³ m⁻³).
     ndvi, albedo, lst_day, lst_night : Path
         450 m, every eight days; temperatures in kelvin with gaps.
+    reflectance : Path
+        450 m, every eight days: `red@date` and six other bands of MODIS.
+    sentinel1 : Path
+        90 m, every twelve days: `vv@date` and `vh@date` (dB), and `angle` (degrees).
     rain, api : Path
         4.5 km, daily: `rain_7d@date` and `api@date` (mm).
     product_a, product_b, product_c, product_truth : Path
@@ -58,6 +62,8 @@ class DemoScene:
     albedo: Path
     lst_day: Path
     lst_night: Path
+    reflectance: Path
+    sentinel1: Path
     rain: Path
     api: Path
     product_a: Path
@@ -78,6 +84,8 @@ class DemoScene:
             "albedo",
             "lst_day",
             "lst_night",
+            "reflectance",
+            "sentinel1",
             "rain",
             "api",
             "product_a",
@@ -179,7 +187,7 @@ def _move(work: Path, target: Path) -> None:
 
 def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer: StationWriter | None) -> None:
     # A generator for each part, so that a change of one leaves the others as they are.
-    random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)]
+    random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
     progress.info("Terrain, soil and weather…")
     terrain = load_terrain()
     soil = scene.make_soil(terrain, random[0])
@@ -189,6 +197,8 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
     truth = scene.simulate(terrain, soil, weather, vegetation, progress.part(0.15, 0.65))
     progress.info("Satellites and stations…")
     composites = products.make_composites(terrain, soil, weather, vegetation, truth, random[3])
+    reflectances = products.make_reflectances(composites["ndvi"], soil, truth, random[6])
+    backscatter, angle = products.make_backscatter(terrain, soil, vegetation, truth, random[7])
     coarse = products.make_coarse_products(truth, random[4])
     week, index = products.make_rain_products(weather)
     tables = products.make_stations(terrain, vegetation, truth, random[5])
@@ -202,6 +212,14 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
     for name, path in (("ndvi", files.ndvi), ("albedo", files.albedo), ("lst_day", files.lst_day), ("lst_night", files.lst_night)):
         progress.check()
         _write(path, _dated(name, scene.COMPOSITES), composites[name], medium)
+    _write(
+        files.reflectance,
+        [name for band in reflectances for name in _dated(band, scene.COMPOSITES)],
+        np.concatenate(list(reflectances.values())),
+        medium,
+    )
+    radar = [name for band in backscatter for name in _dated(band, products.OVERPASSES)]
+    _write(files.sentinel1, [*radar, "angle"], np.concatenate([*backscatter.values(), angle[None]]), fine)
     _write(files.rain, _dated("rain_7d", rain_days), week, large)
     _write(files.api, _dated("api", rain_days), index, large)
     for name, path in (("a", files.product_a), ("b", files.product_b), ("c", files.product_c), ("truth", files.product_truth)):
@@ -245,8 +263,10 @@ Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {gr
   dem.tif         dem: elevation, m (real)
   soil.tif        sand, clay: percent
   truth.tif       soil_moisture@date: the truth, mean of the day, m³ m⁻³, every eight days. Compare your maps with it; never train on it.
+  sentinel1.tif   vv@date, vh@date: backscatter, dB, every twelve days, with speckle; angle: local incidence angle, degrees
 450 m, every eight days (MODIS calendar, named after the first of the eight days)
   ndvi.tif        ndvi@date
+  reflectance.tif red@date and nir, blue, green, swir_1240, swir1, swir2: surface reflectance
   albedo.tif      albedo@date
   lst_day.tif     lst_day@date: K, gaps under clouds
   lst_night.tif   lst_night@date: K, gaps under clouds

@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -129,7 +129,7 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
     """
     bands: list[Band] = []
-    for source in _single_rasters(sources):
+    for source in (part for given in sources for part in single_rasters(given)):
         with open_raster(source) as dataset:
             grid = Grid.of(dataset, source.label)
             bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
@@ -137,21 +137,18 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
     return bands
 
 
-def _single_rasters(sources: Iterable[Source]) -> Iterator[Source]:
-    """Yield the sources, and in the place of files of several variables their sub-datasets."""
-    for source in sources:
-        with warnings.catch_warnings():
-            # A file of sub-datasets has no place of its own.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with open_raster(source) as dataset:
-                count, parts = dataset.count, dataset.subdatasets
-        if count:
-            yield source
-            continue
-        if not parts:
-            raise InputError(f"The raster '{source.label}' ({source.path}) holds no band. Check that QGIS can show it.")
-        for part in parts:
-            yield Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time)
+def single_rasters(source: Source) -> list[Source]:
+    """Return the source alone, or its sub-datasets where the file holds several variables."""
+    with warnings.catch_warnings():
+        # A file of sub-datasets has no place of its own.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with open_raster(source) as dataset:
+            count, parts = dataset.count, dataset.subdatasets
+    if count:
+        return [source]
+    if not parts:
+        raise InputError(f"The raster '{source.label}' ({source.path}) holds no band. Check that QGIS can show it.")
+    return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in parts]
 
 
 def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:
@@ -197,11 +194,11 @@ def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) 
                 f"The times of '{label}' are '{file_tags[f'{name}#units']}' in the calendar '{calendar}', which cannot be told from days and hours of the standard calendar. "
                 "Write dates into the band descriptions (variable@YYYY-MM-DD), or convert the file with CDO or xarray first."
             )
-        epoch = datetime(*(int(part) for part in units.group(2).split("-")))
+        year, month, day = (int(part) for part in units.group(2).split("-"))
         hours, minutes, *seconds = (int(part) for part in (units.group(3) or "0:0").split(":"))
         # Fractions of days do not hold whole seconds exactly.
         elapsed = round(float(value) * _CF_UNITS[units.group(1).lower()])
-        start = epoch + timedelta(hours=hours, minutes=minutes, seconds=sum(seconds) + elapsed)
+        start = datetime(year, month, day) + timedelta(hours=hours, minutes=minutes, seconds=sum(seconds) + elapsed)
         midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
         return Time(start, file_tags.get(f"{name}#resolution", "day" if midnight else "second"))
     return None

@@ -85,9 +85,9 @@ class NetcdfWriter(RasterWriter):
             if own and own not in dimensions:
                 dimensions[own] = _time_axis(root, f"time_{len(dimensions) + 1}" if dimensions else "time", own)
             over = [dimensions[own], *axes] if own else axes
-            size = ",".join(str(length) for length in ([1, *chunk] if own else chunk))
+            chunks = ",".join(str(length) for length in ([1, *chunk] if own else chunk))
             name = variable.replace("/", "_")
-            array = root.CreateMDArray(name, over, _type(gdal.GDT_Float32), [f"BLOCKSIZE={size}", "COMPRESS=DEFLATE", "ZLEVEL=1"])
+            array = root.CreateMDArray(name, over, _type(gdal.GDT_Float32), [f"BLOCKSIZE={chunks}", "COMPRESS=DEFLATE", "ZLEVEL=1"])
             if array is None:
                 raise OutputError(
                     f"The output '{self.output.path}' cannot be NetCDF: the variable '{variable}' is refused ({gdal.GetLastErrorMsg()})."

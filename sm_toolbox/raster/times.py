@@ -46,6 +46,11 @@ class Time:
             return day.replace(day=calendar.monthrange(day.year, day.month)[1])
         return day
 
+    @property
+    def end(self) -> datetime:
+        """The moment after the last that the time covers; a moment covers none."""
+        return self.start if self.resolution == "second" else self.last_day + timedelta(days=1)
+
     def distance_days(self, other: Time) -> float:
         """Return how many days lie between two times; 0 where one lies within the other.
 

@@ -151,3 +151,23 @@ def test_without_matplotlibs_sample_data_the_error_says_what_to_do(tmp_path, mon
     monkeypatch.setattr("matplotlib.cbook.get_sample_data", missing)
     with pytest.raises(InputError, match="sample data"):
         write_demo_scene(tmp_path / "scene")
+
+
+def test_the_reflectances_make_the_ndvi(scene):
+    bands, ndvi = read(scene.reflectance)[0], read(scene.ndvi)[0]
+    assert len(bands) == 7 * len(ndvi)
+    for name, values in ndvi.items():
+        red, nir = (bands[f"{band}@{name.partition('@')[2]}"] for band in ("red", "nir"))
+        np.testing.assert_allclose((nir - red) / (nir + red), values, atol=1e-5)
+    assert min(values.min() for values in bands.values()) > 0 and max(values.max() for values in bands.values()) < 0.6
+
+
+def test_the_radar_sees_moisture_through_speckle(scene):
+    bands = read(scene.sentinel1)[0]
+    dates = [name.partition("@")[2] for name in bands if name.startswith("vv@")]
+    assert list(bands) == [f"{name}@{date}" for name in ("vv", "vh") for date in dates] + ["angle"]
+    vv, vh = (np.stack([bands[f"{name}@{date}"] for date in dates]) for name in ("vv", "vh"))
+    assert -16 < np.median(vv) < -9 and -22 < np.median(vh) < -15 and 5 < bands["angle"].min() < bands["angle"].max() < 80
+    daily = {name.partition("@")[2]: values.mean() for name, values in read(scene.product_truth)[0].items()}
+    power = np.log10((10 ** (vv / 10)).mean(axis=(1, 2)))
+    assert np.corrcoef(power, [daily[date] for date in dates])[0, 1] > 0.5
