@@ -56,13 +56,15 @@ class FeedbackProgress(Progress):
 class ToolboxAlgorithm(QgsProcessingAlgorithm):
     """Base of all algorithms.
 
-    A subclass states NAME (the public id), TITLE, GROUP, SUMMARY (one sentence), DETAILS, TAGS and NEEDS (names of
-    the libraries it imports), and writes `declare`, `resolve` and `compute`.
+    A subclass states NAME (the public id), TITLE, GROUP, SUMMARY (one sentence), DETAILS, TAGS, NEEDS (names of
+    the libraries it imports) and EXAMPLE (parameters with which it runs on files of the demo scene, outputs aside), and
+    writes `declare`, `resolve` and `compute`.
     """
 
     NAME = TITLE = GROUP = SUMMARY = DETAILS = ""
     TAGS: tuple[str, ...] = ()
     NEEDS: tuple[str, ...] = ()
+    EXAMPLE: dict = {}
 
     def declare(self) -> None:
         """Add parameters and outputs, with `self.add` and `self.addOutput`."""

@@ -25,6 +25,17 @@ def section(provider) -> str:
     return "\n".join(lines)
 
 
+def overview(provider) -> str:
+    """Return a table of all algorithms with how to try them on the demo scene."""
+    lines = ["| algorithm | what it does | on the demo scene |", "|---|---|---|"]
+    for algorithm in sorted(provider.algorithms(), key=lambda item: (item.groupId(), item.name())):
+        example = " ".join(
+            f"{key}={item}" for key, value in getattr(algorithm, "EXAMPLE", {}).items() for item in (value if isinstance(value, list) else [value])
+        )
+        lines.append(f"| [`{algorithm.name()}`](#{algorithm.name()}) | {cell(algorithm.shortDescription())} | {f'`{example}`' if example else ''} |")
+    return "\n".join(lines) + "\n"
+
+
 def cell(text: str) -> str:
     """Return a help text for a table's cell."""
     return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;")
@@ -37,7 +48,8 @@ if __name__ == "__main__":
 
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    made = f"{before}{BEGIN}\n\n{section(register())}\n{END}{rest.partition(END)[2]}"
+    provider = register()
+    made = f"{before}{BEGIN}\n\n{overview(provider)}\n{section(provider)}\n{END}{rest.partition(END)[2]}"
     if "--check" in sys.argv:
         if made != readme.read_text(encoding="utf-8"):
             raise SystemExit("README.md is behind the algorithms: run 'make docs'.")

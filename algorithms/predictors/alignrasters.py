@@ -18,6 +18,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("warp", "reproject", "resample", "grid", "snap")
     NEEDS = ("rasterio",)
+    EXAMPLE = {"INPUT": ["soil.tif", "dem.tif"], "GRID": "ndvi.tif", "RESAMPLING": "average"}
 
     def declare(self):
         self.add(rasters("INPUT", "Rasters"), "Rasters to warp, single- or multi-band.")

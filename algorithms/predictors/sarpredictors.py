@@ -21,6 +21,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("Sentinel-1", "SAR", "radar", "backscatter", "VV", "VH", "speckle", "filter")
     NEEDS = ("rasterio", "numba")
+    EXAMPLE = {"VV": ["sentinel1.tif"], "VH": ["sentinel1.tif"], "ANGLE": ["sentinel1.tif"], "GRID": "ndvi.tif"}
 
     def declare(self):
         self.add(rasters("VV", "VV"), "Backscatter of VV in dB, dated or static. Of files with several variables the band vv is taken.")

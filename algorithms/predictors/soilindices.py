@@ -20,6 +20,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("texture", "sand", "clay", "silt", "SoilGrids", "available water capacity")
     NEEDS = ("rasterio",)
+    EXAMPLE = {"SAND": "soil.tif", "CLAY": "soil.tif"}
 
     def declare(self):
         self.add(raster("SAND", "Sand"), "Raster with one band, or with a band named sand. The output has its grid.")

@@ -27,6 +27,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("NDVI", "SAVI", "NDWI", "NDII", "albedo", "TVDI", "VTCI", "MODIS", "Landsat", "Sentinel-2", "vegetation", "reflectance")
     NEEDS = ("rasterio",)
+    EXAMPLE = {"INPUT": ["reflectance.tif"], "SENSOR": "modis", "LST": ["lst_day.tif"], "INDICES": ["savi", "ndii6", "albedo", "tvdi"]}
 
     def declare(self):
         self.add(

@@ -26,6 +26,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("DEM", "slope", "aspect", "curvature", "roughness", "ruggedness", "topography", "TWI", "wetness index", "flow accumulation")
     NEEDS = ("rasterio", "numba")
+    EXAMPLE = {"DEM": "dem.tif", "GRID": "ndvi.tif"}
 
     def declare(self):
         self.add(raster("DEM", "Elevation"), "Digital elevation model with one band, in any CRS.")

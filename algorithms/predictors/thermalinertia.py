@@ -20,6 +20,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("ATI", "land surface temperature", "albedo", "MODIS", "thermal")
     NEEDS = ("rasterio", "pyproj")
+    EXAMPLE = {"ALBEDO": ["albedo.tif"], "LST_DAY": ["lst_day.tif"], "LST_NIGHT": ["lst_night.tif"], "SOLAR_CORRECTION": "verstraeten"}
 
     def declare(self):
         self.add(rasters("ALBEDO", "Albedo"), "Broadband albedo, 0 to 1; dated, or one static band for all days.")

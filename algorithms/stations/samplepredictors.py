@@ -22,6 +22,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
     NEEDS = ("rasterio", "pyproj")
+    EXAMPLE = {"STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "PREDICTORS": ["soil.tif", "ndvi.tif"], "MAX_TIME_GAP": 4}
 
     def declare(self):
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station, or per station and time. All its fields are kept.")

@@ -20,6 +20,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("time series", "monthly", "mean", "maximum value composite", "NDVI", "aggregate")
     NEEDS = ("rasterio", "numba")
+    EXAMPLE = {"INPUT": ["ndvi.tif"], "PERIOD": "month", "STATISTIC": "weighted_mean", "PRODUCT_DAYS": 8}
 
     def declare(self):
         self.add(

@@ -22,6 +22,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("time series", "interpolation", "gap filling", "clouds", "Savitzky-Golay", "moving average", "spline", "SMAP", "MODIS")
     NEEDS = ("rasterio", "numba")
+    EXAMPLE = {"INPUT": ["lst_day.tif"], "METHOD": "savitzky_golay", "MAX_GAP": 32}
 
     def declare(self):
         self.add(

@@ -17,6 +17,7 @@ class Algorithm(ToolboxAlgorithm):
     DETAILS = "<p>Dated bands of one or several variables, in any number of files and any order. Gaps do not count. The standard deviation is that of a sample (n − 1) and needs two values.</p>"
     TAGS = ("time series", "mean", "minimum", "maximum", "standard deviation", "count")
     NEEDS = ("rasterio", "numba")
+    EXAMPLE = {"INPUT": ["product_a.tif"]}
 
     def declare(self):
         self.add(

@@ -26,6 +26,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("time series", "regression", "slope", "Theil-Sen", "Mann-Kendall", "significance")
     NEEDS = ("rasterio", "numba", "scipy")
+    EXAMPLE = {"INPUT": ["ndvi.tif"], "METHOD": "theil_sen"}
 
     def declare(self):
         self.add(

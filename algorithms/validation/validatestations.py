@@ -25,6 +25,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
     NEEDS = ("rasterio", "pyproj", "scipy")
+    EXAMPLE = {"PRODUCT": ["product_b.tif"], "STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture"}
 
     def declare(self):
         self.add(

@@ -1,0 +1,41 @@
+"""Every algorithm that has an example runs on the demo scene as the README says."""
+
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from algorithms.provider import ALGORITHMS
+
+
+@pytest.fixture(scope="module")
+def scene(plugin, tmp_path_factory):
+    import processing
+
+    folder = tmp_path_factory.mktemp("examples") / "scene"
+    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
+    return folder
+
+
+@pytest.mark.parametrize("name", [module.partition(".")[2] for module in ALGORITHMS])
+def test_the_example_runs(run, provider, scene, tmp_path, name):
+    algorithm = provider.algorithm(name)
+    if not algorithm.EXAMPLE:
+        pytest.skip("it works on what others make, or on nothing")
+
+    def on_scene(value):
+        if isinstance(value, list):
+            return [on_scene(item) for item in value]
+        return str(scene / value) if isinstance(value, str) and (scene / value).is_file() else value
+
+    parameters = {key: on_scene(value) for key, value in algorithm.EXAMPLE.items()}
+    outputs = {}
+    for definition in algorithm.destinationParameterDefinitions():
+        suffix = {"rasterDestination": "tif", "sink": "gpkg", "fileDestination": "html"}[definition.type()]
+        outputs[definition.name()] = str(tmp_path / f"{definition.name()}.{suffix}")
+    done = run(name, **parameters, **outputs)
+    for key in outputs:
+        assert Path(done[key].split("|")[0]).stat().st_size > 0, key
+        if outputs[key].endswith(".tif"):
+            with rasterio.open(done[key]) as dataset:
+                assert dataset.count > 0 and all(dataset.descriptions)
