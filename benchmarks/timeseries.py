@@ -5,6 +5,7 @@ Run with `python benchmarks/timeseries.py [cells [dates]]`: the side of the rast
 
 from __future__ import annotations
 
+import resource
 import sys
 import tempfile
 from datetime import datetime, timedelta
@@ -70,6 +71,9 @@ def main() -> None:
         for label, (count, task) in tasks.items():
             taken, copied = medians(task, lambda count=count: copy(count), repeats=3)
             print(f"{label}: {taken / copied:.1f}")
+        # Linux counts in KB.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(f"peak memory of the process: {peak / (4 * dates * cells**2):.2f} of the size of the stack in memory")
 
 
 if __name__ == "__main__":
