@@ -82,12 +82,11 @@ def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory
         Extra cells around a block that its inputs need.
     """
     rows_step, columns_step = (min(size, limit) for size, limit in zip(tile, (grid.height, grid.width)))
-    while True:
-        in_flight = threads + 1
-        budget = memory / in_flight / bytes_per_cell
-        if threads == 1 or budget >= (rows_step + 2 * halo) * (columns_step + 2 * halo):
-            break
-        threads -= 1
+    smallest = (rows_step + 2 * halo) * (columns_step + 2 * halo)
+    # One block more than there are threads is being written; the last resort is one block at a time.
+    in_flight = next((blocks for blocks in range(threads + 1, 1, -1) if memory / blocks / bytes_per_cell >= smallest), 1)
+    threads = max(in_flight - 1, 1)
+    budget = memory / in_flight / bytes_per_cell
     budget = min(budget, _PREFERRED_CELLS)
     columns = grid.width
     if (rows_step + 2 * halo) * (columns + 2 * halo) > budget:
@@ -143,7 +142,8 @@ def run_blocks(
     scratch_bytes_per_cell : float, optional
         Temporaries of the kernel, for the plan.
     memory : int, optional
-        Budget in bytes for all blocks in memory at once.
+        Budget in bytes for all blocks in memory at once; by default 256 MB, and more where one tile of many bands needs it, up to a quarter of the
+        computer's memory.
     threads : int, optional
         Workers; by default all cores.
     resampling : str, optional
@@ -173,14 +173,9 @@ def run_blocks(
     bands_in, bands_out = int(ends[-1]), sum(len(output.bands) for output in outputs)
     # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
     bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
-    plan = plan_blocks(
-        grid,
-        _common_tile(reader.tiles(), grid),
-        bytes_per_cell,
-        memory or DEFAULT_MEMORY,
-        threads or os.cpu_count() or 1,
-        halo,
-    )
+    tile = _common_tile(reader.tiles(), grid)
+    memory = memory or _memory_for(tile, bytes_per_cell, bands_in, halo, progress)
+    plan = plan_blocks(grid, tile, bytes_per_cell, memory, threads or os.cpu_count() or 1, halo)
 
     def work(bands: OpenBands, window: Window) -> np.ndarray:
         return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
@@ -276,6 +271,26 @@ def _serve(reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], 
                 future.set_exception(error)
             # Kept in a name, a result would stay in memory until the next one.
             del task, future
+
+
+def _memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: int, progress: Progress) -> int:
+    """Return the default budget, or what one tile of a long record needs, as far as the computer has it: tiles read in parts are decoded again for each."""
+    needed = math.ceil((tile[0] + 2 * halo) * (tile[1] + 2 * halo) * bytes_per_cell)
+    allowed = max(DEFAULT_MEMORY, physical_memory() // 4)
+    if needed > allowed:
+        progress.info(
+            f"The {bands:,} bands of one tile take {needed / 2**20:,.0f} MB, more than the {allowed / 2**20:,.0f} MB that blocks may take here: each tile is decoded about {math.ceil(needed / allowed)} times. "
+            "Files with smaller tiles, or fewer dates at a time, are faster."
+        )
+    return max(DEFAULT_MEMORY, min(needed, allowed))
+
+
+def physical_memory() -> int:
+    """Return the computer's memory in bytes; where Python cannot know it (Windows), 8 GB."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 * 2**30
 
 
 def _common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 from rasterio.enums import MaskFlags, Resampling
@@ -15,6 +17,9 @@ from rasterio.windows import Window
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Source, open_raster
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
+
+# Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
+_OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -66,16 +71,29 @@ class BandReader:
 
     @contextmanager
     def open(self) -> Iterator[OpenBands]:
-        """Open the files, for one thread."""
+        """Open the files, for one thread.
+
+        Systems allow a process some hundred open files, and a long record may have more: the first ones stay open, the others are opened
+        whenever they are read.
+        """
         with ExitStack() as stack:
-            datasets = []
-            for source, positions in self._files.items():
-                dataset = stack.enter_context(open_raster(source))
-                target = dataset
-                if source in self._warp:
-                    target = stack.enter_context(_warped(dataset, self.grid, self._warp[source], self._grid_of(source)))
-                datasets.append(_File(source, dataset, target, positions, [self.bands[position].index for position in positions]))
-            yield OpenBands(datasets, len(self.bands), self.grid)
+            readers: list[Callable[[], AbstractContextManager[_File]]] = []
+            for number, source in enumerate(self._files):
+                opened: Callable[[], AbstractContextManager[_File]] = partial(self._open_file, source)
+                if number < _OPEN_FILES:
+                    file = stack.enter_context(opened())
+                    opened = partial(nullcontext, file)
+                readers.append(opened)
+            yield OpenBands(list(zip(readers, self._files.values())), len(self.bands), self.grid)
+
+    @contextmanager
+    def _open_file(self, source: Source) -> Iterator[_File]:
+        with ExitStack() as stack:
+            dataset = stack.enter_context(open_raster(source))
+            target = dataset
+            if source in self._warp:
+                target = stack.enter_context(_warped(dataset, self.grid, self._warp[source], self._grid_of(source)))
+            yield _File(source, dataset, target, [self.bands[position].index for position in self._files[source]])
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid
@@ -106,15 +124,17 @@ def _overlap(own: Grid, grid: Grid) -> bool:
 
 
 class _File:
-    """An open file and which of the wanted bands are in it."""
+    """An open file and which of its bands are wanted."""
 
-    def __init__(self, source: Source, dataset: DatasetReader, target: DatasetReader | WarpedVRT, positions: list[int], indexes: list[int]):
-        self.source, self.target, self.positions, self.indexes = source, target, positions, indexes
+    def __init__(self, source: Source, dataset: DatasetReader, target: DatasetReader | WarpedVRT, indexes: list[int]):
+        self.source, self.target, self.indexes = source, target, indexes
         self.is_warped = target is not dataset
         self._dtype = np.result_type(*(target.dtypes[index - 1] for index in indexes))
         self._is_float32 = self._dtype == np.float32
         self.nodata = [None if self.is_warped else self._nodata(dataset.nodatavals[index - 1]) for index in indexes]
         self.scales = [(dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes]
+        many_times = dataset.driver == "netCDF" and len(indexes) > 1 and not self.is_warped
+        self._chunk = dataset.block_shapes[0] if many_times else None
         flags = dataset.mask_flag_enums[indexes[0] - 1]
         self.has_mask = not self.is_warped and (MaskFlags.per_dataset in flags or MaskFlags.alpha in flags)
 
@@ -131,7 +151,8 @@ class _File:
         """Fill `out` (bands, rows, cols) with physical values, NaN where there is no data."""
         raw = out if self._is_float32 and out.flags.c_contiguous else np.empty(out.shape, self._dtype)
         try:
-            self.target.read(self.indexes, window=window, out=raw)
+            for part, rows, columns in self._parts(window):
+                self.target.read(self.indexes, window=part, out=raw[:, rows, columns])
             mask = self.target.dataset_mask(window=window) == 0 if self.has_mask else None
         except RASTER_ERRORS as error:
             raise InputError(
@@ -151,11 +172,24 @@ class _File:
             if np.issubdtype(raw.dtype, np.floating):
                 band[np.isinf(band)] = np.nan
 
+    def _parts(self, window: Window) -> Iterator[tuple[Window, slice, slice]]:
+        """Cut a window into what is read at once, with its place in the window.
+
+        A chunk of a NetCDF file may hold many times, and the library keeps only a few chunks: all times of one chunk are read before the next one.
+        """
+        row, column, height, width = (int(size) for size in (window.row_off, window.col_off, window.height, window.width))
+        rows, columns = self._chunk or (height, width)
+        for top in range(row - row % rows if self._chunk else row, row + height, rows):
+            for left in range(column - column % columns if self._chunk else column, column + width, columns):
+                first, last = max(top, row), min(top + rows, row + height)
+                start, stop = max(left, column), min(left + columns, column + width)
+                yield Window(start, first, stop - start, last - first), slice(first - row, last - row), slice(start - column, stop - column)
+
 
 class OpenBands:
     """The bands of a `BandReader`, open for one thread."""
 
-    def __init__(self, files: list[_File], count: int, grid: Grid):
+    def __init__(self, files: list[tuple[Callable[[], AbstractContextManager[_File]], list[int]]], count: int, grid: Grid):
         self._files, self._count, self._grid = files, count, grid
 
     def read(self, window: Window, halo: int = 0) -> np.ndarray:
@@ -173,11 +207,12 @@ class OpenBands:
         whole = (row_1 - row_0, column_1 - column_0) == (rows, columns)
         out = np.empty((self._count, rows, columns), np.float32) if whole else np.full((self._count, rows, columns), np.nan, np.float32)
         inner = out[:, row_0 - top : row_1 - top, column_0 - left : column_1 - left]
-        for file in self._files:
-            if file.positions == list(range(self._count)):
-                file.read(inner, inside)
-            else:
-                part = np.empty((len(file.positions), *inner.shape[1:]), np.float32)
-                file.read(part, inside)
-                inner[file.positions] = part
+        for opened, positions in self._files:
+            with opened() as file:
+                if positions == list(range(self._count)):
+                    file.read(inner, inside)
+                else:
+                    part = np.empty((len(positions), *inner.shape[1:]), np.float32)
+                    file.read(part, inside)
+                    inner[positions] = part
         return out

@@ -295,3 +295,34 @@ def test_many_bands_in_little_memory_are_written_once(write_raster, tmp_path):
         sizes.append(path.stat().st_size)
         np.testing.assert_array_equal(read(path)[79], cells[0].astype(np.float32))
     assert sizes[1] < 1.05 * sizes[0]
+
+
+def test_a_long_record_gets_the_memory_of_one_tile_and_no_more_than_a_quarter(write_raster, progress, monkeypatch):
+    from sm_toolbox.raster import engine
+
+    monkeypatch.setattr(engine, "physical_memory", lambda: 4 * 2**30)
+    assert engine._memory_for((256, 256), 100, 25, 0, progress) == engine.DEFAULT_MEMORY and not progress.infos
+    assert engine._memory_for((256, 256), 10_000, 2500, 0, progress) == 256 * 256 * 10_000 and not progress.infos
+    assert engine._memory_for((256, 256), 40_000, 10_000, 0, progress) == 2**30
+    assert "10,000 bands of one tile take 2,500 MB" in progress.infos[0] and "about 3 times" in progress.infos[0]
+
+
+def test_one_block_at_a_time_is_better_than_half_tiles():
+    grid = Grid(CRS.from_epsg(32630), from_origin(0, 0, 30, 30), 1000, 1000)
+    plan = plan_blocks(grid, (256, 256), 1000, 70_000_000, 4)
+    assert plan.in_flight == plan.threads == 1 and plan.windows[0].width == 256
+
+
+@pytest.mark.parametrize("open_files", [1, 3])
+def test_more_files_than_may_be_open(write_raster, tmp_path, monkeypatch, open_files):
+    """Long records of single-band files: only some stay open, and the result is the same."""
+    from sm_toolbox.raster import reading
+
+    monkeypatch.setattr(reading, "_OPEN_FILES", open_files)
+    sources = [write_raster(f"ndvi_201806{day:02d}.tif", np.full((40, 50), day), ["ndvi"]) for day in range(1, 9)]
+    bands = read_bands(sources)
+    output = str(tmp_path / "out.tif")
+    run_blocks(lambda blocks, window: blocks["a"], {"a": bands}, [RasterOutput(output, [band.name for band in bands])], bands[0].grid, memory=30_000)
+    with rasterio.open(output) as dataset:
+        for day, values in enumerate(dataset.read(), start=1):
+            assert (values == day).all()

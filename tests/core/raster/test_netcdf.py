@@ -143,6 +143,31 @@ def test_scale_offset_and_fill_of_others(tmp_path):
     assert bands[0].grid.crs.is_geographic and bands[0].grid.bounds == pytest.approx((9.875, 49.375, 10.875, 50.125))
 
 
+def test_chunks_of_many_times(tmp_path):
+    """As xarray users write them; windows need not end where chunks do."""
+    from osgeo import gdal
+
+    times, rows, columns = 10, 150, 170
+    values = np.random.default_rng(0).random((times, rows, columns)).astype(np.float32)
+    path = str(tmp_path / "chunks.nc")
+    dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(path)
+    root, single, double = dataset.GetRootGroup(), *(gdal.ExtendedDataType.Create(code) for code in (gdal.GDT_Float32, gdal.GDT_Float64))
+    axes = []
+    for name, kind, size, unit in (("time", "TEMPORAL", times, "days since 2018-06-01"), ("lat", "", rows, "degrees_north"), ("lon", "", columns, "degrees_east")):  # fmt: skip
+        axes.append(root.CreateDimension(name, kind, None, size))
+        axis = root.CreateMDArray(name, [axes[-1]], double)
+        axis.CreateAttribute("units", [], gdal.ExtendedDataType.CreateString()).WriteString(unit)
+        steps = 50 - np.arange(size) * 0.1 if name == "lat" else np.arange(size) * (1 if name == "time" else 0.1)
+        axis.Write(steps.astype(np.float64).tobytes(), buffer_datatype=double)
+    array = root.CreateMDArray("ndvi", axes, single, ["BLOCKSIZE=10,64,64", "COMPRESS=DEFLATE"])
+    array.Write(values.tobytes(), buffer_datatype=single)
+    del array, axis, axes, root, dataset
+    found, bands = read(Source(path))
+    np.testing.assert_array_equal(np.stack(list(found.values())), values)
+    with BandReader(bands, bands[0].grid).open() as reader:
+        np.testing.assert_array_equal(reader.read(Window(50, 30, 100, 90)), values[:, 30:120, 50:150])
+
+
 def test_what_netcdf_cannot_hold(tmp_path, leftovers):
     rotated = Grid(CRS.from_epsg(32630), Affine(30, 5, 5e5, 5, -30, 4e6), 4, 3)
     cells = np.ones((1, 3, 4), np.float32)
