@@ -79,11 +79,10 @@ class BandReader:
         with ExitStack() as stack:
             readers: list[Callable[[], AbstractContextManager[_File]]] = []
             for number, source in enumerate(self._files):
-                opened: Callable[[], AbstractContextManager[_File]] = partial(self._open_file, source)
                 if number < _OPEN_FILES:
-                    file = stack.enter_context(opened())
-                    opened = partial(nullcontext, file)
-                readers.append(opened)
+                    readers.append(partial(_as_it_is, stack.enter_context(self._open_file(source))))
+                else:
+                    readers.append(partial(self._open_file, source))
             yield OpenBands(list(zip(readers, self._files.values())), len(self.bands), self.grid)
 
     @contextmanager
@@ -184,6 +183,10 @@ class _File:
                 first, last = max(top, row), min(top + rows, row + height)
                 start, stop = max(left, column), min(left + columns, column + width)
                 yield Window(start, first, stop - start, last - first), slice(first - row, last - row), slice(start - column, stop - column)
+
+
+def _as_it_is(file: _File) -> AbstractContextManager[_File]:
+    return nullcontext(file)
 
 
 class OpenBands:
