@@ -12,6 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.times import Time
+from sm_toolbox.timeseries.dates import require_dates
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -189,8 +190,7 @@ def temporal_composite(
 
 
 def _plan(stack: Stack, period: str, trailing_days: int, product_days: int) -> list[Period]:
-    if stack.is_static:
-        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD, or leave it out.")
+    require_dates(stack)
     return plan_periods(stack.times, period, trailing_days, product_days)
 
 

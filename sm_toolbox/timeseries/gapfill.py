@@ -6,18 +6,19 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source, Stack
+    from sm_toolbox.raster.bands import Source
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.times import Time
 
@@ -92,9 +93,10 @@ def fill_gaps(
     wanted = read_dates(dates)
     found = stacks(read_bands(sources))
     for stack in found.values():
-        _check_dates(stack)
+        require_dates(stack, 2)
+        require_distinct_starts(stack)
     targets = {name: wanted or stack.times for name, stack in found.items()}
-    series = {name: (_days(stack.times), _days(targets[name])) for name, stack in found.items()}
+    series = {name: tuple(days_since_first(times, stack.times[0]) for times in (stack.times, targets[name])) for name, stack in found.items()}
     regular = {name: _regular(days) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
     weights = _polynomial_weights(int(size), order) if method == "savitzky_golay" else np.empty((0, 0))
     before, after = dict.fromkeys(found, 0), dict.fromkeys(found, 0)
@@ -162,10 +164,6 @@ def read_dates(text: str) -> list[Time]:
     return sorted(found)
 
 
-def _days(times: Sequence[Time]) -> np.ndarray:
-    return np.array([(time.start - datetime(1970, 1, 1)) / _DAY for time in times])
-
-
 def _regular(days: np.ndarray) -> np.ndarray:
     """Return equally spaced times from the first date on, at the median distance of the dates."""
     step = float(np.median(np.diff(days)))
@@ -194,15 +192,3 @@ def _check(method: str, window: float | None, order: int, max_gap: float | None)
         if not 0 <= order < size:
             raise InputError(f"ORDER is {order}, but must be at least 0 and less than WINDOW ({size:g}). 2 or 3 are usual.")
     return size
-
-
-def _check_dates(stack: Stack) -> None:
-    if stack.is_static:
-        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD, or leave it out.")
-    if len(stack.times) < 2:
-        raise InputError(f"{stack.variable} has a single date ({stack.times[0]}); gaps are filled from other dates. Add their layers.")
-    for earlier, later in zip(stack.times, stack.times[1:]):
-        if earlier.start == later.start:
-            raise InputError(
-                f"{stack.variable} has both {earlier} and {later}, which start at the same moment. Leave one of them out, or bring all to one period with 'Composite over time'."
-            )

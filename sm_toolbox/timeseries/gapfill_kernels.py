@@ -160,20 +160,21 @@ def _hermite_slopes(x, y, n, slope):
 
 @njit(**_COMPILE)
 def _hermite(x, y, slope, n, targets, max_gap, out):
+    """On the cubic with given slopes at the values."""
+    _linear(x, y, n, targets, max_gap, out)
     after = 0
     for i in range(targets.size):
-        time = targets[i]
-        while after < n and x[after] < time:
+        if math.isnan(out[i]):
+            continue
+        while x[after] < targets[i]:
             after += 1
-        if after < n and x[after] == time:
-            out[i] = y[after]
-        elif after == 0 or after == n or x[after] - x[after - 1] > max_gap:
-            out[i] = np.nan
-        else:
-            step = x[after] - x[after - 1]
-            u = (time - x[after - 1]) / step
-            rise, left, right = y[after] - y[after - 1], step * slope[after - 1], step * slope[after]
-            out[i] = y[after - 1] + u * (left + u * (3 * rise - 2 * left - right + u * (left + right - 2 * rise)))
+        if x[after] == targets[i]:
+            continue
+        step = x[after] - x[after - 1]
+        u = (targets[i] - x[after - 1]) / step
+        rise, left, right = y[after] - y[after - 1], step * slope[after - 1], step * slope[after]
+        # What the curve is above the line.
+        out[i] += u * (1 - u) * ((1 - u) * (left - rise) - u * (right - rise))
 
 
 @njit(**_COMPILE)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -60,7 +61,7 @@ def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
         Whether each calendar month is a group. Its step is one occurrence of the month, so that several dates of a month are at the same step.
         Without it each date is a step.
     """
-    days = np.array([(time.start - times[0].start).total_seconds() / 86400 for time in times])
+    days = days_since_first(times, times[0])
     months = np.array([time.start.month if by_month else 0 for time in times])
     groups = []
     for month in np.unique(months):
@@ -120,9 +121,8 @@ def temporal_trend(
     if method not in METHODS:
         raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
     stack = single_stack(read_bands(sources), "INPUT")
-    if stack.is_static:
-        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD.")
-    _check_dates(stack.variable, stack.times)
+    require_dates(stack, FEWEST)
+    require_distinct_starts(stack)
     groups = group_dates(stack.times, by_month)
     _report_groups(stack.variable, groups, method, progress)
     found = np.zeros(len(groups), np.int64)
@@ -178,18 +178,6 @@ def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:
 
     below = -np.abs(statistic)
     return 2 * (ndtr(below) if count is None else stdtr(count.astype(np.float64) - 2, below))
-
-
-def _check_dates(variable: str, times: Sequence[Time]) -> None:
-    if len(times) < FEWEST:
-        raise InputError(
-            f"{variable} has {len(times)} date{'s' if len(times) > 1 else ''} ({', '.join(map(str, times))}), but a trend needs at least three. Add the layers of further dates."
-        )
-    for earlier, later in zip(times, times[1:]):
-        if earlier.start == later.start:
-            raise InputError(
-                f"{variable} has both {earlier} and {later}, which start at the same moment. Leave one of them out, or bring all to one period with 'Composite over time'."
-            )
 
 
 def _report_groups(variable: str, groups: Sequence[Group], method: str, progress: Progress) -> None:

@@ -258,7 +258,7 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
     before = leftovers()
     for sources, options, words in [
         ([static], {}, "dem has no dates"),
-        ([one], {}, r"sm has 1 date \(2020-01-01\).*at least three"),
+        ([one], {}, r"sm has a single date \(2020-01-01\).*at least 3"),
         ([two], {}, "sm has 2 dates"),
         ([one, two, other], {}, "INPUT must hold one variable"),
         ([one, two, month], {}, "both 2020-02-01 and 2020-02, which start"),

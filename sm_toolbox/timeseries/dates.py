@@ -1,0 +1,50 @@
+"""What time series ask of the dates of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+
+if TYPE_CHECKING:
+    from sm_toolbox.raster.bands import Stack
+    from sm_toolbox.raster.times import Time
+
+
+def require_dates(stack: Stack, fewest: int = 1) -> None:
+    """Refuse a stack without dates, or with fewer than are needed.
+
+    Raises
+    ------
+    InputError
+    """
+    if stack.is_static:
+        raise InputError(f"{stack.variable} has no dates. Name the bands variable@YYYY-MM-DD, or leave it out.")
+    count = len(stack.times)
+    if count < fewest:
+        raise InputError(
+            f"{stack.variable} has {'a single date' if count == 1 else f'{count} dates'} ({', '.join(map(str, stack.times))}), but at least {fewest} are needed. Add the layers of further dates."
+        )
+
+
+def require_distinct_starts(stack: Stack) -> None:
+    """Refuse a stack with two dates that start at the same moment, such as a month and its first day.
+
+    Raises
+    ------
+    InputError
+    """
+    for earlier, later in zip(stack.times, stack.times[1:]):
+        if earlier.start == later.start:
+            raise InputError(
+                f"{stack.variable} has both {earlier} and {later}, which start at the same moment. Leave one of them out, or bring all to one period with 'Composite over time'."
+            )
+
+
+def days_since_first(times: Sequence[Time], first: Time) -> np.ndarray:
+    """Return the days between a time and others, by their starts."""
+    return np.array([(time.start - first.start) / timedelta(days=1) for time in times])
