@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
+from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, crs_of, from_minus_180, split_column
 from sm_toolbox.raster.times import Time, parse_time, time_in_name
 
 _CF_UNITS = {
@@ -92,19 +94,57 @@ def split_name(name: str) -> tuple[str, Time | None]:
 
 
 def open_raster(source: Source) -> DatasetReader:
-    """Open a raster for reading.
+    """Open a raster for reading, with longitudes from -180° to 180° where it has them from 0° to 360°.
 
     Raises
     ------
     InputError
         Where the file is missing or GDAL cannot read it.
     """
+    dataset = _open(source)
+    crs = crs_of(dataset)
+    column = split_column(crs, dataset.transform, dataset.width) if crs else None
+    if column is None:
+        return dataset
+    with dataset:
+        return rasterio.open(_moved_west(dataset, crs, column))
+
+
+def _open(source: Source) -> DatasetReader:
     try:
         return rasterio.open(source.path)
     except RASTER_ERRORS as error:
         raise InputError(
             f"The raster '{source.label}' ({source.path}) cannot be opened: {error}. Check that the file exists and is a raster that QGIS can show."
         ) from error
+
+
+_GDAL_TYPES = {
+    "uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
+}  # fmt: skip
+
+
+def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
+    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns before it."""
+    width, height = dataset.width, dataset.height
+    parts = [(column, 0, width - column), (0, width - column, column)]
+    bands = []
+    for index, (dtype, nodata, scale, offset) in enumerate(zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1):
+        sources = "".join(
+            f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{index}</SourceBand>'
+            f'<SrcRect xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" xSize="{size}" ySize="{height}"/></SimpleSource>'
+            for start, place, size in parts
+            if size
+        )
+        gap = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
+        bands.append(
+            f'<VRTRasterBand dataType="{_GDAL_TYPES[dtype]}" band="{index}">{gap}<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources}</VRTRasterBand>'
+        )
+    a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
+    return (
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS>'
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}</VRTDataset>"
+    )
 
 
 def read_bands(sources: Iterable[Source]) -> list[Band]:
@@ -130,7 +170,8 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
     """
     bands: list[Band] = []
     for source in (part for given in sources for part in single_rasters(given)):
-        with open_raster(source) as dataset:
+        # As it is stored, since only so it has the descriptions and times of its bands.
+        with _open(source) as dataset:
             grid = Grid.of(dataset, source.label)
             bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
     _refuse_duplicates(bands)

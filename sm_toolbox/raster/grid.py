@@ -41,14 +41,14 @@ class Grid:
 
     @classmethod
     def of(cls, dataset: DatasetReader, name: str) -> Grid:
-        """Return the grid of an open dataset.
+        """Return the grid of an open dataset; longitudes of 0° to 360° become those of -180° to 180°.
 
         Raises
         ------
         InputError
             Where the dataset has no CRS or no usable geotransform.
         """
-        crs = dataset.crs or _crs_of_coordinates(dataset)
+        crs = crs_of(dataset)
         if not crs:
             raise InputError(
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save it with "
@@ -57,7 +57,7 @@ class Grid:
         transform = dataset.transform
         if transform.is_identity or transform.determinant == 0:
             raise InputError(f"The raster '{name}' has no georeference (its cells have no size or place). Georeference it first.")
-        return cls(crs, transform, dataset.width, dataset.height)
+        return cls(crs, from_minus_180(transform, split_column(crs, transform, dataset.width)), dataset.width, dataset.height)
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -108,8 +108,33 @@ class Grid:
         return not self.differences(other)
 
 
-def _crs_of_coordinates(dataset: DatasetReader) -> CRS | None:
-    """Return WGS 84 for NetCDF files whose coordinates are latitudes and longitudes; many say no more than that."""
+def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
+    """Return the column from which on a raster with longitudes of 0° to 360° lies west of Greenwich; None where it has no such longitudes.
+
+    A raster all of which lies beyond 180° is 0. One that goes around the globe is split; one that crosses 180° without going around stays as it is.
+    """
+    if not crs.is_geographic or transform.b or transform.d or transform.a <= 0:
+        return None
+    west, east = transform.c, transform.c + width * transform.a
+    tolerance = 0.01 * transform.a
+    if east <= 180 + tolerance or west < -180 + tolerance:
+        return None
+    column = max(0, math.ceil((180 - west) / transform.a - 0.5 - 0.01))
+    around = abs(width * transform.a - 360) <= tolerance
+    return column if around or column == 0 else None
+
+
+def from_minus_180(transform: Affine, column: int | None) -> Affine:
+    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°, before the others."""
+    if column is None:
+        return transform
+    return Affine(transform.a, 0, transform.c + column * transform.a - 360, 0, transform.e, transform.f)
+
+
+def crs_of(dataset: DatasetReader) -> CRS | None:
+    """Return the CRS of a dataset, WGS 84 for NetCDF files whose coordinates are latitudes and longitudes: many say no more than that."""
+    if dataset.crs:
+        return dataset.crs
     units = {value for key, value in dataset.tags().items() if key.endswith("#units")} if dataset.driver == "netCDF" else set()
     return CRS.from_epsg(4326) if {"degrees_north", "degrees_east"} <= units else None
 

@@ -5,9 +5,12 @@ from datetime import datetime
 import numpy as np
 import pytest
 import rasterio
+from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Source, _cf_time, read_bands, single_stack, stacks
+from sm_toolbox.raster.bands import Source, _cf_time, overview, read_bands, single_stack, stacks
+from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time, parse_time
 
 CELLS = np.ones((4, 5))
@@ -133,3 +136,30 @@ def test_nearest_agrees_with_looking_at_all_bands(write_raster):
 def test_a_product_of_two_variables_is_refused(write_raster):
     with pytest.raises(InputError, match="PRODUCT must hold one variable.*a, b"):
         single_stack(read_bands([write_raster("a.tif", np.ones((2, 4, 5)), ["b", "a"])]), "PRODUCT")
+
+
+@pytest.mark.parametrize(
+    ("west", "width", "expected"),
+    [(0.0, 36, -180.0), (-5.0, 36, -185.0), (200.0, 10, -160.0), (150.0, 10, 150.0), (-180.0, 36, -180.0), (10.0, 5, 10.0)],
+)
+def test_longitudes_from_0_to_360(write_raster, west, width, expected):
+    """ERA5's way to count; what lies beyond 180° is found west of Greenwich."""
+    columns = np.arange(width)
+    values = np.array([columns, columns + 100], np.int16).repeat(4, axis=0).reshape(2, 4, width)
+    source = write_raster(
+        "era.tif", values, ["t@2018-06-01", "t@2018-06-02"], crs="EPSG:4326", transform=from_origin(west, 20, 10, 10), dtype="int16", nodata=3
+    )
+    bands = read_bands([source])
+    grid = bands[0].grid
+    assert [band.name for band in bands] == ["t@2018-06-01", "t@2018-06-02"]
+    with BandReader(bands, grid).open() as reader:
+        found = reader.read(Window(0, 0, width, 4))[:, 0]
+    assert grid.transform.c == expected
+    # Every value is where it was, but for full circles.
+    for column in range(width):
+        longitude = grid.transform.c + 10 * (column + 0.5)
+        stored = round((longitude - west) % 360 / 10 - 0.5)
+        assert found[1, column] == stored + 100
+        assert found[0, column] == stored or stored == 3
+    assert np.isnan(found[0]).sum() == 1
+    assert np.nanmax(overview(bands[1])) == width + 99
