@@ -45,9 +45,9 @@ def raster_sources(algorithm, parameters, key, context):
     if not asked:
         return []
     items = asked if isinstance(asked, (list, tuple)) else [asked]
-    if len(items) > 1 and any(map(_is_container, items)):
+    if len(items) > 1 and any(map(_is_netcdf, items)):
         return [source for item in items for source in raster_sources(algorithm, {key: item}, key, context)]
-    if _is_container(items[0]):
+    if _is_netcdf(items[0]):
         return [Source(items[0])]
     layers = algorithm.parameterAsLayerList(parameters, key, context)
     if len(layers) < len(items):
@@ -56,13 +56,12 @@ def raster_sources(algorithm, parameters, key, context):
     return [source_of(layer, key) for layer in layers]
 
 
-def _is_container(item) -> bool:
-    """Say whether an item is a NetCDF file of several variables, which is no raster layer for QGIS."""
-    from sm_toolbox.raster.bands import Source, single_rasters
+def _is_netcdf(item) -> bool:
+    """Say whether an item is a path of a NetCDF file.
 
-    if not isinstance(item, str) or not item.lower().endswith(".nc") or not os.path.isfile(item):
-        return False
-    return single_rasters(Source(item)) != [Source(item)]
+    QGIS takes it for a mesh or a table, depending on its version, and cannot show one of several variables at all.
+    """
+    return isinstance(item, str) and item.lower().endswith(".nc") and os.path.isfile(item)
 
 
 def lost_layers(algorithm, parameters, context) -> list[str]:
