@@ -22,6 +22,8 @@ ALGORITHMS = (
     "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",
+    "merging.tcmerge",
+    "merging.triplecollocation",
     "stations.samplepredictors",
     "modelling.trainmodel",
     "modelling.predictraster",

@@ -17,6 +17,8 @@ RESOLVED, TOO_FEW, NOT_CORRELATED, NEGATIVE_VARIANCE, IMPOSSIBLE_CORRELATION = r
 
 # An error variance below this share of the variance is the rounding of single precision: one product is a copy of another.
 _ROUNDING = 1e-9
+# Resampled series that limits need.
+_FEWEST_DRAWN = 20
 # Autocorrelation that the rule for the length of blocks is still made for.
 _MOST_MEMORY = 0.97
 
@@ -88,7 +90,7 @@ def _screen(q, n, p_values, pairs, declared, limits):
 
 @njit(**_COMPILE)
 def _estimate(q, triplets, quadruplets, pairs, declared, reference, work, values):
-    signal, error, scaled, weights, shared = work
+    signal, error, _, _, shared = work
     products = len(signal)
     _signal_variances(q, triplets, signal)
     for i in range(products):
@@ -118,7 +120,7 @@ def _derive(q, pairs, declared, reference, work, values):
         values[i] = own
         values[products + i] = sensitivity * own
         values[2 * products + i] = math.sqrt(min(signal[i] / q[i, i], 1.0))
-        values[3 * products + i] = 10 * math.log10(signal[i] / error[i]) if error[i] > 0 else np.inf
+        values[3 * products + i] = 10 * math.log10(signal[i] / error[i])
         values[4 * products + i] = sensitivity
     _scaled_covariances(values[products : 2 * products], pairs, declared, shared, scaled)
     merged = least_squares_weights(scaled, (1 << products) - 1, weights)
@@ -205,7 +207,7 @@ def least_squares_weights(covariances, present, weights):
 
     Notes
     -----
-    w = C⁻¹1 / 1ᵀC⁻¹1 (Yilmaz et al. 2012, doi 10.1029/2011WR011682, Eq. 9–11 for three products with independent errors). A product whose
+    w = C⁻¹1 / 1ᵀC⁻¹1 (Yilmaz et al. 2012, doi 10.1029/2011WR011682, for three products with independent errors). A product whose
     weight would be negative, as happens where its errors follow those of a better one, is left out: taken off, it would add its own errors.
     """
     products = weights.size
@@ -252,7 +254,7 @@ def _solve_for_ones(covariances, present, system, solution):
 
 
 @njit(**_COMPILE)
-def bootstrap(block, cells, seeds, triplets, quadruplets, pairs, declared, reference, lost, replicates, tail, estimates, out):
+def bootstrap(block, cells, seeds, triplets, quadruplets, pairs, declared, reference, lost, replicates, widths, estimates, out):
     """Find confidence limits of the estimates of some cells by drawing blocks of their samples with replacement.
 
     Parameters
@@ -268,8 +270,8 @@ def bootstrap(block, cells, seeds, triplets, quadruplets, pairs, declared, refer
     lost : ndarray of float64 (cells,)
         Degrees of freedom that means have taken from the samples.
     replicates : int
-    tail : float
-        Probability beyond each limit.
+    widths : ndarray of float64 (n,)
+        Standard deviations from the middle to each limit, by the number of blocks that a series is made of.
     estimates : ndarray of float32 (estimates, cells)
         As `fill_estimates` gave them.
     out : ndarray of float32 (2, estimates, cells)
@@ -281,9 +283,10 @@ def bootstrap(block, cells, seeds, triplets, quadruplets, pairs, declared, refer
     drawn = np.empty((number, replicates))
     for cell in cells:
         n = _copy_samples(block, cell, series)
-        drawn_count = _resample(series[:, :n], lost[cell], seeds[cell], triplets, quadruplets, pairs, declared, reference, drawn)
+        found, blocks = _resample(series[:, :n], lost[cell], seeds[cell], triplets, quadruplets, pairs, declared, reference, drawn)
+        width = widths[min(blocks, widths.size - 1)]
         for k in range(number):
-            out[0, k, cell], out[1, k, cell] = _limits(drawn[k, :drawn_count], np.float64(estimates[k, cell]), tail)
+            out[0, k, cell], out[1, k, cell] = _limits(drawn[k, :found], np.float64(estimates[k, cell]), width)
 
 
 @njit(**_COMPILE)
@@ -304,7 +307,7 @@ def _copy_samples(block, cell, series):
 
 @njit(**_COMPILE)
 def _resample(series, lost, seed, triplets, quadruplets, pairs, declared, reference, drawn):
-    """Fill the estimates of resampled series and return how many could be estimated.
+    """Fill the estimates of resampled series; return how many could be estimated, and of how many blocks a series is made.
 
     Notes
     -----
@@ -343,7 +346,7 @@ def _resample(series, lost, seed, triplets, quadruplets, pairs, declared, refere
         if _estimate_resampled(q, triplets, quadruplets, pairs, declared, reference, work, values):
             drawn[:, found] = values
             found += 1
-    return found
+    return found, -(-n // length)
 
 
 @njit(**_COMPILE)
@@ -385,7 +388,7 @@ def _estimate_resampled(q, triplets, quadruplets, pairs, declared, reference, wo
 
     Left out, they would be missing from the very tail that is looked for.
     """
-    signal, error, scaled, weights, shared = work
+    signal, error, _, _, shared = work
     for k in range(len(pairs)):
         if not declared[k] and not q[pairs[k, 0], pairs[k, 1]] > 0:
             return False
@@ -398,7 +401,13 @@ def _estimate_resampled(q, triplets, quadruplets, pairs, declared, reference, wo
         for k in range(len(pairs)):
             if declared[k]:
                 shared[k] = min(max(shared[k], -0.999), 0.999)
-    return _derive(q, pairs, declared, reference, work, values) == RESOLVED
+    if _derive(q, pairs, declared, reference, work, values) != RESOLVED:
+        return False
+    for i in range(signal.size):
+        if error[i] <= _ROUNDING * q[i, i]:
+            values[i] = values[signal.size + i] = 0.0
+            values[3 * signal.size + i] = np.inf
+    return True
 
 
 @njit(**_COMPILE)
@@ -420,24 +429,25 @@ def block_length(series, q, triplets):
         if not min(signal[i], signal[a], signal[b]) > 0:
             continue
         per_a, per_b = math.sqrt(signal[i] / signal[a]), math.sqrt(signal[i] / signal[b])
-        memory = max(memory, _lag1(series[i], series[a], series[b], per_a, per_b, 1.0))
-        memory = max(memory, _lag1(series[i], series[a], series[b], per_a, per_b, 0.0))
+        memory = max(memory, _lag1(series[i], series[a], series[b], 1.0, per_a, 1.0, per_b))
+        memory = max(memory, _lag1(series[i], series[a], series[b], 1.0, per_a, 0.0, per_b))
+        memory = max(memory, _lag1(series[i], series[a], series[b], 0.0, per_a, 0.0, per_b))
     memory = min(memory, _MOST_MEMORY)
     length = math.ceil((math.sqrt(6.0) * memory / (1 - memory * memory)) ** (2 / 3) * n ** (1 / 3))
     return max(1, min(length, n // 4))
 
 
 @njit(**_COMPILE)
-def _lag1(x, a, b, per_a, per_b, own):
-    """Return the lag-1 autocorrelation of (x − per_a a)(own x − per_b b)."""
+def _lag1(x, a, b, first, per_a, second, per_b):
+    """Return the lag-1 autocorrelation of (first x − per_a a)(second x − per_b b)."""
     n = x.size
     mean = 0.0
     for t in range(n):
-        mean += (x[t] - per_a * a[t]) * (own * x[t] - per_b * b[t])
+        mean += (first * x[t] - per_a * a[t]) * (second * x[t] - per_b * b[t])
     mean /= n
     before = power = product = 0.0
     for t in range(n):
-        value = (x[t] - per_a * a[t]) * (own * x[t] - per_b * b[t]) - mean
+        value = (first * x[t] - per_a * a[t]) * (second * x[t] - per_b * b[t]) - mean
         power += value * value
         product += value * before
         before = value
@@ -445,12 +455,44 @@ def _lag1(x, a, b, per_a, per_b, own):
 
 
 @njit(**_COMPILE)
-def _limits(drawn, estimate, tail):
-    """Return the low and the high limit."""
-    if drawn.size < 20:
+def _limits(drawn, estimate, width):
+    """Return the low and the high limit.
+
+    Notes
+    -----
+    Bias-corrected percentiles (Efron 1987, doi 10.1080/01621459.1987.10478410, without acceleration), at the distances of Student's instead of the
+    normal distribution: few blocks tell little about their own spread.
+    """
+    if drawn.size < _FEWEST_DRAWN or not math.isfinite(estimate):
         return np.float32(np.nan), np.float32(np.nan)
     ordered = np.sort(drawn)
-    return np.float32(_quantile(ordered, tail)), np.float32(_quantile(ordered, 1 - tail))
+    # Estimates come in single precision; what equals them so counts half on either side.
+    rounding = 1e-6 * abs(estimate)
+    below = 0.0
+    for value in ordered:
+        below += 1.0 if value < estimate - rounding else (0.5 if value <= estimate + rounding else 0.0)
+    share = min(max(below / ordered.size, 1 / ordered.size), 1 - 1 / ordered.size)
+    shift = 2 * _normal_quantile(share)
+    low, high = _quantile(ordered, _normal(shift - width)), _quantile(ordered, _normal(shift + width))
+    # What may be infinite, the ratio of signal to an error that may be nothing, has no limit.
+    return np.float32(low if math.isfinite(low) else np.nan), np.float32(high if math.isfinite(high) else np.nan)
+
+
+@njit(**_COMPILE)
+def _normal(z):
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+@njit(**_COMPILE)
+def _normal_quantile(p):
+    """Return the quantile of the standard normal distribution, by Newton's method: on either side of 0 the distribution is convex or concave, so that it converges."""
+    z = 0.0
+    for _ in range(30):
+        step = (p - _normal(z)) * math.sqrt(2 * math.pi) * math.exp(z * z / 2)
+        z += step
+        if abs(step) < 1e-10:
+            break
+    return z
 
 
 @njit(**_COMPILE)

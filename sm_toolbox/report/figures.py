@@ -107,10 +107,10 @@ def series(times: np.ndarray, observed: np.ndarray, predicted: np.ndarray, title
     return figure
 
 
-def maps(images: Sequence[tuple[str, np.ndarray]], label: str, cmap: str = "YlGnBu") -> Figure:
-    """Draw rasters (rows, cols) beside one another in one colour scale; NaN stays white."""
+def maps(images: Sequence[tuple[str, np.ndarray]], label: str, cmap: str = "YlGnBu", limits: tuple[float, float] | None = None) -> Figure:
+    """Draw rasters (rows, cols) beside one another in one colour scale, by default over all but the outermost values; NaN stays white."""
     values = np.concatenate([image[np.isfinite(image)] for _, image in images])
-    low, high = np.percentile(values, [1, 99]) if len(values) else (0, 1)
+    low, high = limits or (np.percentile(values, [1, 99]) if len(values) else (0, 1))
     figure = Figure(figsize=(4.6 * len(images) + 0.8, 4.4), constrained_layout=True)
     drawn = None
     all_axes = figure.subplots(1, len(images), squeeze=False)[0]
@@ -119,4 +119,20 @@ def maps(images: Sequence[tuple[str, np.ndarray]], label: str, cmap: str = "YlGn
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
     figure.colorbar(drawn, ax=list(all_axes), label=label, shrink=0.85)
+    return figure
+
+
+def classes(image: np.ndarray, names: Sequence[str]) -> Figure:
+    """Draw a raster (rows, cols) of whole numbers from 0, each in a colour of its own; NaN stays white."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    colors = [BLUE, "#c8d0d3", ORANGE, "#8c2d2d", "#5b3f8c"]
+    figure = Figure(figsize=(6.4, 4.4), constrained_layout=True)
+    axes = figure.add_subplot()
+    axes.imshow(image, vmin=-0.5, vmax=len(names) - 0.5, cmap=ListedColormap(colors[: len(names)]), interpolation="nearest")
+    axes.set_axis_off()
+    axes.legend(
+        handles=[Patch(color=color, label=name) for color, name in zip(colors, names)], loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8
+    )
     return figure

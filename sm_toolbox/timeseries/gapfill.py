@@ -59,7 +59,8 @@ def fill_gaps(
     method : {'moving_average', 'linear', 'spline', 'savitzky_golay'}
         The mean of the values within `window` days around the date; the line between the values on both sides; the piecewise cubic that keeps the
         shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021); the polynomial fitted within a moving window of equal steps (Savitzky &
-        Golay 1964, doi 10.1021/ac60214a047), gaps bridged by lines first. All but the first need a value on both sides of a gap.
+        Golay 1964, doi 10.1021/ac60214a047), gaps bridged by lines first. All but the first need a value on both sides of a gap, and Savitzky–Golay as
+        many steps from a cell's first to its last value as its window has.
     window : float, optional
         Days for the moving average (3: the day before, the day, the day after); for Savitzky–Golay an odd number of steps (7), where a step is the median
         distance of the dates.
@@ -97,7 +98,9 @@ def fill_gaps(
         require_distinct_starts(stack)
     targets = {name: wanted or stack.times for name, stack in found.items()}
     series = {name: tuple(days_since_first(times, stack.times[0]) for times in (stack.times, targets[name])) for name, stack in found.items()}
-    regular = {name: _regular(days) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
+    for name, (days, times) in series.items():
+        _check_reach(name, found[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
+    regular = {name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
     weights = _polynomial_weights(int(size), order) if method == "savitzky_golay" else np.empty((0, 0))
     before, after = dict.fromkeys(found, 0), dict.fromkeys(found, 0)
     lock = threading.Lock()
@@ -110,16 +113,16 @@ def fill_gaps(
             part = out[start : start + len(times)]
             start += len(times)
             limit = np.inf if max_gap is None else max_gap
-            valid = fill(blocks[name], days, times, METHODS.index(method), size / 2, limit, regular[name], weights, part)
+            valid, filled = fill(blocks[name], days, times, METHODS.index(method), size / 2, limit, regular[name], weights, part)
             with lock:
                 before[name] += valid
-                after[name] += np.count_nonzero(~np.isnan(part))
+                after[name] += filled
         return out
 
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
     inputs = {name: stack.bands for name, stack in found.items()}
     grid = next(iter(found.values())).bands[0].grid
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8, memory=memory, progress=progress)
+    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, memory=memory, progress=progress)
     cells = grid.width * grid.height
     missing = {}
     for name, stack in found.items():
@@ -142,8 +145,8 @@ def read_dates(text: str) -> list[Time]:
     from sm_toolbox.raster.times import Time, parse_time
 
     found: list[Time] = []
-    for part in filter(None, re.split(r"[,;\s]+", text)):
-        pieces = part.split("/")
+    for part in filter(None, map(str.strip, re.split(r"[,;\n]", text))):
+        pieces = [piece.strip() for piece in part.split("/")]
         ends = [parse_time(piece) for piece in pieces[:2]]
         if len(pieces) == 1 and ends[0] is not None:
             found.append(ends[0])
@@ -164,10 +167,29 @@ def read_dates(text: str) -> list[Time]:
     return sorted(found)
 
 
-def _regular(days: np.ndarray) -> np.ndarray:
+def _check_reach(variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress) -> None:
+    """Say how many of the dates asked for no value can reach, and refuse where these are all."""
+    outside = np.count_nonzero((targets < days[0] - reach) | (targets > days[-1] + reach))
+    if outside == len(targets):
+        raise InputError(
+            f"DATES: none lies within the dates of {variable}, {dates[0]} to {dates[-1]}. Ask for dates between them, or leave {variable} out."
+        )
+    if outside:
+        progress.warning(f"{outside} of {len(targets)} DATES lie outside the dates of {variable}, {dates[0]} to {dates[-1]}, and have no values.")
+
+
+def _regular(days: np.ndarray, variable: str) -> np.ndarray:
     """Return equally spaced times from the first date on, at the median distance of the dates."""
     step = float(np.median(np.diff(days)))
-    return days[0] + step * np.arange(int(np.ceil((days[-1] - days[0]) / step - 1e-6)) + 1)
+    count = int(np.ceil((days[-1] - days[0]) / step - 1e-6)) + 1
+    if count > _MOST_DATES:
+        raise InputError(
+            f"Half of the dates of {variable} are no more than {step:.2g} days apart, which makes {count:,} equal steps for savitzky_golay; at most {_MOST_DATES:,} are taken. Bring the dates to one period with 'Composite over time' first, or choose another METHOD."
+        )
+    regular = days[0] + step * np.arange(count)
+    # Steps that are dates but for rounding become them: next to the first or the last value a step would else count as outside.
+    nearest = days[np.searchsorted((days[1:] + days[:-1]) / 2, regular)]
+    return np.where(np.abs(nearest - regular) < 1e-6, nearest, regular)
 
 
 def _polynomial_weights(window: int, order: int) -> np.ndarray:

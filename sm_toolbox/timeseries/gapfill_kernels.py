@@ -1,19 +1,23 @@
-"""The compiled loops behind gap filling: one cell's series at a time, taken out of the block a few columns at once.
+"""The compiled loops behind gap filling: date after date, some columns of a row at a time.
 
-A block lies date after date; the values of one cell are far apart. Columns side by side are copied into a small array in which each
-cell's series is contiguous, filled there, and copied back, so that memory is read and written in whole lines.
+The values of one cell lie far apart in a block, those of neighbouring columns side by side. So time is walked through once for all columns together,
+every loop over columns becomes vector instructions, and what is remembered on the way fits into the processor's cache.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numba import njit
 
 MOVING_AVERAGE, LINEAR, SPLINE, SAVITZKY_GOLAY = range(4)
+# Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
-_COLUMNS = 32
+# Columns walked through together: many, since every call costs the same however long the row; fewer with many dates, to stay within the cache.
+_COLUMNS, _VALUES = 256, 2**17
+# Days; times that are meant to be equally far apart differ by less, by rounding.
+_SAME = 1e-6
+# The place of a value in what `_look_ahead` and `_pass` remember: time and value of the nearest date, of the one beyond it.
+_X, _Y, _X2, _Y2 = range(4)
 
 
 @njit(**_COMPILE)
@@ -43,186 +47,212 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
 
     Returns
     -------
-    int
-        Valid values in the block.
+    before, after : int
+        Valid values in the block and in `out`.
     """
-    dates, rows, columns = block.shape
-    count = targets.size
-    series, filled = np.empty((_COLUMNS, dates)), np.empty((_COLUMNS, count))
-    x, y, slope = np.empty(dates), np.empty(dates), np.empty(dates)
-    curve, smooth = np.empty(regular.size), np.empty(regular.size)
-    before = 0
+    _, rows, columns = block.shape
+    limit, twice = max_gap + _SAME, method == SPLINE
+    length = max(targets.size, regular.size)
+    width = min(_COLUMNS, columns, max(16, _VALUES // length))
+    ahead, behind = np.empty((length, 4 if twice else 2, width)), np.empty((4 if twice else 2, width))
+    bridged, smooth = np.empty((regular.size, width)), np.empty((regular.size, width))
+    before = after = 0
     for row in range(rows):
-        for first in range(0, columns, _COLUMNS):
-            width = min(_COLUMNS, columns - first)
-            for i in range(dates):
-                for j in range(width):
-                    series[j, i] = block[i, row, first + j]
-            for j in range(width):
-                n = 0
-                for i in range(dates):
-                    if not math.isnan(series[j, i]):
-                        x[n], y[n] = days[i], series[j, i]
-                        n += 1
-                before += n
+        for start in range(0, columns, width):
+            stop = min(start + width, columns)
+            if method == SAVITZKY_GOLAY:
+                _bridge(block, row, start, stop, days, regular, ahead, behind, bridged)
+                _smooth(bridged, stop - start, weights, smooth)
+            _look_ahead(block, row, start, stop, days, targets, twice, ahead)
+            _forget(behind, -np.inf)
+            passed = first = last = 0
+            for k in range(targets.size):
+                time, found = targets[k], out[k, row, start:stop]
+                while passed < days.size and days[passed] <= time:
+                    _pass(block[passed, row, start:stop], days[passed], behind, twice)
+                    before += _count(block[passed, row, start:stop])
+                    passed += 1
                 if method == MOVING_AVERAGE:
-                    _moving_average(x, y, n, targets, half_window, max_gap, filled[j])
-                elif n == 0:
-                    filled[j, :] = np.nan
-                elif method == LINEAR:
-                    _linear(x, y, n, targets, max_gap, filled[j])
+                    while last < days.size and days[last] <= time + half_window + _SAME:
+                        last += 1
+                    while first < last and days[first] < time - half_window - _SAME:
+                        first += 1
+                    _average(block[first:last], row, start, behind, ahead[k], limit, found)
                 elif method == SPLINE:
-                    _hermite_slopes(x, y, n, slope)
-                    _hermite(x, y, slope, n, targets, max_gap, filled[j])
+                    _cubic(time, behind, ahead[k], limit, found)
                 else:
-                    _savitzky_golay(x, y, n, targets, max_gap, regular, weights, curve, smooth, filled[j])
-            for i in range(count):
-                for j in range(width):
-                    out[i, row, first + j] = filled[j, i]
-    return before
+                    _line(time, behind, ahead[k], limit, found)
+                if method == SAVITZKY_GOLAY:
+                    _take_smooth(time, regular, smooth, behind, found)
+                after += _count(found)
+            for i in range(passed, days.size):
+                before += _count(block[i, row, start:stop])
+    return before, after
 
 
 @njit(**_COMPILE)
-def _moving_average(x, y, n, targets, half_window, max_gap, out):
+def _forget(memory, time):
+    memory[_X::2] = time
+    memory[_Y::2] = np.nan
+
+
+@njit(**_COMPILE)
+def _pass(values, day, memory, twice):
+    """Remember the values of a date, where there are any, as the nearest; where twice is asked, what was the nearest as the one beyond."""
+    # Loops over few arrays: the more there are, the more pairs must be known to be apart before vector instructions can be used.
+    if twice:
+        _keep(values, memory[_X], memory[_X2])
+        _keep(values, memory[_Y], memory[_Y2])
+    x, y = memory[_X], memory[_Y]
+    for j in range(values.size):
+        x[j] = day if values[j] == values[j] else x[j]
+    for j in range(values.size):
+        y[j] = values[j] if values[j] == values[j] else y[j]
+
+
+@njit(**_COMPILE)
+def _keep(values, near, far):
+    for j in range(values.size):
+        far[j] = near[j] if values[j] == values[j] else far[j]
+
+
+@njit(**_COMPILE)
+def _count(values):
+    count = 0
+    for j in range(values.size):
+        count += values[j] == values[j]
+    return count
+
+
+@njit(**_COMPILE)
+def _look_ahead(block, row, start, stop, days, targets, twice, ahead):
+    """Find for each target what comes at or after it."""
+    i = days.size - 1
+    for k in range(targets.size - 1, -1, -1):
+        if k == targets.size - 1:
+            _forget(ahead[k], np.inf)
+        else:
+            ahead[k] = ahead[k + 1]
+        while i >= 0 and days[i] >= targets[k]:
+            _pass(block[i, row, start:stop], days[i], ahead[k], twice)
+            i -= 1
+
+
+@njit(**_COMPILE)
+def _average(window, row, start, behind, ahead, limit, out):
     """The mean of the values within the window; a value that is there stays."""
-    # Times that are meant to be half a window apart must not fall out of it by rounding.
-    reach = half_window + 1e-6
-    first = after = last = 0
-    total = 0.0
-    for i in range(targets.size):
-        time = targets[i]
-        while last < n and x[last] <= time + reach:
-            total += y[last]
-            last += 1
-        while first < last and x[first] < time - reach:
-            total -= y[first]
-            first += 1
-        if first == last:
-            # Nothing is carried along that rounding has left.
-            total = 0.0
-        while after < n and x[after] < time:
-            after += 1
-        if after < n and x[after] == time:
-            out[i] = y[after]
-        elif first == last or (0 < after < n and x[after] - x[after - 1] > max_gap):
-            out[i] = np.nan
-        else:
-            out[i] = total / (last - first)
+    total, count = np.zeros(out.size), np.zeros(out.size)
+    for i in range(window.shape[0]):
+        values = window[i, row, start : start + out.size]
+        for j in range(out.size):
+            known = values[j] == values[j]
+            total[j] += values[j] if known else 0.0
+            count[j] += 1.0 if known else 0.0
+    x0, y0, x1 = behind[_X], behind[_Y], ahead[_X]
+    for j in range(out.size):
+        gap = x1[j] - x0[j]
+        # Before the first and after the last value there are no two sides.
+        mean = np.nan if limit < gap < np.inf else total[j] / count[j]
+        out[j] = y0[j] if gap == 0 else mean
 
 
 @njit(**_COMPILE)
-def _linear(x, y, n, targets, max_gap, out):
+def _line(time, behind, ahead, limit, out):
     """On the line between the values on both sides; none beyond the first and the last."""
-    after = 0
-    for i in range(targets.size):
-        time = targets[i]
-        while after < n and x[after] < time:
-            after += 1
-        if after < n and x[after] == time:
-            out[i] = y[after]
-        elif after == 0 or after == n or x[after] - x[after - 1] > max_gap:
-            out[i] = np.nan
-        else:
-            part = (time - x[after - 1]) / (x[after] - x[after - 1])
-            out[i] = y[after - 1] + part * (y[after] - y[after - 1])
+    x0, y0, x1, y1 = behind[_X], behind[_Y], ahead[_X], ahead[_Y]
+    for j in range(out.size):
+        gap = x1[j] - x0[j]
+        value = y0[j] + (time - x0[j]) / gap * (y1[j] - y0[j])
+        out[j] = y0[j] if gap == 0 else (np.nan if gap > limit else value)
 
 
 @njit(**_COMPILE)
-def _end_slope(near, far, step, next_step):
-    """The slope at an end from the two slopes beside it, such that the curve neither overshoots nor turns."""
-    slope = ((2 * step + next_step) * near - step * far) / (step + next_step)
-    if slope * near <= 0:
-        return 0.0
-    if near * far <= 0 and abs(slope) > 3 * abs(near):
-        return 3 * near
-    return slope
-
-
-@njit(**_COMPILE)
-def _hermite_slopes(x, y, n, slope):
-    """Slopes of the cubic that keeps the shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021)."""
-    if n < 3:
-        slope[0] = slope[max(n - 1, 0)] = (y[1] - y[0]) / (x[1] - x[0]) if n == 2 else 0.0
-        return
-    for i in range(1, n - 1):
-        step, next_step = x[i] - x[i - 1], x[i + 1] - x[i]
-        before, behind = (y[i] - y[i - 1]) / step, (y[i + 1] - y[i]) / next_step
-        if before * behind <= 0:
-            slope[i] = 0.0
-        else:
-            a, b = 2 * next_step + step, next_step + 2 * step
-            slope[i] = (a + b) / (a / before + b / behind)
-    slope[0] = _end_slope((y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1]), x[1] - x[0], x[2] - x[1])
-    slope[n - 1] = _end_slope(
-        (y[n - 1] - y[n - 2]) / (x[n - 1] - x[n - 2]), (y[n - 2] - y[n - 3]) / (x[n - 2] - x[n - 3]), x[n - 1] - x[n - 2], x[n - 2] - x[n - 3]
-    )
-
-
-@njit(**_COMPILE)
-def _hermite(x, y, slope, n, targets, max_gap, out):
-    """On the cubic with given slopes at the values."""
-    _linear(x, y, n, targets, max_gap, out)
-    after = 0
-    for i in range(targets.size):
-        if math.isnan(out[i]):
-            continue
-        while x[after] < targets[i]:
-            after += 1
-        if x[after] == targets[i]:
-            continue
-        step = x[after] - x[after - 1]
-        u = (targets[i] - x[after - 1]) / step
-        rise, left, right = y[after] - y[after - 1], step * slope[after - 1], step * slope[after]
+def _cubic(time, behind, ahead, limit, out):
+    """On the cubic that keeps the shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021)."""
+    x0, y0, before_x, before_y = behind[_X], behind[_Y], behind[_X2], behind[_Y2]
+    x1, y1, after_x, after_y = ahead[_X], ahead[_Y], ahead[_X2], ahead[_Y2]
+    for j in range(out.size):
+        gap = x1[j] - x0[j]
+        per_gap = 1 / gap
+        rise = (y1[j] - y0[j]) * per_gap
+        step_before, step_after = x0[j] - before_x[j], after_x[j] - x1[j]
+        rise_before, rise_after = (y0[j] - before_y[j]) / step_before, (after_y[j] - y1[j]) / step_after
+        left = _slope(rise_before, rise, rise_after, step_before, gap, step_after)
+        right = _slope(rise_after, rise, rise_before, step_after, gap, step_before)
+        u = (time - x0[j]) * per_gap
         # What the curve is above the line.
-        out[i] += u * (1 - u) * ((1 - u) * (left - rise) - u * (right - rise))
+        value = y0[j] + gap * u * (rise + (1 - u) * ((1 - u) * (left - rise) - u * (right - rise)))
+        out[j] = y0[j] if gap == 0 else (np.nan if gap > limit else value)
 
 
 @njit(**_COMPILE)
-def _savitzky_golay(x, y, n, targets, max_gap, regular, weights, curve, smooth, out):
-    """Gaps bridged by lines, on regular steps smoothed by polynomials in a moving window; only what was a gap is taken from the result."""
-    window = weights.shape[0]
+def _slope(outer, inner, opposite, outer_step, step, opposite_step):
+    """The slope at one end of a gap, from the rise outside of it, within it, and beyond its other end; NaN stands for none."""
+    a, b = 2 * step + outer_step, step + 2 * outer_step
+    mean = (a + b) * (outer * inner) / (a * inner + b * outer) if outer * inner > 0 else 0.0
+    # At the end of the series: such that the curve neither overshoots nor turns.
+    end = ((2 * step + opposite_step) * inner - step * opposite) / (step + opposite_step)
+    bounded = 3 * inner if inner * opposite <= 0 and abs(end) > 3 * abs(inner) else end
+    single = bounded if end * inner > 0 else 0.0
+    return mean if outer == outer else (single if opposite == opposite else inner)
+
+
+@njit(**_COMPILE)
+def _bridge(block, row, start, stop, days, regular, ahead, behind, bridged):
+    """Draw lines through all gaps, at equal steps; NaN before the first and after the last value."""
+    _look_ahead(block, row, start, stop, days, regular, False, ahead)
+    _forget(behind, -np.inf)
+    passed = 0
+    for k in range(regular.size):
+        while passed < days.size and days[passed] <= regular[k]:
+            _pass(block[passed, row, start:stop], days[passed], behind, False)
+            passed += 1
+        _line(regular[k], behind, ahead[k], np.inf, bridged[k, : stop - start])
+
+
+@njit(**_COMPILE)
+def _smooth(bridged, columns, weights, smooth):
+    """Take the middle of the polynomial in each window, and near the ends of a series the sides of the first and the last."""
+    steps, window = bridged.shape[0], weights.shape[0]
     half = window // 2
-    # The steps between the first and the last value.
-    low, high = 0, regular.size
-    while low < high and regular[low] < x[0] - 1e-6:
-        low += 1
-    while high > low and regular[high - 1] > x[n - 1] + 1e-6:
-        high -= 1
-    steps = high - low
-    _linear(x, y, n, targets, max_gap, out)
-    if steps < window:
-        # Too short to be smoothed: only the values that are there.
-        for i in range(targets.size):
-            if not _is_at(x, n, targets[i]):
-                out[i] = np.nan
-        return
-    after = 0
-    for k in range(steps):
-        time = min(max(regular[low + k], x[0]), x[n - 1])
-        while after < n - 1 and x[after] < time:
-            after += 1
-        if x[after] == time or after == 0:
-            curve[k] = y[after]
-        else:
-            part = (time - x[after - 1]) / (x[after] - x[after - 1])
-            curve[k] = y[after - 1] + part * (y[after] - y[after - 1])
-    for k in range(steps):
-        # Near the ends the first or the last window is evaluated off its middle.
-        start = min(max(k - half, 0), steps - window)
-        total = 0.0
-        for j in range(window):
-            total += weights[k - start, j] * curve[start + j]
-        smooth[k] = total
-    spacing = regular[1] - regular[0]
-    for i in range(targets.size):
-        if math.isnan(out[i]) or _is_at(x, n, targets[i]):
+    smooth[:] = np.nan
+    for k in range(half, steps - half):
+        _weigh(bridged[k - half : k + half + 1], weights[half], smooth[k, :columns])
+    for j in range(columns):
+        low, high = 0, steps
+        while low < high and np.isnan(bridged[low, j]):
+            low += 1
+        while low < high and np.isnan(bridged[high - 1, j]):
+            high -= 1
+        if high - low < window:
             continue
-        place = (targets[i] - regular[low]) / spacing
-        k = min(max(int(place), 0), steps - 2)
-        out[i] = smooth[k] + min(max(place - k, 0.0), 1.0) * (smooth[k + 1] - smooth[k])
+        for i in range(half):
+            first = last = 0.0
+            for m in range(window):
+                first += weights[i, m] * bridged[low + m, j]
+                last += weights[half + 1 + i, m] * bridged[high - window + m, j]
+            smooth[low + i, j], smooth[high - half + i, j] = first, last
 
 
 @njit(**_COMPILE)
-def _is_at(x, n, time):
-    place = np.searchsorted(x[:n], time)
-    return place < n and x[place] == time
+def _weigh(values, weights, out):
+    out[:] = 0.0
+    for m in range(weights.size):
+        row, weight = values[m], weights[m]
+        for j in range(out.size):
+            out[j] += weight * row[j]
+
+
+@njit(**_COMPILE)
+def _take_smooth(time, regular, smooth, behind, out):
+    """Put the smoothed series in the place of a line drawn through a gap."""
+    place = (time - regular[0]) / (regular[1] - regular[0])
+    k = min(max(int(place), 0), regular.size - 2)
+    part = min(max(place - k, 0.0), 1.0)
+    earlier, later, x0 = smooth[k], smooth[k + 1], behind[_X]
+    for j in range(out.size):
+        value = earlier[j] + part * (later[j] - earlier[j])
+        # The first or the last value may lie between two steps, only one of which is within the series.
+        value = value if value == value else (earlier[j] if earlier[j] == earlier[j] else later[j])
+        drawn = out[j] == out[j] and x0[j] < time
+        out[j] = value if drawn else out[j]

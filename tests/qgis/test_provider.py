@@ -10,7 +10,13 @@ import pytest
 from qgis.core import QgsProcessingParameterDefinition
 
 ROOT = Path(__file__).parents[2]
+COLLOCATION = ["PRODUCT_A", "PRODUCT_B", "PRODUCT_C", "PRODUCT_D", "PRODUCT_E", "CORRELATED", "MIN_SAMPLES", "ALPHA", "ANOMALIES", "BOOTSTRAP"]
 CONTRACT = {
+    "triplecollocation": ([*COLLOCATION, "OUTPUT", "REPORT"], ["OUTPUT", "REPORT", "RESOLVED_PERCENT"]),
+    "tcmerge": (
+        [*COLLOCATION, "REFERENCE", "FALLBACK", "WINDOW", "OUTPUT", "WEIGHTS", "REPORT"],
+        ["OUTPUT", "WEIGHTS", "REPORT", "RESOLVED_PERCENT"],
+    ),
     "temporalcomposite": (["INPUT", "PERIOD", "TRAILING_DAYS", "STATISTIC", "PRODUCT_DAYS", "OUTPUT"], ["OUTPUT"]),
     "temporalstatistics": (["INPUT", "STATISTICS", "OUTPUT"], ["OUTPUT"]),
     "temporalgapfill": (["INPUT", "METHOD", "WINDOW", "ORDER", "MAX_GAP", "DATES", "OUTPUT"], ["OUTPUT"]),
@@ -153,6 +159,8 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
             "trainmodel",
             "predictraster",
             "sarpredictors",
+            "tcmerge",
+            "triplecollocation",
             "terrainindices",
             "temporalcomposite",
             "temporalgapfill",

@@ -22,8 +22,8 @@ def filled(values, days=None, method="linear", targets=None, window=3.0, order=2
     targets = days if targets is None else np.asarray(targets, float)
     out = np.empty((len(targets), 1, 1), np.float32)
     weights = _polynomial_weights(int(window), order) if method == "savitzky_golay" else np.empty((0, 0))
-    valid = fill(values[:, None, None], days, targets, METHODS.index(method), window / 2, max_gap, _regular(days), weights, out)
-    assert valid == np.count_nonzero(~np.isnan(values))
+    before, after = fill(values[:, None, None], days, targets, METHODS.index(method), window / 2, max_gap, _regular(days, "lst"), weights, out)
+    assert (before, after) == tuple(np.count_nonzero(~np.isnan(part)) for part in (values, out))
     return out[:, 0, 0]
 
 
@@ -74,6 +74,31 @@ def test_savitzky_golay_takes_equal_steps_where_the_dates_are_not():
     line = 3 + 0.5 * days
     line[[4, 7]] = NAN
     np.testing.assert_allclose(filled(line, days, "savitzky_golay", window=5), 3 + 0.5 * days, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_savitzky_golay_over_irregular_dates(seed, elsewhere):
+    days, values = gappy(seed)
+    targets = np.arange(days[0] - 5, days[-1] + 5, 1.5) if elsewhere else days
+    known = ~np.isnan(values)
+    x, y = days[known], values[known]
+    steps = np.arange(days[0], days[-1] + 1e-6, np.median(np.diff(days)))
+    steps = steps[(steps >= x[0]) & (steps <= x[-1])]
+    smooth = savgol_filter(np.interp(steps, x, y), 7, 2, mode="interp")
+    expected = np.interp(targets, steps, smooth)
+    expected[(targets < x[0]) | (targets > x[-1])] = NAN
+    expected = np.where(np.isin(targets, x), np.interp(targets, x, y), expected)
+    np.testing.assert_allclose(filled(values, days, "savitzky_golay", targets, window=7.0), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_steps_that_are_dates_but_for_rounding():
+    days = np.arange(40) * 1.1 + np.tile([0, 1e-10], 20)
+    line = 5 + days
+    line[[0, 7, 39]] = NAN
+    found = filled(line, days, "savitzky_golay", window=5.0)
+    assert np.isnan(found[[0, 39]]).all()
+    np.testing.assert_allclose(found[1:39], 5 + days[1:39], rtol=1e-6)
 
 
 def test_savitzky_golay_of_a_record_shorter_than_its_window():
@@ -129,6 +154,44 @@ def test_no_method_overshoots(values, method):
     if np.isfinite(found).any():
         known = np.array(values)[np.isfinite(values)]
         assert np.nanmin(found) >= known.min() - 1e-3 and np.nanmax(found) <= known.max() + 1e-3
+
+
+@settings(deadline=None, max_examples=100)
+@given(series, st.sampled_from(["linear", "spline"]), st.integers(0, 2**32 - 1))
+def test_filled_values_lie_between_their_neighbours(values, method, seed):
+    days = np.cumsum(np.random.default_rng(seed).integers(1, 20, len(values))).astype(float)
+    found, known = filled(values, days, method), np.flatnonzero(np.isfinite(values))
+    for left, right in zip(known, known[1:]):
+        low, high = sorted((values[left], values[right]))
+        assert (found[left : right + 1] >= low - 1e-3).all() and (found[left : right + 1] <= high + 1e-3).all()
+    assert np.isnan(found[: known[0]]).all() and np.isnan(found[known[-1] + 1 :]).all() if known.size else np.isnan(found).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("columns", [1, 7, 256, 300])
+def test_columns_walked_through_together_are_apart(method, columns):
+    """More columns than are taken at once, each with gaps of its own."""
+    rng = np.random.default_rng(columns)
+    block = rng.random((15, 2, columns)).astype(np.float32)
+    block[rng.random(block.shape) < 0.5] = NAN
+    days, out = np.arange(15.0), np.empty_like(block)
+    sg = method == "savitzky_golay"
+    regular, weights = (_regular(days, "lst"), _polynomial_weights(5, 2)) if sg else (np.empty(0), np.empty((0, 0)))
+    fill(block, days, days, METHODS.index(method), 2.5, 6.0, regular, weights, out)
+    for row in range(2):
+        for column in {0, columns // 2, columns - 1}:
+            expected = filled(block[:, row, column], method=method, window=5.0, max_gap=6.0)
+            np.testing.assert_array_equal(out[:, row, column], expected)
+
+
+def test_the_moving_average_forgets_what_has_left_its_window():
+    values = np.array([-3e38, NAN, NAN, NAN, 1, NAN, 3])
+    np.testing.assert_array_equal(filled(values, method="moving_average")[3:], [1, 1, 2, 3])
+
+
+def test_the_longest_gap_between_times_of_day():
+    days = np.array([0, 6, 12]) + 5.5 / 24
+    assert filled([1, NAN, 3], days, max_gap=days[2] - days[0] - 1e-9)[1] == 2
 
 
 @settings(deadline=None, max_examples=100)
@@ -190,6 +253,26 @@ def test_other_dates_and_several_variables(write_raster, tmp_path):
     assert (found["rain@2018-06-02"] == 1).all() and (found["rain@2018-06-04"] == 3).all() and np.isnan(found["rain@2018-06-06"]).all()
 
 
+def test_dates_that_no_value_reaches(write_raster, tmp_path, progress):
+    source, _ = stack(write_raster)
+    out = str(tmp_path / "out.tif")
+    fill_gaps([source], out, dates="2018-06-02,2018-06-10", progress=progress)
+    assert any("1 of 2 DATES lie outside the dates of lst, 2018-06-01 to 2018-06-09" in text for text in progress.warnings)
+    with pytest.raises(InputError, match=r"DATES: none lies within the dates of lst"):
+        fill_gaps([source], out, dates="2018-06-10")
+    # Its window reaches a day and a half further.
+    fill_gaps([source], out, method="moving_average", dates="2018-06-10")
+    assert np.isfinite(read(out)["lst@2018-06-10"]).any()
+
+
+def test_times_too_uneven_for_equal_steps(write_raster, tmp_path):
+    names = ["lst@2018-06-01T05:30:00", "lst@2018-06-01T05:30:12", "lst@2018-09-01T05:30:00", "lst@2018-09-01T05:30:12"]
+    source = write_raster("pairs.tif", np.ones((4, 3, 3)), names)
+    with pytest.raises(InputError, match=r"equal steps for savitzky_golay.*Composite over time"):
+        fill_gaps([source], str(tmp_path / "out.tif"), method="savitzky_golay")
+    fill_gaps([source], str(tmp_path / "out.tif"))
+
+
 def test_integers_with_scale_and_a_single_row(write_raster, tmp_path):
     raw = np.array([[[100, 0, 300]], [[0, 0, 500]], [[300, 0, 0]]], np.int16)
     source = write_raster("scaled.tif", raw, [f"ndvi@2018-06-0{i}" for i in (1, 2, 3)], dtype="int16", nodata=0)
@@ -206,6 +289,7 @@ def test_integers_with_scale_and_a_single_row(write_raster, tmp_path):
         ("2018-06-13, 2018-06-01", ["2018-06-01", "2018-06-13"]),
         ("2018-06-01/2018-06-13/6", ["2018-06-01", "2018-06-07", "2018-06-13"]),
         ("2018-06-01/2018-06-03", ["2018-06-01", "2018-06-02", "2018-06-03"]),
+        ("2018-06-01 05:30 , 2018-07", ["2018-06-01T05:30:00", "2018-07"]),
         ("2018-06-01T05:30:00;2018-07", ["2018-06-01T05:30:00", "2018-07"]),
     ],
 )

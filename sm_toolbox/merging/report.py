@@ -1,0 +1,227 @@
+"""Reports on triple collocation and on merged products: what the errors are, why cells have none, and what rests on assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.merging.collocation import FLAGS, LETTERS
+from sm_toolbox.report import figures
+from sm_toolbox.report.page import Page
+
+if TYPE_CHECKING:
+    from sm_toolbox.merging.merge import MergeResult
+    from sm_toolbox.merging.products import Products
+    from sm_toolbox.merging.triplecollocation import CollocationResult
+    from sm_toolbox.merging.windows import Overview, Settings, Tally
+
+# Error correlations of this size between two products make both look better than they are.
+_NOTEWORTHY_CORRELATION = 0.3
+
+_METRICS = (
+    ("error", "Error standard deviation (own units)"),
+    ("scaled_error", "Error standard deviation, scaled to product a"),
+    ("correlation", "Correlation with the truth"),
+    ("snr", "Signal-to-noise ratio (dB)"),
+    ("sensitivity", "Factor to the space of product a"),
+    ("weight", "Weight in the merged product"),
+)
+_ASSUMPTIONS = (
+    "Triple collocation knows no truth. Its errors are right where the errors of the products are independent of one another and of the truth, and where "
+    "each product is a straight line of the truth plus noise. What fails in practice is the first: products that share their forcing, their retrieval model or "
+    "auxiliary data share errors, which then count as signal, and both look better than they are. Biases are not seen at all."
+)
+
+
+def collocation_report(result: CollocationResult) -> Page:
+    """Write up triple collocation.
+
+    Parameters
+    ----------
+    result : CollocationResult
+    """
+    products, settings = result.products, result.settings
+    page = Page("Triple collocation", _subtitle(products, settings))
+    _resolved(page, result.tally, settings, products)
+    if result.tally.flags[0]:
+        _ranking(page, result.overview, products)
+        letters = LETTERS[: products.count]
+        page.heading("Errors and skill")
+        page.table(
+            (
+                "Metric",
+                *(f"{letter}: 25 %" for letter in letters),
+                *(f"{letter}: median" for letter in letters),
+                *(f"{letter}: 75 %" for letter in letters),
+            ),
+            [
+                (label, *(_quantile(result.overview[f"{kind}_{letter}"], q) for q in (0.25, 0.5, 0.75) for letter in letters))
+                for kind, label in _METRICS
+            ],
+        )
+        for kind, label in (_METRICS[1], _METRICS[3], _METRICS[2]):
+            _maps(page, result.overview, [f"{kind}_{letter}" for letter in letters], label)
+            page.figure(
+                figures.boxes({letter: result.overview[f"{kind}_{letter}"].ravel() for letter in letters}, label), f"{label}: all resolved cells."
+            )
+    _pairs(page, result)
+    _flag_map(page, result.overview)
+    page.heading("What this rests on")
+    page.text(_ASSUMPTIONS)
+    page.text(_about_anomalies(settings))
+    return page
+
+
+def merge_report(result: MergeResult) -> Page:
+    """Write up a merged product.
+
+    Parameters
+    ----------
+    result : MergeResult
+    """
+    products, settings, seen = result.products, result.settings, result.overview
+    letters = LETTERS[: products.count]
+    reference = LETTERS[settings.reference]
+    page = Page("Merged product", f"{_subtitle(products, settings)} In the units of product {reference}.")
+    _resolved(page, result.tally, settings, products)
+    what = {
+        "mean": "the mean of the products that are there, matched to the reference",
+        "best": "the product most correlated with the others",
+        "nodata": "nothing",
+    }
+    page.text(f"Cells that are not resolved get {what[result.fallback]} (FALLBACK {result.fallback}).")
+    page.heading("Coverage")
+    page.text("Share of all cells and dates with a value. On dates that a product lacks, the weights of the others are renormalised.")
+    page.table(("Product", "coverage (%)"), [*zip(products.labels, result.coverage), ("merged", result.coverage[-1])])
+    if result.tally.flags[0]:
+        page.heading("Weights")
+        _maps(page, seen, [f"weight_{letter}" for letter in letters], "Weight", limits=(0, 1))
+        if result.parts:
+            page.text("Cells with weights of their own in a part of the year; the others have those of the whole record there.")
+            page.table(("Part of the year", "resolved cells with own weights (%)"), list(zip(result.parts, result.own_weights)))
+        page.heading("Errors")
+        groups = {f"product {letter}": seen[f"scaled_error_{letter}"].ravel() for letter in letters}
+        groups |= {"plain mean": seen["average_error"].ravel(), "merged": seen["merged_error"].ravel()}
+        medians = {name: _quantile(values, 0.5) for name, values in groups.items()}
+        best = min((letter for letter in letters), key=lambda letter: medians[f"product {letter}"])
+        page.text(
+            f"Expected error standard deviation in the space of product {reference}, median over the resolved cells: merged {medians['merged']:.4f}, plain mean {medians['plain mean']:.4f}, "
+            f"the best single product ({best}) {medians[f'product {best}']:.4f}. These are estimates of the random error under the assumptions below; stations tell how far they hold."
+        )
+        page.figure(
+            figures.boxes(groups, f"error, in units of {reference}"),
+            "Expected errors of the products, of their plain mean and of the merged product.",
+        )
+        _maps(page, seen, ["merged_error", "average_error"], "Expected error")
+    for i, time in enumerate(result.map_times):
+        page.heading(f"{time}")
+        page.text("Products as they are, each in its own units, and the merged product.")
+        for name, label in (
+            *((f"{letter}@{i}", products.labels[k]) for k, letter in enumerate(letters)),
+            (f"merged@{i}", f"merged, in units of {reference}"),
+        ):
+            page.figure(figures.maps([(str(time), seen[name])], ""), label)
+    _flag_map(page, seen)
+    page.heading("What this rests on")
+    page.text(_ASSUMPTIONS)
+    page.text(_about_anomalies(settings))
+    return page
+
+
+def _subtitle(products: Products, settings: Settings) -> str:
+    common = int(np.count_nonzero(products.common))
+    declared = [name.upper() for name, is_declared in zip(settings.design.pair_names, settings.design.declared) if is_declared]
+    text = f"Products {', '.join(products.labels)}; {common} common dates, {products.times[0]} to {products.times[-1]}."
+    return text + (f" Errors of {', '.join('-'.join(pair) for pair in declared)} may be correlated." if declared else "")
+
+
+def _resolved(page: Page, tally: Tally, settings: Settings, products: Products) -> None:
+    page.notice(
+        f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.", warning=tally.resolved_percent < 50
+    )
+    reasons = (
+        "",
+        f"Fewer than MIN_SAMPLES {settings.min_samples} dates on which all products have a value.",
+        f"Two products do not rise and fall together (p ≥ ALPHA {settings.alpha:g}): at least one has no skill here, or sees something else.",
+        "The covariances contradict independent errors: two products share errors, one is a copy, or there are too few samples.",
+        "Declared pairs whose error correlation would lie beyond ±1.",
+    )
+    page.table(("Flag", "cells", "share (%)", "what it means"), [(f"{flag} {name}", int(cells), 100 * float(cells) / max(1, tally.sampled), reason) for flag, (name, cells, reason) in enumerate(zip(FLAGS, tally.flags, reasons))])  # fmt: skip
+    if tally.flags[2]:
+        pairs = [
+            (products.labels[i], products.labels[j], 100 * float(cells) / float(tally.flags[2]))
+            for (i, j), cells in zip(settings.design.pairs, tally.failed_pairs)
+        ]
+        page.text("Of the cells with flag 2, the share in which each pair fails:")
+        page.table(("Product", "and", "cells of flag 2 (%)"), pairs)
+
+
+def _ranking(page: Page, seen: Overview, products: Products) -> None:
+    letters = LETTERS[: products.count]
+    errors = np.stack([seen[f"scaled_error_{letter}"] for letter in letters])
+    known = np.isfinite(errors).all(axis=0)
+    if not known.any():
+        return
+    best = np.bincount(np.argmin(errors[:, known], axis=0), minlength=len(letters)) / known.sum()
+    order = np.argsort(-best)
+    page.text(
+        "Smallest error, once all are scaled to product a: "
+        + "; ".join(f"{products.labels[i]} in {100 * best[i]:.0f} % of the cells" for i in order)
+        + "."
+    )
+
+
+def _pairs(page: Page, result: CollocationResult) -> None:
+    """Correlations of the products and, with four or more, of their errors."""
+    products, design, seen = result.products, result.settings.design, result.overview
+    page.heading("Pairs of products")
+    rows = []
+    high = []
+    for (i, j), name in zip(design.pairs, design.pair_names):
+        row = [f"{products.labels[i]} and {products.labels[j]}", _quantile(seen[f"r_{name}"], 0.5)]
+        if f"error_correlation_{name}" in seen:
+            correlation = _quantile(seen[f"error_correlation_{name}"], 0.5)
+            row += [correlation, _quantile(seen[f"error_correlation_{name}"], 0.25), _quantile(seen[f"error_correlation_{name}"], 0.75)]
+            if abs(correlation) >= _NOTEWORTHY_CORRELATION:
+                high.append((abs(correlation), name))
+        rows.append(row)
+    if products.count == 3:
+        page.table(("Pair", "correlation (median)"), rows)
+        page.text("With three products correlated errors cannot be seen. A fourth product, with errors of its own, shows them.")
+        return
+    page.table(("Pair", "correlation (median)", "error correlation: median", "25 %", "75 %"), rows)
+    page.text(
+        "The error correlation of a pair is estimated as if that pair alone had correlated errors. A pair that has makes others look correlated, too: declare the largest in CORRELATED, and look again."
+    )
+    if high:
+        _, name = max(high)
+        page.notice(f"The largest error correlation is that of {'-'.join(name.upper())}: independence does not hold there.", warning=True)
+    _maps(page, seen, [f"error_correlation_{name}" for name in design.pair_names], "Error correlation", limits=(-1, 1), cmap="RdBu_r")
+
+
+def _maps(page: Page, seen: Overview, names: Sequence[str], label: str, *, limits: tuple[float, float] | None = None, cmap: str = "YlGnBu") -> None:
+    for first in range(0, len(names), 3):
+        some = [name for name in names[first : first + 3] if np.isfinite(seen[name]).any()]
+        if some:
+            page.figure(figures.maps([(name, seen[name]) for name in some], label, cmap, limits), f"{label}: {', '.join(some)}.")
+
+
+def _flag_map(page: Page, seen: Overview) -> None:
+    page.heading("Where cells are resolved")
+    page.figure(figures.classes(seen["flag"], [f"{flag} {name}" for flag, name in enumerate(FLAGS)]), "Flag of each cell.")
+
+
+def _quantile(values: np.ndarray, q: float) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.quantile(known, q)) if known.size else float("nan")
+
+
+def _about_anomalies(settings: Settings) -> str:
+    if settings.anomalies == "none":
+        return (
+            "The errors are those of the values themselves. Where the seasons are strong, they make up most of the signal and raise correlations and signal-to-noise ratios; "
+            "ANOMALIES tells how well the products follow single rains and dry spells."
+        )
+    return f"The errors are those of anomalies (ANOMALIES {settings.anomalies}): of what is left when the seasonal cycle is taken off."

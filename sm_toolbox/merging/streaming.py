@@ -1,0 +1,276 @@
+"""Reading long stacks window by window and some dates at a time, so that memory depends neither on the number of dates nor on the grid.
+
+The block engine holds all bands of a window. With thousands of dates its windows become much smaller than the files' tiles, each of which would be decoded
+many times. Here windows are whole tiles, and a kernel asks for as many dates at once as the budget allows.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.warp import reproject, transform_bounds
+from rasterio.windows import Window
+from rasterio.windows import bounds as window_bounds
+from rasterio.windows import transform as window_transform
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster import engine
+from sm_toolbox.raster.bands import Band, Source, open_raster
+from sm_toolbox.raster.engine import Plan
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
+from sm_toolbox.raster.reading import _OPEN_FILES, BandReader, _File, _overlap
+from sm_toolbox.raster.writers import GeotiffWriter, RasterOutput, RasterWriter, raster_writer
+
+# Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
+_FEWEST_DATES = 16
+# Cells of a file that are warped at once.
+_WARPED_CELLS = 2**22
+
+
+class StackReader(BandReader):
+    """Reads some of many bands at a time, as if they lay on one grid.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+    grid : Grid
+    """
+
+    def __init__(self, bands: Sequence[Band], grid: Grid):
+        super().__init__(bands, grid)
+        # A file elsewhere fails now rather than after hours.
+        for source in self._warp:
+            if not _overlap(self._grid_of(source), grid):
+                raise InputError(
+                    f"The raster '{source.label}' does not overlap the grid of the first product. Check both extents and coordinate reference systems."
+                )
+
+    @property
+    def wants_whole_records(self) -> bool:
+        """Whether a file is read fastest with all its dates: chunks of NetCDF files may hold many, and GDAL does not keep them from one date to the next."""
+        for source, positions in self._files.items():
+            if len(positions) > 1:
+                with open_raster(source) as dataset:
+                    if dataset.driver == "netCDF":
+                        return True
+        return False
+
+    @contextmanager
+    def open(self) -> Iterator[OpenStacks]:  # type: ignore[override]
+        """Open the files, for one thread."""
+        with ExitStack() as stack:
+            opened = OpenStacks(self)
+            stack.callback(opened.close)
+            yield opened
+
+
+class OpenStacks:
+    """The bands of a `StackReader` for one thread, with few files open at a time."""
+
+    def __init__(self, reader: StackReader):
+        self._reader = reader
+        self._open: OrderedDict[Source, tuple[ExitStack, _File]] = OrderedDict()
+        self._place = {position: (source, i) for source, positions in reader._files.items() for i, position in enumerate(positions)}
+
+    def close(self) -> None:
+        """Close all files."""
+        while self._open:
+            self._open.popitem()[1][0].close()
+
+    def read(self, positions: np.ndarray, window: Window) -> np.ndarray:
+        """Read bands of a window.
+
+        Parameters
+        ----------
+        positions : ndarray of int (...)
+            Places of the bands in the reader; -1 stands for a band without data.
+
+        Returns
+        -------
+        ndarray, float32 (..., rows, cols)
+            NaN where there is no data.
+        """
+        flat = positions.ravel()
+        out = np.empty((flat.size, int(window.height), int(window.width)), np.float32)
+        wanted: dict[Source, tuple[list[int], list[int]]] = {}
+        for target, position in enumerate(flat):
+            if position < 0:
+                out[target] = np.nan
+                continue
+            source, place = self._place[int(position)]
+            targets, places = wanted.setdefault(source, ([], []))
+            targets.append(target)
+            places.append(place)
+        for source, (targets, places) in wanted.items():
+            part = _some_bands(self._file(source), places)
+            first, last = targets[0], targets[-1] + 1
+            if last - first == len(targets):
+                self._fill(part, source, out[first:last], window)
+            else:
+                values = np.empty((len(targets), *out.shape[1:]), np.float32)
+                self._fill(part, source, values, window)
+                out[targets] = values
+        return out.reshape(*positions.shape, *out.shape[1:])
+
+    def _file(self, source: Source) -> _File:
+        if source in self._open:
+            self._open.move_to_end(source)
+            return self._open[source][1]
+        if len(self._open) >= _OPEN_FILES:
+            self._open.popitem(last=False)[1][0].close()
+        bands = [self._reader.bands[position] for position in self._reader._files[source]]
+        stack = ExitStack()
+        # On its own grid: warped files are warped below, some bands at a time, which GDAL's virtual warping cannot do.
+        self._open[source] = stack, stack.enter_context(BandReader(bands, bands[0].grid)._open_file(source))
+        return self._open[source][1]
+
+    def _fill(self, file: _File, source: Source, out: np.ndarray, window: Window) -> None:
+        method = self._reader._warp.get(source)
+        if method is None:
+            file.read(out, window)
+        else:
+            _warp(file, self._reader._grid_of(source), out, window, self._reader.grid, method)
+
+
+def _some_bands(file: _File, places: Sequence[int]) -> _File:
+    """Return a file that reads only some of its bands."""
+    part = copy.copy(file)
+    part.indexes = [file.indexes[i] for i in places]
+    part.nodata = [file.nodata[i] for i in places]
+    part.scales = [file.scales[i] for i in places]
+    return part
+
+
+def _warp(file: _File, own: Grid, out: np.ndarray, window: Window, grid: Grid, method: str) -> None:
+    """Fill `out` (bands, rows, cols) with bands warped to a window of a grid, as the block engine warps them."""
+    out[:] = np.nan
+    target = window_transform(window, grid.transform)
+    west, south, east, north = window_bounds(window, grid.transform)
+    if own.crs != grid.crs:
+        try:
+            west, south, east, north = transform_bounds(grid.crs, own.crs, west, south, east, north)
+        except RASTER_ERRORS:
+            # A corner that the other projection does not show: GDAL finds the cells that it does.
+            west = math.inf
+    around = _cells_around(own, west, south, east, north)
+    if around is None:
+        return
+    rows, columns = int(around.height), int(around.width)
+    at_once = max(1, _WARPED_CELLS // (rows * columns))
+    for first in range(0, len(out), at_once):
+        places = range(first, min(first + at_once, len(out)))
+        values = np.empty((len(places), rows, columns), np.float32)
+        _some_bands(file, places).read(values, around)
+        reproject(
+            values, out[first : places.stop], src_transform=window_transform(around, own.transform), src_crs=own.crs, src_nodata=np.nan,
+            dst_transform=target, dst_crs=grid.crs, dst_nodata=np.nan, resampling=Resampling[method], UNIFIED_SRC_NODATA="NO",
+        )  # fmt: skip
+
+
+def _cells_around(own: Grid, west: float, south: float, east: float, north: float) -> Window | None:
+    """Return the window of a grid that covers an extent, with some cells more on every side; None where there is none."""
+    if not all(map(math.isfinite, (west, south, east, north))):
+        return Window(0, 0, own.width, own.height)
+    corners = [~own.transform * corner for corner in ((west, south), (west, north), (east, south), (east, north))]
+    columns, rows = zip(*corners)
+    left, right = max(0, math.floor(min(columns)) - 2), min(own.width, math.ceil(max(columns)) + 2)
+    top, bottom = max(0, math.floor(min(rows)) - 2), min(own.height, math.ceil(max(rows)) + 2)
+    return Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """How a grid and a record are cut.
+
+    Parameters
+    ----------
+    plan : Plan
+        Windows and threads.
+    dates : int
+        Dates read at once.
+    """
+
+    plan: Plan
+    dates: int
+
+
+def plan_stream(
+    reader: StackReader, dates: int, fixed: float, per_date: float, *, whole: bool, memory: int | None, threads: int | None, progress: Progress,
+) -> Stream:  # fmt: skip
+    """Cut a grid into windows of whole tiles, and the record into parts that fit the budget.
+
+    Parameters
+    ----------
+    dates : int
+        The length of the record.
+    fixed, per_date : float
+        Bytes of a cell for what does not depend on the dates, and for each date that is in memory.
+    whole : bool
+        Whether all dates must be in memory at once; they also are where a file asks for it.
+    memory : int, optional
+        Budget in bytes; by default as `run_blocks` where all dates are in memory at once, else its smallest.
+    threads : int, optional
+        Workers; by default all cores.
+    """
+    workers, grid = threads or os.cpu_count() or 1, reader.grid
+    tile = engine._common_tile(reader.tiles(), grid)
+    tile = min(tile[0], grid.height), min(tile[1], grid.width)
+    at_once = dates
+    if whole or reader.wants_whole_records:
+        memory = memory or engine._memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
+    else:
+        memory = memory or engine.DEFAULT_MEMORY
+        at_once = int((memory / (workers + 1) / (tile[0] * tile[1]) - fixed) / per_date)
+        at_once = min(dates, max(_FEWEST_DATES, at_once))
+    return Stream(engine.plan_blocks(grid, tile, fixed + per_date * at_once, memory, workers), at_once)
+
+
+@contextmanager
+def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
+    """Open outputs that get their names only when all of them are complete."""
+    with ExitStack() as stack:
+        writers = [stack.enter_context(engine._Deferred(raster_writer(output, grid, plan.tile))) for output in outputs]
+        yield [writer.raster for writer in writers]
+        for writer in writers:
+            writer.raster.finish()
+        for writer in writers:
+            writer.keep()
+
+
+def write_bands(writer: RasterWriter, block: np.ndarray, window: Window, first: int) -> None:
+    """Write some of the bands of an output, float32 (bands, rows, cols), from the band `first`, counted from 0."""
+    last = first + len(block)
+    if isinstance(writer, GeotiffWriter):
+        try:
+            writer._dataset.write(block, indexes=range(first + 1, last + 1), window=window)
+        except RASTER_ERRORS as error:
+            raise writer._full() from error
+    else:
+        part: Any = copy.copy(writer)
+        part._names = part._names[first:last]
+        part.write(block, window)
+
+
+def in_order(reader: StackReader, work: Callable[[OpenStacks, Window], Any], plan: Plan, progress: Progress) -> Iterator[tuple[Window, Any]]:
+    """Yield windows, in order, with what `work` makes of them on several threads.
+
+    Raises
+    ------
+    Cancelled
+        Within a window of the user's Cancel.
+    """
+    with rasterio.Env(GDAL_CACHEMAX=engine._GDAL_CACHE), closing(engine._in_order(cast(Any, reader), cast(Any, work), plan, progress)) as results:
+        for done, (window, result) in enumerate(results, start=1):
+            yield window, result
+            progress.set_fraction(done / len(plan.windows))
