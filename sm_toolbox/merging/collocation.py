@@ -222,7 +222,7 @@ def _correlations(covariances: np.ndarray, freedom: np.ndarray, pairs: np.ndarra
 
 
 def covariances_of_sums(
-    sums: np.ndarray, groups: Sequence[int] | None = None, within: bool = False
+    sums: np.ndarray, groups: Sequence[int] | np.ndarray | None = None, within: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Turn the sums of `accumulate` into means and covariances.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sm_toolbox.merging.collocation import FLAGS, LETTERS
 from sm_toolbox.report import figures
-from sm_toolbox.report.page import Page
+from sm_toolbox.report.page import Page, number
 
 if TYPE_CHECKING:
     from sm_toolbox.merging.merge import MergeResult
@@ -49,17 +49,10 @@ def collocation_report(result: CollocationResult) -> Page:
         _ranking(page, result.overview, products)
         letters = LETTERS[: products.count]
         page.heading("Errors and skill")
+        page.text("Median over the resolved cells, and in brackets the range of the middle half of them.")
         page.table(
-            (
-                "Metric",
-                *(f"{letter}: 25 %" for letter in letters),
-                *(f"{letter}: median" for letter in letters),
-                *(f"{letter}: 75 %" for letter in letters),
-            ),
-            [
-                (label, *(_quantile(result.overview[f"{kind}_{letter}"], q) for q in (0.25, 0.5, 0.75) for letter in letters))
-                for kind, label in _METRICS
-            ],
+            ("Metric", *products.labels),
+            [(label, *(_spread(result.overview[f"{kind}_{letter}"]) for letter in letters)) for kind, label in _METRICS],
         )
         for kind, label in (_METRICS[1], _METRICS[3], _METRICS[2]):
             _maps(page, result.overview, [f"{kind}_{letter}" for letter in letters], label)
@@ -211,6 +204,11 @@ def _maps(page: Page, seen: Overview, names: Sequence[str], label: str, *, limit
 def _flag_map(page: Page, seen: Overview) -> None:
     page.heading("Where cells are resolved")
     page.figure(figures.classes(seen["flag"], [f"{flag} {name}" for flag, name in enumerate(FLAGS)]), "Flag of each cell.")
+
+
+def _spread(values: np.ndarray) -> str:
+    low, middle, high = (number(_quantile(values, q)) for q in (0.25, 0.5, 0.75))
+    return f"{middle} ({low} … {high})"
 
 
 def _quantile(values: np.ndarray, q: float) -> float:

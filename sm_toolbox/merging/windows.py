@@ -101,7 +101,10 @@ class Record:
         self.groups = self.months if by_month else self.parts
         self.group_count = 12 if by_month else int(parts.max()) + 1
         self.groups_of_part = [np.flatnonzero(parts == part) if by_month else np.array([part]) for part in range(int(parts.max()) + 1)]
-        self.low, self.high = _moving_windows(products.times, settings.anomaly_days) if settings.anomalies == "moving_window" else (None, None)
+        self.low: np.ndarray | None = None
+        self.high: np.ndarray | None = None
+        if settings.anomalies == "moving_window":
+            self.low, self.high = _moving_windows(products.times, settings.anomaly_days)
         # Deviations from a moving mean are about 0 already.
         centres = np.nan_to_num(np.array(products.medians, np.float32))
         self.shifts = np.zeros_like(centres) if self.low is not None else centres

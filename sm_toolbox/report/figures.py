@@ -42,7 +42,7 @@ def bars(names: Sequence[str], values: np.ndarray, spread: np.ndarray, label: st
     return figure
 
 
-def boxes(groups: Mapping[str, Sequence[float]], label: str) -> Figure:
+def boxes(groups: Mapping[str, Sequence[float] | np.ndarray], label: str) -> Figure:
     """Draw a box plot for each group, with the group's size under its name."""
     finite = {name: np.array(values, float)[np.isfinite(values)] for name, values in groups.items()}
     shown = {name: values for name, values in finite.items() if len(values)}
