@@ -55,6 +55,11 @@ def declare_collocation(algorithm) -> None:
         "Dates of the products that lie this far apart at most are taken as one. 0: the same day.",
         advanced=True,
     )
+    algorithm.add(
+        text("SCHEDULER", "Dask cluster"),
+        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Not set: the cores of this computer.",
+        advanced=True,
+    )
 
 
 def resolve_products(algorithm, parameters, context) -> list:
@@ -71,5 +76,6 @@ def settings_of(algorithm, parameters, context) -> dict:
         "anomalies": algorithm.parameterAsString(parameters, "ANOMALIES", context),
         "anomaly_window": algorithm.parameterAsDouble(parameters, "ANOMALY_WINDOW", context),
         "replicates": algorithm.parameterAsInt(parameters, "BOOTSTRAP", context),
+        "scheduler": algorithm.parameterAsString(parameters, "SCHEDULER", context),
         "max_gap_days": algorithm.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
     }

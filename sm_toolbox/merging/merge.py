@@ -93,16 +93,43 @@ class _Recipe:
     as_they_are: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Merged:
+    """What becomes of a window besides the merged values.
+
+    Parameters
+    ----------
+    described : ndarray of float32 (bands, rows, cols)
+        For the output of weights.
+    found : Estimated
+    seen : ndarray (names, rows, cols)
+        For the overview.
+    maps : dict of int to ndarray (products + 1, rows, cols)
+        Products and merged values on the dates of the overview's maps.
+    present : ndarray of int64 (products + 1,)
+        Valid values of each product and of what was merged.
+    own_weights : ndarray of int64 (parts,)
+        Resolved cells with weights of their own in each part of the year.
+    """
+
+    described: np.ndarray
+    found: Estimated
+    seen: np.ndarray
+    maps: dict[int, np.ndarray]
+    present: np.ndarray
+    own_weights: np.ndarray
+
+
 def merge_products(
     sources: Sequence[Sequence[Source]], output: str, weights_output: str | None = None, *, reference: str = "a", fallback: str = "mean", window: str = "all",
     correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none", anomaly_window: float = 35, replicates: int = 0,
-    max_gap_days: float = 0, memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    max_gap_days: float = 0, scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> MergeResult:  # fmt: skip
     """Merge three to five products, each weighted by its error at the cell.
 
     Parameters
     ----------
-    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days, memory, threads
+    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days, scheduler, memory, threads
         As `triple_collocation`; dates are matched to those of the reference.
     output : str
         Raster with `soil_moisture@date` on all dates that any product has, in the units of the reference.
@@ -190,10 +217,9 @@ def merge_products(
         grid,
     )  # fmt: skip
     counter = Counter(settings)
-    lock = threading.Lock()
     valid, own_weights = np.zeros(count + 1, np.int64), np.zeros(len(names), np.int64)
 
-    def work(opened: OpenStacks, place: Window) -> tuple[np.ndarray, Estimated]:
+    def work(opened: OpenStacks, place: Window, emit: streaming.Emit, progress: Progress) -> _Merged:
         shape = int(place.height), int(place.width)
         sums = record.empty_sums(shape)
         held = None
@@ -207,6 +233,7 @@ def merge_products(
             limits = record.limits(held[1], found, cell_seeds(grid, place), held[2], sums, progress)
             parts += [limits[0, rows], limits[1, rows]]
         baseline = _baselines(found, record, sums, recipe)
+        present, maps = np.zeros(count + 1, np.int64), {}
         # A record that is in memory at once is not read again.
         pieces = [held] if record is whole_record and held is not None else whole_record.read(opened, place, stream.dates)
         for first, block, means in pieces:
@@ -219,26 +246,33 @@ def merge_products(
                 plan.pairs, plan.declared, whole_record.parts[dates], merged,
             )  # fmt: skip
             merged = merged.reshape(-1, *shape)
-            with lock:
-                streaming.write_bands(writers[0], merged, place, first)
-                for i, values in enumerate((*block, merged)):
-                    valid[i] += np.count_nonzero(~np.isnan(values))
+            emit(first, merged)
+            present += [np.count_nonzero(~np.isnan(values)) for values in (*block, merged)]
             for i, date in enumerate(mapped):
                 if first <= date < dates.stop:
-                    overview.keep(place, f"a@{i}", np.concatenate([block[:, date - first], merged[date - first : date - first + 1]]))
-        with lock:
-            for i, flags in enumerate(described_parts):
-                own_weights[i] += np.count_nonzero((found.flags == 0) & (flags[-1] == 0))
+                    maps[i] = np.concatenate([block[:, date - first], merged[date - first : date - first + 1]])
+        own = np.array([np.count_nonzero((found.flags == 0) & (flags[-1] == 0)) for flags in described_parts], np.int64)
         errors = found.estimates[[plan.estimates.index(f"scaled_error_{letter}") for letter in LETTERS[:count]]]
         average = _average_error(errors, recipe.correlations[0], settings)
-        overview.keep(place, limited[0], np.concatenate([found.estimates[rows], errors, average[None], found.flags[None]]))
-        return np.concatenate(parts).astype(np.float32), found
+        seen = np.concatenate([found.estimates[rows], errors, average[None], found.flags[None]])
+        return _Merged(np.concatenate(parts).astype(np.float32), found, seen, maps, present, own)
 
+    lock = threading.Lock()
     with streaming.whole_outputs(outputs, grid, stream.plan) as writers:
-        for place, (result, found) in streaming.in_order(reader, work, stream.plan, progress):
+
+        def write(place: Window, first: int, block: np.ndarray) -> None:
+            with lock:
+                streaming.write_bands(writers[0], block, place, first)
+
+        for place, merged in streaming.in_order(reader, work, stream.plan, progress, write=write, scheduler=scheduler):
             if weights_output is not None:
-                writers[1].write(result, place)
-            counter.count(found)
+                writers[1].write(merged.described, place)
+            counter.count(merged.found)
+            valid += merged.present
+            own_weights += merged.own_weights
+            overview.keep(place, limited[0], merged.seen)
+            for i, values in merged.maps.items():
+                overview.keep(place, f"a@{i}", values)
         tally = counter.tally()
         if not tally.sampled:
             raise InputError(no_samples(products))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,7 +25,7 @@ from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import Progress
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import engine
 from sm_toolbox.raster.bands import Band, Source, open_raster
 from sm_toolbox.raster.engine import Plan
@@ -36,6 +37,8 @@ from sm_toolbox.raster.writers import GeotiffWriter, RasterOutput, RasterWriter,
 _FEWEST_DATES = 16
 # Cells of a file that are warped at once.
 _WARPED_CELLS = 2**22
+# Seconds in which a cluster must answer.
+_PATIENCE = 20
 
 
 class StackReader(BandReader):
@@ -262,15 +265,96 @@ def write_bands(writer: RasterWriter, block: np.ndarray, window: Window, first: 
         part.write(block, window)
 
 
-def in_order(reader: StackReader, work: Callable[[OpenStacks, Window], Any], plan: Plan, progress: Progress) -> Iterator[tuple[Window, Any]]:
-    """Yield windows, in order, with what `work` makes of them on several threads.
+Emit = Callable[[int, np.ndarray], None]
+Work = Callable[[OpenStacks, Window, Emit, Progress], Any]
+
+
+def in_order(
+    reader: StackReader, work: Work, plan: Plan, progress: Progress, *, write: Callable[[Window, int, np.ndarray], None] | None = None, scheduler: str = "",
+) -> Iterator[tuple[Window, Any]]:  # fmt: skip
+    """Yield windows, in order, with what `work` makes of them on several threads or on a cluster.
+
+    Parameters
+    ----------
+    reader : StackReader
+    work : callable
+        `work(opened, window, emit, progress)`; what it hands to `emit(first, block)` is written at once, so that it need not keep it. For a cluster
+        it must hold nothing that cannot be sent there.
+    plan : Plan
+    progress : Progress
+    write : callable, optional
+        `write(window, first, block)`: where emitted blocks go; it is called from several threads.
+    scheduler : str, optional
+        Address of the scheduler of a Dask cluster (`tcp://host:8786`), whose workers see the same files and have `sm_toolbox`. Without it threads of this
+        process work.
 
     Raises
     ------
+    InputError
+        Where the cluster cannot be reached.
     Cancelled
         Within a window of the user's Cancel.
     """
-    with rasterio.Env(GDAL_CACHEMAX=engine._GDAL_CACHE), closing(engine._in_order(cast(Any, reader), cast(Any, work), plan, progress)) as results:
+
+    def local(opened: OpenStacks, window: Window) -> Any:
+        return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress)
+
+    if scheduler:
+        results = _on_cluster(reader, work, plan, progress, scheduler, write)
+    else:
+        results = engine._in_order(cast(Any, reader), cast(Any, local), plan, progress)
+    with rasterio.Env(GDAL_CACHEMAX=engine._GDAL_CACHE), closing(results):
         for done, (window, result) in enumerate(results, start=1):
             yield window, result
             progress.set_fraction(done / len(plan.windows))
+
+
+def _on_cluster(
+    reader: StackReader, work: Work, plan: Plan, progress: Progress, scheduler: str, write: Callable[[Window, int, np.ndarray], None] | None
+) -> Generator[tuple[Window, Any], None, None]:
+    """Do as the engine's threads, on the workers of a Dask cluster."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError(
+            "SCHEDULER needs the Python library 'distributed', which is not here. Install it as 'Check installation' says for the others, or leave SCHEDULER empty."
+        ) from error
+    try:
+        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(
+            f"SCHEDULER '{scheduler}' cannot be reached ({error}). Start a cluster ('dask scheduler' and 'dask worker'), give the address that it prints, such as tcp://host:8786, or leave SCHEDULER empty."
+        ) from error
+    with client:
+        workers = sum(client.nthreads().values())
+        if not workers:
+            raise InputError(f"The cluster at SCHEDULER '{scheduler}' has no workers. Start some with 'dask worker {scheduler}'.")
+        progress.info(f"{workers} threads of the cluster at {scheduler} work.")
+        # Sent once: the list of bands of a long record is large.
+        shared = client.scatter((reader, work), broadcast=True)
+        windows = iter(plan.windows)
+        waiting: deque[tuple[Window, Any]] = deque()
+        while True:
+            while len(waiting) < 2 * workers and (window := next(windows, None)) is not None:
+                waiting.append((window, client.submit(_work_there, shared, window, pure=False)))
+            if not waiting:
+                return
+            window, future = waiting.popleft()
+            while not future.done():
+                progress.check()
+                time.sleep(0.05)
+            result, blocks = future.result()
+            for first, block in blocks:
+                if write:
+                    write(window, first, block)
+            del future
+            yield window, result
+
+
+def _work_there(shared: tuple[StackReader, Work], window: Window) -> tuple[Any, list[tuple[int, np.ndarray]]]:
+    """Work on a window in a worker of a cluster; return what is made of it, and what is to be written."""
+    reader, work = shared
+    blocks: list[tuple[int, np.ndarray]] = []
+    with rasterio.Env(GDAL_CACHEMAX=engine._GDAL_CACHE), reader.open() as opened:
+        result = work(opened, window, lambda first, block: blocks.append((first, block)), SILENT)
+    return result, blocks

@@ -13,6 +13,7 @@ from sm_toolbox.merging.collocation import LETTERS, Design, design
 from sm_toolbox.merging.windows import (
     LIMITED,
     Counter,
+    Estimated,
     Overview,
     Record,
     Settings,
@@ -57,7 +58,8 @@ class CollocationResult:
 
 def triple_collocation(
     sources: Sequence[Sequence[Source]], output: str, *, correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none",
-    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float = 0, memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float = 0, scheduler: str = "",
+    memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> CollocationResult:  # fmt: skip
     """Estimate the random errors of three to five products, cell by cell, without knowing the truth.
 
@@ -78,6 +80,8 @@ def triple_collocation(
         Resampled series for 95 % confidence limits; 0 for none.
     max_gap_days : float, optional
         Days between dates of products that are taken as one; those of the first product count.
+    scheduler : str, optional
+        Address of a Dask cluster's scheduler, as `in_order`.
     memory : int, optional
         Budget in bytes; it does not depend on the length of the record unless there are replicates.
     threads : int, optional
@@ -123,7 +127,7 @@ def triple_collocation(
     overview = Overview([*plan.estimates, "samples", "flag", *(f"r_{pair}" for pair in plan.pair_names)], grid)
     counter = Counter(settings)
 
-    def work(opened: OpenStacks, window: Window) -> tuple[np.ndarray, object]:
+    def work(opened: OpenStacks, window: Window, emit: streaming.Emit, progress: Progress) -> tuple[np.ndarray, Estimated]:
         sums = record.empty_sums((int(window.height), int(window.width)))
         block = means = None
         for first, block, means in record.read(opened, window, stream.dates):
@@ -138,7 +142,7 @@ def triple_collocation(
         return np.concatenate(parts).astype(np.float32), found
 
     with streaming.whole_outputs([RasterOutput(output, bands, output_tags(products))], grid, stream.plan) as (writer,):
-        for window, (result, found) in streaming.in_order(reader, work, stream.plan, progress):
+        for window, (result, found) in streaming.in_order(reader, work, stream.plan, progress, scheduler=scheduler):
             writer.write(result, window)
             counter.count(found)
             overview.keep(window, "samples", np.stack([found.samples, found.flags]))
