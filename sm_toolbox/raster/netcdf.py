@@ -97,7 +97,17 @@ class NetcdfWriter(RasterWriter):
             # Without a dimension NetCDF's conventions want 1, not a dash.
             unit = self.output.tags.get(f"UNIT_{variable}", "1").replace("–", "1")
             _describe(array, {"long_name": variable, "units": unit})
+            self._keep_geotransform(root, array)
             self._arrays[variable] = (array, {time: place for place, time in enumerate(own)})
+
+    def _keep_geotransform(self, root: gdal.Group, array: gdal.MDArray) -> None:
+        """Note the geotransform as GDAL does: a single row or column does not show its spacing."""
+        mapping = array.GetAttribute("grid_mapping")
+        if min(self._grid.width, self._grid.height) > 1 or mapping is None:
+            return
+        target = root.OpenMDArray(mapping.ReadAsString())
+        if target is not None and target.GetAttribute("GeoTransform") is None:
+            _describe(target, {"GeoTransform": " ".join(repr(float(value)) for value in self._grid.transform.to_gdal())})
 
     def _write(self, block: np.ndarray, window: Window) -> bool:
         start, size = [int(window.row_off), int(window.col_off)], [int(window.height), int(window.width)]

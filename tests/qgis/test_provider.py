@@ -10,7 +10,19 @@ import pytest
 from qgis.core import QgsProcessingParameterDefinition
 
 ROOT = Path(__file__).parents[2]
-COLLOCATION = ["PRODUCT_A", "PRODUCT_B", "PRODUCT_C", "PRODUCT_D", "PRODUCT_E", "CORRELATED", "MIN_SAMPLES", "ALPHA", "ANOMALIES", "BOOTSTRAP", "SCHEDULER"]
+COLLOCATION = [
+    "PRODUCT_A",
+    "PRODUCT_B",
+    "PRODUCT_C",
+    "PRODUCT_D",
+    "PRODUCT_E",
+    "CORRELATED",
+    "MIN_SAMPLES",
+    "ALPHA",
+    "ANOMALIES",
+    "BOOTSTRAP",
+    "SCHEDULER",
+]
 CONTRACT = {
     "triplecollocation": ([*COLLOCATION, "OUTPUT", "REPORT"], ["OUTPUT", "REPORT", "RESOLVED_PERCENT"]),
     "tcmerge": (

@@ -100,6 +100,14 @@ def test_grids_come_back(tmp_path, epsg):
     assert grid.differences(bands[0].grid) == []
 
 
+@pytest.mark.parametrize("shape", [(1, 40), (30, 1), (1, 1)])
+@pytest.mark.parametrize("epsg", [4326, 32630])
+def test_single_rows_and_columns(tmp_path, shape, epsg):
+    grid = Grid(CRS.from_epsg(epsg), Affine(0.5, 0, 7, 0, -0.25, 50), shape[1], shape[0])
+    found, bands = read(write(tmp_path / "line.nc", np.ones((1, *shape), np.float32), ["ndvi@2018-06-01"], grid))
+    assert grid.differences(bands[0].grid) == [] and list(found) == ["ndvi@2018-06-01"]
+
+
 def test_a_grid_with_south_on_top(tmp_path):
     """GDAL turns it the right way round on reading."""
     grid = Grid(CRS.from_epsg(32630), Affine(30, 0, 5e5, 0, 30, 4e6), 4, 3)
