@@ -168,6 +168,7 @@ def merge_products(
     from sm_toolbox.merging import merge_kernels, streaming
     from sm_toolbox.merging.products import read_products
     from sm_toolbox.raster.bands import band_name
+    from sm_toolbox.raster.engine import whole_outputs
     from sm_toolbox.raster.writers import RasterOutput
 
     for key, value, allowed in (("REFERENCE", reference, REFERENCES), ("FALLBACK", fallback, FALLBACKS), ("WINDOW", window, WINDOWS)):
@@ -258,11 +259,11 @@ def merge_products(
         return _Merged(np.concatenate(parts).astype(np.float32), found, seen, maps, present, own)
 
     lock = threading.Lock()
-    with streaming.whole_outputs(outputs, grid, stream.plan) as writers:
+    with whole_outputs(outputs, grid, stream.plan) as writers:
 
         def write(place: Window, first: int, block: np.ndarray) -> None:
             with lock:
-                streaming.write_bands(writers[0], block, place, first)
+                writers[0].write(block, place, first)
 
         for place, merged in streaming.in_order(reader, work, stream.plan, progress, write=write, scheduler=scheduler):
             if weights_output is not None:

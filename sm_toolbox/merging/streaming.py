@@ -30,8 +30,7 @@ from sm_toolbox.raster import engine
 from sm_toolbox.raster.bands import Band, Source, open_raster
 from sm_toolbox.raster.engine import Plan
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
-from sm_toolbox.raster.reading import _OPEN_FILES, BandReader, _File, _overlap
-from sm_toolbox.raster.writers import GeotiffWriter, RasterOutput, RasterWriter, raster_writer
+from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
 _FEWEST_DATES = 16
@@ -54,7 +53,7 @@ class StackReader(BandReader):
         super().__init__(bands, grid)
         # A file elsewhere fails now rather than after hours.
         for source in self._warp:
-            if not _overlap(self._grid_of(source), grid):
+            if not overlap(self._grid_of(source), grid):
                 raise InputError(
                     f"The raster '{source.label}' does not overlap the grid of the first product. Check both extents and coordinate reference systems."
                 )
@@ -83,7 +82,7 @@ class OpenStacks:
 
     def __init__(self, reader: StackReader):
         self._reader = reader
-        self._open: OrderedDict[Source, tuple[ExitStack, _File]] = OrderedDict()
+        self._open: OrderedDict[Source, tuple[ExitStack, OpenFile]] = OrderedDict()
         self._place = {position: (source, i) for source, positions in reader._files.items() for i, position in enumerate(positions)}
 
     def close(self) -> None:
@@ -126,19 +125,19 @@ class OpenStacks:
                 out[targets] = values
         return out.reshape(*positions.shape, *out.shape[1:])
 
-    def _file(self, source: Source) -> _File:
+    def _file(self, source: Source) -> OpenFile:
         if source in self._open:
             self._open.move_to_end(source)
             return self._open[source][1]
-        if len(self._open) >= _OPEN_FILES:
+        if len(self._open) >= OPEN_FILES:
             self._open.popitem(last=False)[1][0].close()
         bands = [self._reader.bands[position] for position in self._reader._files[source]]
         stack = ExitStack()
         # On its own grid: warped files are warped below, some bands at a time, which GDAL's virtual warping cannot do.
-        self._open[source] = stack, stack.enter_context(BandReader(bands, bands[0].grid)._open_file(source))
+        self._open[source] = stack, stack.enter_context(BandReader(bands, bands[0].grid).open_file(source))
         return self._open[source][1]
 
-    def _fill(self, file: _File, source: Source, out: np.ndarray, window: Window) -> None:
+    def _fill(self, file: OpenFile, source: Source, out: np.ndarray, window: Window) -> None:
         method = self._reader._warp.get(source)
         if method is None:
             file.read(out, window)
@@ -146,7 +145,7 @@ class OpenStacks:
             _warp(file, self._reader._grid_of(source), out, window, self._reader.grid, method)
 
 
-def _some_bands(file: _File, places: Sequence[int]) -> _File:
+def _some_bands(file: OpenFile, places: Sequence[int]) -> OpenFile:
     """Return a file that reads only some of its bands."""
     part = copy.copy(file)
     part.indexes = [file.indexes[i] for i in places]
@@ -155,7 +154,7 @@ def _some_bands(file: _File, places: Sequence[int]) -> _File:
     return part
 
 
-def _warp(file: _File, own: Grid, out: np.ndarray, window: Window, grid: Grid, method: str) -> None:
+def _warp(file: OpenFile, own: Grid, out: np.ndarray, window: Window, grid: Grid, method: str) -> None:
     """Fill `out` (bands, rows, cols) with bands warped to a window of a grid, as the block engine warps them."""
     out[:] = np.nan
     target = window_transform(window, grid.transform)
@@ -227,42 +226,16 @@ def plan_stream(
         Workers; by default all cores.
     """
     workers, grid = threads or os.cpu_count() or 1, reader.grid
-    tile = engine._common_tile(reader.tiles(), grid)
+    tile = engine.common_tile(reader.tiles(), grid)
     tile = min(tile[0], grid.height), min(tile[1], grid.width)
     at_once = dates
     if whole or reader.wants_whole_records:
-        memory = memory or engine._memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
+        memory = memory or engine.memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
     else:
         memory = memory or engine.DEFAULT_MEMORY
         at_once = int((memory / (workers + 1) / (tile[0] * tile[1]) - fixed) / per_date)
         at_once = min(dates, max(_FEWEST_DATES, at_once))
     return Stream(engine.plan_blocks(grid, tile, fixed + per_date * at_once, memory, workers), at_once)
-
-
-@contextmanager
-def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
-    """Open outputs that get their names only when all of them are complete."""
-    with ExitStack() as stack:
-        writers = [stack.enter_context(engine._Deferred(raster_writer(output, grid, plan.tile))) for output in outputs]
-        yield [writer.raster for writer in writers]
-        for writer in writers:
-            writer.raster.finish()
-        for writer in writers:
-            writer.keep()
-
-
-def write_bands(writer: RasterWriter, block: np.ndarray, window: Window, first: int) -> None:
-    """Write some of the bands of an output, float32 (bands, rows, cols), from the band `first`, counted from 0."""
-    last = first + len(block)
-    if isinstance(writer, GeotiffWriter):
-        try:
-            writer._dataset.write(block, indexes=range(first + 1, last + 1), window=window)
-        except RASTER_ERRORS as error:
-            raise writer._full() from error
-    else:
-        part: Any = copy.copy(writer)
-        part._names = part._names[first:last]
-        part.write(block, window)
 
 
 Emit = Callable[[int, np.ndarray], None]
@@ -302,8 +275,8 @@ def in_order(
     if scheduler:
         results = _on_cluster(reader, work, plan, progress, scheduler, write)
     else:
-        results = engine._in_order(cast(Any, reader), cast(Any, local), plan, progress)
-    with rasterio.Env(GDAL_CACHEMAX=engine._GDAL_CACHE), closing(results):
+        results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
+    with rasterio.Env(GDAL_CACHEMAX=engine.GDAL_CACHE), closing(results):
         for done, (window, result) in enumerate(results, start=1):
             yield window, result
             progress.set_fraction(done / len(plan.windows))
@@ -355,6 +328,6 @@ def _work_there(shared: tuple[StackReader, Work], window: Window) -> tuple[Any, 
     """Work on a window in a worker of a cluster; return what is made of it, and what is to be written."""
     reader, work = shared
     blocks: list[tuple[int, np.ndarray]] = []
-    with rasterio.Env(GDAL_CACHEMAX=engine._GDAL_CACHE), reader.open() as opened:
+    with rasterio.Env(GDAL_CACHEMAX=engine.GDAL_CACHE), reader.open() as opened:
         result = work(opened, window, lambda first, block: blocks.append((first, block)), SILENT)
     return result, blocks

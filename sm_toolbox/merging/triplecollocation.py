@@ -104,6 +104,7 @@ def triple_collocation(
     """
     from sm_toolbox.merging import streaming
     from sm_toolbox.merging.products import read_products
+    from sm_toolbox.raster.engine import whole_outputs
     from sm_toolbox.raster.writers import RasterOutput
 
     settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, 0)
@@ -141,7 +142,7 @@ def triple_collocation(
             parts += [limits[0, limited], limits[1, limited]]
         return np.concatenate(parts).astype(np.float32), found
 
-    with streaming.whole_outputs([RasterOutput(output, bands, output_tags(products))], grid, stream.plan) as (writer,):
+    with whole_outputs([RasterOutput(output, bands, output_tags(products))], grid, stream.plan) as (writer,):
         for window, (result, found) in streaming.in_order(reader, work, stream.plan, progress, scheduler=scheduler):
             writer.write(result, window)
             counter.count(found)

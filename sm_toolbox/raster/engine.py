@@ -6,9 +6,9 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -29,7 +29,7 @@ Kernel = Callable[[Blocks, Window], np.ndarray]
 DEFAULT_MEMORY = 256 * 2**20
 # GDAL keeps decoded tiles for the whole process, by default as many as fill 5 % of the memory. Blocks read each tile once, so that a few are enough;
 # rasterio takes bytes and restores the limit afterwards.
-_GDAL_CACHE = 64 * 2**20
+GDAL_CACHE = 64 * 2**20
 # Blocks of about this size keep every thread busy to the end and the progress bar moving; larger ones gain nothing.
 _PREFERRED_CELLS = 2**18
 
@@ -173,57 +173,51 @@ def run_blocks(
     bands_in, bands_out = int(ends[-1]), sum(len(output.bands) for output in outputs)
     # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
     bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
-    tile = _common_tile(reader.tiles(), grid)
-    memory = memory or _memory_for(tile, bytes_per_cell, bands_in, halo, progress)
+    tile = common_tile(reader.tiles(), grid)
+    memory = memory or memory_for(tile, bytes_per_cell, bands_in, halo, progress)
     plan = plan_blocks(grid, tile, bytes_per_cell, memory, threads or os.cpu_count() or 1, halo)
 
     def work(bands: OpenBands, window: Window) -> np.ndarray:
         return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
 
-    with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE), ExitStack() as stack:
-        writers = [stack.enter_context(_Deferred(raster_writer(output, grid, plan.tile))) for output in outputs]
-        with closing(_in_order(reader, work, plan, progress)) as results:
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), whole_outputs(outputs, grid, plan) as writers:
+        with closing(in_order(reader, work, plan, progress)) as results:
             for done, (window, result) in enumerate(results, start=1):
                 start = 0
                 for writer in writers:
-                    stop = start + len(writer.raster.output.bands)
-                    writer.raster.write(result[start:stop], window)
+                    stop = start + len(writer.output.bands)
+                    writer.write(result[start:stop], window)
                     start = stop
                 progress.set_fraction(done / len(plan.windows))
-        valid = [writer.raster.valid_cells for writer in writers]
+        valid = [writer.valid_cells for writer in writers]
         if not any(valid):
             raise InputError(_why_empty(inputs))
-        for writer in writers:
-            writer.raster.finish()
-        # Only when every output is whole does the first one get its name.
-        for writer in writers:
-            writer.keep()
     return valid
 
 
-class _Deferred:
-    """Keeps a writer's file only where `keep` was called."""
-
-    def __init__(self, raster: RasterWriter):
-        self.raster = raster
-        self._kept = False
-
-    def keep(self) -> None:
-        self.raster.put_in_place()
-        self._kept = True
-
-    def __enter__(self) -> _Deferred:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self._kept:
-            self.raster.discard()
+@contextmanager
+def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
+    """Open outputs that get their names only when all of them are complete; none is left behind where something fails."""
+    writers: list[RasterWriter] = []
+    kept = 0
+    try:
+        for output in outputs:
+            writers.append(raster_writer(output, grid, plan.tile))
+        yield writers
+        for writer in writers:
+            writer.finish()
+        for writer in writers:
+            writer.put_in_place()
+            kept += 1
+    finally:
+        for writer in writers[kept:]:
+            writer.discard()
 
 
 _Task = tuple[Window, "Future[np.ndarray]"]
 
 
-def _in_order(
+def in_order(
     reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], plan: Plan, progress: Progress
 ) -> Generator[tuple[Window, np.ndarray], None, None]:
     """Yield windows with their results in order, reading ahead no further than the plan's memory allows."""
@@ -273,7 +267,7 @@ def _serve(reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], 
             del task, future
 
 
-def _memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: int, progress: Progress) -> int:
+def memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: int, progress: Progress) -> int:
     """Return the default budget, or what one tile of a long record needs, as far as the computer has it: tiles read in parts are decoded again for each."""
     needed = math.ceil((tile[0] + 2 * halo) * (tile[1] + 2 * halo) * bytes_per_cell)
     allowed = max(DEFAULT_MEMORY, physical_memory() // 4)
@@ -293,7 +287,7 @@ def physical_memory() -> int:
         return 8 * 2**30
 
 
-def _common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:
+def common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:
     """Return rows and columns that suit the outputs' tiles and those of every input."""
     rows, columns = TILE, TILE
     for tile_rows, tile_columns in tiles:

@@ -109,9 +109,9 @@ class NetcdfWriter(RasterWriter):
         if target is not None and target.GetAttribute("GeoTransform") is None:
             _describe(target, {"GeoTransform": " ".join(repr(float(value)) for value in self._grid.transform.to_gdal())})
 
-    def _write(self, block: np.ndarray, window: Window) -> bool:
+    def _write(self, block: np.ndarray, window: Window, first: int) -> bool:
         start, size = [int(window.row_off), int(window.col_off)], [int(window.height), int(window.width)]
-        for values, (variable, time) in zip(block, self._names):
+        for values, (variable, time) in zip(block, self._names[first:]):
             array, places = self._arrays[variable]
             at, count = (start, size) if time is None else ([places[time], *start], [1, *size])
             data = np.ascontiguousarray(values, np.float32).tobytes()

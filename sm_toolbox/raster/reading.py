@@ -19,7 +19,7 @@ from sm_toolbox.raster.bands import Band, Source, open_raster
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 
 # Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
-_OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
+OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -77,29 +77,29 @@ class BandReader:
         whenever they are read.
         """
         with ExitStack() as stack:
-            readers: list[Callable[[], AbstractContextManager[_File]]] = []
+            readers: list[Callable[[], AbstractContextManager[OpenFile]]] = []
             for number, source in enumerate(self._files):
-                if number < _OPEN_FILES:
-                    readers.append(partial(_as_it_is, stack.enter_context(self._open_file(source))))
+                if number < OPEN_FILES:
+                    readers.append(partial(_as_it_is, stack.enter_context(self.open_file(source))))
                 else:
-                    readers.append(partial(self._open_file, source))
+                    readers.append(partial(self.open_file, source))
             yield OpenBands(list(zip(readers, self._files.values())), len(self.bands), self.grid)
 
     @contextmanager
-    def _open_file(self, source: Source) -> Iterator[_File]:
+    def open_file(self, source: Source) -> Iterator[OpenFile]:
         with ExitStack() as stack:
             dataset = stack.enter_context(open_raster(source))
             target = dataset
             if source in self._warp:
                 target = stack.enter_context(_warped(dataset, self.grid, self._warp[source], self._grid_of(source)))
-            yield _File(source, dataset, target, [self.bands[position].index for position in self._files[source]])
+            yield OpenFile(source, dataset, target, [self.bands[position].index for position in self._files[source]])
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid
 
 
 def _warped(dataset: DatasetReader, grid: Grid, resampling: str, own: Grid) -> WarpedVRT:
-    if not _overlap(own, grid):
+    if not overlap(own, grid):
         raise InputError(f"The raster '{dataset.name}' does not overlap the grid of the output. Check both extents and coordinate reference systems.")
     # float32 with NaN, so that averages of integers are not cut and a source without a nodata value gets one. Gaps are those of
     # each band: by default a cell counts as valid in all bands where it is valid in one.
@@ -111,7 +111,7 @@ def _warped(dataset: DatasetReader, grid: Grid, resampling: str, own: Grid) -> W
     )  # fmt: skip
 
 
-def _overlap(own: Grid, grid: Grid) -> bool:
+def overlap(own: Grid, grid: Grid) -> bool:
     try:
         west, south, east, north = transform_bounds(own.crs, grid.crs, *own.bounds) if own.crs != grid.crs else own.bounds
     except RASTER_ERRORS as error:
@@ -122,7 +122,7 @@ def _overlap(own: Grid, grid: Grid) -> bool:
     return west < other[2] and east > other[0] and south < other[3] and north > other[1]
 
 
-class _File:
+class OpenFile:
     """An open file and which of its bands are wanted."""
 
     def __init__(self, source: Source, dataset: DatasetReader, target: DatasetReader | WarpedVRT, indexes: list[int]):
@@ -185,14 +185,14 @@ class _File:
                 yield Window(start, first, stop - start, last - first), slice(first - row, last - row), slice(start - column, stop - column)
 
 
-def _as_it_is(file: _File) -> AbstractContextManager[_File]:
+def _as_it_is(file: OpenFile) -> AbstractContextManager[OpenFile]:
     return nullcontext(file)
 
 
 class OpenBands:
     """The bands of a `BandReader`, open for one thread."""
 
-    def __init__(self, files: list[tuple[Callable[[], AbstractContextManager[_File]], list[int]]], count: int, grid: Grid):
+    def __init__(self, files: list[tuple[Callable[[], AbstractContextManager[OpenFile]], list[int]]], count: int, grid: Grid):
         self._files, self._count, self._grid = files, count, grid
 
     def read(self, window: Window, halo: int = 0) -> np.ndarray:

@@ -90,8 +90,8 @@ class RasterWriter(ABC):
         self.valid_cells = 0
 
     @abstractmethod
-    def _write(self, block: np.ndarray, window: Window) -> bool:
-        """Write a block and say whether that worked."""
+    def _write(self, block: np.ndarray, window: Window, first: int) -> bool:
+        """Write a block of the bands from one on, counted from 0, and say whether that worked."""
 
     @abstractmethod
     def _close(self) -> None:
@@ -101,12 +101,20 @@ class RasterWriter(ABC):
     def _is_complete(self) -> bool:
         """Say whether all that was written lies in the closed file."""
 
-    def write(self, block: np.ndarray, window: Window) -> None:
-        """Write a block of all bands, float32 (bands, rows, cols), NaN where there is no data."""
+    def write(self, block: np.ndarray, window: Window, first: int = 0) -> None:
+        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data.
+
+        Parameters
+        ----------
+        block : ndarray
+        window : Window
+        first : int, optional
+            The band that the block begins with, counted from 0, where it does not hold all of them.
+        """
         if shutil.disk_usage(os.path.dirname(os.path.abspath(self._temporary))).free < block.nbytes:
             raise self._full()
         self.valid_cells += int(np.count_nonzero(~np.isnan(block)))
-        if not self._write(block, window):
+        if not self._write(block, window, first):
             raise self._full()
 
     def finish(self) -> None:
@@ -175,9 +183,9 @@ class GeotiffWriter(RasterWriter):
             remove_quietly(self._temporary)
             raise OutputError(f"The output '{output.path}' cannot be created: {error}.") from error
 
-    def _write(self, block: np.ndarray, window: Window) -> bool:
+    def _write(self, block: np.ndarray, window: Window, first: int) -> bool:
         try:
-            self._dataset.write(block, window=window)
+            self._dataset.write(block, indexes=range(first + 1, first + len(block) + 1), window=window)
         except RASTER_ERRORS:
             return False
         return True

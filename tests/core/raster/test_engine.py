@@ -301,9 +301,9 @@ def test_a_long_record_gets_the_memory_of_one_tile_and_no_more_than_a_quarter(wr
     from sm_toolbox.raster import engine
 
     monkeypatch.setattr(engine, "physical_memory", lambda: 4 * 2**30)
-    assert engine._memory_for((256, 256), 100, 25, 0, progress) == engine.DEFAULT_MEMORY and not progress.infos
-    assert engine._memory_for((256, 256), 10_000, 2500, 0, progress) == 256 * 256 * 10_000 and not progress.infos
-    assert engine._memory_for((256, 256), 40_000, 10_000, 0, progress) == 2**30
+    assert engine.memory_for((256, 256), 100, 25, 0, progress) == engine.DEFAULT_MEMORY and not progress.infos
+    assert engine.memory_for((256, 256), 10_000, 2500, 0, progress) == 256 * 256 * 10_000 and not progress.infos
+    assert engine.memory_for((256, 256), 40_000, 10_000, 0, progress) == 2**30
     assert "10,000 bands of one tile take 2,500 MB" in progress.infos[0] and "about 3 times" in progress.infos[0]
 
 
@@ -318,7 +318,7 @@ def test_more_files_than_may_be_open(write_raster, tmp_path, monkeypatch, open_f
     """Long records of single-band files: only some stay open, and the result is the same."""
     from sm_toolbox.raster import reading
 
-    monkeypatch.setattr(reading, "_OPEN_FILES", open_files)
+    monkeypatch.setattr(reading, "OPEN_FILES", open_files)
     sources = [write_raster(f"ndvi_201806{day:02d}.tif", np.full((40, 50), day), ["ndvi"]) for day in range(1, 9)]
     bands = read_bands(sources)
     output = str(tmp_path / "out.tif")
