@@ -26,6 +26,17 @@ def medians(*tasks: Callable[[], object], repeats: int = 5) -> list[float]:
     return [statistics.median(found) for found in times]
 
 
+def forget_peak_memory() -> None:
+    """Have the system count the peak memory of this process from now on (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Return the peak memory of this process in bytes (Linux)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
 def write_dem(path: Path, dem: np.ndarray, cell: float) -> Path:
     """Write a DEM with square cells (m)."""
     with rasterio.open(path, "w", driver="GTiff", width=dem.shape[1], height=dem.shape[0], count=1, dtype="float32", crs="EPSG:32630",

@@ -5,7 +5,6 @@ Run with `python benchmarks/timeseries.py [cells [dates]]`: the side of the rast
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import medians
+from benchmarks.peers import forget_peak_memory, medians, peak_memory
 from sm_toolbox.raster.bands import Source, band_name, read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -51,6 +50,7 @@ def main() -> None:
     dates = int(sys.argv[2]) if len(sys.argv) > 2 else 120
     with tempfile.TemporaryDirectory() as name:
         source = make_stack(Path(name) / "stack.tif", cells, dates)
+        forget_peak_memory()
         output = str(Path(name) / "out.tif")
         bands = read_bands([source])
 
@@ -71,9 +71,7 @@ def main() -> None:
         for label, (count, task) in tasks.items():
             taken, copied = medians(task, lambda count=count: copy(count), repeats=3)
             print(f"{label}: {taken / copied:.1f}")
-        # Linux counts in KB.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(f"peak memory of the process: {peak / (4 * dates * cells**2):.2f} of the size of the stack in memory")
+        print(f"peak memory of the process: {peak_memory() / (4 * dates * cells**2):.2f} of the size of the stack in memory")
 
 
 if __name__ == "__main__":
