@@ -19,6 +19,7 @@ from .terrain_kernels import _COMPILE
 MFD, DINF, D8 = range(3)
 # Freeman 1991: the share of each lower neighbour goes with the slope to this power.
 FREEMAN_EXPONENT = 1.1
+_LEAST_SHARE, _LARGEST_SHARE = np.float32(1e-37), np.float32(1e37)
 _DONE, _STOP = 0, 1
 _CHECK_EVERY = 1 << 16
 
@@ -247,7 +248,8 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
         drop = z[cell] - z[near]
         shares[k] = 0.0
         if drop > 0:
-            shares[k] = (drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT)
+            # In single precision, which is much faster; what vanishes or overflows in it is still a share.
+            shares[k] = min(max((drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT), _LEAST_SHARE), _LARGEST_SHARE)
         elif drop == 0 and steps[near] < steps[cell]:
             # On a flat all steps down are equally small.
             shares[k] = closeness[k] ** FREEMAN_EXPONENT

@@ -252,12 +252,12 @@ def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
     bands = SENSORS[sensor].bands
     if _NO_REFLECTANCE.search(text):
         return None
-    words = _WORD.findall(text)
-    if words:
-        role = _WORDS.get(words[-1], words[-1])
+    # The last one counts: rivers and valleys are named after colours, too, but before the number of the band.
+    words, numbers = (list(pattern.finditer(text)) for pattern in (_WORD, _NUMBER))
+    if words and not (numbers and numbers[-1].start() > words[-1].start()):
+        role = _WORDS.get(words[-1][1], words[-1][1])
         return (role, 0) if role in bands else None
-    numbers = _NUMBER.findall(text)
-    return next(((role, own.index(numbers[-1])) for role, own in bands.items() if numbers and numbers[-1] in own), None)
+    return next(((role, own.index(numbers[-1][1])) for role, own in bands.items() if numbers and numbers[-1][1] in own), None)
 
 
 @dataclass(frozen=True)
@@ -592,6 +592,8 @@ def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str],
         raise InputError(f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(SPECTRAL_INDICES)}.")
     if sensor not in SENSORS:
         raise InputError(f"SENSOR is '{sensor}', but must be one of: {', '.join(SENSORS)}.")
+    if offset is not None and not np.isfinite(offset):
+        raise InputError(f"OFFSET is {offset:g}, but must be a number: the reflectance of a stored 0, such as -0.2.")
     if scale is not None and not (np.isfinite(scale) and scale > 0):
         raise InputError(f"SCALE is {scale:g}, but must be above 0: the reflectance of one unit of the stored values, such as 0.0001.")
     for source in sources:
@@ -669,7 +671,7 @@ def _given_bands(listed: Sequence[Band], sensor: str, text: str) -> dict[int, st
             raise InputError(
                 f"BANDS holds '{part.strip()}', but must be of the form red=1, nir=2 with names among: {', '.join(SENSORS[sensor].bands)}."
             )
-        if value.isdigit():
+        if re.fullmatch("[0-9]{1,6}", value):
             if not 1 <= int(value) <= len(listed):
                 raise InputError(f"BANDS says {role}={value}, but INPUT has {len(listed)} bands, counted from 1 over all files.")
             at = listed[int(value) - 1]

@@ -16,12 +16,13 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, crs_of, from_minus_180, split_column
-from sm_toolbox.raster.times import Time, parse_time, time_in_name
+from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, time_in_name
 
 _CF_UNITS = {
     **dict.fromkeys(("days", "day", "d"), 86400),
@@ -106,8 +107,13 @@ def open_raster(source: Source) -> DatasetReader:
     column = split_column(crs, dataset.transform, dataset.width) if crs else None
     if column is None:
         return dataset
-    with dataset:
-        return rasterio.open(_moved_west(dataset, crs, column))
+    try:
+        with dataset:
+            return rasterio.open(_moved_west(dataset, crs, column))
+    except RASTER_ERRORS as error:
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) has longitudes from 0° to 360° and cannot be read as from −180° to 180°: {error}. Convert it with 'Translate (convert format)' first."
+        ) from error
 
 
 def _open(source: Source) -> DatasetReader:
@@ -115,12 +121,12 @@ def _open(source: Source) -> DatasetReader:
         return rasterio.open(source.path)
     except RASTER_ERRORS as error:
         raise InputError(
-            f"The raster '{source.label}' ({source.path}) cannot be opened: {error}. Check that the file exists and is a raster that QGIS can show."
+            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that the file exists and is a raster that QGIS can show."
         ) from error
 
 
 _GDAL_TYPES = {
-    "uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
+    "uint8": "Byte", "int8": "Int16", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
 }  # fmt: skip
 
 
@@ -128,22 +134,33 @@ def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
     """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns before it."""
     width, height = dataset.width, dataset.height
     parts = [(column, 0, width - column), (0, width - column, column)]
-    bands = []
-    for index, (dtype, nodata, scale, offset) in enumerate(zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1):
-        sources = "".join(
-            f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{index}</SourceBand>'
+
+    def sources(band: str) -> str:
+        return "".join(
+            f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{band}</SourceBand>'
             f'<SrcRect xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" xSize="{size}" ySize="{height}"/></SimpleSource>'
             for start, place, size in parts
             if size
         )
+
+    bands = []
+    for index, (dtype, nodata, scale, offset) in enumerate(zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1):
         gap = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
+        name = escape(dataset.descriptions[index - 1] or "")
+        color = dataset.colorinterp[index - 1].name.capitalize()
+        # 64-bit integers lose digits that no measurement has.
         bands.append(
-            f'<VRTRasterBand dataType="{_GDAL_TYPES[dtype]}" band="{index}">{gap}<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources}</VRTRasterBand>'
+            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(dtype, "Float64")}" band="{index}"><Description>{name}</Description>{gap}<ColorInterp>{color}</ColorInterp>'
+            f"<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources(str(index))}</VRTRasterBand>"
         )
+    mask = ""
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and MaskFlags.alpha not in dataset.mask_flag_enums[0]:
+        mask = f'<MaskBand><VRTRasterBand dataType="Byte">{sources("mask,1")}</VRTRasterBand></MaskBand>'
+    tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
     a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
     return (
-        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS>'
-        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}</VRTDataset>"
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
     )
 
 
@@ -222,27 +239,51 @@ def _stem(path: str) -> str:
     return Path(quoted.group(1) if quoted else path.split("|")[0]).stem
 
 
+_CF_REFERENCE = re.compile(
+    r"(?P<unit>\w+) since (?P<date>\d{1,4}-\d{1,2}-\d{1,2})(?:[T ]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.\d*)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?\s*$"
+)
+# Before this day the calendars `standard` and `gregorian` of the CF conventions are Julian, Python's is not.
+_GREGORIAN = datetime(1582, 10, 15)
+
+
 def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -> Time | None:
     """Read a band's place on a time axis after the CF conventions, whatever the name of the dimension."""
     for key, value in tags.items():
         name = key.removeprefix("NETCDF_DIM_")
-        units = re.match(r"(\w+) since (\d{1,4}-\d{1,2}-\d{1,2})(?:[T ](\d{1,2}:\d{1,2}(?::\d{1,2})?))?", file_tags.get(f"{name}#units", ""))
-        if name == key or units is None:
+        units = file_tags.get(f"{name}#units", "")
+        if name == key or " since " not in units:
             continue
         calendar = file_tags.get(f"{name}#calendar", "standard").lower()
-        if units.group(1).lower() not in _CF_UNITS or calendar not in ("standard", "gregorian", "proleptic_gregorian"):
+        try:
+            start = _cf_moment(float(value), units, calendar)
+        except (ValueError, OverflowError):
             raise InputError(
-                f"The times of '{label}' are '{file_tags[f'{name}#units']}' in the calendar '{calendar}', which cannot be told from days and hours of the standard calendar. "
+                f"The times of '{label}' are {value} '{units}' in the calendar '{calendar}', which cannot be told from days and hours of the standard calendar. "
                 "Write dates into the band descriptions (variable@YYYY-MM-DD), or convert the file with CDO or xarray first."
-            )
-        year, month, day = (int(part) for part in units.group(2).split("-"))
-        hours, minutes, *seconds = (int(part) for part in (units.group(3) or "0:0").split(":"))
-        # Fractions of days do not hold whole seconds exactly.
-        elapsed = round(float(value) * _CF_UNITS[units.group(1).lower()])
-        start = datetime(year, month, day) + timedelta(hours=hours, minutes=minutes, seconds=sum(seconds) + elapsed)
+            ) from None
         midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
-        return Time(start, file_tags.get(f"{name}#resolution", "day" if midnight else "second"))
+        resolution = file_tags.get(f"{name}#resolution")
+        return Time(start, resolution if resolution in RESOLUTIONS else "day" if midnight else "second")
     return None
+
+
+def _cf_moment(value: float, units: str, calendar: str) -> datetime:
+    match = _CF_REFERENCE.match(units)
+    if match is None or calendar not in ("standard", "gregorian", "proleptic_gregorian"):
+        raise ValueError(units)
+    unit = _CF_UNITS.get(match["unit"].lower())
+    if unit is None:
+        raise ValueError(units)
+    year, month, day = (int(part) for part in match["date"].split("-"))
+    clock = [int(part) for part in (match["clock"] or "0").split(":")] + [0, 0]
+    epoch, julian = datetime(year, month, day), timedelta()
+    if calendar != "proleptic_gregorian" and epoch < _GREGORIAN:
+        century = (year - (month < 3)) // 100
+        julian = timedelta(days=century - century // 4 - 2)
+    zone = re.sub("[:ZUTCGM]", "", match["zone"] or "")
+    shift = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5] or 0)) * (-1 if zone[0] == "-" else 1) if zone else timedelta()
+    # Fractions of days do not hold whole seconds exactly.
+    return epoch + (julian - shift + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2] + round(value * unit)))
 
 
 def _refuse_duplicates(bands: Sequence[Band]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from sm_toolbox.errors import InputError
+from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import Grid
@@ -198,6 +198,10 @@ def run_blocks(
 @contextmanager
 def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
     """Open outputs that get their names only when all of them are complete; none is left behind where something fails."""
+    paths = [os.path.realpath(output.path) for output in outputs]
+    twice = next((output.path for output, path in zip(outputs, paths) if paths.count(path) > 1), None)
+    if twice is not None:
+        raise OutputError(f"Two outputs are to be written into the same file '{twice}'. Give each a name of its own.")
     writers: list[RasterWriter] = []
     kept = 0
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -39,7 +40,14 @@ class NetcdfWriter(RasterWriter):
         if grid.transform.b or grid.transform.d:
             raise OutputError(f"The output '{output.path}' cannot be NetCDF: its grid is rotated against the axes of its CRS. Write a .tif instead.")
         self._names = [split_name(name) for name in output.bands]
-        taken = sorted(_RESERVED & {name for name, _ in self._names})
+        variables = list(dict.fromkeys(name for name, _ in self._names))
+        in_file = [_in_file(name) for name in variables]
+        taken = sorted({name for name in in_file if name in _RESERVED or re.fullmatch(r"time_\d+", name)})
+        twins = sorted({name for name in in_file if in_file.count(name) > 1})
+        if twins:
+            raise OutputError(
+                f"The output '{output.path}' cannot be NetCDF: several variables would be named '{twins[0]}' there ({', '.join(variables[:8])}). Write a .tif instead."
+            )
         if taken:
             raise OutputError(
                 f"The output '{output.path}' cannot be NetCDF: a variable named '{taken[0]}' would be taken for a coordinate. Write a .tif instead."
@@ -49,6 +57,10 @@ class NetcdfWriter(RasterWriter):
             raise OutputError(f"The output '{output.path}' cannot be created: {gdal.GetLastErrorMsg()}.")
         try:
             self._define(tile)
+        except RuntimeError as error:
+            # What GDAL raises where another plugin has switched its exceptions on.
+            self.discard()
+            raise OutputError(f"The output '{output.path}' cannot be NetCDF: {error}. Write a .tif instead.") from error
         except BaseException:
             self.discard()
             raise
@@ -82,11 +94,15 @@ class NetcdfWriter(RasterWriter):
         chunk = [min(tile[0], grid.height), min(tile[1], grid.width)]
         for variable, times in times_of.items():
             own = tuple(sorted(times))
+            if len({time.resolution for time in own}) > 1:
+                raise OutputError(
+                    f"The output '{self.output.path}' cannot be NetCDF: {variable} has {own[0]} and other times that stand for months, days and moments, which a time axis cannot tell apart. Write a .tif instead."
+                )
             if own and own not in dimensions:
                 dimensions[own] = _time_axis(root, f"time_{len(dimensions) + 1}" if dimensions else "time", own)
             over = [dimensions[own], *axes] if own else axes
             chunks = ",".join(str(length) for length in ([1, *chunk] if own else chunk))
-            name = variable.replace("/", "_")
+            name = _in_file(variable)
             array = root.CreateMDArray(name, over, _type(gdal.GDT_Float32), [f"BLOCKSIZE={chunks}", "COMPRESS=DEFLATE", "ZLEVEL=1"])
             if array is None:
                 raise OutputError(
@@ -129,11 +145,16 @@ class NetcdfWriter(RasterWriter):
         found = gdal.OpenEx(self._temporary, gdal.OF_MULTIDIM_RASTER)
         if found is None:
             return False
-        return {variable.replace("/", "_") for variable, _ in self._names} <= set(found.GetRootGroup().GetMDArrayNames())
+        return {_in_file(variable) for variable, _ in self._names} <= set(found.GetRootGroup().GetMDArrayNames())
 
     def discard(self) -> None:
         super().discard()
         remove_quietly(self._temporary)
+
+
+def _in_file(variable: str) -> str:
+    """Return a variable's name without what names of NetCDF variables and of GDAL's sub-datasets cannot hold."""
+    return re.sub(r'[/:"]', "_", variable).strip() or "_"
 
 
 def _type(code: int) -> gdal.ExtendedDataType:
@@ -154,11 +175,9 @@ def _coordinate(root: gdal.Group, dimension: gdal.Dimension, values: Sequence[fl
 def _time_axis(root: gdal.Group, name: str, times: Sequence[Time]) -> gdal.Dimension:
     dimension = root.CreateDimension(name, "TEMPORAL", None, len(times))
     days = [(time.start - _EPOCH).total_seconds() / 86400 for time in times]
-    resolutions = {time.resolution for time in times}
     attributes = {"standard_name": "time", "units": "days since 1970-01-01", "calendar": "standard", "axis": "T"}
-    if len(resolutions) == 1:
-        # Not of the conventions: tells whether the first of a month stands for the day or for the month.
-        attributes["resolution"] = resolutions.pop()
+    # Not of the conventions: tells whether the first of a month stands for the day or for the month.
+    attributes["resolution"] = times[0].resolution
     _coordinate(root, dimension, days, attributes)
     return dimension
 

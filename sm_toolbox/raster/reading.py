@@ -91,8 +91,17 @@ class BandReader:
             dataset = stack.enter_context(open_raster(source))
             target = dataset
             if source in self._warp:
+                self._refuse_mixed_gaps(dataset, source)
                 target = stack.enter_context(_warped(dataset, self.grid, self._warp[source], self._grid_of(source)))
             yield OpenFile(source, dataset, target, [self.bands[position].index for position in self._files[source]])
+
+    def _refuse_mixed_gaps(self, dataset: DatasetReader, source: Source) -> None:
+        """GDAL warps all bands of a file with one nodata value."""
+        gaps = {repr(dataset.nodatavals[self.bands[position].index - 1]) for position in self._files[source]}
+        if len(gaps) > 1:
+            raise InputError(
+                f"The bands of '{source.label}' ({source.path}) have different nodata values ({', '.join(sorted(gaps))}) and cannot be warped together. Save them as files of their own, or give them one value with 'Warp (reproject)'."
+            )
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sm_toolbox.errors import InputError
 
 _YEARS = range(1900, 2200)
+RESOLUTIONS = ("second", "day", "month")
 _ISO = re.compile(
     r"(?P<y>\d{4})-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ](?P<H>\d{2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d+)?)?"
     r"(?P<zone>Z|[+-]\d{2}:?\d{2})?)?)?$"
@@ -76,6 +77,9 @@ def parse_time(text: str) -> Time | None:
     try:
         start = datetime(int(part["y"]), int(part["m"]), int(part["d"] or 1), int(part["H"] or 0), int(part["M"] or 0), int(part["S"] or 0))
     except ValueError:
+        return None
+    # Years that no record has: they stand for "never", and sums of days would leave what Python can count.
+    if not 1000 <= start.year < 9000:
         return None
     if part["zone"] and part["zone"] != "Z":
         digits = part["zone"].replace(":", "")

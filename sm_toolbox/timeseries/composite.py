@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
 STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
 _DAY = timedelta(days=1)
+_MOST_DAYS = 36_600
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def temporal_composite(
     from sm_toolbox.raster.writers import RasterOutput
 
     _check(period, statistic, trailing_days, product_days, min_count)
-    found = stacks(read_bands(sources))
+    given = read_bands(sources)
+    found = stacks(given)
     plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in found.items()}
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
@@ -183,7 +185,7 @@ def temporal_composite(
     bands = [band_name(name, item.time) for name, periods in plans.items() for item in periods]
     # Only the median copies what it sorts.
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
-    grid = next(iter(found.values())).bands[0].grid
+    grid = given[0].grid
     inputs = {name: stack.bands for name, stack in found.items()}
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=16 * deepest + 20, memory=memory, progress=progress)
     return bands
@@ -199,5 +201,5 @@ def _check(period: str, statistic: str, trailing_days: int, product_days: int, m
         if value not in allowed:
             raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
     for key, number in (("TRAILING_DAYS", trailing_days), ("PRODUCT_DAYS", product_days), ("MIN_COUNT", min_count)):
-        if number < 1:
-            raise InputError(f"{key} is {number}, but must be at least 1.")
+        if not 1 <= number <= _MOST_DAYS:
+            raise InputError(f"{key} is {number}, but must be from 1 to {_MOST_DAYS:,}.")

@@ -26,6 +26,7 @@ METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
 DEFAULT_WINDOW = {"moving_average": 3.0, "savitzky_golay": 7.0}
 DEFAULT_ORDER = 2
 _MOST_DATES = 10_000
+_LARGEST_WINDOW = 3_660
 _DAY = timedelta(days=1)
 
 
@@ -92,7 +93,8 @@ def fill_gaps(
 
     size = _check(method, window, order, max_gap)
     wanted = read_dates(dates)
-    found = stacks(read_bands(sources))
+    given = read_bands(sources)
+    found = stacks(given)
     for stack in found.values():
         require_dates(stack, 2)
         require_distinct_starts(stack)
@@ -121,7 +123,7 @@ def fill_gaps(
 
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
     inputs = {name: stack.bands for name, stack in found.items()}
-    grid = next(iter(found.values())).bands[0].grid
+    grid = given[0].grid
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, memory=memory, progress=progress)
     cells = grid.width * grid.height
     missing = {}
@@ -153,7 +155,7 @@ def read_dates(text: str) -> list[Time]:
             continue
         first, last = ends if len(pieces) in (2, 3) else (None, None)
         step = pieces[2] if len(pieces) == 3 else "1"
-        if first is None or last is None or not step.isdigit() or int(step) < 1 or first.resolution == "month" or last < first:
+        if first is None or last is None or not re.fullmatch(r"[0-9]{1,5}", step) or int(step) < 1 or first.resolution == "month" or last < first:
             raise InputError(
                 f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
             )
@@ -204,8 +206,8 @@ def _check(method: str, window: float | None, order: int, max_gap: float | None)
     if method not in METHODS:
         raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
     size = DEFAULT_WINDOW.get(method, 1.0) if window is None else window
-    if not size > 0:
-        raise InputError(f"WINDOW is {size:g}, but must be greater than 0.")
+    if not 0 < size <= _LARGEST_WINDOW:
+        raise InputError(f"WINDOW is {size:g}, but must be greater than 0 and at most {_LARGEST_WINDOW:,}.")
     if max_gap is not None and not max_gap > 0:
         raise InputError(f"MAX_GAP is {max_gap:g}, but must be greater than 0 days. Leave it empty to fill gaps of any length.")
     if method == "savitzky_golay":

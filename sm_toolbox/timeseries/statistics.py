@@ -77,7 +77,8 @@ def temporal_statistics(
     unknown = [name for name in names if name not in STATISTICS]
     if unknown or not names:
         raise InputError(f"STATISTICS: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(STATISTICS)}.")
-    found = stacks(read_bands(sources))
+    given = read_bands(sources)
+    found = stacks(given)
     static = [name for name, stack in found.items() if stack.is_static]
     if static:
         raise InputError(f"{', '.join(static)} have no dates. Name the bands variable@YYYY-MM-DD, or leave them out.")
@@ -87,6 +88,6 @@ def temporal_statistics(
 
     bands = [f"{variable}_{name}" for variable in found for name in names]
     inputs = {variable: stack.bands for variable, stack in found.items()}
-    grid = next(iter(found.values())).bands[0].grid
+    grid = given[0].grid
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8 * len(bands) + 20, memory=memory, progress=progress)
     return bands

@@ -120,7 +120,8 @@ def temporal_trend(
 
     if method not in METHODS:
         raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
-    stack = single_stack(read_bands(sources), "INPUT")
+    given = read_bands(sources)
+    stack = single_stack(given, "INPUT")
     require_dates(stack, FEWEST)
     require_distinct_starts(stack)
     groups = group_dates(stack.times, by_month)
@@ -147,7 +148,7 @@ def temporal_trend(
         return out.reshape(-1, *values.shape[1:])
 
     bands = [f"{name}{group.suffix}" for group in groups for name in BANDS]
-    grid = stack.bands[0].grid
+    grid = given[0].grid
     run_blocks(
         kernel,
         {"input": stack.bands},

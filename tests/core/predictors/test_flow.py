@@ -191,6 +191,13 @@ def test_small_rasters(routing, shape):
     assert found.shape == shape and (found >= 1).all() and np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("factor", [1e-40, 1e-30, 1, 1e30])
+def test_heights_of_any_size(factor):
+    """Shares that vanish or overflow in single precision must not stop the water."""
+    valley = np.add.outer(np.arange(8)[::-1] * 1.0, np.abs(np.arange(-2, 3)) * 2.0)
+    np.testing.assert_allclose(catchment(valley * factor)[-1].sum(), catchment(valley)[-1].sum(), rtol=0.1)
+
+
 def test_no_data_at_all():
     assert np.isnan(catchment(np.full((4, 4), np.nan))).all()
 

@@ -413,3 +413,8 @@ def test_cancel_leaves_nothing(scene, out, cancelling, leftovers):
     with pytest.raises(Cancelled):
         spectral_indices(sources, "modis", ["ndvi"], out, progress=cancelling(0))
     assert leftovers() == ["scene.tif"]
+
+
+@pytest.mark.parametrize(("name", "role"), [("Red_River_B8", "nir"), ("band1_blue", "blue"), ("Green Valley B04", "red")])
+def test_places_named_after_colours(name, role):
+    assert recognise_band(name, "sentinel2")[0] == role

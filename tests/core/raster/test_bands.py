@@ -9,7 +9,7 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Source, _cf_time, overview, read_bands, single_stack, stacks
+from sm_toolbox.raster.bands import Source, _cf_time, open_raster, overview, read_bands, single_stack, stacks
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time, parse_time
 
@@ -57,6 +57,9 @@ def test_a_description_with_a_wrong_date_is_refused(write_raster):
         ("6", {"units": "hours since 2018-01-01"}, "2018-01-01T06:00:00"),
         ("1.1", {"units": "days since 2018-1-1"}, "2018-01-02T02:24:00"),
         ("151", {"units": "days since 2018-01-01", "resolution": "month"}, "2018-06"),
+        ("17067072", {"units": "hours since 1-1-1 00:00:0.0"}, "1948-01-01"),
+        ("0", {"units": "hours since 2000-01-01 00:00:00 +06:00"}, "1999-12-31T18:00:00"),
+        ("5", {"units": "days since 2018-01-01", "resolution": "daily"}, "2018-01-06"),
         ("86400", {"units": "seconds since 1970-01-01T00:00:00Z", "calendar": "proleptic_gregorian"}, "1970-01-02"),
     ],
 )
@@ -71,10 +74,20 @@ def test_what_is_no_time_axis():
     assert _cf_time({"NETCDF_DIM_depth": "5"}, {"depth#units": "m"}, "file") is None
 
 
-@pytest.mark.parametrize("attributes", [{"units": "months since 2018-01-01"}, {"units": "days since 2018-01-01", "calendar": "noleap"}])
-def test_time_axes_that_cannot_be_read_are_refused(attributes):
+@pytest.mark.parametrize(
+    ("value", "attributes"),
+    [
+        ("1", {"units": "months since 2018-01-01"}),
+        ("1", {"units": "days since 2018-01-01", "calendar": "noleap"}),
+        ("nan", {"units": "days since 2018-01-01"}),
+        ("9.96921e36", {"units": "days since 2018-01-01"}),
+        ("1", {"units": "days since 2000-13-01"}),
+        ("1", {"units": "days since 0000-01-01"}),
+    ],
+)
+def test_time_axes_that_cannot_be_read_are_refused(value, attributes):
     with pytest.raises(InputError, match=r"times of 'file'.*cannot be told.*variable@"):
-        _cf_time({"NETCDF_DIM_time": "1"}, {f"time#{key}": text for key, text in attributes.items()}, "file")
+        _cf_time({"NETCDF_DIM_time": value}, {f"time#{key}": text for key, text in attributes.items()}, "file")
 
 
 def test_duplicate_bands_name_both_files(write_raster):
@@ -163,3 +176,28 @@ def test_longitudes_from_0_to_360(write_raster, west, width, expected):
         assert found[0, column] == stored or stored == 3
     assert np.isnan(found[0]).sum() == 1
     assert np.nanmax(overview(bands[1])) == width + 99
+
+
+def test_masks_and_names_move_with_the_longitudes(write_raster):
+    values = np.arange(36 * 4, dtype=np.uint8).reshape(1, 4, 36) + 1
+    source = write_raster("masked.tif", values, ["red"], crs="EPSG:4326", transform=from_origin(0, 20, 10, 10), dtype="uint8")
+    with rasterio.open(source.path, "r+") as dataset:
+        mask = np.full((4, 36), 255, np.uint8)
+        mask[1, 20:30] = 0
+        dataset.write_mask(mask)
+    band = read_bands([source])[0]
+    with BandReader([band], band.grid).open() as reader, open_raster(source) as moved:
+        found = reader.read(Window(0, 0, 36, 4))[0]
+        assert moved.descriptions == ("red",)
+    assert np.isnan(found[1, 2:12]).all() and np.isnan(found).sum() == 10
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "float64"])
+def test_all_types_move_with_the_longitudes(write_raster, dtype):
+    try:
+        source = write_raster("any.tif", np.full((1, 2, 36), 7), ["a"], crs="EPSG:4326", transform=from_origin(0, 20, 10, 10), dtype=dtype)
+    except (TypeError, rasterio.errors.RasterioError):
+        pytest.skip(f"this GDAL does not write {dtype}")
+    band = read_bands([source])[0]
+    with BandReader([band], band.grid).open() as reader:
+        assert (reader.read(Window(0, 0, 36, 2)) == 7).all()

@@ -326,3 +326,11 @@ def test_more_files_than_may_be_open(write_raster, tmp_path, monkeypatch, open_f
     with rasterio.open(output) as dataset:
         for day, values in enumerate(dataset.read(), start=1):
             assert (values == day).all()
+
+
+def test_two_outputs_in_one_file(write_raster, tmp_path, leftovers):
+    bands = read_bands([write_raster("a.tif", np.ones((4, 5)), ["a"])])
+    outputs = [RasterOutput(str(tmp_path / "x.tif"), ["a"]), RasterOutput(str(tmp_path / "." / "x.tif"), ["b"])]
+    with pytest.raises(OutputError, match=r"same file.*Give each a name"):
+        run_blocks(lambda blocks, window: np.repeat(blocks["a"], 2, axis=0), {"a": bands}, outputs, bands[0].grid)
+    assert leftovers() == ["a.tif"]

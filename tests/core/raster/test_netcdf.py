@@ -186,6 +186,20 @@ def test_what_netcdf_cannot_hold(tmp_path, leftovers):
     assert leftovers() == []
 
 
+def test_names_and_times_that_would_not_come_back(tmp_path, leftovers):
+    cells, grid = np.ones((2, 3, 4), np.float32), Grid(GRID.crs, GRID.transform, 4, 3)
+    for bands, words in (
+        (["a/b", "a_b"], "several variables would be named 'a_b'"),
+        (["v@2018-06", "v@2018-06-01"], "cannot tell apart"),
+        (["time_2@2018-06", "b"], "'time_2' would be taken for a coordinate"),
+    ):
+        with pytest.raises(OutputError, match=words):
+            write(tmp_path / "x.nc", cells, bands, grid)
+    assert leftovers() == []
+    found, _ = read(write(tmp_path / "colon.nc", cells, ["a:b@2018-05", "c@2018-05"], grid))
+    assert set(found) == {"a_b@2018-05", "c@2018-05"}
+
+
 def test_an_error_or_a_cancel_leaves_nothing(tmp_path, leftovers):
     with pytest.raises(RuntimeError), raster_writer(RasterOutput(str(tmp_path / "a.nc"), BANDS), GRID) as writer:
         writer.write(np.ones((len(BANDS), 64, 300), np.float32), Window(0, 0, 300, 64))
