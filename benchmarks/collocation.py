@@ -6,7 +6,6 @@ is compared with that of four times as many dates.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import medians
+from benchmarks.peers import medians, peak_memory
 from sm_toolbox.merging import streaming
 from sm_toolbox.merging.collocation import collocate, covariances_of_sums, design
 from sm_toolbox.merging.covariance_kernels import accumulate, sums_per_cell
@@ -175,8 +174,8 @@ def alone(task: str, folder: Path, cells: int, dates: int) -> None:
         "nothing": lambda: kernel_sums(np.zeros((3, 4, 1, 1), np.float32)),
     }
     tasks[task]()
-    # Linux counts in KB.
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    # Not `ru_maxrss`, in which a new process starts with the peak of the one that started it.
+    print(peak_memory())
 
 
 def main() -> None:

@@ -511,7 +511,7 @@ def spectral_indices(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.writers import RasterOutput
 
-    names = _check_choices(sources, sensor, names, scale)
+    names = _check_choices(sources, sensor, names, scale, offset)
     listed = _input_bands(sources)
     found = _assign(listed, sensor, bands, progress)
     if lst:
@@ -585,7 +585,7 @@ def spectral_indices(
     return SpectralResult(band_names, list(edges.values()), inputs, outside)
 
 
-def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str], scale: float | None) -> list[str]:
+def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str], scale: float | None, offset: float | None) -> list[str]:
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in SPECTRAL_INDICES]
     if unknown or not names:
