@@ -152,7 +152,7 @@ def against_pytesmo(block: np.ndarray) -> float | None:
     return other / mine
 
 
-def peak_memory(folder: Path, cells: int, dates: int) -> tuple[float, float]:
+def peak_of(folder: Path, cells: int, dates: int) -> tuple[float, float]:
     """Return the peak memory (bytes) of a process that collocates stacks of a length, and of one that has only come so far as to begin."""
     make = folder / str(dates)
     make.mkdir()
@@ -203,7 +203,7 @@ def main() -> None:
         )
         ratio = against_pytesmo(block)
         print("pytesmo is not installed, and left out" if ratio is None else f"pytesmo, cell by cell, over ours: {ratio:.0f}", flush=True)
-        short, long = (peak_memory(folder, cells // 2, length) for length in (dates, 4 * dates))
+        short, long = (peak_of(folder, cells // 2, length) for length in (dates, 4 * dates))
         print(
             f"peak memory of a run with {4 * dates} dates over that with {dates}, {cells // 2} × {cells // 2} cells: {long[0] / short[0]:.2f} ({long[0] / 2**20:.0f} and "
             f"{short[0] / 2**20:.0f} MB, of which {short[1] / 2**20:.0f} are the program's)"
