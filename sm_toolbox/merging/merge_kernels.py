@@ -11,6 +11,9 @@ from sm_toolbox.merging.estimate_kernels import _scaled_covariances, least_squar
 
 LEAST_SQUARES, MEAN, BEST, NOTHING = range(4)
 
+# Cells that are merged together: one after the other, their dates would push each other out of the processor's cache.
+_CELLS = 64
+
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
@@ -44,34 +47,60 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
     """
     products, dates, cells = block.shape
     subsets = 1 << products
-    number = len(errors)
-    weights = np.empty((number, subsets, products))
-    known = np.empty((number, subsets), np.bool_)
+    independent = not declared.any()
+    # Weights by cell, part of the year and which products are there, found when they are first needed.
+    weights = np.empty((_CELLS, len(errors), subsets, products))
+    known = np.empty((_CELLS, len(errors), subsets), np.bool_)
     covariances = np.empty((products, products))
-    for cell in range(cells):
+    deviations = np.empty((products, _CELLS))
+    present = np.empty(_CELLS, np.int64)
+    for first in range(0, cells, _CELLS):
+        last = min(first + _CELLS, cells)
         known[:] = False
         for date in range(dates):
-            present = 0
+            present[:] = 0
             for i in range(products):
-                value = (block[i, date, cell] - baselines[i, date, cell]) * factors[i, cell]
-                if value == value:
-                    present |= 1 << i
-            if present == 0 or how[cell] == NOTHING:
-                out[date, cell] = np.nan
-                continue
+                _deviate(block[i, date, first:last], baselines[i, date, first:last], factors[i, first:last], 1 << i, deviations[i], present)
             part = parts[date]
-            if not known[part, present]:
-                known[part, present] = True
-                if how[cell] == LEAST_SQUARES:
-                    _scaled_covariances(errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances)
-                    least_squares_weights(covariances, present, weights[part, present])
-                else:
-                    _simple_weights(present, how[cell], scores[:, cell], weights[part, present])
-            total = np.float64(baselines[reference, date, cell])
-            for i in range(products):
-                if present >> i & 1:
-                    total += weights[part, present, i] * (np.float64(block[i, date, cell]) - baselines[i, date, cell]) * factors[i, cell]
-            out[date, cell] = total
+            for c in range(last - first):
+                cell, subset = first + c, present[c]
+                if subset == 0 or how[cell] == NOTHING:
+                    out[date, cell] = np.nan
+                    continue
+                if not known[c, part, subset]:
+                    known[c, part, subset] = True
+                    if how[cell] == LEAST_SQUARES and independent:
+                        _inverse_variances(errors[part, :, cell], subset, weights[c, part, subset])
+                    elif how[cell] == LEAST_SQUARES:
+                        _scaled_covariances(errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances)
+                        least_squares_weights(covariances, subset, weights[c, part, subset])
+                    else:
+                        _simple_weights(subset, how[cell], scores[:, cell], weights[c, part, subset])
+                total = np.float64(baselines[reference, date, cell])
+                for i in range(products):
+                    total += weights[c, part, subset, i] * deviations[i, c]
+                out[date, cell] = total
+
+
+@njit(**_COMPILE)
+def _deviate(values, baseline, factors, bit, deviations, present):
+    """Fill deviations in the space of the reference, 0 where there are none, and set the product's bit where there are."""
+    for c in range(values.size):
+        deviation = (np.float64(values[c]) - baseline[c]) * factors[c]
+        there = deviation == deviation
+        deviations[c] = deviation if there else 0.0
+        present[c] |= bit if there else 0
+
+
+@njit(**_COMPILE)
+def _inverse_variances(errors, present, weights):
+    """Fill what `least_squares_weights` finds for errors that are independent."""
+    total = 0.0
+    for i in range(weights.size):
+        weights[i] = 1 / (np.float64(errors[i]) * errors[i]) if present >> i & 1 else 0.0
+        total += weights[i]
+    for i in range(weights.size):
+        weights[i] /= total
 
 
 @njit(**_COMPILE)
