@@ -12,7 +12,7 @@ from sm_toolbox.merging.estimate_kernels import _scaled_covariances, least_squar
 LEAST_SQUARES, MEAN, BEST, NOTHING = range(4)
 
 # Cells that are merged together: one after the other, their dates would push each other out of the processor's cache.
-_CELLS = 64
+_CELLS = 256
 
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 
@@ -46,78 +46,84 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
         Filled: with the products that have data on a date, weighted for themselves; NaN without any.
     """
     products, dates, cells = block.shape
-    subsets = 1 << products
     independent = not declared.any()
-    # Weights by cell, part of the year and which products are there, found when they are first needed.
-    weights = np.empty((_CELLS, len(errors), subsets, products))
-    known = np.empty((_CELLS, len(errors), subsets), np.bool_)
-    covariances = np.empty((products, products))
+    precision = np.empty((len(errors), products, _CELLS))
     deviations = np.empty((products, _CELLS))
-    present = np.empty(_CELLS, np.int64)
+    total, divisor = np.empty(_CELLS), np.empty(_CELLS)
+    # Weights of products with correlated errors, by cell, part of the year and which of them are there; found when they are first needed.
+    weights = np.empty((_CELLS, len(errors), 1 << products, products))
+    known = np.empty((_CELLS, len(errors), 1 << products), np.bool_)
+    covariances = np.empty((products, products))
     for first in range(0, cells, _CELLS):
         last = min(first + _CELLS, cells)
         known[:] = False
+        for cell in range(first, last):
+            for part in range(len(errors)):
+                _fill_precision(errors[part, :, cell], how[cell], scores[:, cell], precision[part, :, cell - first])
         for date in range(dates):
-            present[:] = 0
-            for i in range(products):
-                _deviate(block[i, date, first:last], baselines[i, date, first:last], factors[i, first:last], 1 << i, deviations[i], present)
             part = parts[date]
-            for c in range(last - first):
-                cell, subset = first + c, present[c]
-                if subset == 0 or how[cell] == NOTHING:
-                    out[date, cell] = np.nan
-                    continue
-                if not known[c, part, subset]:
-                    known[c, part, subset] = True
-                    if how[cell] == LEAST_SQUARES and independent:
-                        _inverse_variances(errors[part, :, cell], subset, weights[c, part, subset])
-                    elif how[cell] == LEAST_SQUARES:
-                        _scaled_covariances(errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances)
-                        least_squares_weights(covariances, subset, weights[c, part, subset])
-                    else:
-                        _simple_weights(subset, how[cell], scores[:, cell], weights[c, part, subset])
-                total = np.float64(baselines[reference, date, cell])
-                for i in range(products):
-                    total += weights[c, part, subset, i] * deviations[i, c]
-                out[date, cell] = total
+            total[:] = 0
+            divisor[:] = 0
+            for i in range(products):
+                _deviate(block[i, date, first:last], baselines[i, date, first:last], factors[i, first:last], deviations[i])
+                _weigh(deviations[i], precision[part, i], total, divisor)
+            if not independent:
+                for cell in range(first, last):
+                    if how[cell] == LEAST_SQUARES:
+                        c = cell - first
+                        present = 0
+                        for i in range(products):
+                            present |= int(deviations[i, c] == deviations[i, c]) << i
+                        if not known[c, part, present]:
+                            known[c, part, present] = True
+                            _scaled_covariances(errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances)
+                            least_squares_weights(covariances, present, weights[c, part, present])
+                        total[c] = 0.0
+                        divisor[c] = 1.0 if present else 0.0
+                        for i in range(products):
+                            if present >> i & 1:
+                                total[c] += weights[c, part, present, i] * deviations[i, c]
+            _divide(total, divisor, baselines[reference, date, first:last], out[date, first:last])
 
 
 @njit(**_COMPILE)
-def _deviate(values, baseline, factors, bit, deviations, present):
-    """Fill deviations in the space of the reference, 0 where there are none, and set the product's bit where there are."""
+def _fill_precision(errors, how, scores, precision):
+    """Fill numbers that the weights of products with independent errors are proportional to, whichever of them are there."""
+    for i in range(precision.size):
+        if how == LEAST_SQUARES:
+            precision[i] = 1 / (np.float64(errors[i]) * errors[i])
+        elif how == MEAN:
+            precision[i] = 1.0
+        elif how == BEST:
+            # So far apart that in double precision only the best of those that are there counts; of equal ones the first.
+            better = 0
+            for j in range(precision.size):
+                better += int(scores[j] > scores[i] or (scores[j] == scores[i] and j < i))
+            precision[i] = 1e-30**better
+        else:
+            precision[i] = np.nan
+
+
+@njit(**_COMPILE)
+def _deviate(values, baseline, factors, deviations):
     for c in range(values.size):
-        deviation = (np.float64(values[c]) - baseline[c]) * factors[c]
-        there = deviation == deviation
-        deviations[c] = deviation if there else 0.0
-        present[c] |= bit if there else 0
+        deviations[c] = (np.float64(values[c]) - baseline[c]) * factors[c]
 
 
 @njit(**_COMPILE)
-def _inverse_variances(errors, present, weights):
-    """Fill what `least_squares_weights` finds for errors that are independent."""
-    total = 0.0
-    for i in range(weights.size):
-        weights[i] = 1 / (np.float64(errors[i]) * errors[i]) if present >> i & 1 else 0.0
-        total += weights[i]
-    for i in range(weights.size):
-        weights[i] /= total
+def _weigh(deviations, precision, total, divisor):
+    for c in range(total.size):
+        there = deviations[c] == deviations[c]
+        weighted = precision[c] * deviations[c]
+        total[c] += weighted if there else 0.0
+        divisor[c] += precision[c] if there else 0.0
 
 
 @njit(**_COMPILE)
-def _simple_weights(present, how, scores, weights):
-    """Fill equal weights, or 1 for the product with the highest score."""
-    weights[:] = 0
-    best, highest, count = -1, -math.inf, 0
-    for i in range(weights.size):
-        if present >> i & 1:
-            count += 1
-            if best < 0 or scores[i] > highest:
-                best, highest = i, scores[i]
-    for i in range(weights.size):
-        if how == MEAN and present >> i & 1:
-            weights[i] = 1 / count
-        elif how == BEST and i == best:
-            weights[i] = 1.0
+def _divide(total, divisor, baseline, out):
+    # Without any product 0 / 0 is NaN.
+    for c in range(out.size):
+        out[c] = baseline[c] + total[c] / divisor[c]
 
 
 @njit(**_COMPILE)

@@ -177,8 +177,9 @@ def _pairs(page: Page, result: CollocationResult) -> None:
         if f"error_correlation_{name}" in seen:
             correlation = _quantile(seen[f"error_correlation_{name}"], 0.5)
             row += [correlation, _quantile(seen[f"error_correlation_{name}"], 0.25), _quantile(seen[f"error_correlation_{name}"], 0.75)]
-            if abs(correlation) >= _NOTEWORTHY_CORRELATION:
-                high.append((abs(correlation), name))
+            # Shared errors are positive; strongly negative ones, even beyond -1, are what another pair's shared errors do to this one.
+            if correlation >= _NOTEWORTHY_CORRELATION:
+                high.append((correlation, name))
         rows.append(row)
     if products.count == 3:
         page.table(("Pair", "correlation (median)"), rows)

@@ -221,7 +221,8 @@ def plan_stream(
     whole : bool
         Whether all dates must be in memory at once; they also are where a file asks for it.
     memory : int, optional
-        Budget in bytes; by default as `run_blocks` where all dates are in memory at once, else its smallest.
+        Budget in bytes; by default as `run_blocks` where all dates are in memory at once, else its smallest, or what a tile and some dates need for each
+        worker.
     threads : int, optional
         Workers; by default all cores.
     """
@@ -232,7 +233,8 @@ def plan_stream(
     if whole or reader.wants_whole_records:
         memory = memory or engine.memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
     else:
-        memory = memory or engine.DEFAULT_MEMORY
+        needed = math.ceil((workers + 1) * tile[0] * tile[1] * (fixed + per_date * min(dates, _FEWEST_DATES)))
+        memory = memory or max(engine.DEFAULT_MEMORY, min(needed, engine.physical_memory() // 4))
         at_once = int((memory / (workers + 1) / (tile[0] * tile[1]) - fixed) / per_date)
         at_once = min(dates, max(_FEWEST_DATES, at_once))
     return Stream(engine.plan_blocks(grid, tile, fixed + per_date * at_once, memory, workers), at_once)
