@@ -11,7 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, design
-from sm_toolbox.merging.products import MOST_MOISTURE
+from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
 from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
 from sm_toolbox.merging.windows import (
     Counter,
@@ -42,8 +42,6 @@ WINDOWS = ("all", "season", "month")
 _SEASONS = ("djf", "mam", "jja", "son")
 # Common samples below which means and standard deviations of an unresolved cell are not matched to the reference.
 _FEWEST_TO_MATCH = 10
-# Products whose medians differ by more than this factor are in different units.
-_SAME_UNIT = 5.0
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def merge_products(
     whole_record = Record(products, settings, of_month)
     common_record = Record(products.at(products.common), settings, of_month)
     places = np.array([month_position(time) for time in products.times])
-    comparable = _comparable(products.medians, target)
+    comparable = in_same_unit(products.medians, target)
     mapped = _map_dates(products)
 
     bands = [band_name("soil_moisture", time) for time in products.times]
@@ -303,13 +301,6 @@ def _report_dates(products: Products, target: int, progress: Progress) -> None:
         progress.warning(
             f"REFERENCE {LETTERS[target]} is not in m³ m⁻³ (median {products.medians[target]:.4g}), and the merged product is in its units. Choose another reference, or convert it first."
         )
-
-
-def _comparable(medians: Sequence[float], target: int) -> np.ndarray:
-    """Say which products can be in the units of the reference; where there is no telling, they are."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.abs(np.array(medians) / medians[target])
-    return ~((ratio > _SAME_UNIT) | (ratio < 1 / _SAME_UNIT))
 
 
 def _map_dates(products: Products) -> list[int]:

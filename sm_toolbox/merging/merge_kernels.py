@@ -12,7 +12,7 @@ from sm_toolbox.merging.estimate_kernels import _scaled_covariances, least_squar
 LEAST_SQUARES, MEAN, BEST, NOTHING = range(4)
 
 # Cells that are merged together: one after the other, their dates would push each other out of the processor's cache.
-_CELLS = 256
+_CELLS = 128
 
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Soil moisture in m³ m⁻³ stays below its porosity, which peat brings near 1; a median above this is in another unit.
 MOST_MOISTURE = 1.5
 _CUSTOMARY_SAMPLES = 100
+# Products whose medians differ by more than this factor are in different units.
+_SAME_UNIT = 5.0
 # Where in the record to look at values, in eighths: from the middle on, since an orbit may leave out the area on any date.
 _SPREAD = np.array([4, 2, 6, 0, 8, 1, 3, 5, 7])
 
@@ -181,6 +183,13 @@ def read_products(sources: Sequence[Sequence[Source]], *, max_gap_days: float, r
             f"MIN_SAMPLES {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have very uncertain errors. BOOTSTRAP shows how uncertain."
         )
     return Products(stacks, times, positions, _look(products, common, progress))
+
+
+def in_same_unit(medians: Sequence[float], reference: int) -> np.ndarray:
+    """Say which products can be in the units of the reference, bool (products,); where there is no telling, they are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(np.array(medians) / medians[reference])
+    return ~((ratio > _SAME_UNIT) | (ratio < 1 / _SAME_UNIT))
 
 
 def _key(i: int) -> str:

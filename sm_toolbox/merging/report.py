@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.merging.collocation import FLAGS, LETTERS
+from sm_toolbox.merging.products import in_same_unit
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 
@@ -110,12 +111,14 @@ def merge_report(result: MergeResult) -> Page:
         _maps(page, seen, ["merged_error", "average_error"], "Expected error")
     for i, time in enumerate(result.map_times):
         page.heading(f"{time}")
-        page.text("Products as they are, each in its own units, and the merged product.")
-        for name, label in (
-            *((f"{letter}@{i}", products.labels[k]) for k, letter in enumerate(letters)),
-            (f"merged@{i}", f"merged, in units of {reference}"),
-        ):
-            page.figure(figures.maps([(str(time), seen[name])], ""), label)
+        names = [f"{name}@{i}" for name in (*letters, "merged")]
+        if in_same_unit(products.medians, settings.reference).all():
+            page.text("Products as they are, and the merged product.")
+            _maps(page, seen, names, "Soil moisture")
+        else:
+            page.text(f"Products as they are, each in its own units, and the merged product in those of {reference}.")
+            for name in names:
+                _maps(page, seen, [name], "Soil moisture")
     _flag_map(page, seen)
     page.heading("What this rests on")
     page.text(_ASSUMPTIONS)
@@ -196,10 +199,17 @@ def _pairs(page: Page, result: CollocationResult) -> None:
 
 
 def _maps(page: Page, seen: Overview, names: Sequence[str], label: str, *, limits: tuple[float, float] | None = None, cmap: str = "YlGnBu") -> None:
-    for first in range(0, len(names), 3):
-        some = [name for name in names[first : first + 3] if np.isfinite(seen[name]).any()]
-        if some:
-            page.figure(figures.maps([(name, seen[name]) for name in some], label, cmap, limits), f"{label}: {', '.join(some)}.")
+    """Draw maps in one colour scale, in rows of two or three; titles are the names without the number of a date."""
+    some = [name for name in names if np.isfinite(seen[name]).any()]
+    if not some:
+        return
+    if limits is None:
+        low, high = np.percentile(np.concatenate([seen[name][np.isfinite(seen[name])] for name in some]), [1, 99])
+        limits = float(low), float(high)
+    columns = 2 if len(some) == 4 else 3
+    for first in range(0, len(some), columns):
+        row = [(name.partition("@")[0], seen[name]) for name in some[first : first + columns]]
+        page.figure(figures.maps(row, label, cmap, limits), f"{label}: {', '.join(title for title, _ in row)}.")
 
 
 def _flag_map(page: Page, seen: Overview) -> None:
