@@ -26,7 +26,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
 
-from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
 
@@ -108,12 +108,13 @@ def source_of(layer: QgsMapLayer, key: str):
 
 
 def _time(value: QDateTime) -> Time:
-    start = _naive_utc(value)
+    start = naive_utc(value)
     midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
     return Time(start, "day" if midnight else "second")
 
 
-def _naive_utc(value: QDateTime) -> datetime:
+def naive_utc(value: QDateTime) -> datetime:
+    """Return a moment in UTC, without a zone; one that has none is taken for UTC."""
     if value.timeSpec() in (Qt.TimeSpec.OffsetFromUTC, Qt.TimeSpec.TimeZone):
         value = value.toUTC()
     return value.toPyDateTime().replace(tzinfo=None)
@@ -209,7 +210,7 @@ def _python_value(value):
     if value is None or value == NULL:
         return None
     if isinstance(value, QDateTime):
-        return _naive_utc(value) if value.isValid() else None
+        return naive_utc(value) if value.isValid() else None
     if isinstance(value, QDate):
         return date(value.year(), value.month(), value.day()) if value.isValid() else None
     return value
@@ -236,6 +237,20 @@ def rasterio_crs(crs: QgsCoordinateReferenceSystem, layer: str):
         raise InputError(
             f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or reproject the layer."
         ) from error
+
+
+def qgis_crs(crs) -> QgsCoordinateReferenceSystem:
+    """Return a raster's CRS as QGIS's own."""
+    return QgsCoordinateReferenceSystem.fromWkt(crs.to_wkt())
+
+
+def time_attribute(time: Time | None, kind):
+    """Return a time as a field of a kind (DATE, DATETIME or text) keeps it."""
+    if time is None:
+        return None
+    if kind == DATE:
+        return time.start.date()
+    return time.start if kind == DATETIME else str(time)
 
 
 def metric_positions(table: LayerTable) -> np.ndarray | None:
@@ -282,19 +297,23 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
         raise OutputError(
             f"{key}: the layer '{parameters.get(key)}' cannot be created. Check that the folder exists and that no program has the file open."
         )
-    for number, row in enumerate(rows):
-        feature = QgsFeature(fields)
-        feature.setAttributes([attribute(value) for value in row])
-        if geometries:
-            feature.setGeometry(geometries[number])
-        if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-            error = sink.lastError()
-            del sink
-            if os.path.isfile(destination):
-                os.remove(destination)
-            raise OutputError(
-                f"{key}: row {number + 1} could not be written to '{destination}' ({error}). Nothing was kept. Check the free space of the disk."
-            )
+    try:
+        for number, row in enumerate(rows):
+            if number % 2000 == 0:
+                progress.check()
+            feature = QgsFeature(fields)
+            feature.setAttributes([attribute(value) for value in row])
+            if geometries:
+                feature.setGeometry(geometries[number])
+            if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+                raise OutputError(
+                    f"{key}: row {number + 1} could not be written to '{destination}' ({sink.lastError()}). Nothing was kept. Check the free space of the disk."
+                )
+    except (Cancelled, OutputError):
+        del sink
+        if os.path.isfile(destination):
+            os.remove(destination)
+        raise
     if not sink.flushBuffer():
         raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
     return destination

@@ -5,8 +5,20 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
-from ..layers import NUMBER, open_source, raster_sources, read_table, table_rows, write_report, write_table
-from ..parameters import choice, field, layer_output, number, number_outputs, points, rasters, report_output
+from ..layers import (
+    NUMBER,
+    TEXT,
+    open_source,
+    point_geometry,
+    raster_sources,
+    rasterio_crs,
+    read_table,
+    table_rows,
+    time_attribute,
+    write_report,
+    write_table,
+)
+from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -18,7 +30,9 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Every band has a variable and perhaps a date: a band described <i>ndvi</i> is static, one described <i>ndvi@2018-06-01</i> is dated. Where the description holds no date it is taken from the layer's "
         "temporal range, from NetCDF, or from the file's name. A dated band is used for the rows of its day (or month), or for those within MAX_TIME_GAP days; the nearest wins.</p>"
         "<p>Stations are transformed to the CRS of each raster, and each raster is read on its own grid. Rows outside the rasters, on cells without data or without a band near enough in time keep NULL; "
-        "the report lists them by station.</p>"
+        "the report lists them by station. How many days a dated band lies from its row is kept in <i>variable</i>_gap_days where MAX_TIME_GAP is more than 0 (negative: the band is earlier).</p>"
+        "<p>EXTRA_TARGETS adds pixels of a coarser soil-moisture product as further rows: its value in the field EXTRA_VALUE, and the mean of every predictor under the pixel. The field <i>source</i> "
+        "then tells stations (<i>station</i>) from pixels (the name of the product), so that a model can be told to weigh or to leave out either.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
     NEEDS = ("rasterio", "pyproj")
@@ -44,6 +58,21 @@ class Algorithm(ToolboxAlgorithm):
             "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: mean of the cell and its neighbours. Cells without data are left out of both means.",
         )
         self.add(
+            rasters("EXTRA_TARGETS", "Extra targets: a coarser product", optional=True),
+            "Soil-moisture product, static or dated, whose pixels become further rows where they lie wholly within all predictors. Bands of one variable on one grid; its values must be in the unit of EXTRA_VALUE.",
+            advanced=True,
+        )
+        self.add(
+            field("EXTRA_VALUE", "Field for the product's values", "STATIONS", optional=True, numeric=True),
+            "The field of the stations that holds soil moisture; the product's values are written into it. Needed with EXTRA_TARGETS.",
+            advanced=True,
+        )
+        self.add(
+            integer("EXTRA_ROWS", "Largest number of extra rows", 10_000, minimum=1),
+            "Where the product has more pixels and dates, so many are drawn at random, the same ones in every run.",
+            advanced=True,
+        )
+        self.add(
             layer_output("OUTPUT", "Training table", geometry=QgsProcessing.SourceType.TypeVectorPoint),
             "The stations with one numeric field per variable; NULL where there is no value.",
         )
@@ -51,36 +80,75 @@ class Algorithm(ToolboxAlgorithm):
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 
     def resolve(self, parameters, context):
-        return open_source(self, parameters, "STATIONS", context), raster_sources(self, parameters, "PREDICTORS", context)
+        return (
+            open_source(self, parameters, "STATIONS", context),
+            *(raster_sources(self, parameters, key, context) for key in ("PREDICTORS", "EXTRA_TARGETS")),
+        )
 
     def compute(self, inputs, parameters, context, progress):
+        import numpy as np
+
         from sm_toolbox.errors import InputError
+        from sm_toolbox.raster.sampling import transform_points
+        from sm_toolbox.stations.pixels import sample_pixels
         from sm_toolbox.stations.report import sampling_report
         from sm_toolbox.stations.sampling import sample_rows
 
-        source, rasters_ = inputs
+        source, rasters_, product = inputs
         table = read_table(source, progress, points=True)
-        station, time = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME"))
+        station, time, extra_value = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "EXTRA_VALUE"))
+        max_gap = self.parameterAsDouble(parameters, "MAX_TIME_GAP", context)
+        if product and not extra_value:
+            raise InputError(f"EXTRA_TARGETS needs EXTRA_VALUE: the field of '{table.name}' that takes the values of the product.")
+        if product and station and table.fields.field(station).type() != TEXT:
+            raise InputError(
+                f"EXTRA_TARGETS names its rows in the field '{station}' of '{table.name}', which must be text. Convert it with 'Refactor fields'."
+            )
         rows = table_rows(table, station, time)
-        samples = sample_rows(
-            rows,
-            rasters_,
-            self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
-            self.parameterAsString(parameters, "METHOD", context),
-            progress.part(0, 0.9),
-        )
-        fields = QgsFields(table.fields)
-        for variable in samples.variables:
-            if fields.lookupField(variable.variable) >= 0:
-                raise InputError(f"'{table.name}' already has a field '{variable.variable}'. Rename the field, or the band of the raster.")
-            fields.append(QgsField(variable.variable, NUMBER))
+        method = self.parameterAsString(parameters, "METHOD", context)
+        samples = sample_rows(rows, rasters_, max_gap, method, progress.part(0, 0.4 if product else 0.9))
         complete = int(samples.complete.sum())
         report_incomplete(samples, complete, progress)
-        report = write_report(self, parameters, context, lambda: sampling_report(samples))
+
+        columns = {variable.variable: variable.values for variable in samples.variables}
+        if max_gap > 0:
+            columns |= {gap_field(variable.variable): variable.gap_days for variable in samples.variables if variable.gap_days is not None}
+        fields = QgsFields(table.fields)
+        for name in (*(["source"] if product else []), *columns):
+            if fields.lookupField(name) >= 0:
+                raise InputError(f"'{table.name}' already has a field '{name}'. Rename the field, or the band of the raster.")
+            fields.append(QgsField(name, TEXT if name == "source" else NUMBER))
         names = table.fields.names()
-        values = ([*(table.columns[name][i] for name in names), *(variable.values[i] for variable in samples.variables)] for i in range(len(table)))
-        output = write_table(self, parameters, "OUTPUT", context, fields, values, table.geometries, table.crs, progress)
-        return {"OUTPUT": output, "REPORT": report, "ROWS": len(table), "COMPLETE_ROWS": complete}
+        values = [
+            [*(table.columns[name][i] for name in names), *(["station"] if product else []), *(column[i] for column in columns.values())]
+            for i in range(len(table))
+        ]
+        geometries = list(table.geometries)
+        if product:
+            pixels = sample_pixels(
+                product, rasters_, max_gap, self.parameterAsInt(parameters, "EXTRA_ROWS", context), progress=progress.part(0.4, 0.9)
+            )
+            own = {station: pixels.names, extra_value: pixels.values.tolist(), "source": [pixels.product] * len(pixels.names)}
+            own |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
+            if time:
+                kind = table.fields.field(time).type()
+                own[time] = [time_attribute(moment, kind) for moment in pixels.times]
+            values += [[own[name][i] if name in own else None for name in fields.names()] for i in range(len(pixels.names))]
+            x, y = transform_points(pixels.x, pixels.y, pixels.crs, rasterio_crs(table.crs, table.name))
+            geometries += [point_geometry(*place) for place in zip(x, y)]
+            whole = int(np.all([~np.isnan(column) for column in pixels.predictors.values()], axis=0).sum())
+            complete += whole
+            progress.info(
+                f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; {whole} of them have a value of every predictor."
+            )
+        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
+        output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
+        return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
+
+
+def gap_field(variable):
+    """Name the field of the days between a row and the band it was given."""
+    return f"{variable}_gap_days"
 
 
 def report_incomplete(samples, complete, progress):

@@ -18,23 +18,19 @@ from typing import Any, cast
 
 import numpy as np
 import rasterio
-from rasterio.enums import Resampling
-from rasterio.warp import reproject, transform_bounds
 from rasterio.windows import Window
-from rasterio.windows import bounds as window_bounds
-from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import engine
 from sm_toolbox.raster.bands import Band, Source, open_raster
 from sm_toolbox.raster.engine import Plan
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
-from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, overlap
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
 _FEWEST_DATES = 16
-# Cells of a file that are warped at once.
+# Cells of all bands that are warped at once.
 _WARPED_CELLS = 2**22
 # Seconds in which a cluster must answer.
 _PATIENCE = 20
@@ -82,6 +78,7 @@ class OpenStacks:
 
     def __init__(self, reader: StackReader):
         self._reader = reader
+        self._warps = {source: Warp(reader._grid_of(source), reader.grid, method) for source, method in reader._warp.items()}
         self._open: OrderedDict[Source, tuple[ExitStack, OpenFile]] = OrderedDict()
         self._place = {position: (source, i) for source, positions in reader._files.items() for i, position in enumerate(positions)}
 
@@ -138,11 +135,14 @@ class OpenStacks:
         return self._open[source][1]
 
     def _fill(self, file: OpenFile, source: Source, out: np.ndarray, window: Window) -> None:
-        method = self._reader._warp.get(source)
-        if method is None:
+        if source not in self._warps:
             file.read(out, window)
-        else:
-            _warp(file, self._reader._grid_of(source), out, window, self._reader.grid, method)
+            return
+        rows, columns = (int(size) for size in (window.height, window.width))
+        at_once = max(1, _WARPED_CELLS // (rows * columns))
+        for first in range(0, len(out), at_once):
+            some = range(first, min(first + at_once, len(out)))
+            self._warps[source].fill(out[first : some.stop], window, _some_bands(file, some).read)
 
 
 def _some_bands(file: OpenFile, places: Sequence[int]) -> OpenFile:
@@ -152,43 +152,6 @@ def _some_bands(file: OpenFile, places: Sequence[int]) -> OpenFile:
     part.nodata = [file.nodata[i] for i in places]
     part.scales = [file.scales[i] for i in places]
     return part
-
-
-def _warp(file: OpenFile, own: Grid, out: np.ndarray, window: Window, grid: Grid, method: str) -> None:
-    """Fill `out` (bands, rows, cols) with bands warped to a window of a grid, as the block engine warps them."""
-    out[:] = np.nan
-    target = window_transform(window, grid.transform)
-    west, south, east, north = window_bounds(window, grid.transform)
-    if own.crs != grid.crs:
-        try:
-            west, south, east, north = transform_bounds(grid.crs, own.crs, west, south, east, north)
-        except RASTER_ERRORS:
-            # A corner that the other projection does not show: GDAL finds the cells that it does.
-            west = math.inf
-    around = _cells_around(own, west, south, east, north)
-    if around is None:
-        return
-    rows, columns = int(around.height), int(around.width)
-    at_once = max(1, _WARPED_CELLS // (rows * columns))
-    for first in range(0, len(out), at_once):
-        places = range(first, min(first + at_once, len(out)))
-        values = np.empty((len(places), rows, columns), np.float32)
-        _some_bands(file, places).read(values, around)
-        reproject(
-            values, out[first : places.stop], src_transform=window_transform(around, own.transform), src_crs=own.crs, src_nodata=np.nan,
-            dst_transform=target, dst_crs=grid.crs, dst_nodata=np.nan, resampling=Resampling[method], UNIFIED_SRC_NODATA="NO",
-        )  # fmt: skip
-
-
-def _cells_around(own: Grid, west: float, south: float, east: float, north: float) -> Window | None:
-    """Return the window of a grid that covers an extent, with some cells more on every side; None where there is none."""
-    if not all(map(math.isfinite, (west, south, east, north))):
-        return Window(0, 0, own.width, own.height)
-    corners = [~own.transform * corner for corner in ((west, south), (west, north), (east, south), (east, north))]
-    columns, rows = zip(*corners)
-    left, right = max(0, math.floor(min(columns)) - 2), min(own.width, math.ceil(max(columns)) + 2)
-    top, bottom = max(0, math.floor(min(rows)) - 2), min(own.height, math.ceil(max(rows)) + 2)
-    return Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
+from rasterio.env import hasenv
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
@@ -118,7 +119,8 @@ def open_raster(source: Source) -> DatasetReader:
 
 def _open(source: Source) -> DatasetReader:
     try:
-        return rasterio.open(source.path)
+        # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the file.
+        return DatasetReader(source.path) if hasenv() else rasterio.open(source.path)
     except RASTER_ERRORS as error:
         raise InputError(
             f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that the file exists and is a raster that QGIS can show."
@@ -186,27 +188,36 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
     """
     bands: list[Band] = []
-    for source in (part for given in sources for part in single_rasters(given)):
-        # As it is stored, since only so it has the descriptions and times of its bands.
-        with _open(source) as dataset:
-            grid = Grid.of(dataset, source.label)
-            bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
+    # One environment for all files: rasterio would set one up for each.
+    with rasterio.Env():
+        for given in sources:
+            parts = _read_file(given, bands)
+            for part in parts:
+                if _read_file(part, bands):
+                    raise _no_band(part)
     _refuse_duplicates(bands)
     return bands
 
 
-def single_rasters(source: Source) -> list[Source]:
-    """Return the source alone, or its sub-datasets where the file holds several variables."""
+def _read_file(source: Source, bands: list[Band]) -> list[Source]:
+    """Append the bands of a file, or return its sub-datasets where it holds several variables."""
     with warnings.catch_warnings():
         # A file of sub-datasets has no place of its own.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with open_raster(source) as dataset:
-            count, parts = dataset.count, dataset.subdatasets
-    if count:
-        return [source]
-    if not parts:
-        raise InputError(f"The raster '{source.label}' ({source.path}) holds no band. Check that QGIS can show it.")
-    return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in parts]
+        # As it is stored, since only so it has the descriptions and times of its bands.
+        dataset = _open(source)
+    with dataset:
+        if dataset.count:
+            grid = Grid.of(dataset, source.label)
+            bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
+            return []
+        if not dataset.subdatasets:
+            raise _no_band(source)
+        return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in dataset.subdatasets]
+
+
+def _no_band(source: Source) -> InputError:
+    return InputError(f"The raster '{source.label}' ({source.path}) holds no band. Check that QGIS can show it.")
 
 
 def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:

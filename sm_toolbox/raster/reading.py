@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -10,9 +11,10 @@ from functools import partial
 import numpy as np
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
+from rasterio.warp import reproject, transform_bounds
 from rasterio.windows import Window
+from rasterio.windows import bounds as window_bounds
+from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Source, open_raster
@@ -20,6 +22,8 @@ from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 
 # Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
 OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
+# Cells of all bands of a file that are warped at once.
+_WARPED_CELLS = 2**23
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -87,81 +91,165 @@ class BandReader:
 
     @contextmanager
     def open_file(self, source: Source) -> Iterator[OpenFile]:
-        with ExitStack() as stack:
-            dataset = stack.enter_context(open_raster(source))
-            target = dataset
-            if source in self._warp:
-                self._refuse_mixed_gaps(dataset, source)
-                target = stack.enter_context(_warped(dataset, self.grid, self._warp[source], self._grid_of(source)))
-            yield OpenFile(source, dataset, target, [self.bands[position].index for position in self._files[source]])
-
-    def _refuse_mixed_gaps(self, dataset: DatasetReader, source: Source) -> None:
-        """GDAL warps all bands of a file with one nodata value."""
-        gaps = {repr(dataset.nodatavals[self.bands[position].index - 1]) for position in self._files[source]}
-        if len(gaps) > 1:
-            raise InputError(
-                f"The bands of '{source.label}' ({source.path}) have different nodata values ({', '.join(sorted(gaps))}) and cannot be warped together. Save them as files of their own, or give them one value with 'Warp (reproject)'."
-            )
+        """Open one of the files, for one thread; where its grid is another one it is warped on reading."""
+        with open_raster(source) as dataset:
+            indexes = [self.bands[position].index for position in self._files[source]]
+            if source not in self._warp:
+                yield OpenFile(source, dataset, indexes)
+                return
+            own = self._grid_of(source)
+            if not overlap(own, self.grid):
+                raise InputError(
+                    f"The raster '{source.label}' does not overlap the grid of the output. Check both extents and coordinate reference systems."
+                )
+            yield WarpedFile(source, dataset, indexes, Warp(own, self.grid, self._warp[source]))
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid
 
 
-def _warped(dataset: DatasetReader, grid: Grid, resampling: str, own: Grid) -> WarpedVRT:
-    if not overlap(own, grid):
-        raise InputError(f"The raster '{dataset.name}' does not overlap the grid of the output. Check both extents and coordinate reference systems.")
-    # float32 with NaN, so that averages of integers are not cut and a source without a nodata value gets one. Gaps are those of
-    # each band: by default a cell counts as valid in all bands where it is valid in one.
-    # NaN stands for no data in files that do not say so, too.
-    gap = np.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
-    return WarpedVRT(
-        dataset, src_nodata=gap, src_crs=own.crs, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=Resampling[resampling],
-        dtype="float32", nodata=np.nan, UNIFIED_SRC_NODATA="NO",
-    )  # fmt: skip
-
-
 def overlap(own: Grid, grid: Grid) -> bool:
+    """Say whether two rasters on these grids share ground."""
+    touched = _touched(own, grid)
+    return touched.width > 0 and touched.height > 0
+
+
+def _touched(own: Grid, grid: Grid) -> Window:
+    """Return the window of a grid that a raster on another grid may touch; of no size where there is none."""
     try:
-        west, south, east, north = transform_bounds(own.crs, grid.crs, *own.bounds) if own.crs != grid.crs else own.bounds
+        bounds = transform_bounds(own.crs, grid.crs, *own.bounds) if own.crs != grid.crs else own.bounds
     except RASTER_ERRORS as error:
         raise InputError(
             f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Warp (reproject)' first."
         ) from error
-    other = grid.bounds
-    return west < other[2] and east > other[0] and south < other[3] and north > other[1]
+    return _inside(_cells(grid, bounds), Window(0, 0, grid.width, grid.height))
+
+
+def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
+    """Return the window of a grid that covers an extent, which may reach beyond the raster; the whole raster where the extent is not finite."""
+    if not all(map(math.isfinite, bounds)):
+        return Window(0, 0, grid.width, grid.height)
+    west, south, east, north = bounds
+    inverse = ~grid.transform
+    columns, rows = zip(*(inverse * corner for corner in ((west, south), (west, north), (east, south), (east, north))))
+    # Rounding must not add a row of cells that the extent only touches.
+    left, top = (math.floor(min(places) + 1e-6) - margin for places in (columns, rows))
+    right, bottom = (math.ceil(max(places) - 1e-6) + margin for places in (columns, rows))
+    return Window(left, top, right - left, bottom - top)
+
+
+def _inside(window: Window, other: Window) -> Window:
+    """Return what two windows share; of no size where they share nothing."""
+    left, top = max(window.col_off, other.col_off), max(window.row_off, other.row_off)
+    right = min(window.col_off + window.width, other.col_off + other.width)
+    bottom = min(window.row_off + window.height, other.row_off + other.height)
+    return Window(left, top, max(0, right - left), max(0, bottom - top))
+
+
+class Warp:
+    """Warps the bands of a file to windows of a grid.
+
+    GDAL is handed cells that reach beyond the window on all sides, with NaN where the file ends: where its source window is cut at the edge of the file, versions
+    before 3.8 average wrong cells, inside the file too.
+
+    Parameters
+    ----------
+    own, grid : Grid
+        The grid of the file, and the one asked for.
+    resampling : str
+        A name of `rasterio.enums.Resampling`.
+    """
+
+    def __init__(self, own: Grid, grid: Grid, resampling: str):
+        self._own, self._grid, self._resampling = own, grid, Resampling[resampling]
+        self._reach = _touched(own, grid)
+
+    def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
+        """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the file."""
+        out[:] = np.nan
+        part = _inside(window, self._reach)
+        if part.width and part.height:
+            self._fill(_view(out, window, part), part, read)
+
+    def _fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
+        around = self._around(window)
+        cells = int(around.width) * int(around.height)
+        if cells * len(out) > _WARPED_CELLS and window.width * window.height > 1:
+            for part in _halves(window):
+                self._fill(_view(out, window, part), part, read)
+            return
+        values = np.full((len(out), int(around.height), int(around.width)), np.nan, np.float32)
+        inside = _inside(around, Window(0, 0, self._own.width, self._own.height))
+        if not inside.width or not inside.height:
+            return
+        read(_view(values, around, inside), inside)
+        warped = np.full(out.shape, np.nan, np.float32)
+        # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
+        reproject(
+            values, warped, src_transform=window_transform(around, self._own.transform), src_crs=self._own.crs, src_nodata=np.nan,
+            dst_transform=window_transform(window, self._grid.transform), dst_crs=self._grid.crs, dst_nodata=np.nan,
+            resampling=self._resampling, UNIFIED_SRC_NODATA="NO",
+        )  # fmt: skip
+        out[:] = warped
+
+    def _around(self, window: Window) -> Window:
+        """Return the window of the file that a window of the grid needs, reaching beyond the file where need be."""
+        bounds = window_bounds(window, self._grid.transform)
+        if self._own.crs != self._grid.crs:
+            try:
+                bounds = transform_bounds(self._grid.crs, self._own.crs, *bounds)
+            except RASTER_ERRORS:
+                # A corner that the other projection does not show: GDAL finds the cells that it does.
+                bounds = (math.inf,) * 4
+        return _cells(self._own, bounds, margin=2)
+
+
+def _view(values: np.ndarray, window: Window, part: Window) -> np.ndarray:
+    """Return the part of an array (bands, rows, cols) over a window that lies in another window."""
+    row, column = int(part.row_off - window.row_off), int(part.col_off - window.col_off)
+    return values[:, row : row + int(part.height), column : column + int(part.width)]
+
+
+def _halves(window: Window) -> tuple[Window, Window]:
+    left, top, width, height = window.col_off, window.row_off, window.width, window.height
+    if height >= width:
+        half = height // 2
+        return Window(left, top, width, half), Window(left, top + half, width, height - half)
+    half = width // 2
+    return Window(left, top, half, height), Window(left + half, top, width - half, height)
+
+
+def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
+    """Return a nodata value in the file's own type: -3.4e38 as float64 is no float32. None where no cell can have it."""
+    if value is None or np.isnan(value):
+        return None
+    if np.issubdtype(dtype, np.floating):
+        return dtype.type(value)
+    limits = np.iinfo(dtype)
+    return dtype.type(value) if limits.min <= value <= limits.max else None
 
 
 class OpenFile:
     """An open file and which of its bands are wanted."""
 
-    def __init__(self, source: Source, dataset: DatasetReader, target: DatasetReader | WarpedVRT, indexes: list[int]):
-        self.source, self.target, self.indexes = source, target, indexes
-        self.is_warped = target is not dataset
-        self._dtype = np.result_type(*(target.dtypes[index - 1] for index in indexes))
+    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int]):
+        self.source, self.dataset, self.indexes = source, dataset, indexes
+        self._dtype = np.result_type(*(dataset.dtypes[index - 1] for index in indexes))
         self._is_float32 = self._dtype == np.float32
-        self.nodata = [None if self.is_warped else self._nodata(dataset.nodatavals[index - 1]) for index in indexes]
+        self.nodata = [typed_nodata(dataset.nodatavals[index - 1], self._dtype) for index in indexes]
         self.scales = [(dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes]
-        many_times = dataset.driver == "netCDF" and len(indexes) > 1 and not self.is_warped
+        many_times = dataset.driver == "netCDF" and len(indexes) > 1
         self._chunk = dataset.block_shapes[0] if many_times else None
         flags = dataset.mask_flag_enums[indexes[0] - 1]
-        self.has_mask = not self.is_warped and (MaskFlags.per_dataset in flags or MaskFlags.alpha in flags)
-
-    def _nodata(self, value: float | None) -> np.generic | None:
-        """Return the nodata value in the file's own type: -3.4e38 as float64 is no float32."""
-        if value is None or np.isnan(value):
-            return None
-        if np.issubdtype(self._dtype, np.floating):
-            return self._dtype.type(value)
-        limits = np.iinfo(self._dtype)
-        return self._dtype.type(value) if limits.min <= value <= limits.max else None
+        self.has_mask = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
 
     def read(self, out: np.ndarray, window: Window) -> None:
         """Fill `out` (bands, rows, cols) with physical values, NaN where there is no data."""
         raw = out if self._is_float32 and out.flags.c_contiguous else np.empty(out.shape, self._dtype)
         try:
             for part, rows, columns in self._parts(window):
-                self.target.read(self.indexes, window=part, out=raw[:, rows, columns])
-            mask = self.target.dataset_mask(window=window) == 0 if self.has_mask else None
+                self.dataset.read(self.indexes, window=part, out=raw[:, rows, columns])
+            mask = self.dataset.dataset_mask(window=window) == 0 if self.has_mask else None
         except RASTER_ERRORS as error:
             raise InputError(
                 f"The raster '{self.source.label}' ({self.source.path}) cannot be read at {window}: {error}. The file may be damaged; download or make it again."
@@ -192,6 +280,17 @@ class OpenFile:
                 first, last = max(top, row), min(top + rows, row + height)
                 start, stop = max(left, column), min(left + columns, column + width)
                 yield Window(start, first, stop - start, last - first), slice(first - row, last - row), slice(start - column, stop - column)
+
+
+class WarpedFile(OpenFile):
+    """An open file that is read as if it lay on another grid."""
+
+    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int], warp: Warp):
+        super().__init__(source, dataset, indexes)
+        self._to_grid = warp
+
+    def read(self, out: np.ndarray, window: Window) -> None:
+        self._to_grid.fill(out, window, super().read)
 
 
 def _as_it_is(file: OpenFile) -> AbstractContextManager[OpenFile]:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from sm_toolbox.report.page import Page
+from sm_toolbox.stations.pixels import PixelRows
 from sm_toolbox.stations.sampling import Samples
 
 
-def sampling_report(samples: Samples) -> Page:
-    """Write up a sampling."""
+def sampling_report(samples: Samples, pixels: PixelRows | None = None) -> Page:
+    """Write up a sampling, and the pixels of a product that were added to it."""
     total, complete = len(samples.rows.x), int(np.count_nonzero(samples.complete))
     page = Page("Sampling report", f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.")
     page.notice(f"{complete:,} of {total:,} rows have a value of every predictor; only these can train a model.", warning=complete < total)
+    if pixels is not None:
+        page.text(
+            f"{len(pixels.values):,} rows more are pixels of '{pixels.product}', drawn from {pixels.found:,} pixels and dates. Their target is the product, not a measurement: a model "
+            "that fits them reproduces the product. Judge it on the rows of stations."
+        )
     page.heading("Predictors")
     rows = []
     for variable in samples.variables:

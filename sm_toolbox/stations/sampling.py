@@ -12,7 +12,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, Stack, read_bands, stacks
 from sm_toolbox.raster.grid import label
-from sm_toolbox.raster.sampling import locate, match_times, sample
+from sm_toolbox.raster.sampling import locate, match_times, sample, time_gaps
 from sm_toolbox.raster.times import Time
 
 
@@ -60,12 +60,15 @@ class VariableSamples:
         The point lies outside every raster of the variable.
     no_date : ndarray of bool (rows,)
         No band lies within the gap in time.
+    gap_days : ndarray of float64 (rows,), optional
+        Days from the row's time to the band's: negative where the band is earlier, NaN where there is none. None for static variables.
     """
 
     variable: str
     values: np.ndarray
     outside: np.ndarray
     no_date: np.ndarray
+    gap_days: np.ndarray | None = None
 
     @property
     def no_data(self) -> np.ndarray:
@@ -138,9 +141,10 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     if not valid.all():
         progress.warning(f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values.")
     # A station is read once for each band, however many of its rows match that band.
-    places, of_row = np.unique(np.stack([rows.x, rows.y], axis=1), axis=0, return_inverse=True)
+    first, of_row = _distinct(np.unique(rows.x, return_inverse=True)[1], np.unique(rows.y, return_inverse=True)[1])
+    places = np.stack([rows.x, rows.y], axis=1)[first]
     samples = [
-        _sample_stack(stack, rows, places, of_row.reshape(-1), max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
+        _sample_stack(stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
         for i, stack in enumerate(found.values())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
@@ -152,12 +156,27 @@ def _sample_stack(
     stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float, method: str, progress: Progress
 ) -> VariableSamples:
     bands = match_times(stack, rows.times if rows.times is not None else [None] * len(of_row), max_gap_days)
-    pairs, of_pair = np.unique(np.stack([of_row, bands], axis=1), axis=0, return_inverse=True)
-    values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, pairs[:, 0], pairs[:, 1], method, progress)
+    first, of_pair = _distinct(of_row, bands)
+    values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, of_row[first], bands[first], method, progress)
     outside = np.ones(len(places), bool)
     for grid in {band.grid for band in stack.bands}:
         outside &= ~locate(places[:, 0], places[:, 1], rows.crs, grid)[2]
-    return VariableSamples(stack.variable, values[of_pair.reshape(-1)], outside[of_row], (bands < 0) & ~outside[of_row])
+    gaps = None if stack.is_static or rows.times is None else time_gaps(stack, rows.times, bands)
+    return VariableSamples(stack.variable, values[of_pair], outside[of_row], (bands < 0) & ~outside[of_row], gaps)
+
+
+def _distinct(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the distinct pairs among rows of two whole numbers from -1: a row of each, and the pair of each row."""
+    keys = (a + 1) * (b.max() + 2) + b + 1
+    largest = int(keys.max()) + 1
+    if largest > 10 * len(keys):
+        first, of_row = np.unique(keys, return_index=True, return_inverse=True)[1:]
+        return first, of_row
+    # Stations that all have the same dates fill the table of pairs: no need to sort a million of them.
+    row_of_key = np.full(largest, -1)
+    row_of_key[keys] = np.arange(len(keys))
+    found = row_of_key >= 0
+    return row_of_key[found], (np.cumsum(found) - 1)[keys]
 
 
 def _why_nothing(rows: Rows, samples: list[VariableSamples], found: dict[str, Stack]) -> str:

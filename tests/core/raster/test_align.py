@@ -1,5 +1,8 @@
 """Aligning rasters: the grid asked for, the names kept, the resampling that was chosen."""
 
+import warnings
+from xml.sax.saxutils import escape
+
 import numpy as np
 import pytest
 import rasterio
@@ -7,6 +10,7 @@ from rasterio.transform import from_origin
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.align import align_rasters
+from sm_toolbox.raster.bands import Source
 
 
 def test_bands_of_several_files_and_grids(write_raster, tmp_path, progress):
@@ -60,3 +64,45 @@ def test_no_overlap(write_raster, tmp_path, leftovers):
     with pytest.raises(InputError, match="far.tif' does not overlap"):
         align_rasters([far], grid, str(tmp_path / "o.tif"), "nearest")
     assert leftovers() == ["far.tif", "grid.tif"]
+
+
+@pytest.mark.parametrize("origin", [(499880, 4000120), (499700, 4000300), (500180, 3999820), (499580, 3999820)])
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_means_are_right_where_the_grid_reaches_beyond_the_raster(origin, size, write_raster, tmp_path):
+    """GDAL before 3.8 averages wrong cells inside the raster, too, where its source window is cut at the raster's edge."""
+    fine = np.random.default_rng(0).random((40, 40)).astype(np.float32)
+    fine[3, 3] = np.nan
+    grid = write_raster("grid.tif", np.ones((size, size)), cell=300, origin=origin)
+    # NaN are gaps although another value is declared as such.
+    align_rasters([write_raster("v.tif", fine, ["v"], nodata=-1)], grid, str(tmp_path / "out.tif"), "average")
+    row, column = round((4000000 - origin[1]) / 30), round((origin[0] - 500000) / 30)
+    padded = np.full((120, 120), np.nan)
+    padded[40:80, 40:80] = fine
+    parts = padded[40 + row :, 40 + column :][: 10 * size, : 10 * size].reshape(size, 10, size, 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = np.nanmean(parts, axis=(1, 3))
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        np.testing.assert_allclose(dataset.read(1), expected, rtol=1e-5)
+
+
+def test_bands_with_nodata_values_of_their_own_are_averaged(write_raster, tmp_path):
+    """Each band's own gaps are left out, whatever value stands for them."""
+    bands = np.ones((2, 10, 10), np.float32)
+    bands[0, 0, :5], bands[1, 5, :] = -1, -2
+    path = tmp_path / "two.vrt"
+    for i, nodata in enumerate((-1, -2)):
+        write_raster(f"b{i}.tif", bands[i], nodata=nodata)
+    parts = "".join(
+        f'<VRTRasterBand dataType="Float32" band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename relativeToVRT="1">b{i}.tif</SourceFilename></SimpleSource></VRTRasterBand>'
+        for i, nodata in enumerate((-1, -2))
+    )
+    with rasterio.open(tmp_path / "b0.tif") as dataset:
+        srs, transform = dataset.crs.to_wkt(), ", ".join(map(str, dataset.transform.to_gdal()))
+    path.write_text(
+        f'<VRTDataset rasterXSize="10" rasterYSize="10"><SRS>{escape(srs)}</SRS><GeoTransform>{transform}</GeoTransform>{parts}</VRTDataset>'
+    )
+    grid = write_raster("grid.tif", np.ones((1, 1)), cell=300)
+    align_rasters([Source(str(path))], grid, str(tmp_path / "out.tif"), "average")
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        np.testing.assert_allclose(dataset.read().ravel(), [1, 1])

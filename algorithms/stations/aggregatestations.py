@@ -1,0 +1,115 @@
+"""Aggregate station observations."""
+
+from __future__ import annotations
+
+from qgis.core import QgsField, QgsFields, QgsProcessing
+
+from ..base import ToolboxAlgorithm
+from ..layers import (
+    DATE,
+    DATETIME,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    open_source,
+    point_geometry,
+    qgis_crs,
+    raster_source,
+    read_table,
+    table_rows,
+    time_attribute,
+    write_table,
+)
+from ..parameters import choice, field, integer, layer_output, number_outputs, points, raster
+
+_TIME_KINDS = {"hour": DATETIME, "day": DATE, "month": TEXT}
+
+
+class Algorithm(ToolboxAlgorithm):
+    NAME = "aggregatestations"
+    TITLE = "Aggregate station observations"
+    GROUP = "stations"
+    SUMMARY = "Averages station observations by the hour, day or month, and those of all stations within a cell of a grid; keeps counts and spread."
+    DETAILS = (
+        "<p>Periods are in UTC. Months are written as text (<i>2018-06</i>), which the other tools take as the whole month.</p>"
+        "<p>With GRID every cell that holds stations becomes one station at its centre, named by its row and column: the mean of the stations' own means, for the comparison with a coarse product. "
+        "Another field is kept where it has one value throughout a mean, and is NULL where it has several.</p>"
+    )
+    TAGS = ("daily mean", "monthly mean", "resample", "upscaling", "ISMN", "in situ")
+    NEEDS = ("rasterio", "pyproj")
+    EXAMPLE = {"INPUT": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture", "PERIOD": "month", "MIN_COUNT": 10}
+
+    def declare(self):
+        self.add(points("INPUT", "Observations"), "Point layer with one feature per station and time.")
+        self.add(field("STATION", "Station field", "INPUT"), "Name or number of the station.")
+        self.add(field("TIME", "Time field", "INPUT"), "Date, date and time, or ISO 8601 text, in UTC.")
+        self.add(field("VALUE", "Value field", "INPUT", numeric=True), "What is averaged; rows without a value are left out and counted.")
+        self.add(choice("PERIOD", "Period", ["hour", "day", "month"], "day"), "Length of time over which observations of a station are averaged.")
+        self.add(
+            raster("GRID", "Grid", optional=True),
+            "Raster in whose cells stations are averaged, such as the coarse product they are to be compared with. In any CRS; the output has its CRS.",
+        )
+        self.add(
+            integer("MIN_COUNT", "Smallest number of observations", 1, minimum=1),
+            "Observations that a station needs in a period; with hourly data 18 a day is a common choice. Periods with fewer are left out and counted.",
+        )
+        self.add(
+            layer_output("OUTPUT", "Means", geometry=QgsProcessing.SourceType.TypeVectorPoint),
+            "Points with the station, time and value fields of the input and: count (observations), sd, minimum, maximum, stations (in the cell).",
+        )
+        number_outputs(self, STATIONS="Stations or cells", MEANS="Means")
+
+    def resolve(self, parameters, context):
+        return open_source(self, parameters, "INPUT", context), raster_source(self, parameters, "GRID", context)
+
+    def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.columns import to_numbers
+        from sm_toolbox.raster.bands import grid_of
+        from sm_toolbox.stations.aggregation import aggregate
+
+        source, grid_source = inputs
+        table = read_table(source, progress.part(0, 0.4), points=True)
+        station, time, value = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE"))
+        period = self.parameterAsString(parameters, "PERIOD", context)
+        grid = grid_of(grid_source) if grid_source else None
+        values = to_numbers(table.columns[value], value, table.name)
+        means = aggregate(table_rows(table, station, time), values, period, self.parameterAsInt(parameters, "MIN_COUNT", context), grid, progress)
+        for reason, count in means.left_out.items():
+            progress.warning(f"{count} rows of '{table.name}' were left out: {reason}.")
+        progress.info(
+            f"{int(means.counts.sum())} observations of {len(set(means.names))} {'cells' if grid else 'stations'} make {len(means.names)} means by the {period}."
+        )
+
+        own = {station: means.names, time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times], value: means.values.tolist()}
+        spread = {"count": means.counts, "sd": means.sd, "minimum": means.minimum, "maximum": means.maximum, "stations": means.stations}
+        fields, columns = QgsFields(), []
+        for given in table.fields:
+            name = given.name()
+            if name in own:
+                kind = {station: TEXT, time: _TIME_KINDS[period], value: NUMBER}[name]
+                fields.append(QgsField(name, kind))
+                columns.append(own[name])
+            elif name.lower() not in (*spread, "fid"):
+                fields.append(given)
+                columns.append(_common(table.columns[name], means.row_groups, len(means.names)))
+        for name, numbers in spread.items():
+            fields.append(QgsField(name, INTEGER if name in ("count", "stations") else NUMBER))
+            columns.append(numbers.tolist())
+        geometries = [point_geometry(x, y) for x, y in zip(means.x, means.y)]
+        crs = qgis_crs(grid.crs) if grid else table.crs
+        output = write_table(self, parameters, "OUTPUT", context, fields, zip(*columns), geometries, crs, progress)
+        return {"OUTPUT": output, "STATIONS": len(set(means.names)), "MEANS": len(means.names)}
+
+
+def _common(values, groups, count):
+    """Return for each group the value that all its rows share, or None."""
+    missing = object()
+    common = [missing] * count
+    for value, group in zip(values, groups.tolist()):
+        if group < 0:
+            continue
+        if common[group] is missing:
+            common[group] = value
+        elif common[group] != value:
+            common[group] = None
+    return common

@@ -1,0 +1,174 @@
+"""Pixels of a coarse product as further rows of a training table: its value, and the means of the fine predictors under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.bands import Band, Source, Stack, read_bands, single_stack, stacks
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
+from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.sampling import locate, match_times, time_gaps
+from sm_toolbox.raster.times import Time
+
+# A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other by rounding.
+_INSET = 0.01
+
+
+@dataclass(frozen=True)
+class PixelRows:
+    """Rows made of a product's pixels, by date, row and column.
+
+    Parameters
+    ----------
+    product : str
+        Name of the product's layer.
+    x, y : ndarray of float64 (rows,)
+        Centres of the pixels in `crs`.
+    crs : CRS
+    names : list of str (rows,)
+        A name for each pixel, the same on all dates.
+    times : list of Time or None (rows,)
+    values : ndarray of float64 (rows,)
+    predictors : dict of str to ndarray of float64 (rows,)
+        Means over the pixel of the cells that have data.
+    gap_days : dict of str to ndarray of float64 (rows,)
+        Of dated predictors, as those of samples.
+    found : int
+        Pixels and dates with data, of which the rows were drawn.
+    """
+
+    product: str
+    x: np.ndarray
+    y: np.ndarray
+    crs: CRS
+    names: list[str]
+    times: list[Time | None]
+    values: np.ndarray
+    predictors: dict[str, np.ndarray]
+    gap_days: dict[str, np.ndarray]
+    found: int
+
+
+def sample_pixels(
+    product: Sequence[Source], sources: Sequence[Source], max_gap_days: float = 0, most: int = 10_000, seed: int = 0, progress: Progress = SILENT
+) -> PixelRows:
+    """Average predictors over the pixels of a coarse product.
+
+    A model that learns from few stations is given the product's pixels as further targets (Remote Sens. 2023, 15, 1531, section 2.3). Only pixels that lie
+    wholly within every predictor's raster count.
+
+    Parameters
+    ----------
+    product : sequence of Source
+        One variable, static or dated.
+    sources : sequence of Source
+        Predictors, with finer cells.
+    max_gap_days : float, optional
+        How far in time a dated predictor may lie from the product.
+    most : int, optional
+        Largest number of rows; where there are more, so many are drawn at random.
+    seed : int, optional
+
+    Raises
+    ------
+    InputError
+        Where the product's bands have different grids, or no pixel with data is covered.
+    """
+    stack = single_stack(read_bands(product), "EXTRA_TARGETS")
+    grid = stack.bands[0].grid
+    for band in stack.bands:
+        if not band.grid.same_as(grid):
+            raise InputError(
+                f"The bands of EXTRA_TARGETS must have one grid, but '{band.source.label}' differs from '{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters to a grid' (smtoolbox:alignrasters) first."
+            )
+    found = stacks(read_bands(sources))
+    grids = {band.grid for predictor in found.values() for band in predictor.bands}
+    window, covered = _covered(grid, grids)
+    if not covered.any():
+        raise InputError(
+            f"No pixel of EXTRA_TARGETS ('{stack.bands[0].source.label}') lies wholly within the predictors. Check both extents and coordinate reference systems."
+        )
+    values, band_of, cell_of = [], [], []
+    for number, band in enumerate(stack.bands):
+        progress.check()
+        with BandReader([band], grid).open() as bands:
+            of_band = bands.read(window)[0]
+        cells = np.flatnonzero(covered & ~np.isnan(of_band))
+        values.append(of_band.ravel()[cells].astype(np.float64))
+        band_of.append(np.full(len(cells), number))
+        cell_of.append(cells)
+        progress.set_fraction(0.3 * (number + 1) / len(stack.bands))
+    value, number_of, cell = np.concatenate(values), np.concatenate(band_of), np.concatenate(cell_of)
+    total = len(value)
+    if not total:
+        raise InputError(f"EXTRA_TARGETS ('{stack.bands[0].source.label}') has no data where the predictors lie. Check its nodata value.")
+    if total > most:
+        drawn = np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
+        value, number_of, cell = value[drawn], number_of[drawn], cell[drawn]
+
+    cropped = Grid(grid.crs, grid.transform * Affine.translation(window.col_off, window.row_off), int(window.width), int(window.height))
+    times: list[Time | None] = [band.time for band in stack.bands]
+    row_times = [times[i] for i in number_of]
+    predictors, gaps = {}, {}
+    for i, predictor in enumerate(found.values()):
+        part = progress.part(0.3 + 0.7 * i / len(found), 0.3 + 0.7 * (i + 1) / len(found))
+        position = match_times(predictor, times, max_gap_days)
+        predictors[predictor.variable] = _means(predictor, cropped, position[number_of], cell, part)
+        if not predictor.is_static:
+            gaps[predictor.variable] = time_gaps(predictor, times, position)[number_of]
+    row, column = np.divmod(cell, cropped.width)
+    x, y = cropped.transform * (column + 0.5, row + 0.5)
+    name = stack.bands[0].source.label.rsplit(".", 1)[0]
+    names = [f"{name} r{r} c{c}" for r, c in zip(row + int(window.row_off), column + int(window.col_off))]
+    return PixelRows(name, x, y, grid.crs, names, row_times, value, predictors, gaps, total)
+
+
+def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
+    """Return the window of a grid that other grids may cover, and which of its pixels lie wholly within all of them, bool (rows, cols)."""
+    window = Window(0, 0, grid.width, grid.height)
+    for other in others:
+        try:
+            west, south, east, north = transform_bounds(other.crs, grid.crs, *other.bounds) if other.crs != grid.crs else other.bounds
+        except RASTER_ERRORS:
+            continue
+        inverse = ~grid.transform
+        corners = [inverse * corner for corner in ((west, north), (east, north), (west, south), (east, south))]
+        left, right = (int(limit(column)) for limit, column in ((np.floor, min(c for c, _ in corners)), (np.ceil, max(c for c, _ in corners))))
+        top, bottom = (int(limit(row)) for limit, row in ((np.floor, min(r for _, r in corners)), (np.ceil, max(r for _, r in corners))))
+        first_column, first_row = max(left, int(window.col_off)), max(top, int(window.row_off))
+        last_column, last_row = min(right, int(window.col_off + window.width)), min(bottom, int(window.row_off + window.height))
+        window = Window(first_column, first_row, max(0, last_column - first_column), max(0, last_row - first_row))
+    row, column = np.indices((int(window.height), int(window.width)))
+    covered = np.ones(row.shape, bool)
+    for down in (_INSET, 1 - _INSET):
+        for right_ in (_INSET, 1 - _INSET):
+            x, y = grid.transform * ((column + window.col_off + right_).ravel(), (row + window.row_off + down).ravel())
+            for other in others:
+                covered &= locate(x, y, grid.crs, other)[2].reshape(covered.shape)
+    return window, covered
+
+
+def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray, progress: Progress) -> np.ndarray:
+    """Return the means of a predictor's bands over the cells of a grid (rows,); NaN where a row has no band, or the cell no data."""
+    means = np.full(len(cell), np.nan)
+    wanted = np.unique(position[position >= 0])
+    for number, i in enumerate(wanted):
+        progress.check()
+        own = position == i
+        means[own] = _averaged(predictor.bands[i], grid).ravel()[cell[own]]
+        progress.set_fraction((number + 1) / len(wanted))
+    return means
+
+
+def _averaged(band: Band, grid: Grid) -> np.ndarray:
+    with BandReader([band], grid, "average").open() as bands:
+        return bands.read(Window(0, 0, grid.width, grid.height))[0]
