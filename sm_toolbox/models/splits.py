@@ -85,6 +85,82 @@ class TimeSplit:
 
 
 @dataclass(frozen=True)
+class YearSplit:
+    """Whole years: no row of a test year is in the training."""
+
+    folds: int = 5
+    left_out: str = "whole years"
+
+    def split(self, table: TrainingTable, seed: int) -> Folds:
+        """Leave out each year in turn, or several together where there are more years than folds."""
+        return _calendar_folds(table, "datetime64[Y]", self.folds, seed, "year", "years")
+
+
+@dataclass(frozen=True)
+class MonthSplit:
+    """Whole calendar months: no row of a test month, of any year, is in the training."""
+
+    folds: int = 5
+    left_out: str = "whole calendar months"
+
+    def split(self, table: TrainingTable, seed: int) -> Folds:
+        """Leave out each calendar month in turn, or several together where there are more months than folds."""
+        return _calendar_folds(table, "datetime64[M]", self.folds, seed, "month", "calendar months")
+
+
+@dataclass(frozen=True)
+class StationTimeSplit:
+    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et al. 2018)."""
+
+    folds: int = 5
+    left_out: str = "whole stations and periods at once"
+
+    def split(self, table: TrainingTable, seed: int) -> Folds:
+        """Leave out every pair of a group of stations and a period."""
+        if table.stations is None or table.times is None:
+            raise InputError("SPLIT 'station_time' needs the STATION and TIME fields.")
+        of_station, of_time = np.empty(len(table), np.int64), np.empty(len(table), np.int64)
+        for number, split in ((of_station, StationSplit(self.folds)), (of_time, TimeSplit(self.folds))):
+            for fold, (_, test) in enumerate(split.split(table, seed)):
+                number[test] = fold
+        found = []
+        for station, time in np.ndindex(int(of_station.max()) + 1, int(of_time.max()) + 1):
+            test = np.flatnonzero((of_station == station) & (of_time == time))
+            train = np.flatnonzero((of_station != station) & (of_time != time))
+            if len(test):
+                if len(train) < 2:
+                    raise InputError("SPLIT 'station_time' leaves no training rows beside some stations and periods. Give fewer FOLDS, or choose 'station'.")
+                found.append((train, test))
+        return found
+
+
+@dataclass(frozen=True)
+class DistanceSplit:
+    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance matching).
+
+    Parameters
+    ----------
+    prediction : ndarray of float64 (points, 2)
+        A sample of the area of the map, in the coordinates of the table's positions.
+    """
+
+    folds: int = 5
+    prediction: np.ndarray | None = None
+    left_out: str = "places as far from the others as the map is from its stations"
+
+    def split(self, table: TrainingTable, seed: int) -> Folds:
+        """Divide the places."""
+        if table.positions is None:
+            raise InputError("SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT.")
+        if self.prediction is None:
+            raise InputError("SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped.")
+        from sm_toolbox.models.nndm import match_folds
+
+        places, of_row = np.unique(table.positions, axis=0, return_inverse=True)
+        return _folds(match_folds(places, self.prediction, self.folds, seed).fold[of_row.reshape(-1)])
+
+
+@dataclass(frozen=True)
 class BlockSplit:
     """Square blocks of land: no row of a test block is in the training.
 
@@ -112,6 +188,17 @@ class BlockSplit:
         return _group_folds(np.array([f"{row}/{column}" for column, row in block]), self.folds, seed, f"blocks of {self.block_size:g} m")
 
 
+def _calendar_folds(table: TrainingTable, unit: str, folds: int, seed: int, name: str, what: str) -> Folds:
+    if table.times is None:
+        raise InputError(f"SPLIT '{name}' needs the TIME field.")
+    part = table.times.astype(unit).astype(np.int64)
+    part = part % 12 if name == "month" else part
+    count = len(np.unique(part))
+    if count < 2:
+        raise InputError(f"The training rows are of one {name} only, so that none can be left out. Choose another SPLIT.")
+    return _group_folds(part, min(folds, count), seed, what)
+
+
 def _group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
     """Put whole groups into folds, in random order and each into the fold that has the fewest rows."""
     names, of_row, counts = np.unique(groups, return_inverse=True, return_counts=True)
@@ -132,10 +219,20 @@ def _folds(number: np.ndarray) -> Folds:
     return [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(int(number.max()) + 1)]
 
 
-SPLITS = {"random": RandomSplit, "station": StationSplit, "time": TimeSplit, "block": BlockSplit}
+SPLITS = {
+    "random": RandomSplit,
+    "station": StationSplit,
+    "time": TimeSplit,
+    "year": YearSplit,
+    "month": MonthSplit,
+    "station_time": StationTimeSplit,
+    "block": BlockSplit,
+    "knndm": DistanceSplit,
+}
+"""Splits by the word that users give."""
 
 
-def make_split(name: str, folds: int, block_size: float | None = None) -> Split:
+def make_split(name: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
     """Return the split of a name.
 
     Raises
@@ -147,5 +244,7 @@ def make_split(name: str, folds: int, block_size: float | None = None) -> Split:
         raise InputError(f"FOLDS is {folds}; at least 2 are needed.")
     if name == "block":
         return BlockSplit(folds, block_size or 0.0)
+    if name == "knndm":
+        return DistanceSplit(folds, prediction)
     split: Split = SPLITS[name](folds)
     return split

@@ -1,5 +1,7 @@
 """Splits: every row is left out once, and what belongs together stays together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -73,3 +75,49 @@ def test_what_is_refused():
         make_split("random", 5).split(table(4), 0)
     with pytest.raises(InputError, match="at least 2"):
         make_split("random", 1)
+
+
+def test_years_months_and_stations_with_periods():
+    rng = np.random.default_rng(0)
+    rows = table(rows=600)
+    rows = replace(rows, times=np.datetime64("2018-01-01", "s") + rng.integers(0, 3 * 365, 600) * np.timedelta64(86400, "s"))
+    years = rows.times.astype("datetime64[Y]")
+    parts = make_split("year", 5).split(rows, 0)
+    assert len(parts) == 3
+    for train, test in parts:
+        assert len(set(years[test])) == 1 and not set(years[train]) & set(years[test])
+    months = rows.times.astype("datetime64[M]").astype(int) % 12
+    parts = make_split("month", 4).split(rows, 0)
+    assert len(parts) == 4
+    for train, test in parts:
+        assert not set(months[train]) & set(months[test])
+    days = rows.times.astype("datetime64[D]")
+    parts = make_split("station_time", 3).split(rows, 0)
+    assert len(parts) == 9
+    np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in parts])), np.arange(600))
+    for train, test in parts:
+        assert not set(rows.stations[train]) & set(rows.stations[test]) and not set(days[train]) & set(days[test])
+
+
+def test_matched_distances_keep_places_together():
+    rng = np.random.default_rng(0)
+    places = np.repeat(100 * rng.random((10, 2)), 4, axis=0) + rng.standard_normal((40, 2))
+    rows = replace(table(rows=400), positions=np.repeat(places, 10, axis=0))
+    for train, test in make_split("knndm", 4, prediction=100 * rng.random((500, 2))).split(rows, 0):
+        assert not set(map(tuple, rows.positions[train])) & set(map(tuple, rows.positions[test]))
+
+
+@pytest.mark.parametrize(
+    ("name", "without", "words"),
+    [
+        ("year", {"times": None}, "SPLIT 'year' needs the TIME field"),
+        ("month", {"times": None}, "SPLIT 'month' needs the TIME field"),
+        ("year", {}, "of one year only"),
+        ("station_time", {"stations": None}, "needs the STATION and TIME fields"),
+        ("knndm", {"positions": None}, "needs training rows with points"),
+        ("knndm", {}, "needs PREDICTION_AREA"),
+    ],
+)
+def test_further_splits_say_what_they_need(name, without, words):
+    with pytest.raises(InputError, match=words):
+        make_split(name, 3).split(replace(table(), **without), 0)

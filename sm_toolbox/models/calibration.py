@@ -1,0 +1,142 @@
+"""Intervals that hold what they promise: quantiles shifted by what out-of-fold rows say (conformal prediction)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+
+LEVELS = np.round(np.arange(0.01, 1.0, 0.01), 2)
+"""Levels at which quantiles are calibrated; those between them are interpolated."""
+# Central intervals whose coverage is reported.
+INTERVALS = (0.5, 0.8, 0.9)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is added to a model's quantiles.
+
+    Parameters
+    ----------
+    correction : ndarray of float64 (levels,)
+        In the target's unit, for each of `LEVELS`.
+    """
+
+    correction: np.ndarray
+
+    @classmethod
+    def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> Calibration:
+        """Find the shift of each quantile after which the promised share of out-of-fold observations lies below it.
+
+        One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n + 1) q⌉-th smallest difference
+        between observations and predicted quantiles.
+
+        Parameters
+        ----------
+        observed : ndarray (rows,)
+        quantiles : ndarray (rows, levels)
+            Predicted by models that did not see the row; a model without quantiles gives its prediction for each level.
+        """
+        excess = np.sort(observed[:, None] - quantiles, axis=0)
+        rank = np.clip(np.ceil((len(observed) + 1) * LEVELS).astype(np.int64), 1, len(observed)) - 1
+        return cls(excess[rank, np.arange(len(LEVELS))])
+
+    def apply(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Return calibrated quantiles (rows, levels), in ascending order in each row where the levels ascend."""
+        return np.maximum.accumulate(quantiles + np.interp(levels, LEVELS, self.correction), axis=1)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of out-of-fold observations within central intervals, each fold calibrated on the others.
+
+    Parameters
+    ----------
+    nominal : tuple of float
+        What the intervals promise.
+    reached, uncalibrated : ndarray of float64 (intervals,)
+        Over all rows, with the shift and without it.
+    by_fold : ndarray of float64 (folds, intervals)
+    width : ndarray of float64 (intervals,)
+        Mean width of the calibrated intervals, in the target's unit.
+    inside : ndarray of bool (rows, intervals)
+        Whether each row lies within its calibrated interval.
+    """
+
+    nominal: tuple[float, ...]
+    reached: np.ndarray
+    uncalibrated: np.ndarray
+    by_fold: np.ndarray
+    width: np.ndarray
+    inside: np.ndarray
+
+
+def coverage(observed: np.ndarray, quantiles: np.ndarray, fold: np.ndarray) -> Coverage:
+    """Find out what share of observations the intervals hold, on rows that neither the model nor its calibration has seen.
+
+    Parameters
+    ----------
+    observed : ndarray (rows,)
+    quantiles : ndarray (rows, levels)
+        As in `Calibration.fit`.
+    fold : ndarray of int (rows,)
+    """
+    limits = np.array([[(1 - width) / 2, (1 + width) / 2] for width in INTERVALS])
+    columns = np.searchsorted(LEVELS, np.round(limits, 2))
+    calibrated = np.empty((len(observed), len(INTERVALS), 2))
+    numbers = np.unique(fold)
+    for number in numbers:
+        own = fold == number
+        shifted = Calibration.fit(observed[~own], quantiles[~own]).apply(quantiles[own], LEVELS)
+        calibrated[own] = shifted[:, columns]
+    inside = _inside(observed, calibrated)
+    by_fold = np.stack([inside[fold == number].mean(axis=0) for number in numbers])
+    return Coverage(
+        INTERVALS, inside.mean(axis=0), _inside(observed, quantiles[:, columns]).mean(axis=0), by_fold, np.diff(calibrated, axis=2)[..., 0].mean(axis=0), inside,
+    )  # fmt: skip
+
+
+def _inside(observed: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Say which rows lie within which limits (rows, intervals, 2)."""
+    return np.asarray((limits[..., 0] <= observed[:, None]) & (observed[:, None] <= limits[..., 1]))
+
+
+def parse_quantiles(text: str | None) -> list[float]:
+    """Read a comma-separated list of quantiles, sorted; empty where there is none.
+
+    Raises
+    ------
+    InputError
+        Where a part is no number between 0 and 1.
+    """
+    levels: list[float] = []
+    for part in (item.strip() for item in (text or "").replace(";", ",").split(",")):
+        if not part:
+            continue
+        try:
+            level = float(part)
+        except ValueError:
+            level = -1.0
+        if not 0 < level < 1:
+            raise InputError(f"QUANTILES: '{part}' is not a number above 0 and below 1. Write for example 0.05,0.5,0.95.")
+        levels.append(level)
+    if len(set(levels)) < len(levels):
+        raise InputError(f"QUANTILES names a quantile twice: {text}.")
+    return sorted(levels)
+
+
+def quantile_name(level: float) -> str:
+    """Return the name of a quantile in a band: `q05`, `q50`, `q975`."""
+    return f"q{f'{level:.10f}'[2:].rstrip('0'):0<2}"
+
+
+def read_calibration(manifest: Any) -> Calibration | None:
+    """Read the calibration from a model's manifest; None where it has none or it is not sound."""
+    values = manifest.get("calibration", {}).get("correction") if isinstance(manifest.get("calibration"), dict) else None
+    if not isinstance(values, Sequence) or len(values) != len(LEVELS) or not all(isinstance(value, (int, float)) for value in values):
+        return None
+    return Calibration(np.array(values, float))

@@ -1,0 +1,56 @@
+"""Calibrated intervals: they cover what they promise on rows that nothing has seen."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.models.calibration import INTERVALS, LEVELS, Calibration, coverage, parse_quantiles, quantile_name, read_calibration
+
+
+@pytest.fixture
+def narrow():
+    """Observations, and quantiles of a model that takes half the spread for the whole and errs by 0.02."""
+    rng = np.random.default_rng(0)
+    centre = rng.random(20000)
+    observed = centre + 0.1 * rng.standard_normal(20000)
+    return observed, centre[:, None] + 0.02 + 0.05 * norm.ppf(LEVELS)
+
+
+def test_intervals_cover_what_they_promise(narrow):
+    observed, quantiles = narrow
+    half = slice(0, 10000), slice(10000, 20000)
+    calibrated = Calibration.fit(observed[half[0]], quantiles[half[0]]).apply(quantiles[half[1]], LEVELS)
+    np.testing.assert_allclose((observed[half[1], None] <= calibrated).mean(axis=0), LEVELS, atol=0.015)
+    assert (np.diff(calibrated, axis=1) >= 0).all()
+
+
+def test_coverage_of_folds(narrow):
+    observed, quantiles = narrow
+    found = coverage(observed, quantiles, np.arange(20000) % 5 + 1)
+    np.testing.assert_allclose(found.reached, INTERVALS, atol=0.01)
+    assert (found.uncalibrated < np.array(INTERVALS) - 0.1).all() and found.by_fold.shape == (5, 3)
+    np.testing.assert_allclose(found.width, 2 * 0.1 * norm.ppf([0.75, 0.9, 0.95]), rtol=0.05)
+    np.testing.assert_allclose(found.inside.mean(axis=0), found.reached)
+
+
+def test_rank_by_hand():
+    """With 9 rows the correction of the median is the fifth smallest excess, and beyond the largest there is none."""
+    observed = np.arange(9.0)
+    correction = Calibration.fit(observed, np.zeros((9, len(LEVELS)))).correction
+    assert correction[49] == 4 and correction[0] == 0 and correction[-1] == 8
+
+
+def test_quantiles_are_read_and_named():
+    assert parse_quantiles("0.95, 0.05;0.5") == [0.05, 0.5, 0.95] and parse_quantiles("") == []
+    assert [quantile_name(level) for level in (0.05, 0.5, 0.95, 0.975, 0.1)] == ["q05", "q50", "q95", "q975", "q10"]
+    for wrong in ("0", "1", "5%", "1.5", "-0.1", "nan"):
+        with pytest.raises(InputError, match="QUANTILES"):
+            parse_quantiles(wrong)
+    with pytest.raises(InputError, match="twice"):
+        parse_quantiles("0.5,0.50")
+
+
+def test_a_manifest_that_is_not_sound_has_no_calibration():
+    assert read_calibration({}) is None and read_calibration({"calibration": {"correction": ["a"] * 99}}) is None
+    assert read_calibration({"calibration": {"correction": [0.1] * 99}}).correction.tolist() == [0.1] * 99
