@@ -260,12 +260,29 @@ def metric_positions(table: LayerTable) -> np.ndarray | None:
     """
     if not table.has_geometry or not table.crs.isValid() or not np.isfinite(table.x).all():
         return None
+    return np.stack([table.x, table.y], axis=1) * _metres(table)
+
+
+def area_positions(source, table: LayerTable) -> np.ndarray | None:
+    """Return a sample of the cells of a raster that have data in the metres of `metric_positions` (points, 2); None where the layer has no points."""
+    from sm_toolbox.raster.bands import read_bands
+    from sm_toolbox.raster.sampling import sample_cells, transform_points
+
+    if metric_positions(table) is None:
+        return None
+    band = read_bands([source])[0]
+    x, y = transform_points(*sample_cells(band), band.grid.crs, rasterio_crs(table.crs, table.name))
+    known = np.isfinite(x) & np.isfinite(y)
+    return np.stack([x[known], y[known]], axis=1) * _metres(table)
+
+
+def _metres(table: LayerTable):
+    """Return what makes metres of the coordinates of a layer."""
     if not table.crs.isGeographic():
-        factor = QgsUnitTypes.fromUnitToUnitFactor(table.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
-        return np.stack([table.x, table.y], axis=1) * factor
+        return QgsUnitTypes.fromUnitToUnitFactor(table.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
     from sm_toolbox.raster.grid import metres_per_degree
 
-    return np.stack([table.x, table.y], axis=1) * metres_per_degree(float(table.y.mean()))
+    return metres_per_degree(float(table.y.mean()))
 
 
 # QVariant's types became QMetaType's in QGIS 3.38; both names still work for QgsField up to 3.44.

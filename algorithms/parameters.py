@@ -38,9 +38,9 @@ def points(key, label):
     return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVectorPoint])
 
 
-def table(key, label):
+def table(key, label, optional=False):
     """A vector layer or table without geometry."""
-    return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVector])
+    return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVector], optional=optional)
 
 
 def field(key, label, parent, default=None, optional=False, multiple=False, numeric=False):

@@ -42,6 +42,7 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
 <li><b>product_a.tif</b>, <b>product_b.tif</b>, <b>product_c.tif</b>: three coarse products with known errors, daily, 4.5 km; <b>product_truth.tif</b>: what they should have shown.</li>
 <li><b>stations.gpkg</b> (and .csv): 45 stations with daily soil moisture, for training.</li>
 <li><b>stations_validation.gpkg</b> (and .csv): 15 other stations, for validation.</li>
+<li><b>ismn.zip</b>: six of the stations as an archive of the International Soil Moisture Network, with quality flags.</li>
 <li><b>README.txt</b>: the errors that were put in, and first steps.</li>
 </ul>
 <p>It takes a few seconds and about 25 MB. The folder appears whole or not at all.</p>"""

@@ -13,6 +13,7 @@ import pandas as pd
 from rasterio.windows import Window
 
 from sm_toolbox.demo import products, scene
+from sm_toolbox.demo.archive import ISMN_NETWORK, ISMN_STATIONS, write_ismn_archive
 from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, coarser, load_terrain
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
@@ -51,6 +52,8 @@ class DemoScene:
         4.5 km, daily: `soil_moisture@date` (m³ m⁻³).
     stations, stations_validation : Path
         Tables (CSV): station, time, soil_moisture, land_cover, lon, lat.
+    ismn : Path
+        A few of the stations as an archive of the International Soil Moisture Network.
     """
 
     folder: Path
@@ -72,6 +75,7 @@ class DemoScene:
     product_truth: Path
     stations: Path
     stations_validation: Path
+    ismn: Path
 
     @classmethod
     def at(cls, folder: Path) -> DemoScene:
@@ -94,7 +98,8 @@ class DemoScene:
             "product_truth",
         )
         tables = ("stations", "stations_validation")
-        return cls(folder, folder / "README.txt", *(folder / f"{name}.tif" for name in rasters), *(folder / f"{name}.csv" for name in tables))
+        paths = (*(f"{name}.tif" for name in rasters), *(f"{name}.csv" for name in tables), "ismn.zip")
+        return cls(folder, folder / "README.txt", *(folder / name for name in paths))
 
 
 def write_demo_scene(folder: str | Path, seed: int = 0, progress: Progress = SILENT, station_writer: StationWriter | None = None) -> DemoScene:
@@ -187,7 +192,7 @@ def _move(work: Path, target: Path) -> None:
 
 def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer: StationWriter | None) -> None:
     # A generator for each part, so that a change of one leaves the others as they are.
-    random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
+    random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(9)]
     progress.info("Terrain, soil and weather…")
     terrain = load_terrain()
     soil = scene.make_soil(terrain, random[0])
@@ -229,6 +234,7 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
         table.to_csv(path, index=False, date_format="%Y-%m-%d")
         if station_writer is not None:
             station_writer(table, path.with_suffix(".gpkg"))
+    write_ismn_archive(files.ismn, tables[0], terrain, soil, random[8])
     files.readme.write_text(_readme(seed, fine, station_writer is not None), encoding="utf-8")
 
 
@@ -279,6 +285,8 @@ Stations, one row per station and day, days without a measurement left out
   stations.csv              {products.TRAINING_STATIONS} stations for training: station, time, soil_moisture (m³ m⁻³), land_cover, lon, lat
   stations_validation.csv   {products.VALIDATION_STATIONS} other stations; keep them for validation
   {points}
+  ismn.zip                  {ISMN_STATIONS} of the stations for training as an archive of the International Soil Moisture Network (header+values): four readings a day
+                            with quality flags at 0.05 m, two sensors at some stations, and 0.20 m at one. The network is called {ISMN_NETWORK}.
 
 The errors that were put in (m³ m⁻³)
 {errors}

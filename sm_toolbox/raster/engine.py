@@ -133,7 +133,7 @@ def run_blocks(
         inputs' names with NaN where there is no data, and of the block's window (for what depends on the place). It returns
         float32 (bands, rows, cols), the bands of all outputs one after the other. It is called from several threads at once.
     inputs : mapping of str to sequence of Band
-        Bands on other grids are warped; the log names the files.
+        Bands on other grids are warped; the log names the files. None where a kernel needs only its window.
     outputs : sequence of RasterOutput
     grid : Grid
         The grid of the outputs.
@@ -170,7 +170,7 @@ def run_blocks(
     for line in reader.warnings():
         progress.info(line)
     ends = np.cumsum([len(bands) for bands in inputs.values()])
-    bands_in, bands_out = int(ends[-1]), sum(len(output.bands) for output in outputs)
+    bands_in, bands_out = len(reader.bands), sum(len(output.bands) for output in outputs)
     # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
     bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
     tile = common_tile(reader.tiles(), grid)

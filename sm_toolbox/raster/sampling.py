@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack
+from sm_toolbox.raster.bands import Band, Source, Stack, overview
 from sm_toolbox.raster.grid import Grid, label
 from sm_toolbox.raster.reading import typed_nodata
 from sm_toolbox.raster.times import Time
@@ -50,6 +50,31 @@ def time_gaps(stack: Stack, times: Sequence[Time | None], positions: np.ndarray)
             band = stack.times[position]
             gaps[number] = time.distance_days(band) * (1 if band.start > time.start else -1)
     return gaps[of_time] + 0.0
+
+
+def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw cells that have data, from a coarse look at a band.
+
+    Returns
+    -------
+    x, y : ndarray of float64 (cells,)
+        Centres of at most `count` cells of the overview, in the band's CRS.
+
+    Raises
+    ------
+    InputError
+        Where no cell has data.
+    """
+    values = overview(band)
+    row, column = np.nonzero(~np.isnan(values))
+    if not len(row):
+        raise InputError(f"The raster '{band.source.label}' has no cell with data. Choose a raster that covers the area to be mapped.")
+    if len(row) > count:
+        drawn = np.random.default_rng(seed).choice(len(row), count, replace=False)
+        row, column = row[drawn], column[drawn]
+    grid = band.grid
+    x, y = grid.transform * ((column + 0.5) * grid.width / values.shape[1], (row + 0.5) * grid.height / values.shape[0])
+    return x, y
 
 
 def distinct_times(times: Sequence[Time | None]) -> tuple[np.ndarray, np.ndarray]:

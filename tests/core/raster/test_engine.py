@@ -54,6 +54,20 @@ def test_the_result_does_not_depend_on_blocks_and_threads(write_raster, tmp_path
         assert dataset.crs == bands[0].grid.crs and dataset.transform == bands[0].grid.transform
 
 
+def test_a_kernel_may_need_no_raster_but_its_place(tmp_path):
+    grid = Grid(CRS.from_epsg(32630), from_origin(0, 0, 10, 10), 600, 700)
+
+    def kernel(blocks, window):
+        assert blocks == {}
+        columns, rows = np.meshgrid(window.col_off + np.arange(window.width), window.row_off + np.arange(window.height))
+        return (columns + 1000 * rows).astype(np.float32)[None]
+
+    output = tmp_path / "out.tif"
+    assert run_blocks(kernel, {}, [RasterOutput(str(output), ["place"])], grid, memory=2**20) == [700 * 600]
+    with rasterio.open(output) as dataset:
+        np.testing.assert_array_equal(dataset.read(1), np.arange(600) + 1000 * np.arange(700)[:, None])
+
+
 def test_halo_reaches_into_neighbouring_blocks(write_raster, tmp_path, cells):
     bands = read_bands([write_raster("x.tif", cells[:1])])
     path = str(tmp_path / "out.tif")

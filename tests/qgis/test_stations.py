@@ -1,0 +1,73 @@
+"""Aggregating stations, and sampling with gaps in time and with the pixels of a coarse product."""
+
+import numpy as np
+import pytest
+
+FIELDS = [("station", "string"), ("time", "date"), ("sm", "double"), ("depth", "double"), ("note", "string")]
+
+
+@pytest.fixture
+def observations(point_layer):
+    rows = [(500015, 3999985, "Å #1", f"2020-06-{day:02d}", 0.2 + 0.01 * day, 0.05, f"n{day}") for day in range(1, 5)]
+    rows += [(500315, 3999685, "b", "2020-06-02", 0.3, 0.05, "x"), (500325, 3999685, "c", "2020-06-02", 0.5, 0.1, "x")]
+    return point_layer(FIELDS, rows)
+
+
+def rows_of(layer):
+    return [feature.attributes() for feature in layer.getFeatures()]
+
+
+def test_monthly_means_keep_fields_that_do_not_vary(run, observations):
+    found = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="month", OUTPUT="memory:")
+    layer = found["OUTPUT"]
+    assert layer.fields().names() == ["station", "time", "sm", "depth", "note", "count", "sd", "minimum", "maximum", "stations"]
+    rows = rows_of(layer)
+    assert [row[0] for row in rows] == ["b", "c", "Å #1"] and found["STATIONS"] == 3 and found["MEANS"] == 3
+    assert rows[2][1] == "2020-06" and rows[2][2] == pytest.approx(0.225) and rows[2][3] == 0.05 and not rows[2][4] and rows[2][5] == 4
+    assert rows[0][4] == "x"
+
+
+def test_cells_of_a_grid_chain_into_sampling(run, observations, write_raster):
+    grid = write_raster("grid.tif", np.arange(16).reshape(4, 4), ["v"], cell=300)
+    means = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", GRID=grid.path, OUTPUT="memory:")["OUTPUT"]
+    rows = rows_of(means)
+    assert rows[-1][0] == "cell_r1_c1" and rows[-1][2] == pytest.approx(0.4) and rows[-1][-1] == 2 and not rows[-1][3]
+    assert rows[-1][1].toString("yyyy-MM-dd") == "2020-06-02"
+    table = run("samplepredictors", STATIONS=means, STATION="station", TIME="time", PREDICTORS=[grid.path], OUTPUT="memory:")["OUTPUT"]
+    assert [feature["v"] for feature in table.getFeatures()] == [0, 0, 0, 0, 5]
+
+
+def test_sampling_keeps_the_gap_in_time(run, observations, write_raster):
+    ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
+    table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=2, OUTPUT="memory:")["OUTPUT"]
+    assert [feature["ndvi_gap_days"] for feature in table.getFeatures()] == [0, -1, -2, 1, -1, -1]
+    table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], OUTPUT="memory:")["OUTPUT"]
+    assert "ndvi_gap_days" not in table.fields().names()
+
+
+def test_pixels_of_a_product_become_rows(run, observations, write_raster, tmp_path):
+    ndvi = write_raster("ndvi.tif", np.random.default_rng(0).random((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
+    product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
+    given = {"STATIONS": observations, "STATION": "station", "TIME": "time", "PREDICTORS": [ndvi.path], "MAX_TIME_GAP": 2, "EXTRA_TARGETS": [product.path]}
+    report = tmp_path / "r.html"
+    found = run("samplepredictors", **given, EXTRA_VALUE="sm", OUTPUT=str(tmp_path / "t.gpkg"), REPORT=str(report))
+    from qgis.core import QgsVectorLayer
+
+    layer = QgsVectorLayer(found["OUTPUT"], "t", "ogr")
+    rows = [dict(zip(layer.fields().names(), row)) for row in rows_of(layer)]
+    assert found["ROWS"] == len(rows) == 6 + 16 and found["COMPLETE_ROWS"] == 22
+    assert [row["source"] for row in rows] == ["station"] * 6 + ["smci"] * 16
+    assert rows[6]["station"] == "smci r0 c0" and rows[6]["sm"] == pytest.approx(0.3) and rows[6]["ndvi_gap_days"] == 1
+    assert rows[6]["time"].toString("yyyy-MM-dd") == "2020-06-04" and not rows[6]["note"]
+    assert "Judge it on the rows of stations" in report.read_text("utf-8")
+    place = list(layer.getFeatures())[6].geometry().asPoint()
+    assert (place.x(), place.y()) == pytest.approx((500150, 3999850))
+
+
+def test_extra_targets_refused(refused, observations, point_layer, write_raster):
+    ndvi = write_raster("ndvi.tif", np.ones((1, 40, 40)), ["ndvi"])
+    product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
+    given = {"TIME": "time", "PREDICTORS": [ndvi.path], "EXTRA_TARGETS": [product.path], "OUTPUT": "memory:"}
+    refused("needs EXTRA_VALUE: the field of 'stations'", "samplepredictors", STATIONS=observations, **given)
+    numbered = point_layer([("id", "integer"), ("time", "date"), ("sm", "double")], [(500015, 3999985, 1, "2020-06-04", 0.2)])
+    refused("which must be text", "samplepredictors", STATIONS=numbered, STATION="id", EXTRA_VALUE="sm", **given)
