@@ -67,7 +67,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             text("FLAGS", "Accepted quality flags", "G"),
-            "Comma list. An observation is taken where all its flags are in the list: with G only good ones, with G,D03 also those flagged for frozen soil (D03), but not those flagged D03,D05. Archives of before 2013 or so have U (unchecked) for G. "
+            "Comma list. An observation is taken where all its flags are in the list: with G only good ones, with G,D03 also those flagged for frozen soil (D03), but not those flagged D03,D05. Old archives have U (unchecked) in place of G. "
             "Empty: take all, whatever their flags. C01–C03: outside the possible range; D01–D03: frost; D04, D05: rise without rain; D06–D10: spikes, breaks, plateaus; G: good; M: missing; U: unchecked.",
         )
         self.add(QgsProcessingParameterDateTime("START", "Start", optional=True), "First moment (UTC). Not set: from the beginning.")

@@ -234,7 +234,8 @@ def _group(entries: Iterable[Entry], variable: str, found: Import) -> dict[tuple
             found.skipped.append(
                 (
                     entry.name,
-                    "its name does not say what it holds (expected such as NETWORK_NETWORK_STATION_sm_0.050000_0.050000_SENSOR_20180101_20181231.stm)",
+                    "its name does not say what it holds (expected such as NETWORK_NETWORK_STATION_sm_0.050000_0.050000_SENSOR_20180101_20181231.stm; "
+                    "the old CEOP format with all sensors in one file is not read)",
                 )
             )
         elif name.variable != variable:
@@ -401,7 +402,7 @@ def _look_for_trouble(found: Import, variable: str) -> None:
     percent = [f"{series.station_id}, median {np.median(series.values):.3g}" for series in found.series if variable in UNITS and not series.unit]
     if percent:
         found.warnings.append(
-            f"The soil moisture of {len(percent)} sensors seems to be in percent, not in m³ m⁻³ ({_some(percent)}). It is kept as it is, with an empty field unit: divide it by 100 with the field calculator."
+            f"The soil moisture of {len(percent)} sensors seem to be in percent, not in m³ m⁻³ ({_some(percent)}). It is kept as it is, with an empty field unit: divide it by 100 with the field calculator."
         )
     tallies = [(series.station_id, series.tally) for series in found.series]
     for name, what in (

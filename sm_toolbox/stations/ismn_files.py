@@ -386,7 +386,7 @@ def read_readings(data: bytes) -> Readings:
         raise UnreadableFile(f"{unreadable:,} of its {len(table):,} lines do not begin with a date, a time and a value")
     values[~np.isfinite(values) | (values <= _MISSING)] = np.nan
     flags = table[before + 1].astype("category").cat
-    return Readings(times, values, flags.codes.to_numpy(), [str(cell) for cell in flags.categories], unreadable)
+    return Readings(times, values, flags.codes.to_numpy(np.int32), [str(cell) for cell in flags.categories], unreadable)
 
 
 def _read_columns(data: bytes, value: int) -> pd.DataFrame:

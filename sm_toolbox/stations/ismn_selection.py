@@ -12,7 +12,7 @@ from sm_toolbox.errors import InputError
 DEPTH_RULES = ("encloses", "overlaps")
 PERIODS = ("none", "day", "month")
 SENSORS = ("separate", "mean")
-# Dorigo et al. 2013, doi 10.2136/vzj2012.0097, and for U the CEOP format, which archives before 2012 or so follow.
+# Dorigo et al. 2013, doi 10.2136/vzj2012.0097; U is of the CEOP format, and stands in old archives in place of G.
 FLAGS = {
     "C01": "value below the possible range",
     "C02": "value above the possible range",

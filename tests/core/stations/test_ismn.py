@@ -335,7 +335,7 @@ def test_percent_is_noticed_and_kept(make):
     found = import_archive(make({path_of(): header_values(lines(hours(3), [10.3, 9.8, 10.1])), **GOOD}), Selection())
     percent = next(series for series in found.series if series.station == "Alpha")
     assert percent.values.tolist() == [10.3, 9.8, 10.1] and percent.unit == ""
-    assert any("1 sensors seems to be in percent" in warning and "NET/Alpha, median 10.1" in warning for warning in found.warnings)
+    assert any("1 sensors seem to be in percent" in warning and "NET/Alpha, median 10.1" in warning for warning in found.warnings)
 
 
 def test_one_station_with_two_positions_and_one_name_in_two_networks(make):
@@ -353,6 +353,27 @@ def test_one_station_with_two_positions_and_one_name_in_two_networks(make):
     assert [series.place.latitude for series in found.series] == [45.5, 45.9, 45.5] and found.stations == ["NET/Alpha", "OTHER/Alpha"]
     assert any("1 stations have several coordinates (NET/Alpha: 45.5, 7.25 and 45.9, 7.25" in warning for warning in found.warnings)
     assert any("1 station names occur in several networks (Alpha)" in warning for warning in found.warnings)
+
+
+def test_a_station_that_moves_between_two_downloads(make):
+    rows = lines(hours(4), [0.1, 0.2, 0.3, 0.4])
+    later = path_of(dates="20180701_20180730")
+    found = import_archive(make({path_of(): header_values(rows[:2]), later: header_values(rows[2:], lat=45.6)}), Selection())
+    assert only(found).place.latitude == 45.5 and len(only(found).times) == 4
+    assert f"NET/Alpha: 45.6, 7.25 in '{later}', left for 45.5, 7.25 of the file before" in found.warnings[0]
+
+
+def test_damaged_static_variables_cost_only_themselves(make):
+    """Two sensors of the station: the file is named once."""
+    static = "NET/Alpha/NET_NET_Alpha_static_variables.csv"
+    rows = header_values(lines(hours(2), [0.1, 0.2]))
+    path = Path(make({static: STATIC * 40, path_of(sensor="A"): rows, path_of(sensor="B"): rows}))
+    data = bytearray(path.read_bytes())
+    data[100:140] = bytes(40)
+    path.write_bytes(bytes(data))
+    found = import_archive(str(path), Selection())
+    assert [series.climate for series in found.series] == [None, None]
+    assert [file for file, _ in found.skipped] == [static]
 
 
 def test_nothing_fits_says_what_there_is(make):
@@ -410,6 +431,18 @@ def test_a_damaged_file_within_a_zip(make, tmp_path):
     Path(path).write_bytes(bytes(data))
     found = import_archive(path, Selection())
     assert found.stations == ["NET/Good"] and "damaged in the zip" in found.skipped[0][1]
+
+
+@pytest.mark.parametrize(
+    ("local", "central", "value", "why"), [(6, 8, 1, "protected by a password"), (8, 10, 9, "packed in a way that cannot be read")]
+)
+def test_zips_with_a_password_or_of_an_unknown_kind(make, local, central, value, why):
+    path = Path(make({path_of(): header_values(lines(hours(3), [0.1, 0.2, 0.3]))}))
+    data = bytearray(path.read_bytes())
+    data[local] = data[data.index(b"PK\x01\x02") + central] = value
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=f"{why}.*unpack the zip and name the folder"):
+        import_archive(str(path), Selection())
 
 
 def test_cancel(make, cancelling):
