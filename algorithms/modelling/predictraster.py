@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import integer, number, number_outputs, raster, raster_output, rasters, text
+from ..parameters import integer, number, number_outputs, raster, raster_output, rasters, switch, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -45,23 +45,74 @@ class Algorithm(ToolboxAlgorithm):
             "Memory for the blocks that are worked on at once. Not set: 256 MB. More is seldom faster.",
             advanced=True,
         )
+        self.add(
+            QgsProcessingParameterFile("FALLBACK_MODEL", "Fallback model", extension="smmodel", optional=True),
+            "Second model of the same target with fewer predictors, used for cells and dates that lack a predictor of the first, such as surface temperature under clouds.",
+        )
+        self.add(
+            text("QUANTILES", "Quantiles", "0.05,0.5,0.95"),
+            "Quantiles of QUANTILES_OUTPUT, above 0 and below 1, separated by commas. 0.05 and 0.95 bound an interval that is to hold nine tenths of the true values; the model's report says what it held at stations left out.",
+        )
+        self.add(
+            switch("APPLICABILITY", "Area of applicability"),
+            "Tell cells whose predictors are like those of the training from others, for which the model is a guess (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where APPLICABILITY_OUTPUT is given.",
+        )
         self.add(raster_output("OUTPUT", "Soil moisture"), "GeoTIFF in m³ m⁻³ with a band soil_moisture, or soil_moisture@date for each date.")
-        number_outputs(self, COVERAGE_PERCENT="Share of cells with a value, over all dates [%]")
+        self.add(
+            raster_output("QUANTILES_OUTPUT", "Quantiles", optional=True),
+            "Bands soil_moisture_q05, soil_moisture_q50 … (with @date), calibrated on out-of-fold errors so that they hold what they promise.",
+        )
+        self.add(
+            raster_output("APPLICABILITY_OUTPUT", "Area of applicability", optional=True),
+            "Bands dissimilarity (distance to the nearest training row among the predictors, in mean distances of training rows) and applicable (1 or 0), with @date.",
+        )
+        self.add(
+            raster_output("SOURCE", "Which model made the value", optional=True), "Bands source (with @date): 1 the model, 2 the fallback model."
+        )
+        number_outputs(
+            self,
+            COVERAGE_PERCENT="Share of cells with a value, over all dates [%]",
+            FALLBACK_PERCENT="Share of cells whose value the fallback model made [%]",
+            APPLICABLE_PERCENT="Share of the predicted cells within the area of applicability [%]",
+        )
 
     def resolve(self, parameters, context):
         return raster_sources(self, parameters, "PREDICTORS", context), raster_source(self, parameters, "GRID", context)
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.models.calibration import parse_quantiles
         from sm_toolbox.models.modelfile import load_model
-        from sm_toolbox.models.prediction import parse_dates, predict_raster
+        from sm_toolbox.models.prediction import Wanted, parse_dates, predict_raster
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         sources, grid = inputs
+        outputs = {key: self._output(parameters, key, context) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
+        model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
+        fallback_file = self.parameterAsFile(parameters, "FALLBACK_MODEL", context)
+        fallback = load_model(fallback_file) if fallback_file else None
         memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
+        levels = parse_quantiles(self.parameterAsString(parameters, "QUANTILES", context))
+        wanted = Wanted(
+            outputs["QUANTILES_OUTPUT"],
+            levels,
+            outputs["APPLICABILITY_OUTPUT"],
+            self.parameterAsBool(parameters, "APPLICABILITY", context),
+            outputs["SOURCE"],
+        )
         result = predict_raster(
-            model, sources, output, grid=grid, max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
-            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)), memory=memory, progress=progress,
+            model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
+            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)), fallback=fallback, wanted=wanted, memory=memory, progress=progress,
         )  # fmt: skip
         progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
-        return {"OUTPUT": output, "COVERAGE_PERCENT": 100 * result.coverage}
+        numbers = {"COVERAGE_PERCENT": 100 * result.coverage}
+        if fallback is not None:
+            numbers["FALLBACK_PERCENT"] = 100 * result.by_model[1]
+            progress.info(f"The model alone covers {100 * result.by_model[0]:.1f} %; the fallback model adds {100 * result.by_model[1]:.1f} %.")
+        if result.applicable is not None:
+            numbers["APPLICABLE_PERCENT"] = 100 * result.applicable
+            progress.info(
+                f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; elsewhere the map is a guess."
+            )
+        return {**{key: path for key, path in outputs.items() if path}, **numbers}
+
+    def _output(self, parameters, key, context):
+        return self.parameterAsOutputLayer(parameters, key, context) if parameters.get(key) is not None else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, metric_positions, open_source, read_table, write_report, write_table
-from ..parameters import choice, field, file_output, integer, layer_output, number, number_outputs, report_output, table, text
+from ..layers import INTEGER, NUMBER, area_positions, metric_positions, open_source, raster_source, read_table, write_report, write_table
+from ..parameters import choice, field, file_output, integer, layer_output, number, number_outputs, raster, report_output, switch, table, text
+from .shared import hyperparameter_help, model_words, split_words
 
 MODEL_FILTER = "Model files (*.smmodel)"
 
@@ -46,18 +47,36 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            choice("MODEL", "Model", _models(), "random_forest"),
-            "random_forest: the mean of regression trees grown on random parts of the rows and predictors.",
+            choice("MODEL", "Model", model_words(), "random_forest"),
+            "random_forest: the mean of regression trees grown on random parts of the rows and predictors; a safe first choice. quantile_forest: the same with quantiles, for maps of uncertainty. "
+            "xgboost: trees that correct each other, often the most accurate with many rows. svr: support vectors, for some hundred to some thousand rows. mlp: a neural network.",
         )
         self.add(
             text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
-            'What differs from the defaults, for example {"n_estimators": 200, "min_samples_leaf": 10}. random_forest: n_estimators (100), max_depth (null), min_samples_leaf (5), max_features (0.333), '
-            "max_samples (null). An unknown name is refused with the list of the valid ones.",
+            f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. {hyperparameter_help()} An unknown name is refused with the list of the valid ones. '
+            'With TUNING a list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
             advanced=True,
         )
         self.add(
-            choice("SPLIT", "Leave out for validation", ["random", "station", "time", "block"], None, optional=True),
-            "What each fold leaves out: single rows, whole stations, periods, or blocks of land. Not set: station where STATION is given, else random.",
+            choice("TUNING", "Search for hyper-parameters", ["none", "grid", "random"], "none"),
+            "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the search "
+            "does not flatter the error; the model that is saved is searched with all rows.",
+            advanced=True,
+        )
+        self.add(
+            integer("CANDIDATES", "Candidates", 100, minimum=1),
+            "Draws of TUNING random, and the largest number of combinations of TUNING grid.",
+            advanced=True,
+        )
+        self.add(
+            switch("KEEP_BEST", "Keep the best on Cancel"),
+            "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far.",
+            advanced=True,
+        )
+        self.add(
+            choice("SPLIT", "Leave out for validation", split_words(), None, optional=True),
+            "What each fold leaves out: single rows (random), whole stations, contiguous periods (time), whole years, calendar months, stations and periods at once (station_time: FOLDS × FOLDS fits), blocks of land, or places "
+            "as far from the others as the map is from its stations (knndm). Not set: station where STATION is given, else random.",
         )
         self.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
         self.add(
@@ -66,8 +85,23 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
+            raster("PREDICTION_AREA", "Area to be mapped", optional=True),
+            "For SPLIT knndm: a raster whose cells with data are the area to be mapped, such as a predictor.",
+            advanced=True,
+        )
+        self.add(
             text("CYCLIC", "Cyclic predictors"),
             "Predictors that start again after a period, as name:period, separated by commas: aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
+            advanced=True,
+        )
+        self.add(
+            table("SPIKE", "Local rows (spiking)", optional=True),
+            "Rows of the area to be mapped, with the same fields, that join the training when the stations of TRAINING lie elsewhere. Their gain is measured at local stations that did not join. Needs STATION.",
+            advanced=True,
+        )
+        self.add(
+            number("SPIKE_WEIGHT", "Weight of a local row", 1, minimum=0),
+            "Weight of a row of SPIKE against one of TRAINING. Few local rows among many others need more than 1 to be heard.",
             advanced=True,
         )
         self.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), "Same seed, same data: same model.", advanced=True)
@@ -84,7 +118,8 @@ class Algorithm(ToolboxAlgorithm):
         )  # fmt: skip
 
     def resolve(self, parameters, context):
-        return open_source(self, parameters, "TRAINING", context)
+        spike = None if parameters.get("SPIKE") is None else open_source(self, parameters, "SPIKE", context)
+        return open_source(self, parameters, "TRAINING", context), spike, raster_source(self, parameters, "PREDICTION_AREA", context)
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.estimators import make_estimator
@@ -94,11 +129,17 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.models.splits import make_split
         from sm_toolbox.models.table import Roles, make_training_table
         from sm_toolbox.models.training import train
+        from sm_toolbox.models.tuning import Tuner, inner_split, make_candidates
 
+        source, spike_source, area_source = inputs
         model_file = self.parameterAsFileOutput(parameters, "MODEL_FILE", context)
-        kind = self.parameterAsString(parameters, "MODEL", context)
-        estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
-        layer = read_table(inputs, progress, points=False)
+        kind, tuning = (self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING"))
+        hyperparameters = self.parameterAsString(parameters, "HYPERPARAMETERS", context)
+        seed, folds = self.parameterAsInt(parameters, "SEED", context), self.parameterAsInt(parameters, "FOLDS", context)
+        candidates = [make_estimator(kind, hyperparameters)] if tuning == "none" else make_candidates(
+            kind, hyperparameters, tuning, self.parameterAsInt(parameters, "CANDIDATES", context), seed
+        )  # fmt: skip
+        layer = read_table(source, progress, points=False)
         station, time, weight = (self.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
         roles = Roles(
             self.parameterAsString(parameters, "TARGET", context),
@@ -111,12 +152,19 @@ class Algorithm(ToolboxAlgorithm):
         periods = parse_cyclic(self.parameterAsString(parameters, "CYCLIC", context), roles.predictors)
         name = self.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
         block_size = None if parameters.get("BLOCK_SIZE") is None else self.parameterAsDouble(parameters, "BLOCK_SIZE", context)
-        split = make_split(name, self.parameterAsInt(parameters, "FOLDS", context), block_size)
+        area = area_positions(area_source, layer) if area_source else None
+        split = make_split(name, folds, block_size, area)
         for reason, count in training_table.dropped.items():
             progress.warning(f"{count} rows are left out: {reason}.")
+        spike = None
+        if spike_source is not None:
+            local = read_table(spike_source, progress, points=False)
+            spike = make_training_table(local.columns, roles, local.name, must_vary=False)
         training = train(
-            training_table, kind, estimator, name, split, periods, self.parameterAsInt(parameters, "SEED", context), progress.part(0, 0.95)
-        )
+            training_table, kind, candidates[0], name, split, periods, seed,
+            tuner=None if tuning == "none" else Tuner(candidates, inner_split(split, min(folds, 3)), self.parameterAsBool(parameters, "KEEP_BEST", context)),
+            spike=spike, spike_weight=self.parameterAsDouble(parameters, "SPIKE_WEIGHT", context), progress=progress.part(0, 0.95),
+        )  # fmt: skip
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
@@ -141,10 +189,3 @@ class Algorithm(ToolboxAlgorithm):
         values = ([*(layer.columns[name][row] for name in names), chosen.predictions[i], residual[i], chosen.fold[i]] for i, row in enumerate(rows))
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []
         return write_table(self, parameters, "PREDICTIONS", context, fields, values, geometries, layer.crs, progress, layer.wkb)
-
-
-def _models():
-    # The table of models imports nothing heavy.
-    from sm_toolbox.models.estimators import MODELS
-
-    return list(MODELS)

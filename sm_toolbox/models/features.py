@@ -33,6 +33,11 @@ class FeatureEncoder:
             for name in ([f"sin({predictor})", f"cos({predictor})"] if predictor in self.periods else [predictor])
         ]
 
+    def by_predictor(self, values: np.ndarray) -> np.ndarray:
+        """Add up values of features (features,) by predictor (predictors,)."""
+        starts = np.cumsum([0, *(2 if name in self.periods else 1 for name in self.predictors)])[:-1]
+        return np.add.reduceat(values, starts)
+
     def encode(self, predictors: np.ndarray) -> np.ndarray:
         """Encode predictors of the last axis.
 

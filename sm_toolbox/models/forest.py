@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,12 +32,15 @@ class Forest:
         The prediction of each leaf, in the target's unit.
     roots : ndarray of uint64 (trees,)
     n_features : int
+    impurity_importance : ndarray of float32 (features,), optional
+        Share of the variance of the training rows that splits at each feature explain.
     """
 
     nodes: np.ndarray
     values: np.ndarray
     roots: np.ndarray
     n_features: int
+    impurity_importance: np.ndarray | None = None
 
     @classmethod
     def from_sklearn(cls, trees: Sequence[DecisionTreeRegressor], n_features: int) -> Forest:
@@ -59,17 +62,19 @@ class Forest:
             values.append(value)
             roots.append(start)
             start += tree.node_count
-        return cls(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features)
+        importance = np.mean([estimator.feature_importances_ for estimator in trees], axis=0).astype(np.float32)
+        return cls(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features, importance)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
-        return {
+        kept = {
             "forest_feature": self.nodes["feature"].astype(np.int32),
             "forest_threshold": self.nodes["threshold"].copy(),
             "forest_child": self.nodes["child"].astype(np.int32),
             "forest_value": self.values,
             "forest_root": self.roots.astype(np.int64),
         }
+        return kept if self.impurity_importance is None else kept | {"forest_importance": self.impurity_importance}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
@@ -101,7 +106,10 @@ class Forest:
             raise ModelFileError("the forest's nodes point to places that do not exist")
         nodes = np.empty(count, _NODE)
         nodes["feature"], nodes["threshold"], nodes["child"] = feature, threshold, child
-        return cls(nodes, value, root.astype(np.uint64), n_features)
+        importance = arrays.get("forest_importance")
+        if importance is not None and (importance.shape != (n_features,) or importance.dtype != np.float32):
+            raise ModelFileError("the importance of the forest's features does not have the shape and type it must have")
+        return cls(nodes, value, root.astype(np.uint64), n_features, importance)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict rows, on the calling thread.
@@ -116,32 +124,60 @@ class Forest:
         ndarray of float64 (rows,)
             Equal to scikit-learn's forest to rounding of the sum.
         """
-        from sm_toolbox.models.forest_kernels import LANES, add_leaf_values
+        total = np.zeros(len(features))
+        for part, tiles, out in self._tiles(features):
+            self._add(tiles, self.values, self.roots, out)
+            total[part] = out[: len(total[part])]
+        total /= len(self.roots)
+        return total
+
+    def leaves(self, features: np.ndarray) -> np.ndarray:
+        """Return the node in which each row ends in each tree.
+
+        Parameters
+        ----------
+        features : ndarray (rows, features)
+            Without missing values.
+
+        Returns
+        -------
+        ndarray of uint32 (rows, trees)
+        """
+        found = np.empty((len(features), len(self.roots)), np.uint32)
+        # The number of a leaf is what it adds up to, where it is its value.
+        numbers = np.arange(len(self.nodes), dtype=np.float64)
+        for part, tiles, out in self._tiles(features):
+            for tree in range(len(self.roots)):
+                out[:] = 0
+                self._add(tiles, numbers, self.roots[tree : tree + 1], out)
+                found[part, tree] = out[: len(found[part])]
+        return found
+
+    def with_values(self, values: np.ndarray) -> Forest:
+        """Return the same trees with other predictions of their nodes (nodes,)."""
+        return replace(self, values=values)
+
+    def _tiles(self, features: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with an array of zeros for what its rows add up to."""
+        from sm_toolbox.models.forest_kernels import LANES
 
         rows = np.asarray(features, np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.n_features:
             raise ValueError(f"features must have the shape (rows, {self.n_features}), not {rows.shape}")
-        # The last tile is filled up with rows of zeros, whose results are dropped.
-        total = np.zeros(-(-len(rows) // LANES) * LANES)
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
+            # The last tile is filled up with rows of zeros, whose results are dropped.
             tiles = np.zeros((-(-len(part) // LANES), self.n_features, LANES), np.float32)
             whole = len(part) // LANES
             tiles[:whole] = part[: whole * LANES].reshape(whole, LANES, self.n_features).transpose(0, 2, 1)
             if whole < len(tiles):
                 tiles[whole, :, : len(part) - whole * LANES] = part[whole * LANES :].T
-            add_leaf_values(
-                tiles.reshape(-1),
-                np.uint64(self.n_features),
-                self.nodes,
-                self.values,
-                self.roots,
-                np.uint64(LANES),
-                total[start : start + len(tiles) * LANES],
-            )
-        total = total[: len(rows)]
-        total /= len(self.roots)
-        return total
+            yield slice(start, start + len(part)), tiles.reshape(-1), np.zeros(len(tiles) * LANES)
+
+    def _add(self, tiles: np.ndarray, values: np.ndarray, roots: np.ndarray, out: np.ndarray) -> None:
+        from sm_toolbox.models.forest_kernels import LANES, add_leaf_values
+
+        add_leaf_values(tiles, np.uint64(self.n_features), self.nodes, values, roots, np.uint64(LANES), out)
 
 
 def _depth_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sm_toolbox.errors import ModelFileError, OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.models.calibration import Calibration, read_calibration
 from sm_toolbox.models.estimators import MODELS, FittedModel
 from sm_toolbox.models.features import FeatureEncoder
+
+if TYPE_CHECKING:
+    from sm_toolbox.models.applicability import Applicability
 
 FORMAT = "smtoolbox-model"
 FORMAT_VERSION = 1
@@ -22,6 +27,51 @@ _MEMBERS = {"manifest.json", "arrays.npz"}
 # Far above what a forest of thousands of trees needs; a small zip that unpacks to more is no model.
 _LARGEST = 8 * 2**30
 _LARGEST_MANIFEST = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Some training rows that a model file keeps, so that a report can be written from the file alone.
+
+    Parameters
+    ----------
+    predictors : ndarray of float32 (rows, predictors)
+    target, predicted : ndarray of float64 (rows,)
+        Observed, and predicted by the model that did not see the row's fold of the chosen split.
+    importance : ndarray of float64 (folds, predictors)
+        As `training.SplitResult.importance`.
+    """
+
+    predictors: np.ndarray
+    target: np.ndarray
+    predicted: np.ndarray
+    importance: np.ndarray
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return what a model file keeps."""
+        return {f"evidence_{item.name}": getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_predictors: int) -> Evidence | None:
+        """Read what a model file holds; None where it holds none.
+
+        Raises
+        ------
+        ModelFileError
+            Where the arrays do not fit each other.
+        """
+        if "evidence_predictors" not in arrays:
+            return None
+        try:
+            found = [arrays[f"evidence_{item.name}"] for item in fields(cls)]
+        except KeyError as error:
+            raise ModelFileError(f"the array {error} is missing") from None
+        predictors, target, predicted, importance = found
+        rows = len(predictors)
+        sound = predictors.shape == (rows, n_predictors) and target.shape == predicted.shape == (rows,) and importance.ndim == 2
+        if not sound or importance.shape[1] != n_predictors or not all(np.issubdtype(array.dtype, np.floating) for array in found):
+            raise ModelFileError("the training rows that it keeps do not have the shapes and types they must have")
+        return cls(*found)
 
 
 @dataclass(frozen=True)
@@ -34,11 +84,18 @@ class Model:
         What the file says about itself; `kind`, `target`, `predictors`, `hyperparameters`, `validation` …
     encoder : FeatureEncoder
     fitted : FittedModel
+    applicability : Applicability, optional
+        None in files of the first version.
+    calibration : Calibration, optional
+    evidence : Evidence, optional
     """
 
     manifest: dict[str, Any]
     encoder: FeatureEncoder
     fitted: FittedModel
+    applicability: Applicability | None = None
+    calibration: Calibration | None = None
+    evidence: Evidence | None = None
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -48,6 +105,29 @@ class Model:
     def predict(self, predictors: np.ndarray) -> np.ndarray:
         """Predict raw predictors (rows, predictors) without missing values → (rows,) in the target's unit."""
         return self.fitted.predict(self.encoder.encode(predictors))
+
+    def predict_quantiles(self, predictors: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predict raw predictors with calibrated quantiles, in one pass.
+
+        Parameters
+        ----------
+        predictors : ndarray (rows, predictors)
+        levels : ndarray (quantiles,)
+            Ascending, above 0 and below 1.
+
+        Returns
+        -------
+        prediction : ndarray (rows,)
+        quantiles : ndarray (rows, quantiles)
+            Of a kind without quantiles of its own, the prediction shifted by the quantiles of its out-of-fold errors.
+        """
+        features = self.encoder.encode(predictors)
+        if hasattr(self.fitted, "predict_quantiles"):
+            mean, quantiles = self.fitted.predict_quantiles(features, levels)
+        else:
+            mean = self.fitted.predict(features)
+            quantiles = np.repeat(mean[:, None], len(levels), axis=1)
+        return mean, quantiles if self.calibration is None else self.calibration.apply(quantiles, levels)
 
 
 def save_model(model: Model, path: str) -> None:
@@ -61,7 +141,10 @@ def save_model(model: Model, path: str) -> None:
     check_output(path)
     temporary = temporary_name(path)
     arrays = io.BytesIO()
-    np.savez_compressed(arrays, **model.fitted.to_arrays())  # type: ignore[arg-type]
+    kept = model.fitted.to_arrays()
+    for part in (model.applicability, model.evidence):
+        kept |= {} if part is None else part.to_arrays()
+    np.savez_compressed(arrays, **kept)  # type: ignore[arg-type]
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr("manifest.json", json.dumps(model.manifest, indent=1, allow_nan=False), zipfile.ZIP_DEFLATED)
@@ -158,4 +241,9 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
         raise ModelFileError("it names a predictor twice")
     encoder = FeatureEncoder(names, {item["name"]: float(item["period"]) for item in manifest["predictors"] if item.get("period") is not None})
     fitted = MODELS[manifest["kind"]].from_arrays(arrays, len(encoder.names))
-    return Model(manifest, encoder, fitted)
+    applicability = None
+    if any(name.startswith("aoa_") for name in arrays):
+        from sm_toolbox.models.applicability import Applicability
+
+        applicability = Applicability.from_arrays(arrays, len(names))
+    return Model(manifest, encoder, fitted, applicability, read_calibration(manifest), Evidence.from_arrays(arrays, len(names)))

@@ -71,7 +71,9 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
         Where there are fewer than two places for each fold.
     """
     if len(places) < 2 * folds:
-        raise InputError(f"SPLIT 'knndm' needs at least two places for each of {folds} folds, but the training rows are of {len(places)}. Give fewer FOLDS.")
+        raise InputError(
+            f"SPLIT 'knndm' needs at least two places for each of {folds} folds, but the training rows are of {len(places)}. Give fewer FOLDS."
+        )
     units, of_place = _units(places)
     to_training = np.sort(cKDTree(places).query(prediction)[0])
     in_random = np.sort(cKDTree(places).query(places, 2)[0][:, 1])

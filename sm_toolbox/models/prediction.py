@@ -1,8 +1,9 @@
-"""Maps from a model: block by block, on threads, for each date that the predictors allow."""
+"""Maps from models: block by block, on threads, for each date that the predictors allow."""
 
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.calibration import quantile_name
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, read_bands, stacks
@@ -24,6 +26,35 @@ VARIABLE = "soil_moisture"
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is written beside the map itself.
+
+    Parameters
+    ----------
+    quantiles : str, optional
+        Raster of the quantiles `soil_moisture_q05@date …`.
+    levels : sequence of float
+        Which quantiles, ascending.
+    applicability : str, optional
+        Raster with `dissimilarity@date` and `applicable@date` (1 within the area of applicability, else 0).
+    count_applicable : bool
+        Whether the share of applicable cells is wanted, with or without that raster.
+    source : str, optional
+        Raster with `source@date`: 1 where the model made the value, 2 where the fallback model did.
+    """
+
+    quantiles: str | None = None
+    levels: Sequence[float] = ()
+    applicability: str | None = None
+    count_applicable: bool = False
+    source: str | None = None
+
+    @property
+    def needs_applicability(self) -> bool:
+        return self.count_applicable or self.applicability is not None
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What was predicted.
 
@@ -33,15 +64,21 @@ class Prediction:
         The bands of the output.
     coverage : float
         Share of cells, over all bands, that have a value; 0 to 1.
+    by_model : list of float
+        The same for each model alone: the first, and what the fallback adds.
+    applicable : float or None
+        Share of the predicted cells that lie within the area of applicability; None where it was not asked for.
     """
 
     bands: list[str]
     coverage: float
+    by_model: list[float]
+    applicable: float | None
 
 
 def predict_raster(
     model: Model, sources: Sequence[Source], output: str, *,
-    grid: Source | None = None, max_gap_days: float = 0, dates: Sequence[Time] | None = None,
+    grid: Source | None = None, max_gap_days: float = 0, dates: Sequence[Time] | None = None, fallback: Model | None = None, wanted: Wanted = Wanted(),
     memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> Prediction:  # fmt: skip
     """Predict a map, or one for each date.
@@ -59,67 +96,144 @@ def predict_raster(
         How far in time a dated predictor may lie from the date of the map.
     dates : sequence of Time, optional
         Dates to predict; by default all for which every dated predictor has a band within the gap.
+    fallback : Model, optional
+        Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
+    wanted : Wanted, optional
     memory : int, optional
         Budget for blocks in bytes.
 
     Raises
     ------
     InputError
-        Where a predictor is missing, no date has all of them, or no cell has data in all of them.
+        Where a predictor is missing, no date has all of them, no cell has data in all of them, the fallback predicts something else, or a model does not
+        have what is wanted beside the map.
     OutputError, Cancelled
         As `run_blocks`.
     """
+    models = [model] if fallback is None else [model, fallback]
+    _check_wanted(models, wanted, progress)
     available = stacks(read_bands(sources))
-    used = {name: available[name] for name in model.predictors if name in available}
-    if len(used) < len(model.predictors):
-        raise InputError(_missing(model, available))
-    target = _grid(grid, used, sources)
+    used = [_used(each, available, role) for each, role in zip(models, ("The model", "The fallback model"))]
+    everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
+    target = _grid(grid, everything, sources)
     times = _dates(used, max_gap_days, dates, progress)
-    # `_dates` has made sure that every predictor has a band for every date.
-    picks = [{name: stack.nearest(time, max_gap_days) or 0 for name, stack in used.items()} for time in times]
-    needed = {name: sorted({pick[name] for pick in picks}) for name in used}
-    inputs: dict[str, list[Band]] = {name: [used[name].bands[i] for i in positions] for name, positions in needed.items()}
-    plan = [[needed[name].index(pick[name]) for name in model.predictors] for pick in picks]
-    bands = [band_name(VARIABLE, time) for time in times]
+    # For each date and model the band of each predictor; None where the model lacks one on that date.
+    picks = [[_pick(stacks_, time, max_gap_days) for stacks_ in used] for time in times]
+    needed = {name: sorted({pick[name] for of_date in picks for pick in of_date if pick is not None and name in pick}) for name in everything}
+    inputs: dict[str, list[Band]] = {name: [everything[name].bands[i] for i in positions] for name, positions in needed.items() if positions}
+    plan = [
+        [None if pick is None else [(name, needed[name].index(pick[name])) for name in each.predictors] for each, pick in zip(models, of_date)]
+        for of_date in picks
+    ]
+    levels = np.array(wanted.levels if wanted.quantiles else (), float)
+    made, applicable, lock = np.zeros(len(models), np.int64), np.zeros(1, np.int64), threading.Lock()
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        return np.stack([_predict_block(model, [blocks[name][i] for name, i in zip(model.predictors, pick)]) for pick in plan])
+        # (dates, values, rows, cols): the prediction, its quantiles, dissimilarity, whether it is applicable, and the number of the model.
+        result = np.full((len(plan), len(levels) + 4, int(window.height), int(window.width)), np.nan, np.float32)
+        for out, of_date in zip(result, plan):
+            _predict_date(out, models, [None if bands is None else [blocks[name][i] for name, i in bands] for bands in of_date], levels, wanted)
+        with lock:
+            made[:] += [np.count_nonzero(result[:, -1] == number + 1) for number in range(len(models))]
+            applicable[:] += np.count_nonzero(result[:, -2] == 1)
+        parts = [result[:, 0]]
+        if wanted.quantiles:
+            parts += list(result[:, 1 : 1 + len(levels)])
+        if wanted.applicability:
+            parts += list(result[:, -3:-1])
+        if wanted.source:
+            parts.append(result[:, -1])
+        return np.concatenate(parts)
 
+    bands = [band_name(VARIABLE, time) for time in times]
+    names = [quantile_name(level) for level in levels]
     tags = {"SOIL_MOISTURE_MODEL": model.manifest["kind"], "SOIL_MOISTURE_MODEL_CREATED": str(model.manifest.get("created", "")), "UNITS": "m3 m-3"}
-    valid = run_blocks(
-        kernel, inputs, [RasterOutput(output, bands, tags)], target, scratch_bytes_per_cell=12, memory=memory, threads=threads, progress=progress
-    )
-    return Prediction(bands, valid[0] / (len(bands) * target.width * target.height))
+    outputs = [RasterOutput(output, bands, tags)]
+    if wanted.quantiles:
+        outputs.append(RasterOutput(wanted.quantiles, [band_name(f"{VARIABLE}_{name}", time) for time in times for name in names], tags))
+    if wanted.applicability:
+        outputs.append(RasterOutput(wanted.applicability, [band_name(name, time) for time in times for name in ("dissimilarity", "applicable")]))
+    if wanted.source:
+        outputs.append(RasterOutput(wanted.source, [band_name("source", time) for time in times]))
+    scratch = 12 + 4 * len(plan) * (len(levels) + 4)
+    run_blocks(kernel, inputs, outputs, target, scratch_bytes_per_cell=scratch, memory=memory, threads=threads, progress=progress)
+    cells = len(bands) * target.width * target.height
+    shares = (made / cells).tolist()
+    return Prediction(bands, sum(shares), shares, float(applicable[0] / max(1, made.sum())) if wanted.needs_applicability else None)
 
 
-def _predict_block(model: Model, predictors: list[np.ndarray]) -> np.ndarray:
-    """Predict one date of a block from its predictors, each (rows, cols)."""
-    shape = predictors[0].shape
-    flat = [band.reshape(-1) for band in predictors]
-    missing = np.isnan(flat[0])
-    for band in flat[1:]:
-        missing |= np.isnan(band)
-    result = np.full(missing.size, np.nan, np.float32)
-    columns = np.empty((len(flat), min(_ROWS, missing.size)), np.float32)
-    for start in range(0, missing.size, _ROWS):
-        gaps = missing[start : start + _ROWS]
-        if gaps.all():
+def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -> None:
+    names = [each.manifest["target"]["name"] for each in models]
+    if len(set(names)) > 1:
+        raise InputError(
+            f"The model predicts '{names[0]}', but FALLBACK_MODEL predicts '{names[1]}': one map cannot hold both. Choose models of one target."
+        )
+    for each in models:
+        if wanted.needs_applicability and each.applicability is None:
+            raise InputError(
+                "A model file holds no area of applicability: it was made by an earlier version. Train the model again, or switch APPLICABILITY off."
+            )
+        if wanted.quantiles and each.calibration is None:
+            raise InputError(
+                "A model file holds no calibration of intervals: it was made by an earlier version. Train the model again, or leave QUANTILES_OUTPUT empty."
+            )
+        if wanted.quantiles and not hasattr(each.fitted, "predict_quantiles"):
+            progress.info(
+                f"The model '{each.manifest['kind']}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL quantile_forest gives them for each cell."
+            )
+    if wanted.quantiles and not wanted.levels:
+        raise InputError("QUANTILES_OUTPUT needs QUANTILES, such as 0.05,0.5,0.95.")
+
+
+def _predict_date(
+    out: np.ndarray, models: Sequence[Model], predictors: Sequence[list[np.ndarray] | None], levels: np.ndarray, wanted: Wanted
+) -> None:
+    """Fill one date of a block, (values, rows, cols), from the predictors of each model, each (rows, cols)."""
+    flat_out = out.reshape(len(out), -1)
+    for number, (model, bands) in enumerate(zip(models, predictors), start=1):
+        if bands is None:
             continue
-        # Whole slices are copied much faster than chosen cells.
-        cells = slice(start, start + len(gaps)) if not gaps.any() else start + np.flatnonzero(~gaps)
-        part = columns[:, : np.count_nonzero(~gaps)]
-        for column, band in zip(part, flat):
-            column[:] = band[cells]
-        result[cells] = model.predict(part.T)
-    return result.reshape(shape)
+        flat = [band.reshape(-1) for band in bands]
+        missing = ~np.isnan(flat_out[-1])
+        for band in flat:
+            missing |= np.isnan(band)
+        columns = np.empty((len(flat), min(_ROWS, missing.size)), np.float32)
+        for start in range(0, missing.size, _ROWS):
+            gaps = missing[start : start + _ROWS]
+            if gaps.all():
+                continue
+            # Whole slices are copied much faster than chosen cells.
+            cells = slice(start, start + len(gaps)) if not gaps.any() else start + np.flatnonzero(~gaps)
+            part = columns[:, : np.count_nonzero(~gaps)]
+            for column, band in zip(part, flat):
+                column[:] = band[cells]
+            _predict_rows(flat_out, cells, model, part.T, levels, wanted)
+            flat_out[-1, cells] = number
 
 
-def _missing(model: Model, available: dict[str, Stack]) -> str:
+def _predict_rows(out: np.ndarray, cells: slice | np.ndarray, model: Model, rows: np.ndarray, levels: np.ndarray, wanted: Wanted) -> None:
+    if len(levels):
+        mean, quantiles = model.predict_quantiles(rows, levels)
+        out[0, cells] = mean
+        out[1 : 1 + len(levels), cells] = quantiles.T
+    else:
+        out[0, cells] = model.predict(rows)
+    if wanted.needs_applicability:
+        assert model.applicability is not None
+        dissimilarity, _ = model.applicability.dissimilarity(rows)
+        out[-3, cells] = dissimilarity
+        out[-2, cells] = dissimilarity <= model.applicability.threshold
+
+
+def _used(model: Model, available: dict[str, Stack], role: str) -> dict[str, Stack]:
+    used = {name: available[name] for name in model.predictors if name in available}
+    if len(used) == len(model.predictors):
+        return used
     lost = [name for name in model.predictors if name not in available]
     close = {name: difflib.get_close_matches(name, available, 1) for name in lost}
     hints = [f"'{name}' (did you mean '{match[0]}'?)" if match else f"'{name}'" for name, match in close.items()]
-    return (
-        f"The model needs predictors that none of the layers has: {', '.join(hints)}. The layers have: {', '.join(sorted(available))}. "
+    raise InputError(
+        f"{role} needs predictors that none of the layers has: {', '.join(hints)}. The layers have: {', '.join(sorted(available))}. "
         "Add the layers, or give their bands the names that the model was trained with (band descriptions)."
     )
 
@@ -131,25 +245,35 @@ def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]
     return next(of_source[source] for source in sources if source in of_source)
 
 
-def _dates(used: dict[str, Stack], max_gap_days: float, wanted: Sequence[Time] | None, progress: Progress) -> list[Time | None]:
-    """Choose the dates to predict; a single None where all predictors are static."""
-    dated = [stack for stack in used.values() if not stack.is_static]
+def _pick(used: dict[str, Stack], time: Time | None, max_gap_days: float) -> dict[str, int] | None:
+    """Choose the band of each predictor for a date; None where one has none near enough."""
+    found = {name: stack.nearest(time, max_gap_days) for name, stack in used.items()}
+    return None if None in found.values() else {name: position for name, position in found.items() if position is not None}
+
+
+def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float, wanted: Sequence[Time] | None, progress: Progress) -> list[Time | None]:
+    """Choose the dates to predict, for which one of the models has all its predictors; a single None where all predictors are static."""
+    dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
     if not dated:
         if wanted:
             raise InputError("DATES are given, but no predictor of the model is dated: there is one map for all times. Leave DATES empty.")
         return [None]
+
+    def possible(time: Time) -> bool:
+        return any(_pick(stacks_, time, max_gap_days) is not None for stacks_ in used)
+
     if wanted:
         for time in wanted:
-            lost = [stack.variable for stack in dated if stack.nearest(time, max_gap_days) is None]
-            if lost:
+            if not possible(time):
+                lost = [name for name, stack in dated.items() if stack.nearest(time, max_gap_days) is None]
                 raise InputError(
-                    f"DATES: for {time} there is no band within {max_gap_days:g} days of {', '.join(f'{name} ({_span(used[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP."
+                    f"DATES: for {time} there is no band within {max_gap_days:g} days of {', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP."
                 )
         return [*sorted(set(wanted))]
-    candidates = sorted({time for stack in dated for time in stack.times})
-    chosen: list[Time | None] = [time for time in candidates if all(stack.nearest(time, max_gap_days) is not None for stack in dated)]
+    candidates = sorted({time for stack in dated.values() for time in stack.times})
+    chosen: list[Time | None] = [time for time in candidates if possible(time)]
     if not chosen:
-        spans = "; ".join(f"{stack.variable}: {_span(stack)}" for stack in dated)
+        spans = "; ".join(f"{name}: {_span(stack)}" for name, stack in dated.items())
         raise InputError(
             f"No date has all dated predictors within {max_gap_days:g} days of it ({spans}). Allow a larger MAX_TIME_GAP, or add the layers of the missing dates."
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.models.estimators import LABELS
-from sm_toolbox.models.training import SplitResult, Training
+from sm_toolbox.models.estimators import LABELS, hyperparameters_of
+from sm_toolbox.models.training import Spiking, SplitResult, Training
+from sm_toolbox.models.tuning import Search
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import EXPLAINED, HEAD, metric_cells, summary
@@ -15,6 +16,10 @@ _MEANING = {
     "random": "how well the model fills in missing rows at the stations and times it was trained on",
     "station": "how well the model maps places that have no station",
     "time": "how well the model serves periods it was not trained on",
+    "year": "how well the model serves a year it was not trained on",
+    "month": "how well the model serves a season it was not trained on",
+    "station_time": "how well the model maps places without a station in periods it was not trained on",
+    "knndm": "how well the model maps land as far from its stations as the area to be mapped is",
     "block": "how well the model maps land at some distance from its stations",
 }
 
@@ -53,6 +58,11 @@ def training_report(training: Training) -> Page:
 
     if table.stations is not None:
         _stations(page, training, chosen)
+    _intervals(page, training)
+    if training.search is not None:
+        _search(page, training.search, training.nested)
+    if training.spiking is not None:
+        _spiking(page, training.spiking)
     page.heading("Importance")
     mean, spread = training.importance.mean(axis=0), training.importance.std(axis=0)
     names = training.model.predictors
@@ -61,7 +71,20 @@ def training_report(training: Training) -> Page:
         "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
     )
     order = np.argsort(-mean)
-    page.table(("Predictor", "increase of RMSE", "SD over folds"), [(names[i], float(mean[i]), float(spread[i])) for i in order])
+    impurity = [item["impurity_importance"] for item in manifest["predictors"]]
+    page.table(
+        ("Predictor", "increase of RMSE", "SD over folds", "impurity importance"),
+        [(names[i], float(mean[i]), float(spread[i]), "" if impurity[i] is None else float(impurity[i])) for i in order],
+    )
+    if impurity[0] is not None:
+        page.text(
+            "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
+        )
+    page.heading("Area of applicability")
+    page.text(
+        f"Cells whose dissimilarity from the training rows is above {number(manifest['applicability']['threshold'])} lie outside what the model has seen: there the errors above do not hold. "
+        "'Predict raster' marks them where APPLICABILITY_OUTPUT is given."
+    )
 
     page.heading("How it was made")
     page.table(
@@ -75,6 +98,73 @@ def training_report(training: Training) -> Page:
     }
     page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
     return page
+
+
+def _intervals(page: Page, training: Training) -> None:
+    page.heading("Intervals")
+    own = (
+        "the model's own quantiles"
+        if hasattr(training.model.fitted, "predict_quantiles")
+        else "the prediction, shifted by the quantiles of its errors"
+    )
+    rows = []
+    for result in training.splits:
+        found = result.coverage
+        for i, nominal in enumerate(found.nominal):
+            worst, best = found.by_fold[:, i].min(), found.by_fold[:, i].max()
+            rows.append((
+                result.name, f"{nominal:.0%}", f"{found.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", f"{found.uncalibrated[i]:.1%}", float(found.width[i]),
+            ))  # fmt: skip
+    page.table(("Split", "interval", "holds", "in single folds", "without calibration", "mean width [m³ m⁻³]"), rows)
+    page.text(
+        f"Share of left-out observations within central intervals: {own}, calibrated on the other folds of the split, so that the rows counted were seen neither by model nor by calibration. "
+        f"The model file carries the calibration of split '{training.chosen.name}'. Where single folds fall short, some stations or periods are unlike the others, and no interval made from the others can know."
+    )
+    stations = training.table.stations
+    if stations is not None:
+        held = [
+            (float(training.chosen.coverage.inside[stations == name, -1].mean()), int((stations == name).sum()), str(name))
+            for name in np.unique(stations)
+        ]
+        nominal = training.chosen.coverage.nominal[-1]
+        page.figure(
+            figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in held]}, "share of observations held"),
+            f"Share of each station's observations that its {nominal:.0%} intervals hold (split '{training.chosen.name}').",
+        )
+        page.table(
+            ("Station", "rows", f"held by {nominal:.0%} intervals"), [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(held)[:10]]
+        )
+        page.text("The ten stations whose intervals hold least.")
+
+
+def _search(page: Page, search: Search, nested: bool) -> None:
+    page.heading("Search for hyper-parameters")
+    page.text(
+        f"{len(search.tried)} of {search.asked} candidates were tried. "
+        + (
+            "Each fold of the chosen split searched anew without its own rows, so that the search does not flatter the error above."
+            if nested
+            else "The search was stopped: the folds use the hyper-parameters found on all rows, so that the error above is somewhat too small."
+        )
+    )
+    ranked = sorted(search.tried, key=lambda candidate: candidate.rmse)[:10]
+    page.table(
+        ("RMSE [m³ m⁻³]", "hyper-parameters"),
+        [(candidate.rmse, ", ".join(f"{name} {value}" for name, value in hyperparameters_of(candidate.estimator).items())) for candidate in ranked],
+    )
+    page.text("The ten best on all rows, by folds of the same kind as the chosen split's.")
+
+
+def _spiking(page: Page, spiking: Spiking) -> None:
+    page.heading("Local rows (spiking)")
+    page.table(
+        ("Local stations", *HEAD),
+        [("without local rows", *metric_cells(spiking.before)), ("with other local stations", *metric_cells(spiking.after))],
+    )
+    page.text(
+        f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of {spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
+        "model saw those of the other local stations."
+    )
 
 
 def gap_in_words(training: Training) -> str:

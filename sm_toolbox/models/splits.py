@@ -129,7 +129,9 @@ class StationTimeSplit:
             train = np.flatnonzero((of_station != station) & (of_time != time))
             if len(test):
                 if len(train) < 2:
-                    raise InputError("SPLIT 'station_time' leaves no training rows beside some stations and periods. Give fewer FOLDS, or choose 'station'.")
+                    raise InputError(
+                        "SPLIT 'station_time' leaves no training rows beside some stations and periods. Give fewer FOLDS, or choose 'station'."
+                    )
                 found.append((train, test))
         return found
 
@@ -151,7 +153,9 @@ class DistanceSplit:
     def split(self, table: TrainingTable, seed: int) -> Folds:
         """Divide the places."""
         if table.positions is None:
-            raise InputError("SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT.")
+            raise InputError(
+                "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
+            )
         if self.prediction is None:
             raise InputError("SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped.")
         from sm_toolbox.models.nndm import match_folds

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from sm_toolbox.columns import drop_missing, to_names, to_numbers, to_times
 from sm_toolbox.errors import InputError
+
+# Predictors with a correlation beyond this are one predictor in two units.
+_COPY = 0.9999
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,35 @@ class TrainingTable:
     def __len__(self) -> int:
         return len(self.target)
 
+    def take(self, rows: np.ndarray) -> TrainingTable:
+        """Return some of the rows."""
+        chosen = {
+            name: None if values is None else values[rows]
+            for name, values in (
+                (name, getattr(self, name)) for name in ("predictors", "target", "source_rows", "stations", "times", "weights", "positions")
+            )
+        }
+        return replace(self, **chosen)  # type: ignore[arg-type]
 
-def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str, positions: np.ndarray | None = None) -> TrainingTable:
+    def joined(self, other: TrainingTable, weight: float) -> TrainingTable:
+        """Return the rows of both tables, those of the other with a weight of their own; a weight of 1 is that of a row without one."""
+        own = np.ones(len(self)) if self.weights is None else self.weights
+        others = weight * (np.ones(len(other)) if other.weights is None else other.weights)
+
+        def both(name: str) -> np.ndarray | None:
+            first, second = getattr(self, name), getattr(other, name)
+            return None if first is None or second is None else np.concatenate([first, second])
+
+        return replace(
+            self, predictors=np.concatenate([self.predictors, other.predictors]), target=np.concatenate([self.target, other.target]),
+            source_rows=np.concatenate([self.source_rows, np.full(len(other), -1)]), stations=both("stations"), times=both("times"),
+            weights=np.concatenate([own, others]), positions=both("positions"),
+        )  # fmt: skip
+
+
+def make_training_table(
+    columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str, positions: np.ndarray | None = None, must_vary: bool = True
+) -> TrainingTable:
     """Check a table and keep its complete rows.
 
     Parameters
@@ -79,6 +109,8 @@ def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, laye
         The layer's name, for messages.
     positions : ndarray (rows, 2), optional
         Coordinates in metres; NaN where a row has none.
+    must_vary : bool, optional
+        Whether target and predictors must not be the same in all rows; few rows that join others may be alike.
 
     Raises
     ------
@@ -88,6 +120,8 @@ def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, laye
     """
     _check_roles(columns, roles, layer)
     target = to_numbers(columns[roles.target], roles.target, layer)
+    for name in roles.predictors:
+        _refuse_classes(columns[name], name, layer)
     predictors = np.stack([to_numbers(columns[name], name, layer) for name in roles.predictors], axis=1)
     missing = {f"no_{roles.target}": np.isnan(target)}
     for name, values in zip(roles.predictors, predictors.T):
@@ -115,7 +149,9 @@ def make_training_table(columns: Mapping[str, Sequence[Any]], roles: Roles, laye
     rows = np.flatnonzero(keep)
     stations, times, weights, positions = (None if values is None else values[rows] for values in (stations, times, weights, positions))
     table = TrainingTable(roles, predictors[rows], target[rows], rows, stations, times, weights, positions, dropped, layer)
-    _check_variation(table)
+    if must_vary:
+        _check_variation(table)
+    _check_size(table)
     return table
 
 
@@ -132,6 +168,40 @@ def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str)
         raise InputError(f"The target '{roles.target}' is also among the predictors: the model would learn to copy it. Take it out of PREDICTORS.")
 
 
+def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
+    """Say how to encode a predictor that holds names of classes."""
+    texts = {value.strip() for value in values if isinstance(value, str)} - {""}
+    if any(any(letter.isalpha() for letter in text) and text.lower() not in ("null", "none", "nan", "na", "n/a", "inf", "-inf") for text in texts):
+        some = sorted(texts)[:3]
+        raise InputError(
+            f"Predictor '{name}' of '{layer}' holds text ({', '.join(some)}{', …' if len(texts) > 3 else ''}), but models learn from numbers. Make a field of 0 and 1 for each class with 'Field calculator', such as "
+            f"CASE WHEN \"{name}\" = '{some[0]}' THEN 1 ELSE 0 END, choose these fields instead, and give the raster of each class the same name."
+        )
+
+
+def oddities(table: TrainingTable) -> list[str]:
+    """Say what in a table a user should know before trusting a model made of it."""
+    found = []
+    rows, count = table.predictors.shape
+    if count >= rows:
+        found.append(
+            f"There are {count} predictors and only {rows} rows: many models fit such a table perfectly and know nothing. Trust only the error of rows left out, and choose fewer predictors."
+        )
+    varying = np.ptp(table.predictors, axis=0) > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = np.atleast_2d(np.corrcoef(table.predictors, rowvar=False))
+    names = table.roles.predictors
+    copies = [
+        f"'{names[i]}' and '{names[j]}'"
+        for i in range(count)
+        for j in range(i + 1, count)
+        if varying[i] and varying[j] and abs(correlation[i, j]) > _COPY
+    ]
+    if copies:
+        found.append(f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. Leave one of each pair out.")
+    return found
+
+
 def _check_variation(table: TrainingTable) -> None:
     if np.ptp(table.target) == 0:
         raise InputError(
@@ -143,6 +213,9 @@ def _check_variation(table: TrainingTable) -> None:
             f"Predictors that are the same in all {len(table)} complete rows of '{table.layer}' carry no information: {', '.join(constant)}. Take them out of PREDICTORS, "
             "or check that they were sampled from the right layers."
         )
+
+
+def _check_size(table: TrainingTable) -> None:
     largest = np.abs(table.predictors).max(axis=0)
     for name, value in zip(table.roles.predictors, largest):
         if value > np.finfo(np.float32).max:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import math
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import sm_toolbox
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.estimators import Estimator, hyperparameters_of
+from sm_toolbox.models.calibration import LEVELS, Calibration, Coverage, coverage
+from sm_toolbox.models.estimators import Estimator, FittedModel, hyperparameters_of
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.importance import permutation_increase
-from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Model
-from sm_toolbox.models.splits import Split, StationSplit, make_split
-from sm_toolbox.models.table import TrainingTable
+from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Evidence, Model
+from sm_toolbox.models.splits import Folds, Split, StationSplit, make_split
+from sm_toolbox.models.table import TrainingTable, oddities
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.validation.metrics import Metrics, metrics
+
+if TYPE_CHECKING:
+    from sm_toolbox.models.applicability import Applicability
+    from sm_toolbox.models.tuning import Search, Tuner
+
+# Rows of the training table that a model file keeps for its report.
+_EVIDENCE_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class SplitResult:
     Parameters
     ----------
     name : str
-        `random`, `station`, `time` or `block`.
+        A word of `splits.SPLITS`.
     left_out : str
         What a fold leaves out, in words.
     predictions : ndarray of float64 (rows,)
@@ -40,6 +49,12 @@ class SplitResult:
     metrics : Metrics
         Over all rows.
     by_fold : list of Metrics
+    importance : ndarray of float64 (folds, predictors)
+        Increase of the RMSE on left-out rows when a predictor is shuffled; of no rows where it was not asked for.
+    quantiles : ndarray of float64 (rows, levels)
+        Out-of-fold quantiles at `calibration.LEVELS`; the prediction itself for kinds without quantiles.
+    coverage : Coverage
+        Of the calibrated intervals.
     """
 
     name: str
@@ -48,6 +63,31 @@ class SplitResult:
     fold: np.ndarray
     metrics: Metrics
     by_fold: list[Metrics]
+    importance: np.ndarray
+    quantiles: np.ndarray
+    coverage: Coverage
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """What local rows that joined the training change at local stations that did not.
+
+    Parameters
+    ----------
+    rows, stations : int
+    weight : float
+        Of a local row against one of the training table.
+    before : Metrics
+        The model of the training table alone, on all local rows.
+    after : Metrics
+        The model of the training table and the local stations of other folds.
+    """
+
+    rows: int
+    stations: int
+    weight: float
+    before: Metrics
+    after: Metrics
 
 
 @dataclass(frozen=True)
@@ -60,19 +100,58 @@ class Training:
     table : TrainingTable
     splits : list of SplitResult
         The chosen split first, then the one it is compared with.
-    importance : ndarray of float64 (folds, predictors)
-        Increase of the RMSE on the left-out rows of the chosen split.
+    search : Search, optional
+        Of hyper-parameters, on all rows.
+    nested : bool
+        Whether each fold's hyper-parameters were searched without the fold.
+    spiking : Spiking, optional
     """
 
     model: Model
     table: TrainingTable
     splits: list[SplitResult]
-    importance: np.ndarray
+    search: Search | None = None
+    nested: bool = True
+    spiking: Spiking | None = None
 
     @property
     def chosen(self) -> SplitResult:
         """The split that the user chose."""
         return self.splits[0]
+
+    @property
+    def importance(self) -> np.ndarray:
+        """Increase of the RMSE on the left-out rows of the chosen split (folds, predictors)."""
+        return self.chosen.importance
+
+
+@dataclass
+class _Rounds:
+    """Shares progress out among rounds of equal length."""
+
+    progress: Progress
+    total: int
+    done: int = field(default=0)
+
+    def next(self) -> Progress:
+        self.done += 1
+        return self.progress.part((self.done - 1) / self.total, min(1.0, self.done / self.total))
+
+
+class _Deaf(Progress):
+    """Passes on all but Cancel: it has been heard, and what is left is to be done."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+
+    def set_fraction(self, fraction: float) -> None:
+        self._progress.set_fraction(fraction)
+
+    def info(self, text: str) -> None:
+        self._progress.info(text)
+
+    def warning(self, text: str) -> None:
+        self._progress.warning(text)
 
 
 def train(
@@ -83,6 +162,9 @@ def train(
     split: Split,
     periods: dict[str, float] | None = None,
     seed: int = 0,
+    tuner: Tuner | None = None,
+    spike: TrainingTable | None = None,
+    spike_weight: float = 1.0,
     progress: Progress = SILENT,
 ) -> Training:
     """Evaluate a model on what it has not seen, then fit it to all rows.
@@ -96,11 +178,19 @@ def train(
     kind : str
         Word of the model's kind, for the manifest.
     estimator : Estimator
-    split_name : {'random', 'station', 'time', 'block'}
+        Used where there is no tuner.
+    split_name : str
+        A word of `splits.SPLITS`.
     split : Split
     periods : mapping of str to float, optional
         Cyclic predictors.
     seed : int, optional
+    tuner : Tuner, optional
+        Chooses hyper-parameters: for the final model on all rows, and for each fold on the rows of the others (nested), so that the search does not
+        flatter the error.
+    spike : TrainingTable, optional
+        Rows of the area to be mapped that join the final training (S0); what they bring is found out on local stations that did not join.
+    spike_weight : float, optional
 
     Raises
     ------
@@ -110,68 +200,161 @@ def train(
         Within a batch of trees of the user's Cancel.
     """
     progress.check()
+    for text in oddities(table):
+        progress.warning(text)
     encoder = FeatureEncoder(table.roles.predictors, periods or {})
-    beside = _beside(split_name, split, table)
-    rounds = len(split.split(table, seed)) + (len(beside[1].split(table, seed)) if beside else 0) + 1
-    done = 0
+    splits = [(split_name, split), *_beside(split_name, split, table)]
+    folds = [way.split(table, seed) for _, way in splits]
+    local_folds = _local_folds(spike, split, seed) if spike is not None else []
+    search_share = 0.0 if tuner is None else 0.9
+    search, nested = None, True
+    if tuner is not None:
+        first = search_share / (1 + len(folds[0]))
+        search = tuner.search(table, encoder, seed, progress.part(0, first))
+        estimator = search.best
+        if len(search.tried) < search.asked:
+            # The user stopped the search: there is no time for searching again in each fold.
+            tuner, nested, progress = None, False, _Deaf(progress)
+            search_share = first
+    rounds = _Rounds(progress.part(search_share, 1), sum(map(len, folds)) + len(local_folds) + 2)
 
-    def next_part() -> Progress:
-        nonlocal done
-        done += 1
-        return progress.part((done - 1) / rounds, done / rounds)
+    results = []
+    for number, ((name, way), parts) in enumerate(zip(splits, folds)):
+        fold_estimators: Sequence[Estimator] = [estimator] * len(parts)
+        if tuner is not None and number == 0:
+            share = search_share / (1 + len(parts))
+            fold_estimators = [
+                tuner.search(table.take(train_rows), encoder, seed, progress.part(share * (i + 1), share * (i + 2))).best
+                for i, (train_rows, _) in enumerate(parts)
+            ]
+        results.append(_evaluate(table, encoder, fold_estimators, name, way, parts, seed, rounds, progress, with_importance=number == 0))
+    spiking = None
+    final = table
+    if spike is not None:
+        spiking = _spiking(table, spike, spike_weight, encoder, estimator, local_folds, seed, rounds)
+        final = table.joined(spike, spike_weight)
+    progress.info(f"Fitting the final model to all {len(final)} rows.")
+    fitted = estimator.fit(encoder.encode(final.predictors), final.target, final.weights, seed, rounds.next())
+    chosen = results[0]
+    applicability = _applicability(table, encoder, chosen, spike, rounds.next())
+    training = Training(
+        Model({}, encoder, fitted, applicability, Calibration.fit(table.target, chosen.quantiles), _evidence(table, chosen, seed)), table, results, search, nested, spiking
+    )  # fmt: skip
+    training.model.manifest.update(_manifest(training, kind, estimator, seed))
+    return training
 
-    importance: list[np.ndarray] = []
-    results = [_evaluate(table, encoder, estimator, split_name, split, seed, next_part, progress, importance)]
-    if beside:
-        results.append(_evaluate(table, encoder, estimator, *beside, seed, next_part, progress, None))
-    progress.info(f"Fitting the final model to all {len(table)} rows.")
-    fitted = estimator.fit(encoder.encode(table.predictors), table.target, table.weights, seed, next_part())
-    manifest = _manifest(table, kind, estimator, encoder, results, np.array(importance), seed)
-    return Training(Model(manifest, encoder, fitted), table, results, np.array(importance))
 
-
-def _beside(name: str, split: Split, table: TrainingTable) -> tuple[str, Split] | None:
+def _beside(name: str, split: Split, table: TrainingTable) -> list[tuple[str, Split]]:
     folds: int = split.folds  # type: ignore[attr-defined]
     if name != "random":
-        return "random", make_split("random", folds)
+        return [("random", make_split("random", folds))]
     if table.stations is None or len(np.unique(table.stations)) < folds:
-        return None
-    return "station", StationSplit(folds)
+        return []
+    return [("station", StationSplit(folds))]
 
 
-def _evaluate(table, encoder, estimator, name, split, seed, next_part, progress, importance) -> SplitResult:  # type: ignore[no-untyped-def]
-    predictions = np.full(len(table), np.nan)
-    number = np.zeros(len(table), np.int64)
-    by_fold = []
-    folds = split.split(table, seed)
-    for fold, (train_rows, test_rows) in enumerate(folds, start=1):
+def _evaluate(
+    table: TrainingTable, encoder: FeatureEncoder, estimators: Sequence[Estimator], name: str, split: Split, folds: Folds, seed: int,
+    rounds: _Rounds, progress: Progress, with_importance: bool,
+) -> SplitResult:  # fmt: skip
+    predictions, fold_of_row = np.full(len(table), np.nan), np.zeros(len(table), np.int64)
+    quantiles = np.full((len(table), len(LEVELS)), np.nan)
+    by_fold, importance = [], []
+    for number, ((train_rows, test_rows), estimator) in enumerate(zip(folds, estimators), start=1):
         if np.ptp(table.target[train_rows]) == 0:
             raise InputError(
-                f"Without fold {fold} of SPLIT '{name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT."
+                f"Without fold {number} of SPLIT '{name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT."
             )
-        weights = None if table.weights is None else table.weights[train_rows]
-        fitted = estimator.fit(encoder.encode(table.predictors[train_rows]), table.target[train_rows], weights, seed, next_part())
-        predictions[test_rows] = fitted.predict(encoder.encode(table.predictors[test_rows]))
-        number[test_rows] = fold
+        fitted = fit_rows(table.take(train_rows), encoder, estimator, seed, rounds.next())
+        predictions[test_rows], quantiles[test_rows] = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]))
+        fold_of_row[test_rows] = number
         by_fold.append(metrics(predictions[test_rows], table.target[test_rows]))
-        if importance is not None:
-            importance.append(
-                permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], np.random.default_rng(seed))
-            )
-        progress.info(f"Split '{name}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
-    return SplitResult(name, split.left_out, predictions, number, metrics(predictions, table.target), by_fold)
+        if with_importance:
+            rng = np.random.default_rng(seed)
+            importance.append(permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], rng))
+        progress.info(f"Split '{name}', fold {number} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
+    return SplitResult(
+        name, split.left_out, predictions, fold_of_row, metrics(predictions, table.target), by_fold,
+        np.array(importance).reshape(-1, table.predictors.shape[1]), quantiles, coverage(table.target, quantiles, fold_of_row),
+    )  # fmt: skip
 
 
-def _manifest(
-    table: TrainingTable, kind: str, estimator: Estimator, encoder: FeatureEncoder, results: list[SplitResult], importance: np.ndarray, seed: int
-) -> dict[str, Any]:
+def fit_rows(table: TrainingTable, encoder: FeatureEncoder, estimator: Estimator, seed: int, progress: Progress) -> FittedModel:
+    """Fit an estimator to all rows of a table."""
+    return estimator.fit(encoder.encode(table.predictors), table.target, table.weights, seed, progress)
+
+
+def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind has no quantiles."""
+    if hasattr(fitted, "predict_quantiles"):
+        mean, quantiles = fitted.predict_quantiles(features, LEVELS)
+        return mean, quantiles
+    mean = fitted.predict(features)
+    return mean, np.repeat(mean[:, None], len(LEVELS), axis=1)
+
+
+def _local_folds(spike: TrainingTable, split: Split, seed: int) -> Folds:
+    """Divide local rows so that whole stations are left out."""
+    if spike.stations is None:
+        raise InputError(
+            f"SPIKE needs the STATION field in '{spike.layer}', too: what local rows bring is found out at local stations that are left out."
+        )
+    stations = len(np.unique(spike.stations))
+    if stations < 2:
+        raise InputError(f"The SPIKE layer '{spike.layer}' has rows of one station only; with two or more the gain can be measured on the others.")
+    return StationSplit(min(split.folds, stations)).split(spike, seed)  # type: ignore[attr-defined]
+
+
+def _spiking(
+    table: TrainingTable, spike: TrainingTable, weight: float, encoder: FeatureEncoder, estimator: Estimator, folds: Folds, seed: int, rounds: _Rounds,
+) -> Spiking:  # fmt: skip
+    features = encoder.encode(spike.predictors)
+    before = fit_rows(table, encoder, estimator, seed, SILENT).predict(features)
+    after = np.full(len(spike), np.nan)
+    for train_rows, test_rows in folds:
+        fitted = fit_rows(table.joined(spike.take(train_rows), weight), encoder, estimator, seed, rounds.next())
+        after[test_rows] = fitted.predict(features[test_rows])
+    assert spike.stations is not None
+    found = Spiking(len(spike), len(np.unique(spike.stations)), weight, metrics(before, spike.target), metrics(after, spike.target))
+    rounds.progress.info(
+        f"Local stations: bias {found.before.bias:+.4f}, RMSE {found.before.rmse:.4f} without local rows; bias {found.after.bias:+.4f}, RMSE {found.after.rmse:.4f} with those of other local stations."
+    )
+    return found
+
+
+def _applicability(
+    table: TrainingTable, encoder: FeatureEncoder, chosen: SplitResult, spike: TrainingTable | None, progress: Progress
+) -> Applicability:
+    from sm_toolbox.models.applicability import Applicability
+
+    columns = {i: encoder.periods[name] for i, name in enumerate(encoder.predictors) if name in encoder.periods}
+    predictors, fold = table.predictors, chosen.fold
+    if spike is not None:
+        # Local rows are training rows, too: a fold of their own keeps them out of the threshold of the others.
+        predictors, fold = np.concatenate([predictors, spike.predictors]), np.concatenate([fold, np.full(len(spike), fold.max() + 1)])
+    return Applicability.fit(predictors, chosen.importance.mean(axis=0), fold, columns, progress)
+
+
+def _evidence(table: TrainingTable, chosen: SplitResult, seed: int) -> Evidence:
+    rows = np.arange(len(table))
+    if len(rows) > _EVIDENCE_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(len(rows), _EVIDENCE_ROWS, replace=False))
+    return Evidence(table.predictors[rows].astype(np.float32), table.target[rows], chosen.predictions[rows], chosen.importance)
+
+
+def _manifest(training: Training, kind: str, estimator: Estimator, seed: int) -> dict[str, Any]:
+    table, encoder, chosen = training.table, training.model.encoder, training.chosen
+    impurity = getattr(training.model.fitted, "impurity_importance", None)
+    of_predictor = None if impurity is None else encoder.by_predictor(impurity)
     predictors = []
     for i, name in enumerate(encoder.predictors):
         values = table.predictors[:, i]
         predictors.append({
             "name": name, "minimum": float(values.min()), "maximum": float(values.max()), "mean": float(values.mean()), "sd": float(values.std()),
-            "period": encoder.periods.get(name), "importance": float(importance[:, i].mean()),
+            "period": encoder.periods.get(name), "importance": float(chosen.importance[:, i].mean()),
+            "impurity_importance": None if of_predictor is None else float(of_predictor[i]),
         })  # fmt: skip
+    assert training.model.calibration is not None and training.model.applicability is not None
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -187,9 +370,19 @@ def _manifest(
                 "folds": len(result.by_fold),
                 "metrics": _plain(result.metrics),
                 "by_fold": [_plain(m) for m in result.by_fold],
+                "coverage": {
+                    "nominal": list(result.coverage.nominal),
+                    "reached": result.coverage.reached.tolist(),
+                    "uncalibrated": result.coverage.uncalibrated.tolist(),
+                    "width": result.coverage.width.tolist(),
+                },
             }
-            for result in results
+            for result in training.splits
         ],
+        "calibration": {"split": chosen.name, "correction": training.model.calibration.correction.tolist()},
+        "applicability": {"threshold": training.model.applicability.threshold, "split": chosen.name},
+        "tuning": None if training.search is None else _tuning(training.search, training.nested),
+        "spiking": None if training.spiking is None else _spiking_record(training.spiking),
         "training": {
             "layer": table.layer,
             "rows": len(table),
@@ -200,7 +393,28 @@ def _manifest(
         },
         "seed": seed,
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "versions": versions("numpy", "scikit-learn", "numba"),
+        "versions": versions("numpy", "scikit-learn", "numba", *(["xgboost"] if kind == "xgboost" else [])),
+    }
+
+
+def _tuning(search: Search, nested: bool) -> dict[str, Any]:
+    ranked = sorted(search.tried, key=lambda candidate: candidate.rmse)
+    return {
+        "tried": len(search.tried),
+        "asked": search.asked,
+        "nested": nested,
+        "best": [{"rmse": candidate.rmse, "hyperparameters": hyperparameters_of(candidate.estimator)} for candidate in ranked[:10]],
+        "worst_rmse": ranked[-1].rmse,
+    }
+
+
+def _spiking_record(spiking: Spiking) -> dict[str, Any]:
+    return {
+        "rows": spiking.rows,
+        "stations": spiking.stations,
+        "weight": spiking.weight,
+        "before": _plain(spiking.before),
+        "after": _plain(spiking.after),
     }
 
 

@@ -55,6 +55,10 @@ CONTRACT = {
         ["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"],
     ),
+    "selectpredictors": (
+        ["TRAINING", "TARGET", "PREDICTORS", "STATION", "TIME", "MODEL", "METHOD", "GROUPS", "SPLIT", "FOLDS", "IMPORTANCE", "SEED", "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", "SELECTED", "SELECTED_COUNT"],
+    ),
     "trainmodel": (
         [
             "TRAINING",
@@ -65,10 +69,14 @@ CONTRACT = {
             "WEIGHT",
             "MODEL",
             "HYPERPARAMETERS",
+            "TUNING",
+            "CANDIDATES",
             "SPLIT",
             "FOLDS",
             "BLOCK_SIZE",
             "CYCLIC",
+            "SPIKE",
+            "SPIKE_WEIGHT",
             "SEED",
             "MODEL_FILE",
             "REPORT",
@@ -76,7 +84,24 @@ CONTRACT = {
         ],
         ["MODEL_FILE", "REPORT", "PREDICTIONS", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N"],
     ),
-    "predictraster": (["MODEL_FILE", "PREDICTORS", "GRID", "MAX_TIME_GAP", "MEMORY", "OUTPUT"], ["OUTPUT", "COVERAGE_PERCENT"]),
+    "predictraster": (
+        [
+            "MODEL_FILE",
+            "PREDICTORS",
+            "FALLBACK_MODEL",
+            "GRID",
+            "MAX_TIME_GAP",
+            "QUANTILES",
+            "APPLICABILITY",
+            "MEMORY",
+            "OUTPUT",
+            "QUANTILES_OUTPUT",
+            "APPLICABILITY_OUTPUT",
+            "SOURCE",
+        ],
+        ["OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE", "COVERAGE_PERCENT", "APPLICABLE_PERCENT"],
+    ),
+    "modelreport": (["MODEL_FILE", "REPORT"], ["REPORT"]),
     "validatestations": (
         ["PRODUCT", "STATIONS", "STATION", "TIME", "VALUE", "GROUP", "MAX_TIME_GAP", "MIN_SAMPLES", "METHOD", "OUTPUT", "MATCHES", "REPORT"],
         ["OUTPUT", "MATCHES", "REPORT", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N", "MEDIAN_R", "MEDIAN_UBRMSE", "MEDIAN_BIAS"],
@@ -178,10 +203,12 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
     blocked = {name for name, line in lines.items() if line.split()[1] == "False"}
     expected = {
         "rasterio": set(CONTRACT) - {"checkinstallation", "importismn"},
-        "sklearn": {"trainmodel"},
+        "sklearn": {"selectpredictors", "trainmodel"},
         "numba": {
+            "selectpredictors",
             "trainmodel",
             "predictraster",
+            "modelreport",
             "interpolatestations",
             "sarpredictors",
             "tcmerge",

@@ -81,8 +81,9 @@ def test_arrays_that_point_outside_are_refused(name, change):
 def test_missing_and_misshapen_arrays_are_refused():
     arrays = Forest.from_sklearn(fitted(1, 5)[0].estimators_, 7).to_arrays()
     for name in arrays:
-        with pytest.raises(ModelFileError):
-            Forest.from_arrays({key: array for key, array in arrays.items() if key != name}, 7)
+        if name != "forest_importance":  # files of the first version have none
+            with pytest.raises(ModelFileError):
+                Forest.from_arrays({key: array for key, array in arrays.items() if key != name}, 7)
         with pytest.raises(ModelFileError):
             Forest.from_arrays({**arrays, name: arrays[name][:-1] if name != "forest_root" else arrays[name].astype(np.float32)}, 7)
 

@@ -6,7 +6,7 @@ import rasterio
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.estimators import RandomForest
-from sm_toolbox.models.prediction import parse_dates, predict_raster
+from sm_toolbox.models.prediction import Wanted, parse_dates, predict_raster
 from sm_toolbox.models.splits import make_split
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
@@ -158,3 +158,88 @@ def test_texts_of_dates():
     assert parse_dates("") is None and parse_dates(None) is None
     with pytest.raises(InputError, match="'1.6.2020' is not a date"):
         parse_dates("1.6.2020")
+
+
+# Quantiles, applicability and a second model -----------------------------------------------------------------------
+
+
+def test_a_fallback_model_fills_cells_and_dates(model, sources, cells, tmp_path):
+    only_dem = model_of("dem")
+    found = predict_raster(
+        model,
+        sources,
+        str(tmp_path / "o.tif"),
+        fallback=only_dem,
+        wanted=Wanted(source=str(tmp_path / "s.tif"), count_applicable=True),
+        dates=[parse_time(d) for d in DATES],
+    )
+    values, _ = read(tmp_path / "o.tif")
+    source, source_names = read(tmp_path / "s.tif")
+    assert source_names == tuple(f"source@{date}" for date in DATES)
+    dem, ndvi = (np.asarray(band, np.float32) for band in cells)
+    for i in range(4):
+        first, second = cell_by_cell(model, dem, ndvi[i]), cell_by_cell(only_dem, dem)
+        np.testing.assert_array_equal(values[i], np.where(np.isnan(first), second, first))
+        np.testing.assert_array_equal(source[i], np.where(~np.isnan(first), 1, np.where(~np.isnan(second), 2, np.nan)))
+    valid = ~np.isnan(values)
+    assert found.coverage == pytest.approx(valid.mean()) and found.by_model == pytest.approx([(source == n).mean() for n in (1, 2)])
+    assert 0 < found.applicable <= 1
+
+
+def test_a_fallback_serves_dates_that_the_model_lacks(model, write_raster, cells, tmp_path):
+    """Two predictors of different dates: where the first model has no band, the map is the second model's."""
+    sources = [write_raster("dem.tif", cells[1][:2], ["dem@2020-06-01", "dem@2020-06-09"]), write_raster("ndvi.tif", cells[0], ["ndvi@2020-06-01"])]
+    found = predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model_of("dem"), wanted=Wanted(source=str(tmp_path / "s.tif")))
+    assert found.bands == ["soil_moisture@2020-06-01", "soil_moisture@2020-06-09"]
+    source, _ = read(tmp_path / "s.tif")
+    assert set(np.unique(source[0][~np.isnan(source[0])])) == {1, 2} and set(np.unique(source[1][~np.isnan(source[1])])) == {2}
+
+
+def test_quantiles_and_applicability_beside_the_map(model, sources, cells, tmp_path):
+    levels = [0.05, 0.5, 0.95]
+    wanted = Wanted(str(tmp_path / "q.tif"), levels, str(tmp_path / "a.tif"))
+    found = predict_raster(model, sources, str(tmp_path / "o.tif"), wanted=wanted, dates=[parse_time(DATES[0])])
+    values, _ = read(tmp_path / "o.tif")
+    quantiles, names = read(tmp_path / "q.tif")
+    area, area_names = read(tmp_path / "a.tif")
+    assert names == tuple(f"soil_moisture_q{n}@{DATES[0]}" for n in ("05", "50", "95")) and area_names == (
+        f"dissimilarity@{DATES[0]}",
+        f"applicable@{DATES[0]}",
+    )
+    rows = np.stack([cells[0], cells[1][0]], axis=-1).astype(np.float32).reshape(-1, 2)
+    valid = ~np.isnan(rows).any(axis=1)
+    mean, expected = model.predict_quantiles(rows[valid], np.array(levels))
+    np.testing.assert_allclose(quantiles.reshape(3, -1)[:, valid].T, expected, rtol=1e-6)
+    np.testing.assert_allclose(values.reshape(-1)[valid], mean, rtol=1e-6)
+    assert np.isnan(quantiles.reshape(3, -1)[:, ~valid]).all() and (np.diff(expected, axis=1) >= 0).all()
+    dissimilarity, _ = model.applicability.dissimilarity(rows[valid])
+    np.testing.assert_allclose(area[0].reshape(-1)[valid], dissimilarity, rtol=1e-5)
+    np.testing.assert_array_equal(area[1].reshape(-1)[valid], dissimilarity <= model.applicability.threshold)
+    assert found.applicable == pytest.approx((dissimilarity <= model.applicability.threshold).mean())
+
+
+def test_cells_unlike_the_training_are_not_applicable(model, write_raster, tmp_path):
+    far = np.full((2, 30, 30), 0.5)
+    far[0, :, 15:] = 40
+    found = predict_raster(model, [write_raster("far.tif", far, ["dem", "ndvi"])], str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True))
+    assert found.applicable == 0.5
+
+
+def test_wishes_that_cannot_be_met(model, sources, tmp_path, leftovers):
+    from dataclasses import replace
+
+    before = leftovers()
+    old = replace(model, applicability=None, calibration=None)
+    for given, wanted, words in (
+        (old, Wanted(count_applicable=True), "holds no area of applicability"),
+        (old, Wanted(str(tmp_path / "q.tif"), [0.5]), "holds no calibration"),
+        (model, Wanted(str(tmp_path / "q.tif")), "QUANTILES_OUTPUT needs QUANTILES"),
+    ):
+        with pytest.raises(InputError, match=words):
+            predict_raster(given, sources, str(tmp_path / "o.tif"), wanted=wanted)
+    other = replace(model, manifest={**model.manifest, "target": {"name": "temperature"}})
+    with pytest.raises(InputError, match="predicts 'sm', but FALLBACK_MODEL predicts 'temperature'"):
+        predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=other)
+    with pytest.raises(InputError, match="The fallback model needs predictors that none of the layers has: 'rain'"):
+        predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model_of("rain"))
+    assert leftovers() == before

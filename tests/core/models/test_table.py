@@ -7,7 +7,7 @@ import pytest
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.features import FeatureEncoder, parse_cyclic
-from sm_toolbox.models.table import Roles, make_training_table
+from sm_toolbox.models.table import Roles, TrainingTable, make_training_table, oddities
 
 ROLES = Roles("sm", ("a", "b"), "station", "time", "w")
 
@@ -87,3 +87,29 @@ def test_bad_cyclic_texts(text, words):
     with pytest.raises(InputError, match=words):
         parse_cyclic(text, ["a", "aspect"])
     assert parse_cyclic(" ", ["a"]) == parse_cyclic(None, ["a"]) == {}
+
+
+def test_classes_are_refused_with_the_way_to_encode_them():
+    columns = {"sm": [0.1, 0.2], "cover": ["forest", "grass"]}
+    with pytest.raises(InputError, match=r"Predictor 'cover' of 't' holds text \(forest, grass\).*CASE WHEN \"cover\" = 'forest'"):
+        make_training_table(columns, Roles("sm", ("cover",)), "t")
+    # Numbers that came as text are numbers.
+    assert make_training_table({"sm": [0.1, 0.2], "code": ["1", "2"]}, Roles("sm", ("code",)), "t").predictors.tolist() == [[1], [2]]
+
+
+def test_oddities_are_said():
+    rng = np.random.default_rng(0)
+    a = rng.random(50)
+    table = TrainingTable(Roles("sm", ("a", "b", "twice")), np.stack([a, rng.random(50), 2 * a + 1], axis=1), rng.random(50), np.arange(50))
+    (text,) = oddities(table)
+    assert "'a' and 'twice'" in text
+    assert any("3 predictors and only 3 rows" in text for text in oddities(table.take(np.arange(3))))
+
+
+def test_joined_tables_keep_what_both_have():
+    def of(rows, **more):
+        return TrainingTable(Roles("sm", ("a",)), np.ones((rows, 1)), np.arange(float(rows)), np.arange(rows), **more)
+
+    both = of(2, stations=np.array(["a", "b"]), weights=np.array([1.0, 2.0])).joined(of(3, stations=np.array(["c"] * 3)), 4.0)
+    assert both.weights.tolist() == [1, 2, 4, 4, 4] and both.stations.tolist() == ["a", "b", "c", "c", "c"] and both.times is None
+    assert both.source_rows.tolist() == [0, 1, -1, -1, -1]

@@ -1,0 +1,45 @@
+"""What hyper-parameters of all kinds share: checks of what users give, and ranges to search."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sm_toolbox.errors import InputError
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """Whole numbers to draw from, all alike.
+
+    Parameters
+    ----------
+    low, high : int
+        Both included.
+    """
+
+    low: int
+    high: int
+
+
+def whole(value: Any) -> bool:
+    """Say whether a value is a whole number; JSON's true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def number(value: Any) -> bool:
+    """Say whether a value is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check(holds: bool, name: str, value: Any, expected: str) -> None:
+    """Refuse an impossible hyper-parameter.
+
+    Raises
+    ------
+    InputError
+        Where it does not hold.
+    """
+    if not holds:
+        raise InputError(f"HYPERPARAMETERS: {name} is {json.dumps(value)}, but must be {expected}.")
