@@ -30,7 +30,7 @@ class Algorithm(ToolboxAlgorithm):
     TAGS = ("variable selection", "feature selection", "forward selection", "importance", "machine learning", "collinearity")
     NEEDS = ("sklearn", "numba", "joblib", "rasterio")
     EXAMPLE = {
-        "TRAINING": "stations.gpkg",
+        "TRAINING": "stations.csv",
         "TARGET": "soil_moisture",
         "PREDICTORS": ["lon", "lat"],
         "STATION": "station",

@@ -69,7 +69,7 @@ class Applicability:
     standardised predictor does, wherever its zero is.
 
     The threshold is min(q75 + 1.5 IQR, maximum) of the training rows' DI, each to the nearest row outside its fold. The R package CAST takes the largest
-    of these DI that is at most q75 + 1.5 IQR, with hinges for quartiles, which is the same or a little less, and counts rows below the threshold
+    of these DI that is at most q75 + 1.5 IQR, with hinges for quartiles, which is mostly a little less, and counts rows below the threshold
     rather than up to it.
 
     Parameters
@@ -238,7 +238,7 @@ class Applicability:
         if not shapes or rows.ndim != 2 or len(rows) < 2 or rows.shape[1] != np.count_nonzero(weights) or training_di.shape != rows.shape[:1]:
             raise ModelFileError("the arrays of the area of applicability do not have the shapes they must have")
         numbers = all(np.isfinite(array).all() and (array >= 0).all() for array in (weights, periods, mean_distance, training_di))
-        if not numbers or not np.isfinite(rows).all() or not weights.any() or not mean_distance[0] > 0:
+        if not numbers or not np.isfinite(rows).all() or not 0 < weights.max(initial=0) <= 1 or not 1e-30 < mean_distance[0] < 1e30:
             raise ModelFileError("the area of applicability holds numbers that cannot be")
         used = weights > 0
         rows = np.ascontiguousarray(rows)
@@ -288,7 +288,7 @@ def _encode(rows: np.ndarray, periods: np.ndarray) -> np.ndarray:
 def _scale(features: np.ndarray, weights: np.ndarray, periods: np.ndarray) -> np.ndarray:
     """Return the factor of each feature, float32 (features,): weight over standard deviation, 0 where the feature does not vary."""
     variances = iter(np.var(features, axis=1, dtype=np.float64))
-    constant = iter(np.ptp(features, axis=1) == 0)
+    constant = iter((features == features[:, :1]).all(axis=1))
     factors = []
     for weight, period in zip(weights.astype(np.float64), periods):
         if period > 0:
@@ -310,11 +310,12 @@ def _threshold(training_di: np.ndarray) -> float:
 
 def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
     """Return the largest squared distance whose DI, as the kernel rounds it, is at most the threshold."""
-    square = np.square(threshold / unit)
-    while np.sqrt(square) * unit > threshold:
-        square = np.nextafter(square, np.float32(0))
-    while np.sqrt(larger := np.nextafter(square, np.float32(np.inf))) * unit <= threshold:
-        square = larger
+    with np.errstate(over="ignore", under="ignore"):
+        square = np.square(threshold / unit)
+        while np.sqrt(square) * unit > threshold:
+            square = np.nextafter(square, np.float32(0))
+        while np.sqrt(larger := np.nextafter(square, np.float32(np.inf))) * unit <= threshold:
+            square = larger
     return square
 
 
@@ -380,12 +381,12 @@ def _build(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> Index
     centre = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     factor = np.zeros(width, np.float32)
     factor[: len(scale)] = scale
-    standard = (rows - centre) * factor
-    variances, vectors = np.linalg.eigh(np.cov(standard.T.astype(np.float64)))
+    standard = (rows.astype(np.float64) - centre) * factor
+    variances, vectors = np.linalg.eigh(np.cov(standard.T))
     held = np.cumsum(variances[::-1]) / variances.sum()
     axes = min(width, 4 * (int(np.searchsorted(held, _SHARE)) // 4 + 1))
     rotation = np.ascontiguousarray(vectors[:, ::-1][:, :axes].T, np.float32)
-    places = standard @ rotation.T
+    places = standard.astype(np.float32) @ rotation.T
     order = _leaf_order(places, LANES)
     leaves = -(-len(order) // LANES)
     filled = np.concatenate([order, np.full(leaves * LANES - len(order), order[-1])])

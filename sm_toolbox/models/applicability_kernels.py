@@ -269,6 +269,8 @@ def count_within(features, index, limit, out):
     top = len(levels) - 2
     room = LANES * len(levels)
     stack_node, stack_level = np.empty(room, np.uint64), np.empty(room, np.int64)
+    # Less than the distance to what fills up leaves and nodes.
+    limit = limit if limit < _FAR else _FAR
     reach = _widened(limit, slack)
     count = features.shape[1]
     for first in range(0, count, LANES):

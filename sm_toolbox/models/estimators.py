@@ -10,8 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.boosting import XGBoost
+from sm_toolbox.models.mlp import NeuralNetwork
 from sm_toolbox.models.quantileforest import QuantileForest
 from sm_toolbox.models.randomforest import RandomForest
+from sm_toolbox.models.svr import SupportVectors
 from sm_toolbox.progress import Progress
 
 
@@ -43,6 +46,9 @@ class Estimator(Protocol):
 MODELS: dict[str, Any] = {
     "random_forest": RandomForest,
     "quantile_forest": QuantileForest,
+    "xgboost": XGBoost,
+    "svr": SupportVectors,
+    "mlp": NeuralNetwork,
 }
 """Kinds of models by the word that users give."""
 

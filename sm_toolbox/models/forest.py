@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 _NODE = np.dtype([("feature", np.uint32), ("threshold", np.float32), ("child", np.uint32)], align=True)
 # A block of rows, a multiple of the lanes, that stays in the cache while all trees pass over it.
 _ROWS = 8192
+
+
+class Tree(NamedTuple):
+    """A tree as libraries keep it, its root first.
+
+    Parameters
+    ----------
+    left, right : ndarray of int (nodes,)
+        Children; negative in leaves.
+    feature : ndarray of int (nodes,)
+    threshold : ndarray of float32 (nodes,)
+        A row goes left where its feature is at most this.
+    value : ndarray of float64 (nodes,)
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    value: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -45,25 +65,33 @@ class Forest:
     @classmethod
     def from_sklearn(cls, trees: Sequence[DecisionTreeRegressor], n_features: int) -> Forest:
         """Take over fitted scikit-learn trees."""
+        importance = np.mean([estimator.feature_importances_ for estimator in trees], axis=0).astype(np.float32)
+        parts = [estimator.tree_ for estimator in trees]
+        return cls.from_trees(
+            [Tree(tree.children_left, tree.children_right, tree.feature, _float32_at_most(tree.threshold), tree.value[:, 0, 0]) for tree in parts],
+            n_features,
+            importance,
+        )
+
+    @classmethod
+    def from_trees(cls, trees: Sequence[Tree], n_features: int, impurity_importance: np.ndarray | None = None) -> Forest:
+        """Lay out trees for the compiled loop."""
         nodes, values, roots = [], [], []
         start = 0
-        for estimator in trees:
-            tree = estimator.tree_
-            position = _depth_first(tree.children_left, tree.children_right) + start
-            leaf = tree.children_left < 0
-            own = np.empty(tree.node_count, _NODE)
-            at = position - start
+        for tree in trees:
+            at = _depth_first(tree.left, tree.right)
+            leaf = tree.left < 0
+            own = np.empty(len(leaf), _NODE)
             own["feature"][at] = np.where(leaf, 0, tree.feature)
-            own["threshold"][at] = np.where(leaf, np.float32(np.inf), _float32_at_most(tree.threshold))
-            own["child"][at] = np.where(leaf, position, position[tree.children_left])
-            value = np.empty(tree.node_count)
-            value[at] = tree.value[:, 0, 0]
+            own["threshold"][at] = np.where(leaf, np.float32(np.inf), tree.threshold)
+            own["child"][at] = np.where(leaf, at, at[tree.left]) + start
+            value = np.empty(len(leaf))
+            value[at] = tree.value
             nodes.append(own)
             values.append(value)
             roots.append(start)
-            start += tree.node_count
-        importance = np.mean([estimator.feature_importances_ for estimator in trees], axis=0).astype(np.float32)
-        return cls(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features, importance)
+            start += len(leaf)
+        return cls(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features, impurity_importance)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""

@@ -9,6 +9,10 @@ from typing import Any
 from sm_toolbox.errors import InputError
 
 
+class NoConvergence(InputError):
+    """A fit came to nothing with these hyper-parameters; others may do."""
+
+
 @dataclass(frozen=True)
 class IntRange:
     """Whole numbers to draw from, all alike.

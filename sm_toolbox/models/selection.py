@@ -132,6 +132,11 @@ class Selection:
         """The step of the smallest RMSE; of equals the first."""
         return min(self.steps, key=lambda step: step.metrics.rmse)
 
+    @property
+    def simplest(self) -> Step:
+        """The first step whose RMSE is within one standard error of the best step's."""
+        return _simplest(self.steps)
+
 
 def select_predictors(
     table: TrainingTable,
@@ -370,9 +375,12 @@ def _ranked(trials: _Trials, by: str) -> tuple[list[Step], Step, Importance]:
             step = Step(count, tuple(trials.names[i] for i in order), last.metrics, last.by_fold, (added,))
         trials.progress.info(f"Step {number}, with '{added}': {_errors(step)}.")
         steps.append(step)
+    return steps, _simplest(steps), importance
+
+
+def _simplest(steps: Sequence[Step]) -> Step:
     best = min(steps, key=lambda step: step.metrics.rmse)
-    chosen = next(step for step in steps if step.metrics.rmse <= best.metrics.rmse + best.rmse_se)
-    return steps, chosen, importance
+    return next(step for step in steps if step.metrics.rmse <= best.metrics.rmse + best.rmse_se)
 
 
 def _forward(trials: _Trials) -> tuple[list[Step], Step]:

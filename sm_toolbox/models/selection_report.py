@@ -12,7 +12,7 @@ from sm_toolbox.models.selection import PAIR_LIMIT, Selection, Step, alike, corr
 from sm_toolbox.models.training import versions
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, HEAD, metric_cells
+from sm_toolbox.report.text import EXPLAINED
 
 _TITLES = {
     "ranked": "predictors added in the order of importance",
@@ -34,6 +34,7 @@ _TRUST = (
     "The predictors were chosen by the same errors that are shown here, so that the error of the chosen ones is somewhat too small, the more so the more sets were tried. "
     "For the error of the map, train with the chosen predictors and compare the map with stations that took no part in choice or training."
 )
+_HEAD = ("R", "R²", "RMSE", "SD of RMSE", "ubRMSE", "bias", "slope")
 _NAMED_CELLS = 16
 
 
@@ -55,7 +56,13 @@ def in_words(selection: Selection) -> str:
             if selection.steps[-1] is not chosen
             else "Every predictor lowered the RMSE."
         )
-        return f"{names} {tail}"
+        earlier = selection.simplest
+        doubt = (
+            ""
+            if earlier is chosen
+            else f" Step {roman(earlier.number)} ({', '.join(earlier.predictors)}) is already within one standard error ({number(chosen.rmse_se)}) of it: what was added later may help by chance."
+        )
+        return f"{names} {tail}{doubt}"
     whole = selection.steps[0]
     return f"{names} With all predictors the RMSE is {number(whole.metrics.rmse)}."
 
@@ -119,6 +126,12 @@ def roman(value: int) -> str:
     return written
 
 
+def _cells(step: Step) -> tuple[float, ...]:
+    """Return the cells of a table row under `_HEAD`."""
+    values = step.metrics
+    return values.r, values.r2, values.rmse, step.rmse_sd, values.ubrmse, values.bias, values.slope
+
+
 def _verdict(step: Step, selection: Selection) -> str:
     words = [word for word, of in (("chosen", selection.chosen), ("smallest RMSE", selection.best)) if step is of]
     return ", ".join(words)
@@ -131,11 +144,8 @@ def _sequence(page: Page, selection: Selection) -> None:
         + ("; the dashed line is the best step's RMSE plus one standard error." if selection.method == "ranked" else "."),
     )
     page.table(
-        ("Step", "added", *HEAD, "SD of RMSE", ""),
-        [
-            (roman(step.number), ", ".join(step.added), *metric_cells(step.metrics), step.rmse_sd, _verdict(step, selection))
-            for step in selection.steps
-        ],
+        ("Step", "added", "", *_HEAD),
+        [(roman(step.number), ", ".join(step.added), _verdict(step, selection), *_cells(step)) for step in selection.steps],
     )
 
 
@@ -178,11 +188,11 @@ def _changes(page: Page, selection: Selection) -> None:
         "How much the out-of-fold error grows without the predictor or group; the line is the standard deviation of the change over the folds. Left of zero the model is better off without.",
     )
     page.table(
-        ("Without", "change of RMSE", "SD over folds", "change of R", "change of R²", *HEAD, ""),
+        ("Without", "", "change of RMSE", "SD over folds", "change of R", "change of R²", *_HEAD),
         [
             (
-                ", ".join(step.removed) or "nothing: all predictors", step.metrics.rmse - whole.metrics.rmse, _change_sd(step, whole), step.metrics.r - whole.metrics.r,
-                step.metrics.r2 - whole.metrics.r2, *metric_cells(step.metrics), _verdict(step, selection),
+                ", ".join(step.removed) or "nothing: all predictors", _verdict(step, selection), step.metrics.rmse - whole.metrics.rmse, _change_sd(step, whole),
+                step.metrics.r - whole.metrics.r, step.metrics.r2 - whole.metrics.r2, *_cells(step),
             )
             for step in selection.steps
         ],
@@ -243,6 +253,14 @@ def _heat_map(names: list[str], correlation: np.ndarray) -> Figure:
     if len(names) <= _NAMED_CELLS:
         for (row, column), value in np.ndenumerate(correlation):
             if np.isfinite(value):
-                axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.7 else "black")
+                axes.text(
+                    column,
+                    row,
+                    f"{round(float(value), 1) + 0.0:.1f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color="white" if abs(value) > 0.7 else "black",
+                )
     figure.colorbar(image, ax=axes, label="r", shrink=0.85)
     return figure

@@ -212,7 +212,7 @@ def train(
         first = search_share / (1 + len(folds[0]))
         search = tuner.search(table, encoder, seed, progress.part(0, first))
         estimator = search.best
-        if len(search.tried) < search.asked:
+        if search.stopped:
             # The user stopped the search: there is no time for searching again in each fold.
             tuner, nested, progress = None, False, _Deaf(progress)
             search_share = first

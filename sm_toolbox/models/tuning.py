@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sm_toolbox.models.hyperparameters import IntRange
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.estimators import MODELS, Estimator, hyperparameters_of, read_hyperparameters
 from sm_toolbox.models.features import FeatureEncoder
+from sm_toolbox.models.hyperparameters import IntRange, NoConvergence
 from sm_toolbox.models.splits import Split
 from sm_toolbox.models.table import TrainingTable
 from sm_toolbox.progress import Progress
@@ -47,11 +47,14 @@ class Search:
     tried : list of Candidate
         In the order in which they were tried.
     asked : int
-        How many there were to try; fewer were tried where the user stopped the search.
+        How many there were to try.
+    stopped : bool
+        Whether the user stopped the search.
     """
 
     tried: list[Candidate]
     asked: int
+    stopped: bool = False
 
     @property
     def best(self) -> Estimator:
@@ -89,6 +92,7 @@ class Tuner:
         folds = self.split.split(table, seed)
         features = encoder.encode(table.predictors)
         tried: list[Candidate] = []
+        stopped = False
         for number, estimator in enumerate(self.candidates):
             try:
                 error = _error(estimator, features, table, folds, seed, progress)
@@ -96,12 +100,18 @@ class Tuner:
                 if not (self.keep_best and tried):
                     raise
                 progress.warning(f"The search was stopped after {len(tried)} of {len(self.candidates)} candidates; the best of them is kept.")
+                stopped = True
                 break
+            except NoConvergence as failure:
+                progress.info(f"Candidate {number + 1} of {len(self.candidates)} is left out: {failure}")
+                continue
             if not tried or error < min(candidate.rmse for candidate in tried):
                 progress.info(f"Candidate {number + 1} of {len(self.candidates)}: RMSE {error:.4f}, the best so far: {_in_words(estimator)}.")
             tried.append(Candidate(estimator, error))
             progress.set_fraction((number + 1) / len(self.candidates))
-        return Search(tried, len(self.candidates))
+        if not tried:
+            raise InputError("None of the candidates could be fitted. Name other values in HYPERPARAMETERS.")
+        return Search(tried, len(self.candidates), stopped)
 
 
 def _error(

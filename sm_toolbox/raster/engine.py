@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import threading
@@ -180,7 +181,7 @@ def run_blocks(
     def work(bands: OpenBands, window: Window) -> np.ndarray:
         return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
 
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), whole_outputs(outputs, grid, plan) as writers:
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), _products_in_one_thread(), whole_outputs(outputs, grid, plan) as writers:
         with closing(in_order(reader, work, plan, progress)) as results:
             for done, (window, result) in enumerate(results, start=1):
                 start = 0
@@ -193,6 +194,21 @@ def run_blocks(
         if not any(valid):
             raise InputError(_why_empty(inputs))
     return valid
+
+
+@contextmanager
+def _products_in_one_thread() -> Iterator[None]:
+    """Keep products of matrices from starting threads of their own: beside one block on each core they would only get into each other's way.
+
+    The library that can tell them so comes with scikit-learn; without it all works, some kernels slower.
+    """
+    if importlib.util.find_spec("threadpoolctl") is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
 @contextmanager

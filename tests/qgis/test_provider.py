@@ -56,7 +56,22 @@ CONTRACT = {
         ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"],
     ),
     "selectpredictors": (
-        ["TRAINING", "TARGET", "PREDICTORS", "STATION", "TIME", "MODEL", "METHOD", "GROUPS", "SPLIT", "FOLDS", "IMPORTANCE", "SEED", "OUTPUT", "REPORT"],
+        [
+            "TRAINING",
+            "TARGET",
+            "PREDICTORS",
+            "STATION",
+            "TIME",
+            "MODEL",
+            "METHOD",
+            "GROUPS",
+            "SPLIT",
+            "FOLDS",
+            "IMPORTANCE",
+            "SEED",
+            "OUTPUT",
+            "REPORT",
+        ],
         ["OUTPUT", "REPORT", "SELECTED", "SELECTED_COUNT"],
     ),
     "trainmodel": (

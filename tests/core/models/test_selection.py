@@ -168,6 +168,14 @@ def test_a_predictor_that_remembers_stations_is_thrown_out_with_stations_left_ou
     assert any("only tell the stations apart" in note for note in at_random.notes) and not by_station.notes
 
 
+def test_a_gain_that_may_be_chance_is_said(forward):
+    assert "may help by chance" not in in_words(forward)
+    first, second, _ = forward.steps
+    uncertain = replace(second, by_fold=[replace(values, rmse=values.rmse * factor) for values, factor in zip(second.by_fold, (0.1, 3, 0.1, 5))])
+    words = in_words(replace(forward, steps=[first, uncertain], chosen=uncertain))
+    assert f"Step I ({', '.join(first.predictors)}) is already within one standard error" in words
+
+
 def test_two_predictors_are_a_pair():
     table = table_of({"a": np.arange(40.0), "b": np.arange(40.0)[::-1] ** 2}, np.arange(40.0))
     selection = select(table, "forward", folds=2)

@@ -1,0 +1,84 @@
+"""Features and targets on a common scale, kept with the model so that prediction needs only the predictors as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sm_toolbox.errors import ModelFileError
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of the training rows.
+
+    Parameters
+    ----------
+    centre, scale : ndarray of float64 (features,)
+        A feature that is the same in all rows has the scale 1.
+    target_centre, target_scale : ndarray of float64 (1,)
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    target_centre: np.ndarray
+    target_scale: np.ndarray
+
+    @classmethod
+    def fit(cls, features: np.ndarray, target: np.ndarray) -> Scaling:
+        """Take the scale of training rows (rows, features) and their target (rows,)."""
+        return cls(features.mean(axis=0, dtype=np.float64), _spread(features), np.array([target.mean()]), _spread(target[:, None]))
+
+    def features(self, features: np.ndarray) -> np.ndarray:
+        """Scale features, float64 (rows, features)."""
+        return (np.asarray(features, np.float64) - self.centre) / self.scale
+
+    def target(self, target: np.ndarray) -> np.ndarray:
+        """Scale a target (rows,)."""
+        return (target - self.target_centre) / self.target_scale
+
+    def unscaled(self, predicted: np.ndarray) -> np.ndarray:
+        """Return predictions in the target's unit (rows,)."""
+        return predicted * self.target_scale + self.target_centre
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return what a model file keeps."""
+        return {f"scaling_{item.name}": getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Scaling:
+        """Read what a model file holds.
+
+        Raises
+        ------
+        ModelFileError
+            Where the arrays cannot be a scaling of so many features.
+        """
+        found = cls(*(float_array(arrays, f"scaling_{item.name}") for item in fields(cls)))
+        shapes = [getattr(found, item.name).shape for item in fields(cls)]
+        if shapes != [(n_features,), (n_features,), (1,), (1,)] or not ((found.scale > 0).all() and (found.target_scale > 0).all()):
+            raise ModelFileError("the scaling of its features does not have the shapes and values it must have")
+        return found
+
+
+def float_array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Return an array of finite floating-point numbers.
+
+    Raises
+    ------
+    ModelFileError
+        Where it is missing or holds something else.
+    """
+    if name not in arrays:
+        raise ModelFileError(f"the array '{name}' is missing")
+    array = arrays[name]
+    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+        raise ModelFileError(f"the array '{name}' holds something else than numbers")
+    return array
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    spread = values.std(axis=0, dtype=np.float64)
+    return np.where(spread > 1e-12 * np.abs(values).max(axis=0, initial=0), spread, 1.0)
