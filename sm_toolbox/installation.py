@@ -22,11 +22,14 @@ class Library:
     package : str
         Its name on PyPI.
     needed_for : str
+    optional : bool
+        Whether all but one choice works without it.
     """
 
     module: str
     package: str
     needed_for: str
+    optional: bool = False
 
 
 LIBRARIES = (
@@ -39,6 +42,7 @@ LIBRARIES = (
     Library("sklearn", "scikit-learn", "training models"),
     Library("joblib", "joblib", "training models"),
     Library("numba", "numba", "terrain indices, prediction"),
+    Library("xgboost", "xgboost" if platform.system() == "Darwin" else "xgboost-cpu", "MODEL xgboost alone", optional=True),
 )
 # What QGIS and the distribution bring: pip must not put another build beside it.
 _WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
@@ -54,10 +58,13 @@ class Findings:
         Library, version or what is wrong, and what it is needed for.
     problems : list of str
         What keeps algorithms from working, each with its remedy.
+    hints : list of str
+        What would add to them, and how to get it.
     """
 
     versions: list[tuple[str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
@@ -90,8 +97,11 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
             found.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
         else:
             found.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
-    if missing:
-        found.problems.append(f"Missing or broken: {', '.join(library.package for library in missing)}. {how_to_install(missing, profile_python)}")
+    needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
+    if needed:
+        found.problems.append(f"Missing or broken: {', '.join(library.package for library in needed)}. {how_to_install(needed, profile_python)}")
+    for library in optional:
+        found.hints.append(f"For {library.needed_for}: {library.package}. {how_to_install([library], profile_python)}")
     found.problems += _clashes(modules)
     return found
 
@@ -207,5 +217,7 @@ def installation_report(found: Findings) -> Page:
     )
     for problem in found.problems:
         page.notice(problem, warning=True)
+    for hint in found.hints:
+        page.text(hint)
     page.table(("Part", "version", "needed for"), found.versions)
     return page

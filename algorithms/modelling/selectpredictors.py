@@ -23,7 +23,7 @@ class Algorithm(ToolboxAlgorithm):
     DETAILS = (
         "<p><i>ranked</i> adds the predictors one at a time, the most important first, and chooses the smallest number whose RMSE is within one standard error (over the folds) of the best step's. "
         "<i>forward</i> starts from the best pair (of more than 20 predictors from the best single one), adds the predictor that lowers the RMSE most, and ends where none does. <i>leave_one_out</i> leaves out "
-        "each predictor in turn, <i>groups</i> each group of GROUPS; both choose those without which the error is larger.</p>"
+        "each predictor in turn, <i>groups</i> each group of GROUPS; both choose those without which the error is larger, or all where these alone do clearly worse.</p>"
         "<p>All errors are of rows that the model did not see. With whole stations left out, predictors that only tell the stations apart are of no use and are thrown out; with single rows left out they are kept, "
         "and spoil the map between the stations. Errors by which predictors were chosen are somewhat too small: judge the final map at stations that took no part. The report also names predictors that are alike.</p>"
     )
@@ -98,7 +98,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             choice("IMPORTANCE", "Importance", ["permutation", "impurity"], "permutation"),
-            "What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows (forests only).",
+            "What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows (forests and xgboost).",
             advanced=True,
         )
         self.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), "Same seed, same data: same choice.", advanced=True)

@@ -34,5 +34,7 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(f"{name}: {version}")
         for problem in found.problems:
             progress.warning(problem)
+        for hint in found.hints:
+            progress.info(hint)
         progress.info("Ready." if found.ready else "Not ready; see above.")
         return {"REPORT": write_report(self, parameters, context, lambda: installation_report(found)), "READY": found.ready}

@@ -246,4 +246,6 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
         from sm_toolbox.models.applicability import Applicability
 
         applicability = Applicability.from_arrays(arrays, len(names))
+        if not np.allclose(applicability.periods, [encoder.periods.get(name, 0.0) for name in names]):
+            raise ModelFileError("its area of applicability has other cyclic predictors than the model")
     return Model(manifest, encoder, fitted, applicability, read_calibration(manifest), Evidence.from_arrays(arrays, len(names)))

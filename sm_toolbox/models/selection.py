@@ -19,7 +19,7 @@ from sm_toolbox.validation.metrics import Metrics, metrics
 
 METHODS = ("ranked", "forward", "leave_one_out", "groups")
 IMPORTANCES = ("permutation", "impurity")
-IMPURITY_KINDS = ("random_forest", "quantile_forest")
+IMPURITY_KINDS = ("random_forest", "quantile_forest", "xgboost")
 """Kinds whose fitted models have an `impurity_importance`."""
 PAIR_LIMIT = 20
 """Up to so many predictors forward selection starts from all pairs: beyond, the pairs alone would be hundreds of subsets."""
@@ -169,7 +169,8 @@ def select_predictors(
         within one standard error over the folds of the best step's (Breiman et al. 1984, Classification and Regression Trees, 3.4.3).
         'forward' starts from the best pair, adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018,
         doi 10.1016/j.envsoft.2017.12.001); of more than `PAIR_LIMIT` predictors it starts from the best single one.
-        'leave_one_out' and 'groups' leave out each predictor, or each group, in turn, and choose those without which the RMSE is larger.
+        'leave_one_out' and 'groups' leave out each predictor, or each group, in turn, and choose those without which the RMSE is larger; all, where the
+        error of these alone is more than a standard error above that of all.
     periods : mapping of str to float, optional
         Cyclic predictors.
     groups : mapping of str to sequence of str, optional
@@ -440,13 +441,13 @@ def _without(trials: _Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[
         chosen = trials.step(len(steps), [i for i in every if trials.names[i] in kept], removed=tuple(singly))
         trials.progress.info(f"Without all that can be spared singly ({', '.join(singly)}): {_errors(chosen)}.")
         steps.append(chosen)
-    note = ""
-    if chosen.metrics.rmse > whole.metrics.rmse:
-        note = (
-            f"What can be spared singly ({', '.join(singly)}) cannot be spared together: without all of it the RMSE is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f} m³ m⁻³. "
-            "These predictors stand in for one another. METHOD 'forward' finds a set without what is said twice."
-        )
-    return steps, chosen, importance, note
+    if chosen.metrics.rmse <= whole.metrics.rmse + whole.rmse_se:
+        return steps, chosen, importance, ""
+    note = (
+        f"What can be spared singly ({', '.join(singly)}) cannot be spared together: without all of it the RMSE is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f} m³ m⁻³. "
+        "These predictors stand in for one another, so all are kept. METHOD 'forward' finds a set without what is said twice."
+    )
+    return steps, whole, importance, note
 
 
 def _errors(step: Step) -> str:

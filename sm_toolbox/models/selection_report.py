@@ -25,9 +25,9 @@ _RULES = {
     "of the best step's (Breiman et al. 1984, Classification and Regression Trees): the folds cannot tell the two apart, and fewer predictors ask for fewer rasters.",
     "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best single one), adds the predictor that lowers the RMSE most, and ends where none does "
     "(Meyer et al. 2018, doi 10.1016/j.envsoft.2017.12.001). The last step of the table, where it is not the chosen one, is the best that could have been added, and did not help.",
-    "leave_one_out": "Chosen are the predictors without which the RMSE is larger. Of predictors that say the same each can be spared as long as the others are there, so that the change says nothing of what they "
+    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone have an RMSE more than one standard error over the folds above that of all. Of predictors that say the same each can be spared as long as the others are there, so that the change says nothing of what they "
     "bring together: look at the collinear pairs below, and at the error without all that is left out.",
-    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group. Of groups that say the same each can be spared as long as the others are there: look at the collinear pairs "
+    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of them, where these alone have an RMSE more than one standard error over the folds above that of all. Of groups that say the same each can be spared as long as the others are there: look at the collinear pairs "
     "below, and at the error without all that is left out.",
 }
 _TRUST = (
@@ -95,7 +95,10 @@ def selection_report(selection: Selection) -> Page:
     else:
         _changes(page, selection)
     page.text(_RULES[selection.method])
-    page.text(EXPLAINED + " Every row is predicted by a model that did not see its fold. SD of RMSE is the standard deviation over the folds.")
+    page.text(
+        EXPLAINED
+        + " Every row is predicted by a model that did not see its fold. SD is the standard deviation over the folds, Δ the change from all predictors, and the best step that of the smallest RMSE."
+    )
     if selection.importance is not None:
         _importance(page, selection)
     _correlation(page, selection)
@@ -133,7 +136,7 @@ def _cells(step: Step) -> tuple[float, ...]:
 
 
 def _verdict(step: Step, selection: Selection) -> str:
-    words = [word for word, of in (("chosen", selection.chosen), ("smallest RMSE", selection.best)) if step is of]
+    words = [word for word, of in (("chosen", selection.chosen), ("best", selection.best)) if step is of]
     return ", ".join(words)
 
 
@@ -188,7 +191,7 @@ def _changes(page: Page, selection: Selection) -> None:
         "How much the out-of-fold error grows without the predictor or group; the line is the standard deviation of the change over the folds. Left of zero the model is better off without.",
     )
     page.table(
-        ("Without", "", "change of RMSE", "SD over folds", "change of R", "change of R²", *_HEAD),
+        ("Without", "", "Δ RMSE", "SD", "Δ R", "Δ R²", *_HEAD),
         [
             (
                 ", ".join(step.removed) or "nothing: all predictors", _verdict(step, selection), step.metrics.rmse - whole.metrics.rmse, _change_sd(step, whole),

@@ -25,6 +25,12 @@ def test_a_missing_library(monkeypatch):
     assert "Something is missing" in installation_report(found).html()
 
 
+def test_what_only_one_model_needs_is_a_hint(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    found = check_installation("/profile/python", "3.22.16")
+    assert found.ready and "For MODEL xgboost alone: xgboost" in found.hints[0] and "xgboost" in installation_report(found).html()
+
+
 def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
     real = installation.importlib.import_module
 
