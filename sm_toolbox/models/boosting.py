@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,11 +67,12 @@ class XGBoost:
         Cancelled
             Within a tree of the user's Cancel.
         """
-        if importlib.util.find_spec("xgboost") is None:
+        try:
+            import xgboost
+        except Exception as error:  # what is not there, and what cannot be loaded, for which xgboost has an error of its own
             raise InputError(
-                "MODEL xgboost needs the Python library xgboost, which QGIS's Python does not have. 'Check installation' says how to get it; or choose another MODEL."
-            )
-        import xgboost
+                f"MODEL xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check installation' says how to get it; or choose another MODEL."
+            ) from error
 
         progress.check()
         total = self.n_estimators

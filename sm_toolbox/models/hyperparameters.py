@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +34,8 @@ def whole(value: Any) -> bool:
 
 
 def number(value: Any) -> bool:
-    """Say whether a value is a number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Say whether a value is a finite number; JSON as Python reads it knows others."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:

@@ -15,8 +15,10 @@ from sm_toolbox.progress import Progress
 
 KERNELS = ("linear", "rbf", "poly", "sigmoid")
 # Kernel values that are held at once: so many stay in the processor's cache.
-_VALUES = 2**17
+_VALUES = 2**18
 _MANY_ROWS = 20_000
+# Features are scaled: a kernel that reaches less than a millionth of their spread is none.
+_LARGEST_GAMMA = 1e12
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ class SupportVectors:
         check(number(self.C) and self.C > 0, "C", self.C, "a number above 0")
         check(number(self.epsilon) and self.epsilon >= 0, "epsilon", self.epsilon, "a number of at least 0")
         check(self.kernel in KERNELS, "kernel", self.kernel, f"one of {', '.join(KERNELS)}")
-        check(self.gamma == "scale" or (number(self.gamma) and float(self.gamma) > 0), "gamma", self.gamma, '"scale" or a number above 0')
+        check(
+            self.gamma == "scale" or (number(self.gamma) and 0 < float(self.gamma) < _LARGEST_GAMMA),
+            "gamma",
+            self.gamma,
+            '"scale" or a number above 0',
+        )
         check(whole(self.degree) and 1 <= self.degree <= 10, "degree", self.degree, "a whole number from 1 to 10")
         check(number(self.coef0), "coef0", self.coef0, "a number")
 
@@ -95,7 +102,7 @@ class SupportVectors:
         form, vectors, coefficients = (float_array(arrays, f"svr_{name}") for name in ("form", "vectors", "coefficients"))
         if form.shape != (5,) or vectors.ndim != 2 or vectors.shape[1] != n_features or coefficients.shape != (len(vectors),):
             raise ModelFileError("the arrays of the support vectors do not have the shapes they must have")
-        if form[0] not in range(len(KERNELS)) or form[2] not in range(1, 11):
+        if form[0] not in range(len(KERNELS)) or not 0 < form[1] < _LARGEST_GAMMA or form[2] not in range(1, 11):
             raise ModelFileError("the kernel of the support vectors is none that this version of the toolbox knows")
         return SupportVectorModel(scaling, form, vectors, coefficients)
 
@@ -133,19 +140,22 @@ class SupportVectorModel:
 
     def _values(self, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of kernel values; products of matrices take most of the time."""
-        values = rows @ self._transposed
         if self._kernel == "rbf":
-            # |a − b|² = |a|² + |b|² − 2 a·b
-            values *= 2
-            values -= self._squares
-            values -= (rows**2).sum(axis=1)[:, None]
-            values *= self._gamma
-            np.exp(values, out=values)
-        else:
-            values *= self._gamma
-            values += self._coef0
-            values = np.tanh(values, out=values) if self._kernel == "sigmoid" else values**self._degree
-        return np.asarray(values @ self._coefficients)
+            from sm_toolbox.models.svr_kernels import POWERS_OF_TWO, sum_gaussians
+
+            # −γ |a − b|² = 2 γ a·b − γ |a|² − γ |b|²
+            sums = np.empty(len(rows))
+            terms = -self._gamma * (rows**2).sum(axis=1)
+            sum_gaussians((2 * self._gamma * rows) @ self._transposed, terms, -self._gamma * self._squares, self._coefficients, POWERS_OF_TWO, sums)
+            return sums
+        values = self._gamma * (rows @ self._transposed) + self._coef0
+        if self._kernel == "sigmoid":
+            return np.asarray(np.tanh(values) @ self._coefficients)
+        power = values.copy()
+        # Much faster than numpy's power.
+        for _ in range(self._degree - 1):
+            power *= values
+        return np.asarray(power @ self._coefficients)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
