@@ -5,9 +5,9 @@ from __future__ import annotations
 from qgis.core import QgsCoordinateReferenceSystem, QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, TEXT, area_positions, metric_positions, open_source, raster_source, read_table, write_report, write_table
-from ..parameters import choice, field, integer, layer_output, number, number_outputs, raster, report_output, table, text
-from .shared import hyperparameter_help, model_words, split_words
+from ..layers import INTEGER, NUMBER, TEXT, write_report, write_table
+from ..parameters import choice, layer_output, number_outputs, report_output, text
+from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
 
 FIELDS = (
     ("step", INTEGER), ("added", TEXT), ("removed", TEXT), ("variables", TEXT), ("count", INTEGER), ("n", INTEGER), ("r", NUMBER), ("r2", NUMBER),
@@ -39,24 +39,9 @@ class Algorithm(ToolboxAlgorithm):
     }
 
     def declare(self):
-        self.add(
-            table("TRAINING", "Training table"),
-            "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at stations' makes it.",
-        )
-        self.add(field("TARGET", "Observed soil moisture", "TRAINING"), "Field to learn, in m³ m⁻³. Rows where it is NULL are left out.")
-        self.add(
-            field("PREDICTORS", "Predictors", "TRAINING", multiple=True),
+        add_training_parameters(
+            self,
             "Numeric fields to choose from. Rows that lack one of them are left out, so that all sets of predictors are judged by the same rows.",
-        )
-        self.add(
-            field("STATION", "Station field", "TRAINING", optional=True),
-            "Tells the rows of one station from those of another. With it the default split leaves whole stations out.",
-        )
-        self.add(field("TIME", "Time field", "TRAINING", optional=True), "Date of each row; needed for the splits by time.")
-        self.add(
-            field("WEIGHT", "Weight field", "TRAINING", optional=True, numeric=True),
-            "Weight of each row in the fit: zero or positive.",
-            advanced=True,
         )
         self.add(
             choice("MODEL", "Model", model_words(), "random_forest"),
@@ -77,31 +62,11 @@ class Algorithm(ToolboxAlgorithm):
             "For METHOD groups: predictors by group, such as terrain: slope, aspect, twi; soil: sand, clay. Predictors in no group are always kept.",
         )
         self.add(
-            choice("SPLIT", "Leave out for validation", split_words(), None, optional=True),
-            "What each fold leaves out, and so what the predictors are chosen for; see 'Train model'. Not set: station where STATION is given, else random.",
-        )
-        self.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
-        self.add(
-            number("BLOCK_SIZE", "Block size [m]", None, minimum=0, optional=True),
-            "Side of the blocks of SPLIT block, in metres: larger than the distance over which soil moisture is alike.",
-            advanced=True,
-        )
-        self.add(
-            raster("PREDICTION_AREA", "Area to be mapped", optional=True),
-            "For SPLIT knndm: a raster whose cells with data are the area to be mapped, such as a predictor.",
-            advanced=True,
-        )
-        self.add(
-            text("CYCLIC", "Cyclic predictors"),
-            "Predictors that start again after a period, as name:period, separated by commas: aspect:360,doy:365. They enter as sine and cosine, which are chosen or left out together.",
-            advanced=True,
-        )
-        self.add(
             choice("IMPORTANCE", "Importance", ["permutation", "impurity"], "permutation"),
             "What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows (forests and xgboost).",
             advanced=True,
         )
-        self.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), "Same seed, same data: same choice.", advanced=True)
+        add_split_parameters(self, "Same seed, same data: same choice.")
         self.add(
             layer_output("OUTPUT", "Steps", geometry=QgsProcessing.SourceType.TypeVector),
             "Table with a row for each step: step, added, removed, variables, count, n, r, r2, rmse, ubrmse, bias, slope (out of fold), rmse_sd (over the folds) and chosen (1 or 0).",
@@ -111,39 +76,23 @@ class Algorithm(ToolboxAlgorithm):
         number_outputs(self, SELECTED_COUNT="Number of chosen predictors")
 
     def resolve(self, parameters, context):
-        return open_source(self, parameters, "TRAINING", context), raster_source(self, parameters, "PREDICTION_AREA", context)
+        return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.estimators import make_estimator
-        from sm_toolbox.models.features import parse_cyclic
         from sm_toolbox.models.selection import parse_groups, select_predictors
         from sm_toolbox.models.selection_report import in_words, selection_report
-        from sm_toolbox.models.splits import make_split
-        from sm_toolbox.models.table import Roles, make_training_table
 
-        source, area_source = inputs
         kind, method, importance, groups_text = (
             self.parameterAsString(parameters, key, context) for key in ("MODEL", "METHOD", "IMPORTANCE", "GROUPS")
         )
         estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
-        seed, folds = self.parameterAsInt(parameters, "SEED", context), self.parameterAsInt(parameters, "FOLDS", context)
-        layer = read_table(source, progress, points=False)
-        station, time, weight = (self.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
-        roles = Roles(
-            self.parameterAsString(parameters, "TARGET", context), tuple(self.parameterAsFields(parameters, "PREDICTORS", context)), station, time, weight
-        )  # fmt: skip
-        training_table = make_training_table(layer.columns, roles, layer.name, metric_positions(layer))
-        periods = parse_cyclic(self.parameterAsString(parameters, "CYCLIC", context), roles.predictors)
-        groups = parse_groups(groups_text, roles.predictors) if method == "groups" else None
+        asked = read_training(self, inputs, parameters, context, progress)
+        groups = parse_groups(groups_text, asked.rows.roles.predictors) if method == "groups" else None
         if groups_text and method != "groups":
             progress.warning(f"GROUPS is ignored, because METHOD is '{method}'.")
-        name = self.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
-        block_size = None if parameters.get("BLOCK_SIZE") is None else self.parameterAsDouble(parameters, "BLOCK_SIZE", context)
-        split = make_split(name, folds, block_size, area_positions(area_source, layer) if area_source else None)
-        for reason, count in training_table.dropped.items():
-            progress.warning(f"{count} rows are left out: {reason}.")
         selection = select_predictors(
-            training_table, kind, estimator, name, split, method, periods, groups, importance, seed, progress.part(0, 0.97)
+            asked.rows, kind, estimator, asked.split_name, asked.split, method, asked.periods, groups, importance, asked.seed, progress.part(0, 0.97)
         )  # fmt: skip
         progress.info(in_words(selection))
         progress.check()

@@ -1,9 +1,13 @@
-"""What the algorithms of the group share: the words of the learning part's tables, which import nothing heavy."""
+"""What the algorithms of the group share: the words of the learning part's tables, which import nothing heavy, and the parameters of training and validation."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_table
+from ..parameters import choice, field, integer, number, raster, table, text
 
 
 def model_words():
@@ -25,3 +29,98 @@ def hyperparameter_help():
     from sm_toolbox.models.estimators import MODELS
 
     return " ".join(f"{kind}: {', '.join(f'{item.name} ({json.dumps(item.default)})' for item in fields(model))}." for kind, model in MODELS.items())
+
+
+def add_training_parameters(algorithm, predictors):
+    """Declare the training table and the parts that its fields play; `predictors` is the help of PREDICTORS."""
+    algorithm.add(
+        table("TRAINING", "Training table"),
+        "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at stations' makes it.",
+    )
+    algorithm.add(field("TARGET", "Observed soil moisture", "TRAINING"), "Field to learn, in m³ m⁻³. Rows where it is NULL are left out.")
+    algorithm.add(field("PREDICTORS", "Predictors", "TRAINING", multiple=True), predictors)
+    algorithm.add(
+        field("STATION", "Station field", "TRAINING", optional=True),
+        "Tells the rows of one station from those of another. With it the default split leaves whole stations out.",
+    )
+    algorithm.add(field("TIME", "Time field", "TRAINING", optional=True), "Date of each row; needed for the splits by time.")
+    algorithm.add(
+        field("WEIGHT", "Weight field", "TRAINING", optional=True, numeric=True),
+        "Weight of each row in the fit: zero or positive.",
+        advanced=True,
+    )
+
+
+def add_split_parameters(algorithm, seed):
+    """Declare how rows are divided into folds, which predictors are cyclic, and the seed, whose help is `seed`."""
+    algorithm.add(
+        choice("SPLIT", "Leave out for validation", split_words(), None, optional=True),
+        "What each fold leaves out: single rows (random), whole stations, contiguous periods (time), whole years, calendar months, stations and periods at once (station_time: FOLDS × FOLDS fits), blocks of land, or places "
+        "as far from the others as the map is from its stations (knndm). Not set: station where STATION is given, else random.",
+    )
+    algorithm.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
+    algorithm.add(
+        number("BLOCK_SIZE", "Block size [m]", None, minimum=0, optional=True),
+        "Side of the blocks of SPLIT block, in metres: larger than the distance over which soil moisture is alike.",
+        advanced=True,
+    )
+    algorithm.add(
+        raster("PREDICTION_AREA", "Area to be mapped", optional=True),
+        "For SPLIT knndm: a raster whose cells with data are the area to be mapped, such as a predictor.",
+        advanced=True,
+    )
+    algorithm.add(
+        text("CYCLIC", "Cyclic predictors"),
+        "Predictors that start again after a period, as name:period, separated by commas: aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
+        advanced=True,
+    )
+    algorithm.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), seed, advanced=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `add_training_parameters` and `add_split_parameters` declare, as the user has set it.
+
+    Parameters
+    ----------
+    layer : LayerTable
+    rows : TrainingTable
+    periods : dict of str to float
+    split_name : str
+    split : Split
+    seed : int
+    """
+
+    layer: LayerTable
+    rows: Any
+    periods: dict
+    split_name: str
+    split: Any
+    seed: int
+
+
+def open_training(algorithm, parameters, context):
+    """Open the training table and the area to be mapped in the main thread, for `read_training`."""
+    return open_source(algorithm, parameters, "TRAINING", context), raster_source(algorithm, parameters, "PREDICTION_AREA", context)
+
+
+def read_training(algorithm, opened, parameters, context, progress) -> Asked:
+    """Read and check what was opened."""
+    from sm_toolbox.models.features import parse_cyclic
+    from sm_toolbox.models.splits import make_split
+    from sm_toolbox.models.table import Roles, make_training_table
+
+    source, area = opened
+    layer = read_table(source, progress, points=False)
+    station, time, weight = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
+    predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
+    roles = Roles(algorithm.parameterAsString(parameters, "TARGET", context), predictors, station, time, weight)
+    rows = make_training_table(layer.columns, roles, layer.name, metric_positions(layer))
+    periods = parse_cyclic(algorithm.parameterAsString(parameters, "CYCLIC", context), predictors)
+    name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
+    block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
+    folds, seed = (algorithm.parameterAsInt(parameters, key, context) for key in ("FOLDS", "SEED"))
+    split = make_split(name, folds, block_size, area_positions(area, layer) if area else None)
+    for reason, count in rows.dropped.items():
+        progress.warning(f"{count} rows are left out: {reason}.")
+    return Asked(layer, rows, periods, name, split, seed)
