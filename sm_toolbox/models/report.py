@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sm_toolbox.models.estimators import LABELS, hyperparameters_of
+from sm_toolbox.models.nndm import MatchedFolds
+from sm_toolbox.models.splits import DistanceSplit
 from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.models.tuning import Search
 from sm_toolbox.report import figures
@@ -52,6 +54,8 @@ def training_report(training: Training) -> Page:
             figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
             f"Out-of-fold predictions with {result.left_out} left out: {_MEANING[result.name]}.",
         )
+    if isinstance(training.split, DistanceSplit):
+        _distances(page, training.split.match(table, manifest["seed"])[0])
     chosen = training.chosen
     page.heading(f"Folds of split '{chosen.name}'")
     page.table(("Fold", *HEAD), [(str(i), *metric_cells(values)) for i, values in enumerate(chosen.by_fold, start=1)])
@@ -98,6 +102,23 @@ def training_report(training: Training) -> Page:
     }
     page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
     return page
+
+
+def _distances(page: Page, matched: MatchedFolds) -> None:
+    page.heading("Distances")
+    page.figure(
+        figures.distributions(
+            {
+                "map to its stations": matched.to_training,
+                "left-out places to the others": matched.in_folds,
+                "stations to their neighbours": matched.in_random,
+            },
+            "distance (m)",
+        ),
+        "Share of distances up to a length. The error of left-out places is that of the map where the first two lines lie together; single rows left out have neighbours as near as the third says.",
+    )
+    if not matched.clustered:
+        page.text("The stations are not significantly nearer to each other than the map is to them, so that places were left out at random.")
 
 
 def _intervals(page: Page, training: Training) -> None:

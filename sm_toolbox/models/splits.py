@@ -7,12 +7,15 @@ stations, left-out stations how well it maps places without one, left-out times 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.table import TrainingTable
+
+if TYPE_CHECKING:
+    from sm_toolbox.models.nndm import MatchedFolds
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -152,6 +155,11 @@ class DistanceSplit:
 
     def split(self, table: TrainingTable, seed: int) -> Folds:
         """Divide the places."""
+        matched, of_row = self.match(table, seed)
+        return _folds(matched.fold[of_row])
+
+    def match(self, table: TrainingTable, seed: int) -> tuple[MatchedFolds, np.ndarray]:
+        """Return the folds of the places with their distances, and the place of each row (rows,)."""
         if table.positions is None:
             raise InputError(
                 "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
@@ -161,7 +169,7 @@ class DistanceSplit:
         from sm_toolbox.models.nndm import match_folds
 
         places, of_row = np.unique(table.positions, axis=0, return_inverse=True)
-        return _folds(match_folds(places, self.prediction, self.folds, seed).fold[of_row.reshape(-1)])
+        return match_folds(places, self.prediction, self.folds, seed), of_row.reshape(-1)
 
 
 @dataclass(frozen=True)

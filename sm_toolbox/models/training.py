@@ -100,6 +100,8 @@ class Training:
     table : TrainingTable
     splits : list of SplitResult
         The chosen split first, then the one it is compared with.
+    split : Split
+        The chosen one.
     search : Search, optional
         Of hyper-parameters, on all rows.
     nested : bool
@@ -110,6 +112,7 @@ class Training:
     model: Model
     table: TrainingTable
     splits: list[SplitResult]
+    split: Split
     search: Search | None = None
     nested: bool = True
     spiking: Spiking | None = None
@@ -238,7 +241,7 @@ def train(
     chosen = results[0]
     applicability = _applicability(table, encoder, chosen, spike, rounds.next())
     training = Training(
-        Model({}, encoder, fitted, applicability, Calibration.fit(table.target, chosen.quantiles), _evidence(table, chosen, seed)), table, results, search, nested, spiking
+        Model({}, encoder, fitted, applicability, Calibration.fit(table.target, chosen.quantiles), _evidence(table, chosen, seed)), table, results, split, search, nested, spiking
     )  # fmt: skip
     training.model.manifest.update(_manifest(training, kind, estimator, seed))
     return training

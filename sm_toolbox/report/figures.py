@@ -60,6 +60,18 @@ def boxes(groups: Mapping[str, Sequence[float] | np.ndarray], label: str) -> Fig
     return figure
 
 
+def distributions(groups: Mapping[str, np.ndarray], label: str) -> Figure:
+    """Draw the empirical distribution function of each group."""
+    figure = Figure(figsize=(6, 3.4))
+    axes = figure.add_subplot()
+    for (name, values), color in zip(groups.items(), (ORANGE, BLUE, GREY)):
+        ordered = np.sort(values)
+        axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where="post", color=color, label=name)
+    axes.set(xlabel=label, ylabel="share", ylim=(0, 1))
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
 def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
     """Draw a Taylor diagram of standard deviations relative to the observed one (Taylor 2001, doi 10.1029/2000JD900719).
 

@@ -79,7 +79,7 @@ def test_tuning_and_matched_distances(run, training, rasters, tmp_path):
         PREDICTION_AREA=rasters[0], REPORT=str(tmp_path / "t.html"),
     )  # fmt: skip
     html = (tmp_path / "t.html").read_text("utf-8")
-    assert "2 of 2 candidates were tried" in html and "as far from the others as the map is" in html
+    assert "2 of 2 candidates were tried" in html and "map to its stations" not in html and "Share of distances up to a length" in html and "as far from the others as the map is" in html
     for split in ("year", "month", "station_time"):
         assert train(run, training, tmp_path / f"{split}.smmodel", SPLIT=split, FOLDS=3, HYPERPARAMETERS='{"n_estimators": 10}')["N"] == 240
 
