@@ -83,6 +83,15 @@ def text(key, label, default=None, optional=True):
     return QgsProcessingParameterString(key, label, default, False, optional)
 
 
+def add_scheduler(algorithm):
+    """Declare the Dask cluster on which blocks may be worked on."""
+    algorithm.add(
+        text("SCHEDULER", "Dask cluster"),
+        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Not set: the cores of this computer.",
+        advanced=True,
+    )
+
+
 def raster_output(key, label, optional=False):
     """A raster to write."""
     return QgsProcessingParameterRasterDestination(key, label, optional=optional, createByDefault=not optional)

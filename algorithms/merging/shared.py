@@ -5,7 +5,7 @@ from __future__ import annotations
 from sm_toolbox.merging.windows import ANOMALIES
 
 from ..layers import raster_sources
-from ..parameters import choice, integer, number, rasters, text
+from ..parameters import add_scheduler, choice, integer, number, rasters, text
 
 KEYS = tuple(f"PRODUCT_{letter}" for letter in "ABCDE")
 PRODUCT_HELP = (
@@ -55,11 +55,7 @@ def declare_collocation(algorithm) -> None:
         "Dates of the products that lie this far apart at most are taken as one. 0: the same day.",
         advanced=True,
     )
-    algorithm.add(
-        text("SCHEDULER", "Dask cluster"),
-        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Not set: the cores of this computer.",
-        advanced=True,
-    )
+    add_scheduler(algorithm)
 
 
 def resolve_products(algorithm, parameters, context) -> list:

@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import integer, number, number_outputs, raster, raster_output, rasters, switch, text
+from ..parameters import add_scheduler, integer, number, number_outputs, raster, raster_output, rasters, switch, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -57,6 +57,7 @@ class Algorithm(ToolboxAlgorithm):
             switch("APPLICABILITY", "Area of applicability"),
             "Tell cells whose predictors are like those of the training from others, for which the model is a guess (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where APPLICABILITY_OUTPUT is given.",
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Soil moisture"), "GeoTIFF in m³ m⁻³ with a band soil_moisture, or soil_moisture@date for each date.")
         self.add(
             raster_output("QUANTILES_OUTPUT", "Quantiles", optional=True),
@@ -100,7 +101,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         result = predict_raster(
             model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
-            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)), fallback=fallback, wanted=wanted, memory=memory, progress=progress,
+            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)), fallback=fallback, wanted=wanted,
+            scheduler=self.parameterAsString(parameters, "SCHEDULER", context), memory=memory, progress=progress,
         )  # fmt: skip
         progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
         numbers = {"COVERAGE_PERCENT": 100 * result.coverage}

@@ -9,9 +9,8 @@ from __future__ import annotations
 import copy
 import math
 import os
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,6 +23,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import engine
 from sm_toolbox.raster.bands import Band, Source, open_raster
+from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.engine import Plan
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, overlap
@@ -32,8 +32,6 @@ from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, ov
 _FEWEST_DATES = 16
 # Cells of all bands that are warped at once.
 _WARPED_CELLS = 2**22
-# Seconds in which a cluster must answer.
-_PATIENCE = 20
 
 
 class StackReader(BandReader):
@@ -235,64 +233,27 @@ def in_order(
     """
 
     def local(opened: OpenStacks, window: Window) -> Any:
-        return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress)
+        return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress), []
 
     if scheduler:
-        results = _on_cluster(reader, work, plan, progress, scheduler, write)
+        results = on_cluster(reader, _Collecting(work), plan, progress, scheduler, engine.GDAL_CACHE)
     else:
         results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
     with rasterio.Env(GDAL_CACHEMAX=engine.GDAL_CACHE), closing(results):
-        for done, (window, result) in enumerate(results, start=1):
+        for done, (window, (result, blocks)) in enumerate(results, start=1):
+            for first, block in blocks:
+                if write:
+                    write(window, first, block)
             yield window, result
             progress.set_fraction(done / len(plan.windows))
 
 
-def _on_cluster(
-    reader: StackReader, work: Work, plan: Plan, progress: Progress, scheduler: str, write: Callable[[Window, int, np.ndarray], None] | None
-) -> Generator[tuple[Window, Any], None, None]:
-    """Do as the engine's threads, on the workers of a Dask cluster."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError(
-            "SCHEDULER needs the Python library 'distributed', which is not here. Install it as 'Check installation' says for the others, or leave SCHEDULER empty."
-        ) from error
-    try:
-        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(
-            f"SCHEDULER '{scheduler}' cannot be reached ({error}). Start a cluster ('dask scheduler' and 'dask worker'), give the address that it prints, such as tcp://host:8786, or leave SCHEDULER empty."
-        ) from error
-    with client:
-        workers = sum(client.nthreads().values())
-        if not workers:
-            raise InputError(f"The cluster at SCHEDULER '{scheduler}' has no workers. Start some with 'dask worker {scheduler}'.")
-        progress.info(f"{workers} threads of the cluster at {scheduler} work.")
-        # Sent once: the list of bands of a long record is large.
-        shared = client.scatter((reader, work), broadcast=True)
-        windows = iter(plan.windows)
-        waiting: deque[tuple[Window, Any]] = deque()
-        while True:
-            while len(waiting) < 2 * workers and (window := next(windows, None)) is not None:
-                waiting.append((window, client.submit(_work_there, shared, window, pure=False)))
-            if not waiting:
-                return
-            window, future = waiting.popleft()
-            while not future.done():
-                progress.check()
-                time.sleep(0.05)
-            result, blocks = future.result()
-            for first, block in blocks:
-                if write:
-                    write(window, first, block)
-            del future
-            yield window, result
+@dataclass(frozen=True)
+class _Collecting:
+    """Does `work` in a worker of a cluster and keeps what is to be written, which only this process can write."""
 
+    work: Work
 
-def _work_there(shared: tuple[StackReader, Work], window: Window) -> tuple[Any, list[tuple[int, np.ndarray]]]:
-    """Work on a window in a worker of a cluster; return what is made of it, and what is to be written."""
-    reader, work = shared
-    blocks: list[tuple[int, np.ndarray]] = []
-    with rasterio.Env(GDAL_CACHEMAX=engine.GDAL_CACHE), reader.open() as opened:
-        result = work(opened, window, lambda first, block: blocks.append((first, block)), SILENT)
-    return result, blocks
+    def __call__(self, opened: OpenStacks, window: Window) -> tuple[Any, list[tuple[int, np.ndarray]]]:
+        blocks: list[tuple[int, np.ndarray]] = []
+        return self.work(opened, window, lambda first, block: blocks.append((first, block)), SILENT), blocks

@@ -117,7 +117,7 @@ class Forest:
             feature, threshold, child, value, root = (arrays[f"forest_{name}"] for name in ("feature", "threshold", "child", "value", "root"))
         except KeyError as error:
             raise ModelFileError(f"the array {error} is missing") from None
-        count = len(feature)
+        count = feature.size
         shapes = all(array.ndim == 1 for array in (feature, threshold, child, value, root)) and len(threshold) == len(child) == len(value) == count
         kinds = all(
             array.dtype == dtype

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,7 +78,7 @@ class Prediction:
 def predict_raster(
     model: Model, sources: Sequence[Source], output: str, *,
     grid: Source | None = None, max_gap_days: float = 0, dates: Sequence[Time] | None = None, fallback: Model | None = None, wanted: Wanted = Wanted(),
-    memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> Prediction:  # fmt: skip
     """Predict a map, or one for each date.
 
@@ -99,6 +98,8 @@ def predict_raster(
     fallback : Model, optional
         Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
     wanted : Wanted, optional
+    scheduler : str, optional
+        Address of a Dask cluster, as `run_blocks`.
     memory : int, optional
         Budget for blocks in bytes.
 
@@ -126,16 +127,19 @@ def predict_raster(
         for of_date in picks
     ]
     levels = np.array(wanted.levels if wanted.quantiles else (), float)
-    made, applicable, lock = np.zeros(len(models), np.int64), np.zeros(1, np.int64), threading.Lock()
+    made, applicable = np.zeros(len(models), np.int64), 0
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         # (dates, values, rows, cols): the prediction, its quantiles, dissimilarity, whether it is applicable, and the number of the model.
         result = np.full((len(plan), len(levels) + 4, int(window.height), int(window.width)), np.nan, np.float32)
         for out, of_date in zip(result, plan):
             _predict_date(out, models, [None if bands is None else [blocks[name][i] for name, i in bands] for bands in of_date], levels, wanted)
-        with lock:
-            made[:] += [np.count_nonzero(result[:, -1] == number + 1) for number in range(len(models))]
-            applicable[:] += np.count_nonzero(result[:, -2] == 1)
+        return result
+
+    def finish(result: np.ndarray) -> np.ndarray:
+        nonlocal applicable
+        made[:] += [np.count_nonzero(result[:, -1] == number + 1) for number in range(len(models))]
+        applicable += np.count_nonzero(result[:, -2] == 1)
         parts = [result[:, 0]]
         if wanted.quantiles:
             parts += list(result[:, 1 : 1 + len(levels)])
@@ -156,10 +160,21 @@ def predict_raster(
     if wanted.source:
         outputs.append(RasterOutput(wanted.source, [band_name("source", time) for time in times]))
     scratch = 12 + 4 * len(plan) * (len(levels) + 4)
-    run_blocks(kernel, inputs, outputs, target, scratch_bytes_per_cell=scratch, memory=memory, threads=threads, progress=progress)
+    run_blocks(
+        kernel,
+        inputs,
+        outputs,
+        target,
+        scratch_bytes_per_cell=scratch,
+        memory=memory,
+        threads=threads,
+        finish=finish,
+        scheduler=scheduler,
+        progress=progress,
+    )
     cells = len(bands) * target.width * target.height
     shares = (made / cells).tolist()
-    return Prediction(bands, sum(shares), shares, float(applicable[0] / max(1, made.sum())) if wanted.needs_applicability else None)
+    return Prediction(bands, sum(shares), shares, float(applicable / max(1, made.sum())) if wanted.needs_applicability else None)
 
 
 def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -> None:

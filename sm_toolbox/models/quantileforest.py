@@ -15,6 +15,8 @@ from sm_toolbox.progress import Progress
 
 # Rows whose leaves are held at once.
 _ROWS = 2048
+# What a node holds, side by side in memory, since all of it is looked up at once.
+_HELD = np.dtype([("first", np.uint32), ("count", np.uint32), ("weight", np.float64)], align=True)
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,16 @@ class QuantileForestModel:
         ranks = np.argsort(leaves, axis=0, kind="stable")
         in_order = np.take_along_axis(leaves, ranks, axis=0).T.reshape(-1)
         self._members = ranks.T.reshape(-1).astype(np.uint16 if count <= 2**16 else np.uint32)
-        self._first = np.searchsorted(in_order, np.arange(nodes + 1)).astype(np.uint32)
+        first = np.searchsorted(in_order, np.arange(nodes + 1))
         of_member = np.ones(len(self._members)) if weight is None else weight[self._members]
         sums = np.bincount(in_order, of_member, nodes)
+        self._held = np.empty(nodes, _HELD)
+        self._held["count"] = np.diff(first)
+        self._held["first"] = np.where(self._held["count"] > 0, first[:-1], 0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            self._leaf_weight = np.where(sums > 0, 1 / sums, 0.0)
+            self._held["weight"] = np.where(sums > 0, 1 / sums, 0.0)
             means = np.where(sums > 0, np.bincount(in_order, of_member * self._target[self._members], nodes) / sums, 0.0)
-        self._member_weight = np.empty(0) if weight is None else of_member * self._leaf_weight[in_order]
+        self._row_weight = np.empty(0) if weight is None else weight
         self._means = forest.with_values(means)
         # Groups of about the square root of the rows: as many groups as ranks in each.
         self._shift = max(1, int(np.log2(max(2, count)) / 2))
@@ -113,15 +118,14 @@ class QuantileForestModel:
         levels = np.asarray(levels, np.float64)
         mean, quantiles = np.empty(len(features)), np.empty((len(features), len(levels)))
         groups = (len(self._target) >> self._shift) + 1
-        coarse, slot, fine = np.zeros(groups), np.full(groups, -1, np.int32), np.zeros(min(groups, len(levels)) << self._shift)
+        coarse, slot, fine = np.empty(groups), np.zeros(groups, np.int32), np.empty((1 + min(groups, len(levels))) << self._shift)
         for start in range(0, len(features), _ROWS):
             part = slice(start, start + _ROWS)
             leaves = self.forest.leaves(features[part])
             mean[part] = self._means.values[leaves].mean(axis=1)
             leaf_quantiles(
-                leaves, self._first, self._members, self._member_weight, self._leaf_weight, self._target, levels, np.uint32(self._shift),
-                coarse, slot, fine, quantiles[part],
-            )  # fmt: skip
+                leaves, self._held, self._members, self._row_weight, self._target, levels, np.uint32(self._shift), coarse, slot, fine, quantiles[part]
+            )
         return mean, quantiles
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter, raster_writer
@@ -123,6 +124,8 @@ def run_blocks(
     memory: int | None = None,
     threads: int | None = None,
     resampling: str | None = None,
+    finish: Callable[[np.ndarray], np.ndarray] | None = None,
+    scheduler: str = "",
     progress: Progress = SILENT,
 ) -> list[int]:
     """Run a kernel over blocks of rasters and write what it returns.
@@ -149,6 +152,10 @@ def run_blocks(
         Workers; by default all cores.
     resampling : str, optional
         How bands on other grids are warped; by default as `resampling_for` says.
+    finish : callable, optional
+        `finish(result) -> ndarray`: what is written of what the kernel returns; called in the order of the blocks and in this thread, so that it may count.
+    scheduler : str, optional
+        Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this process work.
     progress : Progress, optional
 
     Returns
@@ -182,8 +189,10 @@ def run_blocks(
         return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
 
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), _products_in_one_thread(), whole_outputs(outputs, grid, plan) as writers:
-        with closing(in_order(reader, work, plan, progress)) as results:
-            for done, (window, result) in enumerate(results, start=1):
+        blocks = on_cluster(reader, work, plan, progress, scheduler, GDAL_CACHE) if scheduler else in_order(reader, work, plan, progress)
+        with closing(blocks) as results:
+            for done, (window, found) in enumerate(results, start=1):
+                result = finish(found) if finish else found
                 start = 0
                 for writer in writers:
                     stop = start + len(writer.output.bands)

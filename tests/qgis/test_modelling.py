@@ -52,7 +52,13 @@ def test_a_map_with_intervals_applicability_and_a_second_model(kind, run, traini
     feedback = QgsProcessingFeedback()
     outputs = {key: str(tmp_path / f"{key}.tif") for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
     done = run(
-        "predictraster", feedback, MODEL_FILE=str(tmp_path / "a.smmodel"), FALLBACK_MODEL=str(tmp_path / "b.smmodel"), PREDICTORS=rasters, APPLICABILITY=True, **outputs
+        "predictraster",
+        feedback,
+        MODEL_FILE=str(tmp_path / "a.smmodel"),
+        FALLBACK_MODEL=str(tmp_path / "b.smmodel"),
+        PREDICTORS=rasters,
+        APPLICABILITY=True,
+        **outputs,
     )
     with rasterio.open(outputs["SOURCE"]) as dataset:
         source = dataset.read()
@@ -79,7 +85,12 @@ def test_tuning_and_matched_distances(run, training, rasters, tmp_path):
         PREDICTION_AREA=rasters[0], REPORT=str(tmp_path / "t.html"),
     )  # fmt: skip
     html = (tmp_path / "t.html").read_text("utf-8")
-    assert "2 of 2 candidates were tried" in html and "map to its stations" not in html and "Share of distances up to a length" in html and "as far from the others as the map is" in html
+    assert (
+        "2 of 2 candidates were tried" in html
+        and "map to its stations" not in html
+        and "Share of distances up to a length" in html
+        and "as far from the others as the map is" in html
+    )
     for split in ("year", "month", "station_time"):
         assert train(run, training, tmp_path / f"{split}.smmodel", SPLIT=split, FOLDS=3, HYPERPARAMETERS='{"n_estimators": 10}')["N"] == 240
 
@@ -96,12 +107,20 @@ def test_bad_input_is_named(refused, run, training, point_layer, rasters, tmp_pa
     given = {"TRAINING": training, "TARGET": "sm", "PREDICTORS": ["dem", "lst"], "STATION": "station", "MODEL_FILE": path}
     refused(r"holds text \(forest\).*CASE WHEN", "trainmodel", **{**given, "PREDICTORS": ["dem", "cover"]})
     refused("HYPERPARAMETERS is not valid JSON", "trainmodel", **given, HYPERPARAMETERS="{trees: 5}")
-    refused("HYPERPARAMETERS names trees, which xgboost does not have. Valid are: n_estimators", "trainmodel", **given, MODEL="xgboost", HYPERPARAMETERS='{"trees": 5}')
+    refused(
+        "HYPERPARAMETERS names trees, which xgboost does not have. Valid are: n_estimators",
+        "trainmodel",
+        **given,
+        MODEL="xgboost",
+        HYPERPARAMETERS='{"trees": 5}',
+    )
     refused("SPLIT 'knndm' needs PREDICTION_AREA", "trainmodel", **given, SPLIT="knndm")
     other = point_layer([("station", "string"), ("sm", "double")], [(0, 0, "a", 0.1)], name="other")
     refused("'other' has no field 'dem'", "trainmodel", **given, SPIKE=other)
     refused("more than CANDIDATES", "trainmodel", **given, TUNING="grid", CANDIDATES=5)
     train(run, training, path)
-    refused("QUANTILES: '5%' is not a number", "predictraster", MODEL_FILE=path, PREDICTORS=rasters, QUANTILES="5%,0.5", OUTPUT=str(tmp_path / "o.tif"))
+    refused(
+        "QUANTILES: '5%' is not a number", "predictraster", MODEL_FILE=path, PREDICTORS=rasters, QUANTILES="5%,0.5", OUTPUT=str(tmp_path / "o.tif")
+    )
     dem = train(run, training, tmp_path / "dem.smmodel", predictors=["lst"], TARGET="dem")["MODEL_FILE"]
     refused("FALLBACK_MODEL predicts 'dem'", "predictraster", MODEL_FILE=path, FALLBACK_MODEL=dem, PREDICTORS=rasters, OUTPUT=str(tmp_path / "o.tif"))

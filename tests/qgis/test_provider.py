@@ -109,6 +109,7 @@ CONTRACT = {
             "QUANTILES",
             "APPLICABILITY",
             "MEMORY",
+            "SCHEDULER",
             "OUTPUT",
             "QUANTILES_OUTPUT",
             "APPLICABILITY_OUTPUT",

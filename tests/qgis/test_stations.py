@@ -29,7 +29,9 @@ def test_monthly_means_keep_fields_that_do_not_vary(run, observations):
 
 def test_cells_of_a_grid_chain_into_sampling(run, observations, write_raster):
     grid = write_raster("grid.tif", np.arange(16).reshape(4, 4), ["v"], cell=300)
-    means = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", GRID=grid.path, OUTPUT="memory:")["OUTPUT"]
+    means = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", GRID=grid.path, OUTPUT="memory:")[
+        "OUTPUT"
+    ]
     rows = rows_of(means)
     assert rows[-1][0] == "cell_r1_c1" and rows[-1][2] == pytest.approx(0.4) and rows[-1][-1] == 2 and not rows[-1][3]
     assert rows[-1][1].toString("yyyy-MM-dd") == "2020-06-02"
@@ -48,7 +50,14 @@ def test_sampling_keeps_the_gap_in_time(run, observations, write_raster):
 def test_pixels_of_a_product_become_rows(run, observations, write_raster, tmp_path):
     ndvi = write_raster("ndvi.tif", np.random.default_rng(0).random((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
     product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
-    given = {"STATIONS": observations, "STATION": "station", "TIME": "time", "PREDICTORS": [ndvi.path], "MAX_TIME_GAP": 2, "EXTRA_TARGETS": [product.path]}
+    given = {
+        "STATIONS": observations,
+        "STATION": "station",
+        "TIME": "time",
+        "PREDICTORS": [ndvi.path],
+        "MAX_TIME_GAP": 2,
+        "EXTRA_TARGETS": [product.path],
+    }
     report = tmp_path / "r.html"
     found = run("samplepredictors", **given, EXTRA_VALUE="sm", OUTPUT=str(tmp_path / "t.gpkg"), REPORT=str(report))
     from qgis.core import QgsVectorLayer

@@ -27,7 +27,14 @@ def maps(tmp_path_factory):
     sources = [Source(str(folder / f"{name}.tif")) for name in ("soil", "ndvi", "rain", "api", "dem")]
     stations = pd.read_csv(folder / "stations.csv")
     times = {text: parse_time(text) for text in stations.time.unique()}
-    rows = Rows("stations", stations.lon.to_numpy(), stations.lat.to_numpy(), CRS.from_epsg(4326), [times[text] for text in stations.time], stations.station.tolist())
+    rows = Rows(
+        "stations",
+        stations.lon.to_numpy(),
+        stations.lat.to_numpy(),
+        CRS.from_epsg(4326),
+        [times[text] for text in stations.time],
+        stations.station.tolist(),
+    )
     samples = sample_rows(rows, sources, max_gap_days=4)
     columns = {variable.variable: [None if np.isnan(value) else value for value in variable.values] for variable in samples.variables}
     table = make_training_table(
@@ -36,7 +43,13 @@ def maps(tmp_path_factory):
     training = train(table, "quantile_forest", make_estimator("quantile_forest", None), "station", make_split("station", 5))
     paths = {name: str(folder / f"made_{name}.tif") for name in ("map", "quantiles", "area")}
     predict_raster(
-        training.model, sources, paths["map"], grid=sources[-1], max_gap_days=4, dates=[parse_time(date) for date in DATES], wanted=Wanted(paths["quantiles"], [0.05, 0.95], paths["area"])
+        training.model,
+        sources,
+        paths["map"],
+        grid=sources[-1],
+        max_gap_days=4,
+        dates=[parse_time(date) for date in DATES],
+        wanted=Wanted(paths["quantiles"], [0.05, 0.95], paths["area"]),
     )
     with rasterio.open(folder / "truth.tif") as dataset:
         truth = dataset.read([dataset.descriptions.index(f"soil_moisture@{date}") + 1 for date in DATES])

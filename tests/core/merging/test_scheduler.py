@@ -40,9 +40,9 @@ def test_the_same_bytes(products, tmp_path, progress):
 
 
 def test_a_cluster_that_is_not_there(products, tmp_path, leftovers, monkeypatch):
-    from sm_toolbox.merging import streaming
+    from sm_toolbox.raster import cluster
 
-    monkeypatch.setattr(streaming, "_PATIENCE", 1)
+    monkeypatch.setattr(cluster, "_PATIENCE", 1)
     before = leftovers()
     with pytest.raises(InputError, match=r"SCHEDULER 'tcp://127.0.0.1:1' cannot be reached.*leave SCHEDULER empty"):
         triple_collocation(products, str(tmp_path / "out.tif"), scheduler="tcp://127.0.0.1:1")

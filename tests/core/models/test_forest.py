@@ -85,6 +85,8 @@ def test_missing_and_misshapen_arrays_are_refused():
             with pytest.raises(ModelFileError):
                 Forest.from_arrays({key: array for key, array in arrays.items() if key != name}, 7)
         with pytest.raises(ModelFileError):
+            Forest.from_arrays({**arrays, name: arrays[name][0]}, 7)
+        with pytest.raises(ModelFileError):
             Forest.from_arrays({**arrays, name: arrays[name][:-1] if name != "forest_root" else arrays[name].astype(np.float32)}, 7)
 
 

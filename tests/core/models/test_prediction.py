@@ -243,3 +243,17 @@ def test_wishes_that_cannot_be_met(model, sources, tmp_path, leftovers):
     with pytest.raises(InputError, match="The fallback model needs predictors that none of the layers has: 'rain'"):
         predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model_of("rain"))
     assert leftovers() == before
+
+
+def test_a_cluster_makes_the_same_maps(model, sources, tmp_path, progress):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is a development dependency")
+    found = {}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        for name, scheduler in (("here", ""), ("there", cluster.scheduler_address)):
+            wanted = Wanted(str(tmp_path / f"q_{name}.tif"), [0.1, 0.9], str(tmp_path / f"a_{name}.tif"))
+            found[name] = predict_raster(
+                model, sources, str(tmp_path / f"o_{name}.tif"), wanted=wanted, memory=2**22, scheduler=scheduler, progress=progress
+            )
+    assert found["here"] == found["there"] and any("2 threads of the cluster" in text for text in progress.infos)
+    for name in ("o", "q", "a"):
+        np.testing.assert_array_equal(read(tmp_path / f"{name}_here.tif")[0], read(tmp_path / f"{name}_there.tif")[0])
