@@ -6,7 +6,6 @@ many times. Here windows are whole tiles, and a kernel asks for as many dates at
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 from collections import OrderedDict
@@ -110,7 +109,7 @@ class OpenStacks:
             targets.append(target)
             places.append(place)
         for source, (targets, places) in wanted.items():
-            part = _some_bands(self._file(source), places)
+            part = self._file(source).some_bands(places)
             first, last = targets[0], targets[-1] + 1
             if last - first == len(targets):
                 self._fill(part, source, out[first:last], window)
@@ -140,16 +139,7 @@ class OpenStacks:
         at_once = max(1, _WARPED_CELLS // (rows * columns))
         for first in range(0, len(out), at_once):
             some = range(first, min(first + at_once, len(out)))
-            self._warps[source].fill(out[first : some.stop], window, _some_bands(file, some).read)
-
-
-def _some_bands(file: OpenFile, places: Sequence[int]) -> OpenFile:
-    """Return a file that reads only some of its bands."""
-    part = copy.copy(file)
-    part.indexes = [file.indexes[i] for i in places]
-    part.nodata = [file.nodata[i] for i in places]
-    part.scales = [file.scales[i] for i in places]
-    return part
+            self._warps[source].fill(out[first : some.stop], window, file.some_bands(some).read)
 
 
 @dataclass(frozen=True)

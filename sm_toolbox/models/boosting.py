@@ -12,7 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError, ModelFileError
 from sm_toolbox.models.forest import Forest, Tree
 from sm_toolbox.models.hyperparameters import IntRange, check, number, whole
-from sm_toolbox.models.scaling import float_array
+from sm_toolbox.models.scaling import float_array, relative_weights
 from sm_toolbox.progress import Progress
 
 
@@ -28,7 +28,7 @@ class XGBoost:
     learning_rate : float
         Share of each tree's correction that is used.
     min_child_weight : float
-        Least weight of the rows in a leaf.
+        Least weight of the rows in a leaf, where the mean weight of all rows is 1.
     subsample, colsample_bytree : float
         Shares of rows and of features drawn for each tree.
     reg_lambda : float
@@ -86,7 +86,7 @@ class XGBoost:
             "objective": "reg:squarederror", "tree_method": "hist", "seed": seed, "max_depth": self.max_depth, "learning_rate": self.learning_rate,
             "min_child_weight": self.min_child_weight, "subsample": self.subsample, "colsample_bytree": self.colsample_bytree, "reg_lambda": self.reg_lambda, "verbosity": 0,
         }  # fmt: skip
-        rows = xgboost.DMatrix(np.asarray(features, np.float32), target, weight=weights)
+        rows = xgboost.DMatrix(np.asarray(features, np.float32), target, weight=relative_weights(weights))
         booster = xgboost.train(settings, rows, total, callbacks=[Watch()])
         progress.check()
         return BoostedTrees.from_json(json.loads(bytes(booster.save_raw("json"))), features.shape[1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError, ModelFileError
 from sm_toolbox.models.hyperparameters import NoConvergence, check, number, whole
-from sm_toolbox.models.scaling import Scaling, float_array
+from sm_toolbox.models.scaling import Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
 
 ACTIVATIONS = ("relu", "tanh")
@@ -36,6 +36,8 @@ class NeuralNetwork:
     max_iter : int
         Most epochs.
     tol : float
+    batch_size : int
+        Rows after each of which the coefficients change; all rows where there are fewer.
     """
 
     SPACE: ClassVar[dict[str, Any]] = {
@@ -52,6 +54,7 @@ class NeuralNetwork:
     learning_rate_init: float = 1e-3
     max_iter: int = 200
     tol: float = 1e-4
+    batch_size: int = 200
 
     def __post_init__(self) -> None:
         sizes = self.hidden_layer_sizes
@@ -62,7 +65,8 @@ class NeuralNetwork:
         for name in ("alpha", "tol"):
             check(number(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name), "a number of at least 0")
         check(number(self.learning_rate_init) and self.learning_rate_init > 0, "learning_rate_init", self.learning_rate_init, "a number above 0")
-        check(whole(self.max_iter) and self.max_iter >= 1, "max_iter", self.max_iter, "a whole number of at least 1")
+        for name in ("max_iter", "batch_size"):
+            check(whole(getattr(self, name)) and getattr(self, name) >= 1, name, getattr(self, name), "a whole number of at least 1")
 
     def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> NeuralNetworkModel:
         """Train epoch by epoch, so that Cancel is heard between two of them.
@@ -83,9 +87,9 @@ class NeuralNetwork:
         scaling = Scaling.fit(features, target)
         rows, wanted = scaling.features(features), scaling.target(target)
         network = MLPRegressor(
-            hidden_layer_sizes=self.hidden_layer_sizes, activation=self.activation, alpha=self.alpha, learning_rate_init=self.learning_rate_init, random_state=seed,
+            hidden_layer_sizes=self.hidden_layer_sizes, activation=self.activation, alpha=self.alpha, learning_rate_init=self.learning_rate_init, batch_size=min(self.batch_size, len(rows)), random_state=seed,
         )  # fmt: skip
-        more = {} if weights is None else {"sample_weight": weights}
+        more = {} if weights is None else {"sample_weight": relative_weights(weights)}
         best, since = np.inf, 0
         for epoch in range(self.max_iter):
             progress.check()

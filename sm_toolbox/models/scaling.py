@@ -63,6 +63,11 @@ class Scaling:
         return found
 
 
+def relative_weights(weights: np.ndarray | None) -> np.ndarray | None:
+    """Return weights (rows,) with a mean of 1, so that penalties and least weights mean the same whatever the weights are measured in."""
+    return None if weights is None else weights / weights.mean()
+
+
 def float_array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """Return an array of finite floating-point numbers.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sm_toolbox.errors import ModelFileError
 from sm_toolbox.models.hyperparameters import check, number, whole
-from sm_toolbox.models.scaling import Scaling, float_array
+from sm_toolbox.models.scaling import Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
 
 KERNELS = ("linear", "rbf", "poly", "sigmoid")
@@ -30,7 +30,7 @@ class SupportVectors:
     Parameters
     ----------
     C : float
-        Penalty of an error.
+        Penalty of an error, times the weight of its row, where the mean weight of all rows is 1.
     epsilon : float
         Errors up to this count for nothing.
     kernel : {'linear', 'rbf', 'poly', 'sigmoid'}
@@ -83,7 +83,7 @@ class SupportVectors:
         scaled = scaling.features(features)
         gamma = float(1 / (scaled.shape[1] * (scaled.var() or 1.0))) if self.gamma == "scale" else float(self.gamma)
         estimator = SVR(kernel=self.kernel, C=self.C, epsilon=self.epsilon, gamma=gamma, degree=self.degree, coef0=self.coef0, cache_size=500)
-        estimator.fit(scaled, scaling.target(target), sample_weight=weights)
+        estimator.fit(scaled, scaling.target(target), sample_weight=relative_weights(weights))
         progress.check()
         progress.set_fraction(1)
         form = np.array([KERNELS.index(self.kernel), gamma, self.degree, self.coef0, float(estimator.intercept_[0])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from functools import partial
 
 import numpy as np
+from rasterio.crs import CRS
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.warp import reproject, transform_bounds
@@ -24,6 +26,10 @@ from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
 # Cells of all bands of a file that are warped at once.
 _WARPED_CELLS = 2**23
+# Cells added around a window for means.
+_LARGEST_MARGIN = 256
+# Reach of kernels in cells of the coarser grid.
+_RADIUS = {"nearest": 0, "bilinear": 1, "cubic": 2}
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -110,19 +116,43 @@ class BandReader:
 
 def overlap(own: Grid, grid: Grid) -> bool:
     """Say whether two rasters on these grids share ground."""
-    touched = _touched(own, grid)
+    touched = touched_window(own, grid)
     return touched.width > 0 and touched.height > 0
 
 
-def _touched(own: Grid, grid: Grid) -> Window:
-    """Return the window of a grid that a raster on another grid may touch; of no size where there is none."""
+def touched_window(own: Grid, grid: Grid) -> Window:
+    """Return the window of a grid that a raster on another grid may touch; of no size where there is none.
+
+    Raises
+    ------
+    InputError
+        Where there is no way from one coordinate reference system to the other.
+    """
+    if _is_globe(own):
+        # What a projection makes of the edges of a globe says nothing about what lies between them.
+        return Window(0, 0, grid.width, grid.height)
     try:
-        bounds = transform_bounds(own.crs, grid.crs, *own.bounds) if own.crs != grid.crs else own.bounds
+        bounds = _bounds_in(own.crs, grid, own.bounds)
     except RASTER_ERRORS as error:
         raise InputError(
             f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Warp (reproject)' first."
         ) from error
-    return _inside(_cells(grid, bounds), Window(0, 0, grid.width, grid.height))
+    return inside(_cells(grid, bounds), Window(0, 0, grid.width, grid.height))
+
+
+def _is_globe(grid: Grid) -> bool:
+    west, _, east, _ = grid.bounds
+    return bool(grid.crs.is_geographic) and east - west > 359.9
+
+
+def _bounds_in(crs: CRS, grid: Grid, bounds: Sequence[float]) -> Sequence[float]:
+    """Return an extent in the coordinates of a grid; over all its longitudes where the extent crosses 180°."""
+    if crs == grid.crs:
+        return bounds
+    west, south, east, north = transform_bounds(crs, grid.crs, *bounds)
+    if west > east:
+        west, _, east, _ = grid.bounds
+    return west, south, east, north
 
 
 def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
@@ -138,7 +168,7 @@ def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
     return Window(left, top, right - left, bottom - top)
 
 
-def _inside(window: Window, other: Window) -> Window:
+def inside(window: Window, other: Window) -> Window:
     """Return what two windows share; of no size where they share nothing."""
     left, top = max(window.col_off, other.col_off), max(window.row_off, other.row_off)
     right = min(window.col_off + window.width, other.col_off + other.width)
@@ -162,12 +192,17 @@ class Warp:
 
     def __init__(self, own: Grid, grid: Grid, resampling: str):
         self._own, self._grid, self._resampling = own, grid, Resampling[resampling]
-        self._reach = _touched(own, grid)
+        fine, coarse = (tuple(size * metres for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, grid))
+        # Cells of the file that one of the grid reaches over, which kernels are widened to.
+        self._ratio = max(1.0, *(large / small for large, small in zip(coarse, fine)))
+        # Versions of GDAL before 3.8 average nothing where a file lies within one or two cells and little is added around it.
+        self._margin = math.ceil(_RADIUS.get(resampling, min(1, _LARGEST_MARGIN / self._ratio)) * self._ratio) + 2
+        self._reach = touched_window(own, grid)
 
     def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
         """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the file."""
         out[:] = np.nan
-        part = _inside(window, self._reach)
+        part = inside(window, self._reach)
         if part.width and part.height:
             self._fill(_view(out, window, part), part, read)
 
@@ -179,10 +214,10 @@ class Warp:
                 self._fill(_view(out, window, part), part, read)
             return
         values = np.full((len(out), int(around.height), int(around.width)), np.nan, np.float32)
-        inside = _inside(around, Window(0, 0, self._own.width, self._own.height))
-        if not inside.width or not inside.height:
+        within = inside(around, Window(0, 0, self._own.width, self._own.height))
+        if not within.width or not within.height:
             return
-        read(_view(values, around, inside), inside)
+        read(_view(values, around, within), within)
         warped = np.full(out.shape, np.nan, np.float32)
         # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
         reproject(
@@ -194,14 +229,19 @@ class Warp:
 
     def _around(self, window: Window) -> Window:
         """Return the window of the file that a window of the grid needs, reaching beyond the file where need be."""
-        bounds = window_bounds(window, self._grid.transform)
-        if self._own.crs != self._grid.crs:
-            try:
-                bounds = transform_bounds(self._grid.crs, self._own.crs, *bounds)
-            except RASTER_ERRORS:
-                # A corner that the other projection does not show: GDAL finds the cells that it does.
-                bounds = (math.inf,) * 4
-        return _cells(self._own, bounds, margin=2)
+        bounds: Sequence[float] = window_bounds(window, self._grid.transform)
+        try:
+            bounds = _bounds_in(self._grid.crs, self._own, bounds)
+        except RASTER_ERRORS:
+            # A corner that the other projection does not show: GDAL finds the cells that it does.
+            bounds = (math.inf,) * 4
+        around = _cells(self._own, bounds, self._margin)
+        # Around a whole globe there is nothing beyond the edges, and GDAL finds the way across 180° only where nothing is added there.
+        return inside(around, Window(0, around.row_off, self._own.width, around.height)) if _is_globe(self._own) else around
+
+    def bands_at_once(self) -> int:
+        """Return how many bands fit into the budget where a single cell of the grid is warped."""
+        return max(1, int(_WARPED_CELLS / (self._ratio + 2 * self._margin) ** 2))
 
 
 def _view(values: np.ndarray, window: Window, part: Window) -> np.ndarray:
@@ -242,6 +282,14 @@ class OpenFile:
         self._chunk = dataset.block_shapes[0] if many_times else None
         flags = dataset.mask_flag_enums[indexes[0] - 1]
         self.has_mask = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+
+    def some_bands(self, places: Sequence[int]) -> OpenFile:
+        """Return the same open file that reads only some of its bands, by their places among those that it reads."""
+        part = copy.copy(self)
+        part.indexes = [self.indexes[i] for i in places]
+        part.nodata = [self.nodata[i] for i in places]
+        part.scales = [self.scales[i] for i in places]
+        return part
 
     def read(self, out: np.ndarray, window: Window) -> None:
         """Fill `out` (bands, rows, cols) with physical values, NaN where there is no data."""
@@ -290,7 +338,11 @@ class WarpedFile(OpenFile):
         self._to_grid = warp
 
     def read(self, out: np.ndarray, window: Window) -> None:
-        self._to_grid.fill(out, window, super().read)
+        at_once = self._to_grid.bands_at_once()
+        for first in range(0, len(out), at_once):
+            some = range(first, min(first + at_once, len(out)))
+            part = self.some_bands(some)
+            self._to_grid.fill(out[first : some.stop], window, partial(OpenFile.read, part))
 
 
 def _as_it_is(file: OpenFile) -> AbstractContextManager[OpenFile]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, read_bands, single_stack, stacks
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid
-from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack, stacks
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.reading import BandReader, inside, touched_window
 from sm_toolbox.raster.sampling import locate, match_times, time_gaps
 from sm_toolbox.raster.times import Time
 
@@ -136,17 +135,7 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
     """Return the window of a grid that other grids may cover, and which of its pixels lie wholly within all of them, bool (rows, cols)."""
     window = Window(0, 0, grid.width, grid.height)
     for other in others:
-        try:
-            west, south, east, north = transform_bounds(other.crs, grid.crs, *other.bounds) if other.crs != grid.crs else other.bounds
-        except RASTER_ERRORS:
-            continue
-        inverse = ~grid.transform
-        corners = [inverse * corner for corner in ((west, north), (east, north), (west, south), (east, south))]
-        left, right = (int(limit(column)) for limit, column in ((np.floor, min(c for c, _ in corners)), (np.ceil, max(c for c, _ in corners))))
-        top, bottom = (int(limit(row)) for limit, row in ((np.floor, min(r for _, r in corners)), (np.ceil, max(r for _, r in corners))))
-        first_column, first_row = max(left, int(window.col_off)), max(top, int(window.row_off))
-        last_column, last_row = min(right, int(window.col_off + window.width)), min(bottom, int(window.row_off + window.height))
-        window = Window(first_column, first_row, max(0, last_column - first_column), max(0, last_row - first_row))
+        window = inside(window, touched_window(other, grid))
     row, column = np.indices((int(window.height), int(window.width)))
     covered = np.ones(row.shape, bool)
     for down in (_INSET, 1 - _INSET):
@@ -161,14 +150,15 @@ def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray,
     """Return the means of a predictor's bands over the cells of a grid (rows,); NaN where a row has no band, or the cell no data."""
     means = np.full(len(cell), np.nan)
     wanted = np.unique(position[position >= 0])
+    row, column = np.divmod(cell, grid.width)
     for number, i in enumerate(wanted):
-        progress.check()
-        own = position == i
-        means[own] = _averaged(predictor.bands[i], grid).ravel()[cell[own]]
+        own = np.flatnonzero(position == i)
+        with BandReader([predictor.bands[i]], grid, "average").open() as bands:
+            # Row by row of pixels, so that Cancel is heard and what nobody asked for is not read.
+            for line in np.unique(row[own]):
+                progress.check()
+                there = own[row[own] == line]
+                first, last = column[there].min(), column[there].max()
+                means[there] = bands.read(Window(first, line, last - first + 1, 1))[0, 0, column[there] - first]
         progress.set_fraction((number + 1) / len(wanted))
     return means
-
-
-def _averaged(band: Band, grid: Grid) -> np.ndarray:
-    with BandReader([band], grid, "average").open() as bands:
-        return bands.read(Window(0, 0, grid.width, grid.height))[0]

@@ -11,7 +11,7 @@ from sm_toolbox.errors import Cancelled, InputError, ModelFileError
 from sm_toolbox.models.boosting import XGBoost
 from sm_toolbox.models.estimators import MODELS, make_estimator
 from sm_toolbox.models.mlp import NeuralNetwork
-from sm_toolbox.models.scaling import Scaling
+from sm_toolbox.models.scaling import Scaling, relative_weights
 from sm_toolbox.models.svr import SupportVectors
 from sm_toolbox.progress import SILENT
 
@@ -36,7 +36,7 @@ def test_boosted_trees_are_those_of_xgboost(seed, trees, depth, rate, weighted):
     weights = rng.random(len(y)) if weighted else None
     found = XGBoost(trees, depth, rate).fit(x, y, weights, 3, SILENT)
     peer = xgboost.XGBRegressor(n_estimators=trees, max_depth=depth, learning_rate=rate, tree_method="hist", random_state=3).fit(
-        x, y, sample_weight=weights
+        x, y, sample_weight=relative_weights(weights)
     )
     # On thresholds themselves, too, where < and <= differ.
     rows = np.concatenate([far_rows(x), np.nextafter(x, np.float32(np.inf))])
@@ -59,19 +59,21 @@ def test_support_vectors_are_those_of_scikit_learn(seed, kernel, penalty, epsilo
     weights = 0.1 + rng.random(len(y)) if weighted else None
     found = SupportVectors(C=penalty, epsilon=epsilon, kernel=kernel).fit(x, y, weights, 0, SILENT)
     scaling = Scaling.fit(x, y)
-    peer = SVR(kernel=kernel, C=penalty, epsilon=epsilon, gamma="scale").fit(scaling.features(x), scaling.target(y), sample_weight=weights)
+    peer = SVR(kernel=kernel, C=penalty, epsilon=epsilon, gamma="scale").fit(
+        scaling.features(x), scaling.target(y), sample_weight=relative_weights(weights)
+    )
     np.testing.assert_allclose(found.predict(x), scaling.unscaled(peer.predict(scaling.features(x))), atol=1e-6)
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 100), st.sampled_from([(5,), (20, 10), (4, 4, 4)]), st.sampled_from(["relu", "tanh"]))
-def test_networks_are_those_of_scikit_learn(seed, layers, activation):
+@given(st.integers(0, 100), st.sampled_from([(5,), (20, 10), (4, 4, 4)]), st.sampled_from(["relu", "tanh"]), st.sampled_from([50, 200]))
+def test_networks_are_those_of_scikit_learn(seed, layers, activation, batch):
     from sklearn.neural_network import MLPRegressor
 
     x, y, _ = data(seed)
-    found = NeuralNetwork(layers, activation, max_iter=5).fit(x, y, None, 7, SILENT)
+    found = NeuralNetwork(layers, activation, max_iter=5, batch_size=batch).fit(x, y, None, 7, SILENT)
     scaling = Scaling.fit(x, y)
-    peer = MLPRegressor(hidden_layer_sizes=layers, activation=activation, random_state=7)
+    peer = MLPRegressor(hidden_layer_sizes=layers, activation=activation, batch_size=batch, random_state=7)
     for _ in range(5):
         peer.partial_fit(scaling.features(x), scaling.target(y))
     np.testing.assert_allclose(found.predict(far_rows(x)), scaling.unscaled(peer.predict(scaling.features(far_rows(x)))), atol=1e-9)
@@ -106,6 +108,15 @@ def test_weights_count(kind):
     assert (high - low).mean() == pytest.approx(0.2, abs=0.05)
 
 
+def test_only_relations_of_weights_count(kind):
+    """Weights whose sum is 1, say, would forbid XGBoost every split and support vectors every error."""
+    x, y, rng = data()
+    weights = 0.5 + rng.random(200)
+    expected = make_estimator(kind, None).fit(x, y, weights, 0, SILENT).predict(x)
+    for factor in (2.0**-20, 2.0**10):
+        np.testing.assert_allclose(make_estimator(kind, None).fit(x, y, factor * weights, 0, SILENT).predict(x), expected, rtol=1e-12)
+
+
 def test_cancel(kind, cancelling):
     x, y, _ = data()
     for checks in (0, 1):
@@ -138,7 +149,7 @@ def test_hostile_files_are_refused(kind_, name, change):
     [
         ("svr", '{"gamma": Infinity}', "gamma is Infinity"), ("svr", '{"coef0": NaN}', "coef0 is NaN"), ("xgboost", '{"reg_lambda": Infinity}', "reg_lambda"),
         ("svr", '{"C": -1}', "C is -1, but must be a number above 0"), ("svr", '{"kernel": "cubic"}', "one of linear, rbf, poly, sigmoid"), ("svr", '{"gamma": "auto"}', "gamma"),
-        ("mlp", '{"hidden_layer_sizes": []}', "a list of whole numbers"), ("mlp", '{"hidden_layer_sizes": 5}', "a list of whole numbers"), ("mlp", '{"activation": "logistic"}', "one of relu, tanh"),
+        ("mlp", '{"hidden_layer_sizes": []}', "a list of whole numbers"), ("mlp", '{"hidden_layer_sizes": 5}', "a list of whole numbers"), ("mlp", '{"activation": "logistic"}', "one of relu, tanh"), ("mlp", '{"batch_size": 0}', "batch_size is 0"),
         ("xgboost", '{"max_depth": 0}', "max_depth is 0"), ("xgboost", '{"learning_rate": 2}', "above 0 and up to 1"), ("mlp", '{"layers": 2}', r"Valid are: hidden_layer_sizes \(default \[100, 50\]\)"),
     ],
 )  # fmt: skip

@@ -6,11 +6,16 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pytest
 import rasterio
+from pyproj import Transformer
+from rasterio.crs import CRS
 from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.align import align_rasters
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.reading import BandReader
 
 
 def test_bands_of_several_files_and_grids(write_raster, tmp_path, progress):
@@ -106,3 +111,49 @@ def test_bands_with_nodata_values_of_their_own_are_averaged(write_raster, tmp_pa
     align_rasters([Source(str(path))], grid, str(tmp_path / "out.tif"), "average")
     with rasterio.open(tmp_path / "out.tif") as dataset:
         np.testing.assert_allclose(dataset.read().ravel(), [1, 1])
+
+
+def read_windows(band, grid, resampling, *windows):
+    with BandReader([band], grid, resampling).open() as bands:
+        return [bands.read(window)[0] for window in windows]
+
+
+@pytest.mark.parametrize(("cells", "size", "offset"), [(1, 4000, 0), (2, 4000, 0), (3, 9000, 9000), (1, 36000, 10000)])
+def test_a_raster_within_one_cell_has_its_mean_there(cells, size, offset, write_raster):
+    """GDAL before 3.8 gives nothing there where little lies around the raster."""
+    fine = np.random.default_rng(0).random((400, 400)).astype(np.float32)
+    (band,) = read_bands([write_raster("fine.tif", fine, ["v"], cell=10.0)])
+    grid = Grid(band.grid.crs, from_origin(500000 - offset, 4000000 + offset, size, size), cells, cells)
+    (means,) = read_windows(band, grid, "average", Window(0, 0, cells, cells))
+    assert np.nanmax(means) == pytest.approx(fine.mean(), rel=1e-5) and np.isfinite(means).sum() == 1
+
+
+def test_windows_fit_together_without_seams(write_raster):
+    (band,) = read_bands([write_raster("fine.tif", np.random.default_rng(0).random((200, 200)), ["v"], cell=10.0)])
+    grid = Grid(band.grid.crs, from_origin(500000, 4000000, 50, 50), 40, 40)
+    for resampling in ("cubic", "bilinear", "average", "nearest"):
+        whole, part = read_windows(band, grid, resampling, Window(0, 0, 40, 40), Window(10, 20, 10, 10))
+        np.testing.assert_allclose(part, whole[20:30, 10:20], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("epsg", "west", "cell"), [(3832, -5e6, 1e5), (32601, 1e5, 5000), (32660, 3e5, 5000)])
+def test_a_globe_is_read_across_180_degrees(epsg, west, cell, write_raster):
+    globe = write_raster("globe.tif", np.tile(np.arange(720.0), (360, 1)), ["v"], crs="EPSG:4326", cell=0.5, origin=(-180, 90))
+    (band,) = read_bands([globe])
+    grid = Grid(CRS.from_epsg(epsg), from_origin(west, 4e6, cell, cell), 100, 60)
+    (values,) = read_windows(band, grid, "nearest", Window(0, 0, 100, 60))
+    column, row = np.meshgrid(np.arange(100) + 0.5, np.arange(60) + 0.5)
+    lon, _ = Transformer.from_crs(epsg, 4326, always_xy=True).transform(west + cell * column, 4e6 - cell * row)
+    # The nearest cell, but for those that lie on an edge between two.
+    assert (np.abs(values - np.floor((np.array(lon) + 180) / 0.5)) % 719 <= 1).all()
+
+
+def test_many_bands_under_one_cell_are_read_some_at_a_time(write_raster, monkeypatch):
+    from sm_toolbox.raster import reading
+
+    monkeypatch.setattr(reading, "_WARPED_CELLS", 20_000)
+    values = np.random.default_rng(0).random((7, 60, 60)).astype(np.float32)
+    bands = read_bands([write_raster("many.tif", values, list("abcdefg"))])
+    grid = Grid(bands[0].grid.crs, from_origin(500000, 4000000, 1800, 1800), 1, 1)
+    with BandReader(bands, grid, "average").open() as opened:
+        np.testing.assert_allclose(opened.read(Window(0, 0, 1, 1)).ravel(), values.mean(axis=(1, 2)), rtol=1e-5)
