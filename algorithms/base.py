@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 from qgis.core import (
@@ -14,11 +15,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from sm_toolbox.errors import Cancelled, ToolboxError
+from sm_toolbox.errors import Cancelled, OutputError, ToolboxError
 from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
-from .layers import lost_layers
+from .layers import files_behind, lost_layers
 from .temporal import SetTemporalRanges
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
@@ -86,7 +87,18 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         self.addParameter(parameter)
 
     def _check_outputs(self, parameters, context) -> None:
-        """Find out before hours of work whether the files to be written can be written."""
+        """Find out before hours of work whether the files to be written can be written, and are neither inputs nor each other."""
+        destinations = {definition.name() for definition in self.destinationParameterDefinitions()}
+        taken = {}
+        for definition in self.parameterDefinitions():
+            if definition.name() not in destinations and definition.type() in ("raster", "multilayer", "source", "vector", "file"):
+                taken |= dict.fromkeys(files_behind(parameters.get(definition.name()), context), f"the input {definition.name()}")
+        for key in sorted(destinations):
+            for path in files_behind(parameters.get(key), context):
+                if path in taken:
+                    raise OutputError(f"{key} would overwrite {taken[path]}: both are '{path}'. Give the output another name.")
+                if os.path.splitext(path)[1]:
+                    taken[path] = f"the output {key}"
         for definition in self.destinationParameterDefinitions():
             key = definition.name()
             if parameters.get(key) is None:

@@ -19,6 +19,7 @@ from qgis.core import (
     QgsPointXY,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
+    QgsProperty,
     QgsRasterLayer,
     QgsRasterLayerTemporalProperties,
     QgsUnitTypes,
@@ -75,6 +76,24 @@ def lost_layers(algorithm, parameters, context) -> list[str]:
             if isinstance(item, str) and item and QgsProcessingUtils.mapLayerFromString(item, context) is None:
                 lost.append(f"{definition.name()}: '{item}'")
     return lost
+
+
+def files_behind(value, context) -> set[str]:
+    """Return the files that a parameter's value stands for: layers, paths, or lists of them; those of outputs, too."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    if isinstance(value, (list, tuple)):
+        return {path for item in value for path in files_behind(item, context)}
+    source = getattr(value, "source", None)
+    if isinstance(source, QgsProperty):
+        value = source.staticValue()
+    if isinstance(value, str) and not os.path.exists(value.split("|")[0]):
+        value = QgsProcessingUtils.mapLayerFromString(value, context, False) or value
+    if isinstance(value, QgsMapLayer):
+        value = value.source()
+    if not isinstance(value, str) or not value:
+        return set()
+    return {os.path.realpath(value.removeprefix("file://").split("|")[0].split("?")[0])}
 
 
 def raster_source(algorithm, parameters, key, context):

@@ -100,6 +100,10 @@ class Algorithm(ToolboxAlgorithm):
         max_gap = self.parameterAsDouble(parameters, "MAX_TIME_GAP", context)
         if product and not extra_value:
             raise InputError(f"EXTRA_TARGETS needs EXTRA_VALUE: the field of '{table.name}' that takes the values of the product.")
+        if product and table.fields.field(extra_value).type() != NUMBER:
+            raise InputError(
+                f"The field '{extra_value}' of '{table.name}', which takes the values of EXTRA_TARGETS, must hold decimal numbers. Convert it with 'Refactor fields'."
+            )
         if product and station and table.fields.field(station).type() != TEXT:
             raise InputError(
                 f"EXTRA_TARGETS names its rows in the field '{station}' of '{table.name}', which must be text. Convert it with 'Refactor fields'."
@@ -115,6 +119,8 @@ class Algorithm(ToolboxAlgorithm):
             columns |= {gap_field(variable.variable): variable.gap_days for variable in samples.variables if variable.gap_days is not None}
         fields = QgsFields(table.fields)
         for name in (*(["source"] if product else []), *columns):
+            if name.lower() in ("fid", "geom", "geometry"):
+                raise InputError(f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name (its description).")
             if fields.lookupField(name) >= 0:
                 raise InputError(f"'{table.name}' already has a field '{name}'. Rename the field, or the band of the raster.")
             fields.append(QgsField(name, TEXT if name == "source" else NUMBER))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -102,7 +102,7 @@ class Applicability:
         cls,
         predictors: np.ndarray,
         weights: np.ndarray,
-        folds: np.ndarray | None = None,
+        folds: np.ndarray | Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
         periods: Mapping[int, float] | None = None,
         progress: Progress = SILENT,
     ) -> Applicability:
@@ -117,8 +117,9 @@ class Applicability:
             Without missing values. Predictors that are the same in all rows get no weight.
         weights : ndarray (predictors,)
             Importance of each predictor. Only ratios count; a negative one is zero; where none is positive, all are equal, with a warning.
-        folds : ndarray of int (rows,), optional
-            Fold of each row in the cross-validation; without it, each row is a fold of its own.
+        folds : ndarray of int (rows,), or sequence of (ndarray of int, ndarray of int), optional
+            Fold of each row in the cross-validation, or training and test rows of each fold, every row being a test row once; without it, each row is a fold
+            of its own.
         periods : mapping of int to float, optional
             Periods of cyclic predictors by column.
 
@@ -131,6 +132,9 @@ class Applicability:
         """
         rows = np.asarray(predictors, np.float32)
         importance = np.asarray(weights, np.float64)
+        pairs = None
+        if folds is not None and not isinstance(folds, np.ndarray):
+            pairs, folds = _as_numbers(folds, len(rows))
         if rows.ndim != 2 or importance.shape != rows.shape[1:] or (folds is not None and np.shape(folds) != rows.shape[:1]):
             raise ValueError("predictors, weights and folds must have the shapes (rows, predictors), (predictors,) and (rows,)")
         if not (np.isfinite(rows).all() and np.isfinite(importance).all()):
@@ -154,7 +158,10 @@ class Applicability:
         index = _build(features, scale, groups.astype(np.int32))
         progress.check()
         mean_distance = _mean_distance((features.T.astype(np.float64) - features.mean(axis=1, dtype=np.float64)) * scale, progress.part(0, 0.5))
-        training_di = _between_folds(features, groups.astype(np.int32), index, mean_distance, progress.part(0.5, 1))
+        if pairs is None:
+            training_di = _between_folds(features, groups.astype(np.int32), index, mean_distance, progress.part(0.5, 1))
+        else:
+            training_di = _between_pairs(features, scale, pairs, mean_distance, progress.part(0.5, 1))
         threshold = _threshold(training_di)
         if threshold == 0:
             progress.warning(
@@ -312,6 +319,9 @@ def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
     """Return the largest squared distance whose DI, as the kernel rounds it, is at most the threshold."""
     with np.errstate(over="ignore", under="ignore"):
         square = np.square(threshold / unit)
+        if not np.isfinite(square) or square < np.finfo(np.float32).tiny:
+            # Where squares overflow or vanish the steps below would not end.
+            return square
         while np.sqrt(square) * unit > threshold:
             square = np.nextafter(square, np.float32(0))
         while np.sqrt(larger := np.nextafter(square, np.float32(np.inf))) * unit <= threshold:
@@ -368,6 +378,32 @@ def _between_folds(features: np.ndarray, groups: np.ndarray, index: Index, mean_
         nearest(np.ascontiguousarray(features[:, some]), groups[some], index, np.float32(1 / mean_distance), found)
         di[some] = found
         progress.set_fraction(min(start + step, len(order)) / len(order))
+    return di
+
+
+def _as_numbers(folds: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> tuple[Sequence[tuple[np.ndarray, np.ndarray]] | None, np.ndarray]:
+    """Return the number of each row's fold, and the folds themselves where some rows are neither training nor test rows of a fold."""
+    number = np.zeros(count, np.int64)
+    for i, (_, test) in enumerate(folds):
+        number[test] = i
+    whole = all(len(train) + len(test) == count for train, test in folds)
+    return (None if whole else folds), number
+
+
+def _between_pairs(
+    features: np.ndarray, scale: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]], mean_distance: float, progress: Progress
+) -> np.ndarray:
+    """Return the DI of each training row, float32 (rows,), to the nearest training row of the fold in which it is a test row."""
+    from sm_toolbox.models.applicability_kernels import nearest
+
+    di = np.empty(features.shape[1], np.float32)
+    for number, (train, test) in enumerate(folds):
+        progress.check()
+        index = _build(np.ascontiguousarray(features[:, train]), scale, np.zeros(len(train), np.int32))
+        found = np.empty(len(test), np.float32)
+        nearest(np.ascontiguousarray(features[:, test]), np.full(len(test), -1, np.int32), index, np.float32(1 / mean_distance), found)
+        di[test] = found
+        progress.set_fraction((number + 1) / len(folds))
     return di
 
 

@@ -55,7 +55,7 @@ class XGBoost:
         for name in ("learning_rate", "subsample", "colsample_bytree"):
             check(number(getattr(self, name)) and 0 < getattr(self, name) <= 1, name, getattr(self, name), "a number above 0 and up to 1")
         for name in ("min_child_weight", "reg_lambda"):
-            check(number(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name), "a number of at least 0")
+            check(number(getattr(self, name)) and 0 <= getattr(self, name) <= 1e9, name, getattr(self, name), "a number from 0 to 1e9")
 
     def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> BoostedTrees:
         """Grow the trees; Cancel is heard after each.

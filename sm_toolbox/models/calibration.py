@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,9 @@ class Calibration:
     def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> Calibration:
         """Find the shift of each quantile after which the promised share of out-of-fold observations lies below it.
 
-        One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n + 1) q⌉-th smallest difference
-        between observations and predicted quantiles.
+        One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n + 1) q⌉-th smallest difference between
+        observations and predicted quantiles for q of at least one half, the ⌊(n + 1) q⌋-th for smaller ones, so that intervals hold at least what they promise. With fewer
+        than 1 / q rows there is no such difference and the most extreme one is taken.
 
         Parameters
         ----------
@@ -42,7 +44,9 @@ class Calibration:
             Predicted by models that did not see the row; a model without quantiles gives its prediction for each level.
         """
         excess = np.sort(observed[:, None] - quantiles, axis=0)
-        rank = np.clip(np.ceil((len(observed) + 1) * LEVELS).astype(np.int64), 1, len(observed)) - 1
+        # Whole numbers of hundredths: 100 times 0.07 is more than 7 in floating point.
+        wanted = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
+        rank = np.clip(np.where(LEVELS < 0.5, wanted // 100, -(-wanted // 100)), 1, len(observed)) - 1
         return cls(excess[rank, np.arange(len(LEVELS))])
 
     def apply(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -75,7 +79,7 @@ class Coverage:
     inside: np.ndarray
 
 
-def coverage(observed: np.ndarray, quantiles: np.ndarray, fold: np.ndarray) -> Coverage:
+def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Coverage:
     """Find out what share of observations the intervals hold, on rows that neither the model nor its calibration has seen.
 
     Parameters
@@ -83,20 +87,19 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, fold: np.ndarray) -> C
     observed : ndarray (rows,)
     quantiles : ndarray (rows, levels)
         As in `Calibration.fit`.
-    fold : ndarray of int (rows,)
+    folds : sequence of (ndarray of int, ndarray of int)
+        Training and test rows; every row is a test row once.
     """
     limits = np.array([[(1 - width) / 2, (1 + width) / 2] for width in INTERVALS])
     columns = np.searchsorted(LEVELS, np.round(limits, 2))
     calibrated = np.empty((len(observed), len(INTERVALS), 2))
-    numbers = np.unique(fold)
-    for number in numbers:
-        own = fold == number
-        shifted = Calibration.fit(observed[~own], quantiles[~own]).apply(quantiles[own], LEVELS)
-        calibrated[own] = shifted[:, columns]
+    for train, test in folds:
+        shifted = Calibration.fit(observed[train], quantiles[train]).apply(quantiles[test], LEVELS)
+        calibrated[test] = shifted[:, columns]
     inside = _inside(observed, calibrated)
-    by_fold = np.stack([inside[fold == number].mean(axis=0) for number in numbers])
     return Coverage(
-        INTERVALS, inside.mean(axis=0), _inside(observed, quantiles[:, columns]).mean(axis=0), by_fold, np.diff(calibrated, axis=2)[..., 0].mean(axis=0), inside,
+        INTERVALS, inside.mean(axis=0), _inside(observed, quantiles[:, columns]).mean(axis=0), np.stack([inside[test].mean(axis=0) for _, test in folds]),
+        np.diff(calibrated, axis=2)[..., 0].mean(axis=0), inside,
     )  # fmt: skip
 
 
@@ -121,8 +124,8 @@ def parse_quantiles(text: str | None) -> list[float]:
             level = float(part)
         except ValueError:
             level = -1.0
-        if not 0 < level < 1:
-            raise InputError(f"QUANTILES: '{part}' is not a number above 0 and below 1. Write for example 0.05,0.5,0.95.")
+        if not 0 < level < 1 or level != round(level, 4):
+            raise InputError(f"QUANTILES: '{part}' is not a number above 0 and below 1 with at most four decimals. Write for example 0.05,0.5,0.95.")
         levels.append(level)
     if len(set(levels)) < len(levels):
         raise InputError(f"QUANTILES names a quantile twice: {text}.")
@@ -137,6 +140,10 @@ def quantile_name(level: float) -> str:
 def read_calibration(manifest: Any) -> Calibration | None:
     """Read the calibration from a model's manifest; None where it has none or it is not sound."""
     values = manifest.get("calibration", {}).get("correction") if isinstance(manifest.get("calibration"), dict) else None
-    if not isinstance(values, Sequence) or len(values) != len(LEVELS) or not all(isinstance(value, (int, float)) for value in values):
+    if (
+        not isinstance(values, Sequence)
+        or len(values) != len(LEVELS)
+        or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+    ):
         return None
     return Calibration(np.array(values, float))

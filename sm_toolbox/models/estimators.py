@@ -86,7 +86,7 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
     listing = ", ".join(f"{name} (default {json.dumps(default)})" for name, default in valid.items())
     try:
         given: Any = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(
             f'HYPERPARAMETERS is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for {kind}: {listing}.'
         ) from None

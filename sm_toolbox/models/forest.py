@@ -128,7 +128,13 @@ class Forest:
         own = np.arange(count)
         leaf = child == own
         # Children come after their parents, so that every walk ends.
-        inside = (feature >= 0) & (feature < n_features) & (leaf | ((child > own) & (child < count - 1))) & (np.isinf(threshold) == leaf)
+        inside = (
+            (feature >= 0)
+            & (feature < n_features)
+            & (leaf | ((child > own) & (child < count - 1)))
+            & ((threshold == np.inf) == leaf)
+            & (leaf | np.isfinite(threshold))
+        )
         ordered = root[0] == 0 and np.all(np.diff(root) > 0) and root[-1] < count
         if not (np.all(inside) and ordered and np.all(np.isfinite(value))):
             raise ModelFileError("the forest's nodes point to places that do not exist")

@@ -67,9 +67,9 @@ class Evidence:
         except KeyError as error:
             raise ModelFileError(f"the array {error} is missing") from None
         predictors, target, predicted, importance = found
-        rows = len(predictors)
-        sound = predictors.shape == (rows, n_predictors) and target.shape == predicted.shape == (rows,) and importance.ndim == 2
-        if not sound or importance.shape[1] != n_predictors or not all(np.issubdtype(array.dtype, np.floating) for array in found):
+        sound = predictors.ndim == importance.ndim == 2 and target.shape == predicted.shape == predictors.shape[:1]
+        sound = sound and predictors.shape[1] == importance.shape[1] == n_predictors
+        if not sound or not all(np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in found):
             raise ModelFileError("the training rows that it keeps do not have the shapes and types they must have")
         return cls(*found)
 
@@ -173,9 +173,10 @@ def load_model(path: str) -> Model:
     try:
         manifest, arrays = _read(path)
         return _build(manifest, arrays)
-    except ModelFileError as error:
+    except Exception as error:  # whatever a file written by hand makes of the checks: it is no model file
+        reason = error if isinstance(error, ModelFileError) else f"it holds what no model has ({error!r})"
         raise ModelFileError(
-            f"The model file '{path}' cannot be used: {error}. Choose a file that 'Train model' wrote, or train the model again."
+            f"The model file '{path}' cannot be used: {reason}. Choose a file that 'Train model' wrote, or train the model again."
         ) from None
 
 
@@ -194,7 +195,7 @@ def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             manifest = json.loads(archive.read("manifest.json").decode("utf-8"))
             _check_manifest(manifest)
             return manifest, _read_arrays(archive.read("arrays.npz"))
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError, NotImplementedError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError, NotImplementedError, MemoryError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         # A truncated or foreign zip fails in any of these ways.
         raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
 
@@ -207,7 +208,11 @@ def _read_arrays(data: bytes) -> dict[str, np.ndarray]:
             raise ModelFileError("its arrays hold something that is no array")
     # Without pickle an array of Python objects is refused: reading one would run what it says.
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        found = {name: arrays[name] for name in arrays.files}
+    # What does not begin as an array does numpy hands over as bytes.
+    if not all(isinstance(array, np.ndarray) for array in found.values()):
+        raise ModelFileError("its arrays hold something that is no array")
+    return found
 
 
 def _check_manifest(manifest: Any) -> None:
@@ -222,6 +227,9 @@ def _check_manifest(manifest: Any) -> None:
         )
     if manifest.get("kind") not in MODELS:
         raise ModelFileError(f"its kind '{manifest.get('kind')}' is none of those that this version of the toolbox knows ({', '.join(MODELS)})")
+    target = manifest.get("target")
+    if not isinstance(target, dict) or not isinstance(target.get("name"), str):
+        raise ModelFileError("it does not say what it predicts")
     predictors = manifest.get("predictors")
     if (
         not isinstance(predictors, list)

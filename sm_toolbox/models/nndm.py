@@ -51,7 +51,7 @@ class MatchedFolds:
 def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: int = 0) -> MatchedFolds:
     """Divide places into folds by k-fold nearest neighbour distance matching.
 
-    Places are clustered hierarchically (average linkage) into ever more clusters, which are spread over the folds along the main direction of the
+    Places are clustered hierarchically (by Ward's method) into ever more clusters, which are spread over the folds along the main direction of the
     places; the division is kept whose distribution of distances between folds comes nearest to that of the distances from prediction to places
     (Linnenbrink et al. 2024, doi 10.5194/gmd-17-5897-2024).
 
@@ -81,7 +81,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     if ks_2samp(in_random, to_training, alternative="greater", method="asymp").pvalue >= _SIGNIFICANT:
         distances = _between(places, random)
         return MatchedFolds(random, False, to_training, distances, in_random, float(wasserstein_distance(distances, to_training)))
-    tree = linkage(units, "average")
+    tree = linkage(units, "ward")
     along = _main_direction(units)
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     tried = np.unique(np.round(np.geomspace(folds, max(folds, len(units) - 2), _TRIED)).astype(np.int64))

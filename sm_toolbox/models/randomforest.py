@@ -47,12 +47,17 @@ class RandomForest:
     def __post_init__(self) -> None:
         check(whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
         check(
-            self.max_depth is None or (whole(self.max_depth) and self.max_depth >= 1),
+            self.max_depth is None or (whole(self.max_depth) and 1 <= self.max_depth <= 10_000),
             "max_depth",
             self.max_depth,
-            "null or a whole number of at least 1",
+            "null or a whole number from 1 to 10000",
         )
-        check(whole(self.min_samples_leaf) and self.min_samples_leaf >= 1, "min_samples_leaf", self.min_samples_leaf, "a whole number of at least 1")
+        check(
+            whole(self.min_samples_leaf) and 1 <= self.min_samples_leaf <= 10**9,
+            "min_samples_leaf",
+            self.min_samples_leaf,
+            "a whole number of at least 1",
+        )
         named = self.max_features in (None, "sqrt", "log2")
         share = isinstance(self.max_features, float) and 0 < self.max_features <= 1
         check(

@@ -79,7 +79,7 @@ def float_array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     if name not in arrays:
         raise ModelFileError(f"the array '{name}' is missing")
     array = arrays[name]
-    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+    if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
         raise ModelFileError(f"the array '{name}' holds something else than numbers")
     return array
 

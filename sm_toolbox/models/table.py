@@ -216,6 +216,10 @@ def _check_variation(table: TrainingTable) -> None:
 
 
 def _check_size(table: TrainingTable) -> None:
+    if np.abs(table.target).max() > np.finfo(np.float32).max:
+        raise InputError(
+            f"The target '{table.roles.target}' of '{table.layer}' holds {np.abs(table.target).max():g}, which is no soil moisture. Make such values NULL with 'Field calculator'."
+        )
     largest = np.abs(table.predictors).max(axis=0)
     for name, value in zip(table.roles.predictors, largest):
         if value > np.finfo(np.float32).max:

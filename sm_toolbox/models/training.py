@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import sm_toolbox
-from sm_toolbox.errors import InputError
+from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.calibration import LEVELS, Calibration, Coverage, coverage
 from sm_toolbox.models.estimators import Estimator, FittedModel, hyperparameters_of
 from sm_toolbox.models.features import FeatureEncoder
@@ -208,7 +209,7 @@ def train(
     encoder = FeatureEncoder(table.roles.predictors, periods or {})
     splits = [(split_name, split), *_beside(split_name, split, table)]
     folds = [way.split(table, seed) for _, way in splits]
-    local_folds = _local_folds(spike, split, seed) if spike is not None else []
+    local_folds = _local_folds(table, spike, split, seed) if spike is not None else []
     search_share = 0.0 if tuner is None else 0.9
     search, nested = None, True
     if tuner is not None:
@@ -219,18 +220,30 @@ def train(
             # The user stopped the search: there is no time for searching again in each fold.
             tuner, nested, progress = None, False, _Deaf(progress)
             search_share = first
-    rounds = _Rounds(progress.part(search_share, 1), sum(map(len, folds)) + len(local_folds) + 2)
+    fold_estimators: Sequence[Estimator] = [estimator] * len(folds[0])
+    if tuner is not None:
+        fold_estimators, stopped = _search_in_folds(
+            tuner, table, encoder, estimator, folds[0], seed, progress.part(search_share / (1 + len(folds[0])), search_share)
+        )
+        if stopped:
+            nested, progress = False, _Deaf(progress)
+    rounds = _Rounds(progress.part(search_share, 1), sum(map(len, folds)) + (len(local_folds) + 1 if spike is not None else 0) + 2)
 
-    results = []
-    for number, ((name, way), parts) in enumerate(zip(splits, folds)):
-        fold_estimators: Sequence[Estimator] = [estimator] * len(parts)
-        if tuner is not None and number == 0:
-            share = search_share / (1 + len(parts))
-            fold_estimators = [
-                tuner.search(table.take(train_rows), encoder, seed, progress.part(share * (i + 1), share * (i + 2))).best
-                for i, (train_rows, _) in enumerate(parts)
-            ]
-        results.append(_evaluate(table, encoder, fold_estimators, name, way, parts, seed, rounds, progress, with_importance=number == 0))
+    results = [
+        _evaluate(
+            table,
+            encoder,
+            fold_estimators if number == 0 else [estimator] * len(parts),
+            name,
+            way,
+            parts,
+            seed,
+            rounds,
+            progress,
+            with_importance=number == 0,
+        )
+        for number, ((name, way), parts) in enumerate(zip(splits, folds))
+    ]
     spiking = None
     final = table
     if spike is not None:
@@ -239,12 +252,30 @@ def train(
     progress.info(f"Fitting the final model to all {len(final)} rows.")
     fitted = estimator.fit(encoder.encode(final.predictors), final.target, final.weights, seed, rounds.next())
     chosen = results[0]
-    applicability = _applicability(table, encoder, chosen, spike, rounds.next())
+    applicability = _applicability(table, encoder, chosen, folds[0], spike, rounds.next())
     training = Training(
         Model({}, encoder, fitted, applicability, Calibration.fit(table.target, chosen.quantiles), _evidence(table, chosen, seed)), table, results, split, search, nested, spiking
     )  # fmt: skip
     training.model.manifest.update(_manifest(training, kind, estimator, seed))
     return training
+
+
+def _search_in_folds(
+    tuner: Tuner, table: TrainingTable, encoder: FeatureEncoder, estimator: Estimator, folds: Folds, seed: int, progress: Progress
+) -> tuple[list[Estimator], bool]:
+    """Search anew for each fold, without its rows; say whether the user stopped it, so that the remaining folds get the estimator found on all rows."""
+    found: list[Estimator] = []
+    for i, (train_rows, _) in enumerate(folds):
+        try:
+            search = tuner.search(table.take(train_rows), encoder, seed, progress.part(i / len(folds), (i + 1) / len(folds)))
+        except Cancelled:
+            if not tuner.keep_best:
+                raise
+            search = None
+        if search is None or search.stopped:
+            return found + [estimator] * (len(folds) - len(found)), True
+        found.append(search.best)
+    return found, False
 
 
 def _beside(name: str, split: Split, table: TrainingTable) -> list[tuple[str, Split]]:
@@ -268,6 +299,10 @@ def _evaluate(
             raise InputError(
                 f"Without fold {number} of SPLIT '{name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT."
             )
+        if table.weights is not None and not table.weights[train_rows].sum() > 0:
+            raise InputError(
+                f"Without fold {number} of SPLIT '{name}' all rows have the weight 0: there is nothing to learn from. Give more rows a weight, or choose another SPLIT."
+            )
         fitted = fit_rows(table.take(train_rows), encoder, estimator, seed, rounds.next())
         predictions[test_rows], quantiles[test_rows] = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]))
         fold_of_row[test_rows] = number
@@ -278,7 +313,7 @@ def _evaluate(
         progress.info(f"Split '{name}', fold {number} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
     return SplitResult(
         name, split.left_out, predictions, fold_of_row, metrics(predictions, table.target), by_fold,
-        np.array(importance).reshape(-1, table.predictors.shape[1]), quantiles, coverage(table.target, quantiles, fold_of_row),
+        np.array(importance).reshape(-1, table.predictors.shape[1]), quantiles, coverage(table.target, quantiles, folds),
     )  # fmt: skip
 
 
@@ -296,7 +331,7 @@ def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray) -> tuple[
     return mean, np.repeat(mean[:, None], len(LEVELS), axis=1)
 
 
-def _local_folds(spike: TrainingTable, split: Split, seed: int) -> Folds:
+def _local_folds(table: TrainingTable, spike: TrainingTable, split: Split, seed: int) -> Folds:
     """Divide local rows so that whole stations are left out."""
     if spike.stations is None:
         raise InputError(
@@ -305,6 +340,12 @@ def _local_folds(spike: TrainingTable, split: Split, seed: int) -> Folds:
     stations = len(np.unique(spike.stations))
     if stations < 2:
         raise InputError(f"The SPIKE layer '{spike.layer}' has rows of one station only; with two or more the gain can be measured on the others.")
+    both = [] if table.stations is None else sorted(set(spike.stations) & set(table.stations))
+    if both:
+        raise InputError(
+            f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': {', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows anyway. "
+            "Take them out of one of the layers; where they are different stations, give them different names."
+        )
     return StationSplit(min(split.folds, stations)).split(spike, seed)  # type: ignore[attr-defined]
 
 
@@ -312,7 +353,7 @@ def _spiking(
     table: TrainingTable, spike: TrainingTable, weight: float, encoder: FeatureEncoder, estimator: Estimator, folds: Folds, seed: int, rounds: _Rounds,
 ) -> Spiking:  # fmt: skip
     features = encoder.encode(spike.predictors)
-    before = fit_rows(table, encoder, estimator, seed, SILENT).predict(features)
+    before = fit_rows(table, encoder, estimator, seed, rounds.next()).predict(features)
     after = np.full(len(spike), np.nan)
     for train_rows, test_rows in folds:
         fitted = fit_rows(table.joined(spike.take(train_rows), weight), encoder, estimator, seed, rounds.next())
@@ -326,16 +367,17 @@ def _spiking(
 
 
 def _applicability(
-    table: TrainingTable, encoder: FeatureEncoder, chosen: SplitResult, spike: TrainingTable | None, progress: Progress
+    table: TrainingTable, encoder: FeatureEncoder, chosen: SplitResult, folds: Folds, spike: TrainingTable | None, progress: Progress
 ) -> Applicability:
     from sm_toolbox.models.applicability import Applicability
 
     columns = {i: encoder.periods[name] for i, name in enumerate(encoder.predictors) if name in encoder.periods}
-    predictors, fold = table.predictors, chosen.fold
+    predictors = table.predictors
     if spike is not None:
         # Local rows are training rows, too: a fold of their own keeps them out of the threshold of the others.
-        predictors, fold = np.concatenate([predictors, spike.predictors]), np.concatenate([fold, np.full(len(spike), fold.max() + 1)])
-    return Applicability.fit(predictors, chosen.importance.mean(axis=0), fold, columns, progress)
+        folds = [*folds, (np.arange(len(table)), len(table) + np.arange(len(spike)))]
+        predictors = np.concatenate([predictors, spike.predictors])
+    return Applicability.fit(predictors, chosen.importance.mean(axis=0), folds, columns, progress)
 
 
 def _evidence(table: TrainingTable, chosen: SplitResult, seed: int) -> Evidence:
@@ -433,5 +475,6 @@ def versions(*packages: str) -> dict[str, str]:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
+            # The same module comes in several packages, such as xgboost-cpu.
+            found[package] = str(getattr(sys.modules.get(package), "__version__", "not installed"))
     return found

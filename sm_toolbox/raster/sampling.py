@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from osgeo import gdal
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
@@ -19,7 +20,7 @@ from rasterio.crs import CRS
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack, overview
-from sm_toolbox.raster.grid import Grid, label
+from sm_toolbox.raster.grid import Grid, label, split_column
 from sm_toolbox.raster.reading import typed_nodata
 from sm_toolbox.raster.times import Time
 
@@ -106,6 +107,11 @@ def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarr
     inverse = ~grid.transform
     columns = inverse.a * x + inverse.b * y + inverse.c
     rows = inverse.d * x + inverse.e * y + inverse.f
+    if grid.crs.is_geographic and not (inverse.b or inverse.d):
+        # A station at -120° is also at 240°.
+        turn = 360 * abs(inverse.a)
+        with np.errstate(invalid="ignore"):
+            columns = np.where(columns < 0, columns + turn, np.where(columns >= grid.width, columns - turn, columns))
     with np.errstate(invalid="ignore"):
         inside = (columns >= 0) & (columns < grid.width) & (rows >= 0) & (rows < grid.height)
     return columns, rows, inside
@@ -191,6 +197,7 @@ def sample(
                 values[own] = future.result()
         finally:
             stop.set()
+            pool.shutdown(cancel_futures=True)
     progress.check()
     progress.set_fraction(1)
     return values
@@ -206,6 +213,8 @@ _LARGEST_READ = 2**24
 
 def _sample_file(bands: Sequence[Band], places: _Places, stop: threading.Event) -> np.ndarray:
     """Read the values of one file's bands at the places."""
+    if stop.is_set():
+        raise Cancelled
     values = np.empty(places.count)
     file = _PointFile(bands)
     for read in places.reads(file):
@@ -290,7 +299,7 @@ class _PointFile:
         self._source, self._indexes = bands[0].source, [band.index for band in bands]
         gdal.PushErrorHandler("CPLQuietErrorHandler")
         try:
-            self._dataset = self._done(lambda: gdal.OpenEx(self._source.path, gdal.OF_RASTER))
+            self._dataset = self._done(lambda: gdal.OpenEx(self._source.path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR))
         finally:
             gdal.PopErrorHandler()
         first = self._dataset.GetRasterBand(self._indexes[0])
@@ -300,10 +309,9 @@ class _PointFile:
             self._type = gdal.GDT_Float64
         self._dtype = np.dtype(_NUMPY_TYPES[self._type])
         self.item_size = self._dtype.itemsize
-        west, width, *_ = self._dataset.GetGeoTransform()
-        transform = bands[0].grid.transform
+        grid = bands[0].grid
         # Columns by which the grid begins further east, where its longitudes are counted from -180° and the file's from 0°.
-        self.shift = round((transform.c - west) / width) % self._dataset.RasterXSize
+        self.shift = split_column(grid.crs, Affine.from_gdal(*self._dataset.GetGeoTransform()), grid.width) or 0
         self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
 
     def read(self, read: _Read) -> np.ndarray:
@@ -332,6 +340,7 @@ class _PointFile:
 
     def _done(self, call: Callable[[], Any]) -> Any:
         """Return what GDAL returns; it raises errors or returns nothing, as other plugins may have told it."""
+        gdal.ErrorReset()
         try:
             result = call()
             error = None if result is not None else gdal.GetLastErrorMsg()

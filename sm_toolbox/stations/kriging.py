@@ -28,6 +28,13 @@ _NEIGHBOURS = 32
 _PAIRS = 2**17
 
 
+def _placed(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions without NaN, which compiled loops would take for somewhere, and which of them had one, bool (cells,)."""
+    cells = np.ascontiguousarray(cells, float)
+    lost = ~np.isfinite(cells).all(axis=1)
+    return (np.where(lost[:, None], 0.0, cells) if lost.any() else cells), lost
+
+
 @dataclass(frozen=True)
 class _Group:
     """Dates on which the same stations have values and drifts, and what they share."""
@@ -185,7 +192,7 @@ class Kriging(_Interpolation):
         Parameters
         ----------
         cells : ndarray (cells, 3)
-            Positions (m).
+            Positions (m); NaN where a cell has none, such as outside of a projection.
         drift : ndarray (cells, p) or (cells, p, dates), optional
             The drift at the cells, as for the points; NaN where there is none.
         variance : bool, optional
@@ -193,11 +200,11 @@ class Kriging(_Interpolation):
         Returns
         -------
         mean : ndarray (cells,) or (cells, dates)
-            Shaped as the values; NaN where the drift is.
+            Shaped as the values; NaN where the drift or the position is.
         variance : ndarray or None
             Of the same shape, in squared units of the values.
         """
-        cells = np.ascontiguousarray(cells, float)
+        cells, lost = _placed(cells)
         known = np.empty((len(cells), 0, 1)) if drift is None else drift.reshape(len(cells), drift.shape[1], -1)
         design = self._design(known)
         mean = np.empty((len(cells), self.values.shape[1]))
@@ -209,8 +216,10 @@ class Kriging(_Interpolation):
             fill(cells[part], design[part], mean[part], None if spread is None else spread[part])
         if self.kind == "simple":
             mean += self._means
+        mean[lost] = np.nan
         if spread is not None:
             spread *= self.variogram.sill
+            spread[lost] = np.nan
         return self._shaped(mean), None if spread is None else self._shaped(spread)
 
     def _predict_all(self, cells: np.ndarray, design: np.ndarray, mean: np.ndarray, spread: np.ndarray | None) -> None:
@@ -302,7 +311,7 @@ class InverseDistance(_Interpolation):
 
     def predict(self, cells: np.ndarray) -> np.ndarray:
         """Predict cells (cells, 3); returned are (cells,) or (cells, dates), shaped as the values."""
-        cells = np.ascontiguousarray(cells, float)
+        cells, lost = _placed(cells)
         mean = np.empty((len(cells), self.values.shape[1]))
         step = max(16, _PAIRS // (self.neighbours or len(self.points)))
         for start in range(0, len(cells), step):
@@ -314,6 +323,7 @@ class InverseDistance(_Interpolation):
             weights = np.empty((len(part), len(self.points)))
             kernels.fill_inverse_distances(part, self._across, self._power, weights)
             mean[start : start + step] = (weights @ self._filled) / (weights @ self._present)
+        mean[lost] = np.nan
         return self._shaped(mean)
 
     def _of_nearest(self, group: _Group, distances: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -337,3 +337,21 @@ def test_absurd_but_possible_numbers_end_without_harm(factor):
             continue
         di, lpd = area.dissimilarity(np.zeros((5, 5), np.float32), density=True)
         assert np.all(di >= 0) and np.all((lpd >= 0) & (lpd <= 100))
+
+
+def test_folds_that_leave_rows_out_on_both_sides():
+    """As of stations and periods at once: the threshold is that of the rows that the fold's model had."""
+    rng = np.random.default_rng(0)
+    rows = rng.random((120, 3))
+    station, time = np.arange(120) % 4, np.arange(120) // 30
+    folds = [(np.flatnonzero((station != s) & (time != t)), np.flatnonzero((station == s) & (time == t))) for s in range(4) for t in range(4)]
+    found = Applicability.fit(rows, np.ones(3), folds)
+    scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    distance = np.linalg.norm(scaled[:, None] - scaled[None], axis=2)
+    expected = np.empty(120)
+    for train, test in folds:
+        expected[test] = distance[np.ix_(test, train)].min(axis=1)
+    expected /= distance[np.triu_indices(120, 1)].mean()
+    np.testing.assert_allclose(found.training_di, expected, rtol=1e-4)
+    whole = [(np.flatnonzero(station != s), np.flatnonzero(station == s)) for s in range(4)]
+    np.testing.assert_array_equal(Applicability.fit(rows, np.ones(3), whole).training_di, Applicability.fit(rows, np.ones(3), station).training_di)

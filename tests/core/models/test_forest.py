@@ -94,3 +94,12 @@ def test_a_wrong_number_of_features_is_refused():
     forest = Forest.from_sklearn(fitted(1, 5)[0].estimators_, 7)
     with pytest.raises(ValueError, match=r"\(rows, 7\)"):
         forest.predict(np.zeros((4, 6)))
+
+
+@pytest.mark.parametrize("threshold", [-np.inf, np.nan, 0.5])
+def test_leaves_that_lead_on_are_refused(threshold):
+    """A leaf is left only by a threshold below +inf, and what comes after it is another tree or nothing."""
+    arrays = Forest.from_sklearn(fitted(1, 5)[0].estimators_, 7).to_arrays()
+    arrays["forest_threshold"][np.isinf(arrays["forest_threshold"])] = threshold
+    with pytest.raises(ModelFileError):
+        Forest.from_arrays(arrays, 7)

@@ -148,7 +148,7 @@ def test_hostile_files_are_refused(kind_, name, change):
     ("kind_", "text", "words"),
     [
         ("svr", '{"gamma": Infinity}', "gamma is Infinity"), ("svr", '{"coef0": NaN}', "coef0 is NaN"), ("xgboost", '{"reg_lambda": Infinity}', "reg_lambda"),
-        ("svr", '{"C": -1}', "C is -1, but must be a number above 0"), ("svr", '{"kernel": "cubic"}', "one of linear, rbf, poly, sigmoid"), ("svr", '{"gamma": "auto"}', "gamma"),
+        ("svr", '{"C": -1}', "C is -1, but must be a number above 0 and up to"), ("svr", '{"kernel": "cubic"}', "one of linear, rbf, poly, sigmoid"), ("svr", '{"gamma": "auto"}', "gamma"),
         ("mlp", '{"hidden_layer_sizes": []}', "a list of whole numbers"), ("mlp", '{"hidden_layer_sizes": 5}', "a list of whole numbers"), ("mlp", '{"activation": "logistic"}', "one of relu, tanh"), ("mlp", '{"batch_size": 0}', "batch_size is 0"),
         ("xgboost", '{"max_depth": 0}', "max_depth is 0"), ("xgboost", '{"learning_rate": 2}', "above 0 and up to 1"), ("mlp", '{"layers": 2}', r"Valid are: hidden_layer_sizes \(default \[100, 50\]\)"),
     ],

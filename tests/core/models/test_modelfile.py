@@ -172,3 +172,37 @@ def test_outputs_that_cannot_be_written(model, tmp_path):
         save_model(model, str(tmp_path / "no" / "m.smmodel"))
     with pytest.raises(OutputError, match="is a folder"):
         save_model(model, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": ["random_forest"]}, {"kind": {}}, {"target": "sm"}, {"target": None}, {"predictors": [{"name": "a"}, {"name": "aspect", "period": 10**400}]},
+        {"format_version": True}, {"predictors": "ab"},
+    ],
+)  # fmt: skip
+def test_manifests_of_another_kind(path, changes):
+    manifest(path, **changes)
+    if changes == {"format_version": True}:
+        load_model(str(path))
+        return
+    with pytest.raises(ModelFileError, match=r"m\.smmodel' cannot be used"):
+        load_model(str(path))
+
+
+def test_a_calibration_that_is_none_is_left_out(path):
+    manifest(path, calibration={"correction": [float("nan")] * 99})
+    assert load_model(str(path)).calibration is None
+
+
+def test_members_that_are_no_arrays(path):
+    with zipfile.ZipFile(path) as archive:
+        inner = archive.read("arrays.npz")
+    for name, data in (("forest_root.npy", b"not an array"), ("evidence_target.npy", np.lib.format.magic(1, 0) + b"\x05\x00{junk")):
+        spoilt = io.BytesIO(inner)
+        with zipfile.ZipFile(io.BytesIO(inner)) as old, zipfile.ZipFile(spoilt, "w") as new:
+            for member in old.namelist():
+                new.writestr(member, data if member == name else old.read(member))
+        rewrite(path, arrays__npz=spoilt.getvalue())
+        with pytest.raises(ModelFileError, match=r"m\.smmodel' cannot be used"):
+            load_model(str(path))

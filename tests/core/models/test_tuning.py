@@ -87,3 +87,27 @@ def test_cancel_ends_the_search_or_only_the_search(table, cancelling):
     assert 0 < len(training.search.tried) < 3 and not training.nested
     assert any("the best of them is kept" in text for text in progress.warnings)
     assert "The search was stopped" in training_report(training).html()
+
+
+def test_a_cancel_in_the_search_of_a_fold_keeps_what_was_found_on_all_rows(table, monkeypatch):
+    """The search on all rows is done; the user stops that of the second fold."""
+    search, calls = Tuner.search, []
+
+    def stopped_later(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise Cancelled
+        return search(self, *arguments)
+
+    candidates = make_candidates("random_forest", LEAVES, "grid", 10, 0)
+    arguments = (table, "random_forest", RandomForest(), "random", make_split("random", 3))
+    for keep_best in (True, False):
+        calls.clear()
+        monkeypatch.setattr(Tuner, "search", stopped_later)
+        tuner = Tuner(candidates, make_split("random", 2), keep_best)
+        if keep_best:
+            training = train(*arguments, tuner=tuner)
+            assert not training.nested and training.model.manifest["hyperparameters"]["min_samples_leaf"] == 2 and len(calls) == 3
+        else:
+            with pytest.raises(Cancelled):
+                train(*arguments, tuner=tuner)

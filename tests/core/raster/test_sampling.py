@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -77,3 +78,52 @@ def test_bilinear_at_the_edge_uses_the_cells_there_are(field):
     cells, bands, _ = field
     values = sample(bands, np.array([500001.0]), np.array([3999999.0]), UTM, np.array([0]), np.array([0]), "bilinear")
     np.testing.assert_allclose(values, cells[0, 0, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("west", "columns", "cell"), [(230, 70, 1), (0, 360, 1), (-0.125, 1440, 0.25), (350, 30, 1), (0, 514, 0.7), (-190, 360, 1)])
+@pytest.mark.parametrize("method", ["nearest", "bilinear"])
+def test_longitudes_from_0_to_360_and_back(west, columns, cell, method, write_raster):
+    """Each cell holds the longitude of its centre, from -180 to 180."""
+    centre = west + cell * (np.arange(columns) + 0.5)
+    values = np.broadcast_to((centre + 180) % 360 - 180, (20, columns))
+    bands = read_bands([write_raster("lon.tif", values, ["lon"], crs="EPSG:4326", cell=cell, origin=(west, 10))])
+    lon = (centre + 180) % 360 - 180
+    inner = slice(2, -2, 7)
+    found = sample(
+        bands, lon[inner], np.full(len(lon[inner]), 10 - 5.5 * cell), WGS, np.arange(len(lon[inner])), np.zeros(len(lon[inner]), int), method
+    )
+    away = np.abs(np.abs(lon[inner]) - 180) > 2 * cell
+    np.testing.assert_allclose(found[away], lon[inner][away], atol=1e-4)
+    assert away.sum() >= 4
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [(0, 10, 500000, 10, 0, 4000000), (10, 5, 500000, 5, -10, 4000000), (10, 0, 500000, 0, 10, 3990000), (-10, 0, 500000, 0, -10, 4000000)],
+)
+def test_rotated_mirrored_and_south_up_rasters(transform, write_raster):
+    values = np.random.default_rng(0).random((30, 40))
+    bands = read_bands([write_raster("r.tif", values, ["v"], transform=Affine(*transform))])
+    row, column = np.indices((30, 40)).reshape(2, -1)
+    x, y = Affine(*transform) * (column + 0.5, row + 0.5)
+    found = sample(bands, x, y, UTM, np.arange(1200), np.zeros(1200, int))
+    np.testing.assert_allclose(found, values.ravel(), rtol=1e-6)
+
+
+def test_cancel_opens_no_more_files(write_raster, cancelling, monkeypatch):
+    from sm_toolbox.errors import Cancelled
+    from sm_toolbox.raster import sampling
+
+    bands = [band for i in range(60) for band in read_bands([write_raster(f"v_2020{i:03d}.tif".replace("2020000", "2020060"), np.ones((5, 5)))])]
+    opened = []
+    original = sampling._PointFile
+
+    def counting(*arguments):
+        opened.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(sampling, "_PointFile", counting)
+    x, y = centres([2], [2])
+    with pytest.raises(Cancelled):
+        sample(bands, x, y, UTM, np.zeros(60, int), np.arange(60), progress=cancelling(0))
+    assert len(opened) < 60

@@ -321,3 +321,15 @@ def test_dependent_drift():
     assert dependent_drift(np.stack([drift[:, 0], drift[:, 1], 3 * drift[:, 0] - drift[:, 1] + 2], axis=1)) == 2
     # Elevations and reflectances differ by factors of thousands.
     assert dependent_drift(drift * [1e4, 1e-4, 1] + [1e3, 0, 0]) is None
+
+
+@pytest.mark.parametrize("neighbours", [0, 5])
+def test_cells_without_a_place_have_no_value(neighbours):
+    rng = np.random.default_rng(0)
+    points, values = 1000 * rng.random((30, 3)) * [1, 1, 0], rng.random(30)
+    cells = np.array([[500.0, 500, 0], [np.nan, 500, 0], [np.inf, 0, 0]])
+    model = Kriging(points, values, Variogram("spherical", 1.0, 500.0, 0.1), "ordinary", neighbours=neighbours)
+    mean, variance = model.predict(cells, variance=True)
+    by_distance = InverseDistance(points, values, neighbours=neighbours).predict(cells)
+    for found in (mean, variance, by_distance):
+        np.testing.assert_array_equal(np.isnan(found), [False, True, True])
