@@ -35,7 +35,7 @@ class Algorithm(ToolboxAlgorithm):
         "then tells stations (<i>station</i>) from pixels (the name of the product), so that a model can be told to weigh or to leave out either.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
-    NEEDS = ("rasterio", "pyproj")
+    NEEDS = ("rasterio", "pyproj", "pandas")
     EXAMPLE = {"STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "PREDICTORS": ["soil.tif", "ndvi.tif"], "MAX_TIME_GAP": 4}
 
     def declare(self):

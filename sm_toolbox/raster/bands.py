@@ -188,8 +188,11 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
     """
     bands: list[Band] = []
+    sources = list(sources)
+    # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF it need only ask for their few names.
+    ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.
-    with rasterio.Env():
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=ask):
         for given in sources:
             parts = _read_file(given, bands)
             for part in parts:

@@ -28,29 +28,29 @@ METHODS = ("nearest", "bilinear", "mean_3x3")
 """Ways to read a value at a point."""
 
 
-def match_times(stack: Stack, times: Sequence[Time | None], max_gap_days: float) -> np.ndarray:
+def match_times(stack: Stack, times: Sequence[Time | None], max_gap_days: float) -> tuple[np.ndarray, np.ndarray]:
     """Find for each time the band of a stack that is nearest within a gap.
 
     Returns
     -------
-    ndarray of int (times,)
+    positions : ndarray of int (times,)
         Positions in the stack; -1 where no band is near enough.
+    gaps : ndarray of float64 (times,)
+        Days from the times to the bands, negative where the band is earlier; NaN where there is none, or the stack is static.
     """
     first, of_time = distinct_times(times)
-    positions = [stack.nearest(times[row], max_gap_days) for row in first]
-    return np.array([-1 if position is None else position for position in positions], np.int64)[of_time]
-
-
-def time_gaps(stack: Stack, times: Sequence[Time | None], positions: np.ndarray) -> np.ndarray:
-    """Return the days from times to the bands found for them, negative where the band is earlier; NaN where there is none (times,)."""
-    first, of_time = distinct_times(times)
-    gaps = np.full(len(first), np.nan)
+    positions, gaps = np.full(len(first), -1), np.full(len(first), np.nan)
     for number, row in enumerate(first):
-        time, position = times[row], positions[row]
-        if time is not None and position >= 0:
+        time = times[row]
+        position = stack.nearest(time, max_gap_days)
+        if position is None:
+            continue
+        positions[number] = position
+        if time is not None and not stack.is_static:
             band = stack.times[position]
             gaps[number] = time.distance_days(band) * (1 if band.start > time.start else -1)
-    return gaps[of_time] + 0.0
+    # Without negative zeros.
+    return positions[of_time], gaps[of_time] + 0.0
 
 
 def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -170,8 +170,10 @@ def sample(
     located = {grid: (grid, *locate(x, y, crs, grid)) for grid in {band.grid for band in bands}}
 
     pairs = np.flatnonzero(wanted >= 0)
-    pairs = pairs[np.argsort(file_of_band[wanted[pairs]], kind="stable")]
-    ends = np.cumsum(np.bincount(file_of_band[wanted[pairs]], minlength=len(files)))
+    file_of_pair = file_of_band[wanted[pairs]]
+    # Numbers of 16 bits are sorted without comparing them.
+    pairs = pairs[np.argsort(file_of_pair.astype(np.uint16) if len(files) < 2**16 else file_of_pair, kind="stable")]
+    ends = np.cumsum(np.bincount(file_of_pair, minlength=len(files)))
     tasks: list[tuple[np.ndarray, list[Band], _Places]] = []
     for positions, first, last in zip(files.values(), [0, *ends], ends):
         grid, columns, rows, inside = located[bands[positions[0]].grid]

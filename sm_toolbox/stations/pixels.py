@@ -15,7 +15,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.reading import BandReader, inside, touched_window
-from sm_toolbox.raster.sampling import locate, match_times, time_gaps
+from sm_toolbox.raster.sampling import locate, match_times
 from sm_toolbox.raster.times import Time
 
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other by rounding.
@@ -120,10 +120,10 @@ def sample_pixels(
     predictors, gaps = {}, {}
     for i, predictor in enumerate(found.values()):
         part = progress.part(0.3 + 0.7 * i / len(found), 0.3 + 0.7 * (i + 1) / len(found))
-        position = match_times(predictor, times, max_gap_days)
+        position, gap = match_times(predictor, times, max_gap_days)
         predictors[predictor.variable] = _means(predictor, cropped, position[number_of], cell, part)
         if not predictor.is_static:
-            gaps[predictor.variable] = time_gaps(predictor, times, position)[number_of]
+            gaps[predictor.variable] = gap[number_of]
     row, column = np.divmod(cell, cropped.width)
     x, y = cropped.transform * (column + 0.5, row + 0.5)
     name = stack.bands[0].source.label.rsplit(".", 1)[0]

@@ -12,7 +12,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, Stack, read_bands, stacks
 from sm_toolbox.raster.grid import label
-from sm_toolbox.raster.sampling import locate, match_times, sample, time_gaps
+from sm_toolbox.raster.sampling import locate, match_times, sample
 from sm_toolbox.raster.times import Time
 
 
@@ -127,6 +127,9 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     Cancelled
         Within a block of the user's Cancel.
     """
+    # Here, since many who need Rows do not sample, and it takes long to load.
+    import pandas as pd
+
     found = stacks(read_bands(sources))
     dated = [name for name, stack in found.items() if not stack.is_static]
     if dated and rows.times is None:
@@ -141,7 +144,7 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     if not valid.all():
         progress.warning(f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values.")
     # A station is read once for each band, however many of its rows match that band.
-    first, of_row = _distinct(np.unique(rows.x, return_inverse=True)[1], np.unique(rows.y, return_inverse=True)[1])
+    first, of_row = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
     samples = [
         _sample_stack(stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
@@ -155,14 +158,13 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
 def _sample_stack(
     stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float, method: str, progress: Progress
 ) -> VariableSamples:
-    bands = match_times(stack, rows.times if rows.times is not None else [None] * len(of_row), max_gap_days)
+    bands, gaps = match_times(stack, rows.times if rows.times is not None else [None] * len(of_row), max_gap_days)
     first, of_pair = _distinct(of_row, bands)
     values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, of_row[first], bands[first], method, progress)
     outside = np.ones(len(places), bool)
     for grid in {band.grid for band in stack.bands}:
         outside &= ~locate(places[:, 0], places[:, 1], rows.crs, grid)[2]
-    gaps = None if stack.is_static or rows.times is None else time_gaps(stack, rows.times, bands)
-    return VariableSamples(stack.variable, values[of_pair], outside[of_row], (bands < 0) & ~outside[of_row], gaps)
+    return VariableSamples(stack.variable, values[of_pair], outside[of_row], (bands < 0) & ~outside[of_row], None if stack.is_static else gaps)
 
 
 def _distinct(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
