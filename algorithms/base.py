@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from qgis.core import (
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterRasterDestination,
+    QgsRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
 
-from sm_toolbox.errors import Cancelled, OutputError, ToolboxError
+from sm_toolbox.errors import Cancelled, InputError, OutputError, ToolboxError
 from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
-from .layers import files_behind, lost_layers
+from .layers import is_for_gdal, lost_layers, places_behind
 from .temporal import SetTemporalRanges
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
@@ -86,19 +88,38 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
 
+    def _check_values(self, parameters, context) -> None:
+        """Refuse numbers that are none, and fields that the layer does not have; Processing checks neither outside its window."""
+        for definition in self.parameterDefinitions():
+            key, kind = definition.name(), definition.type()
+            if kind in ("number", "distance") and parameters.get(key) is not None:
+                value = self.parameterAsDouble(parameters, key, context)
+                if not math.isfinite(value):
+                    raise InputError(f"{key} must be a finite number, not {value}.")
+            if kind == "field":
+                source = self.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
+                names = source.fields().names() if source is not None else []
+                for name in self.parameterAsFields(parameters, key, context) if names else []:
+                    if name and name not in names:
+                        raise InputError(f"{key}: '{source.sourceName()}' has no field '{name}'. Its fields are: {', '.join(names)}.")
+
     def _check_outputs(self, parameters, context) -> None:
         """Find out before hours of work whether the files to be written can be written, and are neither inputs nor each other."""
         destinations = {definition.name() for definition in self.destinationParameterDefinitions()}
-        taken = {}
+        taken = []
         for definition in self.parameterDefinitions():
             if definition.name() not in destinations and definition.type() in ("raster", "multilayer", "source", "vector", "file"):
-                taken |= dict.fromkeys(files_behind(parameters.get(definition.name()), context), f"the input {definition.name()}")
+                for path, part in places_behind(parameters.get(definition.name()), context):
+                    if not part and definition.type() in ("source", "vector"):
+                        part = _first_table(path)
+                    taken.append((path, part, f"the input {definition.name()}"))
         for key in sorted(destinations):
-            for path in files_behind(parameters.get(key), context):
-                if path in taken:
-                    raise OutputError(f"{key} would overwrite {taken[path]}: both are '{path}'. Give the output another name.")
+            for path, part in places_behind(parameters.get(key), context):
+                for other, other_part, what in taken:
+                    if path == other and (not part or not other_part or part.casefold() == other_part.casefold()):
+                        raise OutputError(f"{key} would overwrite {what}: both are '{path}'. Give the output another name.")
                 if os.path.splitext(path)[1]:
-                    taken[path] = f"the output {key}"
+                    taken.append((path, part, f"the output {key}"))
         for definition in self.destinationParameterDefinitions():
             key = definition.name()
             if parameters.get(key) is None:
@@ -109,6 +130,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                 check_raster_output(self.parameterAsOutputLayer(parameters, key, context))
             elif isinstance(definition, QgsProcessingParameterFileDestination):
                 check_output(self.parameterAsFileOutput(parameters, key, context))
+            else:
+                for path, _ in places_behind(parameters[key], context):
+                    # Others are no files: TEMPORARY_OUTPUT, memory:, tables of a database server.
+                    if ":" not in os.path.basename(path) and os.path.splitext(path)[1]:
+                        check_output(path)
 
     # What QGIS asks for -------------------------------------------------------------------------------------------
 
@@ -163,7 +189,16 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters, context):
         """Name the file where a layer cannot be loaded; Processing itself says only which parameter is wrong."""
-        accepted, message = super().checkParameterValues(parameters, context)
+        shown = dict(parameters)
+        for definition in self.parameterDefinitions():
+            value = parameters.get(definition.name())
+            if definition.type() == "raster" and is_for_gdal(value):
+                shown[definition.name()] = _shown(value)
+            elif definition.type() == "multilayer":
+                items = value if isinstance(value, (list, tuple)) else [value]
+                if any(map(is_for_gdal, items)):
+                    shown[definition.name()] = [_shown(item) if is_for_gdal(item) else item for item in items]
+        accepted, message = super().checkParameterValues(shown, context)
         if not accepted:
             lost = lost_layers(self, parameters, context)
             if lost:
@@ -172,6 +207,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def prepareAlgorithm(self, parameters, context, feedback):
         try:
+            self._check_values(parameters, context)
             self._inputs = self.resolve(parameters, context)
         except ToolboxError as error:
             raise QgsProcessingException(str(error)) from error
@@ -199,3 +235,19 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             ) from error
         finally:
             self._inputs = None
+
+
+def _first_table(path: str) -> str:
+    """Return the table that QGIS opens where only the file is named; empty for files that are tables themselves."""
+    if not path.lower().endswith((".gpkg", ".sqlite")):
+        return ""
+    from osgeo import ogr
+
+    dataset = ogr.Open(path)
+    return dataset.GetLayer(0).GetName() if dataset is not None and dataset.GetLayerCount() else ""
+
+
+def _shown(path: str):
+    """Return the raster layer of a path that Processing does not know for one, for its checks; the path where GDAL cannot open it."""
+    layer = QgsRasterLayer(path, path, "gdal")
+    return layer if layer.isValid() else path

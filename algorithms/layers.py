@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -46,9 +47,9 @@ def raster_sources(algorithm, parameters, key, context):
     if not asked:
         return []
     items = asked if isinstance(asked, (list, tuple)) else [asked]
-    if len(items) > 1 and any(map(_is_netcdf, items)):
+    if len(items) > 1 and any(map(is_for_gdal, items)):
         return [source for item in items for source in raster_sources(algorithm, {key: item}, key, context)]
-    if _is_netcdf(items[0]):
+    if is_for_gdal(items[0]):
         return [Source(items[0])]
     layers = algorithm.parameterAsLayerList(parameters, key, context)
     if len(layers) < len(items):
@@ -57,12 +58,23 @@ def raster_sources(algorithm, parameters, key, context):
     return [source_of(layer, key) for layer in layers]
 
 
-def _is_netcdf(item) -> bool:
-    """Say whether an item is a path of a NetCDF file.
+# A raster within a file, as GDAL names it: NETCDF:"file.nc":ndvi, GPKG:file.gpkg:dem.
+_SUB_DATASET = re.compile(r'\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:/\\]+))?$')
+# What Processing's own 'Save to GeoPackage…' gives for an output.
+_TABLE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
 
-    QGIS takes it for a mesh or a table, depending on its version, and cannot show one of several variables at all.
+
+def is_for_gdal(item) -> bool:
+    """Say whether an item is a path that GDAL reads and QGIS does not take for a raster: of a NetCDF file, or of a raster within a file.
+
+    QGIS takes NetCDF for a mesh or a table, depending on its version, and cannot show one of several variables at all.
     """
-    return isinstance(item, str) and item.lower().endswith(".nc") and os.path.isfile(item)
+    if not isinstance(item, str):
+        return False
+    if item.lower().endswith(".nc") and os.path.isfile(item):
+        return True
+    found = _SUB_DATASET.match(item)
+    return found is not None and os.path.isfile(found["quoted"] or found["plain"])
 
 
 def lost_layers(algorithm, parameters, context) -> list[str]:
@@ -78,12 +90,18 @@ def lost_layers(algorithm, parameters, context) -> list[str]:
     return lost
 
 
-def files_behind(value, context) -> set[str]:
-    """Return the files that a parameter's value stands for: layers, paths, or lists of them; those of outputs, too."""
+def places_behind(value, context) -> set[tuple[str, str]]:
+    """Return where the layers and files are that a parameter's value stands for, or lists of them; those of outputs, too.
+
+    Returns
+    -------
+    set of (str, str)
+        File, and the table or raster in it; that is empty where the file as a whole is meant.
+    """
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
     if isinstance(value, (list, tuple)):
-        return {path for item in value for path in files_behind(item, context)}
+        return {place for item in value for place in places_behind(item, context)}
     source = getattr(value, "source", None)
     if isinstance(source, QgsProperty):
         value = source.staticValue()
@@ -93,13 +111,25 @@ def files_behind(value, context) -> set[str]:
         value = value.source()
     if not isinstance(value, str) or not value:
         return set()
-    return {os.path.realpath(value.removeprefix("file://").split("|")[0].split("?")[0])}
+    table = _TABLE.match(value)
+    if table is not None:
+        return {(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))}
+    path, *options = value.removeprefix("file://").split("|")
+    sub_dataset = None if os.path.exists(path) else _SUB_DATASET.match(path)
+    if sub_dataset is not None and os.path.isfile(sub_dataset["quoted"] or sub_dataset["plain"]):
+        return {(os.path.realpath(sub_dataset["quoted"] or sub_dataset["plain"]), sub_dataset["part"] or "")}
+    part = next((option.removeprefix("layername=") for option in options if option.startswith("layername=")), "")
+    return {(os.path.realpath(path.split("?")[0]), part)}
 
 
 def raster_source(algorithm, parameters, key, context):
     """Resolve a raster parameter to a `Source`, or None where it is optional and not set."""
     if parameters.get(key) is None:
         return None
+    if is_for_gdal(parameters[key]):
+        from sm_toolbox.raster.bands import Source
+
+        return Source(parameters[key])
     layer = algorithm.parameterAsRasterLayer(parameters, key, context)
     if layer is None:
         raise InputError(f"{key}: '{parameters[key]}' cannot be loaded as a raster. Check the path and that QGIS can show the file.")
@@ -326,8 +356,8 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
     if parameters.get(key) is None and key in optional_outputs(algorithm):
         return None
     progress.check()
-    _refuse_cut_names(parameters.get(key), key, fields)
     kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
+    _refuse_shapefile(parameters.get(key), key, fields, kind)
     sink, destination = algorithm.parameterAsSink(parameters, key, context, fields, kind, crs)
     if sink is None:
         raise OutputError(
@@ -347,22 +377,38 @@ def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, ge
                 )
     except (Cancelled, OutputError):
         del sink
-        if os.path.isfile(destination):
-            os.remove(destination)
+        _remove_layer(destination)
         raise
     if not sink.flushBuffer():
         raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
     return destination
 
 
-def _refuse_cut_names(target, key, fields: QgsFields) -> None:
-    """Refuse Shapefiles whose field names would be cut: a model would not find its predictors again by their names."""
+def _remove_layer(destination: str) -> None:
+    """Remove what was begun: a file, or a table of a file that has others, too."""
+    path, _, table = destination.partition("|layername=")
+    if not table and os.path.isfile(path):
+        os.remove(path)
+    elif os.path.isfile(path):
+        from osgeo import ogr
+
+        dataset = ogr.Open(path, 1)
+        if dataset is not None and dataset.GetLayerByName(table.split("|")[0]) is not None:
+            dataset.ExecuteSQL(f'DROP TABLE "{table.split("|")[0]}"')
+
+
+def _refuse_shapefile(target, key, fields: QgsFields, kind) -> None:
+    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those without a shape."""
     path = target.sink.staticValue() if isinstance(target, QgsProcessingOutputLayerDefinition) else target
+    if not isinstance(path, str) or not path.lower().endswith((".shp", ".dbf")):
+        return
     long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]
-    if isinstance(path, str) and path.lower().endswith((".shp", ".dbf")) and long:
+    if long:
         raise InputError(
             f"{key}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a GeoPackage (.gpkg) instead."
         )
+    if kind == QgsWkbTypes.Type.NoGeometry:
+        raise InputError(f"{key}: a table has no geometry and makes no Shapefile. Write a GeoPackage (.gpkg) or text (.csv) instead.")
 
 
 def optional_outputs(algorithm) -> set:

@@ -20,7 +20,9 @@ def section(provider) -> str:
         for definition in algorithm.parameterDefinitions():
             optional = " *(optional)*" if definition.flags() & definition.Flag.FlagOptional else ""
             lines.append(f"| `{definition.name()}`{optional} | {cell(definition.help())} |")
-        numbers = [f"`{output.name()}`" for output in algorithm.outputDefinitions() if output.type() in ("outputNumber", "outputBoolean", "outputString")]
+        numbers = [
+            f"`{output.name()}`" for output in algorithm.outputDefinitions() if output.type() in ("outputNumber", "outputBoolean", "outputString")
+        ]
         lines += ["", *([f"Returns also: {', '.join(numbers)}.", ""] if numbers else [])]
     return "\n".join(lines)
 

@@ -34,6 +34,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Periods are in UTC. Months are written as text (<i>2018-06</i>), which the other tools take as the whole month.</p>"
         "<p>With GRID every cell that holds stations becomes one station at its centre, named by its row and column: the mean of the stations' own means, for the comparison with a coarse product. "
         "Another field is kept where it has one value throughout a mean, and is NULL where it has several.</p>"
+        "<p>Means can be averaged again: where VALUE is itself named <i>maximum</i>, the largest of a period is <i>maximum_maximum</i>.</p>"
     )
     TAGS = ("daily mean", "monthly mean", "resample", "upscaling", "ISMN", "in situ")
     NEEDS = ("rasterio", "pyproj")
@@ -82,6 +83,13 @@ class Algorithm(ToolboxAlgorithm):
 
         own = {station: means.names, time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times], value: means.values.tolist()}
         spread = {"count": means.counts, "sd": means.sd, "minimum": means.minimum, "maximum": means.maximum, "stations": means.stations}
+        # Such as the field 'maximum' of means that are averaged once more.
+        clashing = [name for name in spread if name in {field.lower() for field in own}]
+        if clashing:
+            spread = {f"{value}_{name}" if name in clashing else name: numbers for name, numbers in spread.items()}
+            progress.warning(
+                f"'{table.name}' already uses {', '.join(clashing)} as a field: here it is {', '.join(f'{value}_{name}' for name in clashing)}."
+            )
         fields, columns = QgsFields(), []
         for given in table.fields:
             name = given.name()
@@ -89,11 +97,11 @@ class Algorithm(ToolboxAlgorithm):
                 kind = {station: TEXT, time: _TIME_KINDS[period], value: NUMBER}[name]
                 fields.append(QgsField(name, kind))
                 columns.append(own[name])
-            elif name.lower() not in (*spread, "fid"):
+            elif name.lower() not in (*(added.lower() for added in spread), "fid"):
                 fields.append(given)
                 columns.append(_common(table.columns[name], means.row_groups, len(means.names)))
         for name, numbers in spread.items():
-            fields.append(QgsField(name, INTEGER if name in ("count", "stations") else NUMBER))
+            fields.append(QgsField(name, INTEGER if numbers.dtype.kind == "i" else NUMBER))
             columns.append(numbers.tolist())
         geometries = [point_geometry(x, y) for x, y in zip(means.x, means.y)]
         crs = qgis_crs(grid.crs) if grid else table.crs

@@ -85,7 +85,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             integer("NEIGHBOURS", "Nearest stations that count", 0, minimum=0),
-            "How many stations count for a cell. 0: all up to 500 stations, the 32 nearest where there are more.",
+            "How many stations count for a cell, up to 500. 0: all up to 500 stations, the 32 nearest where there are more.",
             advanced=True,
         )
         self.add(

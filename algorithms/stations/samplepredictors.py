@@ -121,7 +121,12 @@ class Algorithm(ToolboxAlgorithm):
         for name in (*(["source"] if product else []), *columns):
             if name.lower() in ("fid", "geom", "geometry"):
                 raise InputError(f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name (its description).")
-            if fields.lookupField(name) >= 0:
+            there = fields.lookupField(name)
+            if there >= len(table.fields):
+                raise InputError(
+                    f"Two bands are named '{fields.at(there).name()}' and '{name}', which tables take for one. Give one of them another name."
+                )
+            if there >= 0:
                 raise InputError(f"'{table.name}' already has a field '{name}'. Rename the field, or the band of the raster.")
             fields.append(QgsField(name, TEXT if name == "source" else NUMBER))
         names = table.fields.names()

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.env import hasenv
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
@@ -212,7 +212,17 @@ def _read_file(source: Source, bands: list[Band]) -> list[Source]:
     with dataset:
         if dataset.count:
             grid = Grid.of(dataset, source.label)
-            bands += [Band(*_name_and_time(dataset, source, index), source, index, grid) for index in range(1, dataset.count + 1)]
+            if any(dtype.startswith("complex") for dtype in dataset.dtypes):
+                raise InputError(
+                    f"The raster '{source.label}' ({source.path}) holds complex numbers. Make real ones of them first: the amplitude or the intensity of a radar image."
+                )
+            # Transparency says where the other bands have data, and is read as such.
+            alpha = [color == ColorInterp.alpha for color in dataset.colorinterp]
+            bands += [
+                Band(*_name_and_time(dataset, source, index), source, index, grid)
+                for index in range(1, dataset.count + 1)
+                if all(alpha) or not alpha[index - 1]
+            ]
             return []
         if not dataset.subdatasets:
             raise _no_band(source)

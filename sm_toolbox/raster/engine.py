@@ -36,13 +36,38 @@ GDAL_CACHE = 64 * 2**20
 _PREFERRED_CELLS = 2**18
 
 
+class Windows(Sequence[Window]):
+    """The windows of the blocks of a raster, row by row; a grid of a continent in metres has more than a list should hold.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the raster.
+    rows, columns : int
+        Of a block; those at the lower and right edges may be smaller.
+    """
+
+    def __init__(self, height: int, width: int, rows: int, columns: int):
+        self._height, self._width, self._rows, self._columns = height, width, rows, columns
+        self._across = -(-width // columns)
+
+    def __len__(self) -> int:
+        return -(-self._height // self._rows) * self._across
+
+    def __getitem__(self, number: int) -> Window:  # type: ignore[override]
+        if not -len(self) <= number < len(self):
+            raise IndexError(number)
+        row, column = (place * size for place, size in zip(divmod(number % len(self), self._across), (self._rows, self._columns)))
+        return Window(column, row, min(self._columns, self._width - column), min(self._rows, self._height - row))
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a raster is cut into blocks.
 
     Parameters
     ----------
-    windows : list of Window
+    windows : sequence of Window
         In the order in which they are written.
     threads : int
         Workers that read and compute.
@@ -50,7 +75,7 @@ class Plan:
         Blocks that are in memory at once.
     """
 
-    windows: list[Window]
+    windows: Sequence[Window]
     threads: int
     in_flight: int
 
@@ -100,12 +125,7 @@ def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory
             rows = _half(rows)
         else:
             columns = _half(columns)
-    windows = [
-        Window(column, row, min(columns, grid.width - column), min(rows, grid.height - row))
-        for row in range(0, grid.height, rows)
-        for column in range(0, grid.width, columns)
-    ]
-    return Plan(windows, threads, in_flight)
+    return Plan(Windows(grid.height, grid.width, rows, columns), threads, in_flight)
 
 
 def _half(size: int) -> int:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
+from typing import Any
 
 import numpy as np
 from rasterio.crs import CRS
@@ -269,6 +270,18 @@ def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
     return dtype.type(value) if limits.min <= value <= limits.max else None
 
 
+def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
+    """Say which cells have a nodata value in their own type.
+
+    Programs write the lowest number of a type with different last digits into the cells and into the header (-3.40282347e38 and -3.40282306e38 in one file), so
+    that of such numbers, which nothing measures, all that are beyond count.
+    """
+    if np.issubdtype(values.dtype, np.floating) and abs(float(nodata)) > 1e30:
+        limit = values.dtype.type(float(nodata) * (1 - 1e-6))
+        return values <= limit if limit < 0 else values >= limit
+    return values == nodata
+
+
 class OpenFile:
     """An open file and which of its bands are wanted."""
 
@@ -303,7 +316,7 @@ class OpenFile:
                 f"The raster '{self.source.label}' ({self.source.path}) cannot be read at {window}: {error}. The file may be damaged; download or make it again."
             ) from error
         for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
-            missing = None if nodata is None else values == nodata
+            missing = None if nodata is None else is_nodata(values, nodata)
             if values is not band:
                 band[...] = values
             if missing is not None:

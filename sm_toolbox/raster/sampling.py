@@ -21,7 +21,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack, overview
 from sm_toolbox.raster.grid import Grid, label, split_column
-from sm_toolbox.raster.reading import typed_nodata
+from sm_toolbox.raster.reading import is_nodata, typed_nodata
 from sm_toolbox.raster.times import Time
 
 METHODS = ("nearest", "bilinear", "mean_3x3")
@@ -332,7 +332,7 @@ class _PointFile:
                 values[:, own] = values[:, own] * np.float32(1 if scale is None else scale) + np.float32(offset or 0)
             nodata = typed_nodata(band.GetNoDataValue(), self._dtype)
             if nodata is not None:
-                values[:, own] = np.where(stored[:, own] == nodata, np.float32(np.nan), values[:, own])
+                values[:, own] = np.where(is_nodata(stored[:, own], nodata), np.float32(np.nan), values[:, own])
         if self._masked:
             mask = self._dataset.GetRasterBand(indexes[0]).GetMaskBand()
             valid = np.frombuffer(self._done(lambda: mask.ReadRaster(*read.window, buf_type=gdal.GDT_Byte)), np.uint8)

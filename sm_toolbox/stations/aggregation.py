@@ -100,7 +100,9 @@ def aggregate(rows: Rows, values: np.ndarray, period: str, min_count: int = 1, g
 
     kept = np.flatnonzero(keep)
     names, station = np.unique(np.array([rows.names[row] for row in kept]), return_inverse=True)
-    first_of_station = kept[_first(station, len(names))]
+    # A row without a point does not say where its station is, where another one does.
+    order = np.argsort(np.isnan(rows.x[kept]) | np.isnan(rows.y[kept]), kind="stable")
+    first_of_station = kept[order[_first(station[order], len(names))]]
     _report_moved(rows, kept, station, names, first_of_station, progress)
     groups = _Groups(station, starts[kept], values[kept])
     enough = groups.counts >= min_count
@@ -185,7 +187,7 @@ def _first(group: np.ndarray, count: int) -> np.ndarray:
 
 def _report_moved(rows: Rows, kept: np.ndarray, station: np.ndarray, names: np.ndarray, first: np.ndarray, progress: Progress) -> None:
     home = first[station]
-    apart = (np.nan_to_num(rows.x[kept]) != np.nan_to_num(rows.x[home])) | (np.nan_to_num(rows.y[kept]) != np.nan_to_num(rows.y[home]))
+    apart = ~np.isnan(rows.x[kept]) & ((rows.x[kept] != rows.x[home]) | (rows.y[kept] != rows.y[home]))
     if apart.any():
         moved = names[np.unique(station[apart])]
         progress.warning(

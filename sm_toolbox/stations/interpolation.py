@@ -21,7 +21,7 @@ from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writers import RasterOutput
 from sm_toolbox.stations.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation_quality import PLAIN_MEAN, LeftOut, judge, rmse
-from sm_toolbox.stations.kriging import InverseDistance, Kriging, date_means, mean_of_others
+from sm_toolbox.stations.kriging import ALL_STATIONS, InverseDistance, Kriging, date_means, mean_of_others
 from sm_toolbox.stations.observations import Observations, gather
 from sm_toolbox.stations.positions import Positions
 from sm_toolbox.stations.sampling import Rows
@@ -51,7 +51,7 @@ class Settings:
     power : float
         Of the distance, for idw.
     neighbours : int
-        Nearest stations that count for a cell; 0 as `Kriging` chooses.
+        Nearest stations that count for a cell, up to `kriging.ALL_STATIONS`; 0 as `Kriging` chooses.
     max_gap_days : float
         How far in time a dated drift may lie from a date.
     """
@@ -217,6 +217,12 @@ def _check(settings: Settings, drift: Sequence[Source], variance: str | None) ->
         raise InputError(f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty.")
     if variance is not None and not settings.is_kriging:
         raise InputError("Inverse distances have no variance. Leave VARIANCE empty, or choose a METHOD of kriging.")
+    if settings.sill is not None and settings.sill <= 0:
+        raise InputError(f"SILL must be above 0, not {settings.sill:g}: it is the variance of values far apart. Leave it empty to have it fitted.")
+    if settings.neighbours > ALL_STATIONS:
+        raise InputError(
+            f"NEIGHBOURS may be up to {ALL_STATIONS}, not {settings.neighbours}: time grows with its third power, and stations behind hundreds of nearer ones hardly count. 0 takes what is sensible."
+        )
 
 
 # Dates -----------------------------------------------------------------------------------------------------------------------
@@ -259,7 +265,7 @@ def _usable(
         most = int(counts.max(initial=0))
         raise InputError(
             f"'{observations.layer}' has {most} station{'' if most == 1 else 's'} with a value on the date that has most"
-            + f", of {len(observations.times)} dates; {settings.method} needs {fewest} with all drifts ({skipped[0][0]}: {skipped[0][2]}). "
+            + f", of {len(observations.times)} dates; {settings.method} needs {fewest}{' with all drifts' if trend else ''} ({skipped[0][0]}: {skipped[0][2]}). "
             "Use more stations, METHOD idw, or an earlier step (temporalcomposite, aggregatestations) that brings their times together; with dated DRIFT, a larger MAX_TIME_GAP."
         )
     if skipped:

@@ -273,6 +273,11 @@ def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progre
                 f"{name.network}/{name.station}: {own.latitude:g}, {own.longitude:g} in '{entry.name}', left for {place.latitude:g}, {place.longitude:g} of the file before"
             )
         place = place or own
+        for latitude, longitude in readings.places:
+            if abs(latitude - own.latitude) > _MOVED or abs(longitude - own.longitude) > _MOVED:
+                found.moved.append(
+                    f"{name.network}/{name.station}: {latitude:g}, {longitude:g} in lines of '{entry.name}', left for {place.latitude:g}, {place.longitude:g}"
+                )
         parts.append(_select(readings, found, tally))
     if place is None:
         return None
@@ -336,8 +341,9 @@ def _add_station(taken: Sequence[tuple[_Sensor, Static]], variable: str, found: 
         )
     groups: dict[object, list[tuple[_Sensor, Static]]] = {}
     for number, (sensor, static) in enumerate(taken):
-        depth = (sensor.place.top, sensor.place.bottom)
-        groups.setdefault(depth if found.selection.sensors == "mean" else number, []).append((sensor, static))
+        place = sensor.place
+        at = (place.top, place.bottom, round(place.latitude, 3), round(place.longitude, 3))
+        groups.setdefault(at if found.selection.sensors == "mean" else number, []).append((sensor, static))
     for group in groups.values():
         series = _make_series([sensor for sensor, _ in group], group[0][1], variable, found)
         if len(series.times):

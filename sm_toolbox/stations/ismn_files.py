@@ -58,6 +58,8 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$")
 _SOMETHING = re.compile(rb"\S")
 _HEAD = 4096
 _CHUNK = 4 << 20
+# Twenty years of values every five minutes take half of it.
+_LARGEST = 512 << 20
 _MISSING = -9999.0
 
 
@@ -167,6 +169,8 @@ class Readings:
         The different flag cells, such as `G` and `C02,D04`.
     unreadable : int
         Lines whose time or value cannot be read; a missing value (`NaN`, -9999) is none of them.
+    places : ndarray of float (places, 2)
+        The different latitudes and longitudes that lines of CEOP-sep give, in their order; empty where all have that of the first line.
     """
 
     times: np.ndarray
@@ -174,6 +178,7 @@ class Readings:
     flag_of_line: np.ndarray
     flags: list[str]
     unreadable: int
+    places: np.ndarray
 
 
 # What an archive holds ------------------------------------------------------------------------------------------------
@@ -193,7 +198,7 @@ def open_archive(path: str) -> Iterator[tuple[list[Entry], list[tuple[str, str]]
     entries : list of Entry
         Sensor files and static variables, sorted by container and name.
     skipped : list of (str, str)
-        Zips of a folder that cannot be opened, and why.
+        Files of a folder that cannot be opened, and why.
 
     Raises
     ------
@@ -245,7 +250,10 @@ def _list_folder(folder: Path, stack: contextlib.ExitStack, skipped: list[tuple[
                 except InputError as error:
                     skipped.append((str(path.relative_to(folder)), str(error)))
             elif _is_wanted(name):
-                entries.append(_file_entry(folder, path))
+                try:
+                    entries.append(_file_entry(folder, path))
+                except OSError as error:
+                    skipped.append((str(path.relative_to(folder)), f"cannot be read ({error.strerror or error})"))
     return entries
 
 
@@ -315,6 +323,8 @@ def read_all(entry: Entry, progress: Progress = SILENT) -> bytes:
             if not part:
                 return b"".join(parts)
             parts.append(part)
+            if len(parts) * _CHUNK > _LARGEST:
+                raise UnreadableFile(f"more than {_LARGEST >> 20} MB unpacked, which no sensor's file has")
 
 
 @contextlib.contextmanager
@@ -386,7 +396,22 @@ def read_readings(data: bytes) -> Readings:
         raise UnreadableFile(f"{unreadable:,} of its {len(table):,} lines do not begin with a date, a time and a value")
     values[~np.isfinite(values) | (values <= _MISSING)] = np.nan
     flags = table[before + 1].astype("category").cat
-    return Readings(times, values, flags.codes.to_numpy(np.int32), [str(cell) for cell in flags.categories], unreadable)
+    places = _read_places(data, before) if is_ceop and _differs(data, line, match, len(table)) else np.empty((0, 2))
+    return Readings(times, values, flags.codes.to_numpy(np.int32), [str(cell) for cell in flags.categories], unreadable, places)
+
+
+def _differs(data: bytes, line: bytes, match: re.Match[str], lines: int) -> bool:
+    """Say whether not all lines are at the place of the first one, without reading them."""
+    coordinates = re.search(rb"%s\s+%s" % tuple(re.escape(match[key].encode()) for key in ("latitude", "longitude")), line)
+    return coordinates is None or data.count(coordinates.group()) < lines
+
+
+def _read_places(data: bytes, value: int) -> np.ndarray:
+    """Read the different latitudes and longitudes of the lines of CEOP-sep; they come before elevation, depths and value."""
+    table = pd.read_csv(
+        BytesIO(data), sep=r"\s+", header=None, names=range(value + 3), usecols=(value - 5, value - 4), dtype=str, quoting=3, encoding="latin-1"
+    )
+    return table.apply(pd.to_numeric, errors="coerce").dropna().drop_duplicates().to_numpy(float)
 
 
 def _read_columns(data: bytes, value: int) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def read_static(data: bytes) -> Static:
         year = re.match(r"CCI_landcover_(\d{4})", source)
         if quantity in in_situ and source == "insitu":
             in_situ[quantity] = value
-        elif quantity == "land cover classification" and year and value.isdigit():
+        elif quantity == "land cover classification" and year and re.fullmatch("[0-9]{1,3}", value):
             land_cover[int(year.group(1))] = (int(value), cells[5])
         elif quantity == "climate classification":
             climate = value

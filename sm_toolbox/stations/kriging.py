@@ -22,7 +22,7 @@ from sm_toolbox.stations.variogram import MODELS, Variogram
 
 KINDS = ("ordinary", "simple")
 # All stations count up to so many; the factors of all dates may take so much memory.
-_ALL_STATIONS, _FACTORS = 500, 2**29
+ALL_STATIONS, _FACTORS = 500, 2**29
 _NEIGHBOURS = 32
 # Cells and stations whose covariances are in memory at once stay in the processor's cache.
 _PAIRS = 2**17
@@ -69,7 +69,7 @@ class _Interpolation:
         self._across = np.ascontiguousarray(self.points.T)
         self._groups = list(_groups(self.values, drift))
         largest = max((len(group.rows) for group in self._groups), default=0)
-        all_count = largest <= _ALL_STATIONS and 8 * sum(len(group.rows) ** 2 for group in self._groups) <= most_memory
+        all_count = largest <= ALL_STATIONS and 8 * sum(len(group.rows) ** 2 for group in self._groups) <= most_memory
         self.neighbours = neighbours or (0 if all_count else _NEIGHBOURS)
         """Nearest stations that count for a cell; 0 for all."""
         self._trees = [cKDTree(self.points[group.rows]) for group in self._groups] if self.neighbours else []
@@ -78,8 +78,9 @@ class _Interpolation:
         """Return for how many cells `predict` takes about a tenth of a second, so that callers hear Cancel."""
         stations, dates = self.values.shape
         own = self.neighbours or stations
-        work = own * (50 + dates) + (own**2 * len(self._groups) if variance or self.neighbours else 0)
-        return int(np.clip(5e8 / work, 256, 8192))
+        # Each cell has a system of its own nearest stations; where all stations count there is one for all cells.
+        of_system = own**3 / 3 if self.neighbours else own**2 if variance else 0
+        return int(np.clip(5e8 / (own * (50 + dates) + of_system * len(self._groups)), 32 if self.neighbours else 256, 8192))
 
     def _nearest(self, tree: cKDTree, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return distances (m) to and positions of the nearest stations, (cells, k) each."""
@@ -257,6 +258,16 @@ class Kriging(_Interpolation):
         )  # fmt: skip
         return mean, variance
 
+    def _leave_out_near(self, group: _Group, found: np.ndarray, values: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+        """Predict the stations of a group from their nearest others, as `_krige_nearest`, and hear Cancel on the way."""
+        step, parts = self.cells_at_once(True), []
+        for start in range(0, len(found), step):
+            progress.check()
+            some = slice(start, start + step)
+            parts.append(self._krige_nearest(group, self.points[group.rows][some], found[some], group.drift[some], values))
+        mean, spread = (np.concatenate(part) for part in zip(*parts))
+        return mean, spread
+
     def leave_one_out(self, progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
         """Predict each station from the others of its date, with the variogram as it is.
 
@@ -279,7 +290,7 @@ class Kriging(_Interpolation):
             if self.neighbours:
                 found = np.sort(self._others(self._trees[number])[1], axis=1)
                 values = np.concatenate([self._centred[at], np.ones((len(group.rows), 1))], axis=1)
-                mean, spread = self._krige_nearest(group, self.points[group.rows], found, group.drift, values)
+                mean, spread = self._leave_out_near(group, found, values, progress)
                 weights = mean[:, -1:]
                 predicted[at] = mean[:, :-1] + (self._means[group.dates] + (1 - weights) * shift[at] if self.kind == "simple" else 0)
             else:

@@ -109,9 +109,7 @@ def gather(rows: Rows, values: np.ndarray, positions: Positions, grid: Grid, pro
         table = (np.bincount(cell, values[chosen], minlength=len(count)) / count).reshape(shape)
     repeated = int(len(chosen) - np.count_nonzero(count))
     if repeated:
-        notes.append(
-            f"{repeated:,} rows are of a place and {'date' if rows.times is not None else 'no date'} that another row has, too: they are averaged."
-        )
+        notes.append(f"{repeated:,} rows are of a place{' and date' if rows.times is not None else ''} that another row has, too: they are averaged.")
     first = chosen[np.unique(of_row, return_index=True)[1]]
     names = rows.stations()
     if rows.names is not None:

@@ -90,7 +90,7 @@ def test_no_time_is_one_map(network, grid, tmp_path):
     rows, values, *_ = network
     result = interpolate_stations(static(rows), values, "v", grid, str(tmp_path / "m.tif"))
     assert read(tmp_path / "m.tif")[1] == ["v"]
-    assert any("rows are of a place and no date that another row has, too: they are averaged" in note for note in result.observations.notes)
+    assert any("rows are of a place that another row has, too: they are averaged" in note for note in result.observations.notes)
     assert "no dates" in interpolation_report(result).html()
 
 
@@ -102,7 +102,7 @@ def test_repeated_rows_are_averaged_and_places_within_a_hundredth_of_a_cell_are_
         rows, np.array([1.0, 2.0, 6.0, 4.0, 5.0]), "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="idw"), progress=progress
     )
     assert read(tmp_path / "m.tif")[0][0, 5, 10] == pytest.approx(3, abs=1e-3)
-    assert "2 rows are of a place and no date" in "\n".join(progress.infos) and "1 places lie within a hundredth of a cell" in "\n".join(
+    assert "2 rows are of a place that another row has" in "\n".join(progress.infos) and "1 places lie within a hundredth of a cell" in "\n".join(
         progress.infos
     )
 
