@@ -206,17 +206,21 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return accepted, message
 
     def prepareAlgorithm(self, parameters, context, feedback):
+        self._inputs, self._refusal = None, None
         try:
             self._check_values(parameters, context)
             self._inputs = self.resolve(parameters, context)
         except ToolboxError as error:
-            raise QgsProcessingException(str(error)) from error
+            # Raised here, Processing would log it and tell scripts no more than that there were errors.
+            self._refusal = error
         return True
 
     def processAlgorithm(self, parameters, context, feedback):
         progress = FeedbackProgress(feedback)
         try:
             progress.check()
+            if self._refusal is not None:
+                raise self._refusal
             self._check_outputs(parameters, context)
             results = self.compute(self._inputs, parameters, context, progress)
             for definition in self.destinationParameterDefinitions():

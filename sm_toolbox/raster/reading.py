@@ -318,7 +318,9 @@ class OpenFile:
         for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
             missing = None if nodata is None else is_nodata(values, nodata)
             if values is not band:
-                band[...] = values
+                # Numbers beyond float32 become infinite, and that no data.
+                with np.errstate(over="ignore"):
+                    band[...] = values
             if missing is not None:
                 band[missing] = np.nan
             if (scale, offset) != (1.0, 0.0):

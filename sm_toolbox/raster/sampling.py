@@ -323,7 +323,9 @@ class _PointFile:
         raw = _buffer(math.prod(shape) * self.item_size).view(self._dtype).reshape(shape)
         self._done(lambda: self._dataset.ReadRaster(*read.window, buf_type=self._type, band_list=indexes, buf_obj=raw))
         stored = raw[read.cells]
-        values = stored.astype(np.float32)
+        # Numbers beyond float32 become infinite, and that no data.
+        with np.errstate(over="ignore"):
+            values = stored.astype(np.float32)
         for place, index in enumerate(indexes):
             band = self._dataset.GetRasterBand(index)
             own = np.flatnonzero(read.band == place) if len(indexes) > 1 else slice(None)

@@ -27,6 +27,34 @@ def test_monthly_means_keep_fields_that_do_not_vary(run, observations):
     assert rows[0][4] == "x"
 
 
+@pytest.mark.parametrize("name", ["maximum", "SD", "count", "stations"])
+@pytest.mark.parametrize("output", ["memory:", "m.gpkg"])
+def test_means_are_averaged_again(run, point_layer, tmp_path, name, output):
+    """A field named as one of those that are added keeps its values."""
+    values = [0.11, 0.12, 0.16]
+    layer = point_layer(
+        [("station", "string"), ("time", "date"), (name, "double")], [(0, 0, "a", f"2020-06-0{i + 1}", v) for i, v in enumerate(values)]
+    )
+    target = output if output == "memory:" else str(tmp_path / output)
+    found = run("aggregatestations", INPUT=layer, STATION="station", TIME="time", VALUE=name, PERIOD="month", OUTPUT=target)["OUTPUT"]
+    if output != "memory:":
+        from qgis.core import QgsVectorLayer
+
+        found = QgsVectorLayer(found, "m", "ogr")
+    (row,) = found.getFeatures()
+    added = {other: f"{name}_{other}" if other == name.lower() else other for other in ("count", "sd", "minimum", "maximum", "stations")}
+    assert [field for field in found.fields().names() if field != "fid"] == ["station", "time", name, *added.values()]
+    expected = {
+        name: 0.13,
+        added["count"]: 3,
+        added["sd"]: np.std(values, ddof=1),
+        added["minimum"]: 0.11,
+        added["maximum"]: 0.16,
+        added["stations"]: 1,
+    }
+    assert {field: row[field] for field in expected} == pytest.approx(expected)
+
+
 def test_cells_of_a_grid_chain_into_sampling(run, observations, write_raster):
     grid = write_raster("grid.tif", np.arange(16).reshape(4, 4), ["v"], cell=300)
     means = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", GRID=grid.path, OUTPUT="memory:")[

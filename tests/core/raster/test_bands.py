@@ -201,3 +201,17 @@ def test_all_types_move_with_the_longitudes(write_raster, dtype):
     band = read_bands([source])[0]
     with BandReader([band], band.grid).open() as reader:
         assert (reader.read(Window(0, 0, 36, 2)) == 7).all()
+
+
+def test_transparency_is_no_variable(write_raster):
+    grey = write_raster("grey_2020-06-01.tif", np.array([[[1, 2]], [[255, 0]]]), dtype="uint8", photometric="minisblack", alpha="yes")
+    bands = read_bands([grey])
+    assert [(band.name, band.index) for band in bands] == [("grey@2020-06-01", 1)]
+    with BandReader(bands, bands[0].grid).open() as reader:
+        np.testing.assert_array_equal(reader.read(Window(0, 0, 2, 1)), [[[1, np.nan]]])
+
+
+def test_complex_numbers_are_refused(write_raster):
+    source = write_raster("slc.tif", np.ones((2, 2)) + 1j, ["vv"], dtype="complex64")
+    with pytest.raises(InputError, match=r"'slc.tif' .* holds complex numbers. .* intensity"):
+        read_bands([source])

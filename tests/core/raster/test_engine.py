@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.raster.bands import read_bands
-from sm_toolbox.raster.engine import plan_blocks, run_blocks
+from sm_toolbox.raster.engine import Windows, plan_blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.sampling import sample
 from sm_toolbox.raster.writers import RasterOutput
 
 ROOT = str(Path(__file__).parents[3])
@@ -114,6 +116,24 @@ def test_nodata_that_float32_rounds(write_raster, tmp_path):
     path = str(tmp_path / "out.tif")
     run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["a"])], bands[0].grid)
     np.testing.assert_array_equal(read(path)[0], [[1, np.nan]])
+
+
+@pytest.mark.parametrize(("dtype", "header", "cell"), [("float32", -3.40282306e38, -3.40282347e38), ("float64", 1.79e308, np.finfo(float).max)])
+def test_the_lowest_number_of_a_type_with_other_last_digits(write_raster, tmp_path, dtype, header, cell):
+    source = write_raster("a.tif", np.array([[1, cell], [header, 3]]), ["a"], nodata=header, dtype=dtype)
+    bands = read_bands([source])
+    run_blocks(total, {"x": bands}, [RasterOutput(str(tmp_path / "o.tif"), ["a"])], bands[0].grid)
+    np.testing.assert_array_equal(read(tmp_path / "o.tif")[0], [[1, np.nan], [np.nan, 3]])
+    x, y = bands[0].grid.transform * (np.array([0.5, 1.5, 0.5]), np.array([0.5, 0.5, 1.5]))
+    np.testing.assert_array_equal(sample(bands, x, y, bands[0].grid.crs, np.arange(3), np.zeros(3, int)), [1, np.nan, np.nan])
+
+
+def test_the_windows_of_a_huge_raster_are_not_kept():
+    windows = Windows(2_000_000, 3_000_001, 256, 1024)
+    assert len(windows) == 7813 * 2930 and windows[0] == Window(0, 0, 1024, 256)
+    assert windows[-1] == Window(2929 * 1024, 7812 * 256, 3_000_001 - 2929 * 1024, 2_000_000 - 7812 * 256) == windows[len(windows) - 1]
+    with pytest.raises(IndexError):
+        windows[len(windows)]
 
 
 def test_other_grids_are_warped_and_said_so(write_raster, tmp_path, progress):

@@ -107,3 +107,9 @@ def test_refusals():
         aggregate(rows, np.ones(1), "month", 5)
     with pytest.raises(InputError, match="without the STATION and TIME fields"):
         aggregate(Rows("obs", np.ones(1), np.ones(1), UTM), np.ones(1), "day")
+
+
+def test_a_station_is_where_its_first_row_with_a_point_is(progress):
+    rows = rows_of(["a", "a", "b"], ["2020-06-01", "2020-06-02", "2020-06-03"], [np.nan, 5, np.nan], [np.nan, 7, np.nan])
+    found = aggregate(rows, np.array([0.1, 0.3, 0.2]), "month", progress=progress)
+    assert found.x[0] == 5 and found.y[0] == 7 and np.isnan(found.x[1]) and not progress.warnings

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.stations import ismn_files
 from sm_toolbox.stations.ismn import import_archive
 from sm_toolbox.stations.ismn_report import import_report
 from sm_toolbox.stations.ismn_selection import Selection, parse_flags
@@ -361,6 +362,46 @@ def test_a_station_that_moves_between_two_downloads(make):
     found = import_archive(make({path_of(): header_values(rows[:2]), later: header_values(rows[2:], lat=45.6)}), Selection())
     assert only(found).place.latitude == 45.5 and len(only(found).times) == 4
     assert f"NET/Alpha: 45.6, 7.25 in '{later}', left for 45.5, 7.25 of the file before" in found.warnings[0]
+
+
+def test_lines_of_one_file_at_different_places_are_reported(make):
+    """Lines of CEOP-sep have coordinates of their own."""
+    rows = lines(hours(4), [0.1, 0.2, 0.3, 0.4])
+    found = import_archive(make({path_of(): ceop(rows[:2]) + ceop(rows[2:3], lat=50) + ceop(rows[3:], lat=45.50001)}), Selection())
+    assert only(found).place.latitude == 45.5 and len(only(found).times) == 4
+    assert found.moved == [f"NET/Alpha: 50, 7.25 in lines of '{path_of()}', left for 45.5, 7.25"]
+
+
+def test_sensors_apart_are_not_averaged(make):
+    rows = lines(hours(2), [0.1, 0.2])
+    files = {path_of(sensor=name): header_values(rows, lat=lat) for name, lat in (("A", 45.5), ("B", 45.9), ("C", 45.5))}
+    found = import_archive(make(files), Selection(sensors="mean"))
+    assert [(series.sensor, series.place.latitude) for series in found.series] == [("A; C", 45.5), ("B", 45.9)]
+
+
+def test_a_link_to_nothing_is_skipped(make):
+    folder = Path(make({path_of(): ceop(lines(hours(2), [0.1, 0.2]))}, kind="folder"))
+    name = Path(path_of(sensor="B")).name
+    try:
+        (folder / name).symlink_to(folder / "gone.stm")
+    except OSError:
+        pytest.skip("links cannot be made here")
+    found = import_archive(str(folder), Selection())
+    assert len(only(found).times) == 2 and [(file, why.split(" (")[0]) for file, why in found.skipped] == [(name, "cannot be read")]
+
+
+def test_a_file_that_unpacks_to_more_than_any_sensor_has(make, monkeypatch):
+    monkeypatch.setattr(ismn_files, "_LARGEST", 2**20)
+    monkeypatch.setattr(ismn_files, "_CHUNK", 2**18)
+    rows = lines(hours(2), [0.1, 0.2])
+    found = import_archive(make({path_of(): ceop(rows), path_of(sensor="Bomb"): ceop(rows).encode() + bytes(2**22)}), Selection())
+    assert only(found).sensor == "Probe-1" and found.skipped == [(path_of(sensor="Bomb"), "more than 1 MB unpacked, which no sensor's file has")]
+
+
+@pytest.mark.parametrize("code", ["²", "99999999999", "-1", "x"])
+def test_land_cover_that_is_no_code(code):
+    static = read_static(f"land cover classification;;;;{code};what;CCI_landcover_2010;300m\nclay fraction;% weight;0;0.3;20;;HWSD;30\n".encode())
+    assert static.cover_in(2010) == (None, None) and static.soil_at("clay", 0.05, 0.05) == 20
 
 
 def test_damaged_static_variables_cost_only_themselves(make):
