@@ -96,9 +96,9 @@ class Algorithm(ToolboxAlgorithm):
         )  # fmt: skip
         progress.info(in_words(selection))
         progress.check()
-        report = write_report(self, parameters, context, lambda: selection_report(selection))
         return {
-            "OUTPUT": self._write_steps(parameters, context, selection, progress), "REPORT": report,
+            "OUTPUT": self._write_steps(parameters, context, selection, progress),
+            "REPORT": write_report(self, parameters, context, lambda: selection_report(selection)),
             "SELECTED": ";".join(selection.selected), "SELECTED_COUNT": len(selection.selected),
         }  # fmt: skip
 

@@ -121,7 +121,6 @@ class Algorithm(ToolboxAlgorithm):
             progress.warning(warning)
         count = sum(len(series.times) for series in found.series)
         progress.info(f"{count:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from {found.observations:,} observations.")
-        report = write_report(self, parameters, context, lambda: import_report(found, words["variable"]))
 
         fields = QgsFields()
         for name, kind in (
@@ -141,6 +140,7 @@ class Algorithm(ToolboxAlgorithm):
         rows = _rows(found.series, words["period"], progress.part(0.6, 1))
         crs = QgsCoordinateReferenceSystem("EPSG:4326")
         output = write_table(self, parameters, "OUTPUT", context, fields, rows, _Points(found.series), crs, progress)
+        report = write_report(self, parameters, context, lambda: import_report(found, words["variable"]))
         return {"OUTPUT": output, "REPORT": report, "STATIONS": len(found.stations), "OBSERVATIONS": found.observations}
 
     def _moment(self, parameters, key, context):

@@ -152,8 +152,8 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(
                 f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; {whole} of them have a value of every predictor."
             )
-        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
         output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
+        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
         return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
 

@@ -96,11 +96,10 @@ class Algorithm(ToolboxAlgorithm):
             f"{pooled.n} pairs at {len(result.by_station)} stations: R {pooled.r:.3f}, RMSE {pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
         )
         name = ", ".join(item.label for item in product[:3]) + (" …" if len(product) > 3 else "")
-        report = write_report(self, parameters, context, lambda: validation_report(result, name, table.name, min_samples))
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),
             "MATCHES": self._write_matches(parameters, context, table, result, progress),
-            "REPORT": report,
+            "REPORT": write_report(self, parameters, context, lambda: validation_report(result, name, table.name, min_samples)),
             "R": pooled.r, "R2": pooled.r2, "RMSE": pooled.rmse, "UBRMSE": pooled.ubrmse, "BIAS": pooled.bias, "N": pooled.n,
             "MEDIAN_R": result.median("r"), "MEDIAN_UBRMSE": result.median("ubrmse"), "MEDIAN_BIAS": result.median("bias"),
         }  # fmt: skip
