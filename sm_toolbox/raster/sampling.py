@@ -300,9 +300,12 @@ class _PointFile:
     def __init__(self, bands: Sequence[Band]):
         self._source, self._indexes = bands[0].source, [band.index for band in bands]
         gdal.PushErrorHandler("CPLQuietErrorHandler")
+        # GDAL need not keep the blocks of uncompressed files, each of which is read once.
+        gdal.SetThreadLocalConfigOption("GTIFF_DIRECT_IO", "YES")
         try:
             self._dataset = self._done(lambda: gdal.OpenEx(self._source.path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR))
         finally:
+            gdal.SetThreadLocalConfigOption("GTIFF_DIRECT_IO", None)
             gdal.PopErrorHandler()
         first = self._dataset.GetRasterBand(self._indexes[0])
         self.block = tuple(first.GetBlockSize()[::-1])
@@ -313,7 +316,8 @@ class _PointFile:
         self.item_size = self._dtype.itemsize
         grid = bands[0].grid
         # Columns by which the grid begins further east, where its longitudes are counted from -180° and the file's from 0°.
-        self.shift = split_column(grid.crs, Affine.from_gdal(*self._dataset.GetGeoTransform()), grid.width) or 0
+        is_geographic = grid.crs.is_geographic
+        self.shift = (split_column(grid.crs, Affine.from_gdal(*self._dataset.GetGeoTransform()), grid.width) or 0) if is_geographic else 0
         self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
 
     def read(self, read: _Read) -> np.ndarray:
@@ -347,7 +351,7 @@ class _PointFile:
         gdal.ErrorReset()
         try:
             result = call()
-            error = None if result is not None else gdal.GetLastErrorMsg()
+            error = None if result is not None else gdal.GetLastErrorMsg() or "it ends too early"
         except RuntimeError as raised:
             error = str(raised)
         if error is not None:
@@ -430,7 +434,7 @@ def _groups(row: np.ndarray, column: np.ndarray, band: np.ndarray, block_size: i
     Parameters
     ----------
     row, column : ndarray of int (pairs,)
-        The block in which each pair's cell lies. Neighbours that lie in the next block do not count: GDAL keeps blocks for the next read.
+        The block in which each pair's cell lies. Neighbours that lie in the next block do not count: few cells of it are read twice.
     band : ndarray of int (pairs,)
     block_size : int
         Bytes of a block of one band.
