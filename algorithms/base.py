@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFileDestination,
+    QgsProcessingParameterFolderDestination,
     QgsProcessingParameterRasterDestination,
     QgsRasterLayer,
 )
@@ -130,7 +131,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                 check_raster_output(self.parameterAsOutputLayer(parameters, key, context))
             elif isinstance(definition, QgsProcessingParameterFileDestination):
                 check_output(self.parameterAsFileOutput(parameters, key, context))
-            else:
+            elif not isinstance(definition, QgsProcessingParameterFolderDestination):
                 for path, _ in places_behind(parameters[key], context):
                     # Others are no files: TEMPORARY_OUTPUT, memory:, tables of a database server.
                     if ":" not in os.path.basename(path) and os.path.splitext(path)[1]:

@@ -59,7 +59,7 @@ def raster_sources(algorithm, parameters, key, context):
 
 
 # A raster within a file, as GDAL names it: NETCDF:"file.nc":ndvi, GPKG:file.gpkg:dem.
-_SUB_DATASET = re.compile(r'\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:/\\]+))?$')
+_SUB_DATASET = re.compile(r'(?!file:)\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:/\\]+))?$')
 # What Processing's own 'Save to GeoPackage…' gives for an output.
 _TABLE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
 

@@ -145,6 +145,13 @@ def test_numbers_that_are_none(refused, stations, write_raster, tmp_path):
     refused("NEIGHBOURS may be up to 500, not 2000", "interpolatestations", **given, NEIGHBOURS=2000)
 
 
+def test_a_folder_may_have_a_dot_in_its_name(run, tmp_path):
+    folder = tmp_path / "scene v1.2"
+    folder.mkdir()
+    run("demodata", OUTPUT=str(folder))
+    assert (folder / "stations.gpkg").exists()
+
+
 def test_a_copy_is_another_file(run, stations, tmp_path):
     copy = tmp_path / "copy.gpkg"
     shutil.copy(stations, copy)
