@@ -183,6 +183,10 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
         raise InputError(
             f"The model predicts '{names[0]}', but FALLBACK_MODEL predicts '{names[1]}': one map cannot hold both. Choose models of one target."
         )
+    if len(models) == 2 and set(models[1].predictors) >= set(models[0].predictors):
+        progress.warning(
+            "The fallback model needs all predictors that the model needs, so that it fills no cell. Give one that was trained on fewer."
+        )
     for each in models:
         if wanted.needs_applicability and each.applicability is None:
             raise InputError(

@@ -274,6 +274,10 @@ class _Places:
 
     def _plan(self, block: tuple[int, int], item_size: int, shift: int) -> Iterator[_Read]:
         rows, columns, weights = _neighbours(self._row, self._column, self._method)
+        across = self._grid.transform.a * self._grid.width
+        if self._grid.crs.is_geographic and abs(abs(across) - 360) < 0.01 * abs(self._grid.transform.a):
+            # Around the globe the first column is the neighbour of the last.
+            columns = columns % self._grid.width
         weights = weights * ((rows >= 0) & (rows < self._grid.height) & (columns >= 0) & (columns < self._grid.width))
         rows = rows.clip(0, self._grid.height - 1)
         columns = (columns.clip(0, self._grid.width - 1) + shift) % self._grid.width

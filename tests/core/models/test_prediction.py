@@ -186,6 +186,11 @@ def test_a_fallback_model_fills_cells_and_dates(model, sources, cells, tmp_path)
     assert 0 < found.applicable <= 1
 
 
+def test_a_fallback_that_needs_the_same_is_said(model, sources, tmp_path, progress):
+    found = predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model, progress=progress)
+    assert found.by_model[1] == 0 and any("it fills no cell" in warning for warning in progress.warnings)
+
+
 def test_a_fallback_serves_dates_that_the_model_lacks(model, write_raster, cells, tmp_path):
     """Two predictors of different dates: where the first model has no band, the map is the second model's."""
     sources = [write_raster("dem.tif", cells[1][:2], ["dem@2020-06-01", "dem@2020-06-09"]), write_raster("ndvi.tif", cells[0], ["ndvi@2020-06-01"])]

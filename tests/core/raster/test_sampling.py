@@ -97,6 +97,25 @@ def test_longitudes_from_0_to_360_and_back(west, columns, cell, method, write_ra
     assert away.sum() >= 4
 
 
+@pytest.mark.parametrize("west", [-180, 0, -90.0])
+@pytest.mark.parametrize("method", ["bilinear", "mean_3x3"])
+def test_neighbours_around_the_globe(write_raster, west, method):
+    """At the edge of a raster of the whole globe as anywhere else."""
+    values = np.random.default_rng(0).random((9, 36)).astype(np.float32)
+    (globe,) = read_bands([write_raster("globe.tif", values, ["v"], crs="EPSG:4326", cell=10.0, origin=(west, 45))])
+    (turned,) = read_bands(
+        [write_raster("turned.tif", np.roll(values, -18, axis=1), ["v"], crs="EPSG:4326", cell=10.0, origin=(west + 180 - 360 * (west >= 0), 45))]
+    )
+    lon = np.array([west + 1, west + 7, west - 0.5, west + 359, west + 182])
+    lon = (lon + 180) % 360 - 180
+    lat = np.array([3.0, -12, 21, 0, 7])
+    found, expected = (sample([band], lon, lat, WGS, np.arange(5), np.zeros(5, int), method) for band in (globe, turned))
+    # The last is at the edge of the other raster.
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    if method == "mean_3x3":
+        assert found[0] == pytest.approx(values[np.ix_([3, 4, 5], [35, 0, 1])].mean(), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "transform",
     [(0, 10, 500000, 10, 0, 4000000), (10, 5, 500000, 5, -10, 4000000), (10, 0, 500000, 0, 10, 3990000), (-10, 0, 500000, 0, -10, 4000000)],
