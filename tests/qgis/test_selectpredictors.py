@@ -136,8 +136,9 @@ def test_the_chain_in_the_modeler(plugin, training, tmp_path):
     outputs = {
         definition.name(): path if "trainmodel" in definition.name() else "TEMPORARY_OUTPUT" for definition in model.destinationParameterDefinitions()
     }
-    _, succeeded = model.run({"TABLE": training, **outputs}, QgsProcessingContext(), QgsProcessingFeedback())
-    assert succeeded
+    feedback = QgsProcessingFeedback()
+    _, succeeded = model.run({"TABLE": training, **outputs}, QgsProcessingContext(), feedback)
+    assert succeeded, feedback.textLog()
     assert load_model(path).predictors == ("rain", "sand")
 
 
