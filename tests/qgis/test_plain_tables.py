@@ -105,7 +105,7 @@ def test_long_tables_with_coordinates_in_every_row(run, tmp_path, write_raster):
     """Two steps: refactor fields, create points."""
     import processing
 
-    (tmp_path / "long.csv").write_text("id;when;sm;lon;lat\n1;6/1/2019 2:30 PM;23.1;-3.0;36.1\n1;6/2/2019 2:30 PM;24.0;-3.0;36.1\n", encoding="utf-8")
+    (tmp_path / "long.csv").write_text("id;when;sm;lon;lat\n12;6/1/2019 2:30 PM;23.1;-3.0;36.1\n12;6/2/2019 2:30 PM;24.0;-3.0;36.1\n", encoding="utf-8")
     layer = QgsVectorLayer(f"file://{tmp_path / 'long.csv'}?type=csv&delimiter=;&geomType=none&detectTypes=yes", "long", "delimitedtext")
     mapping = [
         {"name": name, "type": int(kind), "length": 0, "precision": 0, "expression": expression}
@@ -125,6 +125,6 @@ def test_long_tables_with_coordinates_in_every_row(run, tmp_path, write_raster):
     raster = write_raster("a.tif", [[[1.0]], [[2.0]]], ["a@2019-06-01", "a@2019-06-02"], crs="EPSG:4326", origin=(-4, 37), cell=2).path
     out = run("samplepredictors", STATIONS=points, STATION="station", TIME="time", PREDICTORS=[raster], OUTPUT="TEMPORARY_OUTPUT")["OUTPUT"]
     assert [(row["station"], row["time"].toString("yyyy-MM-ddTHH:mm"), row["soil_moisture"], row["a"]) for row in out.getFeatures()] == [
-        ("1", "2019-06-01T14:30", 0.231, 1),
-        ("1", "2019-06-02T14:30", 0.24, 2),
+        ("12", "2019-06-01T14:30", 0.231, 1),
+        ("12", "2019-06-02T14:30", 0.24, 2),
     ]
