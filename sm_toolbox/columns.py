@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import Time, parse_time
 
 _EMPTY = {"", "null", "none", "na", "n/a"}
+_YEAR_FIRST = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?!\d)")
 
 
 def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
@@ -73,7 +75,8 @@ def _to_time(value: Any) -> Time | None:
         return Time(value, "second")
     if isinstance(value, date):
         return Time(datetime(value.year, value.month, value.day), "day")
-    return parse_time(value) if isinstance(value, str) else None
+    # QGIS writes dates into text files as 2019/04/03 and 2019/04/03 14:30:00: year first, nothing else can be meant.
+    return parse_time(_YEAR_FIRST.sub(r"\1-\2-\3", value.strip())) if isinstance(value, str) else None
 
 
 def to_names(values: Sequence[Any]) -> list[str | None]:

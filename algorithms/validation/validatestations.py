@@ -50,14 +50,17 @@ class Algorithm(ToolboxAlgorithm):
             number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
             "How many days the product may lie from the observation. 0: the same day.",
         )
-        self.add(integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=2), "Stations with fewer pairs are not rated.")
+        self.add(
+            integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=1),
+            "Stations with fewer pairs are not rated on their own; their pairs count among all pairs. 1 for a map of one date.",
+        )
         self.add(
             choice("METHOD", "Value at the point", ["nearest", "bilinear"], "nearest"),
             "nearest: the cell that holds the station. bilinear: from the four nearest cell centres.",
         )
         self.add(
             layer_output("OUTPUT", "Stations with metrics", geometry=QgsProcessing.SourceType.TypeVectorPoint),
-            "One point per station with n, r, r2, rmse, ubrmse, bias, slope and the confidence limits.",
+            "One point per rated station with n, n_effective (independent pairs), r, r_squared (square of r), r2 (coefficient of determination), rmse, ubrmse, bias, slope and the confidence limits.",
         )
         self.add(layer_output("MATCHES", "Pairs", optional=True), "Table of all pairs: station, time, observed, predicted.")
         self.add(report_output(), "HTML page with scatter plot, box plots, Taylor diagram, series and the table of stations.")
@@ -93,7 +96,7 @@ class Algorithm(ToolboxAlgorithm):
             )
         pooled = result.pooled
         progress.info(
-            f"{pooled.n} pairs at {len(result.by_station)} stations: R {pooled.r:.3f}, RMSE {pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
+            f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE {pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
         )
         name = ", ".join(item.label for item in product[:3]) + (" …" if len(product) > 3 else "")
         return {

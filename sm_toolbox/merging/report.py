@@ -102,7 +102,8 @@ def merge_report(result: MergeResult) -> Page:
         best = min((letter for letter in letters), key=lambda letter: medians[f"product {letter}"])
         page.text(
             f"Expected error standard deviation in the space of product {reference}, median over the resolved cells: merged {medians['merged']:.4f}, plain mean {medians['plain mean']:.4f}, "
-            f"the best single product ({best}) {medians[f'product {best}']:.4f}. These are estimates of the random error under the assumptions below; stations tell how far they hold."
+            f"the best single product ({best}) {medians[f'product {best}']:.4f}. These are estimates of the random error under the assumptions below; stations tell how far they hold. "
+            "They are errors on dates on which all products have a value: on the others the merged product is made of fewer, and its error is larger."
         )
         page.figure(
             figures.boxes(groups, f"error, in units of {reference}"),

@@ -13,7 +13,7 @@ from sm_toolbox.models.estimators import LABELS
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED
+from sm_toolbox.report.text import EXPLAINED, bare_coverage, expectation
 from sm_toolbox.validation.metrics import metrics
 
 _SOURCES = {
@@ -91,7 +91,7 @@ def _worth(page: Page, manifest: Mapping[str, Any]) -> None:
         for row in splits
     ]
     harder = max(splits, key=lambda row: row["metrics"].get("rmse") or 0)
-    sentences.append(f"Expect a map of places and times that it has not seen to have the error of split '{harder['split']}'.")
+    sentences.append(f"Of {expectation(harder['split'])} expect a map with the error of split '{harder['split']}'.")
     page.notice(" ".join(sentences))
 
 
@@ -144,12 +144,14 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
         page.table(
             ("Split", "interval", "holds", "without calibration", "mean width"),
             [
-                (row["split"], f"{nominal:.0%}", f"{reached:.1%}", f"{bare:.1%}", float(width))
+                (row["split"], f"{nominal:.0%}", f"{reached:.1%}", bare_coverage(bare), float(width))
                 for row, found in covered
                 for nominal, reached, bare, width in zip(found["nominal"], found["reached"], found["uncalibrated"], found["width"])
             ],
         )
-        page.text("Share of left-out observations within the intervals that 'Predict raster' writes.")
+        page.text(
+            f"Share of left-out observations within intervals that were calibrated on the other folds of the split. 'Predict raster' writes those of split '{splits[0]['split']}'."
+        )
     tuning = manifest.get("tuning")
     if tuning:
         page.heading("Search for hyper-parameters")

@@ -11,7 +11,7 @@ from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.models.tuning import Search
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, HEAD, metric_cells, summary
+from sm_toolbox.report.text import EXPLAINED, HEAD, bare_coverage, expectation, metric_cells, summary
 from sm_toolbox.validation.metrics import metrics
 
 _MEANING = {
@@ -23,6 +23,12 @@ _MEANING = {
     "station_time": "how well the model maps places without a station in periods it was not trained on",
     "knndm": "how well the model maps land as far from its stations as the area to be mapped is",
     "block": "how well the model maps land at some distance from its stations",
+}
+# What the random split lets a model remember, and of what a split tells the error.
+_REMEMBERED = {
+    **dict.fromkeys(("station", "knndm", "block"), "places"),
+    **dict.fromkeys(("time", "year", "month"), "dates"),
+    "station_time": "places and dates",
 }
 
 
@@ -115,7 +121,7 @@ def _distances(page: Page, matched: MatchedFolds) -> None:
             },
             "distance (m)",
         ),
-        "Share of distances up to a length. The error of left-out places is that of the map where the first two lines lie together; single rows left out have neighbours as near as the third says.",
+        "Share of distances up to a length. The error of left-out places is that of the map where the first two lines lie together; the third are the distances from a station to the next one, where single stations are left out.",
     )
     if not matched.clustered:
         page.text("The stations are not significantly nearer to each other than the map is to them, so that places were left out at random.")
@@ -134,7 +140,7 @@ def _intervals(page: Page, training: Training) -> None:
         for i, nominal in enumerate(found.nominal):
             worst, best = found.by_fold[:, i].min(), found.by_fold[:, i].max()
             rows.append((
-                result.name, f"{nominal:.0%}", f"{found.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", f"{found.uncalibrated[i]:.1%}", float(found.width[i]),
+                result.name, f"{nominal:.0%}", f"{found.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", bare_coverage(found.uncalibrated[i]), float(found.width[i]),
             ))  # fmt: skip
     page.table(("Split", "interval", "holds", "in single folds", "without calibration", "mean width [m³ m⁻³]"), rows)
     page.text(
@@ -207,11 +213,13 @@ def gap_in_words(training: Training) -> str:
     ratio = harder.metrics.rmse / random.metrics.rmse if random.metrics.rmse > 0 else float("nan")
     if ratio > 1.05:
         sentences.append(
-            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its stations and days, not what it knows. "
-            f"Away from them expect a map with the error of split '{harder.name}', not of the random one."
+            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its {_REMEMBERED.get(harder.name, 'rows')}, not what it knows. "
+            f"Of {expectation(harder.name)} expect a map with the error of split '{harder.name}', not of the random one."
         )
     else:
-        sentences.append(f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over.")
+        sentences.append(
+            f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over to {expectation(harder.name).rstrip(',')}."
+        )
     if np.isfinite(harder.metrics.r2) and harder.metrics.r2 <= 0:
         sentences.append(f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be as good as the map.")
     return " ".join(sentences)

@@ -93,7 +93,7 @@ def judge(result: Result) -> list[str]:
             )
         elif variogram.range > seen.reach:
             found.append(
-                f"The range ({distance_text(variogram.range)}) exceeds the distances between most stations ({distance_text(seen.reach)}): the field has a trend, or the stations lie too close together to show how far likeness reaches. Variances far from stations are rough; a DRIFT that explains the trend helps."
+                f"The range ({distance_text(variogram.range)}) exceeds the distances between most stations ({distance_text(seen.reach)}): the field has a trend, or the stations lie too close together to show how far likeness reaches. Variances far from stations are rough; {'another' if result.drift else 'a'} DRIFT that explains the trend helps."
             )
     mean_error = rmse(left_out.others[PLAIN_MEAN] - left_out.observed)
     if left_out.rmse > 0.99 * mean_error:

@@ -23,7 +23,9 @@ def validation_report(result: StationValidation, product: str, layer: str, min_s
     min_samples : int
         Pairs that a station needed.
     """
-    page = Page(f"Validation of {product}", f"Against the stations of '{layer}': {result.pooled.n:,} pairs at {len(result.by_station)} stations.")
+    page = Page(
+        f"Validation of {product}", f"Against the stations of '{layer}': {result.pooled.n:,} pairs at {len(np.unique(result.stations))} stations."
+    )
     spread = f"over stations the median R is {number(result.median('r'))}, the median ubRMSE {number(result.median('ubrmse'))} and the median bias {number(result.median('bias'))} m³ m⁻³."
     page.notice(
         f"Over all pairs R is {number(result.pooled.r)}, R² {number(result.pooled.r2)} and RMSE {number(result.pooled.rmse)} m³ m⁻³; {spread}"
@@ -34,15 +36,12 @@ def validation_report(result: StationValidation, product: str, layer: str, min_s
         page.notice(f"{count:,} observations have no pair: {reason}.", warning=True)
     if result.too_few:
         names = ", ".join(f"{name} ({count})" for name, count in result.too_few[:30]) + (" …" if len(result.too_few) > 30 else "")
-        page.notice(f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are left out: {names}.", warning=True)
+        page.notice(f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated on their own: {names}.", warning=True)
 
     page.heading("All pairs")
     page.table(("", *HEAD), [("all pairs", *metric_cells(result.pooled))])
     page.text(EXPLAINED)
-    enough = np.isin(result.stations, [item.station for item in result.by_station])
-    page.figure(
-        figures.scatter(result.observed[enough], result.predicted[enough], "All pairs", summary(result.pooled)), "Product against observations."
-    )
+    page.figure(figures.scatter(result.observed, result.predicted, "All pairs", summary(result.pooled)), "Product against observations.")
     _stations(page, result)
     _series(page, result)
     return page

@@ -94,7 +94,7 @@ def validate_stations(
         A property of the stations (land cover, network) for the report.
     max_gap_days : float, optional
     min_samples : int, optional
-        Pairs that a station needs.
+        Pairs that a station needs to be rated on its own.
     method : {'nearest', 'bilinear'}, optional
 
     Raises
@@ -135,14 +135,12 @@ def _compare(rows: Rows, observed: np.ndarray, product: VariableSamples, groups:
     pairs = pairs[np.lexsort((times[pairs], names[pairs]))]
     group_of = None if groups is None else np.array([group or "(none)" for group in groups])
     by_station, too_few = [], []
-    enough = np.zeros(len(pairs), bool)
     stations, starts, counts = np.unique(names[pairs], return_index=True, return_counts=True)
     for station, start, count in zip(stations, starts, counts):
         if count < min_samples:
             too_few.append((str(station), int(count)))
             continue
         own = pairs[start : start + count]
-        enough[start : start + count] = True
         group = None if group_of is None else str(group_of[own[0]])
         predicted, truth = product.values[own], observed[own]
         by_station.append(StationMetrics(str(station), group, int(own[0]), metrics(predicted, truth), intervals(predicted, truth)))
@@ -150,9 +148,9 @@ def _compare(rows: Rows, observed: np.ndarray, product: VariableSamples, groups:
         most = f"the one with the most, '{stations[np.argmax(counts)]}', has {counts.max()}" if len(pairs) else "there is none at all"
         why = "; ".join(f"{count} rows: {reason}" for reason, count in unmatched)
         raise InputError(
-            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). {why} Lower MIN_SAMPLES, or allow a larger MAX_TIME_GAP."
+            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). {why + '. ' if why else ''}Lower MIN_SAMPLES (1 for a map of one date), or allow a larger MAX_TIME_GAP."
         )
-    pooled = metrics(product.values[pairs[enough]], observed[pairs[enough]])
+    pooled = metrics(product.values[pairs], observed[pairs])
     return StationValidation(
         pairs,
         product.values[pairs],

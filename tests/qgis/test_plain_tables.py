@@ -105,7 +105,9 @@ def test_long_tables_with_coordinates_in_every_row(run, tmp_path, write_raster):
     """Two steps: refactor fields, create points."""
     import processing
 
-    (tmp_path / "long.csv").write_text("id;when;sm;lon;lat\n12;6/1/2019 2:30 PM;23.1;-3.0;36.1\n12;6/2/2019 2:30 PM;24.0;-3.0;36.1\n", encoding="utf-8")
+    (tmp_path / "long.csv").write_text(
+        "id;when;sm;lon;lat\n12;6/1/2019 2:30 PM;23.1;-3.0;36.1\n12;6/2/2019 2:30 PM;24.0;-3.0;36.1\n", encoding="utf-8"
+    )
     layer = QgsVectorLayer(f"file://{tmp_path / 'long.csv'}?type=csv&delimiter=;&geomType=none&detectTypes=yes", "long", "delimitedtext")
     mapping = [
         {"name": name, "type": int(kind), "length": 0, "precision": 0, "expression": expression}

@@ -67,9 +67,29 @@ def test_stations_with_few_pairs_are_listed_not_rated(product):
     observed[25:] = np.nan
     result = validate_stations(rows, observed, sources)
     assert [item.station for item in result.by_station] == ["a"] and result.too_few == [("b", 5)]
-    assert result.pooled.n == 20
+    # Its pairs are pairs all the same.
+    assert result.pooled.n == len(result.rows) == 25 and result.pooled.rmse == pytest.approx(
+        np.sqrt(np.mean((result.predicted - result.observed) ** 2))
+    )
     with pytest.raises(InputError, match=r"No station of 'obs' has 30 pairs.*'a', has 20"):
         validate_stations(rows, observed, sources, min_samples=30)
+
+
+def test_a_map_of_one_date(product):
+    """One pair for each station."""
+    _, sources = product
+    rows, *_ = observations({f"s{i}": (i, i) for i in range(4)})
+    observed = np.full(len(rows.x), np.nan)
+    observed[::20] = [0.1, 0.2, 0.3, 0.15]
+    with pytest.raises(InputError, match="1 for a map of one date"):
+        validate_stations(rows, observed, sources)
+    result = validate_stations(rows, observed, sources, min_samples=1)
+    assert result.pooled.n == 4 and np.isfinite(result.pooled.rmse) and len(result.by_station) == 4
+    assert all(
+        np.isnan(item.metrics.r) and item.metrics.bias == pytest.approx(p - o)
+        for item, p, o in zip(result.by_station, result.predicted, result.observed)
+    )
+    assert "s3" in validation_report(result, "map", "obs", 1).html()
 
 
 def test_soil_moisture_is_taken_among_several_variables(product, write_raster, progress):
