@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
+from sm_toolbox.errors import InputError
+
 from ..base import ToolboxAlgorithm
 from ..layers import (
     NUMBER,
@@ -18,7 +20,7 @@ from ..layers import (
     write_report,
     write_table,
 )
-from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output
+from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output, switch
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -76,6 +78,11 @@ class Algorithm(ToolboxAlgorithm):
             layer_output("OUTPUT", "Training table", geometry=QgsProcessing.SourceType.TypeVectorPoint),
             "The stations with one numeric field per variable; NULL where there is no value.",
         )
+        self.add(
+            switch("REPLACE", "Replace fields of the stations that are named as bands"),
+            "Such as elevation and sand of imported stations where rasters have them, too. Not set: such fields are refused.",
+            advanced=True,
+        )
         self.add(report_output(), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 
@@ -88,7 +95,6 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         import numpy as np
 
-        from sm_toolbox.errors import InputError
         from sm_toolbox.raster.sampling import transform_points
         from sm_toolbox.stations.pixels import sample_pixels
         from sm_toolbox.stations.report import sampling_report
@@ -117,19 +123,15 @@ class Algorithm(ToolboxAlgorithm):
         columns = {variable.variable: variable.values for variable in samples.variables}
         if max_gap > 0:
             columns |= {gap_field(variable.variable): variable.gap_days for variable in samples.variables if variable.gap_days is not None}
-        fields = QgsFields(table.fields)
-        for name in (*(["source"] if product else []), *columns):
-            if name.lower() in ("fid", "geom", "geometry"):
-                raise InputError(f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name (its description).")
-            there = fields.lookupField(name)
-            if there >= len(table.fields):
-                raise InputError(
-                    f"Two bands are named '{fields.at(there).name()}' and '{name}', which tables take for one. Give one of them another name."
-                )
-            if there >= 0:
-                raise InputError(f"'{table.name}' already has a field '{name}'. Rename the field, or the band of the raster.")
+        added = [*(["source"] if product else []), *columns]
+        replaced = self._replaced(table, added, (station, time, extra_value), self.parameterAsBool(parameters, "REPLACE", context))
+        fields = QgsFields()
+        for given in table.fields:
+            if given.name() not in replaced:
+                fields.append(given)
+        names = fields.names()
+        for name in added:
             fields.append(QgsField(name, TEXT if name == "source" else NUMBER))
-        names = table.fields.names()
         values = [
             [*(table.columns[name][i] for name in names), *(["station"] if product else []), *(column[i] for column in columns.values())]
             for i in range(len(table))
@@ -155,6 +157,28 @@ class Algorithm(ToolboxAlgorithm):
         output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
         report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
         return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
+
+    def _replaced(self, table, added, needed, replace):
+        """Return the fields of the stations that give way to new ones of their names, told apart by more than capitals."""
+        taken = {}
+        for name in added:
+            if name.lower() in ("fid", "geom", "geometry"):
+                raise InputError(f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name (its description).")
+            twin = taken.setdefault(name.lower(), name)
+            if twin != name:
+                raise InputError(f"Two bands are named '{twin}' and '{name}', which tables take for one. Give one of them another name.")
+        there = [name for name in table.fields.names() if name.lower() in taken]
+        kept = [name for name in there if name in needed]
+        listed = ", ".join(f"'{name}'" for name in there)
+        if kept:
+            raise InputError(
+                f"'{table.name}' has the fields {listed}, as bands are named, and {kept[0]} is needed itself. Rename it with 'Rename field', or the band."
+            )
+        if there and not replace:
+            raise InputError(
+                f"'{table.name}' already has the fields {listed}, as bands are named. Set REPLACE to have the rasters' values in their place, or rename them with 'Rename field'."
+            )
+        return set(there)
 
 
 def gap_field(variable):

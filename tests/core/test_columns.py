@@ -8,7 +8,13 @@ from sm_toolbox.errors import InputError
 
 @pytest.mark.parametrize(
     ("text", "time"),
-    [("2019/04/03", "2019-04-03"), ("2019/04/03 14:30:00", "2019-04-03T14:30:00"), (" 2019-04-03 ", "2019-04-03"), ("2019-04", "2019-04"), ("NULL", None)],
+    [
+        ("2019/04/03", "2019-04-03"),
+        ("2019/04/03 14:30:00", "2019-04-03T14:30:00"),
+        (" 2019-04-03 ", "2019-04-03"),
+        ("2019-04", "2019-04"),
+        ("NULL", None),
+    ],
 )
 def test_texts_as_dates(text, time):
     """With slashes as QGIS writes dates into text files."""

@@ -162,8 +162,17 @@ def test_a_missing_file(refused, point_layer, rasters, tmp_path):
 
 
 def test_a_field_of_that_name_is_there_already(refused, point_layer, rasters):
-    layer = point_layer([("a", "double")], [(500100, 3999900, 1.0)])
-    refused("'stations' already has a field 'a'", "samplepredictors", STATIONS=layer, PREDICTORS=rasters, OUTPUT="TEMPORARY_OUTPUT")
+    layer = point_layer([("A", "double"), ("other", "double"), ("b", "double")], [(500100, 3999900, 1.0, 2.0, 3.0)])
+    refused("'stations' already has the fields 'A', 'b', as .* Set REPLACE", "samplepredictors", STATIONS=layer, PREDICTORS=rasters, OUTPUT="memory:")
+
+
+def test_a_field_of_that_name_gives_way_where_asked_for(run, refused, point_layer, rasters):
+    layer = point_layer([("a", "string"), ("other", "double"), ("B", "double")], [(500100, 3999900, "s", 2.0, 3000.0)])
+    given = {"STATIONS": layer, "PREDICTORS": rasters, "REPLACE": True, "OUTPUT": "memory:"}
+    found = run("samplepredictors", **given)["OUTPUT"]
+    (row,) = found.getFeatures()
+    assert found.fields().names() == ["other", "a", "b"] and row["other"] == 2 and row["a"] < 1000 and row["b"] < 1000
+    refused("and a is needed itself", "samplepredictors", **given, STATION="a")
 
 
 def test_a_shapefile_would_cut_the_names(refused, point_layer, write_raster, tmp_path):
