@@ -199,6 +199,7 @@ def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.nd
 def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory: int | None, progress: Progress) -> None:
     """Average fine indices over the cells of a coarser grid; the aspect from the mean of its components."""
     from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.directions import mean_direction
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.writers import RasterOutput
 
@@ -207,18 +208,10 @@ def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory:
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         means = dict(zip(bands, blocks["fine"]))
         if "aspect" in names:
-            means["aspect"] = mean_aspect(means["northness"], means["eastness"])
+            means["aspect"] = mean_direction(means["northness"], means["eastness"])
         return np.stack([means[name] for name in names])
 
     # One block of the output rests on many fine cells; GDAL's warper takes them in pieces of its own.
     run_blocks(
         kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, memory=memory, resampling="average", progress=progress
     )
-
-
-def mean_aspect(northness: np.ndarray, eastness: np.ndarray) -> np.ndarray:
-    """Return the direction (degrees, clockwise from north) of mean northness and eastness; NaN where they cancel out."""
-    angle = np.degrees(np.arctan2(eastness, northness)) % 360
-    # In float32 the remainder of a tiny negative angle rounds up to the full circle.
-    angle = np.where(angle >= 360, 0, angle)
-    return np.where(np.hypot(northness, eastness) > 1e-6, angle, np.nan).astype(np.float32)

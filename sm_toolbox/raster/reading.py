@@ -21,6 +21,7 @@ from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Source, open_raster
+from sm_toolbox.raster.directions import components, is_direction, mean_direction
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 
 # Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
@@ -109,7 +110,8 @@ class BandReader:
                 raise InputError(
                     f"The raster '{source.label}' does not overlap the grid of the output. Check both extents and coordinate reference systems."
                 )
-            yield WarpedFile(source, dataset, indexes, Warp(own, self.grid, self._warp[source]))
+            directions = [is_direction(self.bands[position].variable) for position in self._files[source]]
+            yield WarpedFile(source, dataset, indexes, Warp(own, self.grid, self._warp[source]), directions)
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid
@@ -199,6 +201,11 @@ class Warp:
         # Versions of GDAL before 3.8 average nothing where a file lies within one or two cells and little is added around it.
         self._margin = math.ceil(_RADIUS.get(resampling, min(1, _LARGEST_MARGIN / self._ratio)) * self._ratio) + 2
         self._reach = touched_window(own, grid)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether values of several cells are put together."""
+        return self._resampling not in (Resampling.nearest, Resampling.mode)
 
     def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
         """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the file."""
@@ -346,11 +353,11 @@ class OpenFile:
 
 
 class WarpedFile(OpenFile):
-    """An open file that is read as if it lay on another grid."""
+    """An open file that is read as if it lay on another grid; bands that are directions by their components."""
 
-    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int], warp: Warp):
+    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int], warp: Warp, directions: list[bool]):
         super().__init__(source, dataset, indexes)
-        self._to_grid = warp
+        self._to_grid, self._directions = warp, directions if warp.mixes else [False] * len(indexes)
 
     def read(self, out: np.ndarray, window: Window) -> None:
         at_once = self._to_grid.bands_at_once()
@@ -358,6 +365,17 @@ class WarpedFile(OpenFile):
             some = range(first, min(first + at_once, len(out)))
             part = self.some_bands(some)
             self._to_grid.fill(out[first : some.stop], window, partial(OpenFile.read, part))
+        for place in np.flatnonzero(self._directions):
+            both = np.empty((2, *out.shape[1:]), np.float32)
+            self._to_grid.fill(both, window, partial(_read_components, self.some_bands([place])))
+            out[place] = mean_direction(*both)
+
+
+def _read_components(file: OpenFile, out: np.ndarray, window: Window) -> None:
+    """Fill `out` (2, rows, cols) with the components of the directions in a file's only band."""
+    degrees = np.empty((1, *out.shape[1:]), np.float32)
+    OpenFile.read(file, degrees, window)
+    out[:] = components(degrees[0])
 
 
 def _as_it_is(file: OpenFile) -> AbstractContextManager[OpenFile]:

@@ -20,6 +20,7 @@ from rasterio.crs import CRS
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack, overview
+from sm_toolbox.raster.directions import components, is_direction, mean_direction
 from sm_toolbox.raster.grid import Grid, label, split_column
 from sm_toolbox.raster.reading import is_nodata, typed_nodata
 from sm_toolbox.raster.times import Time
@@ -145,14 +146,14 @@ def sample(
     Parameters
     ----------
     bands : sequence of Band
-        On any grids: each band is read on its own.
+        Of one variable, on any grids: each band is read on its own.
     x, y : ndarray (points,)
         Coordinates in `crs`.
     crs : CRS
     points, wanted : ndarray of int (pairs,)
         Which band is read at which point; -1 in `wanted` for none.
     method : {'nearest', 'bilinear', 'mean_3x3'}
-        Bilinear interpolation and the mean of 3 × 3 cells leave missing cells out and give the others their weight.
+        Bilinear interpolation and the mean of 3 × 3 cells leave missing cells out and give the others their weight; directions are averaged by components.
     progress : Progress, optional
 
     Returns
@@ -223,7 +224,10 @@ def _sample_file(bands: Sequence[Band], places: _Places, stop: threading.Event) 
         if stop.is_set():
             raise Cancelled
         cells = file.read(read)
-        values[read.pairs] = cells[0] if len(cells) == 1 else _mean(cells, read.weights)
+        if len(cells) > 1 and is_direction(bands[0].variable):
+            values[read.pairs] = mean_direction(*(_mean(part, read.weights) for part in components(cells)))
+        else:
+            values[read.pairs] = _mean(cells, read.weights)
     return values
 
 

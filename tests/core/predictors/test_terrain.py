@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.predictors.terrain import TERRAIN_INDICES, mean_aspect, terrain_indices
+from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
+from sm_toolbox.raster.directions import mean_direction
 
 gdal = pytest.importorskip("osgeo.gdal", reason="gdaldem, the independent peer, comes with QGIS")
 
@@ -287,10 +288,10 @@ def test_coarser_grid_is_the_mean_of_the_fine_cells(write_raster, tmp_path, srtm
 
 def test_the_mean_of_350_and_10_degrees_is_north():
     angles = np.radians([350.0, 10.0])
-    mean = mean_aspect(np.array([np.cos(angles).mean()]), np.array([np.sin(angles).mean()]))
+    mean = mean_direction(np.array([np.cos(angles).mean()]), np.array([np.sin(angles).mean()]))
     assert min(mean[0], 360 - mean[0]) < 1e-4
-    assert np.isnan(mean_aspect(np.array([0.0]), np.array([0.0]))).all()
-    assert mean_aspect(np.float32([1]), np.float32([-1e-9]))[0] == 0
+    assert np.isnan(mean_direction(np.array([0.0]), np.array([0.0]))).all()
+    assert mean_direction(np.float32([1]), np.float32([-1e-9]))[0] == 0
 
 
 def test_grid_in_another_crs(write_raster, tmp_path, srtm, progress):

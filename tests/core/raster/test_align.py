@@ -35,6 +35,22 @@ def test_bands_of_several_files_and_grids(write_raster, tmp_path, progress):
     assert len(progress.infos) == 1 and "'fine.tif' is warped" in progress.infos[0]
 
 
+@pytest.mark.parametrize("method", ["average", "bilinear", "cubic"])
+def test_directions_are_averaged_by_components(write_raster, tmp_path, method):
+    """350° and 10° have the mean 0°; other bands of the file keep plain means."""
+    grid = write_raster("grid.tif", np.zeros((4, 4)), ["g"], cell=40.0)
+    degrees = (80 * np.random.default_rng(0).random((16, 16)) - 40) % 360
+    fine = write_raster("fine.tif", np.stack([degrees, degrees]), ["other", "aspect"], cell=10.0)
+    align_rasters([fine], grid, str(tmp_path / "o.tif"), method)
+    with rasterio.open(tmp_path / "o.tif") as dataset:
+        other, aspect = dataset.read()
+    assert (np.abs((aspect + 180) % 360 - 180) < 40).all() and (np.abs(other - 180) < 140).all()
+    if method == "average":
+        vectors = np.exp(1j * np.radians(degrees)).reshape(4, 4, 4, 4).mean(axis=(1, 3))
+        np.testing.assert_allclose((aspect - np.degrees(np.angle(vectors)) + 180) % 360 - 180, 0, atol=1e-3)
+        np.testing.assert_allclose(other, degrees.reshape(4, 4, 4, 4).mean(axis=(1, 3)), rtol=1e-5)
+
+
 def test_mode_keeps_classes_and_nearest_keeps_values(write_raster, tmp_path):
     grid = write_raster("grid.tif", np.zeros((2, 2)), ["g"], cell=30.0)
     classes = write_raster("c.tif", np.array([[1, 1, 5, 5, 5, 9], [1, 7, 5, 5, 5, 9], [1, 1, 5, 9, 9, 9]] * 2), ["class"], cell=10.0, dtype="int16")

@@ -97,6 +97,18 @@ def test_longitudes_from_0_to_360_and_back(west, columns, cell, method, write_ra
     assert away.sum() >= 4
 
 
+@pytest.mark.parametrize("method", ["bilinear", "mean_3x3"])
+def test_directions_are_averaged_by_components(write_raster, method):
+    """350° and 10° have the mean 0°."""
+    degrees = np.where(np.add.outer(np.arange(6), np.arange(6)) % 2, 350.0, 10.0)
+    degrees[0, 0] = np.nan
+    bands = [read_bands([write_raster(f"{name}.tif", degrees, [name])])[0] for name in ("aspect", "other")]
+    x, y = bands[0].grid.transform * (np.array([3.0, 1.0]), np.array([3.0, 1.0]))
+    aspect, other = (sample([band], x, y, band.grid.crs, np.arange(2), np.zeros(2, int), method) for band in bands)
+    away = np.abs((aspect + 180) % 360 - 180)
+    assert (away < 6).all() and (np.abs(other - 180) < 60).all()
+
+
 @pytest.mark.parametrize("west", [-180, 0, -90.0])
 @pytest.mark.parametrize("method", ["bilinear", "mean_3x3"])
 def test_neighbours_around_the_globe(write_raster, west, method):
