@@ -95,6 +95,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         import numpy as np
 
+        from sm_toolbox.models.table import SOURCE_FIELD, STATIONS_SOURCE
         from sm_toolbox.raster.sampling import transform_points
         from sm_toolbox.stations.pixels import sample_pixels
         from sm_toolbox.stations.report import sampling_report
@@ -123,7 +124,7 @@ class Algorithm(ToolboxAlgorithm):
         columns = {variable.variable: variable.values for variable in samples.variables}
         if max_gap > 0:
             columns |= {gap_field(variable.variable): variable.gap_days for variable in samples.variables if variable.gap_days is not None}
-        added = [*(["source"] if product else []), *columns]
+        added = [*([SOURCE_FIELD] if product else []), *columns]
         replaced = self._replaced(table, added, (station, time, extra_value), self.parameterAsBool(parameters, "REPLACE", context))
         fields = QgsFields()
         for given in table.fields:
@@ -131,9 +132,9 @@ class Algorithm(ToolboxAlgorithm):
                 fields.append(given)
         names = fields.names()
         for name in added:
-            fields.append(QgsField(name, TEXT if name == "source" else NUMBER))
+            fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
         values = [
-            [*(table.columns[name][i] for name in names), *(["station"] if product else []), *(column[i] for column in columns.values())]
+            [*(table.columns[name][i] for name in names), *([STATIONS_SOURCE] if product else []), *(column[i] for column in columns.values())]
             for i in range(len(table))
         ]
         geometries = list(table.geometries)
@@ -141,7 +142,7 @@ class Algorithm(ToolboxAlgorithm):
             pixels = sample_pixels(
                 product, rasters_, max_gap, self.parameterAsInt(parameters, "EXTRA_ROWS", context), progress=progress.part(0.4, 0.9)
             )
-            own = {station: pixels.names, extra_value: pixels.values.tolist(), "source": [pixels.product] * len(pixels.names)}
+            own = {station: pixels.names, extra_value: pixels.values.tolist(), SOURCE_FIELD: [pixels.product] * len(pixels.names)}
             own |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
             if time:
                 kind = table.fields.field(time).type()

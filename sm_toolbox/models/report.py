@@ -7,12 +7,13 @@ import numpy as np
 from sm_toolbox.models.estimators import LABELS, hyperparameters_of
 from sm_toolbox.models.nndm import MatchedFolds
 from sm_toolbox.models.splits import DistanceSplit
+from sm_toolbox.models.table import STATIONS_SOURCE
 from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.models.tuning import Search
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import EXPLAINED, HEAD, bare_coverage, expectation, metric_cells, summary
-from sm_toolbox.validation.metrics import metrics
+from sm_toolbox.validation.metrics import Metrics, metrics
 
 _MEANING = {
     "random": "how well the model fills in missing rows at the stations and times it was trained on",
@@ -63,6 +64,13 @@ def training_report(training: Training) -> Page:
     if isinstance(training.split, DistanceSplit):
         _distances(page, training.split.match(table, manifest["seed"])[0])
     chosen = training.chosen
+    by_source = _by_source(training)
+    if by_source:
+        page.heading("Stations and products")
+        page.table(("Rows of", *HEAD), [(name, *metric_cells(values)) for name, values in by_source])
+        page.text(
+            f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their error says how well the model reproduces it."
+        )
     page.heading(f"Folds of split '{chosen.name}'")
     page.table(("Fold", *HEAD), [(str(i), *metric_cells(values)) for i, values in enumerate(chosen.by_fold, start=1)])
 
@@ -198,6 +206,11 @@ def gap_in_words(training: Training) -> str:
     """Say what the chosen split and the one beside it mean for a map."""
     chosen = training.chosen
     sentences = [f"Split '{chosen.name}' tells {_MEANING[chosen.name]}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}."]
+    sentences += _sources_in_words(training)
+    if training.spiking is not None:
+        sentences.append(
+            f"These are errors at the stations of the training, without the local rows. With them, as the model of the file has them, the RMSE at local stations that it did not see is {number(training.spiking.after.rmse)} m³ m⁻³."
+        )
     if len(training.splits) < 2:
         sentences.append(
             "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to see the error at places without a station."
@@ -223,6 +236,26 @@ def gap_in_words(training: Training) -> str:
     if np.isfinite(harder.metrics.r2) and harder.metrics.r2 <= 0:
         sentences.append(f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be as good as the map.")
     return " ".join(sentences)
+
+
+def _by_source(training: Training) -> list[tuple[str, Metrics]]:
+    """Return the out-of-fold error of the rows of stations, and of those of each product; empty where there are stations only."""
+    sources = training.table.sources
+    if sources is None:
+        return []
+    names = [STATIONS_SOURCE, *(str(name) for name in np.unique(sources) if name != STATIONS_SOURCE)]
+    return [(name, metrics(training.chosen.predictions[sources == name], training.table.target[sources == name])) for name in names]
+
+
+def _sources_in_words(training: Training) -> list[str]:
+    found = _by_source(training)
+    if not found:
+        return []
+    listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in found[1:])
+    own = found[0][1]
+    return [
+        f"Of rows of stations alone the RMSE is {number(own.rmse)} m³ m⁻³, R² {number(own.r2)} and the bias {number(own.bias)}: judge the map by these. The others are pixels of products: {listed}."
+    ]
 
 
 def _stations(page: Page, training: Training, chosen: SplitResult) -> None:

@@ -15,6 +15,10 @@ from sm_toolbox.errors import InputError
 _COPY = 0.9999
 
 
+SOURCE_FIELD, STATIONS_SOURCE = "source", "station"
+"""Where 'Sample predictors' says of each row whether it is of a station, or else of which product."""
+
+
 @dataclass(frozen=True)
 class Roles:
     """Which field of a table plays which part.
@@ -53,6 +57,8 @@ class TrainingTable:
         Rows left out, by reason.
     layer : str
         The layer's name, for messages.
+    sources : ndarray of str (rows,), optional
+        `STATIONS_SOURCE` and the names of products, where pixels of products are among the rows.
     """
 
     roles: Roles
@@ -65,6 +71,7 @@ class TrainingTable:
     positions: np.ndarray | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     layer: str = "training table"
+    sources: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -74,7 +81,8 @@ class TrainingTable:
         chosen = {
             name: None if values is None else values[rows]
             for name, values in (
-                (name, getattr(self, name)) for name in ("predictors", "target", "source_rows", "stations", "times", "weights", "positions")
+                (name, getattr(self, name))
+                for name in ("predictors", "target", "source_rows", "stations", "times", "weights", "positions", "sources")
             )
         }
         return replace(self, **chosen)  # type: ignore[arg-type]
@@ -91,7 +99,7 @@ class TrainingTable:
         return replace(
             self, predictors=np.concatenate([self.predictors, other.predictors]), target=np.concatenate([self.target, other.target]),
             source_rows=np.concatenate([self.source_rows, np.full(len(other), -1)]), stations=both("stations"), times=both("times"),
-            weights=np.concatenate([own, others]), positions=both("positions"),
+            weights=np.concatenate([own, others]), positions=both("positions"), sources=both("sources"),
         )  # fmt: skip
 
 
@@ -148,11 +156,21 @@ def make_training_table(
         )
     rows = np.flatnonzero(keep)
     stations, times, weights, positions = (None if values is None else values[rows] for values in (stations, times, weights, positions))
-    table = TrainingTable(roles, predictors[rows], target[rows], rows, stations, times, weights, positions, dropped, layer)
+    table = TrainingTable(
+        roles, predictors[rows], target[rows], rows, stations, times, weights, positions, dropped, layer, _sources(columns, roles, rows)
+    )  # fmt: skip
     if must_vary:
         _check_variation(table)
     _check_size(table)
     return table
+
+
+def _sources(columns: Mapping[str, Sequence[Any]], roles: Roles, rows: np.ndarray) -> np.ndarray | None:
+    """Return what each row is, where 'Sample predictors' has added pixels of a product to the stations (rows,)."""
+    if SOURCE_FIELD not in columns or SOURCE_FIELD in (roles.target, *roles.predictors):
+        return None
+    names = np.array([name or "" for name in to_names(columns[SOURCE_FIELD])])[rows]
+    return names if STATIONS_SOURCE in names and len(np.unique(names)) > 1 else None
 
 
 def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str) -> None:

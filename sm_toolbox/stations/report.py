@@ -13,7 +13,9 @@ def sampling_report(samples: Samples, pixels: PixelRows | None = None) -> Page:
     """Write up a sampling, and the pixels of a product that were added to it."""
     total, complete = len(samples.rows.x), int(np.count_nonzero(samples.complete))
     page = Page("Sampling report", f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.")
-    page.notice(f"{complete:,} of {total:,} rows have a value of every predictor; only these can train a model.", warning=complete < total)
+    page.notice(
+        f"{complete:,} of {total:,} rows of stations have a value of every predictor; only these can train a model.", warning=complete < total
+    )
     if pixels is not None:
         page.text(
             f"{len(pixels.values):,} rows more are pixels of '{pixels.product}', drawn from {pixels.found:,} pixels and dates. Their target is the product, not a measurement: a model "

@@ -40,7 +40,7 @@ def test_local_rows_take_away_the_bias():
     assert (spiked.model.predict(x) - plain.model.predict(x)).mean() > 0.05
     # The validation of the training table itself is that without local rows.
     assert spiked.chosen.metrics == plain.chosen.metrics
-    assert "without local rows" in training_report(spiked).html()
+    assert "without local rows" in training_report(spiked).html() and "at local stations that it did not see" in training_report(spiked).html()
     assert spiked.model.manifest["spiking"]["weight"] == 50
 
 

@@ -10,7 +10,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.estimators import RandomForest, make_estimator
 from sm_toolbox.models.report import gap_in_words, training_report
 from sm_toolbox.models.splits import make_split
-from sm_toolbox.models.table import Roles, TrainingTable
+from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.models.training import train
 from sm_toolbox.validation.metrics import metrics
 
@@ -40,6 +40,30 @@ def test_a_split_by_station_shows_what_a_random_one_hides(training):
     assert random.metrics.r2 > 0.8 and station.metrics.r2 < 0.5
     words = gap_in_words(training)
     assert f"the error is {station.metrics.rmse / random.metrics.rmse:.1f} times that of the random split" in words
+
+
+def test_pixels_of_a_product_are_told_from_stations():
+    """The product is easy to reproduce, the stations are not: the error of all rows together would flatter the map."""
+    stations = stations_with_memory()
+    rng = np.random.default_rng(0)
+    names = ("fingerprint", "rain", "noise")
+    of_stations = dict(zip(names, stations.predictors.T)) | {"sm": stations.target, "station": stations.stations}
+    of_pixels = {name: rng.random(len(stations)) for name in names}
+    of_pixels |= {"sm": 0.2 + 0.1 * of_pixels["rain"], "station": np.array([f"smap r{i} c0" for i in range(len(stations))])}
+    columns = {name: [*of_stations[name], *of_pixels[name]] for name in of_stations}
+    columns["source"] = ["station"] * len(stations) + ["smap"] * len(stations)
+    table = make_training_table(columns, stations.roles, "both")
+    training = train(table, "random_forest", RandomForest(20, max_features=None), "station", make_split("station", 3), seed=3)
+    is_station = np.array(columns["source"]) == "station"
+    error = training.chosen.predictions - table.target
+    own, pixels = (np.sqrt(np.mean(error[rows] ** 2)) for rows in (is_station, ~is_station))
+    assert own > training.chosen.metrics.rmse > pixels
+    words = gap_in_words(training)
+    assert f"Of rows of stations alone the RMSE is {own:.4f}" in words and f"'smap' {pixels:.4f}" in words
+    assert "Stations and products" in training_report(training).html()
+    # Without pixels the field says nothing.
+    columns["source"] = ["station"] * len(table)
+    assert make_training_table(columns, stations.roles, "stations").sources is None
 
 
 def test_out_of_fold_predictions_come_from_models_without_the_fold(training):
