@@ -180,7 +180,7 @@ def read_products(sources: Sequence[Sequence[Source]], *, max_gap_days: float, r
         )
     if min_samples < _CUSTOMARY_SAMPLES:
         progress.warning(
-            f"MIN_SAMPLES {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have very uncertain errors. BOOTSTRAP shows how uncertain."
+            f"MIN_SAMPLES {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have very uncertain errors. BOOTSTRAP of 'Triple collocation' tells how uncertain."
         )
     return Products(stacks, times, positions, _look(products, common, progress))
 

@@ -55,6 +55,16 @@ def collocation_report(result: CollocationResult) -> Page:
             ("Metric", *products.labels),
             [(label, *(_spread(result.overview[f"{kind}_{letter}"]) for letter in letters)) for kind, label in _METRICS],
         )
+        limits = [(kind, label) for kind, label in _METRICS if f"{kind}_a_low" in result.overview]
+        if limits:
+            page.text(
+                f"95 % limits of the estimates in a cell, by bootstrap ({settings.replicates} replicates): medians of the lower and of the upper limit over the resolved cells. "
+                "Where they overlap, the record is too short to tell the products apart in a single cell."
+            )
+            page.table(
+                ("Metric", *products.labels),
+                [(label, *(_limits(result.overview, f"{kind}_{letter}") for letter in letters)) for kind, label in limits],
+            )
         for kind, label in (_METRICS[1], _METRICS[3], _METRICS[2]):
             _maps(page, result.overview, [f"{kind}_{letter}" for letter in letters], label)
             page.figure(
@@ -221,6 +231,10 @@ def _flag_map(page: Page, seen: Overview) -> None:
 def _spread(values: np.ndarray) -> str:
     low, middle, high = (number(_quantile(values, q)) for q in (0.25, 0.5, 0.75))
     return f"{middle} ({low} … {high})"
+
+
+def _limits(seen: Overview, name: str) -> str:
+    return " … ".join(number(_quantile(seen[f"{name}_{end}"], 0.5)) for end in ("low", "high"))
 
 
 def _quantile(values: np.ndarray, q: float) -> float:

@@ -125,7 +125,8 @@ def triple_collocation(
         reader, len(products.times), fixed + 12 * len(bands), per_date, whole=replicates > 0, memory=memory, threads=threads, progress=progress
     )
     limited = [plan.estimates.index(f"{kind}_{letter}") for kind in LIMITED for letter in LETTERS[: plan.count]]
-    overview = Overview([*plan.estimates, "samples", "flag", *(f"r_{pair}" for pair in plan.pair_names)], grid)
+    limits_from = len(output_bands(plan, False))
+    overview = Overview([*plan.estimates, "samples", "flag", *(f"r_{pair}" for pair in plan.pair_names), *bands[limits_from:]], grid)
     counter = Counter(settings)
 
     def work(opened: OpenStacks, window: Window, emit: streaming.Emit, progress: Progress) -> tuple[np.ndarray, Estimated]:
@@ -149,6 +150,8 @@ def triple_collocation(
             overview.keep(window, "samples", np.stack([found.samples, found.flags]))
             overview.keep(window, plan.estimates[0], found.estimates)
             overview.keep(window, f"r_{plan.pair_names[0]}", found.found.correlations)
+            if replicates:
+                overview.keep(window, bands[limits_from], result[limits_from:])
         tally = counter.tally()
         if not tally.sampled:
             raise InputError(no_samples(products))

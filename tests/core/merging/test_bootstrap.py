@@ -9,6 +9,7 @@ from scipy.signal import lfilter
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import collocate, design
+from sm_toolbox.merging.report import collocation_report
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.merging.windows import LIMITED, Estimated, Record, Settings
 from sm_toolbox.progress import SILENT
@@ -149,8 +150,11 @@ def test_the_same_limits_every_time_and_for_every_size_of_block(products, tmp_pa
 
 
 def test_limits_of_rasters_are_there_where_estimates_are(products, tmp_path):
-    triple_collocation(products, str(tmp_path / "tc.tif"), min_samples=50, replicates=100)
+    result = triple_collocation(products, str(tmp_path / "tc.tif"), min_samples=50, replicates=100)
     found = read(tmp_path / "tc.tif")
+    html = collocation_report(result).html()
+    middle = [f"{np.nanmedian(found[f'error_b_{end}']):.3g}"[:5] for end in ("low", "high")]
+    assert "100 replicates" in html and all(value in html for value in middle)
     resolved = found["flag"] == 0
     assert 0.8 < resolved.mean() < 0.99 and set(np.unique(found["flag"])) >= {0, 1, 2}
     for kind in LIMITED:
