@@ -61,7 +61,7 @@ def station_map():
         ),
         (
             QgsProcessingParameterNumber("gap", "Largest gap in time [days]", QgsProcessingParameterNumber.Type.Double, 4),
-            "Between an observation and a dated predictor.",
+            "Between an observation and a dated predictor of the training table. Maps are made for the dates on which all predictors have a band, and validated with observations of these dates.",
         ),
         (
             QgsProcessingParameterFeatureSource("validation", "Stations for validation", points),
@@ -149,6 +149,8 @@ def station_map():
         "ALG_TITLE": "Map soil moisture from stations",
         "ALG_DESC": "From a DEM, other predictors and stations to maps of soil moisture, validated on stations that took no part in the training.",
         "ALG_CREATOR": "Soil Moisture Toolbox",
+        # From here QGIS takes the help of the inputs.
+        **{parameter.name(): text for parameter, text in inputs},
     })  # fmt: skip
     return model
 

@@ -109,6 +109,7 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     from sm_toolbox.models.features import parse_cyclic
     from sm_toolbox.models.splits import make_split
     from sm_toolbox.models.table import Roles, make_training_table
+    from sm_toolbox.raster.directions import is_direction
 
     source, area = opened
     layer = read_table(source, progress, points=False)
@@ -117,6 +118,11 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     roles = Roles(algorithm.parameterAsString(parameters, "TARGET", context), predictors, station, time, weight)
     rows = make_training_table(layer.columns, roles, layer.name, metric_positions(layer))
     periods = parse_cyclic(algorithm.parameterAsString(parameters, "CYCLIC", context), predictors)
+    for predictor in predictors:
+        if is_direction(predictor) and predictor not in periods:
+            progress.warning(
+                f"'{predictor}' is a direction, of which 359° and 1° are neighbours: set CYCLIC to {predictor}:360, or use northness and eastness instead."
+            )
     name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
     block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
     folds, seed = (algorithm.parameterAsInt(parameters, key, context) for key in ("FOLDS", "SEED"))

@@ -25,7 +25,7 @@ class Algorithm(ToolboxAlgorithm):
         self.add(raster("GRID", "Grid"), "Raster whose CRS, cells and extent the output has.")
         self.add(
             choice("RESAMPLING", "Resampling", ["nearest", "bilinear", "cubic", "average", "mode"], "nearest"),
-            "nearest: the cell at the centre. bilinear, cubic: smooth between cells. average: mean of the finer cells within a coarser one. mode: the commonest of them, for classes.",
+            "nearest: the cell at the centre. bilinear, cubic: smooth between cells. average: mean of the finer cells within a coarser one. mode: the commonest of them, for classes. Bands named aspect are averaged as directions.",
         )
         self.add(raster_output("OUTPUT", "Aligned rasters"), "GeoTIFF with all bands.")
 

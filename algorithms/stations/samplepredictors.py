@@ -57,7 +57,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], "nearest"),
-            "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: mean of the cell and its neighbours. Cells without data are left out of both means.",
+            "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: mean of the cell and its neighbours. Cells without data are left out of both means; aspect is averaged as a direction.",
         )
         self.add(
             rasters("EXTRA_TARGETS", "Extra targets: a coarser product", optional=True),

@@ -95,6 +95,25 @@ def test_tuning_and_matched_distances(run, training, rasters, tmp_path):
         assert train(run, training, tmp_path / f"{split}.smmodel", SPLIT=split, FOLDS=3, HYPERPARAMETERS='{"n_estimators": 10}')["N"] == 240
 
 
+def test_a_direction_that_is_not_cyclic_is_said(run, point_layer, tmp_path):
+    rng = np.random.default_rng(0)
+    fields = [("station", "string"), ("sm", "double"), ("aspect", "double")]
+    layer = point_layer(fields, [(500000 + i, 3999000, f"s{i % 9}", rng.random(), 360 * rng.random()) for i in range(60)])
+    given = {
+        "TRAINING": layer,
+        "TARGET": "sm",
+        "PREDICTORS": ["aspect"],
+        "HYPERPARAMETERS": '{"n_estimators": 5}',
+        "MODEL_FILE": str(tmp_path / "a.smmodel"),
+    }
+    logs = []
+    for cyclic in ("", "aspect:360"):
+        feedback = QgsProcessingFeedback()
+        run("trainmodel", feedback, **given, CYCLIC=cyclic)
+        logs.append(feedback.textLog())
+    assert "set CYCLIC to aspect:360" in logs[0] and "set CYCLIC" not in logs[1]
+
+
 def test_local_rows_take_the_bias_away(run, training, point_layer, tmp_path):
     near = point_layer(FIELDS, rows(6, 5, shift=0.1, first=100), name="near")
     feedback = QgsProcessingFeedback()
