@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.calibration import quantile_name
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, read_bands, stacks
+from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, overview, read_bands, stacks
 from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.times import Time, parse_time
@@ -174,7 +174,33 @@ def predict_raster(
     )
     cells = len(bands) * target.width * target.height
     shares = (made / cells).tolist()
-    return Prediction(bands, sum(shares), shares, float(applicable / max(1, made.sum())) if wanted.needs_applicability else None)
+    applicable_share = float(applicable / max(1, made.sum())) if wanted.needs_applicability else None
+    if applicable_share is not None and applicable_share < 0.5:
+        outside = _outside_the_training(model, inputs)
+        if outside:
+            progress.warning(
+                f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that these are the same quantities in the same units as in the training table."
+            )
+    return Prediction(bands, sum(shares), shares, applicable_share)
+
+
+def _outside_the_training(model: Model, inputs: Mapping[str, Sequence[Band]]) -> list[str]:
+    """Name the predictors of which many cells, at a coarse look, lie beyond the training rows; the worst first."""
+    found = []
+    for item in model.manifest["predictors"]:
+        name, low, high = item["name"], item.get("minimum"), item.get("maximum")
+        if low is None or high is None or name not in inputs:
+            continue
+        values = overview(inputs[name][0])
+        values = values[~np.isnan(values)]
+        if not len(values):
+            continue
+        share = float(np.mean((values < low) | (values > high)))
+        if share > 0.25:
+            found.append(
+                (share, f"{share:.0%} of the cells of '{name}' ({values.min():.4g} to {values.max():.4g}; the training has {low:.4g} to {high:.4g})")
+            )
+    return [text for _, text in sorted(found, reverse=True)[:3]]
 
 
 def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -> None:

@@ -186,6 +186,23 @@ def test_a_fallback_model_fills_cells_and_dates(model, sources, cells, tmp_path)
     assert 0 < found.applicable <= 1
 
 
+def test_predictors_beyond_the_training_are_named(model, write_raster, cells, tmp_path, progress):
+    """Such as two bands whose names were swapped, or another unit."""
+    sources = [write_raster("dem.tif", cells[0], ["dem"]), write_raster("ndvi.tif", 100 * cells[1][0], ["ndvi"])]
+    found = predict_raster(model, sources, str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True), progress=progress)
+    (warning,) = (text for text in progress.warnings if "unlike the training" in text)
+    assert found.applicable < 0.5 and "of the cells of 'ndvi'" in warning and "'dem'" not in warning and "the training has 0.0" in warning
+    progress.warnings.clear()
+    predict_raster(
+        model,
+        [sources[0], write_raster("near.tif", cells[1][0], ["ndvi"])],
+        str(tmp_path / "p.tif"),
+        wanted=Wanted(count_applicable=True),
+        progress=progress,
+    )
+    assert not any("unlike the training" in text for text in progress.warnings)
+
+
 def test_a_fallback_that_needs_the_same_is_said(model, sources, tmp_path, progress):
     found = predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model, progress=progress)
     assert found.by_model[1] == 0 and any("it fills no cell" in warning for warning in progress.warnings)
