@@ -131,7 +131,7 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
                 f"Split '{splits[0]['split']}'" if splits else "",
                 f"n = {found.n:,}\nR = {number(found.r)}\nRMSE = {number(found.rmse)}",
             ),
-            "Out-of-fold predictions of the training rows that the file keeps.",
+            "Out-of-fold predictions of the training rows that the file keeps, a sample where there are many; the table below is of all rows.",
         )
     if splits:
         page.table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def boxes(groups: Mapping[str, Sequence[float] | np.ndarray], label: str) -> Fig
         ha="right" if len(shown) > 5 else "center",
     )
     axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set_ylabel(label)
+    axes.set_ylabel(textwrap.fill(label, 36))
     return figure
 
 

@@ -132,8 +132,8 @@ def _variogram_figure(result: Result) -> Figure:
         zorder=3,
     )
     axes.plot(h / factor, variogram(h), color=figures.ORANGE, label=f"{variogram.model} model")
-    axes.axhline(variogram.sill, color=figures.GREY, linewidth=0.8, linestyle="--", label="sill")
     if variogram.range <= end:
+        axes.axhline(variogram.sill, color=figures.GREY, linewidth=0.8, linestyle="--", label="sill")
         axes.axvline(variogram.range / factor, color=figures.GREY, linewidth=0.8, linestyle=":", label="range")
     axes.set(xlim=(0, end / factor), xlabel=f"distance ({unit})", ylabel=f"semivariance of {result.variable}")
     axes.set_ylim(0, 1.15 * max(float(seen.semivariance.max()), variogram.sill if variogram.range <= end else 0.0))
