@@ -91,7 +91,7 @@ def _worth(page: Page, manifest: Mapping[str, Any]) -> None:
         for row in splits
     ]
     harder = max(splits, key=lambda row: row["metrics"].get("rmse") or 0)
-    sentences.append(f"Of {expectation(harder['split'])} expect a map with the error of split '{harder['split']}'.")
+    sentences.append(f"Expect a map of {expectation(harder['split'])} to have the error of split '{harder['split']}'.")
     page.notice(" ".join(sentences))
 
 

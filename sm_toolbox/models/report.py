@@ -227,7 +227,7 @@ def gap_in_words(training: Training) -> str:
     if ratio > 1.05:
         sentences.append(
             f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its {_REMEMBERED.get(harder.name, 'rows')}, not what it knows. "
-            f"Of {expectation(harder.name)} expect a map with the error of split '{harder.name}', not of the random one."
+            f"Expect a map of {expectation(harder.name)} to have the error of split '{harder.name}', not that of the random one."
         )
     else:
         sentences.append(

@@ -91,7 +91,7 @@ def test_importance_is_of_left_out_rows(training):
 def test_a_random_split_is_shown_beside_whole_stations():
     result = train(stations_with_memory(), "random_forest", RandomForest(10), "random", make_split("random", 3))
     assert [split.name for split in result.splits] == ["random", "station"]
-    assert "expect a map with the error of split 'station'" in gap_in_words(result)
+    assert "Expect a map of places without a station, at times it was trained on, to have the error of split 'station'" in gap_in_words(result)
 
 
 def test_a_random_split_without_stations_warns():
