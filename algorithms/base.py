@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import math
 import os
@@ -248,7 +249,10 @@ def _first_table(path: str) -> str:
         return ""
     from osgeo import ogr
 
-    dataset = ogr.Open(path)
+    dataset = None
+    # It returns nothing where there is no table, or raises where another plugin has switched GDAL's exceptions on.
+    with contextlib.suppress(RuntimeError):
+        dataset = ogr.Open(path)
     return dataset.GetLayer(0).GetName() if dataset is not None and dataset.GetLayerCount() else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -392,9 +393,11 @@ def _remove_layer(destination: str) -> None:
     elif os.path.isfile(path):
         from osgeo import ogr
 
-        dataset = ogr.Open(path, 1)
-        if dataset is not None and dataset.GetLayerByName(table.split("|")[0]) is not None:
-            dataset.ExecuteSQL(f'DROP TABLE "{table.split("|")[0]}"')
+        # It must not hide why the table is given up.
+        with contextlib.suppress(RuntimeError):
+            dataset = ogr.Open(path, 1)
+            if dataset is not None and dataset.GetLayerByName(table.split("|")[0]) is not None:
+                dataset.ExecuteSQL(f'DROP TABLE "{table.split("|")[0]}"')
 
 
 def _refuse_shapefile(target, key, fields: QgsFields, kind) -> None:

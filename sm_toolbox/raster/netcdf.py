@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from osgeo import gdal, osr
@@ -52,13 +54,15 @@ class NetcdfWriter(RasterWriter):
             raise OutputError(
                 f"The output '{output.path}' cannot be NetCDF: a variable named '{taken[0]}' would be taken for a coordinate. Write a .tif instead."
             )
-        self._dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(self._temporary, [], ["FORMAT=NC4"])
+        # GDAL returns nothing where it fails, or raises RuntimeError where another plugin has switched its exceptions on.
+        self._dataset: Any = None
+        with contextlib.suppress(RuntimeError):
+            self._dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(self._temporary, [], ["FORMAT=NC4"])
         if self._dataset is None:
             raise OutputError(f"The output '{output.path}' cannot be created: {gdal.GetLastErrorMsg()}.")
         try:
             self._define(tile)
         except RuntimeError as error:
-            # What GDAL raises where another plugin has switched its exceptions on.
             self.discard()
             raise OutputError(f"The output '{output.path}' cannot be NetCDF: {error}. Write a .tif instead.") from error
         except BaseException:
@@ -122,7 +126,7 @@ class NetcdfWriter(RasterWriter):
         if min(self._grid.width, self._grid.height) > 1 or mapping is None:
             return
         target = root.OpenMDArray(mapping.ReadAsString())
-        if target is not None and target.GetAttribute("GeoTransform") is None:
+        if target is not None and "GeoTransform" not in (attribute.GetName() for attribute in target.GetAttributes()):
             _describe(target, {"GeoTransform": " ".join(repr(float(value)) for value in self._grid.transform.to_gdal())})
 
     def _write(self, block: np.ndarray, window: Window, first: int) -> bool:
@@ -131,7 +135,10 @@ class NetcdfWriter(RasterWriter):
             array, places = self._arrays[variable]
             at, count = (start, size) if time is None else ([places[time], *start], [1, *size])
             data = np.ascontiguousarray(values, np.float32).tobytes()
-            if array.Write(data, array_start_idx=at, count=count, buffer_datatype=_type(gdal.GDT_Float32)) != gdal.CE_None:
+            try:
+                if array.Write(data, array_start_idx=at, count=count, buffer_datatype=_type(gdal.GDT_Float32)) != gdal.CE_None:
+                    return False
+            except RuntimeError:
                 return False
         return True
 
@@ -142,7 +149,9 @@ class NetcdfWriter(RasterWriter):
 
     def _is_complete(self) -> bool:
         """Say whether the file opens with all its variables; HDF5 does not open one that is cut."""
-        found = gdal.OpenEx(self._temporary, gdal.OF_MULTIDIM_RASTER)
+        found = None
+        with contextlib.suppress(RuntimeError):
+            found = gdal.OpenEx(self._temporary, gdal.OF_MULTIDIM_RASTER)
         if found is None:
             return False
         return {_in_file(variable) for variable, _ in self._names} <= set(found.GetRootGroup().GetMDArrayNames())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from osgeo import gdal
 from rasterio.crs import CRS
 from rasterio.windows import Window
 from scipy.io import netcdf_file
@@ -100,8 +101,18 @@ def test_grids_come_back(tmp_path, epsg):
     assert grid.differences(bands[0].grid) == []
 
 
+@pytest.fixture(params=[False, True], ids=["returned", "raised"])
+def gdal_errors(request):
+    """GDAL's errors as they come, and as exceptions, which any plugin may switch on for all of QGIS."""
+    before = gdal.GetUseExceptions()
+    (gdal.UseExceptions if request.param else gdal.DontUseExceptions)()
+    yield
+    (gdal.UseExceptions if before else gdal.DontUseExceptions)()
+
+
 @pytest.mark.parametrize("shape", [(1, 40), (30, 1), (1, 1)])
 @pytest.mark.parametrize("epsg", [4326, 32630])
+@pytest.mark.usefixtures("gdal_errors")
 def test_single_rows_and_columns(tmp_path, shape, epsg):
     grid = Grid(CRS.from_epsg(epsg), Affine(0.5, 0, 7, 0, -0.25, 50), shape[1], shape[0])
     found, bands = read(write(tmp_path / "line.nc", np.ones((1, *shape), np.float32), ["ndvi@2018-06-01"], grid))
