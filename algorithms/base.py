@@ -92,6 +92,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def _check_values(self, parameters, context) -> None:
         """Refuse numbers that are none, and fields that the layer does not have; Processing checks neither outside its window."""
+        sources = {}
         for definition in self.parameterDefinitions():
             key, kind = definition.name(), definition.type()
             if kind in ("number", "distance") and parameters.get(key) is not None:
@@ -99,7 +100,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                 if not math.isfinite(value):
                     raise InputError(f"{key} must be a finite number, not {value}.")
             if kind == "field":
-                source = self.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
+                parent = definition.parentLayerParameterName()
+                if parent not in sources:
+                    sources[parent] = self.parameterAsSource(parameters, parent, context)
+                source = sources[parent]
                 names = source.fields().names() if source is not None else []
                 for name in self.parameterAsFields(parameters, key, context) if names else []:
                     if name and name not in names:

@@ -74,8 +74,16 @@ def is_for_gdal(item) -> bool:
         return False
     if item.lower().endswith(".nc") and os.path.isfile(item):
         return True
-    found = _SUB_DATASET.match(item)
-    return found is not None and os.path.isfile(found["quoted"] or found["plain"])
+    return _sub_dataset(item) is not None
+
+
+def _sub_dataset(text: str) -> tuple[str, str] | None:
+    """Return the file and the raster in it that a text names as GDAL does; None where it is no such name, or there is no such file."""
+    found = _SUB_DATASET.match(text)
+    if found is None:
+        return None
+    path = found["quoted"] or found["plain"]
+    return (path, found["part"] or "") if os.path.isfile(path) else None
 
 
 def lost_layers(algorithm, parameters, context) -> list[str]:
@@ -116,9 +124,9 @@ def places_behind(value, context) -> set[tuple[str, str]]:
     if table is not None:
         return {(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))}
     path, *options = value.removeprefix("file://").split("|")
-    sub_dataset = None if os.path.exists(path) else _SUB_DATASET.match(path)
-    if sub_dataset is not None and os.path.isfile(sub_dataset["quoted"] or sub_dataset["plain"]):
-        return {(os.path.realpath(sub_dataset["quoted"] or sub_dataset["plain"]), sub_dataset["part"] or "")}
+    sub_dataset = None if os.path.exists(path) else _sub_dataset(path)
+    if sub_dataset is not None:
+        return {(os.path.realpath(sub_dataset[0]), sub_dataset[1])}
     part = next((option.removeprefix("layername=") for option in options if option.startswith("layername=")), "")
     return {(os.path.realpath(path.split("?")[0]), part)}
 

@@ -120,8 +120,12 @@ def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
     if east <= 180 + tolerance or west < -180 + tolerance:
         return None
     column = max(0, math.ceil((180 - west) / transform.a - 0.5 - 0.01))
-    around = abs(width * transform.a - 360) <= tolerance
-    return column if around or column == 0 else None
+    return column if column == 0 or goes_around(transform, width) else None
+
+
+def goes_around(transform: Affine, width: int) -> bool:
+    """Say whether a raster of degrees goes once around the globe, so that its first column is the neighbour of its last."""
+    return abs(abs(transform.a) * width - 360) <= 0.01 * abs(transform.a)
 
 
 def from_minus_180(transform: Affine, column: int | None) -> Affine:

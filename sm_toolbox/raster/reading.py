@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -361,14 +362,17 @@ class WarpedFile(OpenFile):
 
     def read(self, out: np.ndarray, window: Window) -> None:
         at_once = self._to_grid.bands_at_once()
-        for first in range(0, len(out), at_once):
-            some = range(first, min(first + at_once, len(out)))
-            part = self.some_bands(some)
-            self._to_grid.fill(out[first : some.stop], window, partial(OpenFile.read, part))
-        for place in np.flatnonzero(self._directions):
-            both = np.empty((2, *out.shape[1:]), np.float32)
-            self._to_grid.fill(both, window, partial(_read_components, self.some_bands([place])))
-            out[place] = mean_direction(*both)
+        for averaged_as_direction, run in groupby(range(len(out)), self._directions.__getitem__):
+            places = list(run)
+            if averaged_as_direction:
+                for place in places:
+                    both = np.empty((2, *out.shape[1:]), np.float32)
+                    self._to_grid.fill(both, window, partial(_read_components, self.some_bands([place])))
+                    out[place] = mean_direction(*both)
+                continue
+            for first in range(0, len(places), at_once):
+                some = places[first : first + at_once]
+                self._to_grid.fill(out[some[0] : some[-1] + 1], window, partial(OpenFile.read, self.some_bands(some)))
 
 
 def _read_components(file: OpenFile, out: np.ndarray, window: Window) -> None:

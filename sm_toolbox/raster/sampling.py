@@ -21,7 +21,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack, overview
 from sm_toolbox.raster.directions import components, is_direction, mean_direction
-from sm_toolbox.raster.grid import Grid, label, split_column
+from sm_toolbox.raster.grid import Grid, goes_around, label, split_column
 from sm_toolbox.raster.reading import is_nodata, typed_nodata
 from sm_toolbox.raster.times import Time
 
@@ -278,9 +278,7 @@ class _Places:
 
     def _plan(self, block: tuple[int, int], item_size: int, shift: int) -> Iterator[_Read]:
         rows, columns, weights = _neighbours(self._row, self._column, self._method)
-        across = self._grid.transform.a * self._grid.width
-        if self._grid.crs.is_geographic and abs(abs(across) - 360) < 0.01 * abs(self._grid.transform.a):
-            # Around the globe the first column is the neighbour of the last.
+        if self._grid.crs.is_geographic and goes_around(self._grid.transform, self._grid.width):
             columns = columns % self._grid.width
         weights = weights * ((rows >= 0) & (rows < self._grid.height) & (columns >= 0) & (columns < self._grid.width))
         rows = rows.clip(0, self._grid.height - 1)

@@ -260,11 +260,11 @@ class Kriging(_Interpolation):
 
     def _leave_out_near(self, group: _Group, found: np.ndarray, values: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Predict the stations of a group from their nearest others, as `_krige_nearest`, and hear Cancel on the way."""
-        step, parts = self.cells_at_once(True), []
+        points, step, parts = self.points[group.rows], self.cells_at_once(True), []
         for start in range(0, len(found), step):
             progress.check()
             some = slice(start, start + step)
-            parts.append(self._krige_nearest(group, self.points[group.rows][some], found[some], group.drift[some], values))
+            parts.append(self._krige_nearest(group, points[some], found[some], group.drift[some], values))
         mean, spread = (np.concatenate(part) for part in zip(*parts))
         return mean, spread
 
