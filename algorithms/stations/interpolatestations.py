@@ -133,14 +133,14 @@ class Algorithm(ToolboxAlgorithm):
             max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
             **given,
         )
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        variance = self.parameterAsOutputLayer(parameters, "VARIANCE", context) if parameters.get("VARIANCE") is not None else None
+        output = self.outputs.path("OUTPUT")
+        variance = self.outputs.path("VARIANCE")
         memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
         result = interpolate_stations(
             table_rows(table, station, time), to_numbers(table.columns[value], value, table.name), variable_name(value), grid, output,
             variance=variance, drift=drift, settings=settings, memory=memory, progress=progress,
         )  # fmt: skip
-        report = write_report(self, parameters, context, lambda: interpolation_report(result))
+        report = write_report(self, lambda: interpolation_report(result))
         left_out = result.left_out
         return {
             "OUTPUT": output, "VARIANCE": variance, "REPORT": report,

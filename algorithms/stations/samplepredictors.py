@@ -18,7 +18,6 @@ from ..layers import (
     table_rows,
     time_attribute,
     write_report,
-    write_table,
 )
 from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output, switch
 
@@ -155,8 +154,8 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(
                 f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; {whole} of them have a value of every predictor."
             )
-        output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
-        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
+        output = self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
+        report = write_report(self, lambda: sampling_report(samples, pixels if product else None))
         return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
     def _replaced(self, table, added, needed, replace):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report, write_table
+from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report
 from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output
 
 _METRICS = (
@@ -102,7 +102,7 @@ class Algorithm(ToolboxAlgorithm):
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),
             "MATCHES": self._write_matches(parameters, context, table, result, progress),
-            "REPORT": write_report(self, parameters, context, lambda: validation_report(result, name, table.name, min_samples)),
+            "REPORT": write_report(self, lambda: validation_report(result, name, table.name, min_samples)),
             "R": pooled.r, "R2": pooled.r2, "RMSE": pooled.rmse, "UBRMSE": pooled.ubrmse, "BIAS": pooled.bias, "N": pooled.n,
             "MEDIAN_R": result.median("r"), "MEDIAN_UBRMSE": result.median("ubrmse"), "MEDIAN_BIAS": result.median("bias"),
         }  # fmt: skip
@@ -118,7 +118,7 @@ class Algorithm(ToolboxAlgorithm):
             known = {**item.metrics.as_dict(), **vars(item.intervals)}
             values.append([item.station, item.group, *(known[name] for name in _METRICS)])
         geometries = [point_geometry(table.x[item.row], table.y[item.row]) for item in result.by_station]
-        return write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
+        return self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
 
     def _write_matches(self, parameters, context, table, result, progress):
         fields = QgsFields()
@@ -127,4 +127,4 @@ class Algorithm(ToolboxAlgorithm):
         times = result.times.tolist()
         values = ([str(result.stations[i]), times[i], result.observed[i], result.predicted[i]] for i in range(len(result.rows)))
         geometries = [point_geometry(table.x[row], table.y[row]) for row in result.rows]
-        return write_table(self, parameters, "MATCHES", context, fields, values, geometries, table.crs, progress)
+        return self.outputs.write_table("MATCHES", fields, values, geometries, table.crs, progress)
