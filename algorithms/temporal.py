@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qgis.core import Qgis, QgsDateTimeRange, QgsProcessingLayerPostProcessorInterface, QgsRasterLayerTemporalProperties
-from qgis.PyQt.QtCore import QDateTime, Qt
 
 from sm_toolbox.errors import ToolboxError
+
+from .layers import utc_moment
 
 # QGIS keeps no reference to a post-processor that Python made.
 _alive: list[SetTemporalRanges] = []
@@ -54,8 +55,4 @@ def set_temporal_ranges(layer) -> None:
 
 
 def _range(time) -> QgsDateTimeRange:
-    return QgsDateTimeRange(_moment(time.start), _moment(time.end), True, time.start == time.end)
-
-
-def _moment(value) -> QDateTime:
-    return QDateTime(value.year, value.month, value.day, value.hour, value.minute, value.second, 0, Qt.TimeSpec.UTC)
+    return QgsDateTimeRange(utc_moment(time.start), utc_moment(time.end), True, time.start == time.end)
