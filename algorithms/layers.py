@@ -146,7 +146,7 @@ def raster_source(algorithm, parameters, key, context):
 
 
 # QGIS moved this enumeration in 3.36 and kept the old name; sip shows its members in the class itself.
-_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange
+_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: kept by QGIS
 
 
 def source_of(layer: QgsMapLayer, key: str):

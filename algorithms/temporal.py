@@ -44,7 +44,7 @@ def set_temporal_ranges(layer) -> None:
     properties = layer.temporalProperties()
     # A range of the whole layer would date its static bands, too.
     if len(ranges) == len(bands) and len({band.time for band in bands}) == 1:
-        properties.setMode(QgsRasterLayerTemporalProperties.ModeFixedTemporalRange)
+        properties.setMode(QgsRasterLayerTemporalProperties.ModeFixedTemporalRange)  # qt6: kept by QGIS
         properties.setFixedTemporalRange(ranges[1])
     elif hasattr(properties, "setFixedRangePerBand"):
         properties.setMode(Qgis.RasterTemporalMode.FixedRangePerBand)
