@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test qt6 process install package lint bench docs models clean
+.PHONY: help setup demo test qt6 process install package lint bench docs models styles clean
 
 help:            ## This list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -47,6 +47,9 @@ docs: setup      ## Renew the algorithm table of the README from the algorithms
 
 models: setup    ## Write resources/models anew
 	@source tools/environment.sh && $(PYTHON) tools/make_models.py
+
+styles: setup    ## Write resources/styles anew
+	@source tools/environment.sh && $(PYTHON) tools/make_styles.py
 
 clean:           ## Remove everything that make made
 	rm -rf .venv .qgis .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache

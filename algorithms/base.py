@@ -24,7 +24,7 @@ from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
 from .layers import is_for_gdal, lost_layers, places_behind
-from .temporal import SetTemporalRanges
+from .presentation import Presentation
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
 HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox#"
@@ -231,7 +231,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             results = self.compute(self._inputs, parameters, context, progress)
             for definition in self.destinationParameterDefinitions():
                 if isinstance(definition, QgsProcessingParameterRasterDestination) and results.get(definition.name()):
-                    SetTemporalRanges.attach(results[definition.name()], context)
+                    Presentation.attach(results[definition.name()], context)
             return results
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
