@@ -90,6 +90,25 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
 
+    def _default_fields(self, parameters, context, feedback) -> dict:
+        """Return the optional fields by key whose default the layer does not have, as not set.
+
+        `processing.run` fills defaults in as if they had been given, so that they cannot be told from those that were; hence the line in the log.
+        """
+        found = {}
+        for definition in self.parameterDefinitions():
+            key, default = definition.name(), definition.defaultValue()
+            if definition.type() != "field" or not default or not definition.flags() & definition.Flag.FlagOptional:
+                continue
+            if key in parameters and parameters[key] is None:
+                found[key] = ""
+            elif parameters.get(key, default) == default:
+                source = self.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
+                if source is not None and default not in source.fields().names():
+                    found[key] = ""
+                    feedback.pushInfo(f"{key}: '{source.sourceName()}' has no field '{default}', and no other is given.")
+        return found
+
     def _check_values(self, parameters, context) -> None:
         """Refuse numbers that are none, and fields that the layer does not have; Processing checks neither outside its window."""
         sources = {}
@@ -99,7 +118,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                 value = self.parameterAsDouble(parameters, key, context)
                 if not math.isfinite(value):
                     raise InputError(f"{key} must be a finite number, not {value}.")
-            if kind == "field":
+            # An empty text is a field that was cleared, for which parameterAsFields would take the default.
+            if kind == "field" and parameters.get(key) != "":
                 parent = definition.parentLayerParameterName()
                 if parent not in sources:
                     sources[parent] = self.parameterAsSource(parameters, parent, context)
@@ -200,6 +220,9 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             value = parameters.get(definition.name())
             if definition.type() == "raster" and is_for_gdal(value):
                 shown[definition.name()] = _shown(value)
+            elif definition.type() == "field" and value is None and definition.defaultValue():
+                # Processing takes the default later, and yet refuses to go on without a value.
+                shown[definition.name()] = definition.defaultValue()
             elif definition.type() == "multilayer":
                 items = value if isinstance(value, (list, tuple)) else [value]
                 if any(map(is_for_gdal, items)):
@@ -212,8 +235,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return accepted, message
 
     def prepareAlgorithm(self, parameters, context, feedback):
-        self._inputs, self._refusal = None, None
+        self._inputs, self._refusal, self._fields = None, None, {}
         try:
+            self._fields = self._default_fields(parameters, context, feedback)
+            parameters = {**parameters, **self._fields}
             self._check_values(parameters, context)
             self._inputs = self.resolve(parameters, context)
         except ToolboxError as error:
@@ -223,6 +248,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         progress = FeedbackProgress(feedback)
+        parameters = {**parameters, **self._fields}
         try:
             progress.check()
             if self._refusal is not None:
@@ -230,7 +256,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             self._check_outputs(parameters, context)
             results = self.compute(self._inputs, parameters, context, progress)
             for definition in self.destinationParameterDefinitions():
-                if isinstance(definition, QgsProcessingParameterRasterDestination) and results.get(definition.name()):
+                if isinstance(results.get(definition.name()), str):
                     Presentation.attach(results[definition.name()], context)
             return results
         except Cancelled:

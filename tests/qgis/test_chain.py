@@ -200,7 +200,7 @@ def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, 
     table = run("samplepredictors", STATIONS=scene["stations"], STATION="station", TIME="time", PREDICTORS=[scene["dem"]], OUTPUT="TEMPORARY_OUTPUT")[
         "OUTPUT"
     ]
-    for split, station, chosen in [(None, "station", "station"), (None, None, "random"), ("random", "station", "random")]:
+    for split, station, chosen in [(None, "station", "station"), (None, "", "station"), ("random", "station", "random")]:
         feedback = QgsProcessingFeedback()
         run(
             "trainmodel",

@@ -92,7 +92,7 @@ def colours(layer, band=None):
     if band is not None:
         made.setInputBand(band) if hasattr(made, "setInputBand") else made.setBand(band)
     block = made.block(1, layer.extent(), layer.width(), layer.height())
-    return [block.color(row, column).name() for row in range(layer.height()) for column in range(layer.width())]
+    return [QColor(block.color(row, column)).name() for row in range(layer.height()) for column in range(layer.width())]
 
 
 def test_soil_moisture_is_drawn_on_one_range_for_all_dates_from_the_first_on(plugin, shown):
@@ -120,21 +120,24 @@ def test_soil_moisture_is_drawn_on_one_range_for_all_dates_from_the_first_on(plu
     ],
 )
 def test_ranges_are_fixed_where_the_variable_is_known_and_fits(plugin, shown, name, values, expected):
-    made = shown([np.linspace(*values, 20).reshape(4, 5)], [name]).renderer()
+    layer = shown([np.linspace(*values, 20).reshape(4, 5)], [name])
+    made = layer.renderer()
     assert (made.classificationMin(), made.classificationMax()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_slope_of_a_trend_is_no_slope_of_land(plugin, shown):
-    trend = shown([CELLS / 20, CELLS, CELLS, CELLS], ["slope", "slope_per_step", "p_value", "n"]).renderer()
-    assert trend.classificationMin() == -trend.classificationMax()
-    assert shown([CELLS], ["slope"]).renderer().classificationMin() == 0
+    layer = shown([CELLS / 20, CELLS, CELLS, CELLS], ["slope", "slope_per_step", "p_value", "n"])
+    assert layer.renderer().classificationMin() == -layer.renderer().classificationMax()
+    layer = shown([CELLS], ["slope"])
+    assert layer.renderer().classificationMin() == 0
 
 
 def test_classes_say_their_reason(plugin, shown):
     layer = shown([CELLS % 5], ["flag"])
     labels = [item.label for item in layer.renderer().classes()]
     assert layer.renderer().type() == "paletted" and labels[0] == "resolved" and len(labels) == 5 and "negative error variance" in labels
-    assert "fallback" in shown([CELLS % 2 + 1], ["source@2018-06-01"]).renderer().classes()[1].label
+    layer = shown([CELLS % 2 + 1], ["source@2018-06-01"])
+    assert "fallback" in layer.renderer().classes()[1].label
 
 
 def test_the_other_variables_of_a_file_are_styles_to_choose(plugin, shown):
