@@ -13,7 +13,6 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterRasterDestination,
     QgsRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
@@ -23,8 +22,8 @@ from sm_toolbox.progress import Progress
 
 from .layers import is_for_gdal, lost_layers
 from .outputs import RunOutputs
-from .temporal import SetTemporalRanges
-from .values import check_values
+from .presentation import Presentation
+from .values import absent_defaults, check_values
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
 TRACKER = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/issues"
@@ -155,6 +154,9 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             value = parameters.get(definition.name())
             if definition.type() == "raster" and is_for_gdal(value):
                 shown[definition.name()] = _shown(value)
+            elif definition.type() == "field" and value is None and definition.defaultValue():
+                # Processing takes the default later, and yet refuses to go on without a value.
+                shown[definition.name()] = definition.defaultValue()
             elif definition.type() == "multilayer":
                 items = value if isinstance(value, (list, tuple)) else [value]
                 if any(map(is_for_gdal, items)):
@@ -167,8 +169,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return accepted, message
 
     def prepareAlgorithm(self, parameters, context, feedback):
-        self._inputs, self._refusal = None, None
+        self._inputs, self._refusal, self._fields = None, None, {}
         try:
+            self._fields = absent_defaults(self, parameters, context, feedback)
+            parameters = {**parameters, **self._fields}
             check_values(self, parameters, context)
             self._inputs = self.resolve(parameters, context)
         except ToolboxError as error:
@@ -178,7 +182,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         progress = FeedbackProgress(feedback)
-        outputs = None
+        outputs, parameters = None, {**parameters, **self._fields}
         try:
             progress.check()
             if self._refusal is not None:
@@ -190,8 +194,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                 progress.check()
                 results = outputs.keep(results)
             for definition in self.destinationParameterDefinitions():
-                if isinstance(definition, QgsProcessingParameterRasterDestination) and results.get(definition.name()):
-                    SetTemporalRanges.attach(results[definition.name()], context)
+                if isinstance(results.get(definition.name()), str):
+                    Presentation.attach(results[definition.name()], context)
             return results
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.

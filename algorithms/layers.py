@@ -25,7 +25,7 @@ from qgis.core import (
     QgsUnitTypes,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
@@ -170,7 +170,7 @@ def raster_source(algorithm, parameters, key, context):
 
 
 # QGIS moved this enumeration in 3.36 and kept the old name; sip shows its members in the class itself.
-_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange
+_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: kept by QGIS
 
 
 def source_of(layer: QgsMapLayer, key: str):
@@ -367,9 +367,9 @@ def _metres(table: LayerTable):
     return metres_per_degree(float(table.y.mean()))
 
 
-# QVariant's types became QMetaType's in QGIS 3.38; both names still work for QgsField up to 3.44.
-NUMBER, INTEGER, TEXT = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String
-DATE, DATETIME = QVariant.Type.Date, QVariant.Type.DateTime
+# PyQt6 has neither QVariant.Type nor these names; qgis.PyQt adds the flat ones, and QgsField takes them from 3.22 to 4.
+NUMBER, INTEGER, TEXT = QVariant.Double, QVariant.Int, QVariant.String
+DATE, DATETIME = QVariant.Date, QVariant.DateTime
 
 
 def attribute(value):
@@ -379,10 +379,15 @@ def attribute(value):
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, datetime):
-        return QDateTime(value.year, value.month, value.day, value.hour, value.minute, value.second, 0, Qt.TimeSpec.UTC)
+        return utc_moment(value)
     if isinstance(value, date):
         return QDate(value.year, value.month, value.day)
     return value
+
+
+def utc_moment(value: datetime) -> QDateTime:
+    """Return a moment in UTC as Qt keeps it; PyQt6 has no constructor of eight numbers with a time zone."""
+    return QDateTime(QDate(value.year, value.month, value.day), QTime(value.hour, value.minute, value.second), Qt.TimeSpec.UTC)
 
 
 def point_geometry(x: float, y: float) -> QgsGeometry:

@@ -80,11 +80,38 @@ def _check_switch(definition, value) -> None:
 
 
 def _check_fields(algorithm, definition, parameters, context, sources: dict) -> None:
+    # An empty text is a field that was cleared, for which parameterAsFields would take the default.
+    if parameters.get(definition.name()) == "":
+        return
     parent = definition.parentLayerParameterName()
     if parent not in sources:
         sources[parent] = algorithm.parameterAsSource(parameters, parent, context)
     source = sources[parent]
     names = source.fields().names() if source is not None else []
     for name in algorithm.parameterAsFields(parameters, definition.name(), context) if names else []:
-        if name and name not in names:
+        if name and name not in names and not _is_absent_default(definition, name):
             raise InputError(f"{labelled(definition)}: '{source.sourceName()}' has no field '{name}'. Its fields are: {', '.join(names)}.")
+
+
+def _is_absent_default(definition, name) -> bool:
+    return name == definition.defaultValue() and bool(definition.flags() & definition.Flag.FlagOptional)
+
+
+def absent_defaults(algorithm, parameters, context, feedback) -> dict:
+    """Return the optional fields by key whose default the layer does not have, as not set.
+
+    `processing.run` fills defaults in as if they had been given, so that they cannot be told from those that were; hence the line in the log.
+    """
+    found = {}
+    for definition in algorithm.parameterDefinitions():
+        key, default = definition.name(), definition.defaultValue()
+        if definition.type() != "field" or not default or not definition.flags() & definition.Flag.FlagOptional:
+            continue
+        if key in parameters and parameters[key] is None:
+            found[key] = ""
+        elif parameters.get(key, default) == default:
+            source = algorithm.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
+            if source is not None and default not in source.fields().names():
+                found[key] = ""
+                feedback.pushInfo(f"{labelled(definition)}: '{source.sourceName()}' has no field '{default}', and no other is given.")
+    return found

@@ -41,9 +41,11 @@ class Algorithm(ToolboxAlgorithm):
 
     def declare(self):
         self.add(points("INPUT", "Observations"), "Point layer with one feature per station and time.")
-        self.add(field("STATION", "Station field", "INPUT"), "Name or number of the station.")
-        self.add(field("TIME", "Time field", "INPUT"), "Date, date and time, or ISO 8601 text, in UTC.")
-        self.add(field("VALUE", "Value field", "INPUT", numeric=True), "What is averaged; rows without a value are left out and counted.")
+        self.add(field("STATION", "Station field", "INPUT", "station"), "Name or number of the station.")
+        self.add(field("TIME", "Time field", "INPUT", "time"), "Date, date and time, or ISO 8601 text, in UTC.")
+        self.add(
+            field("VALUE", "Value field", "INPUT", "soil_moisture", numeric=True), "What is averaged; rows without a value are left out and counted."
+        )
         self.add(choice("PERIOD", "Period", ["hour", "day", "month"], "day"), "Length of time over which observations of a station are averaged.")
         self.add(
             raster("GRID", "Grid", optional=True),

@@ -34,14 +34,16 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station, or per station and time, in any CRS.")
         self.add(
-            field("STATION", "Station field", "STATIONS", optional=True),
+            field("STATION", "Station field", "STATIONS", "station", optional=True),
             "Name or number of the station, for the report and for finding stations with several coordinates. Without it every place counts as a station.",
         )
         self.add(
-            field("TIME", "Time field", "STATIONS", optional=True),
+            field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text (2018-06-01, 2018-06-01T14:30:00), in UTC: one map for each. Not set: one map of all values.",
         )
-        self.add(field("VALUE", "Value field", "STATIONS"), "Number to interpolate. NULL: no value. Its name becomes that of the bands.")
+        self.add(
+            field("VALUE", "Value field", "STATIONS", "soil_moisture"), "Number to interpolate. NULL: no value. Its name becomes that of the bands."
+        )
         self.add(raster("GRID", "Grid"), "Raster whose CRS, cells and extent the maps have; its values do not count.")
         self.add(
             choice("METHOD", "Method", METHODS, "ordinary_kriging"),

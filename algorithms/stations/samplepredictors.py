@@ -42,11 +42,11 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station, or per station and time. All its fields are kept.")
         self.add(
-            field("STATION", "Station field", "STATIONS", optional=True),
+            field("STATION", "Station field", "STATIONS", "station", optional=True),
             "Name or number of the station, for the report. Without it every place counts as a station.",
         )
         self.add(
-            field("TIME", "Time field", "STATIONS", optional=True),
+            field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text (2018-06-01, 2018-06-01T14:30:00), in UTC. Needed where rasters are dated.",
         )
         self.add(rasters("PREDICTORS", "Predictors"), "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.")

@@ -33,13 +33,13 @@ class Algorithm(ToolboxAlgorithm):
             "Soil moisture in m³ m⁻³: one static band, or dated bands of one name, in one or more files. Of several variables soil_moisture is taken.",
         )
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station and time.")
-        self.add(field("STATION", "Station field", "STATIONS"), "Name or number of the station.")
+        self.add(field("STATION", "Station field", "STATIONS", "station"), "Name or number of the station.")
         self.add(
-            field("TIME", "Time field", "STATIONS", optional=True),
+            field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text, in UTC. Needed where the product is dated.",
         )
         self.add(
-            field("VALUE", "Observed soil moisture", "STATIONS"),
+            field("VALUE", "Observed soil moisture", "STATIONS", "soil_moisture"),
             "Field with the observation, in m³ m⁻³. Rows where it is NULL are counted and left out.",
         )
         self.add(
