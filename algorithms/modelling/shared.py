@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_table
+from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_origins, read_table
 from ..parameters import choice, field, integer, number, raster, table, text
 
 
@@ -100,8 +100,10 @@ class Asked:
 
 
 def open_training(algorithm, parameters, context):
-    """Open the training table and the area to be mapped in the main thread, for `read_training`."""
-    return open_source(algorithm, parameters, "TRAINING", context), raster_source(algorithm, parameters, "PREDICTION_AREA", context)
+    """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for `read_training`."""
+    source = open_source(algorithm, parameters, "TRAINING", context)
+    origins = read_origins(parameters.get("TRAINING"), source.fields(), context)
+    return source, origins, raster_source(algorithm, parameters, "PREDICTION_AREA", context)
 
 
 def read_training(algorithm, opened, parameters, context, progress) -> Asked:
@@ -111,12 +113,15 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     from sm_toolbox.models.table import Roles, make_training_table
     from sm_toolbox.raster.directions import is_direction
 
-    source, area = opened
+    source, origins, area = opened
     layer = read_table(source, progress, points=False)
     station, time, weight = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
     predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
     roles = Roles(algorithm.parameterAsString(parameters, "TARGET", context), predictors, station, time, weight)
-    rows = make_training_table(layer.columns, roles, layer.name, metric_positions(layer))
+    rows = replace(
+        make_training_table(layer.columns, roles, layer.name, metric_positions(layer)),
+        origins={name: origin.as_dict() for name, origin in origins.items()},
+    )
     periods = parse_cyclic(algorithm.parameterAsString(parameters, "CYCLIC", context), predictors)
     for predictor in predictors:
         if is_direction(predictor) and predictor not in periods:

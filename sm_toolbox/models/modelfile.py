@@ -17,6 +17,7 @@ from sm_toolbox.files import check_output, put_in_place, remove_quietly, tempora
 from sm_toolbox.models.calibration import Calibration, read_calibration
 from sm_toolbox.models.estimators import MODELS, FittedModel
 from sm_toolbox.models.features import FeatureEncoder
+from sm_toolbox.raster.origins import origin_from
 
 if TYPE_CHECKING:
     from sm_toolbox.models.applicability import Applicability
@@ -241,6 +242,8 @@ def _check_manifest(manifest: Any) -> None:
         period = item.get("period")
         if period is not None and not (isinstance(period, (int, float)) and period > 0):
             raise ModelFileError(f"the period of its predictor '{item['name']}' is wrong")
+        if item.get("origin") is not None and origin_from(item["origin"]) is None:
+            raise ModelFileError(f"what it notes of the rasters of its predictor '{item['name']}' is wrong")
 
 
 def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
