@@ -27,7 +27,7 @@ from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.files import StagedOutputs, check_output
 from sm_toolbox.progress import Progress
 
-from .layers import TABLE_IN_FILE, attribute, labelled, places_behind, places_within
+from .layers import TABLE_IN_FILE, attribute, keep_origins, labelled, places_behind, places_within
 
 _LAYERS = ("raster", "multilayer", "source", "vector", "file")
 
@@ -165,6 +165,7 @@ class RunOutputs:
         asked = text or value if place is None else self._staged_name(place)
         parameters = self._parameters if place is None else {**self._parameters, key: _renamed(value, asked)}
         written, count = self._write_rows(parameters, key, fields, rows, geometries, crs, kind, progress)
+        keep_origins(written, fields, self._context)
         if place is None:
             return written
         if place.within:
@@ -330,6 +331,7 @@ class _TableToCome:
         copy = self._dataset.CreateLayer(self._place.table, layer.GetSpatialRef(), layer.GetGeomType(), options)
         if copy is None or any(copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())):
             raise gdal_failed()
+        copy.SetMetadata(layer.GetMetadata())
         definition = copy.GetLayerDefn()
         for row in layer:
             feature = ogr.Feature(definition)

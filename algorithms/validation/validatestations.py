@@ -6,7 +6,7 @@ from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
 from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report
-from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output
+from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, time_gap
 
 _METRICS = (
     "n", "r", "r_low", "r_high", "r2", "r_squared", "rmse", "ubrmse", "ubrmse_low", "ubrmse_high", "bias", "bias_low", "bias_high", "slope", "n_effective",
@@ -46,10 +46,7 @@ class Algorithm(ToolboxAlgorithm):
             field("GROUP", "Group field", "STATIONS", optional=True),
             "Property of the stations by which the report divides them: land cover, network.",
         )
-        self.add(
-            number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
-            "How many days the product may lie from the observation. 0: the same day.",
-        )
+        add_time_gap(self, "Largest gap in time [days]", "How many days the product may lie from the observation")
         self.add(
             integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=1),
             "Stations with fewer pairs are not rated on their own; their pairs count among all pairs. 1 for a map of one date.",
@@ -85,7 +82,7 @@ class Algorithm(ToolboxAlgorithm):
         min_samples = self.parameterAsInt(parameters, "MIN_SAMPLES", context)
         result = validate_stations(
             rows, to_numbers(table.columns[value], value, table.name), product, to_names(table.columns[group]) if group else None,
-            max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context), min_samples=min_samples,
+            max_gap_days=time_gap(self, parameters, context), min_samples=min_samples,
             method=self.parameterAsString(parameters, "METHOD", context), progress=progress.part(0, 0.9),
         )  # fmt: skip
         for reason, count in result.unmatched:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.files import working_folder
+from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -106,6 +107,14 @@ def terrain_indices(
             )
     band = read_bands([dem])[0]
     _check_grid(band)
+    if "twi" in names:
+        from sm_toolbox.predictors.flow import BYTES_PER_CELL
+
+        refuse_beyond_memory(
+            band.grid.width * band.grid.height * BYTES_PER_CELL,
+            f"twi routes flow over the whole DEM '{dem.label}' of {band.grid.width:,} × {band.grid.height:,} cells and needs",
+            "Leave twi out of INDICES, cut the DEM to the catchments that matter ('Clip raster by extent'), or use a coarser DEM.",
+        )
     if grid is None:
         _fine_indices(band, names, output, z_factor, flow_routing, memory, progress)
         return
@@ -178,7 +187,7 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
     grid = band.grid
     progress.info(
-        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about {grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory. Leave it out of INDICES where that is too much."
+        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about {grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory."
     )
     with BandReader([band], grid).open() as reader:
         dem = reader.read(Window(0, 0, grid.width, grid.height))[0]
