@@ -30,17 +30,17 @@ def check_values(algorithm, parameters, context) -> None:
         value = parameters.get(definition.name())
         if isinstance(value, QgsProperty):
             value, _ = value.value(context.expressionContext())
-        if value is None:
-            continue
         kind = definition.type()
-        if kind in _NUMBERS:
+        if kind == "field":
+            _check_fields(algorithm, definition, parameters, context, sources)
+        elif value is None:
+            continue
+        elif kind in _NUMBERS:
             _check_number(definition, value)
         elif kind == "enum":
             _check_choice(definition, value)
         elif kind == "boolean":
             _check_switch(definition, value)
-        elif kind == "field":
-            _check_fields(algorithm, definition, parameters, context, sources)
 
 
 def _check_number(definition, value) -> None:

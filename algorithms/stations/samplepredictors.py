@@ -56,7 +56,7 @@ class Algorithm(ToolboxAlgorithm):
             "Date, date and time, or ISO 8601 text (2018-06-01, 2018-06-01T14:30:00), in UTC. Needed where rasters are dated.",
         )
         self.add(
-            field("VALUE", "Observed value", "STATIONS", optional=True),
+            field("VALUE", "Observed value", "STATIONS", "soil_moisture", optional=True),
             "Field with the observed soil moisture: it is never replaced, and a raster of its name gets another. Not set: soil_moisture or value, where there is such a field.",
         )
         self.add(rasters("PREDICTORS", "Predictors"), "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.")

@@ -260,3 +260,15 @@ def test_a_raster_output_is_whole(run, write_raster, tmp_path):
     with rasterio.open(path) as dataset:
         assert dataset.descriptions == ("slope",)
     assert in_folder(tmp_path) == ["dem.tif", "slope.tif"]
+
+
+def test_notes_on_columns_go_with_a_table_into_a_file(run, stations, write_raster, tmp_path):
+    from osgeo import ogr
+
+    raster = write_raster("soil.tif", np.ones((120, 120)), ["clay"], origin=(499000, 4000000)).path
+    path = tmp_path / "all.gpkg"
+    given = {"STATIONS": stations, "STATION": "station", "TIME": "time", "PREDICTORS": [raster]}
+    for table in ("one", "two"):
+        run("samplepredictors", **given, OUTPUT=f"ogr:dbname='{path}' table=\"{table}\" (geom)")
+        dataset = ogr.Open(str(path))
+        assert "clay" in dataset.GetLayerByName(table).GetMetadataItem("SMTOOLBOX_ORIGINS")
