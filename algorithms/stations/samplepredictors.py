@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsField, QgsFields, QgsProcessing
+from qgis.core import QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from sm_toolbox.errors import InputError
 
@@ -84,6 +84,7 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(report_output(), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
+        self.addOutput(QgsProcessingOutputString("FIELDS", "Fields of the predictors, separated by semicolons as 'Train model' takes them"))
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 
     def resolve(self, parameters, context):
@@ -122,6 +123,7 @@ class Algorithm(ToolboxAlgorithm):
         report_incomplete(samples, complete, progress)
 
         columns = {variable.variable: variable.values for variable in samples.variables}
+        predictors = ";".join(columns)
         if max_gap > 0:
             columns |= {gap_field(variable.variable): variable.gap_days for variable in samples.variables if variable.gap_days is not None}
         added = [*([SOURCE_FIELD] if product else []), *columns]
@@ -157,7 +159,7 @@ class Algorithm(ToolboxAlgorithm):
             )
         output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
         report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
-        return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
+        return {"OUTPUT": output, "REPORT": report, "FIELDS": predictors, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
     def _replaced(self, table, added, needed, replace):
         """Return the fields of the stations that give way to new ones of their names, told apart by more than capitals."""

@@ -116,6 +116,9 @@ def predict_raster(
     available = stacks(read_bands(sources))
     used = [_used(each, available, role) for each, role in zip(models, ("The model", "The fallback model"))]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
+    unused = [name for name in available if name not in everything]
+    if unused:
+        progress.warning(f"Given, but not used, because the model was trained without: {', '.join(unused)}.")
     target = _grid(grid, everything, sources)
     times = _dates(used, max_gap_days, dates, progress)
     # For each date and model the band of each predictor; None where the model lacks one on that date.
