@@ -201,7 +201,9 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def shortHelpString(self):
         rows = [f"<p><b>{d.description()}</b> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()]
-        return f"<p>{self.SUMMARY}</p>{self.DETAILS}<h3>Parameters</h3>{''.join(rows)}"
+        # QGIS makes a new paragraph of every line.
+        details = " ".join(self.DETAILS.split())
+        return f"<p>{self.SUMMARY}</p>{details}<h3>Parameters</h3>{''.join(rows)}"
 
     def canExecute(self):
         """Say which library is missing; QGIS shows it instead of running the algorithm."""

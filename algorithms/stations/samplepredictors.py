@@ -83,7 +83,7 @@ class Algorithm(ToolboxAlgorithm):
             "Such as elevation and sand of imported stations where rasters have them, too. Not set: such fields are refused.",
             advanced=True,
         )
-        self.add(report_output(), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
+        self.add(report_output(self.TITLE), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
         self.addOutput(QgsProcessingOutputString("FIELDS", "Fields of the predictors, separated by semicolons as 'Train model' takes them"))
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 

@@ -20,7 +20,7 @@ class Algorithm(ToolboxAlgorithm):
     TAGS = ("install", "dependencies", "versions", "troubleshooting")
 
     def declare(self):
-        self.add(report_output(), "HTML page with versions, problems and their remedies.")
+        self.add(report_output(self.TITLE), "HTML page with versions, problems and their remedies.")
         self.addOutput(QgsProcessingOutputBoolean("READY", "All main algorithms can run"))
 
     def resolve(self, parameters, context):

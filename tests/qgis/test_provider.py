@@ -154,6 +154,32 @@ def test_every_algorithm_explains_itself(provider):
         assert algorithm.create().name() == algorithm.name()
 
 
+def test_no_two_labels_of_a_dialog_are_alike(provider):
+    for algorithm in provider.algorithms():
+        labels = [definition.description().casefold() for definition in algorithm.parameterDefinitions()]
+        assert len(labels) == len(set(labels)), f"{algorithm.name()}: {sorted(labels)}"
+
+
+def test_reports_are_named_after_their_algorithm_in_the_results_viewer(provider):
+    pages = {}
+    for algorithm in algorithms(provider):
+        for output in algorithm.outputDefinitions():
+            if output.type() == "outputHtml":
+                pages[output.description()] = algorithm
+    assert len(pages) >= 10 and all(algorithm.displayName() in name for name, algorithm in pages.items())
+
+
+def test_help_has_no_line_breaks_in_sentences(provider):
+    for algorithm in algorithms(provider):
+        assert "\n" not in algorithm.shortHelpString(), algorithm.name()
+
+
+def test_several_choices_are_boxes_to_tick(provider):
+    """QGIS 3.22's other window for them has blank rows."""
+    several = [d for a in algorithms(provider) for d in a.parameterDefinitions() if d.type() == "enum" and d.allowMultiple()]
+    assert several and all(d.metadata()["widget_wrapper"]["useCheckBoxes"] for d in several)
+
+
 def test_enums_take_words(provider):
     found = 0
     for algorithm in algorithms(provider):
