@@ -1,6 +1,7 @@
 """The provider: what QGIS sees of every algorithm, and what happens where libraries are missing."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -284,3 +285,33 @@ def test_unload_takes_the_provider_away():
         print(registry.providerById("smtoolbox") is None)
     """)
     assert out.split() == ["True", "True", "sm_toolbox", "True"]
+
+
+def test_a_plugin_that_is_loaded_again_is_the_new_one(tmp_path):
+    """As after an upgrade: the files are others, the program is the same."""
+    folder = tmp_path / "soil_moisture_toolbox"
+    shutil.copytree(ROOT, folder, ignore=lambda _, names: [name for name in names if name.startswith(".") or name in ("tests", "demo", "dist")])
+    out = python(f"""
+        import importlib
+        sys.path = [path for path in sys.path if path != {str(ROOT)!r}]
+        sys.path.insert(0, {str(tmp_path)!r})
+        from pathlib import Path
+        def start():
+            importlib.invalidate_caches()
+            module = importlib.import_module("soil_moisture_toolbox")
+            plugin = module.classFactory(None)
+            plugin.initProcessing()
+            from sm_toolbox.files import check_output
+            return plugin, plugin.provider.algorithm("alignrasters").displayName(), check_output.__doc__
+        plugin, *before = start()
+        folder = Path({str(folder)!r})
+        for file, old, new in (("algorithms/predictors/alignrasters.py", 'TITLE = "', 'TITLE = "New '), ("sm_toolbox/files.py", "Find out", "New: find out")):
+            (folder / file).write_text((folder / file).read_text().replace(old, new))
+        plugin.unload()
+        del sys.modules["soil_moisture_toolbox"]
+        print([name for name in sys.modules if name.startswith(("sm_toolbox", "soil_moisture"))])
+        plugin, title, doc = start()
+        print(title, "|", doc[:9])
+    """)
+    left, new = out.strip().split("\n")
+    assert left == "[]" and new.startswith("New ") and new.endswith("| New: find")
