@@ -162,6 +162,14 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                     if ":" not in os.path.basename(path) and os.path.splitext(path)[1]:
                         check_output(path)
 
+    def _announced(self, progress: Progress):
+        """Return a context in which the log tells of compiling, for algorithms that compile."""
+        if "numba" not in self.NEEDS:
+            return contextlib.nullcontext()
+        from sm_toolbox.firstuse import announced
+
+        return announced(progress)
+
     # What QGIS asks for -------------------------------------------------------------------------------------------
 
     def initAlgorithm(self, configuration=None):
@@ -256,7 +264,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             if self._refusal is not None:
                 raise self._refusal
             self._check_outputs(parameters, context)
-            results = self.compute(self._inputs, parameters, context, progress)
+            with self._announced(progress):
+                results = self.compute(self._inputs, parameters, context, progress)
             for definition in self.destinationParameterDefinitions():
                 if isinstance(results.get(definition.name()), str):
                     Presentation.attach(results[definition.name()], context)
