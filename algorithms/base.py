@@ -23,7 +23,7 @@ from sm_toolbox.errors import Cancelled, InputError, OutputError, ToolboxError
 from sm_toolbox.files import check_output
 from sm_toolbox.progress import Progress
 
-from .layers import is_for_gdal, lost_layers, places_behind
+from .layers import band_names, is_for_gdal, lost_layers, places_behind
 from .presentation import Presentation
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
@@ -162,6 +162,19 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                     if ":" not in os.path.basename(path) and os.path.splitext(path)[1]:
                         check_output(path)
 
+    def _in_words(self, results) -> list[str]:
+        """Return lines that say what came out: the bands of rasters, and the numbers."""
+        lines, numbers = [], []
+        for definition in self.outputDefinitions():
+            value, label = results.get(definition.name()), definition.description()
+            if definition.type() == "outputRaster" and isinstance(value, str):
+                names = band_names(value)
+                if names:
+                    lines.append(f"{label}: {names[0]}." if len(names) == 1 else f"{label}: {len(names)} bands, {names[0]} to {names[-1]}.")
+            elif definition.type() == "outputNumber" and isinstance(value, (int, float)):
+                numbers.append(f"{label}: {value:.4g}" if isinstance(value, float) else f"{label}: {value}")
+        return [*lines, *([f"{'; '.join(numbers)}."] if numbers else [])]
+
     def _announced(self, progress: Progress):
         """Return a context in which the log tells of compiling, for algorithms that compile."""
         if "numba" not in self.NEEDS:
@@ -269,6 +282,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             for definition in self.destinationParameterDefinitions():
                 if isinstance(results.get(definition.name()), str):
                     Presentation.attach(results[definition.name()], context)
+            for line in self._in_words(results):
+                progress.info(line)
             return results
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
