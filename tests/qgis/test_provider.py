@@ -54,7 +54,7 @@ CONTRACT = {
     ),
     "samplepredictors": (
         ["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"],
-        ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"],
+        ["OUTPUT", "REPORT", "FIELDS", "ROWS", "COMPLETE_ROWS"],
     ),
     "selectpredictors": (
         [
@@ -123,8 +123,8 @@ CONTRACT = {
         ["PRODUCT", "STATIONS", "STATION", "TIME", "VALUE", "GROUP", "MAX_TIME_GAP", "MIN_SAMPLES", "METHOD", "OUTPUT", "MATCHES", "REPORT"],
         ["OUTPUT", "MATCHES", "REPORT", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N", "MEDIAN_R", "MEDIAN_UBRMSE", "MEDIAN_BIAS"],
     ),
-    "checkinstallation": (["REPORT"], ["REPORT", "READY"]),
-    "demodata": (["OUTPUT"], ["OUTPUT"]),
+    "checkinstallation": (["PREPARE", "REPORT"], ["REPORT", "READY"]),
+    "demodata": (["SEED", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
 }
 
 
