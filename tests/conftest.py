@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from rasterio.transform import from_origin
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Source
 
+ROOT = Path(__file__).parents[1]
 _exit_status = pytest.StashKey[int]()
 
 
@@ -156,3 +158,49 @@ class Headless:
 def headless():
     """Runs algorithms of the provider through qgis_process."""
     return Headless()
+
+
+# The plugin, for the tests inside QGIS and those of its windows. -------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def plugin(qgis_app, qgis_processing):
+    """The plugin, loaded from its folder under its installed name."""
+    name = "soil_moisture_toolbox"
+    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    plugin = module.classFactory(None)
+    plugin.initProcessing()
+    yield plugin
+    plugin.unload()
+
+
+@pytest.fixture
+def provider(plugin):
+    """The provider."""
+    return plugin.provider
+
+
+@pytest.fixture
+def point_layer(qgis_app):
+    """A function that makes a memory layer of points from rows (x, y, *values) and fields (name, type)."""
+    from qgis.core import QgsFeature, QgsGeometry, QgsPointXY, QgsVectorLayer
+
+    def make(fields, rows, crs="EPSG:32630", name="stations", kind="Point"):
+        definition = "&".join(f"field={field}:{type_}" for field, type_ in fields)
+        layer = QgsVectorLayer(f"{kind}?{f'crs={crs}&' if crs else ''}{definition}", name, "memory")
+        assert layer.isValid()
+        features = []
+        for x, y, *values in rows:
+            feature = QgsFeature(layer.fields())
+            feature.setAttributes(values)
+            if kind == "Point" and x is not None:
+                feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
+            features.append(feature)
+        added, _ = layer.dataProvider().addFeatures(features)
+        assert added
+        return layer
+
+    return make
