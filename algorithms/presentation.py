@@ -252,7 +252,10 @@ class Grouped(Presentation):
         moved = node.clone()
         moved.setItemVisibilityChecked(self._visible)
         moved.setExpanded(False)
-        # QGIS adds a layer beside the one that is current, which may be in this group already.
+        # QGIS adds a layer beside the one that is current, which may be in this group already; and it takes a layer whose last node goes out of the project.
+        index = 0
+        for number, child in enumerate(group.children()):
+            if child != node and child.name() in self._order and self._order.index(child.name()) < place:
+                index = number + 1
+        group.insertChildNode(index, moved)
         node.parent().removeChildNode(node)
-        above = [child for child in group.children() if child.name() in self._order and self._order.index(child.name()) < place]
-        group.insertChildNode(len(above), moved)

@@ -2,6 +2,7 @@
 
 import pytest
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProcessingUtils, QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import QCoreApplication
 
 GROUP = "Soil Moisture Toolbox demo"
 
@@ -35,6 +36,9 @@ def test_layers_are_loaded_into_a_group_in_order(made):
         details.setOutputLayerName(layer)
         project.addMapLayer(context.temporaryLayerStore().takeMapLayer(layer))
         details.postProcessor().postProcessLayer(layer, context, QgsProcessingFeedback())
+    # QGIS takes layers that have left the tree out of the project when it is idle.
+    QCoreApplication.processEvents()
+    assert len(project.mapLayers()) == 17
     root = project.layerTreeRoot()
     assert [child.name() for child in root.children()] == [GROUP]
     children = root.findGroup(GROUP).children()
