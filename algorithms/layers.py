@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,8 +13,7 @@ import numpy as np
 from qgis.core import (
     NULL,
     QgsCoordinateReferenceSystem,
-    QgsFeature,
-    QgsFeatureSink,
+    QgsField,
     QgsFields,
     QgsGeometry,
     QgsMapLayer,
@@ -29,7 +28,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
-from sm_toolbox.errors import Cancelled, InputError, OutputError, ToolboxError
+from sm_toolbox.errors import InputError, ToolboxError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
 
@@ -62,7 +61,7 @@ def raster_sources(algorithm, parameters, key, context):
 # A raster within a file, as GDAL names it: NETCDF:"file.nc":ndvi, GPKG:file.gpkg:dem.
 _SUB_DATASET = re.compile(r'(?!file:)\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:/\\]+))?$')
 # What Processing's own 'Save to GeoPackage…' gives for an output.
-_TABLE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
+TABLE_IN_FILE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
 
 
 def is_for_gdal(item) -> bool:
@@ -130,7 +129,7 @@ def places_behind(value, context) -> set[tuple[str, str]]:
         value = value.source()
     if not isinstance(value, str) or not value:
         return set()
-    table = _TABLE.match(value)
+    table = TABLE_IN_FILE.match(value)
     if table is not None:
         return {(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))}
     path, *options = value.removeprefix("file://").split("|")
@@ -139,6 +138,32 @@ def places_behind(value, context) -> set[tuple[str, str]]:
         return {(os.path.realpath(sub_dataset[0]), sub_dataset[1])}
     part = next((option.removeprefix("layername=") for option in options if option.startswith("layername=")), "")
     return {(os.path.realpath(path.split("?")[0]), part)}
+
+
+def places_within(path: str) -> set[str]:
+    """Return the files that a layer's file is made of, and those that these are made of: the sources of a VRT, of one raster or of tables.
+
+    The file itself is not among them, nor what cannot be opened.
+    """
+    from osgeo import gdal
+
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+        with contextlib.suppress(RuntimeError):
+            dataset = gdal.OpenEx(waiting.pop())
+            for name in (dataset.GetFileList() if dataset is not None else None) or ():
+                real = os.path.realpath(name)
+                if real not in found and real != path:
+                    found.add(real)
+                    waiting.append(real)
+    return found
+
+
+def labelled(definition) -> str:
+    """Name a parameter as the dialog and as scripts do."""
+    return f"'{definition.description()}' ({definition.name()})"
 
 
 def raster_source(algorithm, parameters, key, context):
@@ -173,6 +198,82 @@ def source_of(layer: QgsMapLayer, key: str):
             time = _time(begin)
     # QGIS 3.22 marks layers it takes for temporal; a path may carry '|option:' parts for GDAL's open options.
     return Source(layer.source().split("|")[0], layer.name(), time)
+
+
+# Where a layer keeps what is known of its columns: a property of the layer in QGIS, an item of a table's metadata in GeoPackages, and comments of fields where
+# GDAL (3.7 and later) and the format keep them.
+_ORIGINS_PROPERTY, _ORIGINS_ITEM = "smtoolbox/origins", "SMTOOLBOX_ORIGINS"
+
+
+def note_origins(fields: QgsFields, origins) -> QgsFields:
+    """Return fields with what is known of the rasters behind them as comments; `origins` is by field."""
+    from sm_toolbox.raster.origins import origins_to_text
+
+    noted = QgsFields()
+    for field in fields:
+        own = QgsField(field)
+        if field.name() in origins:
+            own.setComment(origins_to_text({field.name(): origins[field.name()]}))
+        noted.append(own)
+    return noted
+
+
+def keep_origins(destination: str | None, fields: QgsFields, context) -> None:
+    """Keep with a written layer what the comments of its fields say; few layers keep comments themselves.
+
+    What can keep nothing, such as text, goes without: models then find their predictors by name alone.
+    """
+    from sm_toolbox.raster.origins import origins_from_text, origins_to_text
+
+    origins = {name: origin for field in fields for name, origin in origins_from_text(field.comment()).items()}
+    if not destination or not origins:
+        return
+    path, _, table = destination.partition("|layername=")
+    if os.path.isfile(path):
+        _note_in_geopackage(path, table.split("|")[0], origins_to_text(origins))
+        return
+    layer = QgsProcessingUtils.mapLayerFromString(destination, context, False)
+    if layer is not None:
+        layer.setCustomProperty(_ORIGINS_PROPERTY, origins_to_text(origins))
+
+
+def _note_in_geopackage(path: str, table: str, text: str) -> None:
+    from osgeo import gdal
+
+    if not path.lower().endswith(".gpkg"):
+        return
+    # The table is complete without the note, whatever becomes of it.
+    with contextlib.suppress(RuntimeError):
+        dataset = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE)
+        layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+        if layer is not None:
+            layer.SetMetadataItem(_ORIGINS_ITEM, text)
+        layer = dataset = None
+
+
+def read_origins(value, fields: QgsFields, context) -> dict:
+    """Read what a vector layer notes of the rasters behind its columns, by column; `value` is a parameter's value that stands for the layer."""
+    from sm_toolbox.raster.origins import origins_from_text
+
+    source = getattr(value, "source", None)
+    if isinstance(source, QgsProperty):
+        value = source.staticValue()
+    if isinstance(value, str):
+        value = QgsProcessingUtils.mapLayerFromString(value, context) or value
+    found = {name: origin for field in fields for name, origin in origins_from_text(field.comment()).items()}
+    if isinstance(value, QgsMapLayer):
+        found |= origins_from_text(value.customProperty(_ORIGINS_PROPERTY))
+    for path, table in places_behind(value, context):
+        if path.lower().endswith(".gpkg") and os.path.isfile(path):
+            from osgeo import gdal
+
+            with contextlib.suppress(RuntimeError):
+                dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
+                layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+                found |= origins_from_text(None if layer is None else layer.GetMetadataItem(_ORIGINS_ITEM))
+                layer = dataset = None
+    names = set(fields.names())
+    return {name: origin for name, origin in found.items() if name in names}
 
 
 def _time(value: QDateTime) -> Time:
@@ -358,85 +459,6 @@ NUMBER, INTEGER, TEXT = QVariant.Double, QVariant.Int, QVariant.String
 DATE, DATETIME = QVariant.Date, QVariant.DateTime
 
 
-def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None):
-    """Write rows into a sink in one go, once everything has been computed.
-
-    Parameters
-    ----------
-    rows : iterable of sequence
-        Attribute values in the order of the fields; NaN becomes NULL.
-    geometries : sequence of QgsGeometry, or empty for a table
-
-    Returns
-    -------
-    str or None
-        The layer's id or path; None where the optional output is not asked for.
-    """
-    if parameters.get(key) is None and key in optional_outputs(algorithm):
-        return None
-    progress.check()
-    kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
-    _refuse_shapefile(parameters.get(key), key, fields, kind)
-    sink, destination = algorithm.parameterAsSink(parameters, key, context, fields, kind, crs)
-    if sink is None:
-        raise OutputError(
-            f"{key}: the layer '{parameters.get(key)}' cannot be created. Check that the folder exists and that no program has the file open."
-        )
-    try:
-        for number, row in enumerate(rows):
-            if number % 2000 == 0:
-                progress.check()
-            feature = QgsFeature(fields)
-            feature.setAttributes([attribute(value) for value in row])
-            if geometries:
-                feature.setGeometry(geometries[number])
-            if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-                raise OutputError(
-                    f"{key}: row {number + 1} could not be written to '{destination}' ({sink.lastError()}). Nothing was kept. Check the free space of the disk."
-                )
-    except (Cancelled, OutputError):
-        del sink
-        _remove_layer(destination)
-        raise
-    if not sink.flushBuffer():
-        raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
-    return destination
-
-
-def _remove_layer(destination: str) -> None:
-    """Remove what was begun: a file, or a table of a file that has others, too."""
-    path, _, table = destination.partition("|layername=")
-    if not table and os.path.isfile(path):
-        os.remove(path)
-    elif os.path.isfile(path):
-        from osgeo import ogr
-
-        # It must not hide why the table is given up.
-        with contextlib.suppress(RuntimeError):
-            dataset = ogr.Open(path, 1)
-            if dataset is not None and dataset.GetLayerByName(table.split("|")[0]) is not None:
-                dataset.ExecuteSQL(f'DROP TABLE "{table.split("|")[0]}"')
-
-
-def _refuse_shapefile(target, key, fields: QgsFields, kind) -> None:
-    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those without a shape."""
-    path = target.sink.staticValue() if isinstance(target, QgsProcessingOutputLayerDefinition) else target
-    if not isinstance(path, str) or not path.lower().endswith((".shp", ".dbf")):
-        return
-    long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]
-    if long:
-        raise InputError(
-            f"{key}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a GeoPackage (.gpkg) instead."
-        )
-    if kind == QgsWkbTypes.Type.NoGeometry:
-        raise InputError(f"{key}: a table has no geometry and makes no Shapefile. Write a GeoPackage (.gpkg) or text (.csv) instead.")
-
-
-def optional_outputs(algorithm) -> set:
-    """Return the keys of destination parameters that may be left out."""
-    return {d.name() for d in algorithm.destinationParameterDefinitions() if d.flags() & d.Flag.FlagOptional}
-
-
 def attribute(value):
     """Return a value as QGIS keeps it in a feature; NaN becomes NULL."""
     if value is None or (isinstance(value, (float, np.floating)) and np.isnan(value)):
@@ -460,12 +482,9 @@ def point_geometry(x: float, y: float) -> QgsGeometry:
     return QgsGeometry.fromPointXY(QgsPointXY(x, y))
 
 
-def write_report(algorithm, parameters, context, make: Callable) -> str | None:
+def write_report(algorithm, make: Callable) -> str | None:
     """Make and write the report where it is asked for; return its path."""
-    if parameters.get("REPORT") is None:
-        return None
-    path = algorithm.parameterAsFileOutput(parameters, "REPORT", context)
-    if not path:
-        return None
-    make().write(path)
+    path = algorithm.outputs.path("REPORT")
+    if path is not None:
+        make().write(path)
     return path

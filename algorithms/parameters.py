@@ -20,6 +20,8 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
+from sm_toolbox.errors import InputError
+
 _ANY_FIELD = QgsProcessingParameterField.DataType.Any
 
 
@@ -120,3 +122,25 @@ def number_outputs(algorithm, **labels: str) -> None:
     """Declare numbers that an algorithm returns, so that the modeler can chain them."""
     for key, label in labels.items():
         algorithm.addOutput(QgsProcessingOutputNumber(key, label))
+
+
+# A hundred years: whatever lies further away says nothing, and days are counted in numbers that end.
+_LARGEST_GAP = 36_525
+GAP_HELP = "earlier or later. Not set: half the distance of its dates (4 days for 8-day composites), which the log says. 0: the same day."
+
+
+def add_time_gap(algorithm, label, text, advanced=False):
+    """Declare how far in time a dated band may lie from what it is used for; `text` says from what, and ends where the default is explained."""
+    algorithm.add(number("MAX_TIME_GAP", label, None, minimum=0, optional=True), f"{text}, {GAP_HELP}", advanced=advanced)
+
+
+def time_gap(algorithm, parameters, context):
+    """Return the largest gap in time in days; None where it is not set."""
+    if parameters.get("MAX_TIME_GAP") is None:
+        return None
+    days = algorithm.parameterAsDouble(parameters, "MAX_TIME_GAP", context)
+    if days > _LARGEST_GAP:
+        raise InputError(
+            f"MAX_TIME_GAP is {days:g} days; at most {_LARGEST_GAP:,} days (100 years) make sense. Leave it empty for half the distance of the dates."
+        )
+    return days

@@ -103,7 +103,22 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     for library in optional:
         found.hints.append(f"For {library.needed_for}: {library.package}. {how_to_install([library], profile_python)}")
     found.problems += _clashes(modules)
+    if "numba" in modules:
+        _look_at_cache(found)
     return found
+
+
+def _look_at_cache(found: Findings) -> None:
+    """Say where compiled functions are kept, which has been tried."""
+    from sm_toolbox.compiled import check_cache
+
+    folder = check_cache()
+    found.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
+    if not folder:
+        found.hints.append(
+            "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled anew in each session (about 15 s). "
+            "Set the environment variable NUMBA_CACHE_DIR to a folder that only you can write: what lies there is run."
+        )
 
 
 def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> str:

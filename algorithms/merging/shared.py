@@ -5,7 +5,7 @@ from __future__ import annotations
 from sm_toolbox.merging.windows import ANOMALIES
 
 from ..layers import raster_sources
-from ..parameters import add_scheduler, choice, integer, number, rasters, text
+from ..parameters import add_scheduler, add_time_gap, choice, integer, number, rasters, text, time_gap
 
 KEYS = tuple(f"PRODUCT_{letter}" for letter in "ABCDE")
 PRODUCT_HELP = (
@@ -50,11 +50,7 @@ def declare_collocation(algorithm) -> None:
         "With 100 or more, 95 % confidence limits of each estimate by a moving-block bootstrap, which allows for autocorrelation. It takes much longer; 1000 gives steady limits. 0: none.",
         advanced=True,
     )
-    algorithm.add(
-        number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
-        "Dates of the products that lie this far apart at most are taken as one. 0: the same day.",
-        advanced=True,
-    )
+    add_time_gap(algorithm, "Largest gap in time [days]", "How many days a product's date may lie from the one it is taken for", advanced=True)
     add_scheduler(algorithm)
 
 
@@ -73,5 +69,5 @@ def settings_of(algorithm, parameters, context) -> dict:
         "anomaly_window": algorithm.parameterAsDouble(parameters, "ANOMALY_WINDOW", context),
         "replicates": algorithm.parameterAsInt(parameters, "BOOTSTRAP", context),
         "scheduler": algorithm.parameterAsString(parameters, "SCHEDULER", context),
-        "max_gap_days": algorithm.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
+        "max_gap_days": time_gap(algorithm, parameters, context),
     }

@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import add_scheduler, integer, number, number_outputs, raster, raster_output, rasters, switch, text
+from ..parameters import add_scheduler, add_time_gap, integer, number_outputs, raster, raster_output, rasters, switch, text, time_gap
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -17,7 +17,7 @@ class Algorithm(ToolboxAlgorithm):
     DETAILS = (
         "<p>Predictors are matched to the model by name (the band descriptions), in any order and from any number of files; further bands are ignored. Where predictors are dated, every date for which all of "
         "them have a band within MAX_TIME_GAP days becomes a band <i>soil_moisture@date</i>. Rasters on other grids are warped on the fly and named in the log: much finer cells are averaged, others taken "
-        "from the nearest cell. Cells where any predictor has no data have none in the map.</p>"
+        "from the nearest cell. Of two products of one variable the model knows each by the name of its files without their dates. Cells where any predictor has no data have none in the map.</p>"
         "<p>The map is made block by block on all cores within the memory given, however large the rasters are.</p>"
     )
     TAGS = ("map", "prediction", "random forest", "machine learning")
@@ -33,10 +33,7 @@ class Algorithm(ToolboxAlgorithm):
             raster("GRID", "Grid of the map", optional=True),
             "Raster whose CRS, cells and extent the map has. Not set: the first of the predictor rasters that the model needs.",
         )
-        self.add(
-            number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
-            "How many days a dated predictor may lie from the date of the map. 0: the same day; for 8-day composites 4 is usual.",
-        )
+        add_time_gap(self, "Largest gap in time [days]", "How many days a dated predictor may lie from the date of the map")
         self.add(
             text("DATES", "Dates"), "Dates to predict, separated by commas (2018-06-01,2018-06-09). Not set: all dates that the predictors allow."
         )
@@ -86,7 +83,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.models.prediction import Wanted, parse_dates, predict_raster
 
         sources, grid = inputs
-        outputs = {key: self._output(parameters, key, context) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
+        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
         model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         fallback_file = self.parameterAsFile(parameters, "FALLBACK_MODEL", context)
         fallback = load_model(fallback_file) if fallback_file else None
@@ -100,7 +97,7 @@ class Algorithm(ToolboxAlgorithm):
             outputs["SOURCE"],
         )
         result = predict_raster(
-            model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
+            model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=time_gap(self, parameters, context),
             dates=parse_dates(self.parameterAsString(parameters, "DATES", context)), fallback=fallback, wanted=wanted,
             scheduler=self.parameterAsString(parameters, "SCHEDULER", context), memory=memory, progress=progress,
         )  # fmt: skip
@@ -115,6 +112,3 @@ class Algorithm(ToolboxAlgorithm):
                 f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; elsewhere the map is a guess."
             )
         return {**{key: path for key, path in outputs.items() if path}, **numbers}
-
-    def _output(self, parameters, key, context):
-        return self.parameterAsOutputLayer(parameters, key, context) if parameters.get(key) is not None else None

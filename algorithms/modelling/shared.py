@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_table
+from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_origins, read_table
 from ..parameters import choice, field, integer, number, raster, table, text
 
 
@@ -106,8 +106,10 @@ class Asked:
 
 
 def open_training(algorithm, parameters, context):
-    """Open the training table and the area to be mapped in the main thread, for `read_training`."""
-    return open_source(algorithm, parameters, "TRAINING", context), raster_source(algorithm, parameters, "PREDICTION_AREA", context)
+    """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for `read_training`."""
+    source = open_source(algorithm, parameters, "TRAINING", context)
+    origins = read_origins(parameters.get("TRAINING"), source.fields(), context)
+    return source, origins, raster_source(algorithm, parameters, "PREDICTION_AREA", context)
 
 
 def read_training(algorithm, opened, parameters, context, progress) -> Asked:
@@ -118,7 +120,7 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     from sm_toolbox.models.table import Roles, make_training_table
     from sm_toolbox.raster.directions import is_direction
 
-    source, area = opened
+    source, origins, area = opened
     layer = read_table(source, progress, points=False)
     station, time, weight = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
     target = algorithm.parameterAsString(parameters, "TARGET", context)
@@ -128,7 +130,10 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     if left_out:
         progress.warning(f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
     positions = metric_positions(layer)
-    rows = make_training_table(layer.columns, Roles(target, predictors, station, time, weight), layer.name, positions)
+    rows = replace(
+        make_training_table(layer.columns, Roles(target, predictors, station, time, weight), layer.name, positions),
+        origins={name: origin.as_dict() for name, origin in origins.items()},
+    )
     if rows.stations is None and rows.positions is not None:
         rows = replace(rows, stations=places(rows.positions))
         progress.info(f"No STATION is given: the rows are of {len(set(rows.stations))} places by their coordinates.")

@@ -18,7 +18,6 @@ from ..layers import (
     read_table,
     table_rows,
     time_attribute,
-    write_table,
 )
 from ..parameters import choice, field, integer, layer_output, number_outputs, points, raster
 
@@ -107,7 +106,7 @@ class Algorithm(ToolboxAlgorithm):
             columns.append(numbers.tolist())
         geometries = [point_geometry(x, y) for x, y in zip(means.x, means.y)]
         crs = qgis_crs(grid.crs) if grid else table.crs
-        output = write_table(self, parameters, "OUTPUT", context, fields, zip(*columns), geometries, crs, progress)
+        output = self.outputs.write_table("OUTPUT", fields, zip(*columns), geometries, crs, progress)
         return {"OUTPUT": output, "STATIONS": len(set(means.names)), "MEANS": len(means.names)}
 
 

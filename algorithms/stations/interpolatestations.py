@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from ..base import ToolboxAlgorithm
 from ..layers import open_source, raster_source, raster_sources, read_table, table_rows, write_report
-from ..parameters import choice, field, integer, number, number_outputs, points, raster, raster_output, rasters, report_output
+from ..parameters import (
+    add_time_gap,
+    choice,
+    field,
+    integer,
+    number,
+    number_outputs,
+    points,
+    raster,
+    raster_output,
+    rasters,
+    report_output,
+    time_gap,
+)
 
 METHODS = ("ordinary_kriging", "simple_kriging", "idw")
 VARIOGRAMS = ("spherical", "exponential", "gaussian", "matern")
@@ -57,11 +70,7 @@ class Algorithm(ToolboxAlgorithm):
             rasters("DRIFT", "Drift", optional=True),
             "Rasters of variables that the values follow, such as elevation, for universal kriging; static, or dated and matched within MAX_TIME_GAP. Cells and stations without a value of all of them are left out.",
         )
-        self.add(
-            number("MAX_TIME_GAP", "Largest gap in time of the drift [days]", 0, minimum=0),
-            "How many days a dated band of DRIFT may lie from a date. 0: the same day.",
-            advanced=True,
-        )
+        add_time_gap(self, "Largest gap in time of the drift [days]", "How many days a dated band of DRIFT may lie from a date", advanced=True)
         self.add(
             number("NUGGET", "Nugget [share of the sill]", minimum=0, maximum=1, optional=True),
             "Known share (0 to 1) of the variance that even neighbours do not have in common; 0 makes the map meet the stations. Not set: fitted.",
@@ -132,17 +141,17 @@ class Algorithm(ToolboxAlgorithm):
             variogram=self.parameterAsString(parameters, "VARIOGRAM", context),
             power=self.parameterAsDouble(parameters, "POWER", context),
             neighbours=self.parameterAsInt(parameters, "NEIGHBOURS", context),
-            max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context),
+            max_gap_days=time_gap(self, parameters, context),
             **given,
         )
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        variance = self.parameterAsOutputLayer(parameters, "VARIANCE", context) if parameters.get("VARIANCE") is not None else None
+        output = self.outputs.path("OUTPUT")
+        variance = self.outputs.path("VARIANCE")
         memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
         result = interpolate_stations(
             table_rows(table, station, time), to_numbers(table.columns[value], value, table.name), variable_name(value), grid, output,
             variance=variance, drift=drift, settings=settings, memory=memory, progress=progress,
         )  # fmt: skip
-        report = write_report(self, parameters, context, lambda: interpolation_report(result))
+        report = write_report(self, lambda: interpolation_report(result))
         left_out = result.left_out
         return {
             "OUTPUT": output, "VARIANCE": variance, "REPORT": report,

@@ -10,6 +10,7 @@ from ..base import ToolboxAlgorithm
 from ..layers import (
     NUMBER,
     TEXT,
+    note_origins,
     open_source,
     point_geometry,
     raster_sources,
@@ -18,9 +19,11 @@ from ..layers import (
     table_rows,
     time_attribute,
     write_report,
-    write_table,
 )
-from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output, switch
+from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, switch, time_gap
+
+# Names that the toolbox gives to observed soil moisture.
+OBSERVED = ("soil_moisture", "value")
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -30,9 +33,11 @@ class Algorithm(ToolboxAlgorithm):
     SUMMARY = "Adds the values of rasters to station rows, matched in place and time: the training table of a model."
     DETAILS = (
         "<p>Every band has a variable and perhaps a date: a band described <i>ndvi</i> is static, one described <i>ndvi@2018-06-01</i> is dated. Where the description holds no date it is taken from the layer's "
-        "temporal range, from NetCDF, or from the file's name. A dated band is used for the rows of its day (or month), or for those within MAX_TIME_GAP days; the nearest wins.</p>"
+        "temporal range, from NetCDF, or from the file's name. A dated band is used for the rows of its day (or month), or for those within MAX_TIME_GAP days; the nearest wins, a later one, too.</p>"
+        "<p>Where the stations have a field of a variable's name already, or two products have one variable, the new field gets the name of its file without the date: <i>soil_moisture_product_a</i>. The table "
+        "notes variable, file and grid of every field that it adds; models that learn from it find the rasters again by these notes.</p>"
         "<p>Stations are transformed to the CRS of each raster, and each raster is read on its own grid. Rows outside the rasters, on cells without data or without a band near enough in time keep NULL; "
-        "the report lists them by station. How many days a dated band lies from its row is kept in <i>variable</i>_gap_days where MAX_TIME_GAP is more than 0 (negative: the band is earlier).</p>"
+        "the report lists them by station. How many days a dated band lies from its row is kept in <i>variable</i>_gap_days where a day or more is allowed (negative: the band is earlier).</p>"
         "<p>EXTRA_TARGETS adds pixels of a coarser soil-moisture product as further rows: its value in the field EXTRA_VALUE, and the mean of every predictor under the pixel. The field <i>source</i> "
         "then tells stations (<i>station</i>) from pixels (the name of the product), so that a model can be told to weigh or to leave out either.</p>"
     )
@@ -50,11 +55,12 @@ class Algorithm(ToolboxAlgorithm):
             field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text (2018-06-01, 2018-06-01T14:30:00), in UTC. Needed where rasters are dated.",
         )
-        self.add(rasters("PREDICTORS", "Predictors"), "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.")
         self.add(
-            number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
-            "How many days a dated band may lie from the time of the row. 0: the same day; for 8-day composites 4 is usual.",
+            field("VALUE", "Observed value", "STATIONS", "soil_moisture", optional=True),
+            "Field with the observed soil moisture: it is never replaced, and a raster of its name gets another. Not set: soil_moisture or value, where there is such a field.",
         )
+        self.add(rasters("PREDICTORS", "Predictors"), "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.")
+        add_time_gap(self, "Largest gap in time [days]", "How many days a dated band may lie from the time of the row")
         self.add(
             choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], "nearest"),
             "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: mean of the cell and its neighbours. Cells without data are left out of both means; aspect is averaged as a direction.",
@@ -66,7 +72,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             field("EXTRA_VALUE", "Field for the product's values", "STATIONS", optional=True, numeric=True),
-            "The field of the stations that holds soil moisture; the product's values are written into it. Needed with EXTRA_TARGETS.",
+            "The field of the stations that holds soil moisture; the product's values are written into it. Not set: VALUE.",
             advanced=True,
         )
         self.add(
@@ -80,7 +86,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             switch("REPLACE", "Replace fields of the stations that are named as bands"),
-            "Such as elevation and sand of imported stations where rasters have them, too. Not set: such fields are refused.",
+            "Such as elevation and sand of imported stations where rasters have them, too. STATION, TIME, VALUE and EXTRA_VALUE are never replaced. Not set: the raster's field gets the name of its file as a suffix.",
             advanced=True,
         )
         self.add(report_output(self.TITLE), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
@@ -100,14 +106,18 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.raster.sampling import transform_points
         from sm_toolbox.stations.pixels import sample_pixels
         from sm_toolbox.stations.report import sampling_report
-        from sm_toolbox.stations.sampling import sample_rows
+        from sm_toolbox.stations.sampling import reaches_in_words, sample_rows
 
         source, rasters_, product = inputs
         table = read_table(source, progress, points=True)
-        station, time, extra_value = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "EXTRA_VALUE"))
-        max_gap = self.parameterAsDouble(parameters, "MAX_TIME_GAP", context)
+        station, time, given_value, extra_value = (
+            self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE", "EXTRA_VALUE")
+        )
+        value = given_value or next((name for name in OBSERVED if name in table.columns), "")
+        extra_value = extra_value or given_value
+        max_gap = time_gap(self, parameters, context)
         if product and not extra_value:
-            raise InputError(f"EXTRA_TARGETS needs EXTRA_VALUE: the field of '{table.name}' that takes the values of the product.")
+            raise InputError(f"EXTRA_TARGETS needs VALUE or EXTRA_VALUE: the field of '{table.name}' that takes the values of the product.")
         if product and table.fields.field(extra_value).type() != NUMBER:
             raise InputError(
                 f"The field '{extra_value}' of '{table.name}', which takes the values of EXTRA_TARGETS, must hold decimal numbers. Convert it with 'Refactor fields'."
@@ -118,16 +128,24 @@ class Algorithm(ToolboxAlgorithm):
             )
         rows = table_rows(table, station, time)
         method = self.parameterAsString(parameters, "METHOD", context)
-        samples = sample_rows(rows, rasters_, max_gap, method, progress.part(0, 0.4 if product else 0.9))
+        replace = self.parameterAsBool(parameters, "REPLACE", context)
+        needed = [name for name in (station, time, value, extra_value) if name]
+        taken = needed if replace else table.fields.names()
+        samples = sample_rows(rows, rasters_, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken)
         complete = int(samples.complete.sum())
+        if max_gap is None and reaches_in_words(samples.variables):
+            progress.info(reaches_in_words(samples.variables))
         report_incomplete(samples, complete, progress)
 
         columns = {variable.variable: variable.values for variable in samples.variables}
         predictors = ";".join(columns)
-        if max_gap > 0:
-            columns |= {gap_field(variable.variable): variable.gap_days for variable in samples.variables if variable.gap_days is not None}
+        columns |= {
+            gap_field(variable.variable): variable.gap_days
+            for variable in samples.variables
+            if variable.gap_days is not None and (variable.reach_days >= 1 or max_gap)
+        }
         added = [*([SOURCE_FIELD] if product else []), *columns]
-        replaced = self._replaced(table, added, (station, time, extra_value), self.parameterAsBool(parameters, "REPLACE", context))
+        replaced = self._replaced(table, added, needed, replace, progress)
         fields = QgsFields()
         for given in table.fields:
             if given.name() not in replaced:
@@ -135,6 +153,7 @@ class Algorithm(ToolboxAlgorithm):
         names = fields.names()
         for name in added:
             fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
+        fields = note_origins(fields, samples.origins)
         values = [
             [*(table.columns[name][i] for name in names), *([STATIONS_SOURCE] if product else []), *(column[i] for column in columns.values())]
             for i in range(len(table))
@@ -142,7 +161,7 @@ class Algorithm(ToolboxAlgorithm):
         geometries = list(table.geometries)
         if product:
             pixels = sample_pixels(
-                product, rasters_, max_gap, self.parameterAsInt(parameters, "EXTRA_ROWS", context), progress=progress.part(0.4, 0.9)
+                product, rasters_, max_gap, self.parameterAsInt(parameters, "EXTRA_ROWS", context), progress=progress.part(0.4, 0.9), taken=taken
             )
             own = {station: pixels.names, extra_value: pixels.values.tolist(), SOURCE_FIELD: [pixels.product] * len(pixels.names)}
             own |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
@@ -157,11 +176,11 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(
                 f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; {whole} of them have a value of every predictor."
             )
-        output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
-        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
+        output = self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
+        report = write_report(self, lambda: sampling_report(samples, pixels if product else None))
         return {"OUTPUT": output, "REPORT": report, "FIELDS": predictors, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
-    def _replaced(self, table, added, needed, replace):
+    def _replaced(self, table, added, needed, replace, progress):
         """Return the fields of the stations that give way to new ones of their names, told apart by more than capitals."""
         taken = {}
         for name in added:
@@ -181,6 +200,8 @@ class Algorithm(ToolboxAlgorithm):
             raise InputError(
                 f"'{table.name}' already has the fields {listed}, as bands are named. Set REPLACE to have the rasters' values in their place, or rename them with 'Rename field'."
             )
+        for name in there:
+            progress.warning(f"The field '{name}' of '{table.name}' is replaced by the values of the raster '{taken[name.lower()]}' (REPLACE).")
         return set(there)
 
 
@@ -190,12 +211,10 @@ def gap_field(variable):
 
 
 def report_incomplete(samples, complete, progress):
-    """Tell in the log what the report lists."""
-    progress.info(f"{complete} of {len(samples.rows.x)} rows have a value of every predictor.")
-    lacking = samples.incomplete_stations()
-    if lacking:
-        progress.warning(f"Rows of {len(lacking)} stations lack values:")
-    for name, count, total, why in lacking[:20]:
-        progress.info(f"  {name}: {count} of {total} rows; {why}")
-    if len(lacking) > 20:
-        progress.info(f"  … and {len(lacking) - 20} more stations; the report lists all.")
+    """Tell in the log, by predictor, what rows lack and what helps; the report lists the stations."""
+    progress.info(f"{complete:,} of {len(samples.rows.x):,} rows have a value of every predictor.")
+    for name, missing, why, gap in samples.lacking():
+        cure = ""
+        if gap is not None and (possible := samples.complete_with(gap)) > complete:
+            cure = f"; with MAX_TIME_GAP {gap:g} {possible:,} rows would be complete, now {complete:,}"
+        progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")

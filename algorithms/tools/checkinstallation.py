@@ -50,7 +50,7 @@ class Algorithm(ToolboxAlgorithm):
             else:
                 progress.warning("Nothing is compiled before the problems above are solved.")
         progress.info("Ready." if found.ready else "Not ready; see above.")
-        return {"REPORT": write_report(self, parameters, context, lambda: installation_report(found)), "READY": found.ready}
+        return {"REPORT": write_report(self, lambda: installation_report(found)), "READY": found.ready}
 
 
 def compile_all(progress) -> list[str]:

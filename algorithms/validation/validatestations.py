@@ -5,8 +5,8 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report, write_table
-from ..parameters import choice, field, integer, layer_output, number, number_outputs, points, rasters, report_output
+from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report
+from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, time_gap
 
 _METRICS = (
     "n", "r", "r_low", "r_high", "r2", "r_squared", "rmse", "ubrmse", "ubrmse_low", "ubrmse_high", "bias", "bias_low", "bias_high", "slope", "n_effective",
@@ -46,10 +46,7 @@ class Algorithm(ToolboxAlgorithm):
             field("GROUP", "Group field", "STATIONS", optional=True),
             "Property of the stations by which the report divides them: land cover, network.",
         )
-        self.add(
-            number("MAX_TIME_GAP", "Largest gap in time [days]", 0, minimum=0),
-            "How many days the product may lie from the observation. 0: the same day.",
-        )
+        add_time_gap(self, "Largest gap in time [days]", "How many days the product may lie from the observation")
         self.add(
             integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=1),
             "Stations with fewer pairs are not rated on their own; their pairs count among all pairs. 1 for a map of one date.",
@@ -85,7 +82,7 @@ class Algorithm(ToolboxAlgorithm):
         min_samples = self.parameterAsInt(parameters, "MIN_SAMPLES", context)
         result = validate_stations(
             rows, to_numbers(table.columns[value], value, table.name), product, to_names(table.columns[group]) if group else None,
-            max_gap_days=self.parameterAsDouble(parameters, "MAX_TIME_GAP", context), min_samples=min_samples,
+            max_gap_days=time_gap(self, parameters, context), min_samples=min_samples,
             method=self.parameterAsString(parameters, "METHOD", context), progress=progress.part(0, 0.9),
         )  # fmt: skip
         for reason, count in result.unmatched:
@@ -102,7 +99,7 @@ class Algorithm(ToolboxAlgorithm):
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),
             "MATCHES": self._write_matches(parameters, context, table, result, progress),
-            "REPORT": write_report(self, parameters, context, lambda: validation_report(result, name, table.name, min_samples)),
+            "REPORT": write_report(self, lambda: validation_report(result, name, table.name, min_samples)),
             "R": pooled.r, "R2": pooled.r2, "RMSE": pooled.rmse, "UBRMSE": pooled.ubrmse, "BIAS": pooled.bias, "N": pooled.n,
             "MEDIAN_R": result.median("r"), "MEDIAN_UBRMSE": result.median("ubrmse"), "MEDIAN_BIAS": result.median("bias"),
         }  # fmt: skip
@@ -118,7 +115,7 @@ class Algorithm(ToolboxAlgorithm):
             known = {**item.metrics.as_dict(), **vars(item.intervals)}
             values.append([item.station, item.group, *(known[name] for name in _METRICS)])
         geometries = [point_geometry(table.x[item.row], table.y[item.row]) for item in result.by_station]
-        return write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
+        return self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
 
     def _write_matches(self, parameters, context, table, result, progress):
         fields = QgsFields()
@@ -127,4 +124,4 @@ class Algorithm(ToolboxAlgorithm):
         times = result.times.tolist()
         values = ([str(result.stations[i]), times[i], result.observed[i], result.predicted[i]] for i in range(len(result.rows)))
         geometries = [point_geometry(table.x[row], table.y[row]) for row in result.rows]
-        return write_table(self, parameters, "MATCHES", context, fields, values, geometries, table.crs, progress)
+        return self.outputs.write_table("MATCHES", fields, values, geometries, table.crs, progress)

@@ -7,7 +7,8 @@ that each loop is over a few neighbouring arrays and becomes vector instructions
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 # Dates that are added at once, and columns at once: the deviations of five products and their sums fill half of a level-2 cache at most.
 _DATES = 4

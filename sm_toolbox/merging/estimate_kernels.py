@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 RESOLVED, TOO_FEW, NOT_CORRELATED, NEGATIVE_VARIANCE, IMPOSSIBLE_CORRELATION = range(5)
 

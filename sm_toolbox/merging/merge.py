@@ -121,7 +121,7 @@ class _Merged:
 def merge_products(
     sources: Sequence[Sequence[Source]], output: str, weights_output: str | None = None, *, reference: str = "a", fallback: str = "mean", window: str = "all",
     correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none", anomaly_window: float = 35, replicates: int = 0,
-    max_gap_days: float = 0, scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    max_gap_days: float | None = None, scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> MergeResult:  # fmt: skip
     """Merge three to five products, each weighted by its error at the cell.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from sm_toolbox.compiled import njit
 from sm_toolbox.merging.estimate_kernels import _scaled_covariances, least_squares_weights
 
 LEAST_SQUARES, MEAN, BEST, NOTHING = range(4)

@@ -79,7 +79,7 @@ class Products:
         return Products(self.stacks, [self.times[i] for i in np.flatnonzero(dates)], self.positions[:, dates], self.medians)
 
 
-def match_times(stacks: Sequence[Sequence[Time]], max_gap_days: float) -> tuple[list[Time], np.ndarray]:
+def match_times(stacks: Sequence[Sequence[Time]], max_gap_days: float | Sequence[float]) -> tuple[list[Time], np.ndarray]:
     """Match the dates of several stacks one to one.
 
     Parameters
@@ -87,8 +87,8 @@ def match_times(stacks: Sequence[Sequence[Time]], max_gap_days: float) -> tuple[
     stacks : sequence of sequence of Time
         Sorted; those of the first are dates of their own, those of the others are joined to the nearest date that is no further away than the gap, the
         nearest pairs first, and become dates of their own where there is none.
-    max_gap_days : float
-        Months are only joined to the same month.
+    max_gap_days : float or sequence of float
+        For all stacks, or for each. Months are only joined to the same month.
 
     Returns
     -------
@@ -99,8 +99,9 @@ def match_times(stacks: Sequence[Sequence[Time]], max_gap_days: float) -> tuple[
     """
     times = list(stacks[0])
     places: list[list[int]] = [list(range(len(times)))]
-    for own in stacks[1:]:
-        joined = _nearest_pairs(times, own, max_gap_days)
+    gaps = [max_gap_days] * len(stacks) if isinstance(max_gap_days, (int, float)) else max_gap_days
+    for own, gap in zip(stacks[1:], gaps[1:]):
+        joined = _nearest_pairs(times, own, gap)
         alone = sorted(set(range(len(own))) - set(joined.values()))
         for before in places:
             before += [-1] * len(alone)
@@ -131,15 +132,17 @@ def _nearest_pairs(dates: Sequence[Time], own: Sequence[Time], max_gap_days: flo
     return joined
 
 
-def read_products(sources: Sequence[Sequence[Source]], *, max_gap_days: float, reference: int, min_samples: int, progress: Progress) -> Products:
+def read_products(
+    sources: Sequence[Sequence[Source]], *, max_gap_days: float | None, reference: int, min_samples: int, progress: Progress
+) -> Products:
     """List the bands of products, match them by time and look at their values.
 
     Parameters
     ----------
     sources : sequence of sequence of Source
         Of each product; empty ones at the end are left out.
-    max_gap_days : float
-        Days between dates that are still taken as one.
+    max_gap_days : float or None
+        Days between dates that are still taken as one; None for half the distance of each product's dates.
     reference : int
         The product whose dates the others are matched to.
     min_samples : int
@@ -160,7 +163,12 @@ def read_products(sources: Sequence[Sequence[Source]], *, max_gap_days: float, r
     stacks = [single_stack(read_bands(own), _key(i)) for i, own in enumerate(sources[:count])]
     _check_stacks(stacks)
     order = [reference, *(i for i in range(len(stacks)) if i != reference)]
-    times, matched = match_times([stacks[i].times for i in order], max_gap_days)
+    gaps = [stacks[i].reach(max_gap_days) for i in order]
+    times, matched = match_times([stacks[i].times for i in order], gaps)
+    if max_gap_days is None and max(gaps[1:]) >= 1:
+        progress.info(
+            f"MAX_TIME_GAP is not set: half the distance of each product's dates, in days: {', '.join(f'{_key(i)} {gap:g}' for i, gap in list(zip(order, gaps))[1:])}."
+        )
     starts = np.cumsum([0, *(len(stack.bands) for stack in stacks)])
     positions = np.empty_like(matched)
     for row, i in enumerate(order):

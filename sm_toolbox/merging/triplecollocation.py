@@ -58,7 +58,7 @@ class CollocationResult:
 
 def triple_collocation(
     sources: Sequence[Sequence[Source]], output: str, *, correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none",
-    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float = 0, scheduler: str = "",
+    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float | None = None, scheduler: str = "",
     memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> CollocationResult:  # fmt: skip
     """Estimate the random errors of three to five products, cell by cell, without knowing the truth.
@@ -79,7 +79,7 @@ def triple_collocation(
     replicates : int, optional
         Resampled series for 95 % confidence limits; 0 for none.
     max_gap_days : float, optional
-        Days between dates of products that are taken as one; those of the first product count.
+        Days between dates of products that are taken as one; those of the first product count. By default half the distance of each product's dates.
     scheduler : str, optional
         Address of a Dask cluster's scheduler, as `in_order`.
     memory : int, optional

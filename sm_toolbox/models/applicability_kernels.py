@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 LANES = 16
 """Training rows of a leaf, children of a node, and rows that are looked up together: each a vector that is compared in few instructions."""

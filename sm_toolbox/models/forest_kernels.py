@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 LANES = 16
 """Rows that walk through a tree at once."""

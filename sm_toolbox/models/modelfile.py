@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import math
+import re
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tokenize import TokenError
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from sm_toolbox.errors import ModelFileError, OutputError
+from sm_toolbox.errors import InputError, ModelFileError, OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.memory import free_memory
 from sm_toolbox.models.calibration import Calibration, read_calibration
 from sm_toolbox.models.estimators import MODELS, FittedModel
 from sm_toolbox.models.features import FeatureEncoder
+from sm_toolbox.raster.origins import origin_from
 
 if TYPE_CHECKING:
     from sm_toolbox.models.applicability import Applicability
@@ -24,9 +31,16 @@ if TYPE_CHECKING:
 FORMAT = "smtoolbox-model"
 FORMAT_VERSION = 1
 _MEMBERS = {"manifest.json", "arrays.npz"}
-# Far above what a forest of thousands of trees needs; a small zip that unpacks to more is no model.
-_LARGEST = 8 * 2**30
+# Far above what a forest of hundreds of trees needs; a small zip that unpacks to more is no model.
+_LARGEST = 2**30
 _LARGEST_MANIFEST = 16 * 2**20
+_ARRAYS = re.compile(
+    r"(forest_(feature|threshold|child|value|root|importance)|boosting_base|quantile_(features|target|weight)|scaling_\w+|svr_(form|vectors|coefficients)"
+    r"|mlp_(activation|(coefficients|intercepts)_\d\d?)|aoa_(rows|weights|periods|mean_distance|training_di)|evidence_(predictors|target|predicted|importance))\.npy"
+)
+_TYPES = {np.dtype(order + name) for name in ("f4", "f8", "i4", "i8") for order in "<>"}
+# What checks make of bytes that somebody has written by hand; what else is raised is a fault of the machine or of ours.
+_CAUSED_BY_BYTES = (ModelFileError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -136,7 +150,7 @@ def save_model(model: Model, path: str) -> None:
     Raises
     ------
     OutputError
-        Where it cannot be written.
+        Where it cannot be written, or would be too large to be read again.
     """
     check_output(path)
     temporary = temporary_name(path)
@@ -144,6 +158,12 @@ def save_model(model: Model, path: str) -> None:
     kept = model.fitted.to_arrays()
     for part in (model.applicability, model.evidence):
         kept |= {} if part is None else part.to_arrays()
+    size = sum(array.nbytes for array in kept.values())
+    if size > _LARGEST:
+        raise OutputError(
+            f"The model takes {size / 2**20:,.0f} MB, more than the {_LARGEST / 2**20:,.0f} MB that a model file may hold, so that it was not written. "
+            'Train with smaller or fewer trees, such as HYPERPARAMETERS {"min_samples_leaf": 10, "n_estimators": 100}, or with fewer rows.'
+        )
     np.savez_compressed(arrays, **kept)  # type: ignore[arg-type]
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -167,13 +187,15 @@ def load_model(path: str) -> Model:
     ------
     ModelFileError
         Where the file is missing, damaged, not a model file, of a newer format, or holds anything but the manifest and plain arrays.
+    InputError
+        Where it needs more memory than is free.
     """
     if not Path(path).is_file():
         raise ModelFileError(f"The model file '{path}' does not exist. Choose a file that 'Train model' wrote (.smmodel).")
     try:
         manifest, arrays = _read(path)
         return _build(manifest, arrays)
-    except Exception as error:  # whatever a file written by hand makes of the checks: it is no model file
+    except _CAUSED_BY_BYTES as error:
         reason = error if isinstance(error, ModelFileError) else f"it holds what no model has ({error!r})"
         raise ModelFileError(
             f"The model file '{path}' cannot be used: {reason}. Choose a file that 'Train model' wrote, or train the model again."
@@ -182,37 +204,79 @@ def load_model(path: str) -> Model:
 
 def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            names = [member.filename for member in members]
-            foreign = sorted(set(names) - _MEMBERS)
-            if foreign:
-                raise ModelFileError(f"it holds '{foreign[0]}', which has no place in a model file, so that nothing in it is to be trusted")
-            if set(names) != _MEMBERS or len(names) != len(_MEMBERS):
-                raise ModelFileError("it does not hold the manifest and the arrays of a model, each once")
-            if sum(member.file_size for member in members) > _LARGEST or archive.getinfo("manifest.json").file_size > _LARGEST_MANIFEST:
-                raise ModelFileError("it unpacks to more than any model needs")
-            manifest = json.loads(archive.read("manifest.json").decode("utf-8"))
-            _check_manifest(manifest)
-            return manifest, _read_arrays(archive.read("arrays.npz"))
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError, NotImplementedError, MemoryError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        with open(path, "rb") as file:
+            return _read_members(file, path)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
         # A truncated or foreign zip fails in any of these ways.
+        raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):
+            raise InputError(
+                f"The model file '{path}' cannot be read: {error.strerror or error}. Check that you may read it, and the disk."
+            ) from error
+        # Places in the file that cannot be.
         raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
 
 
-def _read_arrays(data: bytes) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(io.BytesIO(data)) as inner:
-        if sum(member.file_size for member in inner.infolist()) > _LARGEST:
+def _read_members(file: IO[bytes], path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        names = [member.filename for member in members]
+        foreign = sorted(set(names) - _MEMBERS)
+        if foreign:
+            raise ModelFileError(f"it holds '{foreign[0]}', which has no place in a model file, so that nothing in it is to be trusted")
+        if set(names) != _MEMBERS or len(names) != len(_MEMBERS):
+            raise ModelFileError("it does not hold the manifest and the arrays of a model, each once")
+        if archive.getinfo("manifest.json").file_size > _LARGEST_MANIFEST:
             raise ModelFileError("it unpacks to more than any model needs")
-        if not all(member.filename.endswith(".npy") and "/" not in member.filename and "\\" not in member.filename for member in inner.infolist()):
-            raise ModelFileError("its arrays hold something that is no array")
-    # Without pickle an array of Python objects is refused: reading one would run what it says.
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
-    # What does not begin as an array does numpy hands over as bytes.
-    if not all(isinstance(array, np.ndarray) for array in found.values()):
-        raise ModelFileError("its arrays hold something that is no array")
-    return found
+        _refuse_large(members, path)
+        manifest = json.loads(archive.read("manifest.json").decode("utf-8"))
+        _check_manifest(manifest)
+        with zipfile.ZipFile(io.BytesIO(archive.read("arrays.npz"))) as arrays:
+            return manifest, _read_arrays(arrays, path)
+
+
+def _read_arrays(archive: zipfile.ZipFile, path: str) -> dict[str, np.ndarray]:
+    members = archive.infolist()
+    foreign = [member.filename for member in members if not _ARRAYS.fullmatch(member.filename)]
+    if foreign:
+        raise ModelFileError(f"its arrays hold '{foreign[0]}', which no model has")
+    if len({member.filename for member in members}) < len(members):
+        raise ModelFileError("its arrays are not there once each")
+    _refuse_large(members, path)
+    return {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """Read one array, of the type and size that its header says, if the zip says the same."""
+    with archive.open(member) as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            shape, by_column, dtype = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version](stream)
+        except (ValueError, KeyError, SyntaxError, TokenError) as error:
+            raise ModelFileError(f"'{member.filename}' is no array ({error})") from None
+        # Of Python objects reading one would run what it says.
+        if dtype not in _TYPES:
+            raise ModelFileError(f"'{member.filename}' holds {dtype}, which no array of a model does")
+        size = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or size != member.file_size - stream.tell():
+            raise ModelFileError(f"'{member.filename}' is not as large as it says")
+        values = np.frombuffer(bytearray(stream.read(size)), dtype)
+        # The end of the stream compares the check sum.
+        stream.read(1)
+    return values.reshape(shape, order="F" if by_column else "C")
+
+
+def _refuse_large(members: Sequence[zipfile.ZipInfo], path: str) -> None:
+    """Refuse by what the zip's directory says, before anything is unpacked; of a member no more than that is ever read."""
+    size = sum(member.file_size for member in members)
+    if size > _LARGEST:
+        raise ModelFileError("it unpacks to more than any model needs")
+    free = free_memory()
+    if size > free / 2:
+        raise InputError(
+            f"The model file '{path}' unpacks to {size / 2**20:,.0f} MB, more than half of the {free / 2**20:,.0f} MB of memory that are free. Close other programs, or use a computer with more."
+        )
 
 
 def _check_manifest(manifest: Any) -> None:
@@ -241,6 +305,8 @@ def _check_manifest(manifest: Any) -> None:
         period = item.get("period")
         if period is not None and not (isinstance(period, (int, float)) and period > 0):
             raise ModelFileError(f"the period of its predictor '{item['name']}' is wrong")
+        if item.get("origin") is not None and origin_from(item["origin"]) is None:
+            raise ModelFileError(f"what it notes of the rasters of its predictor '{item['name']}' is wrong")
 
 
 def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:

@@ -13,9 +13,10 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.calibration import quantile_name
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, overview, read_bands, stacks
+from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.times import Time, parse_time
 from sm_toolbox.raster.writers import RasterOutput
 
@@ -77,7 +78,7 @@ class Prediction:
 
 def predict_raster(
     model: Model, sources: Sequence[Source], output: str, *,
-    grid: Source | None = None, max_gap_days: float = 0, dates: Sequence[Time] | None = None, fallback: Model | None = None, wanted: Wanted = Wanted(),
+    grid: Source | None = None, max_gap_days: float | None = None, dates: Sequence[Time] | None = None, fallback: Model | None = None, wanted: Wanted = Wanted(),
     scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
 ) -> Prediction:  # fmt: skip
     """Predict a map, or one for each date.
@@ -86,13 +87,13 @@ def predict_raster(
     ----------
     model : Model
     sources : sequence of Source
-        Rasters that hold the model's predictors, matched by name; in any order, further bands are ignored.
+        Rasters that hold the model's predictors, matched by name, and products of one variable by their files' names; in any order, further bands are ignored.
     output : str
         GeoTIFF with a band `soil_moisture`, or `soil_moisture@date` for each date where predictors are dated.
     grid : Source, optional
         Raster whose grid the map has; by default the first source that holds a predictor.
     max_gap_days : float, optional
-        How far in time a dated predictor may lie from the date of the map.
+        How far in time a dated predictor may lie from the date of the map, earlier or later; by default half the distance of the predictor's dates.
     dates : sequence of Time, optional
         Dates to predict; by default all for which every dated predictor has a band within the gap.
     fallback : Model, optional
@@ -113,13 +114,15 @@ def predict_raster(
     """
     models = [model] if fallback is None else [model, fallback]
     _check_wanted(models, wanted, progress)
-    available = stacks(read_bands(sources))
-    used = [_used(each, available, role) for each, role in zip(models, ("The model", "The fallback model"))]
+    available = part_products(list_bands(sources))
+    used = [find_predictors(each, available, role, progress) for each, role in zip(models, ("The model", "The fallback model"))]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
-    unused = [name for name in available if name not in everything]
+    unused = dict.fromkeys(variable for variable, _, stack in available if not any(stack is taken for taken in everything.values()))
     if unused:
         progress.warning(f"Given, but not used, because the model was trained without: {', '.join(unused)}.")
     target = _grid(grid, everything, sources)
+    if max_gap_days is None:
+        _tell_gaps(everything, progress)
     times = _dates(used, max_gap_days, dates, progress)
     # For each date and model the band of each predictor; None where the model lacks one on that date.
     picks = [[_pick(stacks_, time, max_gap_days) for stacks_ in used] for time in times]
@@ -273,17 +276,82 @@ def _predict_rows(out: np.ndarray, cells: slice | np.ndarray, model: Model, rows
         out[-2, cells] = dissimilarity <= model.applicability.threshold
 
 
-def _used(model: Model, available: dict[str, Stack], role: str) -> dict[str, Stack]:
-    used = {name: available[name] for name in model.predictors if name in available}
-    if len(used) == len(model.predictors):
-        return used
-    lost = [name for name in model.predictors if name not in available]
-    close = {name: difflib.get_close_matches(name, available, 1) for name in lost}
+def find_predictors(model: Model, available: Products, role: str, progress: Progress) -> dict[str, Stack]:
+    """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of it.
+
+    Parameters
+    ----------
+    model : Model
+    available : list of (str, str, Stack)
+        As `part_products` returns them.
+    role : str
+        What the model is, for messages.
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        Where one is missing, or several products could be meant.
+    """
+    notes = {item["name"]: origin_from(item.get("origin")) for item in model.manifest["predictors"]}
+    used: dict[str, Stack] = {}
+    lost = []
+    for name in model.predictors:
+        found = _candidates(name, notes.get(name), available)
+        if len(found) > 1:
+            raise InputError(
+                f"{role} needs '{name}', but several products of it are given: {', '.join(sorted(product for _, product, _ in found))} (files without their dates). "
+                "Leave the others out, or give the files the names that they had when the training table was sampled."
+            )
+        if found:
+            variable, product, used[name] = found[0]
+            if variable != name:
+                progress.info(f"The predictor '{name}' is '{variable}' of '{product}'.")
+        else:
+            lost.append(name)
+    if not lost:
+        _refuse_one_for_two(used, role)
+        return {name: used[name] for name in model.predictors}
+    names = sorted({variable for variable, _, _ in available})
+    close = {name: difflib.get_close_matches(name, names, 1) for name in lost}
     hints = [f"'{name}' (did you mean '{match[0]}'?)" if match else f"'{name}'" for name, match in close.items()]
     raise InputError(
-        f"{role} needs predictors that none of the layers has: {', '.join(hints)}. The layers have: {', '.join(sorted(available))}. "
+        f"{role} needs predictors that none of the layers has: {', '.join(hints)}. The layers have: {', '.join(names)}. "
         "Add the layers, or give their bands the names that the model was trained with (band descriptions)."
     )
+
+
+Products = Sequence[tuple[str, str, Stack]]
+
+
+def _candidates(name: str, origin: Origin | None, available: Products) -> list[tuple[str, str, Stack]]:
+    """Return what may be meant by a predictor, the likeliest way first that leads to anything."""
+    by_name = [item for item in available if item[0] == name]
+    if origin is not None:
+        of_variable = [item for item in available if item[0] == origin.variable]
+        of_product = [item for item in of_variable if item[1] == origin.product]
+        if name != origin.variable:
+            # Of one product alone it is the one, whatever its files are called now.
+            return of_product or by_name or of_variable
+        return of_product if len(by_name) > 1 and of_product else by_name
+    # A table that keeps no notes, such as a CSV, still has the names.
+    return by_name or [item for item in available if qualified(item[0], item[1]) == name]
+
+
+def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:
+    of_stack: dict[int, str] = {}
+    for name, stack in used.items():
+        twin = of_stack.setdefault(id(stack), name)
+        if twin != name:
+            raise InputError(
+                f"{role} needs '{twin}' and '{name}', two products of '{stack.variable}', but only '{stack.bands[0].source.label}' has it. Add the layers of the other product."
+            )
+
+
+def _tell_gaps(used: Mapping[str, Stack], progress: Progress) -> None:
+    gaps = [f"{name} {stack.reach(None):g}" for name, stack in used.items() if not stack.is_static]
+    if gaps:
+        progress.info(f"MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: {', '.join(gaps)}.")
 
 
 def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]) -> Grid:
@@ -293,15 +361,16 @@ def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]
     return next(of_source[source] for source in sources if source in of_source)
 
 
-def _pick(used: dict[str, Stack], time: Time | None, max_gap_days: float) -> dict[str, int] | None:
+def _pick(used: dict[str, Stack], time: Time | None, max_gap_days: float | None) -> dict[str, int] | None:
     """Choose the band of each predictor for a date; None where one has none near enough."""
     found = {name: stack.nearest(time, max_gap_days) for name, stack in used.items()}
     return None if None in found.values() else {name: position for name, position in found.items() if position is not None}
 
 
-def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float, wanted: Sequence[Time] | None, progress: Progress) -> list[Time | None]:
+def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress) -> list[Time | None]:
     """Choose the dates to predict, for which one of the models has all its predictors; a single None where all predictors are static."""
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
+    within = "half the distance of their dates" if max_gap_days is None else f"{max_gap_days:g} days"
     if not dated:
         if wanted:
             raise InputError("DATES are given, but no predictor of the model is dated: there is one map for all times. Leave DATES empty.")
@@ -315,7 +384,7 @@ def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float, wanted: Sequen
             if not possible(time):
                 lost = [name for name, stack in dated.items() if stack.nearest(time, max_gap_days) is None]
                 raise InputError(
-                    f"DATES: for {time} there is no band within {max_gap_days:g} days of {', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP."
+                    f"DATES: for {time} there is no band within {within} of {', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP."
                 )
         return [*sorted(set(wanted))]
     candidates = sorted({time for stack in dated.values() for time in stack.times})
@@ -323,10 +392,10 @@ def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float, wanted: Sequen
     if not chosen:
         spans = "; ".join(f"{name}: {_span(stack)}" for name, stack in dated.items())
         raise InputError(
-            f"No date has all dated predictors within {max_gap_days:g} days of it ({spans}). Allow a larger MAX_TIME_GAP, or add the layers of the missing dates."
+            f"No date has all dated predictors within {within} of it ({spans}). Allow a larger MAX_TIME_GAP, or add the layers of the missing dates."
         )
     if len(chosen) < len(candidates):
-        progress.info(f"{len(chosen)} of {len(candidates)} dates have all dated predictors within {max_gap_days:g} days; the others are left out.")
+        progress.info(f"{len(chosen)} of {len(candidates)} dates have all dated predictors within {within}; the others are left out.")
     return chosen
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 # Rounding of sums of weights: a share that falls short of a level by less reaches it.
 _ROUNDING = 1e-12

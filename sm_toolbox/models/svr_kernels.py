@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 _LOG2E, _LN2 = 1.4426950408889634, 0.6931471805599453
 # Below this exp is nothing beside any other kernel value.

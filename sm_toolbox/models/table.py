@@ -59,6 +59,8 @@ class TrainingTable:
         The layer's name, for messages.
     sources : ndarray of str (rows,), optional
         `STATIONS_SOURCE` and the names of products, where pixels of products are among the rows.
+    origins : mapping of str to dict
+        What the table notes of the rasters behind its columns, by column; the model keeps it, to find the predictors again.
     """
 
     roles: Roles
@@ -72,6 +74,7 @@ class TrainingTable:
     dropped: dict[str, int] = field(default_factory=dict)
     layer: str = "training table"
     sources: np.ndarray | None = None
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)

@@ -398,6 +398,7 @@ def _manifest(training: Training, kind: str, estimator: Estimator, seed: int) ->
             "name": name, "minimum": float(values.min()), "maximum": float(values.max()), "mean": float(values.mean()), "sd": float(values.std()),
             "period": encoder.periods.get(name), "importance": float(chosen.importance[:, i].mean()),
             "impurity_importance": None if of_predictor is None else float(of_predictor[i]),
+            **({"origin": dict(table.origins[name])} if name in table.origins else {}),
         })  # fmt: skip
     assert training.model.calibration is not None and training.model.applicability is not None
     return {

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 from .terrain_kernels import _COMPILE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.files import working_folder
+from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -106,6 +107,14 @@ def terrain_indices(
             )
     band = read_bands([dem])[0]
     _check_grid(band)
+    if "twi" in names:
+        from sm_toolbox.predictors.flow import BYTES_PER_CELL
+
+        refuse_beyond_memory(
+            band.grid.width * band.grid.height * BYTES_PER_CELL,
+            f"twi routes flow over the whole DEM '{dem.label}' of {band.grid.width:,} × {band.grid.height:,} cells and needs",
+            "Leave twi out of INDICES, cut the DEM to the catchments that matter ('Clip raster by extent'), or use a coarser DEM.",
+        )
     if grid is None:
         _fine_indices(band, names, output, z_factor, flow_routing, memory, progress)
         return
@@ -116,7 +125,7 @@ def terrain_indices(
         pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
     parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
-    with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
+    with working_folder() as folder:
         fine = str(Path(folder) / "fine.tif")
         _fine_indices(band, parts, fine, z_factor, flow_routing, memory, progress.part(0, 0.7))
         _aggregate(fine, names, output, coarse, memory, progress.part(0.7, 1))
@@ -178,7 +187,7 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
     grid = band.grid
     progress.info(
-        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about {grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory. Leave it out of INDICES where that is too much."
+        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about {grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory."
     )
     with BandReader([band], grid).open() as reader:
         dem = reader.read(Window(0, 0, grid.width, grid.height))[0]

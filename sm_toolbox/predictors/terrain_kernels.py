@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 # tan β below which a slope counts as this: 0.06°, a height of 3 cm between the neighbours of a cell of 15 m. Flatter is within the error of any DEM.
 SMALLEST_TAN_SLOPE = 0.001

@@ -6,7 +6,8 @@ import os
 import re
 import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -127,6 +128,24 @@ def _open(source: Source) -> DatasetReader:
         ) from error
 
 
+@contextmanager
+def readable(source: Source, where: object = "") -> Iterator[None]:
+    """Name the raster whose cells cannot be read.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        yield
+    except RASTER_ERRORS as error:
+        at = f" at {where}" if where else ""
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, or one that it is made of, is missing or damaged: "
+            "download or make it again."
+        ) from error
+
+
 _GDAL_TYPES = {
     "uint8": "Byte", "int8": "Int16", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
 }  # fmt: skip
@@ -187,6 +206,13 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
     InputError
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
     """
+    bands = list_bands(sources)
+    refuse_duplicates(bands)
+    return bands
+
+
+def list_bands(sources: Iterable[Source]) -> list[Band]:
+    """List bands as `read_bands` does, bands of the same variable and time included: those of two products."""
     bands: list[Band] = []
     sources = list(sources)
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF it need only ask for their few names.
@@ -198,7 +224,6 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
             for part in parts:
                 if _read_file(part, bands):
                     raise _no_band(part)
-    _refuse_duplicates(bands)
     return bands
 
 
@@ -246,7 +271,7 @@ def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[
             raise InputError(
                 f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
             )
-    stem = _stem(source.path)
+    stem = stem_of(source.path)
     time = time or source.time or _cf_time(tags, dataset.tags(), source.label)
     if not variable:
         variable = tags.get("NETCDF_VARNAME", "")
@@ -257,7 +282,7 @@ def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[
     return variable, time
 
 
-def _stem(path: str) -> str:
+def stem_of(path: str) -> str:
     """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi."""
     quoted = re.search(r'"([^"]+)"', path)
     return Path(quoted.group(1) if quoted else path.split("|")[0]).stem
@@ -310,7 +335,8 @@ def _cf_moment(value: float, units: str, calendar: str) -> datetime:
     return epoch + (julian - shift + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2] + round(value * unit)))
 
 
-def _refuse_duplicates(bands: Sequence[Band]) -> None:
+def refuse_duplicates(bands: Sequence[Band]) -> None:
+    """Raise where two bands have the same variable and time, or a variable is static in one file and dated in another."""
     seen: dict[tuple[str, Time | None], Band] = {}
     dated: dict[str, Band] = {}
     static: dict[str, Band] = {}
@@ -345,10 +371,20 @@ class Stack:
         """The times of the bands; empty for a static stack."""
         return [band.time for band in self.bands if band.time is not None]
 
-    def nearest(self, time: Time | None, max_gap_days: float) -> int | None:
+    @cached_property
+    def step_days(self) -> float:
+        """The usual distance of two dates in days; 0 where there are no two."""
+        starts = np.array([time.start for time in self.times], "datetime64[s]")
+        return float(np.median(np.diff(starts).astype(float)) / 86400) if len(starts) > 1 else 0.0
+
+    def reach(self, max_gap_days: float | None) -> float:
+        """Return the largest gap in time in days: what is given, or half the distance of the dates, with which no time within a regular record lacks one."""
+        return self.step_days / 2 if max_gap_days is None else max_gap_days
+
+    def nearest(self, time: Time | None, max_gap_days: float | None) -> int | None:
         """Return the position of the band nearest in time, within the gap; of equally near ones the earlier.
 
-        A static stack always answers 0. A dated one asked without a time answers None.
+        A static stack always answers 0. A dated one asked without a time answers None. Without a gap it is half the distance of the dates.
         """
         if self.is_static:
             return 0
@@ -358,7 +394,7 @@ class Stack:
         times = self.times
         after = bisect_left(times, time)
         distance, position = min((time.distance_days(times[i]), i) for i in range(max(0, after - 2), min(len(times), after + 2)))
-        return position if distance <= max_gap_days else None
+        return position if distance <= self.reach(max_gap_days) else None
 
 
 def stacks(bands: Iterable[Band]) -> dict[str, Stack]:
@@ -415,10 +451,16 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
     -------
     ndarray of float64 (rows, cols)
         At most `size` cells on a side, scale and offset applied, NaN where there is no data.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged.
     """
     with open_raster(band.source) as dataset:
         shape = tuple(min(size, length) for length in (dataset.height, dataset.width))
-        values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
+        with readable(band.source):
+            values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
         return values * dataset.scales[band.index - 1] + dataset.offsets[band.index - 1]
 
 

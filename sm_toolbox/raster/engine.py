@@ -18,6 +18,7 @@ import rasterio
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.memory import physical_memory
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
@@ -326,14 +327,6 @@ def memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: i
             "Files with smaller tiles, or fewer dates at a time, are faster."
         )
     return max(DEFAULT_MEMORY, min(needed, allowed))
-
-
-def physical_memory() -> int:
-    """Return the computer's memory in bytes; where Python cannot know it (Windows), 8 GB."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 8 * 2**30
 
 
 def common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:

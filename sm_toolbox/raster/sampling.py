@@ -29,8 +29,8 @@ METHODS = ("nearest", "bilinear", "mean_3x3")
 """Ways to read a value at a point."""
 
 
-def match_times(stack: Stack, times: Sequence[Time | None], max_gap_days: float) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each time the band of a stack that is nearest within a gap.
+def match_times(stack: Stack, times: Sequence[Time | None], max_gap_days: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Find for each time the band of a stack that is nearest within a gap; without one, within half the distance of its dates.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Band, Source, read_bands, stacks
 from sm_toolbox.stations.observations import Observations
-from sm_toolbox.stations.sampling import Rows, sample_rows
+from sm_toolbox.stations.sampling import Rows, reaches_in_words, sample_rows
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Drift:
     is_static: bool
 
     @classmethod
-    def sample(cls, sources: Sequence[Source], observations: Observations, max_gap_days: float, progress: Progress) -> Drift:
+    def sample(cls, sources: Sequence[Source], observations: Observations, max_gap_days: float | None, progress: Progress) -> Drift:
         found = stacks(read_bands(sources))
         is_static = all(stack.is_static for stack in found.values())
         places, dates = observations.values.shape
@@ -49,6 +49,8 @@ class Drift:
             None if is_static or undated else times, observations.names * repeats,
         )  # fmt: skip
         samples = sample_rows(rows, sources, max_gap_days, "nearest", progress)
+        if max_gap_days is None and not is_static:
+            progress.info(reaches_in_words(samples.variables))
         at_stations = np.stack([variable.values.reshape(repeats, places).T for variable in samples.variables], axis=1)
         bands: list[Band] = []
         picks = np.full((dates, len(found)), -1)

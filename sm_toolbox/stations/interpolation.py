@@ -52,8 +52,8 @@ class Settings:
         Of the distance, for idw.
     neighbours : int
         Nearest stations that count for a cell, up to `kriging.ALL_STATIONS`; 0 as `Kriging` chooses.
-    max_gap_days : float
-        How far in time a dated drift may lie from a date.
+    max_gap_days : float, optional
+        How far in time a dated drift may lie from a date; by default half the distance of its dates.
     """
 
     method: str = "ordinary_kriging"
@@ -64,7 +64,7 @@ class Settings:
     mean: float | None = None
     power: float = 2
     neighbours: int = 0
-    max_gap_days: float = 0
+    max_gap_days: float | None = None
 
     @property
     def is_kriging(self) -> bool:

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.memory import free_memory
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.stations.ismn_static import decode
 
@@ -60,6 +61,7 @@ _HEAD = 4096
 _CHUNK = 4 << 20
 # Twenty years of values every five minutes take half of it.
 _LARGEST = 512 << 20
+_TOO_LARGE = f"more than {_LARGEST >> 20} MB unpacked, which no sensor's file has"
 _MISSING = -9999.0
 
 
@@ -103,6 +105,8 @@ class Entry:
         Path within it, with `/`.
     size : int
         Bytes to be read from the disk, compressed where they are.
+    unpacked : int
+        Bytes that it says it holds.
     open : callable
         Returns the file's bytes as a stream.
     """
@@ -110,6 +114,7 @@ class Entry:
     container: str
     name: str
     size: int
+    unpacked: int
     open: Callable[[], IO[bytes]] = field(repr=False, compare=False)
 
     @property
@@ -258,7 +263,7 @@ def _list_folder(folder: Path, stack: contextlib.ExitStack, skipped: list[tuple[
 
 
 def _file_entry(folder: Path, path: Path) -> Entry:
-    return Entry(str(folder), path.relative_to(folder).as_posix(), path.stat().st_size, lambda: open(path, "rb"))
+    return Entry(str(folder), path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_size, lambda: open(path, "rb"))
 
 
 def _list_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
@@ -267,7 +272,7 @@ def _list_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(f"'{path}' cannot be opened as a zip ({error}). Most likely the download broke off; download it again.") from error
     return [
-        Entry(str(path), _decoded(info), info.compress_size, partial(archive.open, info))
+        Entry(str(path), _decoded(info), info.compress_size, info.file_size, partial(archive.open, info))
         for info in archive.infolist()
         if _is_wanted(PurePosixPath(info.filename).name)
     ]
@@ -316,6 +321,11 @@ def read_all(entry: Entry, progress: Progress = SILENT) -> bytes:
         Within a few MB of the user's Cancel.
     """
     parts: list[bytes] = []
+    # By what the zip's directory says, before anything is unpacked; what it hides is found while reading.
+    if entry.unpacked > _LARGEST:
+        raise UnreadableFile(_TOO_LARGE)
+    if entry.unpacked > free_memory() // 2:
+        raise UnreadableFile(f"{entry.unpacked >> 20:,} MB unpacked, more than half of the free memory")
     with _reading(entry) as stream:
         while True:
             progress.check()
@@ -324,7 +334,7 @@ def read_all(entry: Entry, progress: Progress = SILENT) -> bytes:
                 return b"".join(parts)
             parts.append(part)
             if len(parts) * _CHUNK > _LARGEST:
-                raise UnreadableFile(f"more than {_LARGEST >> 20} MB unpacked, which no sensor's file has")
+                raise UnreadableFile(_TOO_LARGE)
 
 
 @contextlib.contextmanager

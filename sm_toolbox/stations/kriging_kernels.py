@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 SPHERICAL, EXPONENTIAL, GAUSSIAN, MATERN = range(4)
 # Distances over the range at which the correlation falls to 5 %, the practical range: e^-3, and (1 + s) e^-s for Matérn's with ν = 3/2.

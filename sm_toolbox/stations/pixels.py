@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack, stacks
+from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.reading import BandReader, inside, touched_window
 from sm_toolbox.raster.sampling import locate, match_times
 from sm_toolbox.raster.times import Time
@@ -58,8 +59,9 @@ class PixelRows:
 
 
 def sample_pixels(
-    product: Sequence[Source], sources: Sequence[Source], max_gap_days: float = 0, most: int = 10_000, seed: int = 0, progress: Progress = SILENT
-) -> PixelRows:
+    product: Sequence[Source], sources: Sequence[Source], max_gap_days: float | None = None, most: int = 10_000, seed: int = 0,
+    progress: Progress = SILENT, taken: Collection[str] = (),
+) -> PixelRows:  # fmt: skip
     """Average predictors over the pixels of a coarse product.
 
     A model that learns from few stations is given the product's pixels as further targets (Remote Sens. 2023, 15, 1531, section 2.3). Only pixels that lie
@@ -72,10 +74,12 @@ def sample_pixels(
     sources : sequence of Source
         Predictors, with finer cells.
     max_gap_days : float, optional
-        How far in time a dated predictor may lie from the product.
+        How far in time a dated predictor may lie from the product; not given: half the distance of the predictor's dates.
     most : int, optional
         Largest number of rows; where there are more, so many are drawn at random.
     seed : int, optional
+    taken : collection of str, optional
+        As in `sample_rows`, so that the predictors have the same names.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def sample_pixels(
             raise InputError(
                 f"The bands of EXTRA_TARGETS must have one grid, but '{band.source.label}' differs from '{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters to a grid' (smtoolbox:alignrasters) first."
             )
-    found = stacks(read_bands(sources))
+    found = read_predictors(sources, taken).stacks
     grids = {band.grid for predictor in found.values() for band in predictor.bands}
     window, covered = _covered(grid, grids)
     if not covered.any():
@@ -118,12 +122,12 @@ def sample_pixels(
     times: list[Time | None] = [band.time for band in stack.bands]
     row_times = [times[i] for i in number_of]
     predictors, gaps = {}, {}
-    for i, predictor in enumerate(found.values()):
+    for i, (predictor_name, predictor) in enumerate(found.items()):
         part = progress.part(0.3 + 0.7 * i / len(found), 0.3 + 0.7 * (i + 1) / len(found))
         position, gap = match_times(predictor, times, max_gap_days)
-        predictors[predictor.variable] = _means(predictor, cropped, position[number_of], cell, part)
+        predictors[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
         if not predictor.is_static:
-            gaps[predictor.variable] = gap[number_of]
+            gaps[predictor_name] = gap[number_of]
     row, column = np.divmod(cell, cropped.width)
     x, y = cropped.transform * (column + 0.5, row + 0.5)
     name = stack.bands[0].source.label.rsplit(".", 1)[0]

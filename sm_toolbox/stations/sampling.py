@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, Stack, read_bands, stacks
+from sm_toolbox.raster.bands import Source, Stack
 from sm_toolbox.raster.grid import label
+from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.sampling import locate, match_times, sample
 from sm_toolbox.raster.times import Time
 
@@ -54,6 +56,7 @@ class VariableSamples:
     Parameters
     ----------
     variable : str
+        The name of its column: the variable, with a suffix where another column has that name.
     values : ndarray of float64 (rows,)
         NaN where there is none.
     outside : ndarray of bool (rows,)
@@ -62,6 +65,12 @@ class VariableSamples:
         No band lies within the gap in time.
     gap_days : ndarray of float64 (rows,), optional
         Days from the row's time to the band's: negative where the band is earlier, NaN where there is none. None for static variables.
+    reach_days : float, optional
+        How far a band was allowed to lie from a row.
+    step_days : float, optional
+        Usual distance of the bands in time.
+    nearest_days : ndarray of float64 (rows,), optional
+        How far the nearest band lies from each row, whatever the gap.
     """
 
     variable: str
@@ -69,6 +78,9 @@ class VariableSamples:
     outside: np.ndarray
     no_date: np.ndarray
     gap_days: np.ndarray | None = None
+    reach_days: float = 0.0
+    step_days: float = 0.0
+    nearest_days: np.ndarray | None = None
 
     @property
     def no_data(self) -> np.ndarray:
@@ -82,6 +94,40 @@ class Samples:
 
     rows: Rows
     variables: list[VariableSamples]
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def lacking(self) -> list[tuple[str, int, str, float | None]]:
+        """List variables that rows lack, those that most lack first: name, rows, why, and the gap in days with which most of them would have a date.
+
+        The gap is half the distance of the dates, or what nine tenths of the rows need where that is less than the whole distance; None where no gap of a
+        sensible size helps.
+        """
+        found: list[tuple[str, int, str, float | None]] = []
+        for variable in self.variables:
+            masks = (("outside the raster", variable.outside), ("no date near enough", variable.no_date), ("no data", variable.no_data))
+            counts = [(int(np.count_nonzero(mask)), what) for what, mask in masks]
+            missing = sum(count for count, _ in counts)
+            if missing:
+                why = "; ".join(f"{what} ({count:,})" for count, what in counts if count)
+                found.append((variable.variable, missing, why, self._helpful_gap(variable)))
+        return sorted(found, key=lambda item: -item[1])
+
+    def _helpful_gap(self, variable: VariableSamples) -> float | None:
+        if variable.nearest_days is None or not variable.no_date.any():
+            return None
+        needed = variable.nearest_days[variable.no_date & np.isfinite(variable.nearest_days)]
+        within = needed[needed <= variable.step_days]
+        return float(math.ceil(np.quantile(within, 0.9))) if len(within) else None
+
+    def complete_with(self, max_gap_days: float) -> int:
+        """Count the rows that would be complete with a larger gap in time, if the dates that it brings have data."""
+        possible = np.ones(len(self.rows.x), bool)
+        for variable in self.variables:
+            has = ~np.isnan(variable.values)
+            if variable.nearest_days is not None:
+                has |= variable.no_date & (variable.nearest_days <= max_gap_days)
+            possible &= has
+        return int(np.count_nonzero(possible))
 
     @property
     def complete(self) -> np.ndarray:
@@ -109,7 +155,10 @@ class Samples:
         return found
 
 
-def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, method: str = "nearest", progress: Progress = SILENT) -> Samples:
+def sample_rows(
+    rows: Rows, sources: Sequence[Source], max_gap_days: float | None = None, method: str = "nearest", progress: Progress = SILENT,
+    taken: Collection[str] = (),
+) -> Samples:  # fmt: skip
     """Read every variable of a set of rasters at every row.
 
     Parameters
@@ -117,8 +166,10 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     rows : Rows
     sources : sequence of Source
     max_gap_days : float, optional
-        How far in time a dated band may lie from a row; 0 for the same day.
+        How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the distance of the variable's dates.
     method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+    taken : collection of str, optional
+        Names that the variables must not have; one that has gets its product as a suffix, as do two products of one variable.
 
     Raises
     ------
@@ -130,7 +181,10 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     # Here, since many who need Rows do not sample, and it takes long to load.
     import pandas as pd
 
-    found = stacks(read_bands(sources))
+    predictors = read_predictors(sources, taken)
+    found = predictors.stacks
+    for name, why in predictors.renamed.items():
+        progress.warning(f"'{found[name].variable}' of '{found[name].bands[0].source.label}' becomes '{name}', since {why}.")
     dated = [name for name, stack in found.items() if not stack.is_static]
     if dated and rows.times is None:
         raise InputError(
@@ -147,24 +201,35 @@ def sample_rows(rows: Rows, sources: Sequence[Source], max_gap_days: float = 0, 
     first, of_row = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
     samples = [
-        _sample_stack(stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
-        for i, stack in enumerate(found.values())
+        _sample_stack(name, stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
+        for i, (name, stack) in enumerate(found.items())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
         raise InputError(_why_nothing(rows, samples, found))
-    return Samples(rows, samples)
+    return Samples(rows, samples, predictors.origins(max_gap_days, method))
 
 
 def _sample_stack(
-    stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float, method: str, progress: Progress
+    name: str, stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float | None, method: str, progress: Progress
 ) -> VariableSamples:
-    bands, gaps = match_times(stack, rows.times if rows.times is not None else [None] * len(of_row), max_gap_days)
+    times = rows.times if rows.times is not None else [None] * len(of_row)
+    bands, gaps = match_times(stack, times, max_gap_days)
     first, of_pair = _distinct(of_row, bands)
     values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, of_row[first], bands[first], method, progress)
     outside = np.ones(len(places), bool)
     for grid in {band.grid for band in stack.bands}:
         outside &= ~locate(places[:, 0], places[:, 1], rows.crs, grid)[2]
-    return VariableSamples(stack.variable, values[of_pair], outside[of_row], (bands < 0) & ~outside[of_row], None if stack.is_static else gaps)
+    no_date = (bands < 0) & ~outside[of_row]
+    if stack.is_static:
+        return VariableSamples(name, values[of_pair], outside[of_row], no_date)
+    nearest = np.abs(match_times(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
+    return VariableSamples(name, values[of_pair], outside[of_row], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest)
+
+
+def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
+    """Say which gap in time each dated variable was given where none was set; empty where none is dated."""
+    dated = [f"{variable.variable} {variable.reach_days:g}" for variable in variables if variable.gap_days is not None]
+    return f"MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: {', '.join(dated)}." if dated else ""
 
 
 def _distinct(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ every loop over columns becomes vector instructions, and what is remembered on t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 MOVING_AVERAGE, LINEAR, SPLINE, SAVITZKY_GOLAY = range(4)
 # Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from sm_toolbox.compiled import njit
 
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 MEAN, SUM, MAX, MIN = range(4)

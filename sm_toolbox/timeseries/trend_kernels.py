@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from sm_toolbox.compiled import njit
 from sm_toolbox.timeseries.trend import FEWEST
 
 # Cells copied at once: a few cache lines of each date.

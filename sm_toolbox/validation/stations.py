@@ -11,7 +11,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.prediction import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, read_bands, single_stack, stacks
-from sm_toolbox.stations.sampling import Rows, VariableSamples, sample_rows
+from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
 from sm_toolbox.validation.metrics import Intervals, Metrics, intervals, metrics
 
 
@@ -78,7 +78,7 @@ class StationValidation:
 
 def validate_stations(
     rows: Rows, observed: np.ndarray, sources: Sequence[Source], groups: Sequence[str | None] | None = None, *,
-    max_gap_days: float = 0, min_samples: int = 10, method: str = "nearest", progress: Progress = SILENT,
+    max_gap_days: float | None = None, min_samples: int = 10, method: str = "nearest", progress: Progress = SILENT,
 ) -> StationValidation:  # fmt: skip
     """Compare a product with observations.
 
@@ -93,6 +93,7 @@ def validate_stations(
     groups : sequence of str, optional
         A property of the stations (land cover, network) for the report.
     max_gap_days : float, optional
+        How far in time the product may lie from an observation; by default half the distance of its dates.
     min_samples : int, optional
         Pairs that a station needs to be rated on its own.
     method : {'nearest', 'bilinear'}, optional
@@ -113,6 +114,8 @@ def validate_stations(
     kept = {band.source for band in stack.bands}
     samples = sample_rows(rows, [source for source in sources if source in kept], max_gap_days, method, progress)
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
+    if max_gap_days is None and product.reach_days >= 1:
+        progress.info(reaches_in_words([product]))
     return _compare(rows, observed, product, groups, min_samples)
 
 

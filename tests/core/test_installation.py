@@ -1,6 +1,7 @@
 """The installation check: what is missing or clashes is named, with the way to put it right on each system."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,11 @@ def test_gdals_numpy_module(monkeypatch):
     monkeypatch.setattr(installation, "_gdal_array", clash)
     found = check_installation("/profile/python", "3.22.16")
     assert not found.ready and "pip may have put a newer numpy over QGIS's" in found.problems[0]
+
+
+def test_it_says_where_compiled_functions_are_kept(monkeypatch):
+    found = check_installation("/profile/python", "3.22")
+    assert ("Compiled functions", str(Path(installation.__file__).parent / "__pycache__"), "starting quickly") in found.versions
+    monkeypatch.setattr("sm_toolbox.compiled.check_cache", lambda: "")
+    found = check_installation("/profile/python", "3.22")
+    assert any("Set the environment variable NUMBA_CACHE_DIR" in hint for hint in found.hints) and found.ready

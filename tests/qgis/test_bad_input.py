@@ -138,8 +138,8 @@ def test_rasters_without_crs(refused, point_layer, write_raster):
 
 
 def test_duplicate_bands(refused, point_layer, write_raster, rasters):
-    twin = write_raster("twin.tif", np.ones((4, 4)), ["a"]).path
-    refused(r"Two bands are named 'a'.*a\.tif.*twin\.tif", "samplepredictors", **sampling(point_layer, [*rasters, twin]))
+    twin = write_raster("twin.tif", np.ones((2, 4, 4)), ["c", "c"]).path
+    refused(r"Two bands are named 'c'.*twin\.tif.*twin\.tif", "samplepredictors", **sampling(point_layer, [*rasters, twin]))
 
 
 def test_ambiguous_dates_of_files(refused, point_layer, write_raster):
@@ -160,18 +160,24 @@ def test_a_missing_file(refused, point_layer, rasters, tmp_path):
     refused(r"lost\.tif", "samplepredictors", **sampling(point_layer, [*rasters, str(tmp_path / "lost.tif")]))
 
 
-def test_a_field_of_that_name_is_there_already(refused, point_layer, rasters):
+def test_a_field_of_that_name_is_there_already(run, point_layer, rasters):
     layer = point_layer([("A", "double"), ("other", "double"), ("b", "double")], [(500100, 3999900, 1.0, 2.0, 3.0)])
-    refused("'stations' already has the fields 'A', 'b', as .* Set REPLACE", "samplepredictors", STATIONS=layer, PREDICTORS=rasters, OUTPUT="memory:")
+    feedback = QgsProcessingFeedback()
+    found = run("samplepredictors", feedback, STATIONS=layer, PREDICTORS=rasters, OUTPUT="memory:")["OUTPUT"]
+    assert found.fields().names() == ["A", "other", "b", "a_a", "b_b"]
+    assert "'a' of 'a' becomes 'a_a', since the table has a field 'a' of its own" in feedback.textLog()
 
 
-def test_a_field_of_that_name_gives_way_where_asked_for(run, refused, point_layer, rasters):
+def test_a_field_of_that_name_gives_way_where_asked_for(run, point_layer, rasters):
     layer = point_layer([("a", "string"), ("other", "double"), ("B", "double")], [(500100, 3999900, "s", 2.0, 3000.0)])
     given = {"STATIONS": layer, "PREDICTORS": rasters, "REPLACE": True, "OUTPUT": "memory:"}
-    found = run("samplepredictors", **given)["OUTPUT"]
+    feedback = QgsProcessingFeedback()
+    found = run("samplepredictors", feedback, **given)["OUTPUT"]
+    assert "The field 'B' of 'stations' is replaced by the values of the raster 'b' (REPLACE)." in feedback.textLog()
     (row,) = found.getFeatures()
     assert found.fields().names() == ["other", "a", "b"] and row["other"] == 2 and row["a"] < 1000 and row["b"] < 1000
-    refused("and a is needed itself", "samplepredictors", **given, STATION="a")
+    kept = run("samplepredictors", **given, STATION="a", VALUE="B")["OUTPUT"]
+    assert kept.fields().names() == ["a", "other", "B", "a_a", "b_b"] and next(kept.getFeatures())["B"] == 3000
 
 
 def test_a_shapefile_would_cut_the_names(refused, point_layer, write_raster, tmp_path):

@@ -264,7 +264,7 @@ def test_the_model_runs_through_processing(run, tmp_path):
         manifest = json.loads(archive.read("manifest.json"))
     learned = json.dumps(manifest)
     assert all(f'"{name}"' in learned for name in ("elevation", "slope", "tangential_curvature", "sand", "clay", "ndvi")), "all that is given"
-    assert "7004 of 7092 rows have a value of every predictor" in feedback.textLog(), "the gap of 4 days is the default, here too"
+    assert "7,004 of 7,092 rows have a value of every predictor" in feedback.textLog(), "the gap of 4 days is the default, here too"
 
 
 def test_the_model_is_valid_and_in_order(provider):

@@ -79,13 +79,13 @@ def test_what_is_no_quantity_is_no_target(refused, training, tmp_path, name, wor
 
 
 def test_a_default_that_the_layer_lacks_is_refused_where_it_is_needed(refused, training, tmp_path):
-    words = "TARGET: 'stations' has no field 'soil_moisture'. Its fields are: .*moist"
+    words = r"\(TARGET\): 'stations' has no field 'soil_moisture'. Its fields are: .*moist"
     refused(words, "trainmodel", TRAINING=training(soil_moisture="moist"), PREDICTORS=["ndvi"], MODEL_FILE=str(tmp_path / "m.smmodel"))
 
 
 def test_and_not_set_where_it_is_not(train, training):
     _, log = train(training(station="name"), PREDICTORS=["ndvi", "elevation"])
-    assert "STATION: 'stations' has no field 'station'" in log
+    assert "(STATION): 'stations' has no field 'station'" in log
     assert "the rows are of 8 places" in log and "Split 'station'" in log
 
 

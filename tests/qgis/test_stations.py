@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import rasterio
+from qgis.core import QgsProcessingFeedback
 
 FIELDS = [("station", "string"), ("time", "date"), ("sm", "double"), ("depth", "double"), ("note", "string")]
 
@@ -71,8 +73,63 @@ def test_sampling_keeps_the_gap_in_time(run, observations, write_raster):
     ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
     table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=2, OUTPUT="memory:")["OUTPUT"]
     assert [feature["ndvi_gap_days"] for feature in table.getFeatures()] == [0, -1, -2, 1, -1, -1]
-    table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], OUTPUT="memory:")["OUTPUT"]
+    table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=0, OUTPUT="memory:")["OUTPUT"]
     assert "ndvi_gap_days" not in table.fields().names()
+    feedback = QgsProcessingFeedback()
+    table = run("samplepredictors", feedback, STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], OUTPUT="memory:")["OUTPUT"]
+    assert [feature["ndvi_gap_days"] for feature in table.getFeatures()] == [0, -1, -2, 1, -1, -1]
+    assert "half the distance of each variable's dates, in days: ndvi 2." in feedback.textLog()
+
+
+def test_a_gap_that_is_too_small_is_told_with_the_cure(run, observations, write_raster):
+    ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
+    feedback = QgsProcessingFeedback()
+    run("samplepredictors", feedback, STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=0, OUTPUT="memory:")
+    assert "'ndvi' is missing in 5 rows: no date near enough (5); with MAX_TIME_GAP 2 6 rows would be complete, now 1." in feedback.textLog()
+
+
+def test_a_gap_of_millions_of_years_is_refused(refused, observations, write_raster):
+    ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
+    given = {"STATIONS": observations, "TIME": "time", "PREDICTORS": [ndvi.path], "OUTPUT": "memory:"}
+    refused("at most 36,525 days", "samplepredictors", **given, MAX_TIME_GAP=2**31)
+
+
+@pytest.mark.parametrize("output", ["memory:", "table.gpkg"])
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_observed_value_is_never_replaced_and_its_namesakes_are_found_again(run, point_layer, write_raster, tmp_path, output, copied):
+    """Two satellite products named as the observation: from the table through the model to the map."""
+    rng = np.random.default_rng(0)
+    products = {name: rng.random((40, 40)).astype(np.float32) for name in ("product_a", "product_b")}
+    paths = [write_raster(f"{name}.tif", values, ["soil_moisture"]).path for name, values in products.items()]
+    rows = []
+    for station in range(60):
+        row, column = rng.integers(0, 40, 2)
+        value = 0.1 + 0.3 * products["product_a"][row, column] - 0.1 * products["product_b"][row, column]
+        rows.append((500015 + 30 * column, 3999985 - 30 * row, f"s{station}", float(value)))
+    layer = point_layer([("station", "string"), ("soil_moisture", "double")], rows)
+    target = output if output == "memory:" else str(tmp_path / output)
+    table = run("samplepredictors", STATIONS=layer, STATION="station", PREDICTORS=paths, REPLACE=True, OUTPUT=target)["OUTPUT"]
+    if copied:
+        import processing
+
+        table = processing.run("native:extractbyexpression", {"INPUT": table, "EXPRESSION": "true", "OUTPUT": "memory:"})["OUTPUT"]
+    names = ["soil_moisture_product_a", "soil_moisture_product_b"]
+    model, maps = str(tmp_path / "m.smmodel"), str(tmp_path / "map.tif")
+    run(
+        "trainmodel", TRAINING=table, TARGET="soil_moisture", PREDICTORS=names, STATION="station", MODEL_FILE=model,
+        HYPERPARAMETERS='{"n_estimators": 30, "max_features": null}',
+    )  # fmt: skip
+    if not copied:
+        from sm_toolbox.models.modelfile import load_model
+
+        notes = [item["origin"] for item in load_model(model).manifest["predictors"]]
+        assert [(note["variable"], note["product"], note["file"]) for note in notes] == [
+            ("soil_moisture", name, f"{name}.tif") for name in products
+        ] and notes[0]["cell_size"] == [30, 30]
+    run("predictraster", MODEL_FILE=model, PREDICTORS=paths[::-1], OUTPUT=maps)
+    with rasterio.open(maps) as dataset:
+        predicted = dataset.read(1)
+    assert np.corrcoef(predicted.ravel(), (0.3 * products["product_a"] - 0.1 * products["product_b"]).ravel())[0, 1] > 0.9
 
 
 def test_pixels_of_a_product_become_rows(run, observations, write_raster, tmp_path):
@@ -105,7 +162,7 @@ def test_extra_targets_refused(refused, observations, point_layer, write_raster)
     ndvi = write_raster("ndvi.tif", np.ones((1, 40, 40)), ["ndvi"])
     product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
     given = {"TIME": "time", "PREDICTORS": [ndvi.path], "EXTRA_TARGETS": [product.path], "OUTPUT": "memory:"}
-    refused("needs EXTRA_VALUE: the field of 'stations'", "samplepredictors", STATIONS=observations, **given)
+    refused("needs VALUE or EXTRA_VALUE: the field of 'stations'", "samplepredictors", STATIONS=observations, **given)
     whole = point_layer([("station", "string"), ("time", "date"), ("sm", "integer")], [(500015, 3999985, "a", "2020-06-04", 1)])
     refused("must hold decimal numbers", "samplepredictors", STATIONS=whole, STATION="station", EXTRA_VALUE="sm", **given)
     kept = write_raster("fid.tif", np.ones((1, 40, 40)), ["fid"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sm_toolbox.errors import ModelFileError, OutputError
+from sm_toolbox.errors import InputError, ModelFileError, OutputError
 from sm_toolbox.models.estimators import RandomForest
 from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.splits import make_split
@@ -127,7 +127,7 @@ def test_a_pickle_in_the_arrays_is_not_run(path):
     np.savez(data, forest_value=np.array([Bomb()], dtype=object))
     assert not trace.exists()
     rewrite(path, arrays__npz=data.getvalue())
-    with pytest.raises(ModelFileError, match="damaged"):
+    with pytest.raises(ModelFileError, match="holds object, which no array of a model does"):
         load_model(str(path))
     assert not trace.exists()
 
@@ -145,6 +145,78 @@ def test_paths_that_climb_out(path, tmp_path, name):
 def test_a_zip_that_unpacks_to_far_too_much(path, monkeypatch):
     monkeypatch.setattr("sm_toolbox.models.modelfile._LARGEST", 1000)
     with pytest.raises(ModelFileError, match="unpacks to more than any model needs"):
+        load_model(str(path))
+
+
+def arrays_of(path, **changes):
+    """Write the arrays again, packed, with others or without some."""
+    with zipfile.ZipFile(path) as archive, np.load(io.BytesIO(archive.read("arrays.npz"))) as old:
+        arrays = {**old, **changes}
+    data = io.BytesIO()
+    np.savez_compressed(data, **{name: array for name, array in arrays.items() if array is not None})
+    rewrite(path, arrays__npz=data.getvalue())
+
+
+def test_a_small_file_of_a_huge_array_is_not_unpacked(path):
+    """Zeros of a foreign name, packed a thousand times smaller."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**28,)})
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("aoa_extra.npy", "w", force_zip64=True) as member:
+        member.write(header.getvalue())
+        for _ in range(40):
+            member.write(bytes(2**20))
+    rewrite(path, arrays__npz=data.getvalue())
+    with pytest.raises(ModelFileError, match=r"'aoa_extra\.npy', which no model has"):
+        load_model(str(path))
+
+
+def test_arrays_that_say_they_are_larger_than_the_zip_has(path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**28,)})
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("evidence_target.npy", header.getvalue() + bytes(80))
+    rewrite(path, arrays__npz=data.getvalue())
+    with pytest.raises(ModelFileError, match="is not as large as it says"):
+        load_model(str(path))
+
+
+@pytest.mark.parametrize("changes", [{"extra": np.zeros(3)}, {"forest_value": np.array(["a"])}, {"forest_value": np.zeros(3, complex)}])
+def test_foreign_arrays(path, changes):
+    arrays_of(path, **changes)
+    with pytest.raises(ModelFileError, match="which no"):
+        load_model(str(path))
+
+
+def test_a_model_needs_no_more_than_half_of_the_free_memory(path, monkeypatch):
+    monkeypatch.setattr("sm_toolbox.models.modelfile.free_memory", lambda: 1000)
+    with pytest.raises(InputError, match="more than half of the .* MB of memory that are free"):
+        load_model(str(path))
+
+
+def test_a_model_that_could_not_be_read_again_is_not_written(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("sm_toolbox.models.modelfile._LARGEST", 1000)
+    with pytest.raises(OutputError, match="more than the .* MB that a model file may hold.*min_samples_leaf"):
+        save_model(model, str(tmp_path / "large.smmodel"))
+    assert not (tmp_path / "large.smmodel").exists()
+
+
+@pytest.mark.parametrize(
+    "fault", [MemoryError(), RuntimeError("cannot cache function: no locator available"), PermissionError(13, "Permission denied")]
+)
+def test_faults_of_the_machine_are_not_blamed_on_the_file(path, monkeypatch, fault):
+    monkeypatch.setattr("sm_toolbox.models.modelfile._build", lambda *_: (_ for _ in ()).throw(fault))
+    with pytest.raises(type(fault)):
+        load_model(str(path))
+
+
+def test_a_file_that_may_not_be_read(path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(InputError, match="cannot be read: Permission denied"):
         load_model(str(path))
 
 

@@ -1,5 +1,7 @@
 """Maps from models: equal to predicting cell by cell, with dates, grids and gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -90,14 +92,55 @@ def test_dated_predictors_of_different_dates(sources, write_raster, tmp_path, pr
     two = model_of("ndvi", "lst")
     path = str(tmp_path / "map.tif")
     near = write_raster("lst.tif", np.full((2, 300, 280), 0.5), ["lst@2020-06-10", "lst@2020-06-25"])
-    result = predict_raster(two, [sources[1], near], path, progress=progress)
+    result = predict_raster(two, [sources[1], near], path, max_gap_days=0, progress=progress)
     assert result.bands == ["soil_moisture@2020-06-25"]
     assert "1 of 5 dates have all dated predictors" in " ".join(progress.infos)
     result = predict_raster(two, [sources[1], near], path, max_gap_days=1)
     assert result.bands == ["soil_moisture@2020-06-09", "soil_moisture@2020-06-10", "soil_moisture@2020-06-25"]
     far = write_raster("far.tif", np.full((1, 300, 280), 0.5), ["lst@2021-01-01"])
     with pytest.raises(InputError, match=r"No date has all dated predictors within 0 days.*lst: 2021-01-01"):
-        predict_raster(two, [sources[1], far], path)
+        predict_raster(two, [sources[1], far], path, max_gap_days=0)
+
+
+def test_without_a_gap_it_is_half_the_distance_of_the_dates(model, sources, write_raster, tmp_path, progress):
+    daily = write_raster("lst.tif", np.full((30, 30, 28), 0.5), [f"lst@2020-06-{day:02d}" for day in range(1, 31)])
+    result = predict_raster(model_of("ndvi", "lst"), [daily, sources[1]], str(tmp_path / "map.tif"), progress=progress)
+    assert result.bands == [f"soil_moisture@2020-06-{day:02d}" for day in range(1, 30)]
+    assert "MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: ndvi 4, lst 0.5." in progress.infos
+
+
+def noted(model, **origins):
+    """The model with what a training table notes of its columns: variable and product."""
+    items = [{**item, "origin": {"variable": origins[item["name"]][0], "product": origins[item["name"]][1]}} for item in model.manifest["predictors"]]
+    return replace(model, manifest={**model.manifest, "predictors": items})
+
+
+@pytest.fixture
+def two_products(write_raster):
+    low, high = np.full((8, 9), 0.2), np.full((8, 9), 0.7)
+    return [write_raster(f"{name}.tif", values, ["soil_moisture"]) for name, values in (("product_b", high), ("product_a", low))]
+
+
+def test_two_products_of_one_variable_are_told_apart_by_their_files(two_products, tmp_path, progress):
+    model = model_of("soil_moisture_product_a", "soil_moisture_product_b")
+    expected = cell_by_cell(model, np.full((8, 9), 0.2), np.full((8, 9), 0.7))
+    notes = {f"soil_moisture_product_{letter}": ("soil_moisture", f"product_{letter}") for letter in "ab"}
+    for each in (model, noted(model, **notes)):
+        predict_raster(each, two_products, str(tmp_path / "map.tif"), progress=progress)
+        np.testing.assert_array_equal(read(tmp_path / "map.tif")[0][0], expected)
+    assert "The predictor 'soil_moisture_product_a' is 'soil_moisture' of 'product_a'." in progress.infos
+    with pytest.raises(InputError, match="two products of 'soil_moisture', but only 'product_a.tif' has it"):
+        predict_raster(noted(model, **notes), two_products[1:], str(tmp_path / "map.tif"))
+
+
+def test_a_renamed_predictor_is_found_whatever_its_file_is_called_now(two_products, write_raster, tmp_path):
+    model = noted(model_of("soil_moisture_smap"), soil_moisture_smap=("soil_moisture", "smap"))
+    predict_raster(model, two_products[:1], str(tmp_path / "map.tif"))
+    with pytest.raises(InputError, match="needs 'soil_moisture_smap', but several products of it are given: product_a, product_b"):
+        predict_raster(model, two_products, str(tmp_path / "map.tif"))
+    plain = noted(model_of("soil_moisture"), soil_moisture=("soil_moisture", "product_a"))
+    predict_raster(plain, two_products, str(tmp_path / "map.tif"))
+    np.testing.assert_array_equal(read(tmp_path / "map.tif")[0][0], cell_by_cell(plain, np.full((8, 9), 0.2)))
 
 
 def test_other_grids_are_warped_to_the_grid_asked_for(model, write_raster, tmp_path, progress):

@@ -187,7 +187,9 @@ def test_drifts_are_matched_in_time_and_explain_the_values(hills, grid, tmp_path
 
 def test_dates_without_a_drift_get_no_map(hills, grid, tmp_path, progress):
     rows, values, sources, *_ = hills
-    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, progress=progress)
+    result = interpolate_stations(
+        rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, settings=Settings(max_gap_days=0), progress=progress
+    )
     assert read(tmp_path / "m.tif")[1] == ["v@2020-06-01", "v@2020-07-01T12:00:00"]
     assert result.skipped == [("2020-06-03", 30, "no band of ndvi near enough in time")]
     assert "Dates without a map" in interpolation_report(result).html()

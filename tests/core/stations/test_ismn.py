@@ -395,7 +395,25 @@ def test_a_file_that_unpacks_to_more_than_any_sensor_has(make, monkeypatch):
     monkeypatch.setattr(ismn_files, "_CHUNK", 2**18)
     rows = lines(hours(2), [0.1, 0.2])
     found = import_archive(make({path_of(): ceop(rows), path_of(sensor="Bomb"): ceop(rows).encode() + bytes(2**22)}), Selection())
-    assert only(found).sensor == "Probe-1" and found.skipped == [(path_of(sensor="Bomb"), "more than 1 MB unpacked, which no sensor's file has")]
+    assert only(found).sensor == "Probe-1" and found.skipped == [(path_of(sensor="Bomb"), "more than 512 MB unpacked, which no sensor's file has")]
+
+
+def test_a_file_that_says_that_it_is_larger_is_not_unpacked_at_all(make, monkeypatch):
+    monkeypatch.setattr(ismn_files, "_LARGEST", 2**20)
+    monkeypatch.setattr(ismn_files, "_CHUNK", 2**18)
+    rows = lines(hours(2), [0.1, 0.2])
+    path = make({path_of(): ceop(rows), path_of(sensor="Bomb"): ceop(rows).encode() + bytes(2**22)})
+    given = zipfile.ZipFile.open
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda archive, info: _small_alone(given(archive, info), info))
+    found = import_archive(path, Selection())
+    assert [why for _, why in found.skipped] == ["more than 512 MB unpacked, which no sensor's file has"]
+
+
+def _small_alone(stream, info):
+    """A stream whose beginning alone may be read where it is large."""
+    given = stream.read
+    stream.read = lambda size=-1: given(size) if info.file_size < 2**20 or 0 <= size <= 4096 else pytest.fail("it was unpacked")
+    return stream
 
 
 @pytest.mark.parametrize("code", ["²", "99999999999", "-1", "x"])

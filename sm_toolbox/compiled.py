@@ -1,0 +1,115 @@
+"""Compiled functions: where numba keeps what it has compiled, and what happens where it can keep nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def njit(**options: Any) -> Callable:
+    """Compile a function as `numba.njit` does, and keep the result where that is possible.
+
+    Beside the module, or in the user's cache folder, as numba chooses. Where neither can be written (a read-only plugin and home, in containers and
+    services), a folder of the user's own that nobody else can write is used, since what lies there is run; where there is none, the function is compiled
+    anew in each session. Files that cannot be read or written later are no reason to fail either.
+    """
+
+    def compile_(function: Callable) -> Any:
+        if not options.get("cache"):
+            return numba.njit(**options)(function)
+        with contextlib.suppress(RuntimeError, OSError):
+            return _guarded(numba.njit(**options)(function))
+        folder = private_folder()
+        if folder is not None:
+            with contextlib.suppress(RuntimeError, OSError), _cached_in(folder):
+                return _guarded(numba.njit(**options)(function))
+        return numba.njit(**{**options, "cache": False})(function)
+
+    return compile_
+
+
+def private_folder() -> Path | None:
+    """Return a folder for compiled functions below the user's runtime folder; None where there is none that only the user can write.
+
+    The temporary folder will not do: others could put a folder of any name that can be guessed there first.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if not base or not hasattr(os, "getuid"):
+        return None
+    folder = Path(base) / "smtoolbox-compiled"
+    try:
+        if not _is_own(Path(base)):
+            return None
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder if _is_own(folder) else None
+    except OSError:
+        return None
+
+
+def _is_own(folder: Path) -> bool:
+    """Say whether a folder, and no link to one, belongs to the user and is closed to all others."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+
+@contextlib.contextmanager
+def _cached_in(folder: Path) -> Iterator[None]:
+    # For our functions alone: other plugins may use numba, too.
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def _guarded(dispatcher: Any) -> Any:
+    """Make a full disk, or a folder that has become read-only, no reason to fail: the function is compiled in any case."""
+    cache = getattr(dispatcher, "_cache", None)
+    for name in ("load_overload", "save_overload"):
+        given = getattr(cache, name, None)
+        if given is not None:
+            setattr(cache, name, _quiet(given))
+    return dispatcher
+
+
+def _quiet(action: Callable) -> Callable:
+    def call(*arguments: Any) -> Any:
+        with contextlib.suppress(OSError, EOFError):
+            return action(*arguments)
+        return None
+
+    return call
+
+
+def check_cache() -> str:
+    """Say where compiled functions are kept; empty where they cannot be.
+
+    A function is compiled on the spot, so that what is said has been tried.
+    """
+
+    def probe(value: float) -> float:
+        return value
+
+    compiled = njit(cache=True)(probe)
+    compiled(1.0)
+    where = getattr(getattr(compiled, "_cache", None), "cache_path", None)
+    return "" if where is None or not any(compiled.stats.cache_misses.values()) or not _was_kept(Path(where)) else str(where)
+
+
+def _was_kept(folder: Path) -> bool:
+    try:
+        found = [*folder.glob("compiled.check_cache.*.nb[ic]")]
+    except OSError:
+        return False
+    for file in found:
+        with contextlib.suppress(OSError):
+            file.unlink()
+    return bool(found)
