@@ -1,5 +1,7 @@
 """The plugin object: it registers the Processing provider and nothing else."""
 
+import sys
+
 from qgis.core import QgsApplication
 
 from .algorithms.provider import register
@@ -21,7 +23,11 @@ class SoilMoistureToolboxPlugin:
         self.initProcessing()
 
     def unload(self):
-        """Take the provider away again."""
+        """Take the provider away again, and the modules with it: after an upgrade the next start must not find those of the old version."""
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None
+        for name in list(sys.modules):
+            # QGIS forgets what the plugin imported from its own package, but not the science, which has a name of its own.
+            if name == "sm_toolbox" or name.startswith(("sm_toolbox.", f"{__package__}.")):
+                del sys.modules[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import traceback
@@ -20,7 +21,7 @@ from qgis.PyQt.QtGui import QIcon
 from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import Progress
 
-from .layers import is_for_gdal, lost_layers
+from .layers import band_names, is_for_gdal, lost_layers
 from .outputs import RunOutputs
 from .presentation import Presentation
 from .values import absent_defaults, check_values
@@ -92,6 +93,27 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
 
+    def _results_in_words(self, results) -> list[str]:
+        """Return lines that say what came out: the bands of rasters, and the numbers."""
+        lines, numbers = [], []
+        for definition in self.outputDefinitions():
+            value, label = results.get(definition.name()), definition.description()
+            if definition.type() == "outputRaster" and isinstance(value, str):
+                names = band_names(value)
+                if names:
+                    lines.append(f"{label}: {names[0]}." if len(names) == 1 else f"{label}: {len(names)} bands, {names[0]} to {names[-1]}.")
+            elif definition.type() == "outputNumber" and isinstance(value, (int, float)):
+                numbers.append(f"{label}: {value:.4g}" if isinstance(value, float) else f"{label}: {value}")
+        return [*lines, *([f"{'; '.join(numbers)}."] if numbers else [])]
+
+    def _announced(self, progress: Progress):
+        """Return a context in which the log tells of compiling, for algorithms that compile."""
+        if "numba" not in self.NEEDS:
+            return contextlib.nullcontext()
+        from sm_toolbox.firstuse import announced
+
+        return announced(progress)
+
     # What QGIS asks for -------------------------------------------------------------------------------------------
 
     def initAlgorithm(self, configuration=None):
@@ -131,7 +153,9 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def shortHelpString(self):
         rows = [f"<p><b>{d.description()}</b> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()]
-        return f"<p>{self.SUMMARY}</p>{self.DETAILS}<h3>Parameters</h3>{''.join(rows)}"
+        # QGIS makes a new paragraph of every line.
+        details = " ".join(self.DETAILS.split())
+        return f"<p>{self.SUMMARY}</p>{details}<h3>Parameters</h3>{''.join(rows)}"
 
     def canExecute(self):
         """Say which library is missing; QGIS shows it instead of running the algorithm."""
@@ -190,12 +214,15 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             with RunOutputs(self, parameters, context) as outputs:
                 self.outputs, progress.in_words = outputs, outputs.in_words
                 outputs.check()
-                results = self.compute(self._inputs, parameters, context, progress)
+                with self._announced(progress):
+                    results = self.compute(self._inputs, parameters, context, progress)
                 progress.check()
                 results = outputs.keep(results)
             for definition in self.destinationParameterDefinitions():
                 if isinstance(results.get(definition.name()), str):
                     Presentation.attach(results[definition.name()], context)
+            for line in self._results_in_words(results):
+                progress.info(line)
             return results
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.

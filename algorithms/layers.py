@@ -28,7 +28,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
-from sm_toolbox.errors import InputError
+from sm_toolbox.errors import InputError, ToolboxError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
 
@@ -83,6 +83,16 @@ def _sub_dataset(text: str) -> tuple[str, str] | None:
         return None
     path = found["quoted"] or found["plain"]
     return (path, found["part"] or "") if os.path.isfile(path) else None
+
+
+def band_names(path: str) -> list[str]:
+    """Return the descriptions of the bands of a raster; none where it cannot be read, or has several rasters in it."""
+    from sm_toolbox.raster.bands import Source, read_bands
+
+    try:
+        return [band.name for band in sorted(read_bands([Source(path)]), key=lambda band: band.index)]
+    except ToolboxError:
+        return []
 
 
 def lost_layers(algorithm, parameters, context) -> list[str]:

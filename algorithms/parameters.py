@@ -72,7 +72,11 @@ def _number(kind, key, label, default, minimum, maximum, optional):
 
 def choice(key, label, options: Iterable[str], default, multiple=False, optional=False):
     """One or more of a list of words; the words themselves are the values (`--MODEL=random_forest`)."""
-    return QgsProcessingParameterEnum(key, label, list(options), multiple, default, optional, True)
+    parameter = QgsProcessingParameterEnum(key, label, list(options), multiple, default, optional, True)
+    if multiple:
+        # QGIS 3.22 lists the words of several choices twice in its window, the second time as blank rows; boxes to tick are right everywhere.
+        parameter.setMetadata({"widget_wrapper": {"useCheckBoxes": True, "columns": 3}})
+    return parameter
 
 
 def switch(key, label, default=False):
@@ -109,9 +113,9 @@ def file_output(key, label, file_filter, optional=False):
     return QgsProcessingParameterFileDestination(key, label, file_filter, None, optional, True)
 
 
-def report_output():
-    """The HTML report; it may be skipped."""
-    return file_output("REPORT", "Report", "HTML files (*.html)", optional=True)
+def report_output(title):
+    """The HTML report of an algorithm, named after it in the Results Viewer; it may be skipped."""
+    return file_output("REPORT", f"Report ({title})", "HTML files (*.html)", optional=True)
 
 
 def number_outputs(algorithm, **labels: str) -> None:

@@ -13,6 +13,7 @@ from qgis.core import (
     QgsGraduatedSymbolRenderer,
     QgsMapLayerStyle,
     QgsMarkerSymbol,
+    QgsProcessingContext,
     QgsProcessingLayerPostProcessorInterface,
     QgsRasterLayer,
     QgsRasterLayerTemporalProperties,
@@ -23,6 +24,8 @@ from qgis.core import (
     QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QVariant
+
+from sm_toolbox.files import remove_quietly
 
 from .layers import utc_moment
 from .styles import colour_ramp, renderer, style_of
@@ -58,8 +61,11 @@ class Presentation(QgsProcessingLayerPostProcessorInterface):
 
 
 def present(layer) -> None:
-    """Style a layer and set its times; one that has a style file of the user's beside it keeps its colours."""
+    """Style a layer and set its times; one that has a style file beside it keeps the colours of that."""
     styled = not os.path.exists(os.path.splitext(layer.source().split("|")[0])[0] + ".qml")
+    if not styled:
+        # Processing loads layers without.
+        layer.loadDefaultStyle()
     if isinstance(layer, QgsRasterLayer):
         present_raster(layer, styled)
     elif isinstance(layer, QgsVectorLayer) and layer.isSpatial():
@@ -189,7 +195,67 @@ def _graduated(expression: str, label: str, ramp: str, ends: Sequence[float]) ->
 
 def write_style_beside(path: Path) -> None:
     """Write the style of a raster or of points beside the file, where QGIS finds it for everybody who loads the layer."""
-    layer = QgsRasterLayer(str(path), path.stem) if path.suffix == ".tif" else QgsVectorLayer(str(path), path.stem, "ogr")
+    style = path.with_suffix(".qml")
+    remove_quietly(str(style))
+    layer = _open(path)
     if layer.isValid():
         present(layer)
-        layer.saveNamedStyle(str(path.with_suffix(".qml")))
+        layer.saveNamedStyle(str(style))
+    # GDAL notes the statistics that were asked for in a file of its own as soon as it closes the raster.
+    del layer
+    remove_quietly(f"{path}.aux.xml")
+
+
+def _open(path: Path):
+    if path.suffix == ".tif":
+        return QgsRasterLayer(str(path), path.stem)
+    return QgsVectorLayer(str(path), path.stem, "ogr")
+
+
+# Groups -------------------------------------------------------------------------------------------------------------
+
+
+class Grouped(Presentation):
+    """Puts a layer into a group of the project, in a certain order, too.
+
+    Parameters
+    ----------
+    group : str
+    order : sequence of str
+        Names of the layers of the group, from the top.
+    visible : bool
+    """
+
+    def __init__(self, group: str, order: Sequence[str], visible: bool):
+        super().__init__()
+        self._group, self._order, self._visible = group, order, visible
+
+    @classmethod
+    def load(cls, paths: Sequence[Path], shown: Sequence[str], group: str, context) -> None:
+        """Have QGIS load files as layers of a group when the algorithm has ended; of these only those in `shown` are visible."""
+        order = [path.stem for path in paths]
+        for path in paths:
+            details = QgsProcessingContext.LayerDetails(path.stem, context.project(), path.stem)
+            processor = cls(group, order, path.stem in shown)
+            _alive.append(processor)
+            details.setPostProcessor(processor)
+            context.addLayerToLoadOnCompletion(str(path), details)
+
+    def postProcessLayer(self, layer, context, feedback):
+        super().postProcessLayer(layer, context, feedback)
+        root = context.project().layerTreeRoot()
+        node = root.findLayer(layer.id())
+        if node is None:
+            return
+        group = root.findGroup(self._group) or root.insertGroup(0, self._group)
+        place = self._order.index(layer.name()) if layer.name() in self._order else len(self._order)
+        moved = node.clone()
+        moved.setItemVisibilityChecked(self._visible)
+        moved.setExpanded(False)
+        # QGIS adds a layer beside the one that is current, which may be in this group already; and it takes a layer whose last node goes out of the project.
+        index = 0
+        for number, child in enumerate(group.children()):
+            if child != node and child.name() in self._order and self._order.index(child.name()) < place:
+                index = number + 1
+        group.insertChildNode(index, moved)
+        node.parent().removeChildNode(node)

@@ -46,13 +46,19 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
         return self.helpContent().get("ALG_TITLE", self.name())
 
     def shortDescription(self):
-        return self.helpContent().get("ALG_DESC", "")
+        return self.helpContent().get("ALG_DESC", "").partition("\n")[0]
 
     def icon(self):
         return QIcon(self.svgIconPath())
 
     def svgIconPath(self):
         return str(ICONS / "smtoolbox.svg")
+
+    def processAlgorithm(self, parameters, context, feedback):
+        # Outside its window Processing hands the steps nothing for an input that is not given, whatever default the model has for it.
+        defaults = {d.name(): d.defaultValue() for d in self.parameterDefinitions() if not d.isDestination() and d.defaultValue() is not None}
+        given = {key: value for key, value in parameters.items() if value is not None}
+        return super().processAlgorithm({**defaults, **given}, context, feedback)
 
     def createInstance(self):
         copy = type(self)()

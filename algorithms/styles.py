@@ -12,7 +12,6 @@ from qgis.core import (
     QgsGradientColorRamp,
     QgsGradientStop,
     QgsPalettedRasterRenderer,
-    QgsRasterBandStats,
     QgsRasterShader,
     QgsSingleBandPseudoColorRenderer,
 )
@@ -183,7 +182,7 @@ def _extremes(provider, bands: Sequence[int]) -> tuple[float, float] | None:
     step = max(1, math.ceil(len(bands) / _SAMPLED_BANDS))
     lows, highs = [], []
     for band in bands[::step]:
-        stats = provider.bandStatistics(band, QgsRasterBandStats.Stats.All, provider.extent(), _SAMPLED_CELLS)
+        stats = provider.bandStatistics(band, extent=provider.extent(), sampleSize=_SAMPLED_CELLS)
         least, most, mean, spread = stats.minimumValue, stats.maximumValue, stats.mean, stats.stdDev
         if all(map(math.isfinite, (least, most, mean, spread))) and least <= most:
             lows.append(max(least, mean - 2.6 * spread))

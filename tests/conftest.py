@@ -161,6 +161,9 @@ def headless():
     return Headless()
 
 
+# The plugin, for the tests inside QGIS and those of its windows. -------------------------------------------------------
+
+
 @pytest.fixture(scope="session")
 def plugin(qgis_app, qgis_processing):
     """The plugin, loaded from its folder under its installed name."""
@@ -173,6 +176,12 @@ def plugin(qgis_app, qgis_processing):
     plugin.initProcessing()
     yield plugin
     plugin.unload()
+
+
+@pytest.fixture
+def provider(plugin):
+    """The provider."""
+    return plugin.provider
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def made(child, output):
 
 def station_map():
     """terrainindices → samplepredictors → trainmodel → predictraster → validatestations."""
-    model = QgsProcessingModelAlgorithm("stationmap", "Models", "models")
+    model = QgsProcessingModelAlgorithm("stationmap", "Workflows", "workflows")
     points = [QgsProcessing.SourceType.TypeVectorPoint]
     inputs = [
         (QgsProcessingParameterRasterLayer("dem", "Elevation"), "Digital elevation model; the map has its grid."),
@@ -56,16 +56,16 @@ def station_map():
         (QgsProcessingParameterField("time", "Time field", "time", "stations"), "Date of the observation."),
         (QgsProcessingParameterField("value", "Observed soil moisture", "soil_moisture", "stations"), "In m³ m⁻³."),
         (
-            QgsProcessingParameterString("fields", "Names of the predictors", ";".join([*INDICES, "sand", "clay", "ndvi"])),
-            "Variables to learn from, separated by semicolons: terrain indices and bands of the other predictors.",
+            QgsProcessingParameterFeatureSource("validation", "Stations for validation", points),
+            "Other stations with the same fields, which take no part in the training.",
         ),
         (
             QgsProcessingParameterNumber("gap", "Largest gap in time [days]", QgsProcessingParameterNumber.Type.Double, 4),
             "Between an observation and a dated predictor of the training table. Maps are made for the dates on which all predictors have a band, and validated with observations of these dates.",
         ),
         (
-            QgsProcessingParameterFeatureSource("validation", "Stations for validation", points),
-            "Other stations with the same fields, which take no part in the training.",
+            QgsProcessingParameterString("fields", "Learn from these alone", None, False, True),
+            "Names of terrain indices and of bands of the other predictors, separated by semicolons (elevation;slope;ndvi). Empty: all of them. What is given and not used is said in the log.",
         ),
     ]
     for row, (parameter, text) in enumerate(inputs):
@@ -73,6 +73,7 @@ def station_map():
         component = QgsProcessingModelParameter(parameter.name())
         component.setPosition(QPointF(120, 80 + 90 * row))
         model.addModelParameter(parameter, component)
+    model.setParameterOrder([parameter.name() for parameter, _ in inputs])
 
     steps = {
         "terrain": ("terrainindices", {"DEM": given("dem"), "INDICES": value(INDICES), "Z_FACTOR": value(1)}, {}),
@@ -93,7 +94,7 @@ def station_map():
             {
                 "TRAINING": made("sample", "OUTPUT"),
                 "TARGET": given("value"),
-                "PREDICTORS": given("fields"),
+                "PREDICTORS": [Source.fromExpression("if(coalesce(@fields, '') = '', @Sample_predictors_at_stations_FIELDS, @fields)")],
                 "STATION": given("station"),
                 "TIME": given("time"),
                 "MODEL": value("random_forest"),
@@ -133,6 +134,11 @@ def station_map():
         child.setChildId(child_id)
         child.setDescription(child.algorithm().displayName())
         child.setPosition(QPointF(420 + 260 * column, 200 + 80 * column))
+        # QGIS 3.22 takes a model for invalid whose steps lack the value of a parameter, though it has a default.
+        for definition in child.algorithm().parameterDefinitions():
+            optional = definition.flags() & definition.Flag.FlagOptional
+            if not definition.isDestination() and not optional and definition.name() not in parameters and definition.defaultValue() is not None:
+                child.addParameterSources(definition.name(), value(definition.defaultValue()))
         for key, sources in parameters.items():
             child.addParameterSources(key, sources)
         final = {}
@@ -147,7 +153,11 @@ def station_map():
     model.updateDestinationParameters()
     model.setHelpContent({
         "ALG_TITLE": "Map soil moisture from stations",
-        "ALG_DESC": "From a DEM, other predictors and stations to maps of soil moisture, validated on stations that took no part in the training.",
+        "ALG_DESC": (
+            "From a DEM, other predictors and stations to maps of soil moisture, validated on stations that took no part in the training.\n"
+            "To change the workflow, open a copy of it: Processing > Graphical Modeler > Model > Open Model, file resources/models/station_map.model3 in the plugin's folder "
+            "(Settings > User Profiles > Open Active Profile Folder, then python/plugins/soil_moisture_toolbox), and save it under a name of your own."
+        ),
         "ALG_CREATOR": "Soil Moisture Toolbox",
         # From here QGIS takes the help of the inputs.
         **{parameter.name(): text for parameter, text in inputs},
@@ -162,7 +172,11 @@ if __name__ == "__main__":
 
     provider = register()
     path = ROOT / "resources" / "models" / "station_map.model3"
-    if not station_map().toFile(str(path)):
+    model = station_map()
+    valid, issues = model.validate()
+    if not valid:
+        raise SystemExit("The model is not valid: " + "; ".join(issues))
+    if not model.toFile(str(path)):
         raise SystemExit(f"{path} could not be written")
     print(f"Wrote {path.relative_to(ROOT)}")
     application.exitQgis()

@@ -44,7 +44,9 @@ class Algorithm(ToolboxAlgorithm):
             raster_output("WEIGHTS", "Weights", optional=True),
             "GeoTIFF with weight_a …, merged_error (expected standard deviation), samples and flag.",
         )
-        self.add(report_output(), "HTML page with maps of weights and errors, and the merged product beside its parents and their plain mean.")
+        self.add(
+            report_output(self.TITLE), "HTML page with maps of weights and errors, and the merged product beside its parents and their plain mean."
+        )
         number_outputs(self, RESOLVED_PERCENT="Resolved cells [%]")
 
     def resolve(self, parameters, context):

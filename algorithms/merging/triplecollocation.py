@@ -31,7 +31,7 @@ class Algorithm(ToolboxAlgorithm):
             raster_output("OUTPUT", "Errors"),
             "GeoTIFF or NetCDF with a band for each estimate, samples and flag; with BOOTSTRAP also …_low and …_high.",
         )
-        self.add(report_output(), "HTML page with maps, box plots, why cells are not resolved, and what the numbers rest on.")
+        self.add(report_output(self.TITLE), "HTML page with maps, box plots, why cells are not resolved, and what the numbers rest on.")
         number_outputs(self, RESOLVED_PERCENT="Resolved cells [%]")
 
     def resolve(self, parameters, context):

@@ -22,7 +22,7 @@ class Algorithm(ToolboxAlgorithm):
 
     def declare(self):
         self.add(QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"), "Model that 'Train model' made (.smmodel).")
-        self.add(report_output(), "HTML page with all that the file says about the model.")
+        self.add(report_output(self.TITLE), "HTML page with all that the file says about the model.")
 
     def resolve(self, parameters, context):
         return None

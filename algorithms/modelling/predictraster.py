@@ -47,11 +47,11 @@ class Algorithm(ToolboxAlgorithm):
             "Second model of the same target with fewer predictors, used for cells and dates that lack a predictor of the first, such as surface temperature under clouds.",
         )
         self.add(
-            text("QUANTILES", "Quantiles", "0.05,0.5,0.95"),
+            text("QUANTILES", "Levels of the quantiles", "0.05,0.5,0.95"),
             "Quantiles of QUANTILES_OUTPUT, above 0 and below 1, separated by commas. 0.05 and 0.95 bound an interval that is to hold nine tenths of the true values; the model's report says what it held at stations left out.",
         )
         self.add(
-            switch("APPLICABILITY", "Area of applicability"),
+            switch("APPLICABILITY", "Find the area of applicability"),
             "Tell cells whose predictors are like those of the training from others, for which the model is a guess (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where APPLICABILITY_OUTPUT is given.",
         )
         add_scheduler(self)

@@ -71,7 +71,7 @@ class Algorithm(ToolboxAlgorithm):
             layer_output("OUTPUT", "Steps", geometry=QgsProcessing.SourceType.TypeVector),
             "Table with a row for each step: step, added, removed, variables, count, n, r, r2, rmse, ubrmse, bias, slope (out of fold), rmse_sd (over the folds) and chosen (1 or 0).",
         )
-        self.add(report_output(), "HTML page: errors step by step, rule of the choice, importance, correlations of the predictors.")
+        self.add(report_output(self.TITLE), "HTML page: errors step by step, rule of the choice, importance, correlations of the predictors.")
         self.addOutput(QgsProcessingOutputString("SELECTED", "Chosen predictors, separated by semicolons as the fields of 'Train model' take them"))
         number_outputs(self, SELECTED_COUNT="Number of chosen predictors")
 

@@ -72,7 +72,10 @@ class Algorithm(ToolboxAlgorithm):
         )
         add_split_parameters(self, "Same seed, same data: same model.")
         self.add(file_output("MODEL_FILE", "Model file", MODEL_FILTER), "File to keep the model in (.smmodel).")
-        self.add(report_output(), "HTML page: error of the chosen split beside the random one, scatter plots, metrics of every station, importance.")
+        self.add(
+            report_output(self.TITLE),
+            "HTML page: error of the chosen split beside the random one, scatter plots, metrics of every station, importance.",
+        )
         self.add(
             layer_output("PREDICTIONS", "Out-of-fold predictions", optional=True),
             "The complete training rows with the fields predicted (by the model that did not see the row's fold), residual (predicted − observed) and fold.",

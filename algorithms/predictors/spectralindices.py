@@ -62,7 +62,7 @@ class Algorithm(ToolboxAlgorithm):
             "Indices to compute; each becomes a band of its name, or one for each date.",
         )
         self.add(raster_output("OUTPUT", "Spectral indices"), "GeoTIFF with a band for each index and date, such as ndvi@2018-06-01.")
-        self.add(report_output(), "HTML page with what was assumed for each band, what was left out, and the edges of tvdi and vtci.")
+        self.add(report_output(self.TITLE), "HTML page with what was assumed for each band, what was left out, and the edges of tvdi and vtci.")
 
     def resolve(self, parameters, context):
         return [raster_sources(self, parameters, key, context) for key in ("INPUT", "LST")]

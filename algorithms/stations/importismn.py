@@ -91,7 +91,10 @@ class Algorithm(ToolboxAlgorithm):
             layer_output("OUTPUT", "Observations", geometry=QgsProcessing.SourceType.TypeVectorPoint),
             "Points in EPSG:4326, one for each sensor and time.",
         )
-        self.add(report_output(), "HTML page: sensors taken with their periods and gaps, flags, land cover, and the files skipped with the reason.")
+        self.add(
+            report_output(self.TITLE),
+            "HTML page: sensors taken with their periods and gaps, flags, land cover, and the files skipped with the reason.",
+        )
         number_outputs(self, STATIONS="Stations", OBSERVATIONS="Observations taken")
 
     def resolve(self, parameters, context):

@@ -109,7 +109,7 @@ class Algorithm(ToolboxAlgorithm):
             raster_output("VARIANCE", "Kriging variance", optional=True),
             "GeoTIFF with the bands value_variance@date: variance of the difference to what a station there would measure, in squared units. For kriging only.",
         )
-        self.add(report_output(), "HTML page with the variogram, the errors at stations left out, by date and by station, and maps.")
+        self.add(report_output(self.TITLE), "HTML page with the variogram, the errors at stations left out, by date and by station, and maps.")
         number_outputs(
             self,
             RMSE="RMSE of stations left out",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsField, QgsFields, QgsProcessing
+from qgis.core import QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from sm_toolbox.errors import InputError
 
@@ -89,7 +89,8 @@ class Algorithm(ToolboxAlgorithm):
             "Such as elevation and sand of imported stations where rasters have them, too. STATION, TIME, VALUE and EXTRA_VALUE are never replaced. Not set: the raster's field gets the name of its file as a suffix.",
             advanced=True,
         )
-        self.add(report_output(), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
+        self.add(report_output(self.TITLE), "HTML page that counts what was found and lists the stations that lack values, with the reason.")
+        self.addOutput(QgsProcessingOutputString("FIELDS", "Fields of the predictors, separated by semicolons as 'Train model' takes them"))
         number_outputs(self, ROWS="Rows", COMPLETE_ROWS="Rows with a value of every predictor")
 
     def resolve(self, parameters, context):
@@ -137,6 +138,7 @@ class Algorithm(ToolboxAlgorithm):
         report_incomplete(samples, complete, progress)
 
         columns = {variable.variable: variable.values for variable in samples.variables}
+        predictors = ";".join(columns)
         columns |= {
             gap_field(variable.variable): variable.gap_days
             for variable in samples.variables
@@ -176,7 +178,7 @@ class Algorithm(ToolboxAlgorithm):
             )
         output = self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
         report = write_report(self, lambda: sampling_report(samples, pixels if product else None))
-        return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
+        return {"OUTPUT": output, "REPORT": report, "FIELDS": predictors, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
     def _replaced(self, table, added, needed, replace, progress):
         """Return the fields of the stations that give way to new ones of their names, told apart by more than capitals."""

@@ -24,7 +24,7 @@ class Algorithm(ToolboxAlgorithm):
             rasters("INPUT", "Rasters"), "Dated bands (variable@date), single- or multi-band files. On other grids than the first they are warped."
         )
         self.add(
-            choice("STATISTICS", "Statistics", STATISTICS, list(STATISTICS), multiple=True),
+            choice("STATISTICS", "Which statistics", STATISTICS, list(STATISTICS), multiple=True),
             "min, mean, max, sd (of a sample) and count (of valid values).",
         )
         self.add(raster_output("OUTPUT", "Statistics"), "GeoTIFF with a band variable_statistic for each.")

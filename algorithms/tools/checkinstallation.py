@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
 
-from qgis.core import Qgis, QgsApplication, QgsProcessingOutputBoolean
+from qgis.core import Qgis, QgsApplication, QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsProcessingOutputBoolean
 
 from ..base import ToolboxAlgorithm
 from ..layers import write_report
-from ..parameters import report_output
+from ..parameters import report_output, switch
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -20,7 +24,11 @@ class Algorithm(ToolboxAlgorithm):
     TAGS = ("install", "dependencies", "versions", "troubleshooting")
 
     def declare(self):
-        self.add(report_output(), "HTML page with versions, problems and their remedies.")
+        self.add(
+            switch("PREPARE", "Compile now"),
+            "Algorithms compile their inner loops at their first use, which takes some seconds each. Yes: all are compiled now, on a small scene, which takes about two minutes once.",
+        )
+        self.add(report_output(self.TITLE), "HTML page with versions, problems and their remedies.")
         self.addOutput(QgsProcessingOutputBoolean("READY", "All main algorithms can run"))
 
     def resolve(self, parameters, context):
@@ -36,5 +44,80 @@ class Algorithm(ToolboxAlgorithm):
             progress.warning(problem)
         for hint in found.hints:
             progress.info(hint)
+        if self.parameterAsBool(parameters, "PREPARE", context):
+            if found.ready:
+                found.problems += compile_all(progress)
+            else:
+                progress.warning("Nothing is compiled before the problems above are solved.")
         progress.info("Ready." if found.ready else "Not ready; see above.")
         return {"REPORT": write_report(self, lambda: installation_report(found)), "READY": found.ready}
+
+
+def compile_all(progress) -> list[str]:
+    """Run every algorithm that compiles on a demo scene; return what failed."""
+    from sm_toolbox.firstuse import announced
+    from sm_toolbox.progress import SILENT
+
+    began, problems, work = time.monotonic(), [], tempfile.mkdtemp(prefix="smtoolbox-")
+    try:
+        with announced(SILENT) as compiled:
+            jobs = _jobs(Path(work))
+            for number, (name, parameters) in enumerate(jobs):
+                progress.check()
+                feedback = QgsProcessingFeedback()
+                algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"smtoolbox:{name}")
+                progress.info(f"{algorithm.displayName()} …")
+                try:
+                    # Its own context belongs to the thread that this runs in.
+                    _, done = algorithm.run(parameters, QgsProcessingContext(), feedback)
+                    problem = "" if done else feedback.textLog().strip().rpartition("\n")[2]
+                except QgsProcessingException as error:
+                    problem = str(error)
+                if problem:
+                    problems.append(f"'{algorithm.displayName()}' does not run on the demo scene: {problem}")
+                    progress.warning(problems[-1])
+                progress.set_fraction((number + 1) / len(jobs))
+    finally:
+        # Files that QGIS still holds open cannot be removed on Windows.
+        shutil.rmtree(work, ignore_errors=True)
+    progress.info(f"{compiled.count} functions compiled in {time.monotonic() - began:.0f} s; the others were compiled before.")
+    return problems
+
+
+def _jobs(work: Path) -> list[tuple[str, dict]]:
+    """List algorithms with their parameters: the examples, and a training with a map for each kind of compiled model."""
+    scene = work / "scene"
+
+    def on_scene(value):
+        if isinstance(value, list):
+            return [on_scene(item) for item in value]
+        return str(scene / value) if isinstance(value, str) and value.rpartition(".")[2] in ("tif", "gpkg", "csv", "zip") else value
+
+    jobs: list[tuple[str, dict]] = [("demodata", {"OUTPUT": str(scene)})]
+    for algorithm in QgsApplication.processingRegistry().providerById("smtoolbox").algorithms():
+        if "numba" in getattr(algorithm, "NEEDS", ()) and algorithm.EXAMPLE:
+            parameters = {key: on_scene(value) for key, value in algorithm.EXAMPLE.items()}
+            for definition in algorithm.destinationParameterDefinitions():
+                if definition.type() in ("rasterDestination", "sink"):
+                    suffix = "tif" if definition.type() == "rasterDestination" else "gpkg"
+                    parameters[definition.name()] = str(work / f"{algorithm.name()}_{definition.name()}.{suffix}")
+            jobs.append((algorithm.name(), parameters))
+    table, predictors = str(work / "table.gpkg"), on_scene(["soil.tif", "ndvi.tif"])
+    jobs.append((
+        "samplepredictors", {"STATIONS": on_scene("stations_validation.gpkg"), "STATION": "station", "TIME": "time", "PREDICTORS": predictors, "OUTPUT": table},
+    ))  # fmt: skip
+    for kind, hyperparameters in (("random_forest", '{"n_estimators": 8}'), ("quantile_forest", '{"n_estimators": 8}'), ("svr", "")):
+        model = str(work / f"{kind}.smmodel")
+        jobs.append((
+            "trainmodel", {
+                "TRAINING": table, "TARGET": "soil_moisture", "PREDICTORS": ["sand", "clay", "ndvi"], "STATION": "station", "TIME": "time", "MODEL": kind,
+                "HYPERPARAMETERS": hyperparameters, "FOLDS": 2, "MODEL_FILE": model,
+            },
+        ))  # fmt: skip
+        jobs.append((
+            "predictraster", {
+                "MODEL_FILE": model, "PREDICTORS": predictors, "GRID": on_scene("product_a.tif"), "APPLICABILITY": True, "OUTPUT": str(work / f"{kind}.tif"),
+                "QUANTILES_OUTPUT": str(work / f"{kind}_quantiles.tif"),
+            },
+        ))  # fmt: skip
+    return jobs

@@ -19,7 +19,16 @@ from sm_toolbox.progress import Progress
 
 from ..base import ToolboxAlgorithm
 from ..layers import DATE, NUMBER, TEXT, point_geometry
-from ..parameters import integer
+from ..parameters import integer, switch
+from ..presentation import Grouped, write_style_beside
+
+GROUP = "Soil Moisture Toolbox demo"
+# From the top of the group.
+LAYERS = (
+    "stations", "stations_validation", "truth", "product_a", "product_b", "product_c", "product_truth", "ndvi", "albedo", "lst_day", "lst_night",
+    "reflectance", "sentinel1", "rain", "api", "soil", "dem",
+)  # fmt: skip
+SHOWN = ("stations", "stations_validation", "truth", "dem")
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -60,6 +69,11 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
             advanced=True,
         )
 
+        self.add(
+            switch("ADD_TO_PROJECT", "Add the layers to the project", True),
+            "In QGIS's window: the layers are loaded into a group, in colours of their variables; stations, elevation and true soil moisture are visible. The styles lie beside the files in any case.",
+        )
+
     def resolve(self, parameters, context):
         return self.parameterAsString(parameters, "OUTPUT", context), self.parameterAsInt(parameters, "SEED", context)
 
@@ -72,6 +86,13 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
             _write_points(table, path, context.transformContext(), progress)
 
         scene = write_demo_scene(folder, seed, progress, write_stations)
+        layers = [scene.folder / f"{name}.{'gpkg' if name.startswith('stations') else 'tif'}" for name in LAYERS]
+        for path in layers:
+            progress.check()
+            write_style_beside(path)
+        # Scripts and qgis_process have no window, and load nothing.
+        if context.project() is not None and self.parameterAsBool(parameters, "ADD_TO_PROJECT", context):
+            Grouped.load(layers, SHOWN, GROUP, context)
         progress.info(f"The demo data are in '{scene.folder}'. Its README.txt names the files and suggests first steps.")
         return {"OUTPUT": str(scene.folder)}
 

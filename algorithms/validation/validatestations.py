@@ -60,7 +60,7 @@ class Algorithm(ToolboxAlgorithm):
             "One point per rated station with n, n_effective (independent pairs), r, r_squared (square of r), r2 (coefficient of determination), rmse, ubrmse, bias, slope and the confidence limits.",
         )
         self.add(layer_output("MATCHES", "Pairs", optional=True), "Table of all pairs: station, time, observed, predicted.")
-        self.add(report_output(), "HTML page with scatter plot, box plots, Taylor diagram, series and the table of stations.")
+        self.add(report_output(self.TITLE), "HTML page with scatter plot, box plots, Taylor diagram, series and the table of stations.")
         number_outputs(
             self,
             R="Correlation, all pairs", R2="Coefficient of determination, all pairs", RMSE="RMSE, all pairs [m³ m⁻³]", UBRMSE="Unbiased RMSE, all pairs [m³ m⁻³]", BIAS="Bias, all pairs [m³ m⁻³]", N="Pairs",

@@ -117,6 +117,9 @@ def predict_raster(
     available = part_products(list_bands(sources))
     used = [find_predictors(each, available, role, progress) for each, role in zip(models, ("The model", "The fallback model"))]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
+    unused = dict.fromkeys(variable for variable, _, stack in available if not any(stack is taken for taken in everything.values()))
+    if unused:
+        progress.warning(f"Given, but not used, because the model was trained without: {', '.join(unused)}.")
     target = _grid(grid, everything, sources)
     if max_gap_days is None:
         _tell_gaps(everything, progress)

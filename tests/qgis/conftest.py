@@ -4,12 +4,6 @@ import pytest
 
 
 @pytest.fixture
-def provider(plugin):
-    """The provider."""
-    return plugin.provider
-
-
-@pytest.fixture
 def run(plugin):
     """A function that runs an algorithm as the toolbox does; the log goes to its `feedback`."""
     import processing

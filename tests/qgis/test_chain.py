@@ -1,5 +1,8 @@
 """The chain from layers to a validated map inside QGIS, with layers as users have them."""
 
+import json
+import zipfile
+
 import numpy as np
 import pytest
 import rasterio
@@ -218,9 +221,6 @@ def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, 
 
 
 def test_the_same_seed_gives_the_same_model(run, scene, tmp_path):
-    import json
-    import zipfile
-
     table = run("samplepredictors", STATIONS=scene["stations"], TIME="time", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")[
         "OUTPUT"
     ]
@@ -251,11 +251,43 @@ def test_the_model_runs_through_processing(run, tmp_path):
         and stations.fields().field("time").typeName() == "Date"
         and len(stations.uniqueValues(stations.fields().lookupField("station"))) == 45
     )
+    feedback = QgsProcessingFeedback()
     out = run(
-        "stationmap", dem=str(scene / "dem.tif"), predictors=[str(scene / "soil.tif"), str(scene / "ndvi.tif")], stations=stations, station="station", time="time", value="soil_moisture", gap=4,
-        fields="elevation;slope;sand;clay;ndvi", validation=str(scene / "stations_validation.gpkg"),
+        "stationmap", feedback, dem=str(scene / "dem.tif"), predictors=[str(scene / "soil.tif"), str(scene / "ndvi.tif")], stations=stations,
+        station="station", time="time", value="soil_moisture", validation=str(scene / "stations_validation.gpkg"),
         **{"train:Model file": str(tmp_path / "m.smmodel"), "train:Training report": str(tmp_path / "t.html"), "predict:Soil moisture": str(tmp_path / "map.tif"), "validate:Stations with metrics": "TEMPORARY_OUTPUT", "validate:Validation report": str(tmp_path / "v.html")},
     )  # fmt: skip
     with rasterio.open(out["predict:Soil moisture"]) as dataset:
         assert dataset.count == 23 and dataset.shape == (300, 300)
     assert out["validate:Stations with metrics"].featureCount() == 15
+    with zipfile.ZipFile(tmp_path / "m.smmodel") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    learned = json.dumps(manifest)
+    assert all(f'"{name}"' in learned for name in ("elevation", "slope", "tangential_curvature", "sand", "clay", "ndvi")), "all that is given"
+    assert "7,004 of 7,092 rows have a value of every predictor" in feedback.textLog(), "the gap of 4 days is the default, here too"
+
+
+def test_the_model_is_valid_and_in_order(provider):
+    model = provider.algorithm("stationmap")
+    valid, issues = model.validate()
+    assert valid, issues
+    assert model.group() == "Workflows"
+    inputs = [d.name() for d in model.parameterDefinitions() if not d.isDestination()]
+    assert inputs == ["dem", "predictors", "stations", "station", "time", "value", "validation", "gap", "fields"]
+    assert "open a copy" in model.helpContent()["ALG_DESC"] and "copy" not in model.shortDescription()
+
+
+def test_predictors_that_are_given_and_not_used_are_named(run, scene, tmp_path):
+    table = run("samplepredictors", STATIONS=scene["stations"], PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")
+    assert table["FIELDS"] == "dem;rain"
+    feedback = QgsProcessingFeedback()
+    model = run(
+        "trainmodel",
+        TRAINING=table["OUTPUT"],
+        TARGET="sm",
+        PREDICTORS=["dem"],
+        HYPERPARAMETERS='{"n_estimators": 4}',
+        MODEL_FILE=str(tmp_path / "m.smmodel"),
+    )
+    run("predictraster", feedback, MODEL_FILE=model["MODEL_FILE"], PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT=str(tmp_path / "map.tif"))
+    assert "Given, but not used, because the model was trained without: rain." in feedback.textLog()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import rasterio
+from qgis.core import QgsProcessingFeedback
 
 from algorithms.provider import ALGORITHMS
 
@@ -33,7 +34,12 @@ def test_the_example_runs(run, provider, scene, tmp_path, name):
     for definition in algorithm.destinationParameterDefinitions():
         suffix = {"rasterDestination": "tif", "sink": "gpkg", "fileDestination": "html"}[definition.type()]
         outputs[definition.name()] = str(tmp_path / f"{definition.name()}.{suffix}")
-    done = run(name, **parameters, **outputs)
+    feedback = QgsProcessingFeedback()
+    done = run(name, feedback, **parameters, **outputs)
+    ends = [d.description() for d in algorithm.outputDefinitions() if d.type() in ("outputRaster", "outputNumber")]
+    # Processing adds lines of its own.
+    last = feedback.textLog().strip().splitlines()[-3:]
+    assert any(line.startswith(tuple(ends)) for line in last), "the log ends with the result"
     for key in outputs:
         assert Path(done[key].split("|")[0]).stat().st_size > 0, key
         if outputs[key].endswith(".tif"):

@@ -1,6 +1,7 @@
 """The provider: what QGIS sees of every algorithm, and what happens where libraries are missing."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -53,7 +54,7 @@ CONTRACT = {
     ),
     "samplepredictors": (
         ["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"],
-        ["OUTPUT", "REPORT", "ROWS", "COMPLETE_ROWS"],
+        ["OUTPUT", "REPORT", "FIELDS", "ROWS", "COMPLETE_ROWS"],
     ),
     "selectpredictors": (
         [
@@ -122,8 +123,8 @@ CONTRACT = {
         ["PRODUCT", "STATIONS", "STATION", "TIME", "VALUE", "GROUP", "MAX_TIME_GAP", "MIN_SAMPLES", "METHOD", "OUTPUT", "MATCHES", "REPORT"],
         ["OUTPUT", "MATCHES", "REPORT", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N", "MEDIAN_R", "MEDIAN_UBRMSE", "MEDIAN_BIAS"],
     ),
-    "checkinstallation": (["REPORT"], ["REPORT", "READY"]),
-    "demodata": (["OUTPUT"], ["OUTPUT"]),
+    "checkinstallation": (["PREPARE", "REPORT"], ["REPORT", "READY"]),
+    "demodata": (["SEED", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
 }
 
 
@@ -152,6 +153,32 @@ def test_every_algorithm_explains_itself(provider):
             assert definition.description() and definition.description()[0].isupper()
         assert algorithm.canExecute() == (True, "")
         assert algorithm.create().name() == algorithm.name()
+
+
+def test_no_two_labels_of_a_dialog_are_alike(provider):
+    for algorithm in provider.algorithms():
+        labels = [definition.description().casefold() for definition in algorithm.parameterDefinitions()]
+        assert len(labels) == len(set(labels)), f"{algorithm.name()}: {sorted(labels)}"
+
+
+def test_reports_are_named_after_their_algorithm_in_the_results_viewer(provider):
+    pages = {}
+    for algorithm in algorithms(provider):
+        for output in algorithm.outputDefinitions():
+            if output.type() == "outputHtml":
+                pages[output.description()] = algorithm
+    assert len(pages) >= 10 and all(algorithm.displayName() in name for name, algorithm in pages.items())
+
+
+def test_help_has_no_line_breaks_in_sentences(provider):
+    for algorithm in algorithms(provider):
+        assert "\n" not in algorithm.shortHelpString(), algorithm.name()
+
+
+def test_several_choices_are_boxes_to_tick(provider):
+    """QGIS 3.22's other window for them has blank rows."""
+    several = [d for a in algorithms(provider) for d in a.parameterDefinitions() if d.type() == "enum" and d.allowMultiple()]
+    assert several and all(d.metadata()["widget_wrapper"]["useCheckBoxes"] for d in several)
 
 
 def test_enums_take_words(provider):
@@ -258,3 +285,33 @@ def test_unload_takes_the_provider_away():
         print(registry.providerById("smtoolbox") is None)
     """)
     assert out.split() == ["True", "True", "sm_toolbox", "True"]
+
+
+def test_a_plugin_that_is_loaded_again_is_the_new_one(tmp_path):
+    """As after an upgrade: the files are others, the program is the same."""
+    folder = tmp_path / "soil_moisture_toolbox"
+    shutil.copytree(ROOT, folder, ignore=lambda _, names: [name for name in names if name.startswith(".") or name in ("tests", "demo", "dist")])
+    out = python(f"""
+        import importlib
+        sys.path = [path for path in sys.path if path != {str(ROOT)!r}]
+        sys.path.insert(0, {str(tmp_path)!r})
+        from pathlib import Path
+        def start():
+            importlib.invalidate_caches()
+            module = importlib.import_module("soil_moisture_toolbox")
+            plugin = module.classFactory(None)
+            plugin.initProcessing()
+            from sm_toolbox.files import check_output
+            return plugin, plugin.provider.algorithm("alignrasters").displayName(), check_output.__doc__
+        plugin, *before = start()
+        folder = Path({str(folder)!r})
+        for file, old, new in (("algorithms/predictors/alignrasters.py", 'TITLE = "', 'TITLE = "New '), ("sm_toolbox/files.py", "Find out", "New: find out")):
+            (folder / file).write_text((folder / file).read_text().replace(old, new))
+        plugin.unload()
+        del sys.modules["soil_moisture_toolbox"]
+        print([name for name in sys.modules if name.startswith(("sm_toolbox", "soil_moisture"))])
+        plugin, title, doc = start()
+        print(title, "|", doc[:9])
+    """)
+    left, new = out.strip().split("\n")
+    assert left == "[]" and new.startswith("New ") and new.endswith("| New: find")

@@ -1,0 +1,60 @@
+"""Says when the first use of a function compiles it: a wait without a word looks like a program that hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sm_toolbox.progress import Progress
+
+MESSAGE = "First use: compiling (about 15 s, once)."
+
+
+class Compilations:
+    """Counts the toolbox's own functions that numba compiles; those that it finds in its cache do not count.
+
+    Parameters
+    ----------
+    progress : Progress
+        Told once, at the first of them.
+    """
+
+    def __init__(self, progress: Progress):
+        self.count = 0
+        self._progress = progress
+        # Kernels run in threads.
+        self._lock = threading.Lock()
+
+    def add(self, function: Any) -> None:
+        """Count a function that begins to be compiled."""
+        if not str(getattr(function, "__module__", "")).startswith("sm_toolbox."):
+            return
+        with self._lock:
+            self.count += 1
+            first = self.count == 1
+        if first:
+            self._progress.info(MESSAGE)
+
+
+@contextmanager
+def announced(progress: Progress) -> Iterator[Compilations]:
+    """Tell `progress` where functions are compiled, in any thread, as long as the context lasts."""
+    from numba.core import event
+
+    found = Compilations(progress)
+
+    class Listener(event.Listener):  # type: ignore[misc]
+        def on_start(self, event: Any) -> None:
+            found.add(getattr(event.data.get("dispatcher"), "py_func", None))
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    listener = Listener()
+    event.register("numba:compile", listener)
+    try:
+        yield found
+    finally:
+        event.unregister("numba:compile", listener)

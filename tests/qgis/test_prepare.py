@@ -1,0 +1,35 @@
+"""Compiling beforehand."""
+
+from pathlib import Path
+
+from qgis.core import QgsProcessingFeedback
+
+
+def test_every_algorithm_that_compiles_is_run(provider):
+    from soil_moisture_toolbox.algorithms.tools.checkinstallation import _jobs
+
+    jobs = _jobs(Path("work"))
+    compiling = {algorithm.name() for algorithm in provider.algorithms() if "numba" in getattr(algorithm, "NEEDS", ())}
+    # It reads a model, and compiles nothing of its own.
+    assert compiling - {name for name, _ in jobs} == {"modelreport"}
+    for name, parameters in jobs:
+        assert set(parameters) <= {d.name() for d in provider.algorithm(name).parameterDefinitions()}, name
+
+
+def test_what_does_not_run_is_a_problem(run, monkeypatch):
+    from soil_moisture_toolbox.algorithms.tools import checkinstallation
+
+    monkeypatch.setattr(
+        checkinstallation, "_jobs", lambda work: [("soilindices", {"SAND": "lost.tif", "CLAY": "lost.tif", "OUTPUT": str(work / "o.tif")})]
+    )
+    feedback = QgsProcessingFeedback()
+    done = run("checkinstallation", feedback, PREPARE=True)
+    assert done["READY"] is False
+    assert "'Soil indices' does not run on the demo scene" in feedback.textLog() and "functions compiled in" in feedback.textLog()
+
+
+def test_algorithms_that_compile_listen(provider):
+    from contextlib import nullcontext
+
+    assert not isinstance(provider.algorithm("terrainindices")._announced(None), nullcontext)
+    assert isinstance(provider.algorithm("soilindices")._announced(None), nullcontext)
