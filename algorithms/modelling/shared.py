@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_origins, read_table
-from ..parameters import choice, field, integer, number, raster, table, text
+from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
 
 def model_words():
@@ -130,7 +130,7 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
             )
     name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
     block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
-    folds, seed = (algorithm.parameterAsInt(parameters, key, context) for key in ("FOLDS", "SEED"))
+    folds, seed = whole_number(algorithm, parameters, "FOLDS", context, 10_000), algorithm.parameterAsInt(parameters, "SEED", context)
     split = make_split(name, folds, block_size, area_positions(area, layer) if area else None)
     for reason, count in rows.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")

@@ -6,7 +6,7 @@ from qgis.core import QgsField, QgsFields
 
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report, write_table
-from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text
+from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text, whole_number
 from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
 
 MODEL_FILTER = "Model files (*.smmodel)"
@@ -98,7 +98,7 @@ class Algorithm(ToolboxAlgorithm):
         opened, spike_source = inputs
         model_file = self.parameterAsFileOutput(parameters, "MODEL_FILE", context)
         kind, tuning, hyperparameters = (self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS"))
-        count, seed = (self.parameterAsInt(parameters, key, context) for key in ("CANDIDATES", "SEED"))
+        count, seed = whole_number(self, parameters, "CANDIDATES", context), self.parameterAsInt(parameters, "SEED", context)
         candidates = [make_estimator(kind, hyperparameters)] if tuning == "none" else make_candidates(kind, hyperparameters, tuning, count, seed)
         asked = read_training(self, opened, parameters, context, progress)
         spike = None
@@ -109,7 +109,7 @@ class Algorithm(ToolboxAlgorithm):
         if tuning != "none":
             tuner = Tuner(
                 candidates,
-                inner_split(asked.split, self.parameterAsInt(parameters, "TUNING_FOLDS", context)),
+                inner_split(asked.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
                 self.parameterAsBool(parameters, "KEEP_BEST", context),
             )
         training = train(

@@ -130,6 +130,9 @@ def inner_split(split: Split, folds: int) -> Split:
     return replace(split, folds=folds)  # type: ignore[type-var]
 
 
+_MOST_CANDIDATES = 10_000
+
+
 def make_candidates(kind: str, hyperparameters: str | None, method: str, count: int, seed: int) -> list[Estimator]:
     """List the hyper-parameters to try.
 
@@ -148,8 +151,12 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     Raises
     ------
     InputError
-        Where a value is impossible, or a grid has more combinations than `count`.
+        Where a value is impossible, `count` is beyond 10,000, or a grid has more combinations than `count`.
     """
+    if count > _MOST_CANDIDATES:
+        raise InputError(
+            f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold of the search, and more hardly find a better one."
+        )
     given = read_hyperparameters(kind, hyperparameters)
     model = MODELS[kind]
     lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list) and not _is_value(model, name, value)}
