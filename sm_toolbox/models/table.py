@@ -140,6 +140,10 @@ def make_training_table(
     stations = times = weights = None
     if roles.station:
         names = to_names(columns[roles.station])
+        if not any(names):
+            raise InputError(
+                f"The STATION field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in it. Choose the field with their names or numbers, or leave STATION empty."
+            )
         missing["no_station"] = np.array([name is None for name in names])
         stations = np.array([name or "" for name in names])
     if roles.time:
