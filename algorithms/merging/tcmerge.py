@@ -56,7 +56,7 @@ class Algorithm(ToolboxAlgorithm):
         def report():
             from sm_toolbox.merging.report import merge_report
 
-            return merge_report(result)
+            return merge_report(result, progress)
 
         outputs = {key: self.parameterAsOutputLayer(parameters, key, context) for key in ("OUTPUT", "WEIGHTS") if parameters.get(key) is not None}
         result = merge_products(

@@ -75,7 +75,7 @@ class Algorithm(ToolboxAlgorithm):
         self.add(report_output(), "HTML page: error of the chosen split beside the random one, scatter plots, metrics of every station, importance.")
         self.add(
             layer_output("PREDICTIONS", "Out-of-fold predictions", optional=True),
-            "The complete training rows with the fields predicted (by the model that did not see the row's fold), residual (predicted − observed) and fold.",
+            "The complete training rows with the fields predicted (by the model that did not see the row's fold), residual (observed − predicted) and fold.",
         )
         number_outputs(
             self,
@@ -119,7 +119,7 @@ class Algorithm(ToolboxAlgorithm):
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
-        report = write_report(self, parameters, context, lambda: training_report(training))
+        report = write_report(self, parameters, context, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, asked.layer, training, progress)
         values = training.chosen.metrics
         return {
@@ -135,7 +135,7 @@ class Algorithm(ToolboxAlgorithm):
             while fields.lookupField(name) >= 0:
                 name += "_"
             fields.append(QgsField(name, kind))
-        residual = chosen.predictions - training.table.target
+        residual = training.table.target - chosen.predictions
         names = layer.fields.names()
         values = ([*(layer.columns[name][row] for name in names), chosen.predictions[i], residual[i], chosen.fold[i]] for i, row in enumerate(rows))
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []

@@ -178,7 +178,7 @@ class Algorithm(ToolboxAlgorithm):
             )
         output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
         keep_origins(output, fields, context)
-        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None))
+        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None, progress))
         return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
     def _replaced(self, table, added, needed, replace, progress):

@@ -6,11 +6,13 @@ import numpy as np
 
 from sm_toolbox.models.estimators import FittedModel
 from sm_toolbox.models.features import FeatureEncoder
+from sm_toolbox.progress import SILENT, Progress
 
 
 def permutation_increase(
-    fitted: FittedModel, encoder: FeatureEncoder, predictors: np.ndarray, target: np.ndarray, rng: np.random.Generator, repeats: int = 3
-) -> np.ndarray:
+    fitted: FittedModel, encoder: FeatureEncoder, predictors: np.ndarray, target: np.ndarray, rng: np.random.Generator, repeats: int = 3,
+    progress: Progress = SILENT,
+) -> np.ndarray:  # fmt: skip
     """Return how much the RMSE of left-out rows grows when the values of one predictor are shuffled among them.
 
     Computed on rows that the model was not trained on, so that a predictor it merely memorised does not count
@@ -31,6 +33,7 @@ def permutation_increase(
     shuffled = predictors.copy()
     for column in range(predictors.shape[1]):
         for _ in range(repeats):
+            progress.check()
             shuffled[:, column] = rng.permutation(predictors[:, column])
             increase[column] += (_rmse(fitted.predict(encoder.encode(shuffled)), target) - base) / repeats
         shuffled[:, column] = predictors[:, column]

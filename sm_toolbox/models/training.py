@@ -309,7 +309,7 @@ def _evaluate(
         by_fold.append(metrics(predictions[test_rows], table.target[test_rows]))
         if with_importance:
             rng = np.random.default_rng(seed)
-            importance.append(permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], rng))
+            importance.append(permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], rng, progress=progress))
         progress.info(f"Split '{name}', fold {number} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
     return SplitResult(
         name, split.left_out, predictions, fold_of_row, metrics(predictions, table.target), by_fold,
