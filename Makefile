@@ -3,10 +3,10 @@ SHELL := /bin/bash
 PYTHON := /usr/bin/python3
 PROFILE ?= $(HOME)/.local/share/QGIS/QGIS3/profiles/default
 
-.PHONY: help setup demo test process install package lint bench docs models clean
+.PHONY: help setup demo test test-peers process install package lint bench docs models clean
 
 help:            ## This list
-	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 setup:           ## Install what is missing
 	@tools/setup.sh run
@@ -17,6 +17,10 @@ demo: setup      ## From demo data to a validated soil-moisture map, headless
 test:            ## Install what is missing and run all tests
 	@tools/setup.sh dev
 	@tools/test.sh --cov --cov-report=term $(ARGS)
+
+test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peers and run the tests that compare with them
+	@tools/setup.sh dev
+	@tools/test_peers.sh $(ARGS)
 
 process: setup   ## qgis_process with the plugin: make process ARGS='list'
 	@tools/process.sh $(ARGS)
@@ -42,4 +46,4 @@ models: setup    ## Write resources/models anew
 	@source tools/environment.sh && $(PYTHON) tools/make_models.py
 
 clean:           ## Remove everything that make made
-	rm -rf .venv .qgis demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .qgis demo dist build .pytest_cache .mypy_cache .ruff_cache
