@@ -90,7 +90,8 @@ class RandomForest:
             n_estimators=0, max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, max_features=max_features,
             max_samples=None if self.max_samples is None else float(self.max_samples), random_state=seed, warm_start=True, n_jobs=1 if is_small(features.size) else -1,
         )  # fmt: skip
-        batch = max(8, 2 * cpu_count())
+        # Trees of many rows take long, and each batch is as long as the slowest of them.
+        batch = max(8, 2 * cpu_count()) if is_small(features.size) else cpu_count()
         # Threads only: a worker process would open QGIS again on Windows and macOS.
         with parallel_config(backend="threading"):
             while forest.n_estimators < self.n_estimators:

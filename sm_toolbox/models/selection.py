@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -344,26 +343,14 @@ class _Trials:
 
         def watch(fitted: FittedModel, test: np.ndarray) -> None:
             rng = np.random.default_rng(self.seed)
-            heard: Any = _Heard(fitted, self.progress)
-            permutation.append(permutation_increase(heard, self.encoder, self.table.predictors[test], self.table.target[test], rng))
+            rows = self.table.predictors[test], self.table.target[test]
+            permutation.append(permutation_increase(fitted, self.encoder, *rows, rng, progress=self.progress))
             shares = getattr(fitted, "impurity_importance", None)
             if shares is not None:
                 impurity.append(self.encoder.by_predictor(shares))
 
         step = self.step(number, range(len(self.names)), watch=watch)
         return step, Importance(np.array(permutation), np.array(impurity) if impurity else None)
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """A fitted model that hears Cancel before each prediction."""
-
-    fitted: FittedModel
-    progress: Progress
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        self.progress.check()
-        return self.fitted.predict(features)
 
 
 def _ranked(trials: _Trials, by: str) -> tuple[list[Step], Step, Importance]:

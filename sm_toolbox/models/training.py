@@ -19,7 +19,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.calibration import LEVELS, Calibration, Coverage, coverage
 from sm_toolbox.models.estimators import Estimator, FittedModel, hyperparameters_of
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.importance import permutation_increase
+from sm_toolbox.models.importance import parts, permutation_increase
 from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Evidence, Model
 from sm_toolbox.models.splits import Folds, Split, StationSplit, make_split
 from sm_toolbox.models.table import TrainingTable, oddities
@@ -310,7 +310,7 @@ def _evaluate(
         train_rows: np.ndarray, test_rows: np.ndarray, estimator: Estimator, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         fitted = fit_rows(table.take(train_rows), encoder, estimator, seed, progress)
-        own, levels = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]))
+        own, levels = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]), progress)
         if not with_importance:
             return own, levels, None
         rng = np.random.default_rng(seed)
@@ -335,13 +335,17 @@ def fit_rows(table: TrainingTable, encoder: FeatureEncoder, estimator: Estimator
     return estimator.fit(encoder.encode(table.predictors), table.target, table.weights, seed, progress)
 
 
-def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
     """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind has no quantiles."""
-    if hasattr(fitted, "predict_quantiles"):
-        mean, quantiles = fitted.predict_quantiles(features, LEVELS)
-        return mean, quantiles
-    mean = fitted.predict(features)
-    return mean, np.repeat(mean[:, None], len(LEVELS), axis=1)
+    means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
+    for part in parts(len(features)):
+        progress.check()
+        if hasattr(fitted, "predict_quantiles"):
+            means[part], quantiles[part] = fitted.predict_quantiles(features[part], LEVELS)
+        else:
+            means[part] = fitted.predict(features[part])
+            quantiles[part] = means[part][:, None]
+    return means, quantiles
 
 
 def _local_folds(table: TrainingTable, spike: TrainingTable, split: Split, seed: int) -> Folds:

@@ -1,11 +1,16 @@
 """Values past what makes sense are refused with the bound, before they take all memory; what is infinite is never written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.merging.collocation import design
+from sm_toolbox.merging.windows import Settings as Settings_
+from sm_toolbox.merging.windows import check_settings
 from sm_toolbox.models.hyperparameters import NoConvergence
 from sm_toolbox.models.mlp import NeuralNetwork
 from sm_toolbox.models.tuning import make_candidates
@@ -69,6 +74,14 @@ def test_numbers_whose_squares_are_none(write_raster, tmp_path, key):
 def test_thirty_million_candidates():
     with pytest.raises(InputError, match="CANDIDATES is 30,000,000, but may be up to 10,000"):
         make_candidates("random_forest", None, "random", 30_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"replicates": 10**7}, "BOOTSTRAP is 10,000,000, but may be up to 100,000"), ({"anomaly_days": 1e308}, "up to 36,525")]
+)
+def test_settings_of_a_collocation(changes, words):
+    with pytest.raises(InputError, match=words):
+        check_settings(replace(Settings_(design(3), 100, 0.05, "none", 35, 0, 0), **changes))
 
 
 @pytest.mark.parametrize("rate", [3.0, 1e6])
