@@ -1,9 +1,10 @@
 # `make demo` and `make test` install what they need. `make help` lists the rest.
 SHELL := /bin/bash
 PYTHON := /usr/bin/python3
-PROFILE ?= $(HOME)/.local/share/QGIS/QGIS3/profiles/default
+# Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
+PROFILE ?=
 
-.PHONY: help setup demo test test-peers process install package lint bench docs models clean
+.PHONY: help setup demo test test-peers qt6 process install package lint bench docs models styles clean
 
 help:            ## This list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -22,18 +23,24 @@ test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peer
 	@tools/setup.sh dev
 	@tools/test_peers.sh $(ARGS)
 
+qt6: setup       ## Try what the code uses of Qt under PyQt6, in a folder of its own
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --target .qt6 --upgrade PyQt6
+	@tools/test.sh tests/core/test_qt6.py $(ARGS)
+
 process: setup   ## qgis_process with the plugin: make process ARGS='list'
 	@tools/process.sh $(ARGS)
 
-install: setup   ## Link the plugin and copy its libraries into your QGIS profile (PROFILE=...)
-	@tools/install.sh "$(PROFILE)"
+install: setup   ## Link the plugin and copy its libraries into your QGIS profiles (or PROFILE=...)
+	@tools/install.sh $(if $(PROFILE),"$(PROFILE)")
 
 package:         ## Zip for plugins.qgis.org
 	@tools/package.sh
 
-lint:            ## Style and types
+lint:            ## Style, types, Qt 6, and the rules of plugins.qgis.org
 	@tools/setup.sh dev
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy
+	@.venv/bin/python tools/lint_qt6.py
+	@tools/package.sh && .venv/bin/python tools/lint_package.py dist/*.zip
 
 bench:           ## Speed and memory beside the peers, as ratios
 	@tools/setup.sh dev
@@ -45,5 +52,8 @@ docs: setup      ## Renew the algorithm table of the README from the algorithms
 models: setup    ## Write resources/models anew
 	@source tools/environment.sh && $(PYTHON) tools/make_models.py
 
+styles: setup    ## Write resources/styles anew
+	@source tools/environment.sh && $(PYTHON) tools/make_styles.py
+
 clean:           ## Remove everything that make made
-	rm -rf .venv .venv-peers .qgis demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .qgis .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import importlib.util
-import math
-import os
+import traceback
 from pathlib import Path
 
 from qgis.core import (
+    Qgis,
+    QgsMessageLog,
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterFileDestination,
-    QgsProcessingParameterFolderDestination,
-    QgsProcessingParameterRasterDestination,
     QgsRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
 
-from sm_toolbox.errors import Cancelled, InputError, OutputError, ToolboxError
-from sm_toolbox.files import check_output
+from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import Progress
 
-from .layers import is_for_gdal, lost_layers, places_behind
-from .temporal import SetTemporalRanges
+from .layers import is_for_gdal, lost_layers
+from .outputs import RunOutputs
+from .presentation import Presentation
+from .values import absent_defaults, check_values
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
+TRACKER = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/issues"
 HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox#"
 GROUPS = {
     "predictors": "Predictors",
@@ -44,15 +44,17 @@ class FeedbackProgress(Progress):
 
     def __init__(self, feedback):
         self._feedback = feedback
+        # Files have other names while they are written than a user knows them by.
+        self.in_words = str
 
     def set_fraction(self, fraction: float) -> None:
         self._feedback.setProgress(100 * fraction)
 
     def info(self, text: str) -> None:
-        self._feedback.pushInfo(text)
+        self._feedback.pushInfo(self.in_words(text))
 
     def warning(self, text: str) -> None:
-        self._feedback.pushWarning(text)
+        self._feedback.pushWarning(self.in_words(text))
 
     def is_cancelled(self) -> bool:
         return self._feedback.isCanceled()
@@ -89,58 +91,6 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         if advanced:
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
-
-    def _check_values(self, parameters, context) -> None:
-        """Refuse numbers that are none, and fields that the layer does not have; Processing checks neither outside its window."""
-        sources = {}
-        for definition in self.parameterDefinitions():
-            key, kind = definition.name(), definition.type()
-            if kind in ("number", "distance") and parameters.get(key) is not None:
-                value = self.parameterAsDouble(parameters, key, context)
-                if not math.isfinite(value):
-                    raise InputError(f"{key} must be a finite number, not {value}.")
-            if kind == "field":
-                parent = definition.parentLayerParameterName()
-                if parent not in sources:
-                    sources[parent] = self.parameterAsSource(parameters, parent, context)
-                source = sources[parent]
-                names = source.fields().names() if source is not None else []
-                for name in self.parameterAsFields(parameters, key, context) if names else []:
-                    if name and name not in names:
-                        raise InputError(f"{key}: '{source.sourceName()}' has no field '{name}'. Its fields are: {', '.join(names)}.")
-
-    def _check_outputs(self, parameters, context) -> None:
-        """Find out before hours of work whether the files to be written can be written, and are neither inputs nor each other."""
-        destinations = {definition.name() for definition in self.destinationParameterDefinitions()}
-        taken = []
-        for definition in self.parameterDefinitions():
-            if definition.name() not in destinations and definition.type() in ("raster", "multilayer", "source", "vector", "file"):
-                for path, part in places_behind(parameters.get(definition.name()), context):
-                    if not part and definition.type() in ("source", "vector"):
-                        part = _first_table(path)
-                    taken.append((path, part, f"the input {definition.name()}"))
-        for key in sorted(destinations):
-            for path, part in places_behind(parameters.get(key), context):
-                for other, other_part, what in taken:
-                    if path == other and (not part or not other_part or part.casefold() == other_part.casefold()):
-                        raise OutputError(f"{key} would overwrite {what}: both are '{path}'. Give the output another name.")
-                if os.path.splitext(path)[1]:
-                    taken.append((path, part, f"the output {key}"))
-        for definition in self.destinationParameterDefinitions():
-            key = definition.name()
-            if parameters.get(key) is None:
-                continue
-            if isinstance(definition, QgsProcessingParameterRasterDestination):
-                from sm_toolbox.raster.writers import check_raster_output
-
-                check_raster_output(self.parameterAsOutputLayer(parameters, key, context))
-            elif isinstance(definition, QgsProcessingParameterFileDestination):
-                check_output(self.parameterAsFileOutput(parameters, key, context))
-            elif not isinstance(definition, QgsProcessingParameterFolderDestination):
-                for path, _ in places_behind(parameters[key], context):
-                    # Others are no files: TEMPORARY_OUTPUT, memory:, tables of a database server.
-                    if ":" not in os.path.basename(path) and os.path.splitext(path)[1]:
-                        check_output(path)
 
     # What QGIS asks for -------------------------------------------------------------------------------------------
 
@@ -194,12 +144,19 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         )
 
     def checkParameterValues(self, parameters, context):
-        """Name the file where a layer cannot be loaded; Processing itself says only which parameter is wrong."""
+        """Say what is wrong with a value, and name the file where a layer cannot be loaded; Processing itself says only which parameter is wrong."""
+        try:
+            check_values(self, parameters, context)
+        except InputError as error:
+            return False, str(error)
         shown = dict(parameters)
         for definition in self.parameterDefinitions():
             value = parameters.get(definition.name())
             if definition.type() == "raster" and is_for_gdal(value):
                 shown[definition.name()] = _shown(value)
+            elif definition.type() == "field" and value is None and definition.defaultValue():
+                # Processing takes the default later, and yet refuses to go on without a value.
+                shown[definition.name()] = definition.defaultValue()
             elif definition.type() == "multilayer":
                 items = value if isinstance(value, (list, tuple)) else [value]
                 if any(map(is_for_gdal, items)):
@@ -212,9 +169,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return accepted, message
 
     def prepareAlgorithm(self, parameters, context, feedback):
-        self._inputs, self._refusal = None, None
+        self._inputs, self._refusal, self._fields = None, None, {}
         try:
-            self._check_values(parameters, context)
+            self._fields = absent_defaults(self, parameters, context, feedback)
+            parameters = {**parameters, **self._fields}
+            check_values(self, parameters, context)
             self._inputs = self.resolve(parameters, context)
         except ToolboxError as error:
             # Raised here, Processing would log it and tell scripts no more than that there were errors.
@@ -223,41 +182,47 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         progress = FeedbackProgress(feedback)
+        outputs, parameters = None, {**parameters, **self._fields}
         try:
             progress.check()
             if self._refusal is not None:
                 raise self._refusal
-            self._check_outputs(parameters, context)
-            results = self.compute(self._inputs, parameters, context, progress)
+            with RunOutputs(self, parameters, context) as outputs:
+                self.outputs, progress.in_words = outputs, outputs.in_words
+                outputs.check()
+                results = self.compute(self._inputs, parameters, context, progress)
+                progress.check()
+                results = outputs.keep(results)
             for definition in self.destinationParameterDefinitions():
-                if isinstance(definition, QgsProcessingParameterRasterDestination) and results.get(definition.name()):
-                    SetTemporalRanges.attach(results[definition.name()], context)
+                if isinstance(results.get(definition.name()), str):
+                    Presentation.attach(results[definition.name()], context)
             return results
         except Cancelled:
             # Not an error: QGIS itself reports that the user cancelled. Nothing has been written.
             feedback.pushInfo("Cancelled; no output was written.")
             return {}
-        except ToolboxError as error:
-            raise QgsProcessingException(str(error)) from error
-        except MemoryError as error:
-            raise QgsProcessingException(
-                "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, or work on a smaller extent."
-            ) from error
+        except Exception as error:
+            message = self._in_words(error, feedback)
+            raise QgsProcessingException(outputs.in_words(message) if outputs is not None else message) from error
         finally:
-            self._inputs = None
+            self._inputs = self.outputs = None
 
-
-def _first_table(path: str) -> str:
-    """Return the table that QGIS opens where only the file is named; empty for files that are tables themselves."""
-    if not path.lower().endswith((".gpkg", ".sqlite")):
-        return ""
-    from osgeo import ogr
-
-    dataset = None
-    # It returns nothing where there is no table, or raises where another plugin has switched GDAL's exceptions on.
-    with contextlib.suppress(RuntimeError):
-        dataset = ogr.Open(path)
-    return dataset.GetLayer(0).GetName() if dataset is not None and dataset.GetLayerCount() else ""
+    def _in_words(self, error: Exception, feedback) -> str:
+        """Return what a user is told of an error."""
+        if isinstance(error, ToolboxError):
+            return str(error)
+        if isinstance(error, MemoryError):
+            return "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, or work on a smaller extent."
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"The disk is full ({error}). No output was written. Free some space, or choose another disk."
+        # A fault of ours: one sentence for the user, the rest for whoever mends it.
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        feedback.pushDebugInfo(trace)
+        QgsMessageLog.logMessage(trace, "Soil Moisture Toolbox", Qgis.MessageLevel.Critical)
+        return (
+            f"'{self.TITLE}' met something it does not expect ({type(error).__name__}: {error}). No output was written. Please report it at {TRACKER} with this message, "
+            "the lines above it and, where you may share them, the inputs."
+        )
 
 
 def _shown(path: str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,8 +13,6 @@ import numpy as np
 from qgis.core import (
     NULL,
     QgsCoordinateReferenceSystem,
-    QgsFeature,
-    QgsFeatureSink,
     QgsField,
     QgsFields,
     QgsGeometry,
@@ -28,9 +26,9 @@ from qgis.core import (
     QgsUnitTypes,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
-from sm_toolbox.errors import Cancelled, InputError, OutputError
+from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
 
@@ -63,7 +61,7 @@ def raster_sources(algorithm, parameters, key, context):
 # A raster within a file, as GDAL names it: NETCDF:"file.nc":ndvi, GPKG:file.gpkg:dem.
 _SUB_DATASET = re.compile(r'(?!file:)\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:/\\]+))?$')
 # What Processing's own 'Save to GeoPackage…' gives for an output.
-_TABLE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
+TABLE_IN_FILE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
 
 
 def is_for_gdal(item) -> bool:
@@ -121,7 +119,7 @@ def places_behind(value, context) -> set[tuple[str, str]]:
         value = value.source()
     if not isinstance(value, str) or not value:
         return set()
-    table = _TABLE.match(value)
+    table = TABLE_IN_FILE.match(value)
     if table is not None:
         return {(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))}
     path, *options = value.removeprefix("file://").split("|")
@@ -130,6 +128,32 @@ def places_behind(value, context) -> set[tuple[str, str]]:
         return {(os.path.realpath(sub_dataset[0]), sub_dataset[1])}
     part = next((option.removeprefix("layername=") for option in options if option.startswith("layername=")), "")
     return {(os.path.realpath(path.split("?")[0]), part)}
+
+
+def places_within(path: str) -> set[str]:
+    """Return the files that a layer's file is made of, and those that these are made of: the sources of a VRT, of one raster or of tables.
+
+    The file itself is not among them, nor what cannot be opened.
+    """
+    from osgeo import gdal
+
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+        with contextlib.suppress(RuntimeError):
+            dataset = gdal.OpenEx(waiting.pop())
+            for name in (dataset.GetFileList() if dataset is not None else None) or ():
+                real = os.path.realpath(name)
+                if real not in found and real != path:
+                    found.add(real)
+                    waiting.append(real)
+    return found
+
+
+def labelled(definition) -> str:
+    """Name a parameter as the dialog and as scripts do."""
+    return f"'{definition.description()}' ({definition.name()})"
 
 
 def raster_source(algorithm, parameters, key, context):
@@ -147,7 +171,7 @@ def raster_source(algorithm, parameters, key, context):
 
 
 # QGIS moved this enumeration in 3.36 and kept the old name; sip shows its members in the class itself.
-_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange
+_FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: kept by QGIS
 
 
 def source_of(layer: QgsMapLayer, key: str):
@@ -420,88 +444,9 @@ def _metres(table: LayerTable):
     return metres_per_degree(float(table.y.mean()))
 
 
-# QVariant's types became QMetaType's in QGIS 3.38; both names still work for QgsField up to 3.44.
-NUMBER, INTEGER, TEXT = QVariant.Type.Double, QVariant.Type.Int, QVariant.Type.String
-DATE, DATETIME = QVariant.Type.Date, QVariant.Type.DateTime
-
-
-def write_table(algorithm, parameters, key, context, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None):
-    """Write rows into a sink in one go, once everything has been computed.
-
-    Parameters
-    ----------
-    rows : iterable of sequence
-        Attribute values in the order of the fields; NaN becomes NULL.
-    geometries : sequence of QgsGeometry, or empty for a table
-
-    Returns
-    -------
-    str or None
-        The layer's id or path; None where the optional output is not asked for.
-    """
-    if parameters.get(key) is None and key in optional_outputs(algorithm):
-        return None
-    progress.check()
-    kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
-    _refuse_shapefile(parameters.get(key), key, fields, kind)
-    sink, destination = algorithm.parameterAsSink(parameters, key, context, fields, kind, crs)
-    if sink is None:
-        raise OutputError(
-            f"{key}: the layer '{parameters.get(key)}' cannot be created. Check that the folder exists and that no program has the file open."
-        )
-    try:
-        for number, row in enumerate(rows):
-            if number % 2000 == 0:
-                progress.check()
-            feature = QgsFeature(fields)
-            feature.setAttributes([attribute(value) for value in row])
-            if geometries:
-                feature.setGeometry(geometries[number])
-            if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-                raise OutputError(
-                    f"{key}: row {number + 1} could not be written to '{destination}' ({sink.lastError()}). Nothing was kept. Check the free space of the disk."
-                )
-    except (Cancelled, OutputError):
-        del sink
-        _remove_layer(destination)
-        raise
-    if not sink.flushBuffer():
-        raise OutputError(f"{key}: '{destination}' could not be completed ({sink.lastError()}). Check the free space of the disk.")
-    return destination
-
-
-def _remove_layer(destination: str) -> None:
-    """Remove what was begun: a file, or a table of a file that has others, too."""
-    path, _, table = destination.partition("|layername=")
-    if not table and os.path.isfile(path):
-        os.remove(path)
-    elif os.path.isfile(path):
-        from osgeo import ogr
-
-        # It must not hide why the table is given up.
-        with contextlib.suppress(RuntimeError):
-            dataset = ogr.Open(path, 1)
-            if dataset is not None and dataset.GetLayerByName(table.split("|")[0]) is not None:
-                dataset.ExecuteSQL(f'DROP TABLE "{table.split("|")[0]}"')
-
-
-def _refuse_shapefile(target, key, fields: QgsFields, kind) -> None:
-    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those without a shape."""
-    path = target.sink.staticValue() if isinstance(target, QgsProcessingOutputLayerDefinition) else target
-    if not isinstance(path, str) or not path.lower().endswith((".shp", ".dbf")):
-        return
-    long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]
-    if long:
-        raise InputError(
-            f"{key}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a GeoPackage (.gpkg) instead."
-        )
-    if kind == QgsWkbTypes.Type.NoGeometry:
-        raise InputError(f"{key}: a table has no geometry and makes no Shapefile. Write a GeoPackage (.gpkg) or text (.csv) instead.")
-
-
-def optional_outputs(algorithm) -> set:
-    """Return the keys of destination parameters that may be left out."""
-    return {d.name() for d in algorithm.destinationParameterDefinitions() if d.flags() & d.Flag.FlagOptional}
+# PyQt6 has neither QVariant.Type nor these names; qgis.PyQt adds the flat ones, and QgsField takes them from 3.22 to 4.
+NUMBER, INTEGER, TEXT = QVariant.Double, QVariant.Int, QVariant.String
+DATE, DATETIME = QVariant.Date, QVariant.DateTime
 
 
 def attribute(value):
@@ -511,10 +456,15 @@ def attribute(value):
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, datetime):
-        return QDateTime(value.year, value.month, value.day, value.hour, value.minute, value.second, 0, Qt.TimeSpec.UTC)
+        return utc_moment(value)
     if isinstance(value, date):
         return QDate(value.year, value.month, value.day)
     return value
+
+
+def utc_moment(value: datetime) -> QDateTime:
+    """Return a moment in UTC as Qt keeps it; PyQt6 has no constructor of eight numbers with a time zone."""
+    return QDateTime(QDate(value.year, value.month, value.day), QTime(value.hour, value.minute, value.second), Qt.TimeSpec.UTC)
 
 
 def point_geometry(x: float, y: float) -> QgsGeometry:
@@ -522,12 +472,9 @@ def point_geometry(x: float, y: float) -> QgsGeometry:
     return QgsGeometry.fromPointXY(QgsPointXY(x, y))
 
 
-def write_report(algorithm, parameters, context, make: Callable) -> str | None:
+def write_report(algorithm, make: Callable) -> str | None:
     """Make and write the report where it is asked for; return its path."""
-    if parameters.get("REPORT") is None:
-        return None
-    path = algorithm.parameterAsFileOutput(parameters, "REPORT", context)
-    if not path:
-        return None
-    make().write(path)
+    path = algorithm.outputs.path("REPORT")
+    if path is not None:
+        make().write(path)
     return path

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import shutil
+import tempfile
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable, Protocol
 
 from sm_toolbox.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_WORK, _LOCK, _BEFORE = "smtoolbox-", ".smtoolbox-lock", ".smtoolbox-before-"
+_PARTIAL = re.compile(r"\..*-[0-9a-f]{8}\.partial(\.\w+)?")
+_DAY = 86400
+_NOTES = (".aux.xml", ".ovr", ".msk", "-wal", "-shm", "-journal")
 
 
 def check_output(path: str) -> None:
@@ -21,6 +39,8 @@ def check_output(path: str) -> None:
     target = Path(path)
     if target.is_dir():
         raise OutputError(f"The output '{path}' is a folder. Name a file in it.")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"The output '{path}' is no file but a device, a pipe or a socket, which would be replaced. Name a file.")
     if not target.parent.is_dir():
         raise OutputError(f"The output '{path}' cannot be written: the folder '{target.parent}' does not exist. Create it first.")
     if not os.access(target.parent, os.W_OK):
@@ -54,14 +74,225 @@ def put_in_place(temporary: str, path: str) -> None:
         os.replace(temporary, path)
     except OSError as error:
         remove_quietly(temporary)
-        raise OutputError(
-            f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open, or choose another name."
-        ) from error
-    # Statistics that GDAL or QGIS kept of the file that was replaced would be shown for the new one.
-    remove_quietly(path + ".aux.xml")
+        raise _not_replaced(path, error) from error
+    # What GDAL, QGIS or SQLite noted beside the file that was replaced would be taken for the new one's.
+    for suffix in _NOTES:
+        remove_quietly(path + suffix)
 
 
 def remove_quietly(path: str) -> None:
     """Remove a file where it exists; clearing up must not hide the error that led to it."""
     with contextlib.suppress(OSError):
         os.remove(path)
+
+
+@contextmanager
+def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[str]:
+    """Make a folder that goes with the run: also after a run that was killed, at the next one in the same place.
+
+    Parameters
+    ----------
+    parent : str, optional
+        Where to make it; not given: the computer's folder for temporary files.
+    hidden : bool
+        Whether file managers are not to show it.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be made.
+    """
+    parent = parent or tempfile.gettempdir()
+    tidy(parent)
+    folder = tempfile.mkdtemp(prefix=f".{_WORK}" if hidden else _WORK, dir=parent)
+    try:
+        with _held(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tidy(parent: str) -> None:
+    """Remove what dead runs left in a folder: their working folders at once, loose partial files after a day without a write."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(parent)):
+            with contextlib.suppress(OSError):
+                if entry.name.lstrip(".").startswith(_WORK) and entry.is_dir(follow_symlinks=False):
+                    if _is_left_over(entry.path):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                elif _PARTIAL.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.remove(entry.path)
+
+
+@contextmanager
+def _held(folder: str) -> Iterator[None]:
+    """Hold a folder for as long as this process lives: the system lets go of the lock, however the process ends."""
+    with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
+        if fcntl is not None:
+            # Some network folders know no locks; then the folder's age decides.
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _is_left_over(folder: str) -> bool:
+    """Say whether a folder is a working folder whose run no longer lives; a user's own folder has no lock in it."""
+    path = os.path.join(folder, _LOCK)
+    if not os.path.isfile(path):
+        return False
+    if fcntl is None:
+        try:
+            # Windows does not remove a file that is open.
+            os.remove(path)
+        except OSError:
+            return False
+        return True
+    with open(path, "r+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return time.time() - os.stat(path).st_mtime > _DAY
+    return True
+
+
+class StagedOutputs:
+    """The files of one run, which get their names together when all are complete, or not at all.
+
+    Each is written into a hidden folder beside its place, so that giving it its name copies nothing; whatever lies beside it there (the parts of
+    a Shapefile, notes on a raster) goes with it. Files that were there before stay as they are until all new ones have been written, and
+    are put back where one of them cannot be replaced. A context manager: what has not been kept by then is removed.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+        self._names: list[tuple[str, str]] = []
+        self._holding = contextlib.ExitStack()
+        self._last: list[PendingChange] = []
+
+    def path(self, final: str) -> str:
+        """Return where to write a file that is to have a name in the end.
+
+        Raises
+        ------
+        OutputError
+            Where nothing can be written beside it.
+        """
+        parent, name = os.path.split(os.path.realpath(final))
+        if parent not in self._folders:
+            self._folders[parent] = self._make_folder(parent, final)
+        return os.path.join(self._folders[parent], name)
+
+    def aside(self, final: str) -> str:
+        """Return where to write a file that is only on its way into another one, beside that one."""
+        parent, name = os.path.split(os.path.realpath(final))
+        return os.path.join(self._make_folder(parent, final), name)
+
+    def _make_folder(self, parent: str, final: str) -> str:
+        try:
+            folder = self._holding.enter_context(working_folder(parent, hidden=True))
+        except OSError as error:
+            raise OutputError(
+                f"The output '{final}' cannot be written: nothing can be created in '{parent}' ({error.strerror or error}). Nothing was kept. "
+                "Choose another folder, or free some space."
+            ) from error
+        self._names.append((folder, parent))
+        return folder
+
+    def add(self, change: PendingChange) -> None:
+        """Take a change of something that is no file of its own, such as a table within a database, to be made with the others."""
+        self._last.append(change)
+
+    def in_words(self, text: str) -> str:
+        """Return a message with the names that the files are to have in place of those under which they are written."""
+        for folder, parent in self._names:
+            for here, there in ((folder, parent), (repr(folder)[1:-1], repr(parent)[1:-1])):
+                text = text.replace(here, there)
+        return text
+
+    def keep(self) -> None:
+        """Give all files their names.
+
+        Raises
+        ------
+        OutputError
+            Where one cannot be replaced; all is then as before the run.
+        """
+        undo: list[Callable[[], None]] = []
+        replaced = []
+        try:
+            for change in self._last:
+                undo.append(change.undo)
+                change.make()
+            for parent, folder in self._folders.items():
+                for name in sorted(set(os.listdir(folder)) - {_LOCK}):
+                    final = os.path.join(parent, name)
+                    undo.append(_replace(os.path.join(folder, name), final, os.path.join(folder, f"{_BEFORE}{name}")))
+                    replaced.append(final)
+            for change in self._last:
+                change.confirm()
+        except BaseException:
+            for step in reversed(undo):
+                with contextlib.suppress(OSError, OutputError):
+                    step()
+            raise
+        for note in {final + suffix for final in replaced for suffix in _NOTES}.difference(replaced):
+            remove_quietly(note)
+        self._last = []
+
+    def __enter__(self) -> StagedOutputs:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._holding.close()
+
+
+class PendingChange(Protocol):
+    """A change that is made, and confirmed or undone once the others have been made, too."""
+
+    def make(self) -> None:
+        """Make it; raises `OutputError` where that fails."""
+
+    def confirm(self) -> None:
+        """Let it last; raises `OutputError` where that fails."""
+
+    def undo(self) -> None:
+        """Take back what was made, the whole of it or a part; nothing where nothing was."""
+
+
+def _replace(new: str, final: str, before: str) -> Callable[[], None]:
+    """Give a new file its name, and return what puts back the one that was there."""
+    there = os.path.lexists(final)
+    if os.path.isdir(final):
+        raise _not_replaced(final, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    try:
+        if there:
+            try:
+                # A second name for the old file, which so is never without one.
+                os.link(final, before)
+            except OSError:
+                # Not every file system gives a file two names.
+                os.replace(final, before)
+        os.replace(new, final)
+    except OSError as error:
+        if there and not os.path.lexists(final):
+            os.replace(before, final)
+        raise _not_replaced(final, error) from error
+
+    def put_back() -> None:
+        if there:
+            os.replace(before, final)
+        else:
+            os.remove(final)
+
+    return put_back
+
+
+def _not_replaced(path: str, error: OSError) -> OutputError:
+    return OutputError(
+        f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open, or choose another name. Nothing was changed."
+    )

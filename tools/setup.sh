@@ -47,7 +47,7 @@ stamp=".venv/installed-$wanted"
 state=$(cat "${files[@]}" tools/setup.sh | sha256sum | cut -c1-16)-$("$python" -c 'import sys; print(sys.version.split()[0])')-$numpy
 if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then exit 0; fi
 echo "Installing Python libraries into .venv (numpy stays at $numpy)"
-[ -x .venv/bin/pip ] || "$python" -m venv --system-site-packages .venv
+[ -x .venv/bin/python ] || "$python" -m venv --system-site-packages .venv
 echo "numpy==$numpy" > .venv/constraints.txt
-.venv/bin/pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt $(printf -- '--requirement %s ' "${files[@]}")
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt $(printf -- '--requirement %s ' "${files[@]}")
 echo "$state" > "$stamp"

@@ -58,10 +58,10 @@ class Algorithm(ToolboxAlgorithm):
 
             return merge_report(result, progress)
 
-        outputs = {key: self.parameterAsOutputLayer(parameters, key, context) for key in ("OUTPUT", "WEIGHTS") if parameters.get(key) is not None}
+        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "WEIGHTS")}
         result = merge_products(
             inputs, outputs["OUTPUT"], outputs.get("WEIGHTS"), reference=self.parameterAsString(parameters, "REFERENCE", context),
             fallback=self.parameterAsString(parameters, "FALLBACK", context), window=self.parameterAsString(parameters, "WINDOW", context),
             **settings_of(self, parameters, context), progress=progress,
         )  # fmt: skip
-        return {**outputs, "REPORT": write_report(self, parameters, context, report), "RESOLVED_PERCENT": result.tally.resolved_percent}
+        return {**outputs, "REPORT": write_report(self, report), "RESOLVED_PERCENT": result.tally.resolved_percent}

@@ -45,6 +45,6 @@ class Algorithm(ToolboxAlgorithm):
 
             return collocation_report(result, progress)
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         result = triple_collocation(inputs, output, **settings_of(self, parameters, context), progress=progress)
-        return {"OUTPUT": output, "REPORT": write_report(self, parameters, context, report), "RESOLVED_PERCENT": result.tally.resolved_percent}
+        return {"OUTPUT": output, "REPORT": write_report(self, report), "RESOLVED_PERCENT": result.tally.resolved_percent}

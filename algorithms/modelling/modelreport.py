@@ -39,4 +39,4 @@ class Algorithm(ToolboxAlgorithm):
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Prediction needs little of the manifest; the rest may have been written by hand.
             raise ModelFileError(f"The model file '{path}' does not hold what a report needs ({error!r}). Train the model again.") from error
-        return {"REPORT": write_report(self, parameters, context, lambda: page)}
+        return {"REPORT": write_report(self, lambda: page)}

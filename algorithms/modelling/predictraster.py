@@ -83,7 +83,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.models.prediction import Wanted, parse_dates, predict_raster
 
         sources, grid = inputs
-        outputs = {key: self._output(parameters, key, context) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
+        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
         model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         fallback_file = self.parameterAsFile(parameters, "FALLBACK_MODEL", context)
         fallback = load_model(fallback_file) if fallback_file else None
@@ -112,6 +112,3 @@ class Algorithm(ToolboxAlgorithm):
                 f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; elsewhere the map is a guess."
             )
         return {**{key: path for key, path in outputs.items() if path}, **numbers}
-
-    def _output(self, parameters, key, context):
-        return self.parameterAsOutputLayer(parameters, key, context) if parameters.get(key) is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsCoordinateReferenceSystem, QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, TEXT, write_report, write_table
+from ..layers import INTEGER, NUMBER, TEXT, write_report
 from ..parameters import choice, layer_output, number_outputs, report_output, text
 from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
 
@@ -98,7 +98,7 @@ class Algorithm(ToolboxAlgorithm):
         progress.check()
         return {
             "OUTPUT": self._write_steps(parameters, context, selection, progress),
-            "REPORT": write_report(self, parameters, context, lambda: selection_report(selection, progress)),
+            "REPORT": write_report(self, lambda: selection_report(selection, progress)),
             "SELECTED": ";".join(selection.selected), "SELECTED_COUNT": len(selection.selected),
         }  # fmt: skip
 
@@ -113,4 +113,4 @@ class Algorithm(ToolboxAlgorithm):
                 step.number, ", ".join(step.added), ", ".join(step.removed), ", ".join(step.predictors), len(step.predictors), values.n, values.r, values.r2,
                 values.rmse, values.ubrmse, values.bias, values.slope, step.rmse_sd, int(step is selection.chosen),
             ))  # fmt: skip
-        return write_table(self, parameters, "OUTPUT", context, fields, rows, (), QgsCoordinateReferenceSystem(), progress)
+        return self.outputs.write_table("OUTPUT", fields, rows, (), QgsCoordinateReferenceSystem(), progress)

@@ -37,13 +37,19 @@ def add_training_parameters(algorithm, predictors):
         table("TRAINING", "Training table"),
         "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at stations' makes it.",
     )
-    algorithm.add(field("TARGET", "Observed soil moisture", "TRAINING"), "Field to learn, in m³ m⁻³. Rows where it is NULL are left out.")
-    algorithm.add(field("PREDICTORS", "Predictors", "TRAINING", multiple=True), predictors)
     algorithm.add(
-        field("STATION", "Station field", "TRAINING", optional=True),
-        "Tells the rows of one station from those of another. With it the default split leaves whole stations out.",
+        field("TARGET", "Observed soil moisture", "TRAINING", "soil_moisture"),
+        "Field to learn, in m³ m⁻³. Rows where it is NULL are left out. Not set: soil_moisture, where the table has it.",
     )
-    algorithm.add(field("TIME", "Time field", "TRAINING", optional=True), "Date of each row; needed for the splits by time.")
+    algorithm.add(
+        field("PREDICTORS", "Predictors", "TRAINING", multiple=True),
+        f"{predictors} With all fields selected, those that play another part, hold no numbers, number the rows (fid) or end in _gap_days are left out.",
+    )
+    algorithm.add(
+        field("STATION", "Station field", "TRAINING", "station", optional=True),
+        "Tells the rows of one station from those of another; the default split leaves whole stations out. Empty: rows at one place are of one station, where the table has points.",
+    )
+    algorithm.add(field("TIME", "Time field", "TRAINING", "time", optional=True), "Date of each row; needed for the splits by time.")
     algorithm.add(
         field("WEIGHT", "Weight field", "TRAINING", optional=True, numeric=True),
         "Weight of each row in the fit: zero or positive.",
@@ -56,7 +62,7 @@ def add_split_parameters(algorithm, seed):
     algorithm.add(
         choice("SPLIT", "Leave out for validation", split_words(), None, optional=True),
         "What each fold leaves out: single rows (random), whole stations, contiguous periods (time), whole years, calendar months, stations and periods at once (station_time: FOLDS × FOLDS fits), blocks of land, or places "
-        "as far from the others as the map is from its stations (knndm). Not set: station where STATION is given, else random.",
+        "as far from the others as the map is from its stations (knndm). Not set: station where stations or places are known and have several rows each, else random, with a warning.",
     )
     algorithm.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
     algorithm.add(
@@ -109,6 +115,7 @@ def open_training(algorithm, parameters, context):
 def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     """Read and check what was opened."""
     from sm_toolbox.models.features import parse_cyclic
+    from sm_toolbox.models.roles import check_target, choose_predictors, default_split, places
     from sm_toolbox.models.splits import make_split
     from sm_toolbox.models.table import Roles, make_training_table
     from sm_toolbox.raster.directions import is_direction
@@ -116,21 +123,34 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     source, origins, area = opened
     layer = read_table(source, progress, points=False)
     station, time, weight = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
-    predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
-    roles = Roles(algorithm.parameterAsString(parameters, "TARGET", context), predictors, station, time, weight)
+    target = algorithm.parameterAsString(parameters, "TARGET", context)
+    check_target(target, layer.columns, layer.name)
+    asked = algorithm.parameterAsFields(parameters, "PREDICTORS", context)
+    predictors, left_out = choose_predictors(asked, layer.columns, (target, station, time, weight), layer.name)
+    if left_out:
+        progress.warning(f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
+    positions = metric_positions(layer)
     rows = replace(
-        make_training_table(layer.columns, roles, layer.name, metric_positions(layer)),
+        make_training_table(layer.columns, Roles(target, predictors, station, time, weight), layer.name, positions),
         origins={name: origin.as_dict() for name, origin in origins.items()},
     )
+    if rows.stations is None and rows.positions is not None:
+        rows = replace(rows, stations=places(rows.positions))
+        progress.info(f"No STATION is given: the rows are of {len(set(rows.stations))} places by their coordinates.")
     periods = parse_cyclic(algorithm.parameterAsString(parameters, "CYCLIC", context), predictors)
     for predictor in predictors:
         if is_direction(predictor) and predictor not in periods:
             progress.warning(
                 f"'{predictor}' is a direction, of which 359° and 1° are neighbours: set CYCLIC to {predictor}:360, or use northness and eastness instead."
             )
-    name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else "random")
     block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
     folds, seed = whole_number(algorithm, parameters, "FOLDS", context, 10_000), algorithm.parameterAsInt(parameters, "SEED", context)
+    name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else default_split(rows.stations, folds))
+    if name == "random":
+        progress.warning(
+            "The split is random: rows of one station are in training and validation at once, and the error says how well gaps of these stations are filled, not how well a map is made. "
+            "Set STATION, and SPLIT to station, for the error of a map."
+        )
     split = make_split(name, folds, block_size, area_positions(area, layer) if area else None)
     for reason, count in rows.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")

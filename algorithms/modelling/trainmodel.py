@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, open_source, read_table, write_report, write_table
+from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
 from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text, whole_number
 from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
 
@@ -96,7 +96,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.models.tuning import Tuner, inner_split, make_candidates
 
         opened, spike_source = inputs
-        model_file = self.parameterAsFileOutput(parameters, "MODEL_FILE", context)
+        model_file = self.outputs.path("MODEL_FILE")
         kind, tuning, hyperparameters = (self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS"))
         count, seed = whole_number(self, parameters, "CANDIDATES", context), self.parameterAsInt(parameters, "SEED", context)
         candidates = [make_estimator(kind, hyperparameters)] if tuning == "none" else make_candidates(kind, hyperparameters, tuning, count, seed)
@@ -119,7 +119,7 @@ class Algorithm(ToolboxAlgorithm):
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
-        report = write_report(self, parameters, context, lambda: training_report(training, progress))
+        report = write_report(self, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, asked.layer, training, progress)
         values = training.chosen.metrics
         return {
@@ -139,4 +139,4 @@ class Algorithm(ToolboxAlgorithm):
         names = layer.fields.names()
         values = ([*(layer.columns[name][row] for name in names), chosen.predictions[i], residual[i], chosen.fold[i]] for i, row in enumerate(rows))
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []
-        return write_table(self, parameters, "PREDICTIONS", context, fields, values, geometries, layer.crs, progress, layer.wkb)
+        return self.outputs.write_table("PREDICTIONS", fields, values, geometries, layer.crs, progress, layer.wkb)

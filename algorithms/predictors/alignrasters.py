@@ -36,6 +36,6 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.raster.align import align_rasters
 
         sources, grid = inputs
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         align_rasters(sources, grid, output, self.parameterAsString(parameters, "RESAMPLING", context), progress=progress)
         return {"OUTPUT": output}

@@ -46,7 +46,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.predictors.sar import sar_predictors
 
         layers, grid = inputs
-        outputs = {key: self.parameterAsOutputLayer(parameters, key, context) for key in ("OUTPUT", "STATISTICS") if parameters.get(key) is not None}
+        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "STATISTICS")}
         sar_predictors(
             *layers, outputs["OUTPUT"], grid=grid, filter_size=self.parameterAsInt(parameters, "FILTER_SIZE", context),
             statistics=outputs.get("STATISTICS"), progress=progress,

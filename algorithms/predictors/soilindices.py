@@ -36,6 +36,6 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.predictors.soil import soil_indices
 
         sand, clay, silt = inputs
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         soil_indices(sand, clay, output, silt=silt, units=self.parameterAsString(parameters, "UNITS", context), progress=progress)
         return {"OUTPUT": output}

@@ -75,11 +75,11 @@ class Algorithm(ToolboxAlgorithm):
 
             return spectral_report(result, sensor, progress)
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         sensor = self.parameterAsString(parameters, "SENSOR", context)
         scale, offset = (None if parameters.get(key) is None else self.parameterAsDouble(parameters, key, context) for key in ("SCALE", "OFFSET"))
         result = spectral_indices(
             inputs[0], sensor, self.parameterAsEnumStrings(parameters, "INDICES", context), output,
             bands=self.parameterAsString(parameters, "BANDS", context), scale=scale, offset=offset, lst=inputs[1], progress=progress,
         )  # fmt: skip
-        return {"OUTPUT": output, "REPORT": write_report(self, parameters, context, report)}
+        return {"OUTPUT": output, "REPORT": write_report(self, report)}

@@ -52,7 +52,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.predictors.terrain import terrain_indices
 
         dem, grid = inputs
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         names = self.parameterAsEnumStrings(parameters, "INDICES", context)
         terrain_indices(
             dem, names, output, flow_routing=self.parameterAsString(parameters, "FLOW_ROUTING", context), grid=grid,

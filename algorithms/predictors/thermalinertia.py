@@ -56,7 +56,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.predictors.thermal import thermal_inertia
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         scale = None if parameters.get("LST_SCALE") is None else self.parameterAsDouble(parameters, "LST_SCALE", context)
         thermal_inertia(
             *inputs, output, lst_scale=scale, correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),

@@ -18,7 +18,6 @@ from ..layers import (
     read_table,
     table_rows,
     time_attribute,
-    write_table,
 )
 from ..parameters import choice, field, integer, layer_output, number_outputs, points, raster
 
@@ -42,9 +41,11 @@ class Algorithm(ToolboxAlgorithm):
 
     def declare(self):
         self.add(points("INPUT", "Observations"), "Point layer with one feature per station and time.")
-        self.add(field("STATION", "Station field", "INPUT"), "Name or number of the station.")
-        self.add(field("TIME", "Time field", "INPUT"), "Date, date and time, or ISO 8601 text, in UTC.")
-        self.add(field("VALUE", "Value field", "INPUT", numeric=True), "What is averaged; rows without a value are left out and counted.")
+        self.add(field("STATION", "Station field", "INPUT", "station"), "Name or number of the station.")
+        self.add(field("TIME", "Time field", "INPUT", "time"), "Date, date and time, or ISO 8601 text, in UTC.")
+        self.add(
+            field("VALUE", "Value field", "INPUT", "soil_moisture", numeric=True), "What is averaged; rows without a value are left out and counted."
+        )
         self.add(choice("PERIOD", "Period", ["hour", "day", "month"], "day"), "Length of time over which observations of a station are averaged.")
         self.add(
             raster("GRID", "Grid", optional=True),
@@ -105,7 +106,7 @@ class Algorithm(ToolboxAlgorithm):
             columns.append(numbers.tolist())
         geometries = [point_geometry(x, y) for x, y in zip(means.x, means.y)]
         crs = qgis_crs(grid.crs) if grid else table.crs
-        output = write_table(self, parameters, "OUTPUT", context, fields, zip(*columns), geometries, crs, progress)
+        output = self.outputs.write_table("OUTPUT", fields, zip(*columns), geometries, crs, progress)
         return {"OUTPUT": output, "STATIONS": len(set(means.names)), "MEANS": len(means.names)}
 
 

@@ -19,7 +19,7 @@ from qgis.core import (
 from sm_toolbox.errors import InputError
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATE, DATETIME, INTEGER, NUMBER, TEXT, naive_utc, point_geometry, write_report, write_table
+from ..layers import DATE, DATETIME, INTEGER, NUMBER, TEXT, naive_utc, point_geometry, write_report
 from ..parameters import choice, integer, layer_output, number, number_outputs, report_output, text
 
 _TIME_KINDS = {"none": DATETIME, "day": DATE, "month": TEXT}
@@ -139,8 +139,8 @@ class Algorithm(ToolboxAlgorithm):
             fields.append(QgsField(name, kind))
         rows = _rows(found.series, words["period"], progress.part(0.6, 1))
         crs = QgsCoordinateReferenceSystem("EPSG:4326")
-        output = write_table(self, parameters, "OUTPUT", context, fields, rows, _Points(found.series), crs, progress)
-        report = write_report(self, parameters, context, lambda: import_report(found, words["variable"], progress))
+        output = self.outputs.write_table("OUTPUT", fields, rows, _Points(found.series), crs, progress)
+        report = write_report(self, lambda: import_report(found, words["variable"], progress))
         return {"OUTPUT": output, "REPORT": report, "STATIONS": len(found.stations), "OBSERVATIONS": found.observations}
 
     def _moment(self, parameters, key, context):

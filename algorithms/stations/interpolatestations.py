@@ -47,14 +47,16 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station, or per station and time, in any CRS.")
         self.add(
-            field("STATION", "Station field", "STATIONS", optional=True),
+            field("STATION", "Station field", "STATIONS", "station", optional=True),
             "Name or number of the station, for the report and for finding stations with several coordinates. Without it every place counts as a station.",
         )
         self.add(
-            field("TIME", "Time field", "STATIONS", optional=True),
+            field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text (2018-06-01, 2018-06-01T14:30:00), in UTC: one map for each. Not set: one map of all values.",
         )
-        self.add(field("VALUE", "Value field", "STATIONS"), "Number to interpolate. NULL: no value. Its name becomes that of the bands.")
+        self.add(
+            field("VALUE", "Value field", "STATIONS", "soil_moisture"), "Number to interpolate. NULL: no value. Its name becomes that of the bands."
+        )
         self.add(raster("GRID", "Grid"), "Raster whose CRS, cells and extent the maps have; its values do not count.")
         self.add(
             choice("METHOD", "Method", METHODS, "ordinary_kriging"),
@@ -142,14 +144,14 @@ class Algorithm(ToolboxAlgorithm):
             max_gap_days=time_gap(self, parameters, context),
             **given,
         )
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        variance = self.parameterAsOutputLayer(parameters, "VARIANCE", context) if parameters.get("VARIANCE") is not None else None
+        output = self.outputs.path("OUTPUT")
+        variance = self.outputs.path("VARIANCE")
         memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
         result = interpolate_stations(
             table_rows(table, station, time), to_numbers(table.columns[value], value, table.name), variable_name(value), grid, output,
             variance=variance, drift=drift, settings=settings, memory=memory, progress=progress,
         )  # fmt: skip
-        report = write_report(self, parameters, context, lambda: interpolation_report(result, progress))
+        report = write_report(self, lambda: interpolation_report(result, progress))
         left_out = result.left_out
         return {
             "OUTPUT": output, "VARIANCE": variance, "REPORT": report,

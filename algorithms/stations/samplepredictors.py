@@ -10,7 +10,6 @@ from ..base import ToolboxAlgorithm
 from ..layers import (
     NUMBER,
     TEXT,
-    keep_origins,
     note_origins,
     open_source,
     point_geometry,
@@ -20,7 +19,6 @@ from ..layers import (
     table_rows,
     time_attribute,
     write_report,
-    write_table,
 )
 from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, switch, time_gap
 
@@ -50,15 +48,15 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station, or per station and time. All its fields are kept.")
         self.add(
-            field("STATION", "Station field", "STATIONS", optional=True),
+            field("STATION", "Station field", "STATIONS", "station", optional=True),
             "Name or number of the station, for the report. Without it every place counts as a station.",
         )
         self.add(
-            field("TIME", "Time field", "STATIONS", optional=True),
+            field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text (2018-06-01, 2018-06-01T14:30:00), in UTC. Needed where rasters are dated.",
         )
         self.add(
-            field("VALUE", "Observed value", "STATIONS", optional=True),
+            field("VALUE", "Observed value", "STATIONS", "soil_moisture", optional=True),
             "Field with the observed soil moisture: it is never replaced, and a raster of its name gets another. Not set: soil_moisture or value, where there is such a field.",
         )
         self.add(rasters("PREDICTORS", "Predictors"), "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.")
@@ -176,9 +174,8 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(
                 f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; {whole} of them have a value of every predictor."
             )
-        output = write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
-        keep_origins(output, fields, context)
-        report = write_report(self, parameters, context, lambda: sampling_report(samples, pixels if product else None, progress))
+        output = self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
+        report = write_report(self, lambda: sampling_report(samples, pixels if product else None, progress))
         return {"OUTPUT": output, "REPORT": report, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
     def _replaced(self, table, added, needed, replace, progress):

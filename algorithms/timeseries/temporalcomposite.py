@@ -55,7 +55,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.timeseries.composite import temporal_composite
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         temporal_composite(
             inputs, output, period=self.parameterAsString(parameters, "PERIOD", context), statistic=self.parameterAsString(parameters, "STATISTIC", context),
             trailing_days=self.parameterAsInt(parameters, "TRAILING_DAYS", context), product_days=self.parameterAsInt(parameters, "PRODUCT_DAYS", context),

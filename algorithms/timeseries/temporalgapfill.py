@@ -51,7 +51,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.timeseries.gapfill import fill_gaps
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         window, max_gap = (None if parameters.get(key) is None else self.parameterAsDouble(parameters, key, context) for key in ("WINDOW", "MAX_GAP"))
         fill_gaps(
             inputs, output, method=self.parameterAsString(parameters, "METHOD", context), window=window,

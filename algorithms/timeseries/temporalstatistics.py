@@ -35,6 +35,6 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.timeseries.statistics import temporal_statistics
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         temporal_statistics(inputs, self.parameterAsEnumStrings(parameters, "STATISTICS", context), output, progress=progress)
         return {"OUTPUT": output}

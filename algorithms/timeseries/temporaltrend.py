@@ -46,7 +46,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.timeseries.trend import temporal_trend
 
-        output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = self.outputs.path("OUTPUT")
         temporal_trend(
             inputs, output, method=self.parameterAsString(parameters, "METHOD", context),
             by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context), progress=progress,

@@ -37,4 +37,4 @@ class Algorithm(ToolboxAlgorithm):
         for hint in found.hints:
             progress.info(hint)
         progress.info("Ready." if found.ready else "Not ready; see above.")
-        return {"REPORT": write_report(self, parameters, context, lambda: installation_report(found)), "READY": found.ready}
+        return {"REPORT": write_report(self, lambda: installation_report(found)), "READY": found.ready}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report, write_table
+from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report
 from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, time_gap
 
 _METRICS = (
@@ -33,13 +33,13 @@ class Algorithm(ToolboxAlgorithm):
             "Soil moisture in m³ m⁻³: one static band, or dated bands of one name, in one or more files. Of several variables soil_moisture is taken.",
         )
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station and time.")
-        self.add(field("STATION", "Station field", "STATIONS"), "Name or number of the station.")
+        self.add(field("STATION", "Station field", "STATIONS", "station"), "Name or number of the station.")
         self.add(
-            field("TIME", "Time field", "STATIONS", optional=True),
+            field("TIME", "Time field", "STATIONS", "time", optional=True),
             "Date, date and time, or ISO 8601 text, in UTC. Needed where the product is dated.",
         )
         self.add(
-            field("VALUE", "Observed soil moisture", "STATIONS"),
+            field("VALUE", "Observed soil moisture", "STATIONS", "soil_moisture"),
             "Field with the observation, in m³ m⁻³. Rows where it is NULL are counted and left out.",
         )
         self.add(
@@ -99,7 +99,7 @@ class Algorithm(ToolboxAlgorithm):
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),
             "MATCHES": self._write_matches(parameters, context, table, result, progress),
-            "REPORT": write_report(self, parameters, context, lambda: validation_report(result, name, table.name, min_samples, progress)),
+            "REPORT": write_report(self, lambda: validation_report(result, name, table.name, min_samples, progress)),
             "R": pooled.r, "R2": pooled.r2, "RMSE": pooled.rmse, "UBRMSE": pooled.ubrmse, "BIAS": pooled.bias, "N": pooled.n,
             "MEDIAN_R": result.median("r"), "MEDIAN_UBRMSE": result.median("ubrmse"), "MEDIAN_BIAS": result.median("bias"),
         }  # fmt: skip
@@ -115,7 +115,7 @@ class Algorithm(ToolboxAlgorithm):
             known = {**item.metrics.as_dict(), **vars(item.intervals)}
             values.append([item.station, item.group, *(known[name] for name in _METRICS)])
         geometries = [point_geometry(table.x[item.row], table.y[item.row]) for item in result.by_station]
-        return write_table(self, parameters, "OUTPUT", context, fields, values, geometries, table.crs, progress)
+        return self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
 
     def _write_matches(self, parameters, context, table, result, progress):
         fields = QgsFields()
@@ -124,4 +124,4 @@ class Algorithm(ToolboxAlgorithm):
         times = result.times.tolist()
         values = ([str(result.stations[i]), times[i], result.observed[i], result.predicted[i]] for i in range(len(result.rows)))
         geometries = [point_geometry(table.x[row], table.y[row]) for row in result.rows]
-        return write_table(self, parameters, "MATCHES", context, fields, values, geometries, table.crs, progress)
+        return self.outputs.write_table("MATCHES", fields, values, geometries, table.crs, progress)

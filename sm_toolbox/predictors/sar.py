@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.files import working_folder
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.timeseries.statistics import summarise
 
@@ -95,7 +95,7 @@ def sar_predictors(
     tally = _Tally(radar)
     fine = [(name, band) for name, stack in radar.items() for band in stack.bands if not band.grid.same_as(target)]
     share = 0.8 if fine else 0.0
-    with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
+    with working_folder() as folder:
         means = _average(fine, target, Path(folder), tally, memory, progress.part(0, share))
         bands = _smooth(radar, means, incidence, target, filter_size, output, statistics, tally, memory, progress.part(share, 1))
     tally.report(progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.files import working_folder
 from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
 
@@ -125,7 +125,7 @@ def terrain_indices(
         pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
     parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
-    with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder:
+    with working_folder() as folder:
         fine = str(Path(folder) / "fine.tif")
         _fine_indices(band, parts, fine, z_factor, flow_routing, memory, progress.part(0, 0.7))
         _aggregate(fine, names, output, coarse, memory, progress.part(0.7, 1))

@@ -6,7 +6,8 @@ import os
 import re
 import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -125,6 +126,24 @@ def _open(source: Source) -> DatasetReader:
     except RASTER_ERRORS as error:
         raise InputError(
             f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that the file exists and is a raster that QGIS can show."
+        ) from error
+
+
+@contextmanager
+def readable(source: Source, where: object = "") -> Iterator[None]:
+    """Name the raster whose cells cannot be read.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        yield
+    except RASTER_ERRORS as error:
+        at = f" at {where}" if where else ""
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, or one that it is made of, is missing or damaged: "
+            "download or make it again."
         ) from error
 
 
@@ -449,10 +468,16 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
     -------
     ndarray of float64 (rows, cols)
         At most `size` cells on a side, scale and offset applied, NaN where there is no data.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged.
     """
     with open_raster(band.source) as dataset:
         shape = tuple(min(size, length) for length in (dataset.height, dataset.width))
-        values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
+        with readable(band.source):
+            values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
         return values * dataset.scales[band.index - 1] + dataset.offsets[band.index - 1]
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.io import DatasetReader
@@ -14,7 +15,8 @@ from rasterio.transform import array_bounds
 from sm_toolbox.errors import InputError
 
 # What rasterio raises for files and CRSs that GDAL cannot handle; in its versions before 1.4 these have no common base.
-RASTER_ERRORS = (RasterioError, OSError, CRSError)
+# GDAL's own errors (CPLE) come through here and there as they are.
+RASTER_ERRORS = (RasterioError, OSError, CRSError, CPLE_BaseError)
 
 # Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
 # file formats stays far below it, a real shift far above.

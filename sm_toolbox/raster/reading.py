@@ -21,7 +21,7 @@ from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Band, Source, open_raster
+from sm_toolbox.raster.bands import Band, Source, open_raster, readable
 from sm_toolbox.raster.directions import components, is_direction, mean_direction
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 
@@ -334,14 +334,10 @@ class OpenFile:
     def read(self, out: np.ndarray, window: Window) -> None:
         """Fill `out` (bands, rows, cols) with physical values, NaN where there is no data."""
         raw = out if self._is_float32 and out.flags.c_contiguous else np.empty(out.shape, self._dtype)
-        try:
+        with readable(self.source, window):
             for part, rows, columns in self._parts(window):
                 self.dataset.read(self.indexes, window=part, out=raw[:, rows, columns])
             mask = self.dataset.dataset_mask(window=window) == 0 if self.has_mask else None
-        except RASTER_ERRORS as error:
-            raise InputError(
-                f"The raster '{self.source.label}' ({self.source.path}) cannot be read at {window}: {error}. The file may be damaged; download or make it again."
-            ) from error
         for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
             missing = None if nodata is None else is_nodata(values, nodata)
             if values is not band:

@@ -69,7 +69,6 @@ def rasters(write_raster):
         ({"a": lambda i: float("inf") if i == 4 else i}, {}, "'a' of 'table' holds inf in row 5"),
         ({"time": lambda i: "03/04/2019"}, {}, "holds '03/04/2019', whose order of day and month is not clear"),
         ({"station": lambda i: f"s{i % 3}"}, {}, "3 stations, fewer than 5 folds"),
-        ({}, {"STATION": None, "SPLIT": "station"}, "needs the STATION field"),
         ({}, {"TIME": None, "SPLIT": "time"}, "needs the TIME field"),
         ({}, {"SPLIT": "block"}, "needs BLOCK_SIZE"),
         ({}, {"PREDICTORS": ["a", "sm"]}, "also among the predictors"),

@@ -120,7 +120,7 @@ def test_times_as_date_time_with_and_without_zone_and_as_text(run, scene, point_
     x, y = 500000 + 30 * 5.5, 4000000 - 30 * 5.5
     with rasterio.open(scene["rain"]) as dataset:
         second_day = dataset.read(2)[0, 0]
-    local = QDateTime(2020, 6, 2, 14, 0, 0)
+    local = QDateTime(QDate(2020, 6, 2), QTime(14, 0))
     offset = QDateTime(QDate(2020, 6, 3), QTime(1, 0), Qt.TimeSpec.OffsetFromUTC, 2 * 3600)
     for kind, value in [
         ("datetime", local),
@@ -140,7 +140,7 @@ def test_a_layers_temporal_range_gives_its_bands_a_time(run, write_raster, point
     layer = QgsRasterLayer(write_raster("plain.tif", np.full((5, 5), 7.0), ["moist"]).path, "plain")
     properties = layer.temporalProperties()
     properties.setMode(properties.ModeFixedTemporalRange)
-    properties.setFixedTemporalRange(QgsDateTimeRange(QDateTime(2020, 6, 2, 0, 0, 0), QDateTime(2020, 6, 3, 0, 0, 0)))
+    properties.setFixedTemporalRange(QgsDateTimeRange(QDateTime(QDate(2020, 6, 2), QTime(0, 0)), QDateTime(QDate(2020, 6, 3), QTime(0, 0))))
     properties.setIsActive(True)
     rows = [(500030, 3999970, "2020-06-02"), (500030, 3999970, "2020-06-03")]
     out = run("samplepredictors", STATIONS=point_layer([("t", "string")], rows), TIME="t", PREDICTORS=[layer], OUTPUT="TEMPORARY_OUTPUT")
@@ -200,7 +200,7 @@ def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, 
     table = run("samplepredictors", STATIONS=scene["stations"], STATION="station", TIME="time", PREDICTORS=[scene["dem"]], OUTPUT="TEMPORARY_OUTPUT")[
         "OUTPUT"
     ]
-    for split, station, chosen in [(None, "station", "station"), (None, None, "random"), ("random", "station", "random")]:
+    for split, station, chosen in [(None, "station", "station"), (None, "", "station"), ("random", "station", "random")]:
         feedback = QgsProcessingFeedback()
         run(
             "trainmodel",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsVectorLayer
-from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
 UTC = Qt.TimeSpec.UTC
 
@@ -45,9 +45,14 @@ def test_observations_as_they_are(run, archive):
     done = run("importismn", INPUT=archive(), OUTPUT="TEMPORARY_OUTPUT")
     found = rows(done["OUTPUT"])
     assert len(found) == 72 == done["OBSERVATIONS"] and done["STATIONS"] == 2
-    assert done["OUTPUT"].fields().field("time").type() == QVariant.Type.DateTime and done["OUTPUT"].crs().authid() == "EPSG:4326"
+    assert done["OUTPUT"].fields().field("time").type() == QVariant.DateTime and done["OUTPUT"].crs().authid() == "EPSG:4326"
     first = found[0]
-    assert first["time"] == QDateTime(2018, 5, 31, 0, 0, 0, 0, UTC) and first["value"] == 0.2 and first["count"] == 1 and first["unit"] == "m³ m⁻³"
+    assert (
+        first["time"] == QDateTime(QDate(2018, 5, 31), QTime(0, 0), UTC)
+        and first["value"] == 0.2
+        and first["count"] == 1
+        and first["unit"] == "m³ m⁻³"
+    )
     assert (first["network"], first["station"], first["station_id"], first["sensor"]) == ("NET", "Alpha", "NET/Alpha", "Probe")
     assert (first["point"].x(), first["point"].y(), first["lat"], first["lon"], first["elevation"]) == (7.25, 45.5, 45.5, 7.25, 300)
     assert not first["land_cover"] and not first["sand"]
@@ -56,7 +61,7 @@ def test_observations_as_they_are(run, archive):
 
 @pytest.mark.parametrize(
     ("period", "kind", "times"),
-    [("day", QVariant.Type.Date, [QDate(2018, 5, 31), QDate(2018, 6, 1)]), ("month", QVariant.Type.String, ["2018-05", "2018-06"])],
+    [("day", QVariant.Date, [QDate(2018, 5, 31), QDate(2018, 6, 1)]), ("month", QVariant.String, ["2018-05", "2018-06"])],
 )
 def test_means_have_times_that_the_other_tools_read(run, archive, write_raster, tmp_path, period, kind, times):
     out = str(tmp_path / f"{period}.gpkg")
@@ -87,10 +92,10 @@ def test_start_and_end(run, archive):
             row["time"] for row in rows(run("importismn", INPUT=archive(sensor_file("NET", "Alpha")), OUTPUT="TEMPORARY_OUTPUT", **limits)["OUTPUT"])
         ]
 
-    assert len(times(START=QDateTime(2018, 6, 1, 5, 0))) == 19
-    assert times(START="2018-05-31T22:00:00", END="2018-05-31T23:00:00") == [QDateTime(2018, 5, 31, hour, 0, 0, 0, UTC) for hour in (22, 23)]
+    assert len(times(START=QDateTime(QDate(2018, 6, 1), QTime(5, 0)))) == 19
+    assert times(START="2018-05-31T22:00:00", END="2018-05-31T23:00:00") == [QDateTime(QDate(2018, 5, 31), QTime(hour, 0), UTC) for hour in (22, 23)]
     assert len(times(END="2018-05-31")) == 24, "a day is meant whole"
-    assert len(times(END=QDateTime(2018, 5, 31, 12, 0, 0, 0, UTC))) == 13
+    assert len(times(END=QDateTime(QDate(2018, 5, 31), QTime(12, 0), UTC))) == 13
 
 
 def test_the_log_tells_what_was_skipped(run, archive):

@@ -152,13 +152,17 @@ def test_outputs_never_overwrite_inputs_or_each_other(run, training, rasters, tm
     before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.suffix in (".tif", ".smmodel")}
     predict = {"MODEL_FILE": path, "PREDICTORS": rasters, "OUTPUT": str(tmp_path / "o.tif")}
     for name, given, words in (
-        ("predictraster", {**predict, "OUTPUT": rasters[0]}, "OUTPUT would overwrite the input PREDICTORS"),
-        ("predictraster", {**predict, "QUANTILES_OUTPUT": str(tmp_path / "." / "dem.tif")}, "QUANTILES_OUTPUT would overwrite the input PREDICTORS"),
-        ("predictraster", {**predict, "SOURCE": str(tmp_path / "o.tif")}, "SOURCE would overwrite the output OUTPUT"),
-        ("modelreport", {"MODEL_FILE": path, "REPORT": path}, "REPORT would overwrite the input MODEL_FILE"),
+        ("predictraster", {**predict, "OUTPUT": rasters[0]}, r"\(OUTPUT\) would overwrite the input .*\(PREDICTORS\)"),
+        (
+            "predictraster",
+            {**predict, "QUANTILES_OUTPUT": str(tmp_path / "." / "dem.tif")},
+            r"\(QUANTILES_OUTPUT\) would overwrite the input .*\(PREDICTORS\)",
+        ),
+        ("predictraster", {**predict, "SOURCE": str(tmp_path / "o.tif")}, r"\(SOURCE\) would overwrite the output .*\(OUTPUT\)"),
+        ("modelreport", {"MODEL_FILE": path, "REPORT": path}, r"\(REPORT\) would overwrite the input .*\(MODEL_FILE\)"),
     ):
         with pytest.raises(QgsProcessingException, match=words):
             run(name, **given)
-    with pytest.raises(QgsProcessingException, match="would overwrite the output MODEL_FILE"):
+    with pytest.raises(QgsProcessingException, match=r"would overwrite the output .*\(MODEL_FILE\)"):
         train(run, training, tmp_path / "z.smmodel", REPORT=str(tmp_path / "z.smmodel"))
     assert before == {file: file.read_bytes() for file in before} and not (tmp_path / "o.tif").exists()

@@ -43,7 +43,7 @@ def test_from_a_messy_wide_table_to_predictors_at_stations(run, tables, write_ra
 
     places, wide = delimited_text(tables / "stationen.csv", "stationen"), delimited_text(tables / "messwerte.csv", "messwerte")
     assert [field.name() for field in wide.fields()] == ["Datum", *STATIONS]
-    assert [wide.fields().field(name).type() for name in STATIONS] == [QVariant.Type.Double] * 3
+    assert [wide.fields().field(name).type() for name in STATIONS] == [QVariant.Double] * 3
 
     query = " UNION ALL ".join(f"""SELECT "Datum", '{name}' AS station, "{name}" AS value FROM input1""" for name in STATIONS)
     long = processing.run(
@@ -52,15 +52,15 @@ def test_from_a_messy_wide_table_to_predictors_at_stations(run, tables, write_ra
     assert long.featureCount() == 3 * READINGS
 
     mapping = [
-        {"name": "station", "type": int(QVariant.Type.String), "length": 0, "precision": 0, "expression": '"station"'},
+        {"name": "station", "type": int(QVariant.String), "length": 0, "precision": 0, "expression": '"station"'},
         {
             "name": "time",
-            "type": int(QVariant.Type.DateTime),
+            "type": int(QVariant.DateTime),
             "length": 0,
             "precision": 0,
             "expression": "to_datetime(\"Datum\", 'dd.MM.yyyy HH:mm') - to_interval('2 hours')",
         },
-        {"name": "soil_moisture", "type": int(QVariant.Type.Double), "length": 0, "precision": 0, "expression": '"value"'},
+        {"name": "soil_moisture", "type": int(QVariant.Double), "length": 0, "precision": 0, "expression": '"value"'},
     ]
     clean = processing.run("native:refactorfields", {"INPUT": long, "FIELDS_MAPPING": mapping, "OUTPUT": "TEMPORARY_OUTPUT"})["OUTPUT"]
     first = next(clean.getFeatures())
@@ -112,11 +112,11 @@ def test_long_tables_with_coordinates_in_every_row(run, tmp_path, write_raster):
     mapping = [
         {"name": name, "type": int(kind), "length": 0, "precision": 0, "expression": expression}
         for name, kind, expression in (
-            ("station", QVariant.Type.String, '"id"'),
-            ("time", QVariant.Type.DateTime, "to_datetime(\"when\", 'M/d/yyyy h:mm AP')"),
-            ("soil_moisture", QVariant.Type.Double, '"sm" / 100'),
-            ("lon", QVariant.Type.Double, '"lon"'),
-            ("lat", QVariant.Type.Double, '"lat"'),
+            ("station", QVariant.String, '"id"'),
+            ("time", QVariant.DateTime, "to_datetime(\"when\", 'M/d/yyyy h:mm AP')"),
+            ("soil_moisture", QVariant.Double, '"sm" / 100'),
+            ("lon", QVariant.Double, '"lon"'),
+            ("lat", QVariant.Double, '"lat"'),
         )
     ]
     clean = processing.run("native:refactorfields", {"INPUT": layer, "FIELDS_MAPPING": mapping, "OUTPUT": "TEMPORARY_OUTPUT"})["OUTPUT"]

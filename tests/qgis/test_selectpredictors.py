@@ -156,7 +156,6 @@ def test_the_text_is_an_output(provider):
         ({"METHOD": "groups", "GROUPS": "soil: sand, loam"}, "'loam' in group 'soil' is none of the predictors: noise, rain, sand, id"),
         ({"METHOD": "groups", "GROUPS": "soil:"}, "the group 'soil' has no predictors"),
         ({"SPLIT": "block"}, "needs BLOCK_SIZE"),
-        ({"STATION": None, "SPLIT": "station"}, "needs the STATION field"),
         ({"FOLDS": 16}, "15 stations, fewer than 16 folds"),
         ({"HYPERPARAMETERS": '{"trees": 3}'}, "names trees"),
         ({"CYCLIC": "aspect:360"}, "CYCLIC names 'aspect'"),

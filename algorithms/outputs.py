@@ -1,0 +1,407 @@
+"""What a run writes: each place evaluated once, checked before the work, and all of it given its name together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qgis.core import (
+    QgsFeature,
+    QgsFeatureSink,
+    QgsFields,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingUtils,
+    QgsProperty,
+    QgsWkbTypes,
+)
+from qgis.PyQt import sip
+
+from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.files import StagedOutputs, check_output
+from sm_toolbox.progress import Progress
+
+from .layers import TABLE_IN_FILE, attribute, keep_origins, labelled, places_behind, places_within
+
+_LAYERS = ("raster", "multilayer", "source", "vector", "file")
+
+
+class RunOutputs:
+    """The outputs of one run of an algorithm.
+
+    A context manager; what has not been kept by its end is removed, and what was there before stays.
+
+    Parameters
+    ----------
+    algorithm : ToolboxAlgorithm
+    parameters : dict
+    context : QgsProcessingContext
+    """
+
+    def __init__(self, algorithm, parameters, context):
+        self._algorithm, self._parameters, self._context = algorithm, parameters, context
+        self._definitions = {definition.name(): definition for definition in algorithm.destinationParameterDefinitions()}
+        self._staged = StagedOutputs()
+        # The name of a raster or file, by key. Asked for a second time, Processing makes up a second temporary one, and waits for both.
+        self._finals = {}
+        for key, definition in self._definitions.items():
+            if parameters.get(key) is None:
+                continue
+            if isinstance(definition, QgsProcessingParameterRasterDestination):
+                self._finals[key] = algorithm.parameterAsOutputLayer(parameters, key, context)
+            elif isinstance(definition, QgsProcessingParameterFileDestination):
+                self._finals[key] = algorithm.parameterAsFileOutput(parameters, key, context)
+
+    def __enter__(self):
+        self._staged.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._staged.__exit__(*error)
+
+    def path(self, key: str) -> str | None:
+        """Return where to write a raster or a file; None where it is not asked for."""
+        final = self._finals.get(key)
+        return self._staged.path(final) if final else None
+
+    def final(self, key: str) -> str | None:
+        """Return the name that a raster or a file has in the end; None where it is not asked for."""
+        return self._finals.get(key)
+
+    def in_words(self, text: str) -> str:
+        """Return a message in which files have the names that the user gave them."""
+        return self._staged.in_words(text)
+
+    def keep(self, results: dict) -> dict:
+        """Give everything its name, and return the results with these names."""
+        self._staged.keep()
+        return {key: self.in_words(value) if isinstance(value, str) else value for key, value in results.items()}
+
+    def check(self) -> None:
+        """Find out before hours of work whether all can be written, and whether none is an input, a part of one or another output.
+
+        Raises
+        ------
+        OutputError
+        """
+        self._check_that_nothing_is_lost()
+        for key, final in self._finals.items():
+            if not final:
+                continue
+            if isinstance(self._definitions[key], QgsProcessingParameterRasterDestination):
+                from sm_toolbox.raster.writers import check_raster_output
+
+                check_raster_output(final)
+            else:
+                check_output(final)
+        for key, definition in self._definitions.items():
+            if key in self._finals or isinstance(definition, QgsProcessingParameterFolderDestination):
+                continue
+            for path, _ in places_behind(self._parameters.get(key), self._context):
+                # Others are no files: TEMPORARY_OUTPUT, memory:, tables of a database server.
+                if ":" not in os.path.basename(path) and (os.path.splitext(path)[1] or os.path.exists(path)):
+                    check_output(path)
+
+    def _check_that_nothing_is_lost(self) -> None:
+        taken = []
+        for definition in self._algorithm.parameterDefinitions():
+            if definition.name() not in self._definitions and definition.type() in _LAYERS:
+                for path, part in places_behind(self._parameters.get(definition.name()), self._context):
+                    if not part and definition.type() in ("source", "vector"):
+                        part = _first_table(path)
+                    taken.append((path, part, f"the input {labelled(definition)}"))
+        inputs = list(taken)
+        for key, definition in sorted(self._definitions.items()):
+            for path, part in places_behind(self._parameters.get(key), self._context):
+                for other, other_part, what in taken:
+                    if path == other and (not part or not other_part or part.casefold() == other_part.casefold()):
+                        raise OutputError(f"{labelled(definition)} would overwrite {what}: both are '{path}'. Give the output another name.")
+                if os.path.isfile(path):
+                    # Only where a file is there to lose: the look into each input takes its time.
+                    for other, _, what in inputs:
+                        if path in places_within(other):
+                            raise OutputError(
+                                f"{labelled(definition)} would overwrite '{path}', of which {what} ('{other}') is made. Give the output another name."
+                            )
+                if os.path.splitext(path)[1]:
+                    taken.append((path, part, f"the output {labelled(definition)}"))
+
+    # Tables ---------------------------------------------------------------------------------------------------------
+
+    def write_table(self, key: str, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None) -> str | None:
+        """Write rows as a table in one go, once everything has been computed.
+
+        Parameters
+        ----------
+        key : str
+        fields : QgsFields
+        rows : iterable of sequence
+            Attribute values in the order of the fields; NaN becomes NULL.
+        geometries : sequence of QgsGeometry, or empty for a table
+        crs : QgsCoordinateReferenceSystem
+        progress : Progress
+        wkb : QgsWkbTypes.Type, optional
+
+        Returns
+        -------
+        str or None
+            The layer's id or path; None where the output is not asked for.
+        """
+        definition = self._definitions[key]
+        value = self._parameters.get(key)
+        if value is None and definition.flags() & definition.Flag.FlagOptional:
+            return None
+        progress.check()
+        kind = wkb if wkb is not None else (QgsWkbTypes.Type.Point if geometries else QgsWkbTypes.Type.NoGeometry)
+        text = _text(value, self._context)
+        _refuse_shapefile(text, labelled(definition), fields, kind)
+        place = _place(text)
+        asked = text or value if place is None else self._staged_name(place)
+        parameters = self._parameters if place is None else {**self._parameters, key: _renamed(value, asked)}
+        written, count = self._write_rows(parameters, key, fields, rows, geometries, crs, kind, progress)
+        keep_origins(written, fields, self._context)
+        if place is None:
+            return written
+        if place.within:
+            self._check_table(definition, place, written, count)
+            self._staged.add(_TableToCome(written.split("|")[0], place, count, labelled(definition)))
+            return self._to_load(value, definition, f"{place.path}|layername={place.table}")
+        self._check_table(definition, place, written, count)
+        return self._to_load(value, definition, self.in_words(written))
+
+    def _staged_name(self, place: _Place) -> str:
+        if place.table is None:
+            return self._staged.path(place.path)
+        path = self._staged.aside(place.path) if place.within else self._staged.path(place.path)
+        quoted, table = path.replace("'", "\\'"), place.table.replace('"', '""')
+        return f"ogr:dbname='{quoted}' table=\"{table}\" (geom)"
+
+    def _write_rows(self, parameters, key, fields, rows, geometries, crs, kind, progress) -> tuple[str, int]:
+        """Write into what Processing makes for an output, and close it."""
+        label = labelled(self._definitions[key])
+        try:
+            sink, destination = self._algorithm.parameterAsSink(parameters, key, self._context, fields, kind, crs)
+        except QgsProcessingException as error:
+            raise OutputError(f"{label}: {str(error).rstrip('.')}. {_NOTHING_KEPT}") from error
+        if sink is None:
+            raise OutputError(
+                f"{label}: the layer '{_text(self._parameters.get(key), self._context)}' cannot be created. Check the extension of its name. {_NOTHING_KEPT}"
+            )
+        count = 0
+        try:
+            for number, row in enumerate(rows):
+                if number % 2000 == 0:
+                    progress.check()
+                feature = QgsFeature(fields)
+                feature.setAttributes([attribute(value) for value in row])
+                if geometries:
+                    feature.setGeometry(geometries[number])
+                if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+                    raise OutputError(f"{label}: row {number + 1} could not be written ({sink.lastError()}). {_NOTHING_KEPT}")
+                count += 1
+            if not sink.flushBuffer():
+                raise OutputError(f"{label}: the table could not be completed ({sink.lastError()}). {_NOTHING_KEPT}")
+        finally:
+            # The rows are in the file, and errors at the end show, only once the sink is gone.
+            sip.delete(sink)
+        return destination, count
+
+    def _check_table(self, definition, place, written, count) -> None:
+        """Look whether the closed file has all rows: a disk that is full at the end raises nothing."""
+        found = _count_rows(written)
+        if found is None or found < count:
+            raise OutputError(f"{labelled(definition)}: '{place.path}' could not be written whole ({found or 0} of {count} rows). {_NOTHING_KEPT}")
+
+    def _to_load(self, value, definition, destination: str) -> str:
+        """Have QGIS load a table where that was asked for, under the name that it has in the end."""
+        project = value.destinationProject if isinstance(value, QgsProcessingOutputLayerDefinition) else None
+        if project is not None:
+            name = value.destinationName or definition.description()
+            details = QgsProcessingContext.LayerDetails(name, project, definition.name(), QgsProcessingUtils.LayerHint.Vector)
+            self._context.addLayerToLoadOnCompletion(destination, details)
+        return destination
+
+
+_NOTHING_KEPT = "Nothing was kept. Check the free space of the disk."
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A file that a table is to be, or a table that is to be in a file.
+
+    Parameters
+    ----------
+    path : str
+    table : str or None
+        Its name in the file, where one was given.
+    """
+
+    path: str
+    table: str | None = None
+
+    @property
+    def within(self) -> bool:
+        """Whether the file is there already, and keeps its other tables."""
+        return self.table is not None and os.path.exists(self.path)
+
+
+def _text(value, context) -> str:
+    """Return what was given for an output, as text."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink
+    if isinstance(value, QgsProperty):
+        value, _ = value.valueAsString(context.expressionContext(), "")
+    return value if isinstance(value, str) else ""
+
+
+def _place(text: str) -> _Place | None:
+    """Return the file that a text stands for; None where it is none: memory layers, tables of a database server."""
+    table = TABLE_IN_FILE.match(text)
+    if table is not None:
+        return _Place(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))
+    path = text.removeprefix("file://")
+    if not path or path == "TEMPORARY_OUTPUT" or ":" in os.path.basename(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        return None
+    return _Place(os.path.realpath(path))
+
+
+def _renamed(value, name: str):
+    """Return an output's value with another name; what is said of the format stays."""
+    if not isinstance(value, QgsProcessingOutputLayerDefinition):
+        return name
+    copy = QgsProcessingOutputLayerDefinition(name)
+    copy.createOptions = value.createOptions
+    return copy
+
+
+def _count_rows(written: str) -> int | None:
+    """Count the rows of a file as a program that opens it would; None where it cannot be opened."""
+    from osgeo import gdal
+
+    path, _, table = written.partition("|layername=")
+    # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+    with contextlib.suppress(RuntimeError):
+        dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
+        layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+        if layer is None:
+            return None
+        return _number_of_rows(dataset, layer)
+    return None
+
+
+def _number_of_rows(dataset, layer) -> int:
+    """Count the rows of a table; not by the number that a GeoPackage keeps of itself."""
+    if dataset.GetDriver().ShortName not in ("GPKG", "SQLite"):
+        return layer.GetFeatureCount(1)
+    counted = dataset.ExecuteSQL('SELECT COUNT(*) FROM "{}"'.format(layer.GetName().replace('"', '""')))
+    number = counted.GetNextFeature().GetField(0)
+    dataset.ReleaseResultSet(counted)
+    return number
+
+
+class _TableToCome:
+    """A table that lies ready in a file of its own, on its way into one that has others (a `PendingChange`)."""
+
+    def __init__(self, source: str, place: _Place, count: int, label: str):
+        self._source, self._place, self._count, self._label = source, place, count, label
+        self._dataset = None
+
+    def make(self) -> None:
+        """Copy the table within a transaction: a computer that stops here leaves the file as it was."""
+        from osgeo import gdal
+
+        with self._told() as gdal_failed:
+            source = gdal.OpenEx(self._source, gdal.OF_VECTOR)
+            self._dataset = gdal.OpenEx(self._place.path, gdal.OF_VECTOR | gdal.OF_UPDATE)
+            if source is None or self._dataset is None or self._dataset.StartTransaction() != 0:
+                raise gdal_failed()
+            self._copy(source.GetLayerByName(self._place.table), gdal_failed)
+
+    def _copy(self, layer, gdal_failed) -> None:
+        from osgeo import ogr
+
+        described = layer.GetLayerDefn()
+        options = ["OVERWRITE=YES", f"GEOMETRY_NAME={layer.GetGeometryColumn() or 'geom'}", f"FID={layer.GetFIDColumn() or 'fid'}"]
+        copy = self._dataset.CreateLayer(self._place.table, layer.GetSpatialRef(), layer.GetGeomType(), options)
+        if copy is None or any(copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())):
+            raise gdal_failed()
+        copy.SetMetadata(layer.GetMetadata())
+        definition = copy.GetLayerDefn()
+        for row in layer:
+            feature = ogr.Feature(definition)
+            if feature.SetFrom(row) != 0 or copy.CreateFeature(feature) != 0:
+                raise gdal_failed()
+        if copy.SyncToDisk() != 0 or _number_of_rows(self._dataset, copy) != self._count:
+            raise gdal_failed()
+
+    def confirm(self) -> None:
+        """End the transaction."""
+        with self._told() as gdal_failed:
+            if self._dataset.CommitTransaction() != 0:
+                raise gdal_failed()
+        self._dataset = None
+
+    def undo(self) -> None:
+        """Give the transaction up."""
+        from osgeo import gdal
+
+        if self._dataset is not None:
+            # GDAL complains of triggers on the table that is gone.
+            gdal.PushErrorHandler("CPLQuietErrorHandler")
+            with contextlib.suppress(RuntimeError):
+                self._dataset.RollbackTransaction()
+            with contextlib.suppress(RuntimeError):
+                self._dataset = None
+            gdal.PopErrorHandler()
+
+    @contextlib.contextmanager
+    def _told(self):
+        """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its last words."""
+        from osgeo import gdal
+
+        gdal.PushErrorHandler("CPLQuietErrorHandler")
+        gdal.ErrorReset()
+        try:
+            yield lambda: RuntimeError(gdal.GetLastErrorMsg() or "not all rows arrived")
+        except RuntimeError as error:
+            raise self._failed(error) from error
+        finally:
+            gdal.PopErrorHandler()
+
+    def _failed(self, error) -> OutputError:
+        return OutputError(
+            f"{self._label}: the table '{self._place.table}' could not be written into '{self._place.path}' ({error}). Close the programs that write into it, "
+            f"and check the free space of the disk. Nothing was changed."
+        )
+
+
+def _first_table(path: str) -> str:
+    """Return the table that QGIS opens where only the file is named; empty for files that are tables themselves."""
+    if not path.lower().endswith((".gpkg", ".sqlite")):
+        return ""
+    from osgeo import ogr
+
+    dataset = None
+    # It returns nothing where there is no table, or raises where another plugin has switched GDAL's exceptions on.
+    with contextlib.suppress(RuntimeError):
+        dataset = ogr.Open(path)
+    return dataset.GetLayer(0).GetName() if dataset is not None and dataset.GetLayerCount() else ""
+
+
+def _refuse_shapefile(path: str, label: str, fields: QgsFields, kind) -> None:
+    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those without a shape."""
+    if not path.lower().endswith((".shp", ".dbf")):
+        return
+    long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]
+    if long:
+        raise InputError(
+            f"{label}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a GeoPackage (.gpkg) instead."
+        )
+    if kind == QgsWkbTypes.Type.NoGeometry:
+        raise InputError(f"{label}: a table has no geometry and makes no Shapefile. Write a GeoPackage (.gpkg) or text (.csv) instead.")

@@ -1,0 +1,195 @@
+"""How outputs look when QGIS has loaded them: colours, and the times that its Temporal Controller plays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from qgis.core import (
+    Qgis,
+    QgsClassificationRange,
+    QgsDateTimeRange,
+    QgsGraduatedSymbolRenderer,
+    QgsMapLayerStyle,
+    QgsMarkerSymbol,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsRasterLayer,
+    QgsRasterLayerTemporalProperties,
+    QgsRendererRange,
+    QgsSingleSymbolRenderer,
+    QgsVectorLayer,
+    QgsVectorLayerTemporalProperties,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtCore import QVariant
+
+from .layers import utc_moment
+from .styles import colour_ramp, renderer, style_of
+
+# QGIS keeps no reference to a post-processor that Python made.
+_alive: list[Presentation] = []
+
+
+class Presentation(QgsProcessingLayerPostProcessorInterface):
+    """Styles an output of the toolbox, and gives it its times, once QGIS has loaded it."""
+
+    @classmethod
+    def attach(cls, destination: str, context) -> None:
+        """Have the layer of an output looked after, raster or vector, where QGIS will load it.
+
+        Parameters
+        ----------
+        destination : str
+            What the algorithm returns for the output: a path, or the id of a layer.
+        """
+        if context.willLoadLayerOnCompletion(destination):
+            processor = cls()
+            _alive.append(processor)
+            context.layerToLoadOnCompletionDetails(destination).setPostProcessor(processor)
+
+    def postProcessLayer(self, layer, context, feedback):
+        if self in _alive:
+            _alive.remove(self)
+        try:
+            present(layer)
+        except Exception as error:  # the layer itself is complete, and an exception here would end the whole dialog
+            feedback.pushWarning(f"The colours and times of '{layer.name()}' are not set: {error}")
+
+
+def present(layer) -> None:
+    """Style a layer and set its times; one that has a style file of the user's beside it keeps its colours."""
+    styled = not os.path.exists(os.path.splitext(layer.source().split("|")[0])[0] + ".qml")
+    if isinstance(layer, QgsRasterLayer):
+        present_raster(layer, styled)
+    elif isinstance(layer, QgsVectorLayer) and layer.isSpatial():
+        present_points(layer, styled)
+
+
+# Rasters ------------------------------------------------------------------------------------------------------------
+
+# Styles by name for more variables than this would only be a long list.
+_MOST_STYLES = 40
+
+
+def present_raster(layer, styled: bool = True) -> None:
+    """Show the first date of the first variable on one range for all dates; the other variables are styles to choose (Styles in the layer's menu)."""
+    from sm_toolbox.raster.bands import Source, read_bands
+
+    bands = read_bands([Source(layer.source())])
+    variables: dict[str, list] = {}
+    for band in sorted(bands, key=lambda band: band.index):
+        variables.setdefault(band.variable, []).append(band)
+    for shown in variables.values():
+        shown.sort(key=lambda band: (band.time is not None, band.time.start if band.time else None, band.index))
+    first = next(iter(variables))
+    set_temporal_ranges(layer, bands, variables[first])
+    if not styled:
+        return
+    manager = layer.styleManager()
+    for name in [*list(variables)[1:_MOST_STYLES], first]:
+        shown = [band.index for band in variables[name]]
+        layer.setRenderer(renderer(style_of(name, variables), layer.dataProvider(), shown))
+        if name != first:
+            manager.addStyle(name, _style_now(layer))
+    if len(variables) > 1:
+        manager.renameStyle(manager.currentStyle(), first)
+    layer.triggerRepaint()
+    layer.emitStyleChanged()
+
+
+def _style_now(layer) -> QgsMapLayerStyle:
+    style = QgsMapLayerStyle()
+    style.readFromLayer(layer)
+    return style
+
+
+def set_temporal_ranges(layer, bands: Sequence, shown: Sequence) -> None:
+    """Give the dated bands of the variable that is shown their times, so that the Temporal Controller shows one after the other.
+
+    A band of another variable with the same time would take its place. Before QGIS 3.38 only a layer whose bands all have the same time has one.
+
+    Parameters
+    ----------
+    bands, shown : sequence of Band
+        All of the layer, and those of the variable that is shown.
+    """
+    ranges = {band.index: _range(band.time) for band in shown if band.time is not None}
+    if not ranges:
+        return
+    properties = layer.temporalProperties()
+    # A range of the whole layer would date its static bands, too.
+    if len({band.time for band in bands}) == 1:
+        properties.setMode(QgsRasterLayerTemporalProperties.ModeFixedTemporalRange)  # qt6: kept by QGIS
+        properties.setFixedTemporalRange(next(iter(ranges.values())))
+    elif hasattr(properties, "setFixedRangePerBand"):
+        properties.setMode(Qgis.RasterTemporalMode.FixedRangePerBand)
+        properties.setFixedRangePerBand(ranges)
+    else:
+        return
+    properties.setIsActive(True)
+
+
+def _range(time) -> QgsDateTimeRange:
+    return QgsDateTimeRange(utc_moment(time.start), utc_moment(time.end), True, time.start == time.end)
+
+
+# Points -------------------------------------------------------------------------------------------------------------
+
+# What the colour of a point says, the first that its layer has: field or expression, the fields it needs, label, ramp, ends of the classes.
+POINTS = (
+    ("ubrmse", ("ubrmse",), "ubRMSE [m³ m⁻³]", "error", (0, 0.02, 0.04, 0.06, 0.08, 0.1)),
+    ("residual", ("residual", "predicted"), "residual [m³ m⁻³]", "diverging", (-0.1, -0.05, -0.02, 0.02, 0.05, 0.1)),
+    ('"predicted" - "observed"', ("predicted", "observed"), "predicted − observed [m³ m⁻³]", "diverging", (-0.1, -0.05, -0.02, 0.02, 0.05, 0.1)),
+    ("soil_moisture", ("soil_moisture",), "soil moisture [m³ m⁻³]", "moisture", (0, 0.1, 0.2, 0.3, 0.4, 0.5)),
+    ("value", ("value", "station"), "soil moisture [m³ m⁻³]", "moisture", (0, 0.1, 0.2, 0.3, 0.4, 0.5)),
+)
+
+
+def present_points(layer, styled: bool = True) -> None:
+    """Colour points by what matters most of them, and let the Temporal Controller play rows that have a time."""
+    fields = layer.fields()
+    if styled and layer.geometryType() == QgsWkbTypes.GeometryType.PointGeometry:
+        for expression, needed, label, ramp, ends in POINTS:
+            if all(fields.lookupField(name) >= 0 for name in needed):
+                layer.setRenderer(_graduated(expression, label, ramp, ends))
+                break
+        else:
+            layer.setRenderer(QgsSingleSymbolRenderer(_marker("#2b83ba")))
+        layer.triggerRepaint()
+        layer.emitStyleChanged()
+    time = fields.lookupField("time")
+    if time >= 0 and fields.at(time).type() in (QVariant.Date, QVariant.DateTime):
+        properties = layer.temporalProperties()
+        properties.setMode(QgsVectorLayerTemporalProperties.ModeFeatureDateTimeInstantFromField)  # qt6: kept by QGIS
+        properties.setStartField("time")
+        properties.setIsActive(True)
+
+
+def _marker(colour):
+    return QgsMarkerSymbol.createSimple({"name": "circle", "color": colour, "outline_color": "#333333", "outline_width": "0.2", "size": "3"})
+
+
+def _graduated(expression: str, label: str, ramp: str, ends: Sequence[float]) -> QgsGraduatedSymbolRenderer:
+    """Return a renderer with fixed classes, open at both ends where the scale is not bound by zero."""
+    colours = colour_ramp(ramp)
+    bounds = [*ends, 1e6] if ends[0] == 0 else [-1e6, *ends, 1e6]
+    classes = []
+    for i, (low, high) in enumerate(zip(bounds, bounds[1:])):
+        text = f"> {low:g}" if high == 1e6 else (f"< {high:g}" if low == -1e6 else f"{low:g} – {high:g}")
+        marker = _marker(colours.color(i / (len(bounds) - 2)).name())
+        classes.append(QgsRendererRange(QgsClassificationRange(f"{text}  {label}" if i == 0 else text, low, high), marker))
+    made = QgsGraduatedSymbolRenderer(expression, classes)
+    made.setSourceColorRamp(colours)
+    return made
+
+
+# Style files --------------------------------------------------------------------------------------------------------
+
+
+def write_style_beside(path: Path) -> None:
+    """Write the style of a raster or of points beside the file, where QGIS finds it for everybody who loads the layer."""
+    layer = QgsRasterLayer(str(path), path.stem) if path.suffix == ".tif" else QgsVectorLayer(str(path), path.stem, "ogr")
+    if layer.isValid():
+        present(layer)
+        layer.saveNamedStyle(str(path.with_suffix(".qml")))

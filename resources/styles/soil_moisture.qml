@@ -1,0 +1,68 @@
+<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
+<qgis styleCategories="Symbology" version="3.22.16-Białowieża">
+  <pipe-data-defined-properties>
+    <Option type="Map">
+      <Option value="" name="name" type="QString"/>
+      <Option name="properties"/>
+      <Option value="collection" name="type" type="QString"/>
+    </Option>
+  </pipe-data-defined-properties>
+  <pipe>
+    <provider>
+      <resampling enabled="false" zoomedInResamplingMethod="nearestNeighbour" zoomedOutResamplingMethod="nearestNeighbour" maxOversampling="2"/>
+    </provider>
+    <rasterrenderer alphaBand="-1" band="1" nodataColor="" classificationMin="0" classificationMax="0.5" opacity="1" type="singlebandpseudocolor">
+      <minMaxOrigin>
+        <limits>None</limits>
+        <extent>WholeRaster</extent>
+        <statAccuracy>Estimated</statAccuracy>
+        <cumulativeCutLower>0.02</cumulativeCutLower>
+        <cumulativeCutUpper>0.98</cumulativeCutUpper>
+        <stdDevFactor>2</stdDevFactor>
+      </minMaxOrigin>
+      <rastershader>
+        <colorrampshader clip="0" colorRampType="INTERPOLATED" labelPrecision="6" classificationMode="1" minimumValue="0" maximumValue="0.5">
+          <colorramp name="[source]" type="gradient">
+            <Option type="Map">
+              <Option value="127,59,8,255" name="color1" type="QString"/>
+              <Option value="8,48,107,255" name="color2" type="QString"/>
+              <Option value="0" name="discrete" type="QString"/>
+              <Option value="gradient" name="rampType" type="QString"/>
+              <Option value="0.166667;179,88,6,255:0.333333;224,164,88,255:0.5;246,232,195,255:0.666667;166,213,232,255:0.833333;67,147,195,255" name="stops" type="QString"/>
+            </Option>
+            <prop v="127,59,8,255" k="color1"/>
+            <prop v="8,48,107,255" k="color2"/>
+            <prop v="0" k="discrete"/>
+            <prop v="gradient" k="rampType"/>
+            <prop v="0.166667;179,88,6,255:0.333333;224,164,88,255:0.5;246,232,195,255:0.666667;166,213,232,255:0.833333;67,147,195,255" k="stops"/>
+          </colorramp>
+          <item value="0" color="#7f3b08" label="0" alpha="255"/>
+          <item value="0.0833333333333333" color="#b35806" label="0.0833" alpha="255"/>
+          <item value="0.166666666666667" color="#e0a458" label="0.167" alpha="255"/>
+          <item value="0.25" color="#f6e8c3" label="0.25" alpha="255"/>
+          <item value="0.333333333333333" color="#a6d5e8" label="0.333" alpha="255"/>
+          <item value="0.416666666666667" color="#4393c3" label="0.417" alpha="255"/>
+          <item value="0.5" color="#08306b" label="0.5" alpha="255"/>
+          <rampLegendSettings useContinuousLegend="1" orientation="2" minimumLabel="" maximumLabel="" direction="0" prefix="" suffix="">
+            <numericFormat id="basic">
+              <Option type="Map">
+                <Option value="" name="decimal_separator" type="QChar"/>
+                <Option value="6" name="decimals" type="int"/>
+                <Option value="0" name="rounding_type" type="int"/>
+                <Option value="false" name="show_plus" type="bool"/>
+                <Option value="true" name="show_thousand_separator" type="bool"/>
+                <Option value="false" name="show_trailing_zeros" type="bool"/>
+                <Option value="" name="thousand_separator" type="QChar"/>
+              </Option>
+            </numericFormat>
+          </rampLegendSettings>
+        </colorrampshader>
+      </rastershader>
+    </rasterrenderer>
+    <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
+    <huesaturation invertColors="0" grayscaleMode="0" colorizeRed="255" saturation="0" colorizeBlue="128" colorizeOn="0" colorizeStrength="100" colorizeGreen="128"/>
+    <rasterresampler maxOversampling="2"/>
+    <resamplingStage>resamplingFilter</resamplingStage>
+  </pipe>
+  <blendMode>0</blendMode>
+</qgis>

@@ -1,0 +1,137 @@
+"""Which fields of a table can play which part: what to learn from, and where the places are."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+
+# Names that programs give to the numbers of rows.
+_ROW_NUMBERS = re.compile(r"fid|ogc_fid|objectid|oid|gid|rowid|row_?(id|number|num|nr)|feature_?id|unnamed: 0", re.IGNORECASE)
+_GAP_DAYS = re.compile(r".+_gap_days", re.IGNORECASE)
+# So few rows are numbered 1, 2, 3 by chance.
+_FEWEST_ROWS = 10
+
+
+def is_row_number(name: str, values: Sequence[Any]) -> bool:
+    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row."""
+    if _ROW_NUMBERS.fullmatch(name):
+        return True
+    if len(values) < _FEWEST_ROWS or not all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in values):
+        return False
+    return all(math.isfinite(value) for value in values) and bool(np.all(np.diff(np.asarray(values, float)) == 1))
+
+
+def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) -> None:
+    """Refuse a target that is no quantity of the land.
+
+    Raises
+    ------
+    InputError
+        Where the field numbers the rows, or holds the days between rows and bands.
+    """
+    if name not in columns:
+        return
+    what = (
+        "numbers the rows"
+        if is_row_number(name, columns[name])
+        else "holds the days between the rows and a band"
+        if _GAP_DAYS.fullmatch(name)
+        else ""
+    )
+    if what:
+        raise InputError(f"TARGET: the field '{name}' of '{layer}' {what} and is nothing to learn. Choose the field of the observed soil moisture.")
+
+
+def choose_predictors(
+    asked: Sequence[str], columns: Mapping[str, Sequence[Any]], parts: Sequence[str | None], layer: str
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Leave out of the predictors asked for what none can be.
+
+    Where all fields of the table are asked for ('Select all'), these are the fields that play another part and those that hold no numbers, too; one that
+    is named among others is left in, to be refused with its reason.
+
+    Parameters
+    ----------
+    asked : sequence of str
+    columns : mapping of str to sequence
+    parts : sequence of str or None
+        Fields that play another part: target, station, time, weight.
+    layer : str
+        The layer's name, for messages.
+
+    Returns
+    -------
+    kept : tuple of str
+    left_out : dict of str to str
+        Why, by field.
+
+    Raises
+    ------
+    InputError
+        Where nothing is left.
+    """
+    everything = len(asked) > 1 and set(asked) >= set(columns) - {name for name in columns if _ROW_NUMBERS.fullmatch(name)}
+    left_out: dict[str, str] = {}
+    for name in asked:
+        if name not in columns:
+            continue
+        if _GAP_DAYS.fullmatch(name):
+            left_out[name] = "days between row and band"
+        elif name not in parts and is_row_number(name, columns[name]):
+            left_out[name] = "numbers the rows"
+        elif everything and name in parts:
+            left_out[name] = "has another part"
+        elif everything and not _holds_numbers(columns[name]):
+            left_out[name] = "holds no numbers"
+    kept = tuple(name for name in asked if name not in left_out)
+    if asked and not kept:
+        reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+        raise InputError(
+            f"PREDICTORS: none of the fields chosen of '{layer}' can be a predictor: {reasons}. Choose fields such as elevation or ndvi."
+        )
+    return kept, left_out
+
+
+def _holds_numbers(values: Sequence[Any]) -> bool:
+    """Say whether a column has numbers, and texts of numbers, alone."""
+    known = [value for value in values if value is not None and value != ""]
+    for value in known:
+        if isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                return False
+        elif not isinstance(value, (int, float, np.number)):
+            return False
+    return bool(known)
+
+
+def places(positions: np.ndarray) -> np.ndarray:
+    """Name the places of rows by their coordinates: rows of one place are of one station.
+
+    Parameters
+    ----------
+    positions : ndarray of float64 (rows, 2)
+        Metres.
+
+    Returns
+    -------
+    ndarray of str (rows,)
+    """
+    # A metre apart is the same place: coordinates of one station differ in their last digits from file to file.
+    _, number = np.unique(np.round(positions), axis=0, return_inverse=True)
+    return np.array([f"place {index + 1}" for index in number.ravel()])
+
+
+def default_split(stations: np.ndarray | None, folds: int) -> str:
+    """Return the split where none is asked for: whole stations where there are enough of them and they have several rows, else random rows."""
+    if stations is None:
+        return "random"
+    count = len(np.unique(stations))
+    return "station" if folds <= count < len(stations) else "random"

@@ -1,0 +1,54 @@
+"""Which fields can be learned, and from which."""
+
+import numpy as np
+import pytest
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.models.roles import check_target, choose_predictors, default_split, is_row_number, places
+
+ROWS = range(20)
+TABLE = {
+    "fid": list(ROWS), "nr": [i + 7 for i in ROWS], "station": [f"s{i % 3}" for i in ROWS], "sm": [0.1 + i % 5 / 100 for i in ROWS],
+    "ndvi": [i % 7 / 10 for i in ROWS], "ndvi_gap_days": [i % 2 for i in ROWS], "text": ["0.5"] * 20, "cover": ["wood", None] * 10,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "expected"), [("fid", True), ("nr", True), ("sm", False), ("ndvi", False), ("station", False)])
+def test_row_numbers(name, expected):
+    assert is_row_number(name, TABLE[name]) == expected
+
+
+def test_a_short_series_is_no_row_number_by_its_values():
+    assert not is_row_number("depth", [1, 2, 3]) and is_row_number("OBJECTID", [5, 3])
+
+
+def test_a_number_of_rows_and_days_of_a_gap_are_no_target():
+    for name in ("fid", "nr", "ndvi_gap_days"):
+        with pytest.raises(InputError, match=f"TARGET: the field '{name}'"):
+            check_target(name, TABLE, "table")
+    check_target("sm", TABLE, "table")
+
+
+def test_all_fields_leave_what_cannot_be_a_predictor():
+    kept, left_out = choose_predictors(list(TABLE), TABLE, ("sm", "station", None, None), "table")
+    assert kept == ("ndvi", "text")
+    assert set(left_out) == {"fid", "nr", "station", "sm", "ndvi_gap_days", "cover"}
+
+
+def test_a_single_choice_stays_for_the_checks_that_say_why():
+    kept, left_out = choose_predictors(["ndvi", "sm", "cover", "nr"], TABLE, ("sm", "station", None, None), "table")
+    assert kept == ("ndvi", "sm", "cover") and left_out == {"nr": "numbers the rows"}
+
+
+def test_nothing_left():
+    with pytest.raises(InputError, match=r"none of the fields chosen of 'table'.*fid \(numbers the rows\)"):
+        choose_predictors(["fid", "ndvi_gap_days"], TABLE, ("sm",), "table")
+
+
+def test_places_and_the_split_they_allow():
+    positions = np.repeat([[0.0, 0], [1000, 0], [0, 1000]], 4, axis=0) + 0.2
+    names = places(positions)
+    assert len(set(names)) == 3 and list(names[:4]) == [names[0]] * 4
+    assert default_split(names, 3) == "station"
+    assert default_split(names, 4) == "random" and default_split(None, 3) == "random"
+    assert default_split(np.array(["a", "b", "c"]), 3) == "random", "a place for each row tells nothing of places"

@@ -1,0 +1,66 @@
+"""The gate itself: that it sees what it is there for."""
+
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tool(name):
+    """Load a script of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from PyQt5.QtCore import Qt",
+        "dialog.exec_()",
+        "kind = QVariant.Type.Double",
+        "zone = Qt.UTC",
+        "kind = QgsProcessing.TypeRaster",
+        "moment = QDateTime(2018, 6, 1, 0, 0, 0, 0, Qt.TimeSpec.UTC)",
+    ],
+)
+def test_what_qt6_lacks_is_seen(line):
+    assert [number for number, _ in tool("lint_qt6").faults(f"a = 1\n{line}\n")] == [2]
+
+
+def test_what_qt6_has_passes():
+    lint = tool("lint_qt6")
+    good = "from qgis.PyQt.QtCore import Qt\nkind = QVariant.Double\nzone = Qt.TimeSpec.UTC\nversion = Qgis.QGIS_VERSION\nold = QgsX.ModeY  # qt6: kept\n"
+    assert list(lint.faults(good)) == [] and lint.main([]) == 0
+
+
+def test_the_rules_of_the_repository_of_plugins(tmp_path):
+    lint = tool("lint_package")
+    for package in ("flake8", "bandit"):
+        pytest.importorskip(package)
+    (tmp_path / "metadata.txt").write_text("[general]\nname=x\n")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "code.py").write_text("import subprocess\nsubprocess.call(input(), shell=True)\nprint(nowhere)\npassword = 'hunter2hunter2'\n")
+    found = "\n".join(lint.faults(tmp_path))
+    for words in ("no repository", "LICENSE is missing", "run.sh: no file of this kind", "run.sh: a script", "F821", "B602", "looks like a secret"):
+        assert words in found, f"{words} in {found}"
+
+
+def test_install_finds_the_profiles_of_both_versions(tmp_path):
+    profiles = [tmp_path / "QGIS" / version / "profiles" / "default" for version in ("QGIS3", "QGIS4")]
+    for profile in profiles:
+        profile.mkdir(parents=True)
+    script = (
+        (ROOT / "tools" / "install.sh")
+        .read_text()
+        .replace('cd "$(dirname "$0")/.."', f'cd "{ROOT}"')
+        .replace("/usr/bin/python3 tools/copy_libraries.py", "true")
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "XDG_DATA_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert all((profile / "python" / "plugins" / "soil_moisture_toolbox").is_symlink() for profile in profiles)

@@ -1,0 +1,220 @@
+"""Colours and times of the layers that QGIS loads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qgis.core import (
+    Qgis,
+    QgsDateTimeRange,
+    QgsMapRendererSequentialJob,
+    QgsMapSettings,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRasterLayerTemporalProperties,
+)
+from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QTime
+from qgis.PyQt.QtGui import QColor
+
+CELLS = np.arange(20, dtype=np.float32).reshape(4, 5)
+
+
+@pytest.fixture
+def composite(plugin, write_raster, tmp_path):
+    """A function that runs an algorithm whose output QGIS loads, and returns the layer as it is then."""
+
+    def composite(descriptions, **parameters):
+        source = write_raster("in.tif", np.stack([CELLS] * len(descriptions)), descriptions)
+        output = str(tmp_path / "out.tif")
+        context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+        context.setProject(QgsProject.instance())
+        context.addLayerToLoadOnCompletion(output, QgsProcessingContext.LayerDetails("out", QgsProject.instance(), "OUTPUT"))
+        algorithm = plugin.provider.algorithm("temporalcomposite").create()
+        _, done = algorithm.run({"INPUT": [source.path], "OUTPUT": output, **parameters}, context, feedback)
+        assert done, feedback.textLog()
+        layer = QgsRasterLayer(output, "out")
+        processor = context.layerToLoadOnCompletionDetails(output).postProcessor()
+        processor.postProcessLayer(layer, context, feedback)
+        return layer
+
+    return composite
+
+
+def test_one_month_is_the_range_of_the_layer(composite):
+    layer = composite(["ndvi@2018-06-01", "ndvi@2018-06-17"], PERIOD="month")
+    properties = layer.temporalProperties()
+    assert properties.isActive() and properties.mode() == QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: kept by QGIS
+    found = properties.fixedTemporalRange()
+    assert (found.begin().toString("yyyy-MM-dd hh:mm"), found.end().toString("yyyy-MM-dd hh:mm")) == ("2018-06-01 00:00", "2018-07-01 00:00")
+    assert found.includeBeginning() and not found.includeEnd()
+
+
+@pytest.mark.skipif(Qgis.QGIS_VERSION_INT < 33800, reason="QGIS has ranges of bands from 3.38 on")
+def test_bands_have_ranges_of_their_own(composite):
+    layer = composite(["ndvi@2018-06-01", "ndvi@2018-07-17"], PERIOD="day")
+    properties = layer.temporalProperties()
+    assert properties.isActive() and properties.mode() == Qgis.RasterTemporalMode.FixedRangePerBand
+    found = properties.fixedRangePerBand()
+    assert (
+        sorted(found) == [1, 2] and found[2].begin().toString("yyyy-MM-dd") == "2018-07-17" and found[2].end().toString("yyyy-MM-dd") == "2018-07-18"
+    )
+
+
+@pytest.mark.skipif(Qgis.QGIS_VERSION_INT >= 33800, reason="QGIS has ranges of bands from 3.38 on")
+def test_before_there_are_ranges_of_bands_nothing_is_claimed(composite):
+    layer = composite(["ndvi@2018-06-01", "ndvi@2018-07-17"], PERIOD="day")
+    assert not layer.temporalProperties().isActive()
+
+
+# Colours ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(write_raster):
+    """A function that writes bands and returns the layer as the toolbox presents it."""
+
+    def shown(bands, names):
+        from soil_moisture_toolbox.algorithms.presentation import present
+
+        layer = QgsRasterLayer(write_raster("shown.tif", np.asarray(bands, np.float32), names).path, "shown")
+        present(layer)
+        return layer
+
+    return shown
+
+
+def colours(layer, band=None):
+    """Return the colours of the cells of a layer as it is drawn, or with another band in its place."""
+    made = layer.renderer().clone()
+    made.setInput(layer.dataProvider())
+    if band is not None:
+        made.setInputBand(band) if hasattr(made, "setInputBand") else made.setBand(band)
+    block = made.block(1, layer.extent(), layer.width(), layer.height())
+    return [QColor(block.color(row, column)).name() for row in range(layer.height()) for column in range(layer.width())]
+
+
+def test_soil_moisture_is_drawn_on_one_range_for_all_dates_from_the_first_on(plugin, shown):
+    dry, wet = np.full((4, 5), 0.05), np.full((4, 5), 0.4)
+    layer = shown([wet, dry, dry], ["soil_moisture@2018-06-17", "soil_moisture@2018-06-01", "soil_moisture@2018-06-09"])
+    made = layer.renderer()
+    assert made.type() == "singlebandpseudocolor"
+    assert (made.classificationMin(), made.classificationMax()) == (0.0, 0.5)
+    assert made.usesBands() == [2], "the first date"
+    brown, blue = QColor(colours(layer)[0]), QColor(colours(layer, 1)[0])
+    assert brown.red() > brown.blue() and blue.blue() > blue.red()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("soil_moisture", (5, 45), (5, 45)),  # in percent: the range of the data
+        ("soil_moisture_q05", (0.1, 0.3), (0, 0.5)),
+        ("error_a", (0.01, 0.05), (0, 0.1)),
+        ("bias", (-0.02, 0.03), (-0.1, 0.1)),
+        ("profile_curvature", (-0.01, 0.03), (-0.03, 0.03)),
+        ("aspect", (10, 350), (0, 360)),
+        ("ndvi", (0.1, 0.8), (-0.2, 0.9)),
+        ("nobody_knows", (-3, 7), (-3, 7)),
+    ],
+)
+def test_ranges_are_fixed_where_the_variable_is_known_and_fits(plugin, shown, name, values, expected):
+    layer = shown([np.linspace(*values, 20).reshape(4, 5)], [name])
+    made = layer.renderer()
+    assert (made.classificationMin(), made.classificationMax()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_slope_of_a_trend_is_no_slope_of_land(plugin, shown):
+    layer = shown([CELLS / 20, CELLS, CELLS, CELLS], ["slope", "slope_per_step", "p_value", "n"])
+    assert layer.renderer().classificationMin() == -layer.renderer().classificationMax()
+    layer = shown([CELLS], ["slope"])
+    assert layer.renderer().classificationMin() == 0
+
+
+def test_classes_say_their_reason(plugin, shown):
+    layer = shown([CELLS % 5], ["flag"])
+    labels = [item.label for item in layer.renderer().classes()]
+    assert layer.renderer().type() == "paletted" and labels[0] == "resolved" and len(labels) == 5 and "negative error variance" in labels
+    layer = shown([CELLS % 2 + 1], ["source@2018-06-01"])
+    assert "fallback" in layer.renderer().classes()[1].label
+
+
+def test_the_other_variables_of_a_file_are_styles_to_choose(plugin, shown):
+    layer = shown([CELLS / 20, CELLS, CELLS % 5], ["weight_a", "samples", "flag"])
+    manager = layer.styleManager()
+    assert set(manager.styles()) == {"weight_a", "samples", "flag"} and manager.currentStyle() == "weight_a"
+    manager.setCurrentStyle("flag")
+    assert layer.renderer().type() == "paletted" and layer.renderer().usesBands() == [3]
+
+
+def test_a_style_of_the_users_own_beside_the_file_stays(plugin, write_raster, tmp_path):
+    from soil_moisture_toolbox.algorithms.presentation import present
+
+    path = write_raster("own.tif", CELLS, ["soil_moisture"]).path
+    (tmp_path / "own.qml").write_text("")
+    layer = QgsRasterLayer(path, "own")
+    before = layer.renderer().type()
+    present(layer)
+    assert layer.renderer().type() == before
+
+
+def test_stations_are_graduated_by_their_error(plugin, point_layer):
+    from soil_moisture_toolbox.algorithms.presentation import present
+
+    layer = point_layer([("station", "string"), ("ubrmse", "double")], [(0, 0, "a", 0.01), (1, 1, "b", 0.5)])
+    present(layer)
+    made = layer.renderer()
+    assert made.classAttribute() == "ubrmse" and "ubRMSE" in made.ranges()[0].label()
+    assert made.rangeForValue(0.01).label() != made.rangeForValue(0.5).label(), "large errors have a class, too"
+
+
+def test_files_of_styles_are_those_of_the_table(plugin, write_raster):
+    from soil_moisture_toolbox.algorithms.styles import RAMPS, STYLES
+
+    folder = Path(__file__).parents[2] / "resources" / "styles"
+    layer = QgsRasterLayer(write_raster("cell.tif", CELLS, ["x"]).path, "cell")
+    fixed = [item for item in STYLES if item.classes or None not in (item.low, item.high)]
+    assert {path.stem for path in folder.glob("*.qml")} == {item.name for item in fixed} | {"stations_ubrmse", "stations_soil_moisture"}
+    for item in fixed:
+        _, loaded = layer.loadNamedStyle(str(folder / f"{item.name}.qml"))
+        made = layer.renderer()
+        assert loaded, item.name
+        if item.classes:
+            assert [(c.value, c.color.name(), c.label) for c in made.classes()] == list(item.classes), f"make styles: {item.name}"
+        else:
+            assert (made.classificationMin(), made.classificationMax()) == (item.low, item.high), f"make styles: {item.name}"
+            assert made.shader().rasterShaderFunction().sourceColorRamp().color1().name() == RAMPS[item.ramp][0], f"make styles: {item.name}"
+
+
+def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
+    from soil_moisture_toolbox.algorithms.presentation import Presentation
+
+    context = QgsProcessingContext()
+    layer = point_layer([("ubrmse", "double")], [(0, 0, 0.01)])
+    context.temporaryLayerStore().addMapLayer(layer)
+    context.addLayerToLoadOnCompletion(layer.id(), QgsProcessingContext.LayerDetails("stations", QgsProject.instance(), "OUTPUT"))
+    Presentation.attach(layer.id(), context)
+    Presentation.attach("not loaded", context)
+    context.layerToLoadOnCompletionDetails(layer.id()).postProcessor().postProcessLayer(layer, context, QgsProcessingFeedback())
+    assert layer.renderer().type() == "graduatedSymbol"
+
+
+@pytest.mark.skipif(Qgis.QGIS_VERSION_INT < 33800, reason="QGIS has ranges of bands from 3.38 on")
+def test_two_dates_are_two_pictures_in_the_temporal_controller(plugin, shown):
+    layer = shown([np.full((4, 5), 0.05), np.full((4, 5), 0.4)], ["soil_moisture@2018-06-01", "soil_moisture@2018-06-09"])
+    pictures = []
+    for day in (1, 9):
+        settings = QgsMapSettings()
+        settings.setLayers([layer])
+        settings.setExtent(layer.extent())
+        settings.setDestinationCrs(layer.crs())
+        settings.setOutputSize(QSize(20, 20))
+        settings.setIsTemporal(True)
+        moment = QDateTime(QDate(2018, 6, day), QTime(0, 0), Qt.TimeSpec.UTC)
+        settings.setTemporalRange(QgsDateTimeRange(moment, moment.addDays(1), True, False))
+        job = QgsMapRendererSequentialJob(settings)
+        job.start()
+        job.waitForFinished()
+        pictures.append(job.renderedImage().pixelColor(10, 10).name())
+    assert pictures[0] != pictures[1]
