@@ -214,5 +214,5 @@ def report_incomplete(samples, complete, progress):
     for name, missing, why, gap in samples.lacking():
         cure = ""
         if gap is not None and (possible := samples.complete_with(gap)) > complete:
-            cure = f"; with MAX_TIME_GAP {gap:g} {possible:,} rows would be complete, now {complete:,}"
+            cure = f"; with {gap:g} days (MAX_TIME_GAP) {possible:,} rows would be complete, now {complete:,}"
         progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")
