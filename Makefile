@@ -4,10 +4,10 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test qt6 process install package lint bench docs models styles clean
+.PHONY: help setup demo test test-peers qt6 process install package lint bench docs models styles clean
 
 help:            ## This list
-	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 setup:           ## Install what is missing
 	@tools/setup.sh run
@@ -18,6 +18,10 @@ demo: setup      ## From demo data to a validated soil-moisture map, headless
 test:            ## Install what is missing and run all tests
 	@tools/setup.sh dev
 	@tools/test.sh --cov --cov-report=term $(ARGS)
+
+test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peers and run the tests that compare with them
+	@tools/setup.sh dev
+	@tools/test_peers.sh $(ARGS)
 
 qt6: setup       ## Try what the code uses of Qt under PyQt6, in a folder of its own
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --target .qt6 --upgrade PyQt6
@@ -52,4 +56,4 @@ styles: setup    ## Write resources/styles anew
 	@source tools/environment.sh && $(PYTHON) tools/make_styles.py
 
 clean:           ## Remove everything that make made
-	rm -rf .venv .qgis .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .qgis .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache

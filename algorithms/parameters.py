@@ -144,3 +144,11 @@ def time_gap(algorithm, parameters, context):
             f"MAX_TIME_GAP is {days:g} days; at most {_LARGEST_GAP:,} days (100 years) make sense. Leave it empty for half the distance of the dates."
         )
     return days
+
+
+def whole_number(algorithm, parameters, key, context, most=2**31 - 1):
+    """Return a whole number that is not beyond a bound; Processing itself makes another number of one that is too large for it."""
+    value = algorithm.parameterAsDouble(parameters, key, context)
+    if value > most:
+        raise InputError(f"{key} is {value:g}, but may be up to {most:,}.")
+    return int(value)

@@ -18,12 +18,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import medians
+from benchmarks.peers import SMALL, medians
 from sm_toolbox.models.applicability import Applicability
 from sm_toolbox.models.estimators import make_estimator
 from sm_toolbox.progress import SILENT
 
-ROWS, BLOCK = 10_000, 8192
+ROWS, BLOCK = 300 if SMALL else 10_000, 8192
 # Peers get fewer cells, one after the other on the map: the slowest of them take a hundred times as long.
 PEER_CELLS = 40_000
 
@@ -88,7 +88,7 @@ def compare(side: int, count: int, noise: float, share: float) -> None:
 
 
 def main() -> None:
-    side = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    side = int(sys.argv[1]) if len(sys.argv) > 1 else 40 if SMALL else 1000
     print(f"{side * side:,} cells, {ROWS:,} training rows, forest of 100 trees with at least 10 rows in a leaf, {cpu_count()} cores")
     for count, noise, share in ((12, 0.02, 0.8), (25, 0.02, 0.8), (25, 0.1, 0.8), (25, 0.02, 0.9), (25, 1, 0.8), (25, 1, 1)):
         compare(side, count, noise, share)

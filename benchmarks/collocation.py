@@ -20,7 +20,7 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import medians, peak_memory
+from benchmarks.peers import SMALL, medians, peak_memory
 from sm_toolbox.merging import streaming
 from sm_toolbox.merging.collocation import collocate, covariances_of_sums, design
 from sm_toolbox.merging.covariance_kernels import accumulate, sums_per_cell
@@ -182,8 +182,8 @@ def main() -> None:
     if sys.argv[1:2] == ["--alone"]:
         alone(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
         return
-    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 512
-    dates = int(sys.argv[2]) if len(sys.argv) > 2 else 730
+    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 32 if SMALL else 512
+    dates = int(sys.argv[2]) if len(sys.argv) > 2 else 400 if SMALL else 730
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = make_stacks(folder, cells, dates)

@@ -1,6 +1,6 @@
 """Error of each method of gap filling: a share of the valid values of a series is hidden, filled, and compared.
 
-Run with `python benchmarks/gapfill_error.py stack.tif [share]`; the bands of the stack are dates of one variable.
+Run with `python benchmarks/gapfill_error.py stack.tif [share]`; the bands of the stack are dates of one variable. With --small a little stack is made.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 import rasterio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.peers import SMALL
+from benchmarks.timeseries import make_stack
 from sm_toolbox.raster.bands import Source, band_name, read_bands, single_stack
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.writers import RasterOutput, raster_writer
@@ -64,12 +66,20 @@ def errors(path: str, share: float = 0.1, seed: int = 0) -> dict[str, Error]:
 
 
 def main() -> None:
+    if SMALL:
+        with tempfile.TemporaryDirectory() as folder:
+            report(make_stack(Path(folder) / "stack.tif", 24, 40).path, 0.1)
+        return
     if len(sys.argv) < 2:
         print("Name a stack of dated bands.")
         return
-    share = float(sys.argv[2]) if len(sys.argv) > 2 else 0.1
-    print(f"{100 * share:g} % of the valid values of {Path(sys.argv[1]).name} hidden")
-    for name, error in errors(sys.argv[1], share).items():
+    report(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.1)
+
+
+def report(path: str, share: float) -> None:
+    """Print the errors of all methods on a stack."""
+    print(f"{100 * share:g} % of the valid values of {Path(path).name} hidden")
+    for name, error in errors(path, share).items():
         print(f"{name:18} RMSE {error.rmse:.2f}, mean error {error.bias:+.2f}, {100 * error.filled:.1f} % of them filled")
 
 

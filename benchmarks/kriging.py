@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import forget_peak_memory, medians, peak_memory
+from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
 from sm_toolbox.stations import kriging
 from sm_toolbox.stations.variogram import Variogram
 
-STATIONS, SIDE, EXTENT, RANGE, NUGGET = 1000, 1000, 1e5, 3e4, 0.1
+STATIONS, SIDE, EXTENT, RANGE, NUGGET = 60 if SMALL else 1000, 30 if SMALL else 1000, 1e5, 3e4, 0.1
 
 
 def predict(model: kriging.Kriging | kriging.InverseDistance, cells: np.ndarray, variance: bool = False) -> np.ndarray:
@@ -49,7 +49,7 @@ def main() -> None:
         return predict(kriging.Kriging(points, values, variogram, neighbours=0), cells)
 
     # What counts all stations is measured with as many stations, although Kriging itself would then take the nearest.
-    kriging._ALL_STATIONS = STATIONS
+    kriging.ALL_STATIONS = STATIONS
     ours = {
         "16 nearest stations, mean and variance": lambda: local(16),
         "32 nearest stations, mean and variance": lambda: local(32),

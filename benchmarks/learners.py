@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import medians
+from benchmarks.peers import SMALL, medians
 from sm_toolbox.models.estimators import make_estimator
 from sm_toolbox.models.forest import Forest
 from sm_toolbox.models.quantileforest import QuantileForestModel
@@ -25,7 +25,7 @@ from sm_toolbox.models.scaling import Scaling
 from sm_toolbox.progress import SILENT
 
 THREADS = os.cpu_count() or 1
-FEATURES, TRAINING_ROWS, BLOCK = 25, 20_000, 4096
+FEATURES, TRAINING_ROWS, BLOCK = 25, 400 if SMALL else 20_000, 4096
 LEVELS = np.array([0.05, 0.5, 0.95])
 
 
@@ -115,7 +115,7 @@ def support_vectors(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     )
 
 
-def main(rows: int = 200_000, folder: str = "") -> None:
+def main(rows: int = 5_000 if SMALL else 200_000, folder: str = "") -> None:
     sys.path.append(folder)
     new, _ = make_rows(rows, 1)
     x, y = make_rows(TRAINING_ROWS, 0)

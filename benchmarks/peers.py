@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,15 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
+SMALL = "--small" in sys.argv
+"""Whether a benchmark only shows that it runs, on data so small that its numbers mean nothing."""
+if SMALL:
+    sys.argv.remove("--small")
+
 
 def medians(*tasks: Callable[[], object], repeats: int = 5) -> list[float]:
     """Return the median time of each task; the tasks take turns, so that other loads on the machine touch them alike."""
+    repeats = 1 if SMALL else repeats
     times: list[list[float]] = [[] for _ in tasks]
     for repeat in range(repeats + 1):
         for task, found in zip(tasks, times):

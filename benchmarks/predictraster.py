@@ -1,6 +1,6 @@
 """predictraster beside the usual loop of GDAL blocks and scikit-learn: ratios of time and of peak memory.
 
-usage: make bench ARGS='predictraster [--repeats 5] [--large] [--smooth]'
+usage: make bench ARGS='predictraster [--repeats 5] [--large] [--smooth] [--small]'
 
 Both read the same raster (2000 × 2000 cells, 25 bands) and write the same map with the same forest (100 trees, at least 10 rows in a leaf)
 on all cores, each run in a process of its own, interleaved; medians. With --large the memory of predictraster is measured on a raster of
@@ -24,7 +24,7 @@ import numpy as np
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-BANDS, TREES, LEAF, ROWS = 25, 100, 10, 20_000
+BANDS, TREES, LEAF, ROWS = 25, 100, 10, 500 if "--small" in sys.argv else 20_000
 
 
 def names() -> list[str]:
@@ -78,7 +78,13 @@ def train(folder: Path) -> None:
     y = np.sin(6 * x[:, 0]) + x[:, 1] * x[:, 2] + x[:, 3] ** 2 + 0.3 * rng.standard_normal(ROWS)
     forest = RandomForestRegressor(TREES, min_samples_leaf=LEAF, n_jobs=-1, random_state=0).fit(x, y)
     joblib.dump(forest, folder / "forest.joblib")
-    manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": "random_forest", "predictors": [{"name": name} for name in names()]}
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "kind": "random_forest",
+        "target": {"name": "soil_moisture"},
+        "predictors": [{"name": name} for name in names()],
+    }
     save_model(Model(manifest, FeatureEncoder(tuple(names()), {}), Forest.from_sklearn(forest.estimators_, BANDS)), str(folder / "forest.smmodel"))
 
 
@@ -144,7 +150,10 @@ def main() -> None:
     arguments.add_argument("--size", type=int, default=2000)
     arguments.add_argument("--large", action="store_true", help="measure memory on a raster of 16 times the cells, too (6.4 GB of disk)")
     arguments.add_argument("--smooth", action="store_true", help="make all bands smooth")
+    arguments.add_argument("--small", action="store_true", help="only show that it runs, once and on few cells")
     options = arguments.parse_args()
+    if options.small:
+        options.size, options.repeats = 100, 1
     with tempfile.TemporaryDirectory(prefix="smtoolbox-bench-") as name:
         folder = Path(name)
         raster = folder / "predictors.tif"

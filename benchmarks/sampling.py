@@ -19,7 +19,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import medians
+from benchmarks.peers import SMALL, medians
 from sm_toolbox.raster.bands import Source
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.sampling import Rows, sample_rows
@@ -62,7 +62,7 @@ def by_toolbox(paths: list[Path], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return samples.variables[0].values.reshape(len(paths), len(x))
 
 
-def main(files: int = 200, stations: int = 1000, cells: int = 1000) -> None:
+def main(files: int = 5 if SMALL else 200, stations: int = 20 if SMALL else 1000, cells: int = 60 if SMALL else 1000) -> None:
     rng = np.random.default_rng(1)
     for layout, options in LAYOUTS.items():
         with tempfile.TemporaryDirectory() as folder:

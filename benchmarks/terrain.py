@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import Grass, Saga, medians, write_dem
+from benchmarks.peers import SMALL, Grass, Saga, medians, write_dem
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
 from sm_toolbox.raster.bands import Source, read_bands
@@ -75,7 +75,7 @@ def against_peers(dem: Path, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 100 if SMALL else 4000
     steps = np.random.default_rng(0).normal(size=(2, cells))
     dem = (800 + np.add.outer(*steps.cumsum(axis=1)) + np.random.default_rng(1).normal(size=(cells, cells))).astype(np.float32)
     for label, names in (("slope + aspect", ["slope", "aspect"]), (f"all {len(NAMES)} indices", NAMES)):

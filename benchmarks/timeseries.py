@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import forget_peak_memory, medians, peak_memory
+from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
 from sm_toolbox.raster.bands import Source, band_name, read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -46,8 +46,8 @@ def make_stack(path: Path, cells: int, dates: int) -> Source:
 
 
 def main() -> None:
-    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    dates = int(sys.argv[2]) if len(sys.argv) > 2 else 120
+    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 40 if SMALL else 1000
+    dates = int(sys.argv[2]) if len(sys.argv) > 2 else 40 if SMALL else 120
     with tempfile.TemporaryDirectory() as name:
         source = make_stack(Path(name) / "stack.tif", cells, dates)
         forget_peak_memory()

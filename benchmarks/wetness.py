@@ -16,7 +16,7 @@ import rasterio
 from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import Grass, Saga, fractal_dem, medians, write_dem
+from benchmarks.peers import SMALL, Grass, Saga, fractal_dem, medians, write_dem
 from sm_toolbox.predictors.terrain import terrain_indices
 from sm_toolbox.raster.bands import Source
 
@@ -64,7 +64,7 @@ def agreement(name: str, mine: np.ndarray, other: np.ndarray) -> None:
 
 
 def main() -> None:
-    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    cells = int(sys.argv[1]) if len(sys.argv) > 1 else 100 if SMALL else 4000
     with tempfile.TemporaryDirectory() as name:
         folder, real = Path(name), Path(name) / "real"
         real.mkdir()

@@ -58,7 +58,7 @@ class Algorithm(ToolboxAlgorithm):
         def report():
             from sm_toolbox.merging.report import merge_report
 
-            return merge_report(result)
+            return merge_report(result, progress)
 
         outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "WEIGHTS")}
         result = merge_products(

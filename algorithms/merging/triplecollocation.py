@@ -43,7 +43,7 @@ class Algorithm(ToolboxAlgorithm):
         def report():
             from sm_toolbox.merging.report import collocation_report
 
-            return collocation_report(result)
+            return collocation_report(result, progress)
 
         output = self.outputs.path("OUTPUT")
         result = triple_collocation(inputs, output, **settings_of(self, parameters, context), progress=progress)

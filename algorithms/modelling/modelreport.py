@@ -35,7 +35,7 @@ class Algorithm(ToolboxAlgorithm):
         path = self.parameterAsFile(parameters, "MODEL_FILE", context)
         model = load_model(path)
         try:
-            page = model_report(model, Path(path).name)
+            page = model_report(model, Path(path).name, progress)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Prediction needs little of the manifest; the rest may have been written by hand.
             raise ModelFileError(f"The model file '{path}' does not hold what a report needs ({error!r}). Train the model again.") from error

@@ -98,7 +98,7 @@ class Algorithm(ToolboxAlgorithm):
         progress.check()
         return {
             "OUTPUT": self._write_steps(parameters, context, selection, progress),
-            "REPORT": write_report(self, lambda: selection_report(selection)),
+            "REPORT": write_report(self, lambda: selection_report(selection, progress)),
             "SELECTED": ";".join(selection.selected), "SELECTED_COUNT": len(selection.selected),
         }  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_origins, read_table
-from ..parameters import choice, field, integer, number, raster, table, text
+from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
 
 def model_words():
@@ -144,7 +144,7 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
                 f"'{predictor}' is a direction, of which 359° and 1° are neighbours: set CYCLIC to {predictor}:360, or use northness and eastness instead."
             )
     block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
-    folds, seed = (algorithm.parameterAsInt(parameters, key, context) for key in ("FOLDS", "SEED"))
+    folds, seed = whole_number(algorithm, parameters, "FOLDS", context, 10_000), algorithm.parameterAsInt(parameters, "SEED", context)
     name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else default_split(rows.stations, folds))
     if name == "random":
         progress.warning(

@@ -6,7 +6,7 @@ from qgis.core import QgsField, QgsFields
 
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
-from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text
+from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text, whole_number
 from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
 
 MODEL_FILTER = "Model files (*.smmodel)"
@@ -78,7 +78,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             layer_output("PREDICTIONS", "Out-of-fold predictions", optional=True),
-            "The complete training rows with the fields predicted (by the model that did not see the row's fold), residual (predicted − observed) and fold.",
+            "The complete training rows with the fields predicted (by the model that did not see the row's fold), residual (observed − predicted) and fold.",
         )
         number_outputs(
             self,
@@ -101,7 +101,7 @@ class Algorithm(ToolboxAlgorithm):
         opened, spike_source = inputs
         model_file = self.outputs.path("MODEL_FILE")
         kind, tuning, hyperparameters = (self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS"))
-        count, seed = (self.parameterAsInt(parameters, key, context) for key in ("CANDIDATES", "SEED"))
+        count, seed = whole_number(self, parameters, "CANDIDATES", context), self.parameterAsInt(parameters, "SEED", context)
         candidates = [make_estimator(kind, hyperparameters)] if tuning == "none" else make_candidates(kind, hyperparameters, tuning, count, seed)
         asked = read_training(self, opened, parameters, context, progress)
         spike = None
@@ -112,7 +112,7 @@ class Algorithm(ToolboxAlgorithm):
         if tuning != "none":
             tuner = Tuner(
                 candidates,
-                inner_split(asked.split, self.parameterAsInt(parameters, "TUNING_FOLDS", context)),
+                inner_split(asked.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
                 self.parameterAsBool(parameters, "KEEP_BEST", context),
             )
         training = train(
@@ -122,7 +122,7 @@ class Algorithm(ToolboxAlgorithm):
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
-        report = write_report(self, lambda: training_report(training))
+        report = write_report(self, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, asked.layer, training, progress)
         values = training.chosen.metrics
         return {
@@ -138,7 +138,7 @@ class Algorithm(ToolboxAlgorithm):
             while fields.lookupField(name) >= 0:
                 name += "_"
             fields.append(QgsField(name, kind))
-        residual = chosen.predictions - training.table.target
+        residual = training.table.target - chosen.predictions
         names = layer.fields.names()
         values = ([*(layer.columns[name][row] for name in names), chosen.predictions[i], residual[i], chosen.fold[i]] for i, row in enumerate(rows))
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []

@@ -73,7 +73,7 @@ class Algorithm(ToolboxAlgorithm):
         def report():
             from sm_toolbox.predictors.spectral_report import spectral_report
 
-            return spectral_report(result, sensor)
+            return spectral_report(result, sensor, progress)
 
         output = self.outputs.path("OUTPUT")
         sensor = self.parameterAsString(parameters, "SENSOR", context)

@@ -23,9 +23,18 @@ class Algorithm(ToolboxAlgorithm):
     EXAMPLE = {"ALBEDO": ["albedo.tif"], "LST_DAY": ["lst_day.tif"], "LST_NIGHT": ["lst_night.tif"], "SOLAR_CORRECTION": "verstraeten"}
 
     def declare(self):
-        self.add(rasters("ALBEDO", "Albedo"), "Broadband albedo, 0 to 1; dated, or one static band for all days.")
-        self.add(rasters("LST_DAY", "Day temperature"), "Land surface temperature by day. The output has the grid of the first band.")
-        self.add(rasters("LST_NIGHT", "Night temperature"), "Land surface temperature by night, in the unit of the day temperature.")
+        self.add(
+            rasters("ALBEDO", "Albedo"),
+            "Broadband albedo, 0 to 1; dated, or one static band for all days. Of several variables, as 'Spectral indices' writes them, albedo is taken.",
+        )
+        self.add(
+            rasters("LST_DAY", "Day temperature"),
+            "Land surface temperature by day; of several variables lst_day. The output has the grid of the first band.",
+        )
+        self.add(
+            rasters("LST_NIGHT", "Night temperature"),
+            "Land surface temperature by night; of several variables lst_night. Its unit is that of the day temperature.",
+        )
         self.add(
             number("LST_SCALE", "Kelvin per unit of the temperatures", None, minimum=1e-6, optional=True),
             "0.02 for raw MODIS LST, whose 0 then means no data. Not set: the layers are in kelvin or °C, or carry their scale themselves.",

@@ -143,7 +143,7 @@ class Algorithm(ToolboxAlgorithm):
         rows = _rows(found.series, words["period"], progress.part(0.6, 1))
         crs = QgsCoordinateReferenceSystem("EPSG:4326")
         output = self.outputs.write_table("OUTPUT", fields, rows, _Points(found.series), crs, progress)
-        report = write_report(self, lambda: import_report(found, words["variable"]))
+        report = write_report(self, lambda: import_report(found, words["variable"], progress))
         return {"OUTPUT": output, "REPORT": report, "STATIONS": len(found.stations), "OBSERVATIONS": found.observations}
 
     def _moment(self, parameters, key, context):

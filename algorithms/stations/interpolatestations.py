@@ -151,7 +151,7 @@ class Algorithm(ToolboxAlgorithm):
             table_rows(table, station, time), to_numbers(table.columns[value], value, table.name), variable_name(value), grid, output,
             variance=variance, drift=drift, settings=settings, memory=memory, progress=progress,
         )  # fmt: skip
-        report = write_report(self, lambda: interpolation_report(result))
+        report = write_report(self, lambda: interpolation_report(result, progress))
         left_out = result.left_out
         return {
             "OUTPUT": output, "VARIANCE": variance, "REPORT": report,

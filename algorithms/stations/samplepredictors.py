@@ -177,7 +177,7 @@ class Algorithm(ToolboxAlgorithm):
                 f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; {whole} of them have a value of every predictor."
             )
         output = self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
-        report = write_report(self, lambda: sampling_report(samples, pixels if product else None))
+        report = write_report(self, lambda: sampling_report(samples, pixels if product else None, progress))
         return {"OUTPUT": output, "REPORT": report, "FIELDS": predictors, "ROWS": len(values), "COMPLETE_ROWS": complete}
 
     def _replaced(self, table, added, needed, replace, progress):
@@ -216,5 +216,5 @@ def report_incomplete(samples, complete, progress):
     for name, missing, why, gap in samples.lacking():
         cure = ""
         if gap is not None and (possible := samples.complete_with(gap)) > complete:
-            cure = f"; with MAX_TIME_GAP {gap:g} {possible:,} rows would be complete, now {complete:,}"
+            cure = f"; with {gap:g} days (MAX_TIME_GAP) {possible:,} rows would be complete, now {complete:,}"
         progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")

@@ -99,7 +99,7 @@ class Algorithm(ToolboxAlgorithm):
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),
             "MATCHES": self._write_matches(parameters, context, table, result, progress),
-            "REPORT": write_report(self, lambda: validation_report(result, name, table.name, min_samples)),
+            "REPORT": write_report(self, lambda: validation_report(result, name, table.name, min_samples, progress)),
             "R": pooled.r, "R2": pooled.r2, "RMSE": pooled.rmse, "UBRMSE": pooled.ubrmse, "BIAS": pooled.bias, "N": pooled.n,
             "MEDIAN_R": result.median("r"), "MEDIAN_UBRMSE": result.median("ubrmse"), "MEDIAN_BIAS": result.median("bias"),
         }  # fmt: skip

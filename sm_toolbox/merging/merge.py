@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Source
     from sm_toolbox.raster.times import Time
 
-REFERENCES = ("a", "b", "c")
+REFERENCES = tuple(LETTERS)
 FALLBACKS = ("mean", "best", "nodata")
 WINDOWS = ("all", "season", "month")
 _SEASONS = ("djf", "mam", "jja", "son")
@@ -134,7 +134,7 @@ def merge_products(
     weights_output : str, optional
         Raster with `weight_a` …, `merged_error` (standard deviation in the units of the reference), `samples` and `flag`; with `window` also those of each part of the
         year, and with replicates `_low` and `_high` limits.
-    reference : {'a', 'b', 'c'}
+    reference : {'a', 'b', 'c', 'd', 'e'}
         To whose mean and signal the others are rescaled.
     fallback : {'mean', 'best', 'nodata'}
         What cells get that are not resolved; see the notes.
@@ -173,6 +173,8 @@ def merge_products(
         if value not in allowed:
             raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
     target = LETTERS.index(reference)
+    if target >= product_count(sources):
+        raise InputError(f"REFERENCE is '{reference}', but PRODUCT_{reference.upper()} holds no raster. Choose one of the products that are given.")
     settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, target)
     check_settings(settings)
     products = read_products(sources, max_gap_days=max_gap_days, reference=target, min_samples=min_samples, progress=progress)

@@ -9,6 +9,7 @@ import numpy as np
 
 from sm_toolbox.merging.collocation import FLAGS, LETTERS
 from sm_toolbox.merging.products import in_same_unit
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 
@@ -36,7 +37,7 @@ _ASSUMPTIONS = (
 )
 
 
-def collocation_report(result: CollocationResult) -> Page:
+def collocation_report(result: CollocationResult, progress: Progress = SILENT) -> Page:
     """Write up triple collocation.
 
     Parameters
@@ -44,7 +45,7 @@ def collocation_report(result: CollocationResult) -> Page:
     result : CollocationResult
     """
     products, settings = result.products, result.settings
-    page = Page("Triple collocation", _subtitle(products, settings))
+    page = Page("Triple collocation", _subtitle(products, settings), progress=progress)
     _resolved(page, result.tally, settings, products)
     if result.tally.flags[0]:
         _ranking(page, result.overview, products)
@@ -78,7 +79,7 @@ def collocation_report(result: CollocationResult) -> Page:
     return page
 
 
-def merge_report(result: MergeResult) -> Page:
+def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     """Write up a merged product.
 
     Parameters
@@ -88,7 +89,7 @@ def merge_report(result: MergeResult) -> Page:
     products, settings, seen = result.products, result.settings, result.overview
     letters = LETTERS[: products.count]
     reference = LETTERS[settings.reference]
-    page = Page("Merged product", f"{_subtitle(products, settings)} In the units of product {reference}.")
+    page = Page("Merged product", f"{_subtitle(products, settings)} In the units of product {reference}.", progress=progress)
     _resolved(page, result.tally, settings, products)
     what = {
         "mean": "the mean of the products that are there, matched to the reference",

@@ -59,6 +59,9 @@ class Settings:
     reference: int
 
 
+_MOST_REPLICATES, _LONGEST_WINDOW = 100_000, 36_525
+
+
 def check_settings(settings: Settings) -> None:
     """Refuse settings that cannot be.
 
@@ -77,8 +80,12 @@ def check_settings(settings: Settings) -> None:
         raise InputError(
             f"BOOTSTRAP is {settings.replicates}, but must be 0 or at least 100: limits are taken from the outermost resampled estimates."
         )
-    if not settings.anomaly_days > 0:
-        raise InputError(f"ANOMALY_WINDOW is {settings.anomaly_days:g} days, but must be above 0.")
+    if settings.replicates > _MOST_REPLICATES:
+        raise InputError(
+            f"BOOTSTRAP is {settings.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady limits, and time grows with the number."
+        )
+    if not 0 < settings.anomaly_days <= _LONGEST_WINDOW:
+        raise InputError(f"ANOMALY_WINDOW is {settings.anomaly_days:g} days, but must be above 0 and up to {_LONGEST_WINDOW:,} (100 years).")
 
 
 class Record:

@@ -15,6 +15,9 @@ from sm_toolbox.models.hyperparameters import IntRange, check, number, whole
 from sm_toolbox.models.scaling import float_array, relative_weights
 from sm_toolbox.progress import Progress
 
+# Rows times features up to which one thread is as fast as several on idle cores, and many times as fast on busy ones, where they wait for one another.
+_ONE_THREAD = 1_000_000
+
 
 @dataclass(frozen=True)
 class XGBoost:
@@ -85,6 +88,7 @@ class XGBoost:
         settings = {
             "objective": "reg:squarederror", "tree_method": "hist", "seed": seed, "max_depth": self.max_depth, "learning_rate": self.learning_rate,
             "min_child_weight": self.min_child_weight, "subsample": self.subsample, "colsample_bytree": self.colsample_bytree, "reg_lambda": self.reg_lambda, "verbosity": 0,
+            **({"nthread": 1} if features.size <= _ONE_THREAD else {}),
         }  # fmt: skip
         rows = xgboost.DMatrix(np.asarray(features, np.float32), target, weight=relative_weights(weights))
         booster = xgboost.train(settings, rows, total, callbacks=[Watch()])

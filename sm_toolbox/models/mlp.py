@@ -19,6 +19,10 @@ _ROWS = 8192
 _WIDTHS = (16, 32, 64, 128, 256)
 
 
+# Times the variance of the target, which the plain mean of the rows would be off by.
+_RUN_AWAY = 20.0
+
+
 @dataclass(frozen=True)
 class NeuralNetwork:
     """Multi-layer perceptron, trained by scikit-learn with Adam (Kingma & Ba 2015, arXiv 1412.6980).
@@ -74,7 +78,8 @@ class NeuralNetwork:
         Raises
         ------
         InputError
-            Where rows have weights and the installed scikit-learn cannot weigh them, and (`NoConvergence`) where the coefficients grow without bounds.
+            Where rows have weights and the installed scikit-learn cannot weigh them, and (`NoConvergence`) where the coefficients grow without bounds, or what
+            is learned is worse than the plain mean.
         Cancelled
             Within an epoch of the user's Cancel.
         """
@@ -106,6 +111,13 @@ class NeuralNetwork:
             progress.set_fraction((epoch + 1) / self.max_iter)
             if since >= 10:
                 break
+        # The scaled target has a variance of 1: a network that is far further off on its own rows has run away; one that has only begun to learn has not.
+        off = float(np.mean((network.predict(rows) - wanted) ** 2))
+        if not off < _RUN_AWAY * max(1.0, float(np.var(wanted))):
+            raise NoConvergence(
+                f"The neural network did not converge: after {epoch + 1} epochs its error on its own training rows is {np.sqrt(off):.3g} standard deviations of the target. "
+                f"Give a smaller learning_rate_init than {self.learning_rate_init:g} in HYPERPARAMETERS, or more max_iter."
+            )
         return NeuralNetworkModel(scaling, self.activation, network.coefs_, network.intercepts_)
 
     @staticmethod

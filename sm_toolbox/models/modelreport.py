@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.models.effects import Effect, local_effects
 from sm_toolbox.models.estimators import LABELS
 from sm_toolbox.models.modelfile import Model
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import EXPLAINED, bare_coverage, expectation
@@ -36,7 +37,7 @@ _OF_SPLIT = {
 _HEAD = ("n", "r", "r2", "rmse", "ubrmse", "bias", "slope")
 
 
-def model_report(model: Model, name: str) -> Page:
+def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     """Write up a model.
 
     Parameters
@@ -50,13 +51,14 @@ def model_report(model: Model, name: str) -> Page:
     page = Page(
         f"Model report: {LABELS.get(manifest['kind'], manifest['kind'])} for {target.get('name', 'soil moisture')}",
         f"{name}, made {manifest.get('created', 'at an unknown time')}.",
+        progress=progress,
     )
     _worth(page, manifest)
     _data(page, manifest, target, training)
     _validation(page, model, manifest)
     _importance(page, model, manifest)
     if model.evidence is not None:
-        _effects(page, model)
+        _effects(page, model, progress)
     page.heading("Where it can be used")
     page.table(
         ("Predictor", "from", "to", "mean", "SD", "period"),
@@ -172,9 +174,12 @@ def _importance(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
     )
 
 
-def _effects(page: Page, model: Model) -> None:
+def _effects(page: Page, model: Model, progress: Progress) -> None:
     assert model.evidence is not None
-    effects = {name: local_effects(model, model.evidence.predictors, i) for i, name in enumerate(model.predictors)}
+    effects = {}
+    for i, name in enumerate(model.predictors):
+        progress.check()
+        effects[name] = local_effects(model, model.evidence.predictors, i)
     page.heading("Effects")
     order = sorted(effects, key=lambda name: -effects[name].range)
     page.figure(
@@ -193,7 +198,7 @@ def _curves(effects: Sequence[tuple[str, Effect]]) -> Figure:
         axes.plot(effect.at, effect.effect, color=figures.BLUE)
         axes.plot(effect.at, np.full(len(effect.at), effect.effect.min()), "|", color=figures.GREY, markersize=5)
         axes.axhline(0, color=figures.GREY, linewidth=0.6)
-        axes.set_title(name, fontsize=9)
+        axes.set_title(figures.plain(name), fontsize=9)
         axes.tick_params(labelsize=7)
     for axes in all_axes[len(effects) :]:
         axes.set_axis_off()

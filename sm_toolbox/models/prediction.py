@@ -305,7 +305,12 @@ def find_predictors(model: Model, available: Products, role: str, progress: Prog
             )
         if found:
             variable, product, used[name] = found[0]
-            if variable != name:
+            origin = notes.get(name)
+            if variable != name and origin is not None and product != origin.product:
+                progress.warning(
+                    f"The predictor '{name}' was sampled from '{origin.product}'; now '{product}' is taken, the only one with '{variable}'. Check that it is the same product."
+                )
+            elif variable != name:
                 progress.info(f"The predictor '{name}' is '{variable}' of '{product}'.")
         else:
             lost.append(name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from sm_toolbox.models.forest import Forest
 from sm_toolbox.models.hyperparameters import IntRange, check, number, whole
+from sm_toolbox.models.threads import is_small
 from sm_toolbox.progress import Progress
 
 
@@ -87,9 +88,10 @@ class RandomForest:
             max_features = min(int(max_features), features.shape[1])
         forest = RandomForestRegressor(
             n_estimators=0, max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, max_features=max_features,
-            max_samples=None if self.max_samples is None else float(self.max_samples), random_state=seed, warm_start=True, n_jobs=-1,
+            max_samples=None if self.max_samples is None else float(self.max_samples), random_state=seed, warm_start=True, n_jobs=1 if is_small(features.size) else -1,
         )  # fmt: skip
-        batch = max(8, 2 * cpu_count())
+        # Trees of many rows take long, and each batch is as long as the slowest of them.
+        batch = max(8, 2 * cpu_count()) if is_small(features.size) else cpu_count()
         # Threads only: a worker process would open QGIS again on Windows and macOS.
         with parallel_config(backend="threading"):
             while forest.n_estimators < self.n_estimators:

@@ -10,6 +10,7 @@ from sm_toolbox.models.splits import DistanceSplit
 from sm_toolbox.models.table import STATIONS_SOURCE
 from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.models.tuning import Search
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import EXPLAINED, HEAD, bare_coverage, expectation, metric_cells, summary
@@ -33,7 +34,7 @@ _REMEMBERED = {
 }
 
 
-def training_report(training: Training) -> Page:
+def training_report(training: Training, progress: Progress = SILENT) -> Page:
     """Write up a training.
 
     Parameters
@@ -48,6 +49,7 @@ def training_report(training: Training) -> Page:
     page = Page(
         f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}",
         f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.",
+        progress=progress,
     )
     page.notice(gap_in_words(training))
     if table.dropped:

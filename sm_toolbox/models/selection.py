@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.importance import permutation_increase
 from sm_toolbox.models.splits import Folds, Split
 from sm_toolbox.models.table import TrainingTable, oddities
+from sm_toolbox.models.threads import side_by_side
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.validation.metrics import Metrics, metrics
 
@@ -318,12 +319,16 @@ class _Trials:
         # Features in the table's order, whatever the order of the choice: one set has one error.
         features = self._features[:, np.isin(self._predictor_of_feature, columns)]
         predictions, by_fold = np.full(len(table), np.nan), []
-        for fold, (train, test) in enumerate(self.folds):
-            self.progress.check()
-            begin = (self.done + fold / len(self.folds)) / self.planned
-            part = self.progress.part(begin, begin + 1 / (self.planned * len(self.folds)))
+        self.progress.check()
+        begins = [(self.done + fold / len(self.folds)) / self.planned for fold in range(len(self.folds))]
+        parts = [self.progress.part(begin, begin + 1 / (self.planned * len(self.folds))) for begin in begins]
+
+        def fit(train: np.ndarray, progress: Progress) -> FittedModel:
             weights = None if table.weights is None else table.weights[train]
-            fitted = self.estimator.fit(features[train], table.target[train], weights, self.seed, part)
+            return self.estimator.fit(features[train], table.target[train], weights, self.seed, progress)
+
+        found = side_by_side([partial(fit, train) for train, _ in self.folds], parts, features.size)
+        for fitted, (_, test) in zip(found, self.folds):
             predictions[test] = fitted.predict(features[test])
             by_fold.append(metrics(predictions[test], table.target[test]))
             if watch is not None:
@@ -338,26 +343,14 @@ class _Trials:
 
         def watch(fitted: FittedModel, test: np.ndarray) -> None:
             rng = np.random.default_rng(self.seed)
-            heard: Any = _Heard(fitted, self.progress)
-            permutation.append(permutation_increase(heard, self.encoder, self.table.predictors[test], self.table.target[test], rng))
+            rows = self.table.predictors[test], self.table.target[test]
+            permutation.append(permutation_increase(fitted, self.encoder, *rows, rng, progress=self.progress))
             shares = getattr(fitted, "impurity_importance", None)
             if shares is not None:
                 impurity.append(self.encoder.by_predictor(shares))
 
         step = self.step(number, range(len(self.names)), watch=watch)
         return step, Importance(np.array(permutation), np.array(impurity) if impurity else None)
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """A fitted model that hears Cancel before each prediction."""
-
-    fitted: FittedModel
-    progress: Progress
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        self.progress.check()
-        return self.fitted.predict(features)
 
 
 def _ranked(trials: _Trials, by: str) -> tuple[list[Step], Step, Importance]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.models.estimators import LABELS, hyperparameters_of
 from sm_toolbox.models.selection import PAIR_LIMIT, Selection, Step, alike, correlations
 from sm_toolbox.models.training import versions
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import EXPLAINED
@@ -67,7 +68,7 @@ def in_words(selection: Selection) -> str:
     return f"{names} With all predictors the RMSE is {number(whole.metrics.rmse)}."
 
 
-def selection_report(selection: Selection) -> Page:
+def selection_report(selection: Selection, progress: Progress = SILENT) -> Page:
     """Write up a selection.
 
     Parameters
@@ -82,6 +83,7 @@ def selection_report(selection: Selection) -> Page:
     page = Page(
         f"Predictors of {table.roles.target}: {_TITLES[selection.method]}",
         f"{len(table):,} rows of '{table.layer}', {LABELS[selection.kind]}, {selection.left_out} left out in {len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
+        progress=progress,
     )
     page.notice(in_words(selection))
     page.notice(_TRUST)
@@ -250,9 +252,9 @@ def _heat_map(names: list[str], correlation: np.ndarray) -> Figure:
     axes = figure.add_subplot()
     image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
     axes.set_xticks(range(len(names)))
-    axes.set_xticklabels(names, rotation=90, fontsize=8)
+    axes.set_xticklabels([figures.plain(name) for name in names], rotation=90, fontsize=8)
     axes.set_yticks(range(len(names)))
-    axes.set_yticklabels(names, fontsize=8)
+    axes.set_yticklabels([figures.plain(name) for name in names], fontsize=8)
     if len(names) <= _NAMED_CELLS:
         for (row, column), value in np.ndenumerate(correlation):
             if np.isfinite(value):

@@ -140,6 +140,10 @@ def make_training_table(
     stations = times = weights = None
     if roles.station:
         names = to_names(columns[roles.station])
+        if not any(names):
+            raise InputError(
+                f"The STATION field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in it. Choose the field with their names or numbers, or leave STATION empty."
+            )
         missing["no_station"] = np.array([name is None for name in names])
         stations = np.array([name or "" for name in names])
     if roles.time:
@@ -208,6 +212,12 @@ def oddities(table: TrainingTable) -> list[str]:
         found.append(
             f"There are {count} predictors and only {rows} rows: many models fit such a table perfectly and know nothing. Trust only the error of rows left out, and choose fewer predictors."
         )
+    repeated = _repeated(table)
+    if repeated:
+        found.append(
+            f"{repeated:,} rows of '{table.layer}' repeat another in station, time, target and all predictors: they count twice, and with single rows left out the model has seen what it is judged by. "
+            "Take them out with 'Delete duplicates by attribute'."
+        )
     varying = np.ptp(table.predictors, axis=0) > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = np.atleast_2d(np.corrcoef(table.predictors, rowvar=False))
@@ -221,6 +231,22 @@ def oddities(table: TrainingTable) -> list[str]:
     if copies:
         found.append(f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. Leave one of each pair out.")
     return found
+
+
+def _repeated(table: TrainingTable) -> int:
+    """Count rows that repeat an earlier one; without times nothing tells them from equal ones."""
+    if table.times is None:
+        return 0
+    import pandas as pd
+
+    columns = {
+        "time": table.times.astype(np.int64),
+        "target": table.target,
+        **{f"predictor_{i}": values for i, values in enumerate(table.predictors.T)},
+    }
+    if table.stations is not None:
+        columns["station"] = table.stations
+    return int(pd.DataFrame(columns).duplicated().sum())
 
 
 def _check_variation(table: TrainingTable) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.calibration import LEVELS, Calibration, Coverage, coverage
 from sm_toolbox.models.estimators import Estimator, FittedModel, hyperparameters_of
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.importance import permutation_increase
+from sm_toolbox.models.importance import parts, permutation_increase
 from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Evidence, Model
 from sm_toolbox.models.splits import Folds, Split, StationSplit, make_split
 from sm_toolbox.models.table import TrainingTable, oddities
+from sm_toolbox.models.threads import side_by_side
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.validation.metrics import Metrics, metrics
 
@@ -294,7 +296,7 @@ def _evaluate(
     predictions, fold_of_row = np.full(len(table), np.nan), np.zeros(len(table), np.int64)
     quantiles = np.full((len(table), len(LEVELS)), np.nan)
     by_fold, importance = [], []
-    for number, ((train_rows, test_rows), estimator) in enumerate(zip(folds, estimators), start=1):
+    for number, (train_rows, _) in enumerate(folds, start=1):
         if np.ptp(table.target[train_rows]) == 0:
             raise InputError(
                 f"Without fold {number} of SPLIT '{name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT."
@@ -303,13 +305,24 @@ def _evaluate(
             raise InputError(
                 f"Without fold {number} of SPLIT '{name}' all rows have the weight 0: there is nothing to learn from. Give more rows a weight, or choose another SPLIT."
             )
-        fitted = fit_rows(table.take(train_rows), encoder, estimator, seed, rounds.next())
-        predictions[test_rows], quantiles[test_rows] = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]))
-        fold_of_row[test_rows] = number
-        by_fold.append(metrics(predictions[test_rows], table.target[test_rows]))
-        if with_importance:
-            rng = np.random.default_rng(seed)
-            importance.append(permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], rng))
+
+    def judge(
+        train_rows: np.ndarray, test_rows: np.ndarray, estimator: Estimator, progress: Progress
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        fitted = fit_rows(table.take(train_rows), encoder, estimator, seed, progress)
+        own, levels = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]), progress)
+        if not with_importance:
+            return own, levels, None
+        rng = np.random.default_rng(seed)
+        return own, levels, permutation_increase(fitted, encoder, table.predictors[test_rows], table.target[test_rows], rng, progress=progress)
+
+    tasks = [partial(judge, *rows, estimator) for rows, estimator in zip(folds, estimators)]
+    found = side_by_side(tasks, [rounds.next() for _ in folds], table.predictors.size)
+    for number, ((_, test_rows), (own, levels, increase)) in enumerate(zip(folds, found), start=1):
+        predictions[test_rows], quantiles[test_rows], fold_of_row[test_rows] = own, levels, number
+        by_fold.append(metrics(own, table.target[test_rows]))
+        if increase is not None:
+            importance.append(increase)
         progress.info(f"Split '{name}', fold {number} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
     return SplitResult(
         name, split.left_out, predictions, fold_of_row, metrics(predictions, table.target), by_fold,
@@ -322,13 +335,17 @@ def fit_rows(table: TrainingTable, encoder: FeatureEncoder, estimator: Estimator
     return estimator.fit(encoder.encode(table.predictors), table.target, table.weights, seed, progress)
 
 
-def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
     """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind has no quantiles."""
-    if hasattr(fitted, "predict_quantiles"):
-        mean, quantiles = fitted.predict_quantiles(features, LEVELS)
-        return mean, quantiles
-    mean = fitted.predict(features)
-    return mean, np.repeat(mean[:, None], len(LEVELS), axis=1)
+    means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
+    for part in parts(len(features)):
+        progress.check()
+        if hasattr(fitted, "predict_quantiles"):
+            means[part], quantiles[part] = fitted.predict_quantiles(features[part], LEVELS)
+        else:
+            means[part] = fitted.predict(features[part])
+            quantiles[part] = means[part][:, None]
+    return means, quantiles
 
 
 def _local_folds(table: TrainingTable, spike: TrainingTable, split: Split, seed: int) -> Folds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.hyperparameters import IntRange, NoConvergence
 from sm_toolbox.models.splits import Split
 from sm_toolbox.models.table import TrainingTable
+from sm_toolbox.models.threads import side_by_side
 from sm_toolbox.progress import Progress
 from sm_toolbox.validation.metrics import metrics
 
@@ -93,17 +95,22 @@ class Tuner:
         features = encoder.encode(table.predictors)
         tried: list[Candidate] = []
         stopped = False
+        # Progress of a single fit would run back and forth within that of the search.
+        tasks = [partial(_error, estimator, features, table, folds, seed) for estimator in self.candidates]
+        errors = side_by_side(tasks, [progress.part(0, 0)] * len(tasks), features.size)
         for number, estimator in enumerate(self.candidates):
             try:
-                error = _error(estimator, features, table, folds, seed, progress)
+                error = next(errors)
             except Cancelled:
                 if not (self.keep_best and tried):
                     raise
                 progress.warning(f"The search was stopped after {len(tried)} of {len(self.candidates)} candidates; the best of them is kept.")
                 stopped = True
+                # Ends the fits that other threads are still at.
+                errors.close()
                 break
-            except NoConvergence as failure:
-                progress.info(f"Candidate {number + 1} of {len(self.candidates)} is left out: {failure}")
+            if isinstance(error, NoConvergence):
+                progress.info(f"Candidate {number + 1} of {len(self.candidates)} is left out: {error}")
                 continue
             if not tried or error < min(candidate.rmse for candidate in tried):
                 progress.info(f"Candidate {number + 1} of {len(self.candidates)}: RMSE {error:.4f}, the best so far: {_in_words(estimator)}.")
@@ -116,18 +123,24 @@ class Tuner:
 
 def _error(
     estimator: Estimator, features: np.ndarray, table: TrainingTable, folds: Sequence[tuple[np.ndarray, np.ndarray]], seed: int, progress: Progress
-) -> float:
+) -> float | NoConvergence:
     predictions = np.full(len(table), np.nan)
     for train, test in folds:
         weights = None if table.weights is None else table.weights[train]
-        # Progress of a single fit would run back and forth within that of the search.
-        predictions[test] = estimator.fit(features[train], table.target[train], weights, seed, progress.part(0, 0)).predict(features[test])
+        try:
+            fitted = estimator.fit(features[train], table.target[train], weights, seed, progress)
+        except NoConvergence as failure:
+            return failure
+        predictions[test] = fitted.predict(features[test])
     return metrics(predictions, table.target).rmse
 
 
 def inner_split(split: Split, folds: int) -> Split:
     """Return the split by which candidates are judged: of the same kind, with folds of its own."""
     return replace(split, folds=folds)  # type: ignore[type-var]
+
+
+_MOST_CANDIDATES = 10_000
 
 
 def make_candidates(kind: str, hyperparameters: str | None, method: str, count: int, seed: int) -> list[Estimator]:
@@ -148,8 +161,12 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     Raises
     ------
     InputError
-        Where a value is impossible, or a grid has more combinations than `count`.
+        Where a value is impossible, `count` is beyond 10,000, or a grid has more combinations than `count`.
     """
+    if count > _MOST_CANDIDATES:
+        raise InputError(
+            f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold of the search, and more hardly find a better one."
+        )
     given = read_hyperparameters(kind, hyperparameters)
     model = MODELS[kind]
     lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list) and not _is_value(model, name, value)}

@@ -27,6 +27,8 @@ LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
 """Lowest and highest backscatter (dB) of each polarisation that land has; what lies outside is water, built-up or layover."""
 _LOWEST_MEDIAN = -60
 _OVER_TIME = ("min", "mean", "max", "sd")
+# Cells on a side of the window that smooths; more is no despeckling, and takes memory for all that lies around each block.
+_LARGEST_FILTER = 1001
 _NEPERS_PER_DB = np.float32(np.log(10) / 10)
 # Fine cells in linear power wait in a temporary file until they are averaged, as many bands at a time as fit into this.
 _TEMPORARY_BYTES = 2**31
@@ -85,6 +87,11 @@ def sar_predictors(
     target = radar["vv"].bands[0].grid if grid is None else grid_of(grid)
     if grid is not None:
         _check_coarser(radar, target, grid)
+    largest = min(_LARGEST_FILTER, max(9, 2 * max(target.width, target.height) + 1))
+    if filter_size > largest:
+        raise InputError(
+            f"FILTER_SIZE is {filter_size:,}, but may be up to {largest:,} for a raster of {target.width:,} × {target.height:,} cells: a window beyond that smooths all away."
+        )
     tally = _Tally(radar)
     fine = [(name, band) for name, stack in radar.items() for band in stack.bands if not band.grid.same_as(target)]
     share = 0.8 if fine else 0.0

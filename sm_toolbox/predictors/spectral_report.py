@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.predictors.spectral import Edges, SpectralResult
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.page import Page
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _MOST_FIGURES = 8
 
 
-def spectral_report(result: SpectralResult, sensor: str) -> Page:
+def spectral_report(result: SpectralResult, sensor: str, progress: Progress = SILENT) -> Page:
     """Write up spectral indices.
 
     Parameters
@@ -23,7 +24,7 @@ def spectral_report(result: SpectralResult, sensor: str) -> Page:
     result : SpectralResult
     sensor : str
     """
-    page = Page("Spectral indices", f"{len(result.bands)} bands from {len(result.inputs)} bands of {sensor}.")
+    page = Page("Spectral indices", f"{len(result.bands)} bands from {len(result.inputs)} bands of {sensor}.", progress=progress)
     if result.edges:
         _edges(page, result)
     page.heading("Reflectances")

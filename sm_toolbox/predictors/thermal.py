@@ -90,7 +90,7 @@ def thermal_inertia(
     Parameters
     ----------
     albedo, lst_day, lst_night : sequence of Source
-        One variable each. Dated ones are paired by day; a static one serves all days.
+        One variable each, or the variable of that name among several. Dated ones are paired by day; a static one serves all days.
     output : str
         GeoTIFF with `ati@date` (K⁻¹) and `delta_lst@date` (K) for each day, on the grid of the day temperature.
     lst_scale : float, optional
@@ -107,11 +107,11 @@ def thermal_inertia(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, single_stack
+    from sm_toolbox.raster.bands import band_name, named_stack, read_bands
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.writers import RasterOutput
 
-    stacks = {role: single_stack(read_bands(sources), role) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
+    stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
     times = _days(stacks, progress)
     if correction != "none" and times == [None]:
         raise InputError(

@@ -23,6 +23,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, crs_of, from_minus_180, split_column
 from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, time_in_name
 
@@ -419,6 +420,22 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
             f"{role} must hold one variable (one static band, or dated bands of the same name), but holds {len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable."
         )
     return next(iter(found.values()))
+
+
+def named_stack(bands: Iterable[Band], role: str, progress: Progress = SILENT) -> Stack:
+    """Return the stack of the variable that is named as a role (`LST_DAY`: lst_day) where there are several, else the only one.
+
+    Raises
+    ------
+    InputError
+        As `single_stack`.
+    """
+    found = stacks(bands)
+    named = next((stack for variable, stack in found.items() if variable.lower() == role.lower()), None)
+    if named is None or len(found) == 1:
+        return single_stack([band for stack in found.values() for band in stack.bands], role)
+    progress.info(f"{role}: of the variables {', '.join(found)}, '{named.variable}' is taken.")
+    return named
 
 
 def named_band(source: Source, variable: str) -> Band:

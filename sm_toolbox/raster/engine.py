@@ -146,6 +146,7 @@ def run_blocks(
     threads: int | None = None,
     resampling: str | None = None,
     finish: Callable[[np.ndarray], np.ndarray] | None = None,
+    has_data: Callable[[], bool] | None = None,
     scheduler: str = "",
     progress: Progress = SILENT,
 ) -> list[int]:
@@ -175,6 +176,8 @@ def run_blocks(
         How bands on other grids are warped; by default as `resampling_for` says.
     finish : callable, optional
         `finish(result) -> ndarray`: what is written of what the kernel returns; called in the order of the blocks and in this thread, so that it may count.
+    has_data : callable, optional
+        Says after the last block whether anything that was written rests on data, where not all values do (a count of 0).
     scheduler : str, optional
         Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this process work.
     progress : Progress, optional
@@ -221,7 +224,7 @@ def run_blocks(
                     start = stop
                 progress.set_fraction(done / len(plan.windows))
         valid = [writer.valid_cells for writer in writers]
-        if not any(valid):
+        if not any(valid) or (has_data is not None and not has_data()):
             raise InputError(_why_empty(inputs))
     return valid
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Band, Source, Stack, list_bands, refuse_duplicates, stacks, stem_of
+from sm_toolbox.raster.bands import Band, Source, Stack, list_bands, open_raster, refuse_duplicates, stacks, stem_of
 from sm_toolbox.raster.directions import is_direction
 from sm_toolbox.raster.times import time_in_name
 
@@ -37,6 +37,8 @@ class Origin:
         How far a date was allowed to lie from a row.
     method : str, optional
         How the value at a point was read.
+    unit : str, optional
+        Where the file says it.
     kind : str
         'amount' or 'direction'.
     """
@@ -50,6 +52,7 @@ class Origin:
     time_step_days: float | None = None
     largest_gap_days: float | None = None
     method: str | None = None
+    unit: str | None = None
     kind: str = "amount"
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,9 +86,15 @@ class Predictors:
             found[name] = Origin(
                 stack.variable, self.products[name], Path(first.source.path).name, first.grid.crs.to_wkt(), (abs(transform.a), abs(transform.e)),
                 (transform.c, transform.f), None if stack.is_static else stack.step_days, None if stack.is_static else stack.reach(max_gap_days), method,
-                "direction" if is_direction(stack.variable) else "amount",
+                _unit(first), "direction" if is_direction(stack.variable) else "amount",
             )  # fmt: skip
         return found
+
+
+def _unit(band: Band) -> str | None:
+    """Return the unit that a file states of a band, or of its variable as the toolbox's own files do."""
+    with open_raster(band.source) as dataset:
+        return dataset.units[band.index - 1] or dataset.tags().get(f"UNIT_{band.variable}") or dataset.tags().get("UNITS") or None
 
 
 def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> Predictors:

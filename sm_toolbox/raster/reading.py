@@ -29,6 +29,8 @@ from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
 # Cells of all bands of a file that are warped at once.
 _WARPED_CELLS = 2**23
+# Cells of a file that are read for one cell of a grid, 1 GB of one band: those of 2 m for one of 30 km.
+_LARGEST_FOR_ONE = 2**28
 # Cells added around a window for means.
 _LARGEST_MARGIN = 256
 # Reach of kernels in cells of the coarser grid.
@@ -111,8 +113,21 @@ class BandReader:
                 raise InputError(
                     f"The raster '{source.label}' does not overlap the grid of the output. Check both extents and coordinate reference systems."
                 )
+            warp = Warp(own, self.grid, self._warp[source])
+            self._check_sizes(source, own, warp.cells_for_one())
             directions = [is_direction(self.bands[position].variable) for position in self._files[source]]
-            yield WarpedFile(source, dataset, indexes, Warp(own, self.grid, self._warp[source]), directions)
+            yield WarpedFile(source, dataset, indexes, warp, directions)
+
+    def _check_sizes(self, source: Source, own: Grid, cells: float) -> None:
+        """Refuse rasters of which one cell of the grid takes more than can be held: one of the two has a wrong cell size, most likely."""
+        if cells > _LARGEST_FOR_ONE:
+            fine, coarse = (
+                " × ".join(f"{size * metres:.3g}" for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, self.grid)
+            )
+            raise InputError(
+                f"The raster '{source.label}' has cells of {fine} m ({own.width:,} × {own.height:,}), but the grid of the output {coarse} m: for one of its cells {cells:.2g} would be read at once, "
+                f"and at most {_LARGEST_FOR_ONE:.2g} are. Check both cell sizes and coordinate reference systems, or bring '{source.label}' to coarser cells first ('Warp (reproject)')."
+            )
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid
@@ -247,6 +262,10 @@ class Warp:
         around = _cells(self._own, bounds, self._margin)
         # Around a whole globe there is nothing beyond the edges, and GDAL finds the way across 180° only where nothing is added there.
         return inside(around, Window(0, around.row_off, self._own.width, around.height)) if _is_globe(self._own) else around
+
+    def cells_for_one(self) -> float:
+        """Return how many cells of the file are read for a single cell of the grid."""
+        return float((self._ratio + 2 * self._margin) ** 2)
 
     def bands_at_once(self) -> int:
         """Return how many bands fit into the budget where a single cell of the grid is warped."""

@@ -102,7 +102,7 @@ class RasterWriter(ABC):
         """Say whether all that was written lies in the closed file."""
 
     def write(self, block: np.ndarray, window: Window, first: int = 0) -> None:
-        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data.
+        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data; what is infinite becomes no data.
 
         Parameters
         ----------
@@ -113,6 +113,10 @@ class RasterWriter(ABC):
         """
         if shutil.disk_usage(os.path.dirname(os.path.abspath(self._temporary))).free < block.nbytes:
             raise self._full()
+        infinite = np.isinf(block)
+        if infinite.any():
+            # No measurement is infinite: it comes of a division by nearly nothing, and would spoil every mean and every colour ramp.
+            block = np.where(infinite, np.float32(np.nan), block)
         self.valid_cells += int(np.count_nonzero(~np.isnan(block)))
         if not self._write(block, window, first):
             raise self._full()

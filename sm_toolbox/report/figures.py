@@ -13,6 +13,11 @@ BLUE, ORANGE, GREY = "#2b7a9b", "#c9772b", "#8a979c"
 UNIT = "m³ m⁻³"
 
 
+def plain(text: str) -> str:
+    """Return a name as matplotlib shows it letter by letter: between two `$` it would take it for a formula, and fail where it is none."""
+    return text.replace("$", r"\$")
+
+
 def scatter(observed: np.ndarray, predicted: np.ndarray, title: str, note: str) -> Figure:
     """Draw predicted against observed with the 1:1 line; a density where points would cover one another."""
     figure = Figure(figsize=(5.2, 4.8))
@@ -26,7 +31,7 @@ def scatter(observed: np.ndarray, predicted: np.ndarray, title: str, note: str) 
     else:
         axes.scatter(observed, predicted, s=12, alpha=0.5, color=BLUE, edgecolors="none")
     axes.plot(limits, limits, color=GREY, linewidth=1)
-    axes.set(xlim=limits, ylim=limits, xlabel=f"observed ({UNIT})", ylabel=f"predicted ({UNIT})", title=title)
+    axes.set(xlim=limits, ylim=limits, xlabel=f"observed ({UNIT})", ylabel=f"predicted ({UNIT})", title=plain(title))
     axes.set_aspect("equal")
     axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=9, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"})
     return figure
@@ -37,9 +42,9 @@ def bars(names: Sequence[str], values: np.ndarray, spread: np.ndarray, label: st
     order = np.argsort(values)
     figure = Figure(figsize=(6, 0.8 + 0.28 * len(names)))
     axes = figure.add_subplot()
-    axes.barh([names[i] for i in order], values[order], xerr=spread[order], color=BLUE, ecolor=GREY)
+    axes.barh([plain(names[i]) for i in order], values[order], xerr=spread[order], color=BLUE, ecolor=GREY)
     axes.axvline(0, color=GREY, linewidth=1)
-    axes.set_xlabel(label)
+    axes.set_xlabel(plain(label))
     return figure
 
 
@@ -52,12 +57,12 @@ def boxes(groups: Mapping[str, Sequence[float] | np.ndarray], label: str) -> Fig
     axes.boxplot(list(shown.values()), medianprops={"color": ORANGE}, flierprops={"markersize": 3})
     axes.set_xticks(range(1, len(shown) + 1))
     axes.set_xticklabels(
-        [f"{name}\n(n={len(values)})" for name, values in shown.items()],
+        [f"{plain(name)}\n(n={len(values)})" for name, values in shown.items()],
         rotation=30 if len(shown) > 5 else 0,
         ha="right" if len(shown) > 5 else "center",
     )
     axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set_ylabel(textwrap.fill(label, 36))
+    axes.set_ylabel(plain(textwrap.fill(label, 36)))
     return figure
 
 
@@ -67,8 +72,8 @@ def distributions(groups: Mapping[str, np.ndarray], label: str) -> Figure:
     axes = figure.add_subplot()
     for (name, values), color in zip(groups.items(), (ORANGE, BLUE, GREY)):
         ordered = np.sort(values)
-        axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where="post", color=color, label=name)
-    axes.set(xlabel=label, ylabel="share", ylim=(0, 1))
+        axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where="post", color=color, label=plain(name))
+    axes.set(xlabel=plain(label), ylabel="share", ylim=(0, 1))
     axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -114,7 +119,7 @@ def series(times: np.ndarray, observed: np.ndarray, predicted: np.ndarray, title
     axes.plot(when, observed, color=GREY, linewidth=1, marker=".", markersize=3, label="observed")
     axes.plot(when, predicted, color=BLUE, linewidth=1, marker=".", markersize=3, label="predicted")
     axes.set_ylabel(UNIT)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(plain(title), fontsize=10)
     axes.legend(fontsize=8, frameon=False)
     figure.autofmt_xdate()
     return figure
@@ -129,9 +134,9 @@ def maps(images: Sequence[tuple[str, np.ndarray]], label: str, cmap: str = "YlGn
     all_axes = figure.subplots(1, len(images), squeeze=False)[0]
     for axes, (title, image) in zip(all_axes, images):
         drawn = axes.imshow(image, vmin=low, vmax=high, cmap=cmap, interpolation="nearest")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(plain(title), fontsize=10)
         axes.set_axis_off()
-    figure.colorbar(drawn, ax=list(all_axes), label=label, shrink=0.85)
+    figure.colorbar(drawn, ax=list(all_axes), label=plain(label), shrink=0.85)
     return figure
 
 
@@ -146,6 +151,6 @@ def classes(image: np.ndarray, names: Sequence[str]) -> Figure:
     axes.imshow(image, vmin=-0.5, vmax=len(names) - 0.5, cmap=ListedColormap(colors[: len(names)]), interpolation="nearest")
     axes.set_axis_off()
     axes.legend(
-        handles=[Patch(color=color, label=name) for color, name in zip(colors, names)], loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8
+        handles=[Patch(color=color, label=plain(name)) for color, name in zip(colors, names)], loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8
     )
     return figure

@@ -13,6 +13,7 @@ import numpy as np
 
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,14 +38,15 @@ class Page:
     subtitle : str, optional
     """
 
-    def __init__(self, title: str, subtitle: str = ""):
-        self._title = title
+    def __init__(self, title: str, subtitle: str = "", progress: Progress = SILENT):
+        self._title, self._progress = title, progress
         self._parts = [f"<h1>{escape(title)}</h1>"]
         if subtitle:
             self._parts.append(f"<p>{escape(subtitle)}</p>")
 
     def heading(self, text: str) -> None:
         """Start a section."""
+        self._progress.check()
         self._parts.append(f"<h2>{escape(text)}</h2>")
 
     def text(self, text: str) -> None:
@@ -63,11 +65,21 @@ class Page:
         )
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """Add a figure as an inline PNG."""
+        """Add a figure as an inline PNG; Cancel is heard between two of the things that are drawn in it."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+        check = self._progress.check
+
+        class Canvas(FigureCanvasAgg):
+            def get_renderer(self, *arguments: Any, **more: Any) -> Any:
+                renderer = super().get_renderer(*arguments, **more)
+                # Lines, texts and axes each open a group, which means nothing in a picture of cells.
+                renderer.open_group = lambda *_, **__: check()  # type: ignore[method-assign]
+                return renderer
+
+        check()
         data = io.BytesIO()
-        FigureCanvasAgg(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
+        Canvas(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
         image = base64.b64encode(data.getvalue()).decode("ascii")
         self._parts.append(
             f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>'

@@ -210,6 +210,10 @@ def interpolate_stations(
     return result
 
 
+# Squares of larger ones would leave what numbers can hold.
+_LARGEST_NUMBER = 1e15
+
+
 def _check(settings: Settings, drift: Sequence[Source], variance: str | None) -> None:
     if settings.method not in METHODS:
         raise InputError(f"METHOD '{settings.method}' is none of {', '.join(METHODS)}.")
@@ -219,6 +223,11 @@ def _check(settings: Settings, drift: Sequence[Source], variance: str | None) ->
         raise InputError("Inverse distances have no variance. Leave VARIANCE empty, or choose a METHOD of kriging.")
     if settings.sill is not None and settings.sill <= 0:
         raise InputError(f"SILL must be above 0, not {settings.sill:g}: it is the variance of values far apart. Leave it empty to have it fitted.")
+    for key, value in (("SILL", settings.sill), ("RANGE", settings.range), ("MEAN", settings.mean)):
+        if value is not None and abs(value) > _LARGEST_NUMBER:
+            raise InputError(
+                f"{key} is {value:g}, but may be up to {_LARGEST_NUMBER:g}: no field that stations measure has more. Leave it empty to have it found from the values."
+            )
     if settings.neighbours > ALL_STATIONS:
         raise InputError(
             f"NEIGHBOURS may be up to {ALL_STATIONS}, not {settings.neighbours}: time grows with its third power, and stations behind hundreds of nearer ones hardly count. 0 takes what is sensible."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.stations.interpolation_quality import PLAIN_MEAN, LeftOut, distance_text, rmse
@@ -18,7 +19,7 @@ _TITLES = {"ordinary_kriging": "Ordinary kriging", "simple_kriging": "Simple kri
 _WORST_STATIONS = 20
 
 
-def interpolation_report(result: Result) -> Page:
+def interpolation_report(result: Result, progress: Progress = SILENT) -> Page:
     """Write up an interpolation."""
     seen, settings = result.observations, result.settings
     title = "Universal kriging" if result.drift else _TITLES[settings.method]
@@ -26,6 +27,7 @@ def interpolation_report(result: Result) -> Page:
     page = Page(
         f"Interpolated stations: {result.variable}",
         f"{title} of {len(seen.names)} stations of '{seen.layer}'; {dates}; {int(np.isfinite(seen.values).sum()):,} values.",
+        progress=progress,
     )
     _summary(page, result)
     for text in result.warnings:
@@ -135,7 +137,7 @@ def _variogram_figure(result: Result) -> Figure:
     if variogram.range <= end:
         axes.axhline(variogram.sill, color=figures.GREY, linewidth=0.8, linestyle="--", label="sill")
         axes.axvline(variogram.range / factor, color=figures.GREY, linewidth=0.8, linestyle=":", label="range")
-    axes.set(xlim=(0, end / factor), xlabel=f"distance ({unit})", ylabel=f"semivariance of {result.variable}")
+    axes.set(xlim=(0, end / factor), xlabel=f"distance ({unit})", ylabel=f"semivariance of {figures.plain(result.variable)}")
     axes.set_ylim(0, 1.15 * max(float(seen.semivariance.max()), variogram.sill if variogram.range <= end else 0.0))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
@@ -163,7 +165,7 @@ def _errors(page: Page, result: Result) -> None:
             f"Squared errors are on average {left_out.calibration:.2f} times the kriging variance; 1 is ideal, more means that the variance map promises too much."
         )
     figure = figures.scatter(left_out.observed[both], left_out.predicted[both], "Stations left out", f"n = {int(both.sum()):,}\nRMSE = {number(left_out.rmse)}\nR = {number(left_out.r)}")  # fmt: skip
-    figure.axes[0].set(xlabel=f"observed {result.variable}", ylabel=f"predicted {result.variable}")
+    figure.axes[0].set(xlabel=f"observed {figures.plain(result.variable)}", ylabel=f"predicted {figures.plain(result.variable)}")
     page.figure(figure, "Predicted from the other stations of the date against observed.")
     if len(seen.times) > 1:
         _by_date(page, result)

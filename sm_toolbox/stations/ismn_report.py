@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 from matplotlib.figure import Figure
 
-from sm_toolbox.report.figures import BLUE, GREY, ORANGE
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.report.figures import BLUE, GREY, ORANGE, plain
 from sm_toolbox.report.page import Page
 from sm_toolbox.stations.ismn import Import, Series
 from sm_toolbox.stations.ismn_selection import FLAGS, Selection
@@ -17,7 +18,7 @@ _MONTHS = np.dtype("datetime64[M]")
 _COLORS = (BLUE, ORANGE, "#5b8c3f", "#5b3f8c")
 
 
-def import_report(found: Import, variable: str) -> Page:
+def import_report(found: Import, variable: str, progress: Progress = SILENT) -> Page:
     """Write up an import.
 
     Parameters
@@ -27,7 +28,7 @@ def import_report(found: Import, variable: str) -> Page:
         For the axes of the figures.
     """
     rows = sum(len(series.times) for series in found.series)
-    page = Page("ISMN import", f"{variable} from '{found.path}': {_describe(found.selection)}.")
+    page = Page("ISMN import", f"{variable} from '{found.path}': {_describe(found.selection)}.", progress=progress)
     page.notice(f"{rows:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from {found.observations:,} observations.")
     for warning in found.warnings:
         page.notice(warning, warning=True)
@@ -161,8 +162,8 @@ def _some_series(all_series: list[Series], variable: str) -> Figure:
             gaps[(days - days[0]).astype(int)] = means
             days, means = axis, gaps
         axes.plot(_numbers(days), means, color=_COLORS[number], linewidth=0.8, marker=".", markersize=3 if len(days) < 200 else 1)
-        axes.set_title(f"{series.station_id}, {series.place.top:g}–{series.place.bottom:g} m, {series.sensor}", fontsize=9)
-        axes.set_ylabel(series.unit or variable, fontsize=8)
+        axes.set_title(plain(f"{series.station_id}, {series.place.top:g}–{series.place.bottom:g} m, {series.sensor}"), fontsize=9)
+        axes.set_ylabel(plain(series.unit or variable), fontsize=8)
         axes.xaxis_date()
     figure.autofmt_xdate()
     return figure

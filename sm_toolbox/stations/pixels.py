@@ -11,6 +11,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack
 from sm_toolbox.raster.grid import Grid
@@ -21,6 +22,8 @@ from sm_toolbox.raster.times import Time
 
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other by rounding.
 _INSET = 0.01
+# Places, coordinates and what is found of them.
+_BYTES_PER_PIXEL = 80
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,11 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
     window = Window(0, 0, grid.width, grid.height)
     for other in others:
         window = inside(window, touched_window(other, grid))
+    refuse_beyond_memory(
+        _BYTES_PER_PIXEL * window.width * window.height,
+        f"EXTRA_TARGETS has {window.width:,.0f} × {window.height:,.0f} pixels over the predictors, which needs",
+        "It must be a product of coarser cells than the predictors: check its cell size and coordinate reference system.",
+    )
     row, column = np.indices((int(window.height), int(window.width)))
     covered = np.ones(row.shape, bool)
     for down in (_INSET, 1 - _INSET):

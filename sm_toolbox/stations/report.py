@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.page import Page
 from sm_toolbox.stations.pixels import PixelRows
 from sm_toolbox.stations.sampling import Samples
 
 
-def sampling_report(samples: Samples, pixels: PixelRows | None = None) -> Page:
+def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress: Progress = SILENT) -> Page:
     """Write up a sampling, and the pixels of a product that were added to it."""
     total, complete = len(samples.rows.x), int(np.count_nonzero(samples.complete))
-    page = Page("Sampling report", f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.")
+    page = Page("Sampling report", f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.", progress=progress)
     page.notice(
         f"{complete:,} of {total:,} rows of stations have a value of every predictor; only these can train a model.", warning=complete < total
     )

@@ -44,7 +44,8 @@ class Rows:
 
     def stations(self) -> np.ndarray:
         """Name of each row's station (rows,)."""
-        if self.names is not None:
+        # A field that is NULL everywhere names no station.
+        if self.names is not None and any(self.names):
             return np.array([name or "(no name)" for name in self.names])
         return np.array([f"{x:.6g}, {y:.6g}" for x, y in zip(self.x, self.y)])
 

@@ -65,7 +65,7 @@ def temporal_statistics(
     Raises
     ------
     InputError
-        Where a variable is not dated or a statistic unknown.
+        Where a variable is not dated, a statistic unknown, or nothing has data.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -86,8 +86,20 @@ def temporal_statistics(
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         return np.concatenate([summarise(values, names) for values in blocks.values()])
 
+    is_count = np.array([name == "count" for _ in found for name in names])
+    seen = False
+
+    def notice(result: np.ndarray) -> np.ndarray:
+        nonlocal seen
+        # A count of 0 is a value, but no data.
+        seen = seen or bool((result[is_count] > 0).any() or (~np.isnan(result[~is_count])).any())
+        return result
+
     bands = [f"{variable}_{name}" for variable in found for name in names]
     inputs = {variable: stack.bands for variable, stack in found.items()}
     grid = given[0].grid
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8 * len(bands) + 20, memory=memory, progress=progress)
+    run_blocks(
+        kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8 * len(bands) + 20, memory=memory, finish=notice,
+        has_data=lambda: seen, progress=progress,
+    )  # fmt: skip
     return bands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import EXPLAINED, HEAD, metric_cells, summary
@@ -12,7 +13,7 @@ from sm_toolbox.validation.stations import StationMetrics, StationValidation
 _MOST_SERIES = 8
 
 
-def validation_report(result: StationValidation, product: str, layer: str, min_samples: int) -> Page:
+def validation_report(result: StationValidation, product: str, layer: str, min_samples: int, progress: Progress = SILENT) -> Page:
     """Write up a validation.
 
     Parameters
@@ -24,7 +25,9 @@ def validation_report(result: StationValidation, product: str, layer: str, min_s
         Pairs that a station needed.
     """
     page = Page(
-        f"Validation of {product}", f"Against the stations of '{layer}': {result.pooled.n:,} pairs at {len(np.unique(result.stations))} stations."
+        f"Validation of {product}",
+        f"Against the stations of '{layer}': {result.pooled.n:,} pairs at {len(np.unique(result.stations))} stations.",
+        progress=progress,
     )
     spread = f"over stations the median R is {number(result.median('r'))}, the median ubRMSE {number(result.median('ubrmse'))} and the median bias {number(result.median('bias'))} m³ m⁻³."
     page.notice(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,12 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.prediction import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, read_bands, single_stack, stacks
+from sm_toolbox.raster.grid import metres_per_degree
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
 from sm_toolbox.validation.metrics import Intervals, Metrics, intervals, metrics
+
+# Metres within which coordinates of one name are of one station, given to more or fewer digits.
+_ONE_PLACE = 1000.0
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,20 @@ def validate_stations(
     Raises
     ------
     InputError
-        Where nothing matches or no station has enough pairs.
+        Where nothing matches, no station has a name, or no station has enough pairs.
+
+    Notes
+    -----
+    Places of one name that are more than 1 km apart are stations of their own, and the same observation in several rows is counted once; both with a warning.
     """
     if np.isnan(observed).all():
         raise InputError(f"No row of '{rows.layer}' has an observed value. Check the VALUE field.")
+    if rows.names is not None and not any(rows.names):
+        raise InputError(
+            f"The STATION field of '{rows.layer}' is NULL in all rows: there is no station in it. Choose the field with their names or numbers."
+        )
+    rows = _told_apart(rows, progress)
+    repeated = _repeated(rows, observed, progress)
     bands = read_bands(sources)
     variables = stacks(bands)
     if len(variables) > 1 and VARIABLE in variables:
@@ -116,13 +130,76 @@ def validate_stations(
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
     if max_gap_days is None and product.reach_days >= 1:
         progress.info(reaches_in_words([product]))
-    return _compare(rows, observed, product, groups, min_samples)
+    return _compare(rows, observed, product, groups, min_samples, repeated)
 
 
-def _compare(rows: Rows, observed: np.ndarray, product: VariableSamples, groups: Sequence[str | None] | None, min_samples: int) -> StationValidation:
-    has_value = ~np.isnan(observed)
+def _told_apart(rows: Rows, progress: Progress) -> Rows:
+    """Return rows whose stations have a name of their own, where one name stands for places that are far apart."""
+    if rows.names is None:
+        return rows
+    names = list(rows.names)
+    of_name: dict[str | None, list[int]] = {}
+    for row, name in enumerate(names):
+        of_name.setdefault(name, []).append(row)
+    factors = np.array(metres_per_degree(float(np.nanmean(rows.y))) if rows.crs.is_geographic else (1.0, 1.0))
+    apart = []
+    for name, own in of_name.items():
+        places = np.stack([rows.x[own], rows.y[own]], axis=1) * factors
+        known = np.isfinite(places).all(axis=1)
+        if not name or not known.any() or np.ptp(places[known], axis=0).max() <= _ONE_PLACE:
+            continue
+        number_of = _near_one_another(places, known)
+        if number_of.max() == 0:
+            continue
+        apart.append(f"{name} ({number_of.max() + 1} places)")
+        for row, number in zip(own, number_of):
+            names[row] = f"{name} ({number + 1})"
+    if apart:
+        progress.warning(
+            f"'{rows.layer}' has stations of one name at several places, more than {_ONE_PLACE / 1000:g} km apart; they are rated each on its own, with a number: {', '.join(apart[:10])}"
+            f"{f' and {len(apart) - 10} more' if len(apart) > 10 else ''}."
+        )
+    return replace(rows, names=names)
+
+
+def _near_one_another(places: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Number places (rows, 2) so that those within a kilometre of the first of a number share it; rows without a place are of the first."""
+    numbers = np.zeros(len(places), np.int64)
+    left, number = known.copy(), 0
+    while left.any():
+        near = left & (np.hypot(*(places - places[np.argmax(left)]).T) <= _ONE_PLACE)
+        numbers[near] = number
+        left &= ~near
+        number += 1
+    return numbers
+
+
+def _repeated(rows: Rows, observed: np.ndarray, progress: Progress) -> np.ndarray:
+    """Say which rows repeat an earlier one: the same station, place, time and value, bool (rows,)."""
+    if rows.times is None:
+        # Without times nothing tells the same value from another one that is equal.
+        return np.zeros(len(observed), bool)
+    seen: set[tuple] = set()
+    repeated = np.zeros(len(observed), bool)
+    for row, key in enumerate(zip(rows.stations().tolist(), rows.x.tolist(), rows.y.tolist(), rows.times, observed.tolist())):
+        # NaN is like no other, so that rows without a value repeat none.
+        repeated[row] = key in seen and rows.times[row] is not None and not np.isnan(observed[row])
+        seen.add(key)
+    twice = int(np.count_nonzero(repeated))
+    if twice:
+        progress.warning(
+            f"{twice} rows of '{rows.layer}' repeat the station, place, time and value of an earlier one and are counted once: they would make the result look more certain than it is."
+        )
+    return repeated
+
+
+def _compare(
+    rows: Rows, observed: np.ndarray, product: VariableSamples, groups: Sequence[str | None] | None, min_samples: int, repeated: np.ndarray
+) -> StationValidation:
+    has_value = ~np.isnan(observed) & ~repeated
     reasons = {
-        "no observed value": ~has_value,
+        "no observed value": ~has_value & ~repeated,
+        "the same as an earlier row": repeated,
         "station outside the product": has_value & product.outside,
         "no date of the product near enough": has_value & product.no_date,
         "no data in the product": has_value & product.no_data,

@@ -58,7 +58,7 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     predictions = trained["PREDICTIONS"]
     assert predictions.featureCount() == 336 and {feature["fold"] for feature in predictions.getFeatures()} == {1, 2, 3, 4, 5}
     for feature in predictions.getFeatures():
-        assert feature["residual"] == pytest.approx(feature["predicted"] - feature["sm"])
+        assert feature["residual"] == pytest.approx(feature["sm"] - feature["predicted"])
     log = feedback.textLog()
     assert "Split 'station' tells how well the model maps places that have no station" in log and "Split 'random'" in log
 

@@ -85,7 +85,7 @@ def test_a_gap_that_is_too_small_is_told_with_the_cure(run, observations, write_
     ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
     feedback = QgsProcessingFeedback()
     run("samplepredictors", feedback, STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=0, OUTPUT="memory:")
-    assert "'ndvi' is missing in 5 rows: no date near enough (5); with MAX_TIME_GAP 2 6 rows would be complete, now 1." in feedback.textLog()
+    assert "'ndvi' is missing in 5 rows: no date near enough (5); with 2 days (MAX_TIME_GAP) 6 rows would be complete, now 1." in feedback.textLog()
 
 
 def test_a_gap_of_millions_of_years_is_refused(refused, observations, write_raster):

@@ -163,7 +163,8 @@ def test_netcdf_out_and_a_single_row(make, tmp_path, write_raster):
 
 
 @pytest.mark.parametrize(
-    "options", [{"reference": "d"}, {"fallback": "zero"}, {"window": "week"}, {"anomalies": "weekly"}, {"alpha": 0}, {"replicates": 5}]
+    "options",
+    [{"reference": "d"}, {"reference": "f"}, {"fallback": "zero"}, {"window": "week"}, {"anomalies": "weekly"}, {"alpha": 0}, {"replicates": 5}],
 )
 def test_impossible_settings(make, tmp_path, leftovers, options):
     sources, _ = make(days=DAYS[:120])
@@ -180,3 +181,13 @@ def test_cancel_leaves_nothing(make, tmp_path, cancelling, leftovers):
         with pytest.raises(Cancelled):
             run(sources, str(tmp_path / "out.tif"), progress=cancelling(1))
     assert leftovers() == before
+
+
+@pytest.mark.parametrize("reference", ["d", "e"])
+def test_any_product_can_be_the_reference(make, tmp_path, reference):
+    sources, _ = make((1, 0.8, 1.3, 2, 0.5), (0.02, 0.04, 0.03, 0.05, 0.02))
+    merge_products(sources, str(tmp_path / "m.tif"), reference=reference)
+    merged, own = (np.stack(list(read(path).values())) for path in (tmp_path / "m.tif", sources["abcde".index(reference)][0].path))
+    assert merged.mean() == pytest.approx(own.mean(), rel=0.02)
+    with pytest.raises(InputError, match="REFERENCE is 'e', but PRODUCT_E holds no raster"):
+        merge_products(sources[:4], str(tmp_path / "m.tif"), reference="e")

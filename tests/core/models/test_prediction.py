@@ -133,9 +133,10 @@ def test_two_products_of_one_variable_are_told_apart_by_their_files(two_products
         predict_raster(noted(model, **notes), two_products[1:], str(tmp_path / "map.tif"))
 
 
-def test_a_renamed_predictor_is_found_whatever_its_file_is_called_now(two_products, write_raster, tmp_path):
+def test_a_renamed_predictor_is_found_whatever_its_file_is_called_now(two_products, tmp_path, progress):
     model = noted(model_of("soil_moisture_smap"), soil_moisture_smap=("soil_moisture", "smap"))
-    predict_raster(model, two_products[:1], str(tmp_path / "map.tif"))
+    predict_raster(model, two_products[:1], str(tmp_path / "map.tif"), progress=progress)
+    assert "was sampled from 'smap'; now 'product_b' is taken, the only one with 'soil_moisture'" in progress.warnings[0]
     with pytest.raises(InputError, match="needs 'soil_moisture_smap', but several products of it are given: product_a, product_b"):
         predict_raster(model, two_products, str(tmp_path / "map.tif"))
     plain = noted(model_of("soil_moisture"), soil_moisture=("soil_moisture", "product_a"))

@@ -122,6 +122,7 @@ def test_cancel(cancelling):
         QuantileForest(100).fit(rng.random((50, 2)).astype(np.float32), rng.random(50), None, 0, cancelling(2))
 
 
+@pytest.mark.peers
 def test_the_quantile_forest_package_agrees():
     """Means are equal; its quantiles, which interpolate between targets, reach the level to within the weight of a row (quantile-forest 1.4.2, trees of all rows, as it counts in-bag rows only)."""
     package = pytest.importorskip("quantile_forest")

@@ -113,3 +113,15 @@ def test_joined_tables_keep_what_both_have():
     both = of(2, stations=np.array(["a", "b"]), weights=np.array([1.0, 2.0])).joined(of(3, stations=np.array(["c"] * 3)), 4.0)
     assert both.weights.tolist() == [1, 2, 4, 4, 4] and both.stations.tolist() == ["a", "b", "c", "c", "c"] and both.times is None
     assert both.source_rows.tolist() == [0, 1, -1, -1, -1]
+
+
+def test_rows_that_repeat_others_are_said():
+    given = {name: values[:3] + values[:2] for name, values in columns(sm=[0.1, 0.2, 0.3]).items()}
+    table = make_training_table(given, ROLES, "t")
+    assert any("2 rows of 't' repeat another in station, time, target and all predictors" in text for text in oddities(table))
+    assert not any("repeat another" in text for text in oddities(make_training_table(columns(), ROLES, "t")))
+
+
+def test_a_station_field_of_nothing_is_no_station():
+    with pytest.raises(InputError, match="The STATION field 'station' of 't' is NULL in all rows"):
+        make_training_table(columns(station=[None, "", None, None]), ROLES, "t")

@@ -170,3 +170,22 @@ def test_a_fold_whose_rest_is_constant_is_refused():
     )
     with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
         train(table, "random_forest", RandomForest(5), "station", make_split("station", 2))
+
+
+def test_cancel_is_heard_while_predictors_are_shuffled(cancelling):
+    from sm_toolbox.models.features import FeatureEncoder
+    from sm_toolbox.models.importance import permutation_increase
+
+    class Flat:
+        calls = 0
+
+        def predict(self, features):
+            Flat.calls += 1
+            return features[:, 0]
+
+    x = np.random.default_rng(0).random((5000, 30))
+    with pytest.raises(Cancelled):
+        permutation_increase(
+            Flat(), FeatureEncoder(tuple(f"p{i}" for i in range(30)), {}), x, x[:, 0], np.random.default_rng(0), progress=cancelling(10)
+        )
+    assert Flat.calls == 10, "parts of some thousand rows"

@@ -77,12 +77,17 @@ def test_mistakes_are_named():
 
 
 def test_cancel_ends_the_search_or_only_the_search(table, cancelling):
-    # Some fits are done before the Cancel.
+    class AfterTheFirst(cancelling):
+        """Cancels once a candidate has been judged."""
+
+        def is_cancelled(self):
+            return any(text.startswith("Candidate 1") for text in self.infos)
+
     candidates = make_candidates("random_forest", LEAVES, "grid", 10, 0)
     arguments = (table, "random_forest", RandomForest(), "random", make_split("random", 2))
     with pytest.raises(Cancelled):
-        train(*arguments, tuner=Tuner(candidates, make_split("random", 2)), progress=cancelling(8))
-    progress = cancelling(8)
+        train(*arguments, tuner=Tuner(candidates, make_split("random", 2)), progress=AfterTheFirst())
+    progress = AfterTheFirst()
     training = train(*arguments, tuner=Tuner(candidates, make_split("random", 2), keep_best=True), progress=progress)
     assert 0 < len(training.search.tried) < 3 and not training.nested
     assert any("the best of them is kept" in text for text in progress.warnings)

@@ -133,3 +133,15 @@ def test_no_common_day(layers, write_raster, tmp_path):
     night = [write_raster("other.tif", np.full((2, 3, 4), 290.0), ["night@2020-06-09", "night@2020-06-17"])]
     with pytest.raises(InputError, match="No day has LST_DAY, LST_NIGHT"):
         thermal_inertia(albedo, day, night, str(tmp_path / "o.tif"))
+
+
+def test_roles_are_found_among_several_variables(write_raster, tmp_path, progress):
+    """One file of all: as 'Spectral indices' writes the albedo, and as products hold day and night."""
+    bands = np.array([np.full((3, 4), value) for value in (0.5, 0.2, 310.0, 290.0)])
+    both = write_raster("all.tif", bands, ["ndvi@2019-06-01", "albedo@2019-06-01", "LST_Day@2019-06-01", "lst_night@2019-06-01"])
+    thermal_inertia([both], [both], [both], str(tmp_path / "o.tif"), progress=progress)
+    np.testing.assert_allclose(read(tmp_path / "o.tif")["ati@2019-06-01"], 0.8 / 20, rtol=1e-6)
+    assert "ALBEDO: of the variables ndvi, albedo, LST_Day, lst_night, 'albedo' is taken." in progress.infos
+    other = write_raster("other.tif", bands[:2], ["ndvi@2019-06-01", "evi@2019-06-01"])
+    with pytest.raises(InputError, match="ALBEDO must hold one variable"):
+        thermal_inertia([other], [both], [both], str(tmp_path / "o.tif"))

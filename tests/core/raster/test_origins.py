@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.origins import Origin, origin_from, origins_from_text, origins_to_text, read_predictors
@@ -36,6 +37,13 @@ def test_a_name_that_is_taken_gets_its_file(write_raster):
 def test_products_that_their_files_do_not_tell_apart_are_refused(write_raster):
     with pytest.raises(InputError, match="Two bands are named 'ndvi'"):
         read_predictors([write_raster("both.tif", np.ones((2, 4, 4)), ["ndvi", "ndvi"])])
+
+
+def test_the_unit_is_noted_where_the_file_has_one(write_raster):
+    source = write_raster("terrain.tif", np.ones((2, 4, 4)), ["slope", "twi"])
+    with rasterio.open(source.path, "r+") as dataset:
+        dataset.update_tags(UNIT_slope="degrees")
+    assert [origin.unit for origin in read_predictors([source]).origins(None, "nearest").values()] == ["degrees", None]
 
 
 def test_notes_survive_as_text(write_raster):

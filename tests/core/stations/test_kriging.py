@@ -58,6 +58,7 @@ def test_reference_values(model, kind, neighbours):
     np.testing.assert_allclose(variance, REFERENCE[model, kind][1], rtol=1e-8)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize(("model", "kind"), REFERENCE)
 def test_as_the_other_libraries(model, kind):
     gstools = pytest.importorskip("gstools")
@@ -80,6 +81,7 @@ def test_as_the_other_libraries(model, kind):
         np.testing.assert_allclose(own, other, rtol=1e-7)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize(("model", "range_"), [("spherical", RANGE), ("exponential", RANGE), ("gaussian", RANGE * 7 / 4 / np.sqrt(3))])
 def test_as_pykrige(model, range_):
     pytest.importorskip("pykrige")

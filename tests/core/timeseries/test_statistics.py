@@ -68,3 +68,12 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
     with pytest.raises(Cancelled):
         temporal_statistics([dated], ["mean"], str(tmp_path / "o.tif"), progress=cancelling(1))
     assert leftovers() == before
+
+
+@pytest.mark.parametrize("names", [["count"], ["count", "sd"], ALL])
+def test_of_nothing_but_gaps_nothing_is_written(write_raster, tmp_path, leftovers, names):
+    empty = write_raster("lst.tif", np.full((2, 3, 3), np.nan), ["lst@2020-01-01", "lst@2020-01-02"])
+    before = leftovers()
+    with pytest.raises(InputError, match="Nothing was written"):
+        temporal_statistics([empty], names, str(tmp_path / "o.tif"))
+    assert leftovers() == before

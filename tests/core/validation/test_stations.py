@@ -1,10 +1,12 @@
 """Validation against stations: pairs, metrics of each station, and everything that has no pair."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rasterio.crs import CRS
 
-from sm_toolbox.errors import InputError
+from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows
 from sm_toolbox.validation.metrics import metrics
@@ -121,3 +123,56 @@ def test_a_static_product_needs_no_time(write_raster):
     assert result.pooled.rmse == pytest.approx(0, abs=1e-7) and result.pooled.r == pytest.approx(1)
     assert all(np.isnan(item.metrics.r) for item in result.by_station)
     validation_report(result, "static", "obs", 10).html()
+
+
+def test_stations_of_one_name_at_two_places_are_told_apart(product, progress):
+    _, sources = product
+    rows, _, _ = observations({"a": (2, 3), "b": (5, 6)})
+    observed = np.random.default_rng(0).random(40) * 0.4
+    far = replace(rows, names=["a"] * 40, x=rows.x + 0.0)
+    near = validate_stations(far, observed, sources, progress=progress)
+    assert [item.station for item in near.by_station] == ["a"] and not progress.warnings, "within a kilometre it is one station"
+    wide = replace(far, x=np.where(np.arange(40) < 20, rows.x, rows.x + 5000))
+    found = validate_stations(wide, observed, sources, min_samples=5, progress=progress)
+    assert [item.station for item in found.by_station] == ["a (1)"] and found.by_station[0].metrics.n == 20
+    assert "stations of one name at several places, more than 1 km apart" in progress.warnings[0] and "a (2 places)" in progress.warnings[0]
+
+
+def test_rows_that_repeat_another_are_counted_once(product, progress):
+    _, sources = product
+    rows, _, _ = observations({"a": (2, 3)})
+    observed = np.random.default_rng(0).random(20) * 0.4
+    twice = replace(rows, x=np.tile(rows.x, 2), y=np.tile(rows.y, 2), times=list(rows.times) * 2, names=list(rows.names) * 2)
+    both = np.tile(observed, 2)
+    both[25] += 0.01
+    found = validate_stations(twice, both, sources, progress=progress)
+    assert found.pooled.n == 21 and dict(found.unmatched)["the same as an earlier row"] == 19
+    assert "19 rows of 'obs' repeat the station, place, time and value of an earlier one and are counted once" in progress.warnings[0]
+
+
+def test_a_station_field_of_nothing(product):
+    rows, _, _ = observations({"a": (2, 3)})
+    with pytest.raises(InputError, match="The STATION field of 'obs' is NULL in all rows"):
+        validate_stations(replace(rows, names=[None] * 20), np.full(20, 0.2), product[1])
+    assert len(set(replace(rows, names=[None] * 20).stations())) == 1 and "(no name)" not in replace(rows, names=[None] * 20).stations()
+
+
+def test_names_with_dollars_are_no_formulas(product, tmp_path):
+    rows, _, _ = observations({r"$\frac{4$_^": (2, 3), "$a$": (4, 4)})
+    observed = np.random.default_rng(0).random(40) * 0.4
+    result = validate_stations(rows, observed, product[1], [r"$\frac{4$_^"] * 20 + ["$x$"] * 20)
+    validation_report(result, "$product$", "obs", 10).write(str(tmp_path / "r.html"))
+    assert r"$\frac{4$_^" in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_cancel_while_the_report_is_drawn(product, cancelling):
+    rows, _, _ = observations({"a": (2, 3), "b": (4, 4)})
+    result = validate_stations(rows, np.random.default_rng(0).random(40) * 0.4, product[1])
+    quiet = cancelling(10**9)
+    validation_report(result, "p", "obs", 10, quiet)
+    # In a figure, too, whose lines and texts each listen.
+    checks = 10**9 - quiet._left
+    assert checks > 100
+    for after in (1, checks // 2, checks - 1):
+        with pytest.raises(Cancelled):
+            validation_report(result, "p", "obs", 10, cancelling(after))
