@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test test-peers qt6 process install package lint bench docs models styles clean
+.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles clean
 
 help:            ## This list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -41,6 +41,10 @@ lint:            ## Style, types, Qt 6, and the rules of plugins.qgis.org
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy
 	@.venv/bin/python tools/lint_qt6.py
 	@tools/package.sh && .venv/bin/python tools/lint_package.py dist/*.zip
+
+hostile:         ## Every parameter with every kind of bad input (make test runs a thousand of these cases)
+	@tools/setup.sh dev
+	@SM_HOSTILE=all tools/test.sh tests/hostile
 
 bench:           ## Speed and memory beside the peers, as ratios
 	@tools/setup.sh dev

@@ -45,6 +45,9 @@ def raster_sources(algorithm, parameters, key, context):
 
     asked = parameters.get(key)
     if not asked:
+        definition = algorithm.parameterDefinition(key)
+        if not definition.flags() & definition.Flag.FlagOptional:
+            raise InputError(f"{labelled(definition)} needs at least one raster.")
         return []
     items = asked if isinstance(asked, (list, tuple)) else [asked]
     if len(items) > 1 and any(map(is_for_gdal, items)):

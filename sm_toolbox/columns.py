@@ -12,6 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import Time, parse_time
 
+_LARGEST = 1e30
 _EMPTY = {"", "null", "none", "na", "n/a"}
 _YEAR_FIRST = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?!\d)")
 
@@ -22,7 +23,7 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     Raises
     ------
     InputError
-        At the first text that is no number, and at NaN and infinite values, which are not the same as NULL: they come from a
+        At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as NULL: they come from a
         computation that went wrong and the user should know.
     """
     numbers = np.full(len(values), np.nan)
@@ -36,7 +37,8 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
                 f"Field '{field}' of '{layer}' must hold numbers, but row {row + 1} holds '{value}'. Choose another field, correct the row, "
                 "or convert the field with 'Refactor fields' (decimal point, no units)."
             ) from None
-        if not np.isfinite(number):
+        # Beyond 1e30 no rasters hold a number and no sum of squares is finite; nothing that is measured comes near.
+        if not abs(number) <= _LARGEST:
             raise InputError(
                 f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL where there is no value."
             )

@@ -37,6 +37,13 @@ def check_output(path: str) -> None:
         Where the folder is missing or not writable, or an existing file cannot be replaced.
     """
     target = Path(path)
+    try:
+        # A name that is too long, or leads through a file.
+        os.lstat(target)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise OutputError(f"The output '{_shortened(path)}' cannot be written: {(error.strerror or str(error)).lower()}. Give it another name.") from error
     if target.is_dir():
         raise OutputError(f"The output '{path}' is a folder. Name a file in it.")
     if target.exists() and not target.is_file():
@@ -56,10 +63,14 @@ def check_output(path: str) -> None:
             ) from error
 
 
+def _shortened(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:100]}…{path[-60:]}"
+
+
 def temporary_name(path: str) -> str:
     """Return a name beside a file under which it is written until it is complete."""
     target = Path(path)
-    return str(target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
+    return str(target.with_name(f".{target.stem[:60]}-{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
 
 
 def put_in_place(temporary: str, path: str) -> None:

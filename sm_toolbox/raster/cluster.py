@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Plan
 
 # Seconds in which a cluster must answer.
-_PATIENCE = 20
+_PATIENCE = 8
 
 
 def on_cluster(

@@ -48,13 +48,18 @@ class Grid:
         Raises
         ------
         InputError
-            Where the dataset has no CRS or no usable geotransform.
+            Where the dataset has no CRS, one that is not of the earth, or no usable geotransform.
         """
         crs = crs_of(dataset)
         if not crs:
             raise InputError(
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save it with "
                 "'Assign projection', so that it is written into the file."
+            )
+        if not (crs.is_geographic or crs.is_projected):
+            raise InputError(
+                f"The raster '{name}' has the coordinate reference system '{label(crs)}', a local one that does not say where on the earth the raster lies. "
+                "Give it the right one with 'Assign projection', or georeference it."
             )
         transform = dataset.transform
         if transform.is_identity or transform.determinant == 0:

@@ -168,3 +168,19 @@ def test_devices_pipes_and_sockets_are_no_outputs(tmp_path):
         for name in ("pipe.tif", "socket.tif", "null.tif"):
             with pytest.raises(OutputError, match="no file but a device, a pipe or a socket"):
                 check_output(str(tmp_path / name))
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path, words in ((tmp_path / ("x" * 300 + ".tif"), "name too long"), (tmp_path / "file" / "out.tif", "not a directory")):
+        with pytest.raises(OutputError, match=f"cannot be written: .*{words}"):
+            check_output(str(path))
+
+
+def test_long_names_are_written(tmp_path):
+    path = tmp_path / ("é" * 120 + ".tif")
+    assert len(os.path.basename(temporary_name(str(path))).encode()) < 255
+    with StagedOutputs() as staged:
+        write(staged, path)
+        staged.keep()
+    assert path.read_text() == "new"
