@@ -216,6 +216,8 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     """List bands as `read_bands` does, bands of the same variable and time included: those of two products."""
     bands: list[Band] = []
     sources = list(sources)
+    if not sources:
+        raise InputError("No raster is given. Choose at least one layer.")
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.

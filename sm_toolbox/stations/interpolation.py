@@ -173,6 +173,10 @@ def interpolate_stations(
     _check(settings, drift, variance)
     target = grid_of(grid)
     positions = Positions(target)
+    if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
+        raise InputError(
+            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that stations measure has more. Make such values NULL with 'Field calculator'."
+        )
     observations = gather(rows, values, positions, target, progress)
     trend = Drift.sample(drift, observations, settings.max_gap_days, progress.part(0, 0.1)) if drift else None
     observations, trend, skipped = _usable(observations, trend, settings, progress)

@@ -107,3 +107,19 @@ def test_infinities_are_not_written(write_raster, tmp_path, suffix):
     with rasterio.open(tmp_path / f"out.{suffix}") as dataset:
         values = dataset.read(1)
     assert np.isnan(values[0, 0]) and np.isnan(values[1, 0]) and values[0, 1] == 1 and values[1, 1] == -1
+
+
+def test_values_that_no_station_measures(write_raster, tmp_path):
+    with pytest.raises(InputError, match=r"VALUE holds 1e\+300, but may hold up to 1e\+15"):
+        interpolate_stations(None, np.array([1, 1e300, np.nan]), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif"))
+
+
+def test_a_local_reference_system_has_no_metres(write_raster):
+    wkt = 'LOCAL_CS["site",UNIT["metre",1]]'
+    with pytest.raises(InputError, match="is a local one.*'Assign projection'"):
+        read_bands([write_raster("site.tif", np.ones((4, 4)), ["a"], crs=wkt)])[0].grid.metres_per_unit()
+
+
+def test_no_raster_at_all():
+    with pytest.raises(InputError, match="No raster is given"):
+        read_bands([])
