@@ -43,7 +43,9 @@ def check_output(path: str) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise OutputError(f"The output '{_shortened(path)}' cannot be written: {(error.strerror or str(error)).lower()}. Give it another name.") from error
+        raise OutputError(
+            f"The output '{_shortened(path)}' cannot be written: {(error.strerror or str(error)).lower()}. Give it another name."
+        ) from error
     if target.is_dir():
         raise OutputError(f"The output '{path}' is a folder. Name a file in it.")
     if target.exists() and not target.is_file():

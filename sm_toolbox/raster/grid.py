@@ -87,12 +87,7 @@ class Grid:
         N cos φ, along the meridian M.
         """
         if not self.crs.is_geographic:
-            try:
-                factor = float(self.crs.linear_units_factor[1])
-            except CRSError:
-                raise InputError(
-                    f"The coordinate reference system '{label(self.crs)}' is a local one, whose place on the ground and unit nobody knows. Give the raster the one that it has ('Assign projection')."
-                ) from None
+            factor = float(self.crs.linear_units_factor[1])
             return factor, factor
         latitude = (self.transform * (self.width / 2, self.height / 2 if row is None else row + 0.5))[1]
         return metres_per_degree(latitude)
