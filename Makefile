@@ -17,7 +17,8 @@ demo: setup      ## From demo data to a validated soil-moisture map, headless
 
 test:            ## Install what is missing and run all tests
 	@tools/setup.sh dev
-	@tools/test.sh --cov --cov-report=term $(ARGS)
+	@tools/test.sh tests/core tests/real --numprocesses=2 --dist=loadfile --cov $(ARGS)
+	@tools/test.sh tests/qgis tests/headless tests/desktop tests/hostile --cov --cov-append --cov-report=term $(ARGS)
 
 test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peers and run the tests that compare with them
 	@tools/setup.sh dev

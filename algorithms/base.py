@@ -162,8 +162,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         missing = [library for library in self.NEEDS if importlib.util.find_spec(library) is None]
         if not missing:
             return True, ""
+        from sm_toolbox.installation import package_of
+
         return False, (
-            f"{self.TITLE} needs the Python libraries {', '.join(missing)}, which QGIS's Python does not have. "
+            f"{self.TITLE} needs the Python libraries {', '.join(map(package_of, missing))}, which QGIS's Python does not have. "
             "Run 'Soil Moisture Toolbox > Tools > Check installation': it says how to get them on this computer."
         )
 

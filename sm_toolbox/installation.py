@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
 import platform
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sm_toolbox.report.page import Page
+if TYPE_CHECKING:
+    from sm_toolbox.report.page import Page
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ LIBRARIES = (
     Library("numba", "numba", "terrain indices, prediction"),
     Library("xgboost", "xgboost" if platform.system() == "Darwin" else "xgboost-cpu", "MODEL xgboost alone", optional=True),
 )
+_PACKAGES = {library.module: library.package for library in LIBRARIES}
 # What QGIS and the distribution bring: pip must not put another build beside it.
 _WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
 
@@ -59,12 +63,15 @@ class Findings:
     problems : list of str
         What keeps algorithms from working, each with its remedy.
     hints : list of str
-        What would add to them, and how to get it.
+        What would add to them.
+    commands : list of str
+        How to get what is missing, line by line.
     """
 
     versions: list[tuple[str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
@@ -99,9 +106,11 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
             found.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
     needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
     if needed:
-        found.problems.append(f"Missing or broken: {', '.join(library.package for library in needed)}. {how_to_install(needed, profile_python)}")
+        found.problems.append(f"Missing or broken: {', '.join(library.package for library in needed)}. The lines below get them.")
     for library in optional:
-        found.hints.append(f"For {library.needed_for}: {library.package}. {how_to_install([library], profile_python)}")
+        found.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
+    if missing:
+        found.commands = how_to_install(missing, profile_python)
     found.problems += _clashes(modules)
     if "numba" in modules:
         _look_at_cache(found)
@@ -121,42 +130,100 @@ def _look_at_cache(found: Findings) -> None:
         )
 
 
-def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> str:
+def package_of(module: str) -> str:
+    """Return the name under which a library is installed: scikit-learn for sklearn."""
+    return _PACKAGES.get(module, module)
+
+
+def interpreter() -> str:
+    """Return QGIS's own Python; empty where it cannot be told.
+
+    Within QGIS `sys.executable` is often QGIS itself, and the first python3 of the PATH often another one, whose libraries do not fit.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    beside = os.path.dirname(sys.executable or "")
+    names = (f"python{version}", "python3", "python")
+    places = [os.path.join(sys.base_exec_prefix, "bin", name) for name in names] + [os.path.join(sys.base_exec_prefix, "python.exe")]
+    # In QGIS's bundle for macOS Python lies beside the program, or in a folder of it.
+    places += [os.path.join(beside, *parts, name) for parts in ((), ("bin",)) for name in names]
+    if os.path.basename(sys.executable or "").lower().startswith("python"):
+        places.insert(0, sys.executable)
+    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), "")
+
+
+def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> list[str]:
     """Say how to get libraries on this kind of computer.
 
     Parameters
     ----------
+    missing : list of Library
+    profile_python : str
+        The `python` folder of the user's QGIS profile.
     system : str, optional
         As `platform.system()` names it; by default this computer's.
+
+    Returns
+    -------
+    list of str
+        Sentences and, on lines of their own, commands.
     """
     import numpy
 
     system = system or platform.system()
     with_qgis = [library.package for library in missing if library.package in _WITH_QGIS]
     from_pypi = [library.package for library in missing if library.package not in _WITH_QGIS]
-    pins = f'"numpy=={numpy.__version__}"'
-    steps = []
+    # numpy stays at the version that QGIS's own modules were built for.
+    pin = f'"numpy=={numpy.__version__}"'
+    version = platform.python_version()
     if system == "Windows":
-        if with_qgis:
-            steps.append(f"Run the OSGeo4W Setup, Advanced Install, and choose {', '.join('python3-' + name for name in with_qgis)}.")
-        if from_pypi:
-            steps.append(f"Close QGIS, open the OSGeo4W Shell from the start menu and run: python -m pip install --user {' '.join(from_pypi)} {pins}")
+        steps = _on_windows(with_qgis, from_pypi, pin, version)
     elif system == "Darwin":
-        names = [*with_qgis, *from_pypi]
-        steps.append(
-            f"Close QGIS, open the Terminal and run: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install --user {' '.join(names)} {pins}"
-        )
+        python = interpreter() or "/Applications/QGIS.app/Contents/MacOS/bin/python3"
+        steps = [
+            f"Close QGIS and open the Terminal. This must print Python {version}, QGIS's own:",
+            f'"{python}" --version',
+            f'"{python}" -m pip install --user {" ".join([*with_qgis, *from_pypi])} {pin}',
+        ]
     else:
-        if with_qgis:
-            steps.append(
-                f"Take these from the distribution, built on the same GDAL and PROJ as QGIS: sudo apt install {' '.join('python3-' + name for name in with_qgis)}"
-            )
-        if from_pypi:
-            steps.append(
-                f"Close QGIS and run 'make install' in the plugin's source folder, or: python3 -m venv --system-site-packages /tmp/smtoolbox && /tmp/smtoolbox/bin/pip install {' '.join(from_pypi)} {pins} && "
-                f"cp -rn /tmp/smtoolbox/lib/python3*/site-packages/* '{profile_python}/'"
-            )
-    return " ".join(steps) + " Then start QGIS again and repeat this check. numpy stays at the version that QGIS's own modules were built for."
+        steps = _on_linux(with_qgis, from_pypi, pin, version, profile_python)
+    return [*steps, "Then start QGIS again and repeat this check."]
+
+
+def _on_windows(with_qgis: list[str], from_pypi: list[str], pin: str, version: str) -> list[str]:
+    steps = []
+    if with_qgis:
+        steps.append(f"Run the OSGeo4W Setup, Advanced Install, and choose {', '.join('python3-' + name for name in with_qgis)}.")
+    if from_pypi:
+        steps += [
+            f"Close QGIS and open the OSGeo4W Shell from the start menu. This must print Python {version}, QGIS's own:",
+            "python --version",
+            f"python -m pip install --user {' '.join(from_pypi)} {pin}",
+        ]
+    return steps
+
+
+def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str, profile_python: str) -> list[str]:
+    steps = []
+    if with_qgis:
+        steps += [
+            "Take these from the distribution, built on the same GDAL and PROJ as QGIS; on Debian and Ubuntu:",
+            f"sudo apt install {' '.join('python3-' + name for name in with_qgis)}",
+        ]
+    if from_pypi:
+        python = interpreter() or f"python{version.rpartition('.')[0]}"
+        # An environment that sees what QGIS's Python has gets only what that lacks, and without pip of its own nothing else lies in it.
+        work = "~/.cache/smtoolbox-libraries"
+        steps.append(f"Close QGIS and open a terminal. This must print Python {version}, QGIS's own:")
+        steps.append(f"{python} --version")
+        if importlib.util.find_spec("pip") is None:
+            steps.append("sudo apt install python3-pip")
+        steps += [
+            f"{python} -m venv --clear --system-site-packages --without-pip {work}",
+            f"{python} -m pip --python {work}/bin/python install {' '.join(from_pypi)} {pin}",
+            f"cp -rn {work}/lib/python3*/site-packages/. '{profile_python}/'",
+            f"rm -r {work}",
+        ]
+    return steps
 
 
 def _clashes(modules: dict[str, Any]) -> list[str]:
@@ -225,6 +292,8 @@ def _gdal_array() -> None:
 
 def installation_report(found: Findings) -> Page:
     """Write up a check."""
+    from sm_toolbox.report.page import Page
+
     page = Page("Installation check", "Soil Moisture Toolbox")
     page.notice(
         "Everything that the main algorithms need is there." if found.ready else "Something is missing or does not work together.",
@@ -234,5 +303,7 @@ def installation_report(found: Findings) -> Page:
         page.notice(problem, warning=True)
     for hint in found.hints:
         page.text(hint)
+    if found.commands:
+        page.lines(found.commands)
     page.table(("Part", "version", "needed for"), found.versions)
     return page

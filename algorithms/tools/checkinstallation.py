@@ -42,8 +42,8 @@ class Algorithm(ToolboxAlgorithm):
             progress.info(f"{name}: {version}")
         for problem in found.problems:
             progress.warning(problem)
-        for hint in found.hints:
-            progress.info(hint)
+        for line in (*found.hints, *found.commands):
+            progress.info(line)
         if self.parameterAsBool(parameters, "PREPARE", context):
             if found.ready:
                 found.problems += compile_all(progress)

@@ -57,6 +57,10 @@ class Page:
         """Add a paragraph that stands out."""
         self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(text)}</p>')
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Add lines as they are, to be copied one by one."""
+        self._parts.append("<pre>" + "\n".join(escape(line) for line in lines) + "</pre>")
+
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add a table; numbers are rounded to what can be told apart."""
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)

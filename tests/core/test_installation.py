@@ -1,12 +1,15 @@
 """The installation check: what is missing or clashes is named, with the way to put it right on each system."""
 
+import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from sm_toolbox import installation
-from sm_toolbox.installation import LIBRARIES, check_installation, how_to_install, installation_report
+from sm_toolbox.installation import LIBRARIES, check_installation, how_to_install, installation_report, interpreter, package_of
 
 BY_MODULE = {library.module: library for library in LIBRARIES}
 
@@ -23,6 +26,7 @@ def test_a_missing_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     found = check_installation("/profile/python", "3.22.16")
     assert not found.ready and "Missing or broken: numba." in found.problems[0]
+    assert any("numba" in line for line in found.commands) and "<pre>" in installation_report(found).html()
     assert "Something is missing" in installation_report(found).html()
 
 
@@ -46,18 +50,66 @@ def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("system", "words"),
+    ("system", "wanted"),
     [
-        ("Windows", ["OSGeo4W Setup", "python3-rasterio", "OSGeo4W Shell", "python -m pip install --user numba"]),
-        ("Darwin", ["/Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install --user rasterio numba"]),
-        ("Linux", ["sudo apt install python3-rasterio", "make install", "'/profile/python/'", "--system-site-packages"]),
+        ("Windows", ["Run the OSGeo4W Setup, Advanced Install, and choose python3-rasterio.", "python --version", 'python -m pip install --user numba "numpy=={numpy}"']),
+        ("Darwin", ['"{python}" --version', '"{python}" -m pip install --user rasterio numba "numpy=={numpy}"']),
+        (
+            "Linux",
+            [
+                "sudo apt install python3-rasterio", "{python} --version", "{python} -m venv --clear --system-site-packages --without-pip ~/.cache/smtoolbox-libraries",
+                '{python} -m pip --python ~/.cache/smtoolbox-libraries/bin/python install numba "numpy=={numpy}"',
+                "cp -rn ~/.cache/smtoolbox-libraries/lib/python3*/site-packages/. '/profile/python/'",
+            ],
+        ),
     ],
-)
-def test_how_to_install_on_each_system(system, words):
+)  # fmt: skip
+def test_how_to_install_on_each_system(system, wanted):
+    import platform
+
     import numpy
 
-    text = how_to_install([BY_MODULE["rasterio"], BY_MODULE["numba"]], "/profile/python", system)
-    assert all(word in text for word in words) and f"numpy=={numpy.__version__}" in text
+    lines = how_to_install([BY_MODULE["rasterio"], BY_MODULE["numba"]], "/profile/python", system)
+    for command in wanted:
+        assert command.format(numpy=numpy.__version__, python=interpreter()) in lines
+    assert any(f"must print Python {platform.python_version()}" in line for line in lines)
+
+
+def test_the_interpreter_is_qgiss_own_whatever_comes_first_in_the_path(tmp_path, monkeypatch):
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\necho Python 2.7.18\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    # As in QGIS's own process.
+    monkeypatch.setattr(sys, "executable", "/usr/bin/qgis.bin")
+    found = subprocess.run(
+        [interpreter(), "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert found == [str(part) for part in sys.version_info[:2]] and str(tmp_path) not in interpreter()
+
+
+def test_libraries_have_the_names_under_which_they_are_installed():
+    assert [package_of(name) for name in ("sklearn", "numba", "distributed")] == ["scikit-learn", "numba", "distributed"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the lines for Linux")
+def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp_path, monkeypatch):
+    """With a package that is quick to get, in place of the libraries."""
+    if importlib.util.find_spec("pip") is None:
+        pytest.skip("pip is not installed")
+    library = installation.Library("toolz", "toolz", "this test")
+    lines = how_to_install([library], str(tmp_path / "profile"), "Linux")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {"HOME": str(tmp_path)}
+    (tmp_path / "profile").mkdir()
+    (tmp_path / ".cache").mkdir()
+    for line in lines:
+        if line.startswith(("/", "cp", "rm")):
+            done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True)
+            if "pip" in line and done.returncode and "No matching distribution" in done.stderr:
+                pytest.skip("PyPI is not reached")
+            assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert {path.name.partition("-")[0] for path in (tmp_path / "profile").iterdir()} <= {"toolz", "tlz", "__pycache__", "bin"}
+    assert (tmp_path / "profile" / "toolz" / "__init__.py").is_file() and not list((tmp_path / ".cache").iterdir())
 
 
 def test_two_gdals_in_one_program_are_noticed(monkeypatch):
