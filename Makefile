@@ -41,6 +41,7 @@ lint:            ## Style, types, Qt 6, and the rules of plugins.qgis.org
 	@tools/setup.sh dev
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy
 	@.venv/bin/python tools/lint_qt6.py
+	@tools/docs.sh --check
 	@tools/package.sh && .venv/bin/python tools/lint_package.py dist/*.zip
 
 hostile:         ## Every parameter with every kind of bad input (make test runs a thousand of these cases)
@@ -51,7 +52,7 @@ bench:           ## Speed and memory beside the peers, as ratios
 	@tools/setup.sh dev
 	@tools/bench.sh $(ARGS)
 
-docs: setup      ## Renew the algorithm table of the README from the algorithms
+docs: setup      ## Renew the pages of the algorithms from the algorithms themselves
 	@tools/docs.sh
 
 models: setup    ## Write resources/models anew

@@ -28,7 +28,7 @@ from .values import absent_defaults, check_values
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
 TRACKER = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/issues"
-HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox#"
+HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/blob/main/docs/algorithms/{}.md"
 GROUPS = {
     "predictors": "Predictors",
     "timeseries": "Time series",
@@ -146,7 +146,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return str(own if own.exists() else ICONS / "smtoolbox.svg")
 
     def helpUrl(self):
-        return HELP_URL + self.NAME
+        return HELP_URL.format(self.NAME)
 
     def shortDescription(self):
         return self.SUMMARY

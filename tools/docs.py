@@ -1,4 +1,4 @@
-"""Write the section 'Algorithms' of README.md from the algorithms: one heading with the id, the summary and a table of parameters for each."""
+"""Write a page for each algorithm, and an overview of all, from the algorithms themselves. usage: docs.py [--check]"""
 
 import re
 import sys
@@ -8,34 +8,68 @@ from qgis.core import QgsApplication
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-BEGIN, END = "<!-- algorithms: made by `make docs` -->", "<!-- end of algorithms -->"
+FOLDER = ROOT / "docs" / "algorithms"
 
 
-def section(provider) -> str:
-    """Return the Markdown of all algorithms."""
-    lines = []
-    for algorithm in sorted(provider.algorithms(), key=lambda item: (item.groupId(), item.name())):
-        lines += [f"### {algorithm.name()}", "", f"**{algorithm.displayName()}** ({algorithm.group()}). {algorithm.shortDescription()}", ""]
-        lines += ["| parameter | what it is |", "|---|---|"]
-        for definition in algorithm.parameterDefinitions():
-            optional = " *(optional)*" if definition.flags() & definition.Flag.FlagOptional else ""
-            lines.append(f"| `{definition.name()}`{optional} | {cell(definition.help())} |")
-        numbers = [
-            f"`{output.name()}`" for output in algorithm.outputDefinitions() if output.type() in ("outputNumber", "outputBoolean", "outputString")
-        ]
-        lines += ["", *([f"Returns also: {', '.join(numbers)}.", ""] if numbers else [])]
+def page(algorithm) -> str:
+    """Return the page of an algorithm."""
+    lines = [f"# {algorithm.displayName()}", "", f"`smtoolbox:{algorithm.name()}` · {algorithm.group()}", "", cell(algorithm.shortDescription()), ""]
+    lines += [*paragraphs(getattr(algorithm, "DETAILS", "")), "## Parameters", "", "| label | key | what it is |", "|---|---|---|"]
+    destinations = {definition.name() for definition in algorithm.destinationParameterDefinitions()}
+    for definition in algorithm.parameterDefinitions():
+        if definition.name() not in destinations:
+            lines.append(row(definition))
+    lines += ["", "## Outputs", "", "| label | key | what it is |", "|---|---|---|"]
+    lines += [row(definition) for definition in algorithm.parameterDefinitions() if definition.name() in destinations]
+    for output in algorithm.outputDefinitions():
+        if output.name() not in destinations:
+            lines.append(f"| {cell(output.description())} | `{output.name()}` | returned |")
+    words = example(algorithm)
+    if words:
+        lines += ["", "## Example", "", "On the demo scene:", "", "```sh", f"qgis_process run smtoolbox:{algorithm.name()} {words}", "```"]
+    return "\n".join(lines) + "\n"
+
+
+def row(definition) -> str:
+    """Return the line of a parameter."""
+    optional = ", optional" if definition.flags() & definition.Flag.FlagOptional else ""
+    return f"| {cell(definition.description())}{optional} | `{definition.name()}` | {cell(definition.help())} |"
+
+
+def example(algorithm) -> str:
+    """Return the parameters of an algorithm's example as a command has them."""
+    given = getattr(algorithm, "EXAMPLE", {})
+    words = [f"--{key}={item}" for key, value in given.items() for item in (value if isinstance(value, list) else [value])]
+    outputs = [
+        f"--{definition.name()}={definition.name().lower()}{SUFFIXES[definition.type()]}"
+        for definition in algorithm.destinationParameterDefinitions()
+        if given and not definition.flags() & definition.Flag.FlagOptional
+    ]
+    return " ".join([*words, *outputs])
+
+
+SUFFIXES = {"rasterDestination": ".tif", "sink": ".gpkg", "fileDestination": ".html", "folderDestination": ""}
+
+
+def overview(algorithms) -> str:
+    """Return the page that lists all algorithms by group."""
+    lines = ["# Algorithms", ""]
+    for group in dict.fromkeys(algorithm.group() for algorithm in algorithms):
+        lines += [f"## {group}", "", "| algorithm | what it does |", "|---|---|"]
+        for algorithm in algorithms:
+            if algorithm.group() == group:
+                lines.append(f"| [{algorithm.displayName()}]({algorithm.name()}.md) | {cell(algorithm.shortDescription())} |")
+        lines.append("")
     return "\n".join(lines)
 
 
-def overview(provider) -> str:
-    """Return a table of all algorithms with how to try them on the demo scene."""
-    lines = ["| algorithm | what it does | on the demo scene |", "|---|---|---|"]
-    for algorithm in sorted(provider.algorithms(), key=lambda item: (item.groupId(), item.name())):
-        example = " ".join(
-            f"{key}={item}" for key, value in getattr(algorithm, "EXAMPLE", {}).items() for item in (value if isinstance(value, list) else [value])
-        )
-        lines.append(f"| [`{algorithm.name()}`](#{algorithm.name()}) | {cell(algorithm.shortDescription())} | {f'`{example}`' if example else ''} |")
-    return "\n".join(lines) + "\n"
+def paragraphs(html: str) -> list[str]:
+    """Return the paragraphs and list items of a help text as Markdown."""
+    text = re.sub(r"\s+", " ", html)
+    for tag, mark in (("b", "**"), ("i", "*"), ("code", "`")):
+        text = re.sub(rf"</?{tag}>", mark, text)
+    blocks = [re.sub(r"<[^>]+>", "", block).strip() for block in re.split(r"</?(?:p|ul|ol)>|(?=<li>)", text)]
+    return [line for block in blocks if block for line in (block, "")]
 
 
 def cell(text: str) -> str:
@@ -48,14 +82,18 @@ if __name__ == "__main__":
     application.initQgis()
     from algorithms.provider import register
 
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    provider = register()
-    made = f"{before}{BEGIN}\n\n{overview(provider)}\n{section(provider)}\n{END}{rest.partition(END)[2]}"
+    algorithms = sorted(register().algorithms(), key=lambda item: (item.group(), item.displayName()))
+    pages = {FOLDER / f"{algorithm.name()}.md": page(algorithm) for algorithm in algorithms} | {FOLDER / "index.md": overview(algorithms)}
+    there = {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     if "--check" in sys.argv:
-        if made != readme.read_text(encoding="utf-8"):
-            raise SystemExit("README.md is behind the algorithms: run 'make docs'.")
+        behind = sorted(path.name for path in {*pages, *there} if pages.get(path) != there.get(path))
+        if behind:
+            raise SystemExit(f"Behind the algorithms: {', '.join(behind)}. Run 'make docs'.")
     else:
-        readme.write_text(made, encoding="utf-8")
-        print("Wrote the algorithms into README.md")
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for path in there.keys() - pages.keys():
+            path.unlink()
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
+        print(f"Wrote {len(pages)} pages into docs/algorithms")
     application.exitQgis()
