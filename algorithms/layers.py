@@ -438,7 +438,7 @@ def metric_positions(table: LayerTable) -> np.ndarray | None:
 def area_positions(source, table: LayerTable) -> np.ndarray | None:
     """Return a sample of the cells of a raster that have data in the metres of `metric_positions` (points, 2); None where the layer has no points."""
     from sm_toolbox.raster.bands import read_bands
-    from sm_toolbox.raster.sampling import sample_cells, transform_points
+    from sm_toolbox.raster.points import sample_cells, transform_points
 
     if metric_positions(table) is None:
         return None

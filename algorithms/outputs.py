@@ -95,7 +95,7 @@ class RunOutputs:
             if not final:
                 continue
             if isinstance(self._definitions[key], QgsProcessingParameterRasterDestination):
-                from sm_toolbox.raster.writers import check_raster_output
+                from sm_toolbox.raster.outputs import check_raster_output
 
                 check_raster_output(final)
             else:

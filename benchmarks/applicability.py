@@ -19,8 +19,8 @@ from scipy.spatial import cKDTree
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, medians
-from sm_toolbox.models.applicability import Applicability
-from sm_toolbox.models.estimators import make_estimator
+from sm_toolbox.models.applicability.area import Applicability
+from sm_toolbox.models.learners.catalogue import make_estimator
 from sm_toolbox.progress import SILENT
 
 ROWS, BLOCK = 300 if SMALL else 10_000, 8192

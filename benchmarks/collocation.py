@@ -21,17 +21,17 @@ from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, medians, peak_memory
-from sm_toolbox.merging import streaming
 from sm_toolbox.merging.collocation import collocate, covariances_of_sums, design
 from sm_toolbox.merging.covariance_kernels import accumulate, sums_per_cell
 from sm_toolbox.merging.products import read_products
+from sm_toolbox.merging.record import Record, Settings
 from sm_toolbox.merging.triplecollocation import output_bands, triple_collocation
-from sm_toolbox.merging.windows import Record, Settings
 from sm_toolbox.progress import SILENT
+from sm_toolbox.raster import streaming
 from sm_toolbox.raster.bands import Source, band_name
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.outputs import RasterOutput, raster_writer
 from sm_toolbox.raster.times import Time
-from sm_toolbox.raster.writers import RasterOutput, raster_writer
 
 ERRORS = (0.02, 0.03, 0.04)
 GAPS = 0.3

@@ -17,8 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
-from sm_toolbox.stations import kriging
-from sm_toolbox.stations.variogram import Variogram
+from sm_toolbox.geostatistics import kriging
+from sm_toolbox.geostatistics.variogram import Variogram
 
 STATIONS, SIDE, EXTENT, RANGE, NUGGET = 60 if SMALL else 1000, 30 if SMALL else 1000, 1e5, 3e4, 0.1
 

@@ -18,10 +18,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, medians
-from sm_toolbox.models.estimators import make_estimator
-from sm_toolbox.models.forest import Forest
-from sm_toolbox.models.quantileforest import QuantileForestModel
-from sm_toolbox.models.scaling import Scaling
+from sm_toolbox.models.learners.catalogue import make_estimator
+from sm_toolbox.models.learners.forest import Forest
+from sm_toolbox.models.learners.quantileforest import QuantileForestModel
+from sm_toolbox.models.learners.scaling import Scaling
 from sm_toolbox.progress import SILENT
 
 THREADS = os.cpu_count() or 1

@@ -70,7 +70,7 @@ def train(folder: Path) -> None:
     from sklearn.ensemble import RandomForestRegressor
 
     from sm_toolbox.models.features import FeatureEncoder
-    from sm_toolbox.models.forest import Forest
+    from sm_toolbox.models.learners.forest import Forest
     from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Model, save_model
 
     rng = np.random.default_rng(0)

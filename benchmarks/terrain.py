@@ -18,7 +18,7 @@ from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
 from sm_toolbox.raster.bands import Source, read_bands
 from sm_toolbox.raster.engine import run_blocks
-from sm_toolbox.raster.writers import RasterOutput
+from sm_toolbox.raster.outputs import RasterOutput
 
 NAMES = [name for name in TERRAIN_INDICES if name != "twi"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sm_toolbox.merging.windows import ANOMALIES
+from sm_toolbox.merging.record import ANOMALIES
 
 from ..layers import raster_sources
 from ..parameters import add_scheduler, add_time_gap, choice, integer, number, rasters, text, time_gap

@@ -30,7 +30,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.errors import ModelFileError
         from sm_toolbox.models.modelfile import load_model
-        from sm_toolbox.models.modelreport import model_report
+        from sm_toolbox.models.reports.model import model_report
 
         path = self.parameterAsFile(parameters, "MODEL_FILE", context)
         model = load_model(path)

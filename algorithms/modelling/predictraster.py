@@ -78,7 +78,7 @@ class Algorithm(ToolboxAlgorithm):
         return raster_sources(self, parameters, "PREDICTORS", context), raster_source(self, parameters, "GRID", context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.models.calibration import parse_quantiles
+        from sm_toolbox.models.assessment.calibration import parse_quantiles
         from sm_toolbox.models.modelfile import load_model
         from sm_toolbox.models.prediction import Wanted, parse_dates, predict_raster
 

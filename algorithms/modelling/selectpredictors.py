@@ -79,9 +79,9 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.models.estimators import make_estimator
-        from sm_toolbox.models.selection import parse_groups, select_predictors
-        from sm_toolbox.models.selection_report import in_words, selection_report
+        from sm_toolbox.models.assessment.selection import parse_groups, select_predictors
+        from sm_toolbox.models.learners.catalogue import make_estimator
+        from sm_toolbox.models.reports.selection import in_words, selection_report
 
         kind, method, importance, groups_text = (
             self.parameterAsString(parameters, key, context) for key in ("MODEL", "METHOD", "IMPORTANCE", "GROUPS")

@@ -12,21 +12,21 @@ from ..parameters import choice, field, integer, number, raster, table, text, wh
 
 def model_words():
     """List the kinds of models."""
-    from sm_toolbox.models.estimators import MODELS
+    from sm_toolbox.models.learners.catalogue import MODELS
 
     return list(MODELS)
 
 
 def split_words():
     """List the ways to divide rows into folds."""
-    from sm_toolbox.models.splits import SPLITS
+    from sm_toolbox.models.assessment.splits import SPLITS
 
     return list(SPLITS)
 
 
 def hyperparameter_help():
     """Name the hyper-parameters of every kind with their defaults."""
-    from sm_toolbox.models.estimators import MODELS
+    from sm_toolbox.models.learners.catalogue import MODELS
 
     return " ".join(f"{kind}: {', '.join(f'{item.name} ({json.dumps(item.default)})' for item in fields(model))}." for kind, model in MODELS.items())
 
@@ -114,11 +114,11 @@ def open_training(algorithm, parameters, context):
 
 def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     """Read and check what was opened."""
+    from sm_toolbox.models.assessment.splits import make_split
     from sm_toolbox.models.features import parse_cyclic
     from sm_toolbox.models.roles import check_target, choose_predictors, default_split, places
-    from sm_toolbox.models.splits import make_split
     from sm_toolbox.models.table import Roles, make_training_table
-    from sm_toolbox.raster.directions import is_direction
+    from sm_toolbox.raster.kinds import is_direction
 
     source, origins, area = opened
     layer = read_table(source, progress, points=False)

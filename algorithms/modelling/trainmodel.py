@@ -91,12 +91,12 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context), spike
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.models.estimators import make_estimator
+        from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
+        from sm_toolbox.models.learners.catalogue import make_estimator
         from sm_toolbox.models.modelfile import save_model
-        from sm_toolbox.models.report import gap_in_words, training_report
+        from sm_toolbox.models.reports.training import gap_in_words, training_report
         from sm_toolbox.models.table import make_training_table
         from sm_toolbox.models.training import train
-        from sm_toolbox.models.tuning import Tuner, inner_split, make_candidates
 
         opened, spike_source = inputs
         model_file = self.outputs.path("MODEL_FILE")

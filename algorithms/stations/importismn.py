@@ -101,9 +101,9 @@ class Algorithm(ToolboxAlgorithm):
         return self.parameterAsString(parameters, "INPUT", context), *(self._moment(parameters, key, context) for key in ("START", "END"))
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.stations.ismn import SOIL, import_archive
-        from sm_toolbox.stations.ismn_report import import_report
-        from sm_toolbox.stations.ismn_selection import Selection, parse_flags
+        from sm_toolbox.stations.ismn.archive import SOIL, import_archive
+        from sm_toolbox.stations.ismn.report import import_report
+        from sm_toolbox.stations.ismn.selection import Selection, parse_flags
 
         path, start, end = inputs
         if end is not None and end.time() == end.min.time():

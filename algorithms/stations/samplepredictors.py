@@ -103,7 +103,7 @@ class Algorithm(ToolboxAlgorithm):
         import numpy as np
 
         from sm_toolbox.models.table import SOURCE_FIELD, STATIONS_SOURCE
-        from sm_toolbox.raster.sampling import transform_points
+        from sm_toolbox.raster.points import transform_points
         from sm_toolbox.stations.pixels import sample_pixels
         from sm_toolbox.stations.report import sampling_report
         from sm_toolbox.stations.sampling import reaches_in_words, sample_rows

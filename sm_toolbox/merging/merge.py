@@ -12,8 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, design
 from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
-from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
-from sm_toolbox.merging.windows import (
+from sm_toolbox.merging.record import (
     Counter,
     Estimated,
     Overview,
@@ -26,14 +25,15 @@ from sm_toolbox.merging.windows import (
     report_tally,
     warn_of_short_climatology,
 )
+from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
 from sm_toolbox.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
     from sm_toolbox.merging.products import Products
-    from sm_toolbox.merging.streaming import OpenStacks
     from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.streaming import OpenStacks
     from sm_toolbox.raster.times import Time
 
 REFERENCES = tuple(LETTERS)
@@ -163,11 +163,12 @@ def merge_products(
     Cells that are not resolved get, on each date, the mean of what products there are, or the one of these that on average is most correlated with the others, matched to the
     reference in mean and standard deviation over at least 10 common samples. Without these, products are taken as they are, if the medians do not tell that the units differ.
     """
-    from sm_toolbox.merging import merge_kernels, streaming
+    from sm_toolbox.merging import merge_kernels
     from sm_toolbox.merging.products import read_products
+    from sm_toolbox.raster import streaming
     from sm_toolbox.raster.bands import band_name
     from sm_toolbox.raster.engine import whole_outputs
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     for key, value, allowed in (("REFERENCE", reference, REFERENCES), ("FALLBACK", fallback, FALLBACKS), ("WINDOW", window, WINDOWS)):
         if value not in allowed:

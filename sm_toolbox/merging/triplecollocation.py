@@ -10,7 +10,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, Design, design
-from sm_toolbox.merging.windows import (
+from sm_toolbox.merging.record import (
     LIMITED,
     Counter,
     Estimated,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     from sm_toolbox.merging.products import Products
-    from sm_toolbox.merging.streaming import OpenStacks
     from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.streaming import OpenStacks
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ def triple_collocation(
     Samples are the dates on which all products have a value: with more than three products, too, so that all covariances are of the same days and
     the estimates of different triplets can be averaged.
     """
-    from sm_toolbox.merging import streaming
     from sm_toolbox.merging.products import read_products
+    from sm_toolbox.raster import streaming
     from sm_toolbox.raster.engine import whole_outputs
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, 0)
     check_settings(settings)

@@ -20,13 +20,13 @@ import numpy as np
 from sm_toolbox.errors import InputError, ModelFileError, OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.memory import free_memory
-from sm_toolbox.models.calibration import Calibration, read_calibration
-from sm_toolbox.models.estimators import MODELS, FittedModel
+from sm_toolbox.models.assessment.calibration import Calibration, read_calibration
 from sm_toolbox.models.features import FeatureEncoder
+from sm_toolbox.models.learners.catalogue import MODELS, FittedModel
 from sm_toolbox.raster.origins import origin_from
 
 if TYPE_CHECKING:
-    from sm_toolbox.models.applicability import Applicability
+    from sm_toolbox.models.applicability.area import Applicability
 
 FORMAT = "smtoolbox-model"
 FORMAT_VERSION = 1
@@ -317,7 +317,7 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
     fitted = MODELS[manifest["kind"]].from_arrays(arrays, len(encoder.names))
     applicability = None
     if any(name.startswith("aoa_") for name in arrays):
-        from sm_toolbox.models.applicability import Applicability
+        from sm_toolbox.models.applicability.area import Applicability
 
         applicability = Applicability.from_arrays(arrays, len(names))
         if not np.allclose(applicability.periods, [encoder.periods.get(name, 0.0) for name in names]):

@@ -10,15 +10,15 @@ import numpy as np
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.calibration import quantile_name
+from sm_toolbox.models.assessment.calibration import quantile_name
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
+from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time, parse_time
-from sm_toolbox.raster.writers import RasterOutput
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
 _ROWS = 8192

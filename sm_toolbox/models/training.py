@@ -16,20 +16,20 @@ import numpy as np
 
 import sm_toolbox
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.models.calibration import LEVELS, Calibration, Coverage, coverage
-from sm_toolbox.models.estimators import Estimator, FittedModel, hyperparameters_of
+from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.calibration import LEVELS, Calibration, Coverage, coverage
+from sm_toolbox.models.assessment.importance import parts, permutation_increase
+from sm_toolbox.models.assessment.splits import Folds, Split, StationSplit, make_split
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.importance import parts, permutation_increase
+from sm_toolbox.models.learners.catalogue import Estimator, FittedModel, hyperparameters_of
+from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Evidence, Model
-from sm_toolbox.models.splits import Folds, Split, StationSplit, make_split
 from sm_toolbox.models.table import TrainingTable, oddities
-from sm_toolbox.models.threads import side_by_side
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.validation.metrics import Metrics, metrics
 
 if TYPE_CHECKING:
-    from sm_toolbox.models.applicability import Applicability
-    from sm_toolbox.models.tuning import Search, Tuner
+    from sm_toolbox.models.applicability.area import Applicability
+    from sm_toolbox.models.assessment.tuning import Search, Tuner
 
 # Rows of the training table that a model file keeps for its report.
 _EVIDENCE_ROWS = 2000
@@ -386,7 +386,7 @@ def _spiking(
 def _applicability(
     table: TrainingTable, encoder: FeatureEncoder, chosen: SplitResult, folds: Folds, spike: TrainingTable | None, progress: Progress
 ) -> Applicability:
-    from sm_toolbox.models.applicability import Applicability
+    from sm_toolbox.models.applicability.area import Applicability
 
     columns = {i: encoder.periods[name] for i, name in enumerate(encoder.predictors) if name in encoder.periods}
     predictors = table.predictors

@@ -279,8 +279,8 @@ def _average(
     """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and time."""
     from sm_toolbox.raster.bands import Source, read_bands
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.raster.reading import BandReader
-    from sm_toolbox.raster.writers import RasterOutput
 
     batches = list(_batches(fine))
     for batch in batches:
@@ -324,7 +324,7 @@ def _smooth(
     """Smooth backscatter, from decibels or from averaged power, and write it with the angle and its statistics."""
     from sm_toolbox.raster.bands import band_name
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     weights, halo = gaussian_weights(filter_size), filter_size // 2
     inputs: dict[str, Sequence[Band]] = {name: [means.get((name, band.time), band) for band in stack.bands] for name, stack in radar.items()}

@@ -509,7 +509,7 @@ def spectral_indices(
     """
     from sm_toolbox.raster.bands import band_name, read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     names = _check_choices(sources, sensor, names, scale, offset)
     listed = _input_bands(sources)

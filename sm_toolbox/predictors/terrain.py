@@ -157,7 +157,7 @@ def _fine_indices(
 ) -> None:  # fmt: skip
     from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     halo = 2 if "vector_ruggedness" in names else 1
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER], np.int64)
@@ -208,9 +208,9 @@ def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.nd
 def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory: int | None, progress: Progress) -> None:
     """Average fine indices over the cells of a coarser grid; the aspect from the mean of its components."""
     from sm_toolbox.raster.bands import Source, read_bands
-    from sm_toolbox.raster.directions import mean_direction
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.kinds import mean_direction
+    from sm_toolbox.raster.outputs import RasterOutput
 
     bands = {band.variable: band for band in read_bands([Source(fine, "the terrain indices")])}
 

@@ -109,7 +109,7 @@ def thermal_inertia(
     """
     from sm_toolbox.raster.bands import band_name, named_stack, read_bands
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
     times = _days(stacks, progress)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, grid_of, read_bands
 from sm_toolbox.raster.engine import run_blocks
-from sm_toolbox.raster.writers import RasterOutput
+from sm_toolbox.raster.outputs import RasterOutput
 
 
 def align_rasters(

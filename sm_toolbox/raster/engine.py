@@ -23,8 +23,8 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.outputs import TILE, RasterOutput, RasterWriter, raster_writer
 from sm_toolbox.raster.reading import BandReader, OpenBands
-from sm_toolbox.raster.writers import TILE, RasterOutput, RasterWriter, raster_writer
 
 Blocks = dict[str, np.ndarray]
 Kernel = Callable[[Blocks, Window], np.ndarray]

@@ -16,8 +16,8 @@ from sm_toolbox.errors import OutputError
 from sm_toolbox.files import remove_quietly
 from sm_toolbox.raster.bands import split_name
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
 from sm_toolbox.raster.times import Time
-from sm_toolbox.raster.writers import RasterOutput, RasterWriter
 
 _EPOCH = datetime(1970, 1, 1)
 _RESERVED = {"time", "x", "y", "lon", "lat", "crs"}

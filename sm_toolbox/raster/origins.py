@@ -11,7 +11,7 @@ from typing import Any
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Source, Stack, list_bands, open_raster, refuse_duplicates, stacks, stem_of
-from sm_toolbox.raster.directions import is_direction
+from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.times import time_in_name
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sm_toolbox.metrics import Metrics
 from sm_toolbox.report.page import number
-from sm_toolbox.validation.metrics import Metrics
 
 HEAD = ("n", "R", "r²", "R²", "RMSE", "ubRMSE", "bias", "slope")
 EXPLAINED = (

@@ -10,7 +10,7 @@ from sm_toolbox.columns import drop_missing
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.grid import Grid, label
-from sm_toolbox.raster.sampling import distinct_times, locate
+from sm_toolbox.raster.points import distinct_times, locate
 from sm_toolbox.raster.times import RESOLUTIONS, Time
 from sm_toolbox.stations.sampling import Rows
 

@@ -16,8 +16,8 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.origins import read_predictors
+from sm_toolbox.raster.points import locate, match_times
 from sm_toolbox.raster.reading import BandReader, inside, touched_window
-from sm_toolbox.raster.sampling import locate, match_times
 from sm_toolbox.raster.times import Time
 
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other by rounding.

@@ -14,7 +14,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Source, Stack
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.origins import Origin, read_predictors
-from sm_toolbox.raster.sampling import locate, match_times, sample
+from sm_toolbox.raster.points import locate, match_times, sample
 from sm_toolbox.raster.times import Time
 
 

@@ -168,7 +168,7 @@ def temporal_composite(
     """
     from sm_toolbox.raster.bands import band_name, read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
 
     _check(period, statistic, trailing_days, product_days, min_count)
     given = read_bands(sources)

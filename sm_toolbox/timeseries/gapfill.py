@@ -88,7 +88,7 @@ def fill_gaps(
     """
     from sm_toolbox.raster.bands import band_name, read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
-    from sm_toolbox.raster.writers import RasterOutput
+    from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.timeseries.gapfill_kernels import fill
 
     size = _check(method, window, order, max_gap)

@@ -9,18 +9,18 @@ from rasterio.transform import from_origin
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import design
-from sm_toolbox.merging.windows import Settings as Settings_
-from sm_toolbox.merging.windows import check_settings
-from sm_toolbox.models.hyperparameters import NoConvergence
-from sm_toolbox.models.mlp import NeuralNetwork
-from sm_toolbox.models.tuning import make_candidates
+from sm_toolbox.merging.record import Settings as Settings_
+from sm_toolbox.merging.record import check_settings
+from sm_toolbox.models.assessment.tuning import make_candidates
+from sm_toolbox.models.learners.hyperparameters import NoConvergence
+from sm_toolbox.models.learners.mlp import NeuralNetwork
 from sm_toolbox.predictors.sar import sar_predictors
 from sm_toolbox.progress import SILENT
 from sm_toolbox.raster.align import align_rasters
 from sm_toolbox.raster.bands import Source, read_bands
 from sm_toolbox.raster.engine import run_blocks
-from sm_toolbox.raster.writers import RasterOutput
-from sm_toolbox.stations.interpolation import Settings, interpolate_stations
+from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.stations.interpolation.maps import Settings, interpolate_stations
 from sm_toolbox.stations.pixels import sample_pixels
 
 
@@ -116,7 +116,7 @@ def test_values_that_no_station_measures(write_raster, tmp_path):
 
 def test_a_local_reference_system_is_none_of_the_earth(write_raster):
     wkt = 'LOCAL_CS["site",UNIT["metre",1]]'
-    with pytest.raises(InputError, match="raster '.*site' has .* a local one that does not say where .*'Assign projection'"):
+    with pytest.raises(InputError, match="raster 'site.tif' has .* a local one that does not say where .*'Assign projection'"):
         _ = read_bands([write_raster("site.tif", np.ones((4, 4)), ["a"], crs=wkt)])[0].grid
 
 

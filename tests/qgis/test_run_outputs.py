@@ -100,7 +100,7 @@ def test_tables_are_loaded_from_where_they_end(run_loading, stations, tmp_path):
 
 
 def test_a_report_that_fails_takes_the_maps_with_it(plugin, refused, stations, write_raster, tmp_path, monkeypatch):
-    import sm_toolbox.stations.interpolation_report as module
+    import sm_toolbox.stations.interpolation.report as module
 
     grid = write_raster("grid.tif", np.ones((40, 50)), ["grid"]).path
     (tmp_path / "map.tif").write_bytes(b"of yesterday")
@@ -115,7 +115,7 @@ def test_a_report_that_fails_takes_the_maps_with_it(plugin, refused, stations, w
 
 
 def test_cancel_at_the_end_leaves_what_was_there(plugin, stations, write_raster, tmp_path, monkeypatch):
-    import sm_toolbox.stations.interpolation_report as module
+    import sm_toolbox.stations.interpolation.report as module
 
     grid = write_raster("grid.tif", np.ones((40, 50)), ["grid"]).path
     (tmp_path / "map.tif").write_bytes(b"of yesterday")

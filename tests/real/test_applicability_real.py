@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from scipy.spatial.distance import cdist, pdist
 
-from sm_toolbox.models.applicability import Applicability
+from sm_toolbox.models.applicability.area import Applicability
 
 pytestmark = pytest.mark.real
 STATIC = ["DEM", "TWI", "BLD", "NDRE.M", "NDRE.Sd", "Bt"]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sm_toolbox.models.estimators import make_estimator
-from sm_toolbox.models.report import training_report
-from sm_toolbox.models.splits import make_split
+from sm_toolbox.models.assessment.splits import make_split
+from sm_toolbox.models.learners.catalogue import make_estimator
+from sm_toolbox.models.reports.training import training_report
 from sm_toolbox.models.table import Roles, make_training_table
 from sm_toolbox.models.training import train
 from sm_toolbox.raster.grid import metres_per_degree

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sm_toolbox.stations.ismn import import_archive
-from sm_toolbox.stations.ismn_selection import Selection
+from sm_toolbox.stations.ismn.archive import import_archive
+from sm_toolbox.stations.ismn.selection import Selection
 
 pytestmark = pytest.mark.real
 HERE = Path(__file__).parent

@@ -7,9 +7,9 @@ import rasterio
 from rasterio.crs import CRS
 
 from sm_toolbox.demo.write import write_demo_scene
-from sm_toolbox.models.estimators import make_estimator
+from sm_toolbox.models.assessment.splits import make_split
+from sm_toolbox.models.learners.catalogue import make_estimator
 from sm_toolbox.models.prediction import Wanted, predict_raster
-from sm_toolbox.models.splits import make_split
 from sm_toolbox.models.table import Roles, make_training_table
 from sm_toolbox.models.training import train
 from sm_toolbox.raster.bands import Source

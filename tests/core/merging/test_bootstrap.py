@@ -9,9 +9,9 @@ from scipy.signal import lfilter
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import collocate, design
+from sm_toolbox.merging.record import LIMITED, Estimated, Record, Settings
 from sm_toolbox.merging.report import collocation_report
 from sm_toolbox.merging.triplecollocation import triple_collocation
-from sm_toolbox.merging.windows import LIMITED, Estimated, Record, Settings
 from sm_toolbox.progress import SILENT
 
 CELLS = 1000

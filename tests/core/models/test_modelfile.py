@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import InputError, ModelFileError, OutputError
-from sm_toolbox.models.estimators import RandomForest
+from sm_toolbox.models.assessment.splits import make_split
+from sm_toolbox.models.learners.catalogue import RandomForest
 from sm_toolbox.models.modelfile import load_model, save_model
-from sm_toolbox.models.splits import make_split
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
 

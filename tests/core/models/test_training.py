@@ -7,12 +7,12 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.models.estimators import RandomForest, make_estimator
-from sm_toolbox.models.report import gap_in_words, training_report
-from sm_toolbox.models.splits import make_split
+from sm_toolbox.metrics import metrics
+from sm_toolbox.models.assessment.splits import make_split
+from sm_toolbox.models.learners.catalogue import RandomForest, make_estimator
+from sm_toolbox.models.reports.training import gap_in_words, training_report
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.models.training import train
-from sm_toolbox.validation.metrics import metrics
 
 
 def stations_with_memory(seed=0, stations=20, days=30):
@@ -173,8 +173,8 @@ def test_a_fold_whose_rest_is_constant_is_refused():
 
 
 def test_cancel_is_heard_while_predictors_are_shuffled(cancelling):
+    from sm_toolbox.models.assessment.importance import permutation_increase
     from sm_toolbox.models.features import FeatureEncoder
-    from sm_toolbox.models.importance import permutation_increase
 
     class Flat:
         calls = 0

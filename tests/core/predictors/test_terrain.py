@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
-from sm_toolbox.raster.directions import mean_direction
+from sm_toolbox.raster.kinds import mean_direction
 
 gdal = pytest.importorskip("osgeo.gdal", reason="gdaldem, the independent peer, comes with QGIS")
 

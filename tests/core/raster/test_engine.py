@@ -19,8 +19,8 @@ from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import Windows, plan_blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.sampling import sample
-from sm_toolbox.raster.writers import RasterOutput
+from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.points import sample
 
 ROOT = str(Path(__file__).parents[3])
 
@@ -255,7 +255,7 @@ def test_a_full_disk_is_noticed_though_gdal_says_nothing(write_raster, tmp_path,
         from sm_toolbox.errors import OutputError
         from sm_toolbox.raster.bands import Source, read_bands
         from sm_toolbox.raster.engine import run_blocks
-        from sm_toolbox.raster.writers import RasterOutput
+        from sm_toolbox.raster.outputs import RasterOutput
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
         bands = read_bands([Source({source.path!r})])
@@ -305,7 +305,7 @@ def test_memory_stays_within_the_budget(tmp_path):
             sys.path.insert(0, {ROOT!r})
             from sm_toolbox.raster.bands import Source, read_bands
             from sm_toolbox.raster.engine import run_blocks
-            from sm_toolbox.raster.writers import RasterOutput
+            from sm_toolbox.raster.outputs import RasterOutput
             bands = read_bands([Source({str(path)!r})])
             run_blocks(lambda blocks, window: blocks["x"] * 2, {{"x": bands}}, [RasterOutput({str(tmp_path / "o.tif")!r}, list("abcd"))], bands[0].grid, memory=2**25, threads=2)
             print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -7,9 +7,9 @@ import pytest
 from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.metrics import metrics
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows
-from sm_toolbox.validation.metrics import metrics
 from sm_toolbox.validation.report import validation_report
 from sm_toolbox.validation.stations import validate_stations
 

@@ -1,0 +1,1 @@
+"""Likeness over distance: variograms and kriging."""

@@ -1,0 +1,369 @@
+"""From the values of a window of the grid to estimates of the errors of each cell."""
+
+from __future__ import annotations
+
+import calendar
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.merging.collocation import LETTERS, Collocation, Design, collocate, covariances_of_sums, limit_widths
+from sm_toolbox.progress import Progress
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.streaming import OpenStacks
+    from sm_toolbox.raster.times import Time
+
+ANOMALIES = ("none", "climatology", "moving_window")
+LIMITED = ("error", "scaled_error", "correlation", "snr", "sensitivity", "weight")
+_FEWEST_YEARS = 3
+_OVERVIEW = 256
+# Cells of a bootstrap after which Cancel is heard.
+_CELLS_BETWEEN_CHECKS = 128
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How errors are estimated.
+
+    Parameters
+    ----------
+    design : Design
+    min_samples : int
+    alpha : float
+        As for `collocate`.
+    anomalies : {'none', 'climatology', 'moving_window'}
+        Whether covariances are those of the values, of their deviations from the mean of each calendar month over all years, or from the mean of the samples of
+        `anomaly_days` around each date.
+    anomaly_days : float
+    replicates : int
+        Resampled series for confidence limits; 0 for none.
+    reference : int
+        The product in whose space scaled errors are.
+    """
+
+    design: Design
+    min_samples: int
+    alpha: float
+    anomalies: str
+    anomaly_days: float
+    replicates: int
+    reference: int
+
+
+_MOST_REPLICATES, _LONGEST_WINDOW = 100_000, 36_525
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that cannot be.
+
+    Raises
+    ------
+    InputError
+        Which names the parameter.
+    """
+    if settings.anomalies not in ANOMALIES:
+        raise InputError(f"ANOMALIES is '{settings.anomalies}', but must be one of: {', '.join(ANOMALIES)}.")
+    if settings.min_samples < 3:
+        raise InputError(f"MIN_SAMPLES is {settings.min_samples}, but must be at least 3: a covariance of two samples says nothing.")
+    if not 0 < settings.alpha <= 1:
+        raise InputError(f"ALPHA is {settings.alpha:g}, but must be above 0 and at most 1.")
+    if settings.replicates < 0 or 0 < settings.replicates < 100:
+        raise InputError(
+            f"BOOTSTRAP is {settings.replicates}, but must be 0 or at least 100: limits are taken from the outermost resampled estimates."
+        )
+    if settings.replicates > _MOST_REPLICATES:
+        raise InputError(
+            f"BOOTSTRAP is {settings.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady limits, and time grows with the number."
+        )
+    if not 0 < settings.anomaly_days <= _LONGEST_WINDOW:
+        raise InputError(f"ANOMALY_WINDOW is {settings.anomaly_days:g} days, but must be above 0 and up to {_LONGEST_WINDOW:,} (100 years).")
+
+
+class Record:
+    """The dates that values are read on, and what depends on them alone.
+
+    Parameters
+    ----------
+    products : Products
+    settings : Settings
+    parts : ndarray of int64 (12,)
+        The part of the year of each month, if sums are to be kept apart.
+    """
+
+    def __init__(self, products: Products, settings: Settings, parts: np.ndarray):
+        self.products, self.settings = products, settings
+        self.positions = products.positions
+        self.months = np.array([time.start.month - 1 for time in products.times])
+        self.parts = parts[self.months]
+        by_month = settings.anomalies == "climatology"
+        self.groups = self.months if by_month else self.parts
+        self.group_count = 12 if by_month else int(parts.max()) + 1
+        self.groups_of_part = [np.flatnonzero(parts == part) if by_month else np.array([part]) for part in range(int(parts.max()) + 1)]
+        self.low: np.ndarray | None = None
+        self.high: np.ndarray | None = None
+        if settings.anomalies == "moving_window":
+            self.low, self.high = _moving_windows(products.times, settings.anomaly_days)
+        # Deviations from a moving mean are about 0 already.
+        centres = np.nan_to_num(np.array(products.medians, np.float32))
+        self.shifts = np.zeros_like(centres) if self.low is not None else centres
+
+    @property
+    def margin(self) -> int:
+        """Dates around a date that its moving window needs."""
+        return 0 if self.low is None or self.high is None else int((self.high - self.low).max())
+
+    def read(self, opened: OpenStacks, window: Window, at_once: int) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+        """Yield parts of the record: the first date, float32 (products, dates, rows, cols), and moving means of the same shape or None."""
+        from sm_toolbox.merging import covariance_kernels
+
+        dates = self.positions.shape[1]
+        if self.low is None or self.high is None:
+            for first in range(0, dates, at_once):
+                yield first, opened.read(self.positions[:, first : first + at_once], window), None
+            return
+        held, begin, end = None, 0, 0
+        for first in range(0, dates, at_once):
+            last = min(first + at_once, dates)
+            start, stop = int(self.low[first]), int(self.high[last - 1])
+            fresh = opened.read(self.positions[:, max(end, start) : stop], window)
+            held = fresh if held is None else np.concatenate([held[:, start - begin :], fresh], axis=1)
+            begin, end = start, stop
+            block = held[:, first - begin : last - begin]
+            means = np.empty_like(block)
+            covariance_kernels.moving_means(held, self.low[first:last] - begin, self.high[first:last] - begin, means)
+            yield first, block, means
+
+    def add(self, first: int, block: np.ndarray, means: np.ndarray | None, sums: np.ndarray) -> None:
+        """Add a part of the record to sums."""
+        from sm_toolbox.merging import covariance_kernels
+
+        values = np.ascontiguousarray(block) if means is None else block - means
+        covariance_kernels.accumulate(values, self.shifts, self.groups[first : first + block.shape[1]], sums)
+
+    def empty_sums(self, shape: tuple[int, int]) -> np.ndarray:
+        """Return sums of 0 for a window."""
+        from sm_toolbox.merging.covariance_kernels import sums_per_cell
+
+        return np.zeros((self.group_count, sums_per_cell(self.products.count), *shape))
+
+    def bytes_per_cell(self) -> tuple[float, float]:
+        """Return the bytes of a cell for sums and estimates, and for each date in memory, read, decoded and, where asked, as anomalies."""
+        from sm_toolbox.merging.covariance_kernels import sums_per_cell
+
+        count = self.products.count
+        fixed = 8 * sums_per_cell(count) * (self.group_count + 2) + 8 * len(self.settings.design.estimates)
+        copies = 2 if self.low is None else 4
+        return fixed + 8 * count * self.margin, 4 * count * (copies + bool(self.settings.replicates))
+
+    def estimate(self, sums: np.ndarray, part: int | None = None, min_samples: int | None = None) -> Estimated:
+        """Estimate the errors from sums, of all the year or one part of it."""
+        within = self.settings.anomalies == "climatology"
+        groups = None if part is None else self.groups_of_part[part]
+        samples, lost, means, covariances = covariances_of_sums(sums, groups, within)
+        found = collocate(
+            covariances, samples, self.settings.design, min_samples=min_samples or self.settings.min_samples, alpha=self.settings.alpha,
+            reference=self.settings.reference, lost=lost,
+        )  # fmt: skip
+        spreads = np.sqrt(np.stack([covariances[i, i] for i in range(self.products.count)]))
+        return Estimated(found, samples, lost, means + self.shifts[:, None, None], spreads)
+
+    def month_means(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mean of each product in each month, (12, products, rows, cols); that of all the year where a month has fewer than three samples."""
+        count = self.products.count
+        n, total = sums[:, :1], sums[:, 1 : count + 1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(n >= 3, total / n, total.sum(axis=0) / n.sum(axis=0))
+        filled: np.ndarray = means + self.shifts[:, None, None]
+        return filled
+
+    def limits(
+        self, block: np.ndarray, found: Estimated, seeds: np.ndarray, means: np.ndarray | None, sums: np.ndarray, progress: Progress
+    ) -> np.ndarray:
+        """Return confidence limits, float32 (2, estimates, rows, cols), from the whole record of a window; NaN where there are none."""
+        from sm_toolbox.merging import estimate_kernels
+
+        plan = self.settings.design
+        values = block
+        if means is not None:
+            values = block - means
+        elif self.settings.anomalies == "climatology":
+            by_month = self.month_means(sums).astype(np.float32)
+            values = np.stack([block[:, date] - by_month[month] for date, month in enumerate(self.months)], axis=1)
+        shape = block.shape[2:]
+        flat = np.ascontiguousarray(values).reshape(*values.shape[:2], -1)
+        estimates = found.estimates.reshape(len(found.estimates), -1)
+        out = np.full((2, *estimates.shape), np.nan, np.float32)
+        cells = np.flatnonzero(found.flags == 0)
+        for first in range(0, cells.size, _CELLS_BETWEEN_CHECKS):
+            progress.check()
+            estimate_kernels.bootstrap(
+                flat, cells[first : first + _CELLS_BETWEEN_CHECKS], seeds.ravel(), plan.triplets, plan.quadruplets, plan.pairs, plan.declared,
+                self.settings.reference, found.lost.ravel(), self.settings.replicates, limit_widths(), estimates, out,
+            )  # fmt: skip
+        return out.reshape(2, -1, *shape)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What is known of the cells of a window, each (..., rows, cols): estimates, samples, lost degrees of freedom, means and standard deviations of the products."""
+
+    found: Collocation
+    samples: np.ndarray
+    lost: np.ndarray
+    means: np.ndarray
+    spreads: np.ndarray
+
+    @property
+    def estimates(self) -> np.ndarray:
+        """In the order of `Design.estimates`."""
+        return self.found.estimates
+
+    @property
+    def flags(self) -> np.ndarray:
+        """0 where resolved."""
+        return self.found.flags
+
+
+def _moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each date the first date of its window, and the first one after it."""
+    from sm_toolbox.merging.covariance_kernels import FEWEST_IN_WINDOW
+
+    at = np.array([(time.start - times[0].start).total_seconds() / 86400 for time in times])
+    low, high = np.searchsorted(at, at - days / 2, "left"), np.searchsorted(at, at + days / 2, "right")
+    if float(np.median(high - low)) < FEWEST_IN_WINDOW:
+        raise InputError(
+            f"A window of ANOMALY_WINDOW {days:g} days holds {np.median(high - low):.0f} of the dates, but the mean of the season needs at least {FEWEST_IN_WINDOW}. "
+            "Give a longer window, or take ANOMALIES climatology for monthly data."
+        )
+    return low.astype(np.int64), high.astype(np.int64)
+
+
+def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None:
+    """Say where a mean year rests on too few years."""
+    years = (times[-1].start - times[0].start).days / 365.25
+    if years < _FEWEST_YEARS:
+        progress.warning(
+            f"ANOMALIES climatology: the common dates span {years:.1f} years, so that each month's mean is mostly of the month itself. It is meant for {_FEWEST_YEARS} and more years; take moving_window."
+        )
+
+
+def month_position(time: Time) -> tuple[int, int, float]:
+    """Return the two months whose middles a date lies between, and how far it is from the first to the second, 0 to 1."""
+    day = (calendar.monthrange(time.start.year, time.start.month)[1] - 1) / 2 if time.resolution == "month" else time.start.day - 1
+    place = time.start.month - 1 + (day + 0.5) / calendar.monthrange(time.start.year, time.start.month)[1] - 0.5
+    first = math.floor(place)
+    return first % 12, (first + 1) % 12, place - first
+
+
+def cell_seeds(grid: Grid, window: Window) -> np.ndarray:
+    """Return a seed for each cell of a window (rows, cols), which depends on nothing but its place in the grid."""
+    rows, columns = (
+        np.arange(start, start + size, dtype=np.uint64) for start, size in ((window.row_off, window.height), (window.col_off, window.width))
+    )
+    return rows[:, None] * np.uint64(grid.width) + columns + np.uint64(1)
+
+
+class Overview:
+    """Every so many cells of a grid, for the report.
+
+    Parameters
+    ----------
+    names : sequence of str
+    grid : Grid
+    """
+
+    def __init__(self, names: Sequence[str], grid: Grid):
+        self._step = max(1, -(-max(grid.width, grid.height) // _OVERVIEW))
+        self._places = {name: i for i, name in enumerate(names)}
+        self._values = np.full((len(names), -(-grid.height // self._step), -(-grid.width // self._step)), np.nan, np.float32)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._values[self._places[name]]
+
+    def keep(self, window: Window, first: str, block: np.ndarray) -> None:
+        """Keep some cells of a block (names, rows, cols), whose first name is given and whose others follow it."""
+        row, column = -window.row_off % self._step, -window.col_off % self._step
+        part = block[:, row :: self._step, column :: self._step]
+        top, left, place = (window.row_off + row) // self._step, (window.col_off + column) // self._step, self._places[first]
+        self._values[place : place + len(part), top : top + part.shape[1], left : left + part.shape[2]] = part
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the cells.
+
+    Parameters
+    ----------
+    cells : int
+    sampled : int
+        Cells with a sample at all: neither sea nor outside a product.
+    flags : ndarray of int64 (5,)
+        Of the sampled cells, by flag.
+    failed_pairs : ndarray of int64 (pairs,)
+        Cells of flag 2 in which each pair is not significantly positively correlated.
+    """
+
+    cells: int
+    sampled: int
+    flags: np.ndarray
+    failed_pairs: np.ndarray
+
+    @property
+    def resolved_percent(self) -> float:
+        """Share of the cells with samples that are resolved."""
+        return 100 * float(self.flags[0]) / self.sampled if self.sampled else 0.0
+
+
+class Counter:
+    """Counts cells, window by window."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._cells = self._sampled = 0
+        self._flags, self._pairs = np.zeros(5, np.int64), np.zeros(len(settings.design.pairs), np.int64)
+
+    def count(self, found: Estimated) -> None:
+        """Add the cells of a window."""
+        sampled = found.samples > 0
+        self._cells += sampled.size
+        self._sampled += int(np.count_nonzero(sampled))
+        self._flags += np.bincount(found.flags[sampled].astype(np.int64), minlength=5)
+        failed = found.flags == 2
+        for k in np.flatnonzero(~self._settings.design.declared):
+            r, p = found.found.correlations[k][failed], found.found.p_values[k][failed]
+            self._pairs[k] += int(np.count_nonzero(~((r > 0) & (p < self._settings.alpha))))
+
+    def tally(self) -> Tally:
+        """Return the counts."""
+        return Tally(self._cells, self._sampled, self._flags, self._pairs)
+
+
+def report_tally(tally: Tally, settings: Settings, progress: Progress) -> None:
+    """Log what share of the cells is resolved, and why the others are not."""
+    from sm_toolbox.merging.collocation import FLAGS
+
+    design = settings.design
+    progress.info(f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.")
+    for flag, name in enumerate(FLAGS[1:], start=1):
+        if tally.flags[flag]:
+            progress.info(f"{100 * tally.flags[flag] / tally.sampled:.1f} % are not, because of {name} (flag {flag}).")
+    if not tally.flags[0]:
+        worst = FLAGS[int(np.argmax(tally.flags))]
+        progress.warning(
+            f"No cell is resolved, mostly because of {worst}. Look at the samples, and at whether the products see the same depth, unit and season."
+        )
+    for k in np.flatnonzero(tally.failed_pairs):
+        share = 100 * tally.failed_pairs[k] / max(1, tally.flags[2])
+        progress.info(f"Of the cells with flag 2, {share:.0f} % fail for the pair {' and '.join(LETTERS[i] for i in design.pairs[k])}.")

@@ -1,0 +1,1 @@
+"""Where a model applies: how far cells lie from its training."""

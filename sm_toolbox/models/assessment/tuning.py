@@ -1,0 +1,220 @@
+"""Search for hyper-parameters: on a grid or at random, judged on rows that the candidates have not seen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.metrics import metrics
+from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.features import FeatureEncoder
+from sm_toolbox.models.learners.catalogue import MODELS, Estimator, hyperparameters_of, read_hyperparameters
+from sm_toolbox.models.learners.hyperparameters import IntRange, NoConvergence
+from sm_toolbox.models.learners.threads import side_by_side
+from sm_toolbox.models.table import TrainingTable
+from sm_toolbox.progress import Progress
+
+METHODS = ("none", "grid", "random")
+# Levels of a range of whole numbers on a grid.
+_GRID_LEVELS = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Hyper-parameters and their error.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    rmse : float
+        Over all rows left out in turn.
+    """
+
+    estimator: Estimator
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found.
+
+    Parameters
+    ----------
+    tried : list of Candidate
+        In the order in which they were tried.
+    asked : int
+        How many there were to try.
+    stopped : bool
+        Whether the user stopped the search.
+    """
+
+    tried: list[Candidate]
+    asked: int
+    stopped: bool = False
+
+    @property
+    def best(self) -> Estimator:
+        """The candidate of the smallest error; of equals the first."""
+        return min(self.tried, key=lambda candidate: candidate.rmse).estimator
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """Chooses hyper-parameters by cross-validation within the rows that it is given.
+
+    Parameters
+    ----------
+    candidates : sequence of Estimator
+    split : Split
+        Of the kind of the validation's own, so that candidates are judged by what the model is for.
+    keep_best : bool
+        Whether a Cancel ends the search with the best candidate so far, not the training.
+    """
+
+    candidates: Sequence[Estimator]
+    split: Split
+    keep_best: bool = False
+
+    def search(self, table: TrainingTable, encoder: FeatureEncoder, seed: int, progress: Progress) -> Search:
+        """Try all candidates on a table.
+
+        Raises
+        ------
+        InputError
+            Where the split is not possible with these rows.
+        Cancelled
+            At the user's Cancel, unless the best so far is to be kept and there is one.
+        """
+        folds = self.split.split(table, seed)
+        features = encoder.encode(table.predictors)
+        tried: list[Candidate] = []
+        stopped = False
+        # Progress of a single fit would run back and forth within that of the search.
+        tasks = [partial(_error, estimator, features, table, folds, seed) for estimator in self.candidates]
+        errors = side_by_side(tasks, [progress.part(0, 0)] * len(tasks), features.size)
+        for number, estimator in enumerate(self.candidates):
+            try:
+                error = next(errors)
+            except Cancelled:
+                if not (self.keep_best and tried):
+                    raise
+                progress.warning(f"The search was stopped after {len(tried)} of {len(self.candidates)} candidates; the best of them is kept.")
+                stopped = True
+                # Ends the fits that other threads are still at.
+                errors.close()
+                break
+            if isinstance(error, NoConvergence):
+                progress.info(f"Candidate {number + 1} of {len(self.candidates)} is left out: {error}")
+                continue
+            if not tried or error < min(candidate.rmse for candidate in tried):
+                progress.info(f"Candidate {number + 1} of {len(self.candidates)}: RMSE {error:.4f}, the best so far: {_in_words(estimator)}.")
+            tried.append(Candidate(estimator, error))
+            progress.set_fraction((number + 1) / len(self.candidates))
+        if not tried:
+            raise InputError("None of the candidates could be fitted. Name other values in HYPERPARAMETERS.")
+        return Search(tried, len(self.candidates), stopped)
+
+
+def _error(
+    estimator: Estimator, features: np.ndarray, table: TrainingTable, folds: Sequence[tuple[np.ndarray, np.ndarray]], seed: int, progress: Progress
+) -> float | NoConvergence:
+    predictions = np.full(len(table), np.nan)
+    for train, test in folds:
+        weights = None if table.weights is None else table.weights[train]
+        try:
+            fitted = estimator.fit(features[train], table.target[train], weights, seed, progress)
+        except NoConvergence as failure:
+            return failure
+        predictions[test] = fitted.predict(features[test])
+    return metrics(predictions, table.target).rmse
+
+
+def inner_split(split: Split, folds: int) -> Split:
+    """Return the split by which candidates are judged: of the same kind, with folds of its own."""
+    return replace(split, folds=folds)  # type: ignore[type-var]
+
+
+_MOST_CANDIDATES = 10_000
+
+
+def make_candidates(kind: str, hyperparameters: str | None, method: str, count: int, seed: int) -> list[Estimator]:
+    """List the hyper-parameters to try.
+
+    Parameters
+    ----------
+    kind : str
+    hyperparameters : str or None
+        JSON. A list stands for values to choose from, `{"min_samples_leaf": [1, 5, 10]}`, any other value is fixed. Without a list the search space of the kind
+        is used for all that is not fixed (that of S4, Table III).
+    method : {'grid', 'random'}
+        All combinations, of ranges of whole numbers three values, or `count` draws.
+    count : int
+        Largest number of candidates.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        Where a value is impossible, `count` is beyond 10,000, or a grid has more combinations than `count`.
+    """
+    if count > _MOST_CANDIDATES:
+        raise InputError(
+            f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold of the search, and more hardly find a better one."
+        )
+    given = read_hyperparameters(kind, hyperparameters)
+    model = MODELS[kind]
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list) and not _is_value(model, name, value)}
+    for name, values in lists.items():
+        if not values:
+            raise InputError(f"HYPERPARAMETERS: the list of {name} is empty. Give the values to choose from.")
+    fixed = {name: value for name, value in given.items() if name not in lists}
+    space: Mapping[str, Any] = lists or {name: values for name, values in model.SPACE.items() if name not in fixed}
+    if not space:
+        return [model(**fixed)]
+    draws = _grid(space, count) if method == "grid" else _random(space, count, seed)
+    found: dict[str, Estimator] = {}
+    for draw in draws:
+        estimator = model(**fixed, **draw)
+        found.setdefault(repr(estimator), estimator)
+    return list(found.values())
+
+
+def _is_value(model: Any, name: str, value: list[Any]) -> bool:
+    """Say whether a list is itself a value, as the sizes of a network's layers are; a list of lists is a choice."""
+    return name in getattr(model, "LISTS", ()) and not any(isinstance(item, list) for item in value)
+
+
+def _grid(space: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
+    axes = [_levels(values) for values in space.values()]
+    combinations = int(np.prod([len(axis) for axis in axes]))
+    if combinations > count:
+        raise InputError(
+            f"The grid has {combinations} combinations ({', '.join(f'{name}: {len(axis)}' for name, axis in zip(space, axes))}), more than CANDIDATES ({count}). "
+            'Allow more, choose TUNING random, or name fewer values in HYPERPARAMETERS, such as {"min_samples_leaf": [1, 5, 10]}.'
+        )
+    return (dict(zip(space, values)) for values in itertools.product(*axes))
+
+
+def _levels(values: Any) -> list[Any]:
+    if isinstance(values, IntRange):
+        return np.unique(np.round(np.linspace(values.low, values.high, _GRID_LEVELS)).astype(int)).tolist()
+    return list(values)
+
+
+def _random(space: Mapping[str, Any], count: int, seed: int) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield {
+            name: int(rng.integers(values.low, values.high + 1)) if isinstance(values, IntRange) else values[int(rng.integers(len(values)))]
+            for name, values in space.items()
+        }
+
+
+def _in_words(estimator: Estimator) -> str:
+    return ", ".join(f"{name} {value}" for name, value in hyperparameters_of(estimator).items())

@@ -1,0 +1,215 @@
+"""The report on a model, from its file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sm_toolbox.metrics import metrics
+from sm_toolbox.models.learners.catalogue import LABELS
+from sm_toolbox.models.modelfile import Model
+from sm_toolbox.models.reports.effects import Effect, local_effects
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.report import figures
+from sm_toolbox.report.page import Page, number
+from sm_toolbox.report.text import EXPLAINED, bare_coverage, expectation
+
+_SOURCES = {
+    "random_forest": "Random forest: Breiman, L. (2001). Random forests. Machine Learning 45, 5–32. doi 10.1023/A:1010933404324",
+    "quantile_forest": "Quantile regression forest: Meinshausen, N. (2006). Quantile regression forests. Journal of Machine Learning Research 7, 983–999",
+    "xgboost": "XGBoost: Chen, T. & Guestrin, C. (2016). XGBoost: a scalable tree boosting system. KDD '16. doi 10.1145/2939672.2939785",
+    "svr": "Support vector regression: Smola, A. J. & Schölkopf, B. (2004). A tutorial on support vector regression. Statistics and Computing 14. doi 10.1023/B:STCO.0000035301.49549.88",
+    "mlp": "Neural network: Kingma, D. P. & Ba, J. (2015). Adam: a method for stochastic optimization. arXiv 1412.6980",
+}
+_METHODS = (
+    "Area of applicability: Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Methods in Ecology and Evolution 12. doi 10.1111/2041-210X.13650",
+    "Calibrated intervals: Romano, Y., Patterson, E. & Candès, E. (2019). Conformalized quantile regression. arXiv 1905.03222",
+    "Permutation importance: Fisher, A., Rudin, C. & Dominici, F. (2019). All models are wrong, but many are useful. arXiv 1801.01489",
+    "Accumulated local effects: Apley, D. W. & Zhu, J. (2020). Visualizing the effects of predictor variables. doi 10.1111/rssb.12377",
+)
+_OF_SPLIT = {
+    "knndm": "Distance-matched folds: Linnenbrink, J. et al. (2024). kNNDM CV. Geoscientific Model Development 17. doi 10.5194/gmd-17-5897-2024",
+    "station_time": "Splits in space and time: Meyer, H. et al. (2018). Environmental Modelling & Software 101. doi 10.1016/j.envsoft.2017.12.001",
+}
+_HEAD = ("n", "r", "r2", "rmse", "ubrmse", "bias", "slope")
+
+
+def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
+    """Write up a model.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+        The file's name.
+    """
+    manifest = model.manifest
+    target, training = manifest.get("target", {}), manifest.get("training", {})
+    page = Page(
+        f"Model report: {LABELS.get(manifest['kind'], manifest['kind'])} for {target.get('name', 'soil moisture')}",
+        f"{name}, made {manifest.get('created', 'at an unknown time')}.",
+        progress=progress,
+    )
+    _worth(page, manifest)
+    _data(page, manifest, target, training)
+    _validation(page, model, manifest)
+    _importance(page, model, manifest)
+    if model.evidence is not None:
+        _effects(page, model, progress)
+    page.heading("Where it can be used")
+    page.table(
+        ("Predictor", "from", "to", "mean", "SD", "period"),
+        [tuple(item.get(key) for key in ("name", "minimum", "maximum", "mean", "sd", "period")) for item in manifest["predictors"]],
+    )
+    if model.applicability is None:
+        page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
+    else:
+        page.text(
+            f"Predictions count as within the area of applicability up to a dissimilarity of {number(model.applicability.threshold)} (in mean distances between training rows, predictors weighted by importance). "
+            "Beyond it the errors above say nothing about the map."
+        )
+    page.heading("How it was made")
+    settings = {f"hyper-parameter {key}": value for key, value in manifest.get("hyperparameters", {}).items()}
+    settings |= {"seed": manifest.get("seed"), **manifest.get("versions", {}), "format of the file": manifest.get("format_version")}
+    page.table(("Setting", "value"), [(key, str(value)) for key, value in settings.items()])
+    page.heading("Methods to cite")
+    chosen = [row.get("split") for row in manifest.get("validation", [])]
+    for source in (_SOURCES.get(manifest["kind"], ""), *_METHODS, *(text for split, text in _OF_SPLIT.items() if split in chosen)):
+        if source:
+            page.text(source)
+    return page
+
+
+def _worth(page: Page, manifest: Mapping[str, Any]) -> None:
+    splits = manifest.get("validation", [])
+    if not splits:
+        page.notice("The file says nothing about the model's error.", warning=True)
+        return
+    sentences = [
+        f"With {row['left_out']} left out (split '{row['split']}') its RMSE is {_of(row['metrics'], 'rmse')} m³ m⁻³ and R² {_of(row['metrics'], 'r2')}."
+        for row in splits
+    ]
+    harder = max(splits, key=lambda row: row["metrics"].get("rmse") or 0)
+    sentences.append(f"Expect a map of {expectation(harder['split'])} to have the error of split '{harder['split']}'.")
+    page.notice(" ".join(sentences))
+
+
+def _data(page: Page, manifest: Mapping[str, Any], target: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    page.heading("Training data")
+    rows = [
+        ("layer", training.get("layer")), ("rows", training.get("rows")), ("stations", training.get("stations")),
+        ("first", training.get("first")), ("last", training.get("last")), ("target", target.get("name")),
+        ("target from", target.get("minimum")), ("target to", target.get("maximum")),
+        *((f"left out: {reason}", count) for reason, count in training.get("dropped", {}).items()),
+    ]  # fmt: skip
+    page.table(("What", "value"), rows)
+    spiking = manifest.get("spiking")
+    if spiking:
+        before, after = spiking["before"], spiking["after"]
+        page.text(
+            f"{spiking['rows']:,} local rows of {spiking['stations']} stations joined with weight {spiking['weight']:g}: at local stations that did not join, bias went from {_of(before, 'bias')} to "
+            f"{_of(after, 'bias')} and RMSE from {_of(before, 'rmse')} to {_of(after, 'rmse')} m³ m⁻³."
+        )
+
+
+def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
+    splits = manifest.get("validation", [])
+    page.heading("Out-of-fold error")
+    page.table(
+        ("Split", "left out", "folds", "n", "R", "R²", "RMSE", "ubRMSE", "bias", "slope"),
+        [(row["split"], row["left_out"], row["folds"], *_cells(row["metrics"])) for row in splits],
+    )
+    page.text(EXPLAINED)
+    if model.evidence is not None:
+        evidence = model.evidence
+        found = metrics(evidence.predicted, evidence.target)
+        page.figure(
+            figures.scatter(
+                evidence.target,
+                evidence.predicted,
+                f"Split '{splits[0]['split']}'" if splits else "",
+                f"n = {found.n:,}\nR = {number(found.r)}\nRMSE = {number(found.rmse)}",
+            ),
+            "Out-of-fold predictions of the training rows that the file keeps, a sample where there are many; the table below is of all rows.",
+        )
+    if splits:
+        page.table(
+            ("Fold", "n", "R", "R²", "RMSE", "ubRMSE", "bias", "slope"),
+            [(str(i), *_cells(values)) for i, values in enumerate(splits[0]["by_fold"], start=1)],
+        )
+    covered = [(row, row["coverage"]) for row in splits if row.get("coverage")]
+    if covered:
+        page.heading("Intervals")
+        page.table(
+            ("Split", "interval", "holds", "without calibration", "mean width"),
+            [
+                (row["split"], f"{nominal:.0%}", f"{reached:.1%}", bare_coverage(bare), float(width))
+                for row, found in covered
+                for nominal, reached, bare, width in zip(found["nominal"], found["reached"], found["uncalibrated"], found["width"])
+            ],
+        )
+        page.text(
+            f"Share of left-out observations within intervals that were calibrated on the other folds of the split. 'Predict raster' writes those of split '{splits[0]['split']}'."
+        )
+    tuning = manifest.get("tuning")
+    if tuning:
+        page.heading("Search for hyper-parameters")
+        how = "searched anew in each fold" if tuning["nested"] else "searched once, with all rows, so that the error above is somewhat too small"
+        page.text(
+            f"{tuning['tried']} of {tuning['asked']} candidates were tried, {how}; their RMSE was {number(tuning['best'][0]['rmse'])} to {number(tuning['worst_rmse'])} m³ m⁻³."
+        )
+
+
+def _importance(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
+    page.heading("Importance")
+    names = [item["name"] for item in manifest["predictors"]]
+    mean = np.array([item.get("importance") or 0.0 for item in manifest["predictors"]])
+    spread = model.evidence.importance.std(axis=0) if model.evidence is not None and len(model.evidence.importance) else np.zeros(len(names))
+    page.figure(
+        figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
+        "Increase of the error on left-out rows when one predictor is shuffled; the line is the standard deviation over folds.",
+    )
+
+
+def _effects(page: Page, model: Model, progress: Progress) -> None:
+    assert model.evidence is not None
+    effects = {}
+    for i, name in enumerate(model.predictors):
+        progress.check()
+        effects[name] = local_effects(model, model.evidence.predictors, i)
+    page.heading("Effects")
+    order = sorted(effects, key=lambda name: -effects[name].range)
+    page.figure(
+        _curves([(name, effects[name]) for name in order]),
+        "Accumulated local effects: how the prediction changes with one predictor, the others being as they occur with it; ticks are quantiles of the training rows.",
+    )
+    page.table(("Predictor", "range of the effect [m³ m⁻³]"), [(name, effects[name].range) for name in order])
+
+
+def _curves(effects: Sequence[tuple[str, Effect]]) -> Figure:
+    columns = 4
+    rows = -(-len(effects) // columns)
+    figure = Figure(figsize=(9.5, 0.4 + 2.1 * rows), constrained_layout=True)
+    all_axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes, (name, effect) in zip(all_axes, effects):
+        axes.plot(effect.at, effect.effect, color=figures.BLUE)
+        axes.plot(effect.at, np.full(len(effect.at), effect.effect.min()), "|", color=figures.GREY, markersize=5)
+        axes.axhline(0, color=figures.GREY, linewidth=0.6)
+        axes.set_title(figures.plain(name), fontsize=9)
+        axes.tick_params(labelsize=7)
+    for axes in all_axes[len(effects) :]:
+        axes.set_axis_off()
+    all_axes[0].set_ylabel(figures.UNIT, fontsize=8)
+    return figure
+
+
+def _cells(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values.get(key) for key in _HEAD)
+
+
+def _of(values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key)
+    return "–" if value is None else number(float(value))

@@ -1,0 +1,281 @@
+"""The report on a training: what the model is worth where it has not been trained, and on what it leans."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.nndm import MatchedFolds
+from sm_toolbox.models.assessment.splits import DistanceSplit
+from sm_toolbox.models.assessment.tuning import Search
+from sm_toolbox.models.learners.catalogue import LABELS, hyperparameters_of
+from sm_toolbox.models.table import STATIONS_SOURCE
+from sm_toolbox.models.training import Spiking, SplitResult, Training
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.report import figures
+from sm_toolbox.report.page import Page, number
+from sm_toolbox.report.text import EXPLAINED, HEAD, bare_coverage, expectation, metric_cells, summary
+
+_MEANING = {
+    "random": "how well the model fills in missing rows at the stations and times it was trained on",
+    "station": "how well the model maps places that have no station",
+    "time": "how well the model serves periods it was not trained on",
+    "year": "how well the model serves a year it was not trained on",
+    "month": "how well the model serves a season it was not trained on",
+    "station_time": "how well the model maps places without a station in periods it was not trained on",
+    "knndm": "how well the model maps land as far from its stations as the area to be mapped is",
+    "block": "how well the model maps land at some distance from its stations",
+}
+# What the random split lets a model remember, and of what a split tells the error.
+_REMEMBERED = {
+    **dict.fromkeys(("station", "knndm", "block"), "places"),
+    **dict.fromkeys(("time", "year", "month"), "dates"),
+    "station_time": "places and dates",
+}
+
+
+def training_report(training: Training, progress: Progress = SILENT) -> Page:
+    """Write up a training.
+
+    Parameters
+    ----------
+    training : Training
+
+    Returns
+    -------
+    Page
+    """
+    table, manifest = training.table, training.model.manifest
+    page = Page(
+        f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}",
+        f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.",
+        progress=progress,
+    )
+    page.notice(gap_in_words(training))
+    if table.dropped:
+        page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
+
+    page.heading("Out-of-fold error")
+    page.table(("Split", "left out", *HEAD), [(result.name, result.left_out, *metric_cells(result.metrics)) for result in training.splits])
+    page.text(EXPLAINED + " Every row is predicted by a model that did not see its fold.")
+    for result in training.splits:
+        page.figure(
+            figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
+            f"Out-of-fold predictions with {result.left_out} left out: {_MEANING[result.name]}.",
+        )
+    if isinstance(training.split, DistanceSplit):
+        _distances(page, training.split.match(table, manifest["seed"])[0])
+    chosen = training.chosen
+    by_source = _by_source(training)
+    if by_source:
+        page.heading("Stations and products")
+        page.table(("Rows of", *HEAD), [(name, *metric_cells(values)) for name, values in by_source])
+        page.text(
+            f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their error says how well the model reproduces it."
+        )
+    page.heading(f"Folds of split '{chosen.name}'")
+    page.table(("Fold", *HEAD), [(str(i), *metric_cells(values)) for i, values in enumerate(chosen.by_fold, start=1)])
+
+    if table.stations is not None:
+        _stations(page, training, chosen)
+    _intervals(page, training)
+    if training.search is not None:
+        _search(page, training.search, training.nested)
+    if training.spiking is not None:
+        _spiking(page, training.spiking)
+    page.heading("Importance")
+    mean, spread = training.importance.mean(axis=0), training.importance.std(axis=0)
+    names = training.model.predictors
+    page.figure(
+        figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
+        "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
+    )
+    order = np.argsort(-mean)
+    impurity = [item["impurity_importance"] for item in manifest["predictors"]]
+    page.table(
+        ("Predictor", "increase of RMSE", "SD over folds", "impurity importance"),
+        [(names[i], float(mean[i]), float(spread[i]), "" if impurity[i] is None else float(impurity[i])) for i in order],
+    )
+    if impurity[0] is not None:
+        page.text(
+            "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
+        )
+    page.heading("Area of applicability")
+    page.text(
+        f"Cells whose dissimilarity from the training rows is above {number(manifest['applicability']['threshold'])} lie outside what the model has seen: there the errors above do not hold. "
+        "'Predict raster' marks them where APPLICABILITY_OUTPUT is given."
+    )
+
+    page.heading("How it was made")
+    page.table(
+        ("Predictor", "from", "to", "mean", "SD", "period"),
+        [(item["name"], item["minimum"], item["maximum"], item["mean"], item["sd"], item["period"]) for item in manifest["predictors"]],
+    )
+    settings = {
+        **{f"hyper-parameter {name}": value for name, value in manifest["hyperparameters"].items()},
+        "seed": manifest["seed"],
+        **manifest["versions"],
+    }
+    page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
+    return page
+
+
+def _distances(page: Page, matched: MatchedFolds) -> None:
+    page.heading("Distances")
+    page.figure(
+        figures.distributions(
+            {
+                "map to its stations": matched.to_training,
+                "left-out places to the others": matched.in_folds,
+                "stations to their neighbours": matched.in_random,
+            },
+            "distance (m)",
+        ),
+        "Share of distances up to a length. The error of left-out places is that of the map where the first two lines lie together; the third are the distances from a station to the next one, where single stations are left out.",
+    )
+    if not matched.clustered:
+        page.text("The stations are not significantly nearer to each other than the map is to them, so that places were left out at random.")
+
+
+def _intervals(page: Page, training: Training) -> None:
+    page.heading("Intervals")
+    own = (
+        "the model's own quantiles"
+        if hasattr(training.model.fitted, "predict_quantiles")
+        else "the prediction, shifted by the quantiles of its errors"
+    )
+    rows = []
+    for result in training.splits:
+        found = result.coverage
+        for i, nominal in enumerate(found.nominal):
+            worst, best = found.by_fold[:, i].min(), found.by_fold[:, i].max()
+            rows.append((
+                result.name, f"{nominal:.0%}", f"{found.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", bare_coverage(found.uncalibrated[i]), float(found.width[i]),
+            ))  # fmt: skip
+    page.table(("Split", "interval", "holds", "in single folds", "without calibration", "mean width [m³ m⁻³]"), rows)
+    page.text(
+        f"Share of left-out observations within central intervals: {own}, calibrated on the other folds of the split, so that the rows counted were seen neither by model nor by calibration. "
+        f"The model file carries the calibration of split '{training.chosen.name}'. Where single folds fall short, some stations or periods are unlike the others, and no interval made from the others can know."
+    )
+    stations = training.table.stations
+    if stations is not None:
+        held = [
+            (float(training.chosen.coverage.inside[stations == name, -1].mean()), int((stations == name).sum()), str(name))
+            for name in np.unique(stations)
+        ]
+        nominal = training.chosen.coverage.nominal[-1]
+        page.figure(
+            figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in held]}, "share of observations held"),
+            f"Share of each station's observations that its {nominal:.0%} intervals hold (split '{training.chosen.name}').",
+        )
+        page.table(
+            ("Station", "rows", f"held by {nominal:.0%} intervals"), [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(held)[:10]]
+        )
+        page.text("The ten stations whose intervals hold least.")
+
+
+def _search(page: Page, search: Search, nested: bool) -> None:
+    page.heading("Search for hyper-parameters")
+    page.text(
+        f"{len(search.tried)} of {search.asked} candidates were tried. "
+        + (
+            "Each fold of the chosen split searched anew without its own rows, so that the search does not flatter the error above."
+            if nested
+            else "The search was stopped: the folds use the hyper-parameters found on all rows, so that the error above is somewhat too small."
+        )
+    )
+    ranked = sorted(search.tried, key=lambda candidate: candidate.rmse)[:10]
+    page.table(
+        ("RMSE [m³ m⁻³]", "hyper-parameters"),
+        [(candidate.rmse, ", ".join(f"{name} {value}" for name, value in hyperparameters_of(candidate.estimator).items())) for candidate in ranked],
+    )
+    page.text("The ten best on all rows, by folds of the same kind as the chosen split's.")
+
+
+def _spiking(page: Page, spiking: Spiking) -> None:
+    page.heading("Local rows (spiking)")
+    page.table(
+        ("Local stations", *HEAD),
+        [("without local rows", *metric_cells(spiking.before)), ("with other local stations", *metric_cells(spiking.after))],
+    )
+    page.text(
+        f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of {spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
+        "model saw those of the other local stations."
+    )
+
+
+def gap_in_words(training: Training) -> str:
+    """Say what the chosen split and the one beside it mean for a map."""
+    chosen = training.chosen
+    sentences = [f"Split '{chosen.name}' tells {_MEANING[chosen.name]}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}."]
+    sentences += _sources_in_words(training)
+    if training.spiking is not None:
+        sentences.append(
+            f"These are errors at the stations of the training, without the local rows. With them, as the model of the file has them, the RMSE at local stations that it did not see is {number(training.spiking.after.rmse)} m³ m⁻³."
+        )
+    if len(training.splits) < 2:
+        sentences.append(
+            "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to see the error at places without a station."
+            if chosen.name == "random"
+            else ""
+        )
+        return " ".join(sentences).strip()
+    beside = training.splits[1]
+    sentences.append(
+        f"Split '{beside.name}' tells {_MEANING[beside.name]}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}."
+    )
+    harder, random = (chosen, beside) if beside.name == "random" else (beside, chosen)
+    ratio = harder.metrics.rmse / random.metrics.rmse if random.metrics.rmse > 0 else float("nan")
+    if ratio > 1.05:
+        sentences.append(
+            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its {_REMEMBERED.get(harder.name, 'rows')}, not what it knows. "
+            f"Expect a map of {expectation(harder.name)} to have the error of split '{harder.name}', not that of the random one."
+        )
+    else:
+        sentences.append(
+            f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over to {expectation(harder.name).rstrip(',')}."
+        )
+    if np.isfinite(harder.metrics.r2) and harder.metrics.r2 <= 0:
+        sentences.append(f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be as good as the map.")
+    return " ".join(sentences)
+
+
+def _by_source(training: Training) -> list[tuple[str, Metrics]]:
+    """Return the out-of-fold error of the rows of stations, and of those of each product; empty where there are stations only."""
+    sources = training.table.sources
+    if sources is None:
+        return []
+    names = [STATIONS_SOURCE, *(str(name) for name in np.unique(sources) if name != STATIONS_SOURCE)]
+    return [(name, metrics(training.chosen.predictions[sources == name], training.table.target[sources == name])) for name in names]
+
+
+def _sources_in_words(training: Training) -> list[str]:
+    found = _by_source(training)
+    if not found:
+        return []
+    listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in found[1:])
+    own = found[0][1]
+    return [
+        f"Of rows of stations alone the RMSE is {number(own.rmse)} m³ m⁻³, R² {number(own.r2)} and the bias {number(own.bias)}: judge the map by these. The others are pixels of products: {listed}."
+    ]
+
+
+def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
+    table = training.table
+    assert table.stations is not None
+    rows = []
+    for name in np.unique(table.stations):
+        own = table.stations == name
+        rows.append((str(name), metrics(chosen.predictions[own], table.target[own])))
+    page.heading("Stations")
+    page.figure(
+        figures.boxes({"R": [m.r for _, m in rows]}, "R")
+        if len(rows) > 1
+        else figures.scatter(table.target, chosen.predictions, rows[0][0], summary(rows[0][1])),
+        f"Correlation in time of each station with its out-of-fold predictions (split '{chosen.name}').",
+    )
+    page.figure(
+        figures.boxes({"bias": [m.bias for _, m in rows], "ubRMSE": [m.ubrmse for _, m in rows], "RMSE": [m.rmse for _, m in rows]}, "m³ m⁻³"),
+        f"Bias, ubRMSE and RMSE of the stations (split '{chosen.name}').",
+    )
+    page.table(("Station", *HEAD), [(name, *metric_cells(values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])

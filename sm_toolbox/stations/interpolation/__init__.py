@@ -1,0 +1,1 @@
+"""Maps of station values, by kriging or inverse distances."""

@@ -1,0 +1,117 @@
+"""How far interpolated maps can be trusted: errors at stations left out, and what should be known beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sm_toolbox.stations.interpolation.maps import Result
+
+PLAIN_MEAN = "mean of the other stations"
+# With fewer stations there are fewer than a hundred pairs.
+_FOR_A_VARIOGRAM = 15
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How well the method predicts stations that are left out.
+
+    Parameters
+    ----------
+    observed, predicted, variance : ndarray (places, dates)
+        NaN where there is no value; the variance is NaN for idw.
+    others : dict of str to ndarray (places, dates)
+        Predictions of simpler methods, for comparison.
+    """
+
+    observed: np.ndarray
+    predicted: np.ndarray
+    variance: np.ndarray
+    others: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Predicted minus observed (places, dates)."""
+        return self.predicted - self.observed
+
+    @property
+    def rmse(self) -> float:
+        return rmse(self.errors)
+
+    @property
+    def bias(self) -> float:
+        return float(np.nanmean(self.errors)) if np.isfinite(self.errors).any() else float("nan")
+
+    @property
+    def r(self) -> float:
+        """Pearson's correlation over all places and dates; NaN where either does not vary."""
+        seen = np.isfinite(self.errors)
+        pair = self.observed[seen], self.predicted[seen]
+        if len(pair[0]) < 3 or any(np.ptp(values) <= 1e-12 * np.abs(values).max() for values in pair):
+            return float("nan")
+        return float(np.corrcoef(*pair)[0, 1])
+
+    @property
+    def calibration(self) -> float:
+        """Mean of squared errors over their variances: 1 where the variances are right, more where they are too small."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = self.errors**2 / self.variance
+        ratio = ratio[np.isfinite(ratio)]
+        return float(ratio.mean()) if len(ratio) else float("nan")
+
+
+def rmse(errors: np.ndarray) -> float:
+    """Return the root mean square of what is not NaN."""
+    seen = errors[np.isfinite(errors)]
+    return float(np.sqrt((seen**2).mean())) if len(seen) else float("nan")
+
+
+def judge(result: Result) -> list[str]:
+    """Say what should be known before the maps are trusted."""
+    found = []
+    values, left_out, variogram, seen = result.observations.values, result.left_out, result.variogram, result.empirical
+    fewest = int(np.isfinite(values).sum(axis=0).min())
+    if fewest < 3:
+        found.append(f"Some dates have {fewest} station{'' if fewest == 1 else 's'} only: with one, the map is its value everywhere.")
+    if variogram is not None and seen is not None:
+        if variogram.sill == 0:
+            found.append(
+                "All values of each date are equal: the maps are these values, and their variance is 0, since nothing says how much the field varies between the stations."
+            )
+            return found
+        stations = len(values)
+        if stations < _FOR_A_VARIOGRAM and None in (result.settings.nugget, result.settings.sill, result.settings.range):
+            found.append(
+                f"The variogram rests on {stations} stations, {stations * (stations - 1) // 2} pairs: its range and nugget are rough, and the variances with them."
+            )
+        if variogram.nugget >= 0.9:
+            found.append(
+                f"The nugget is {100 * variogram.nugget:.0f} % of the sill: no spatial structure is seen at the distances of the stations, and the map is little more than their mean."
+            )
+        elif variogram.range > seen.reach:
+            found.append(
+                f"The range ({distance_text(variogram.range)}) exceeds the distances between most stations ({distance_text(seen.reach)}): the field has a trend, or the stations lie too close together to show how far likeness reaches. Variances far from stations are rough; {'another' if result.drift else 'a'} DRIFT that explains the trend helps."
+            )
+    mean_error = rmse(left_out.others[PLAIN_MEAN] - left_out.observed)
+    if left_out.rmse > 0.99 * mean_error:
+        found.append(
+            f"At stations left out, the error (RMSE {left_out.rmse:.3g}) is hardly smaller than that of the plain mean of the other stations ({mean_error:.3g}): the map tells nothing about differences between places."
+        )
+    if np.isfinite(left_out.calibration) and not 0.5 <= left_out.calibration <= 2:
+        larger = "larger" if left_out.calibration > 1 else "smaller"
+        found.append(
+            f"Squared errors at stations left out are {left_out.calibration:.2g} times the kriging variances: real errors are {larger} than the variances say."
+        )
+    if result.span[0] < 0 <= np.nanmin(values):
+        found.append(
+            f"The maps go down to {result.span[0]:.3g}, although no station is below 0: kriging may overshoot. Clip them, or use METHOD idw, which cannot."
+        )
+    return found
+
+
+def distance_text(metres: float) -> str:
+    """Write a distance in metres or kilometres."""
+    return f"{metres:.0f} m" if metres < 1000 else f"{metres / 1000:.3g} km"

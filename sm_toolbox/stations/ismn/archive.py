@@ -1,0 +1,467 @@
+"""Observations from archives of the International Soil Moisture Network: chosen by variable, depth, flags and time, averaged where asked for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.stations.ismn.files import (
+    VARIABLES,
+    Entry,
+    Place,
+    Readings,
+    SensorName,
+    UnreadableFile,
+    open_archive,
+    read_all,
+    read_head,
+    read_place,
+    read_readings,
+)
+from sm_toolbox.stations.ismn.selection import TOLERANCE, Selection
+from sm_toolbox.stations.ismn.static import Static, read_static
+
+UNITS = {
+    "soil_moisture": "m³ m⁻³",
+    "soil_temperature": "°C",
+    "air_temperature": "°C",
+    "surface_temperature": "°C",
+    "soil_suction": "kPa",
+    "precipitation": "mm",
+    "snow_depth": "mm",
+    "snow_water_equivalent": "mm",
+}
+SOIL = ("sand", "clay", "silt", "organic_carbon")
+_NEAR = 0.005
+_PERCENT = 1.5
+_MOVED = 1e-3
+_UNITS_OF_TIME = {"day": "datetime64[D]", "month": "datetime64[M]"}
+
+
+@dataclass
+class Tally:
+    """What became of the lines of a sensor's files.
+
+    Parameters
+    ----------
+    lines, unreadable, missing, outside, flagged, repeated : int
+        All; without a time or value that can be read; without a value; outside START and END; rejected by their flags; of a time already read.
+    differing : int
+        Repeated lines whose value differs from the first one.
+    backwards : int
+        Lines earlier than the one before.
+    """
+
+    lines: int = 0
+    unreadable: int = 0
+    missing: int = 0
+    outside: int = 0
+    flagged: int = 0
+    repeated: int = 0
+    differing: int = 0
+    backwards: int = 0
+
+
+@dataclass(frozen=True)
+class Series:
+    """The observations, or means, of one sensor (or of the sensors of one depth, averaged).
+
+    Parameters
+    ----------
+    network, station, sensor : str
+    place : Place
+    unit : str
+        Empty where it is not known, or where the values contradict it.
+    times : ndarray of datetime64 (n,)
+        UTC, in order, no two alike; in seconds, days or months.
+    values : ndarray of float (n,)
+    counts : ndarray of int (n,)
+        How many values a mean is made of: times of a day or month, or sensors of one time.
+    observations : int
+        How many lines were taken in all.
+    tally : Tally
+    land_cover_code, land_cover : int or None, str or None
+        ESA CCI's class on the map nearest to the middle of the period; else the network's word.
+    climate : str or None
+    soil : dict of str to float
+        `sand`, `clay`, `silt`, `organic_carbon` at the sensor's depth (percent of weight); NaN where not known.
+    """
+
+    network: str
+    station: str
+    sensor: str
+    place: Place
+    unit: str
+    times: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+    observations: int
+    tally: Tally
+    land_cover_code: int | None
+    land_cover: str | None
+    climate: str | None
+    soil: dict[str, float]
+
+    @property
+    def station_id(self) -> str:
+        """The station with its network: stations of two networks may have the same name."""
+        return f"{self.network}/{self.station}"
+
+
+@dataclass
+class Import:
+    """What was taken from an archive, and what not.
+
+    Parameters
+    ----------
+    path : str
+    selection : Selection
+    series : list of Series
+    skipped : list of (str, str)
+        Files that could not be used, and why.
+    flags : Counter of str
+        Observations by flag cell (within START and END, whether accepted or not).
+    other_depths : Counter of (float, float)
+        Sensors of other depths.
+    other_variables : Counter of str
+        Sensors of other variables.
+    span : tuple of datetime64 or None
+        First and last observation of the sensors read, whether taken or not.
+    too_few : int
+        Means left out for MIN_COUNT.
+    moved : list of str
+        Stations with several coordinates.
+    warnings : list of str
+    """
+
+    path: str
+    selection: Selection
+    series: list[Series] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    flags: Counter[str] = field(default_factory=Counter)
+    other_depths: Counter[tuple[float, float]] = field(default_factory=Counter)
+    other_variables: Counter[str] = field(default_factory=Counter)
+    span: tuple[np.datetime64, np.datetime64] | None = None
+    too_few: int = 0
+    moved: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def stations(self) -> list[str]:
+        """Ids of the stations that have rows."""
+        return sorted({series.station_id for series in self.series})
+
+    @property
+    def observations(self) -> int:
+        """Lines taken in all."""
+        return sum(series.observations for series in self.series)
+
+
+@dataclass(frozen=True)
+class _Sensor:
+    """The readings of one sensor that were taken, in order of time."""
+
+    name: SensorName
+    place: Place
+    times: np.ndarray
+    values: np.ndarray
+    tally: Tally
+
+
+def import_archive(path: str, selection: Selection, progress: Progress = SILENT) -> Import:
+    """Read the observations of an archive.
+
+    One station is read at a time, straight from the zip, so that the memory needed is that of what is taken.
+
+    Parameters
+    ----------
+    path : str
+        The zip as downloaded, the folder into which it was unpacked (or that holds several zips), or one `.stm` file.
+    selection : Selection
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError
+        Where it is no such archive, or nothing of it fits the selection: the message says what the archive has.
+    Cancelled
+        Within a few MB of the user's Cancel.
+    """
+    variable = VARIABLES.get(selection.variable.strip().lower(), re.sub(r"[\s-]+", "_", selection.variable.strip().lower()))
+    if selection.depth_from > selection.depth_to:
+        raise InputError(
+            f"DEPTH_FROM ({selection.depth_from:g} m) is below DEPTH_TO ({selection.depth_to:g} m). Depths grow downwards; above ground they are negative."
+        )
+    if selection.start and selection.end and selection.start > selection.end:
+        raise InputError(f"START ({selection.start}) is after END ({selection.end}).")
+    with open_archive(path) as (entries, skipped):
+        found = Import(path, selection, skipped=list(skipped))
+        stations = _group(entries, variable, found)
+        statics = {entry.folder: entry for entry in reversed(entries) if entry.name.lower().endswith("static_variables.csv")}
+        total = sum(entry.size for sensors in stations.values() for files in sensors.values() for entry in files) or 1
+        done = 0
+        for sensors in stations.values():
+            taken = []
+            for name, files in sensors.items():
+                sensor = _read_sensor(name, files, found, progress)
+                done += sum(entry.size for entry in files)
+                progress.set_fraction(min(1.0, done / total))
+                if sensor is not None:
+                    taken.append((sensor, _static_of(files, statics, found)))
+            _add_station(taken, variable, found)
+    if not found.series:
+        raise InputError(_why_nothing(found, variable))
+    _look_for_trouble(found, variable)
+    return found
+
+
+def _group(entries: Iterable[Entry], variable: str, found: Import) -> dict[tuple[str, str], dict[SensorName, list[Entry]]]:
+    """Group files by station and sensor: parts of an archive for different years hold the same sensors."""
+    stations: dict[tuple[str, str], dict[SensorName, list[Entry]]] = {}
+    seen: Counter[str] = Counter()
+    for entry in entries:
+        if not entry.name.lower().endswith(".stm"):
+            continue
+        name = entry.sensor
+        if name is None:
+            found.skipped.append(
+                (
+                    entry.name,
+                    "its name does not say what it holds (expected such as NETWORK_NETWORK_STATION_sm_0.050000_0.050000_SENSOR_20180101_20181231.stm; "
+                    "the old CEOP format with all sensors in one file is not read)",
+                )
+            )
+        elif name.variable != variable:
+            seen[name.variable] += 1
+        else:
+            stations.setdefault((name.network, name.station), {}).setdefault(name, []).append(entry)
+    found.other_variables.update(seen)
+    if not stations and seen:
+        listed = ", ".join(f"{name} ({count})" for name, count in seen.most_common())
+        raise InputError(
+            f"'{found.path}' has no sensor of {variable}. The variables it has, with the number of files: {listed}. Set VARIABLE to one of them."
+        )
+    if not stations:
+        raise InputError(f"None of the {len(found.skipped)} files of '{found.path}' can be used; {found.skipped[0][0]}: {found.skipped[0][1]}.")
+    return stations
+
+
+def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progress: Progress) -> _Sensor | None:
+    """Read what is taken of a sensor; None where that is nothing."""
+    tally, place, parts = Tally(), None, []
+    for entry in files:
+        progress.check()
+        try:
+            # Sensors of other depths are not read beyond their first lines.
+            own = read_place(read_head(entry), name)
+            if not found.selection.takes_depth(own.top, own.bottom):
+                found.other_depths[own.top, own.bottom] += 1
+                continue
+            readings = read_readings(read_all(entry, progress))
+        except UnreadableFile as error:
+            found.skipped.append((entry.name, str(error)))
+            continue
+        if place is not None and (abs(own.latitude - place.latitude) > _MOVED or abs(own.longitude - place.longitude) > _MOVED):
+            found.moved.append(
+                f"{name.network}/{name.station}: {own.latitude:g}, {own.longitude:g} in '{entry.name}', left for {place.latitude:g}, {place.longitude:g} of the file before"
+            )
+        place = place or own
+        for latitude, longitude in readings.places:
+            if abs(latitude - own.latitude) > _MOVED or abs(longitude - own.longitude) > _MOVED:
+                found.moved.append(
+                    f"{name.network}/{name.station}: {latitude:g}, {longitude:g} in lines of '{entry.name}', left for {place.latitude:g}, {place.longitude:g}"
+                )
+        parts.append(_select(readings, found, tally))
+    if place is None:
+        return None
+    times, values = (np.concatenate(columns) for columns in zip(*parts))
+    if np.any(times[1:] < times[:-1]):
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+    again = np.flatnonzero(times[1:] == times[:-1]) + 1
+    if len(again):
+        first = np.searchsorted(times, times[again])
+        tally.repeated, tally.differing = len(again), int(np.count_nonzero(values[again] != values[first]))
+        times, values = np.delete(times, again), np.delete(values, again)
+    return _Sensor(name, place, times, values, tally)
+
+
+def _select(readings: Readings, found: Import, tally: Tally) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times and values of the lines that are taken, and count the others."""
+    selection, times = found.selection, readings.times
+    timed = ~np.isnat(times)
+    keep = timed & ~np.isnan(readings.values)
+    tally.lines += len(times)
+    tally.unreadable += readings.unreadable
+    tally.missing += int(np.count_nonzero(~keep)) - readings.unreadable
+    tally.backwards += int(np.count_nonzero(np.diff(times[timed]) < np.timedelta64(0, "s")))
+    if keep.any():
+        first, last = times[keep].min(), times[keep].max()
+        found.span = (first, last) if found.span is None else (min(first, found.span[0]), max(last, found.span[1]))
+    within = keep.copy()
+    if selection.start is not None:
+        within &= times >= np.datetime64(selection.start, "s")
+    if selection.end is not None:
+        within &= times <= np.datetime64(selection.end, "s")
+    tally.outside += int(np.count_nonzero(keep & ~within))
+    cells = [*readings.flags, ""]
+    counts = np.bincount(readings.flag_of_line[within] % len(cells), minlength=len(cells))
+    found.flags.update({cell: int(count) for cell, count in zip(cells, counts) if count})
+    accepted = within & np.array([selection.takes_flags(cell) for cell in cells])[readings.flag_of_line]
+    tally.flagged += int(np.count_nonzero(within & ~accepted))
+    return times[accepted], readings.values[accepted]
+
+
+def _static_of(files: Sequence[Entry], statics: dict[tuple[str, str], Entry], found: Import) -> Static:
+    entry = next((statics[file.folder] for file in files if file.folder in statics), None)
+    if entry is None:
+        return Static()
+    try:
+        return read_static(read_all(entry))
+    except UnreadableFile as error:
+        if (entry.name, str(error)) not in found.skipped:
+            found.skipped.append((entry.name, str(error)))
+        return Static()
+
+
+def _add_station(taken: Sequence[tuple[_Sensor, Static]], variable: str, found: Import) -> None:
+    """Average a station's sensors and periods as asked for, and add what has rows."""
+    places = {(round(sensor.place.latitude, 3), round(sensor.place.longitude, 3)) for sensor, _ in taken}
+    if len(places) > 1:
+        name = taken[0][0].name
+        found.moved.append(
+            f"{name.network}/{name.station}: {' and '.join(f'{lat:g}, {lon:g}' for lat, lon in sorted(places))}, each sensor with its own"
+        )
+    groups: dict[object, list[tuple[_Sensor, Static]]] = {}
+    for number, (sensor, static) in enumerate(taken):
+        place = sensor.place
+        at = (place.top, place.bottom, round(place.latitude, 3), round(place.longitude, 3))
+        groups.setdefault(at if found.selection.sensors == "mean" else number, []).append((sensor, static))
+    for group in groups.values():
+        series = _make_series([sensor for sensor, _ in group], group[0][1], variable, found)
+        if len(series.times):
+            found.series.append(series)
+
+
+def _make_series(sensors: Sequence[_Sensor], static: Static, variable: str, found: Import) -> Series:
+    selection, first = found.selection, sensors[0]
+    times, values, counts = _average(np.concatenate([sensor.times for sensor in sensors]), np.concatenate([sensor.values for sensor in sensors]))
+    unit = UNITS.get(variable, "")
+    if variable == "soil_moisture" and len(values) and np.median(values) > _PERCENT:
+        unit = ""
+    if selection.period != "none":
+        times, values, counts = _average(times.astype(_UNITS_OF_TIME[selection.period]), values)
+        enough = counts >= selection.min_count
+        found.too_few += int(np.count_nonzero(~enough))
+        times, values, counts = times[enough], values[enough], counts[enough]
+    tally = Tally(*(sum(numbers) for numbers in zip(*(astuple(sensor.tally) for sensor in sensors))))
+    code, cover, place = None, None, first.place
+    if len(times):
+        middle = times[0] + (times[-1] - times[0]) // 2
+        code, cover = static.cover_in(int(middle.astype("datetime64[Y]").astype(int)) + 1970)
+    return Series(
+        place.network,
+        first.name.station,
+        "; ".join(sensor.name.sensor for sensor in sensors),
+        place,
+        unit,
+        times,
+        values,
+        counts,
+        sum(len(sensor.times) for sensor in sensors),
+        tally,
+        code,
+        cover,
+        static.climate or None,
+        {name: static.soil_at(name, place.top, place.bottom) for name in SOIL},
+    )
+
+
+def _average(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average values of equal times; return the times in order, the means and how many values each has."""
+    if np.all(times[1:] > times[:-1]):
+        return times, values, np.ones(len(times), np.int32)
+    distinct, of_value, counts = np.unique(times, return_inverse=True, return_counts=True)
+    return distinct, np.bincount(of_value.reshape(-1), values, minlength=len(distinct)) / counts, counts
+
+
+# What the user should know --------------------------------------------------------------------------------------------
+
+
+def _look_for_trouble(found: Import, variable: str) -> None:
+    selection = found.selection
+    networks: dict[str, set[str]] = {}
+    for series in found.series:
+        networks.setdefault(series.station, set()).add(series.network)
+    shared = sorted(station for station, own in networks.items() if len(own) > 1)
+    if shared:
+        found.warnings.append(f"{len(shared)} station names occur in several networks ({_some(shared)}): tell them apart by the field station_id.")
+    if found.moved:
+        found.warnings.append(f"{len(found.moved)} stations have several coordinates ({_some(found.moved)}). Check them.")
+    percent = [f"{series.station_id}, median {np.median(series.values):.3g}" for series in found.series if variable in UNITS and not series.unit]
+    if percent:
+        found.warnings.append(
+            f"The soil moisture of {len(percent)} sensors seem to be in percent, not in m³ m⁻³ ({_some(percent)}). It is kept as it is, with an empty field unit: divide it by 100 with the field calculator."
+        )
+    tallies = [(series.station_id, series.tally) for series in found.series]
+    for name, what in (
+        ("backwards", "lines are earlier than the line before; the rows are in order"),
+        ("repeated", "lines are of a time that the sensor already has; the first is kept"),
+        ("differing", "of these have another value than the first"),
+        ("unreadable", "lines have no time or value that can be read"),
+    ):
+        counts = {station: getattr(tally, name) for station, tally in tallies if getattr(tally, name)}
+        if counts:
+            found.warnings.append(f"{sum(counts.values()):,} {what} ({_some(sorted(counts))}).")
+    near = Counter(
+        {
+            depth: count
+            for depth, count in found.other_depths.items()
+            if selection.depth_to < depth[1] < selection.depth_to + _NEAR and depth[0] > selection.depth_from - TOLERANCE
+        }
+    )
+    if near:
+        found.warnings.append(
+            f"{sum(near.values())} sensors reach less than 5 mm below DEPTH_TO ({_depths(near)} m): DEPTH_TO {max(bottom for _, bottom in near):g} takes them, too."
+        )
+    if found.skipped:
+        found.warnings.append(
+            f"{len(found.skipped)} files were skipped; the report says why. The first: {found.skipped[0][0]}: {found.skipped[0][1]}."
+        )
+    if found.too_few:
+        found.warnings.append(f"{found.too_few:,} means of fewer than {selection.min_count} observations were left out.")
+
+
+def _why_nothing(found: Import, variable: str) -> str:
+    """Say what the archive has where nothing of it was taken."""
+    selection, name = found.selection, Path(found.path).name
+    if found.too_few:
+        return f"No {selection.period} of '{name}' has {selection.min_count} observations. Set a smaller MIN_COUNT."
+    if found.flags:
+        listed = ", ".join(f"{cell or 'none'} ({count:,})" for cell, count in found.flags.most_common(12))
+        return f"No observation of {variable} in '{name}' has accepted flags only ({', '.join(selection.flags or ())}). The flags it has: {listed}. Add those to FLAGS that you accept."
+    if found.span is not None:
+        return f"No observation of {variable} in '{name}' lies within START and END: at these depths it has {found.span[0]} to {found.span[1]} (UTC)."
+    if found.other_depths:
+        return (
+            f"No sensor of {variable} in '{name}' fits DEPTH_FROM {selection.depth_from:g}, DEPTH_TO {selection.depth_to:g} m and the rule '{selection.depth_rule}'. "
+            f"The depths it has (m), with the number of files: {_depths(found.other_depths)}."
+        )
+    why = "; ".join(f"{PurePosixPath(file).name}: {reason}" for file, reason in found.skipped[:3])
+    return f"No file of {variable} in '{name}' has values that can be used{f' ({why})' if why else ''}."
+
+
+def _depths(counts: Counter[tuple[float, float]]) -> str:
+    """List depths, with counts where they have them: the commonest, from above."""
+    return ", ".join(f"{top:g}–{bottom:g} ({counts[top, bottom]})" for top, bottom in sorted(depth for depth, _ in counts.most_common(20)))
+
+
+def _some(names: Sequence[str], limit: int = 5) -> str:
+    return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")

@@ -1,0 +1,469 @@
+"""Files of the International Soil Moisture Network: what an archive holds, read one file at a time and never unpacked.
+
+An archive has a folder for each network, in it one for each station, and in that a file for each sensor and a table of static variables.
+The name of a sensor's file says what it holds: `CSE_network_station_variable_depthfrom_depthto_sensor_start_end.stm`. ISMN writes it in two formats:
+
+- *header+values*: a first line `CSE network station latitude longitude elevation depthfrom depthto sensor`, then `date time value flag providerflag`;
+- *CEOP-sep*: no first line, all of it in every line: `date time date time CSE network station latitude longitude elevation depthfrom depthto value flag providerflag`.
+
+Sources: https://ismn.earth/en/data/ismn-formats and the files themselves. Times are UTC.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO, Callable
+
+import numpy as np
+import pandas as pd
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.memory import free_memory
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.stations.ismn.static import decode
+
+# The abbreviations of file names.
+VARIABLES = {
+    "sm": "soil_moisture",
+    "ts": "soil_temperature",
+    "su": "soil_suction",
+    "p": "precipitation",
+    "ta": "air_temperature",
+    "sd": "snow_depth",
+    "sweq": "snow_water_equivalent",
+    "tsf": "surface_temperature",
+    "tsfq": "surface_temperature_quality_flag_original",
+}
+_NAME = re.compile(
+    r"(?P<cse>[^_]+)_(?P<network>[^_]+)_(?P<station>.+)_(?P<variable>[A-Za-z-]+)_(?P<top>-?\d+\.\d+)_(?P<bottom>-?\d+\.\d+)"
+    r"(?:_(?P<sensor>.+?))?_\d{8}_\d{8}\.stm$",
+    re.IGNORECASE,
+)
+_DATE = re.compile(rb"\d{4}/\d\d/\d\d\s")
+# Stations may have spaces in their names, or be named like a number: the station is what comes before latitude, longitude, elevation and the two depths.
+_PLACE = re.compile(
+    r"\S+ (?P<network>\S+) (?P<station>\S.*?) (?P<latitude>-?\d+\.\d+) (?P<longitude>-?\d+\.\d+) (?P<elevation>-?\d+(?:\.\d+)?|nan)"
+    r" (?P<top>-?\d+(?:\.\d+)?) (?P<bottom>-?\d+(?:\.\d+)?)(?= |$)",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$")
+_SOMETHING = re.compile(rb"\S")
+_HEAD = 4096
+_CHUNK = 4 << 20
+# Twenty years of values every five minutes take half of it.
+_LARGEST = 512 << 20
+_TOO_LARGE = f"more than {_LARGEST >> 20} MB unpacked, which no sensor's file has"
+_MISSING = -9999.0
+
+
+class UnreadableFile(Exception):
+    """One file of an archive cannot be used; the message says why. The others can."""
+
+
+@dataclass(frozen=True)
+class SensorName:
+    """What the name of a file says of its content.
+
+    Parameters
+    ----------
+    network, station : str
+        As in file names, which have no underscores in networks.
+    variable : str
+        Such as `soil_moisture`.
+    top, bottom : float
+        Depth in m, negative above ground.
+    sensor : str
+        Empty where the name has none.
+    """
+
+    network: str
+    station: str
+    variable: str
+    top: float
+    bottom: float
+    sensor: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in a folder or in a zip.
+
+    Parameters
+    ----------
+    container : str
+        The folder or zip.
+    name : str
+        Path within it, with `/`.
+    size : int
+        Bytes to be read from the disk, compressed where they are.
+    unpacked : int
+        Bytes that it says it holds.
+    open : callable
+        Returns the file's bytes as a stream.
+    """
+
+    container: str
+    name: str
+    size: int
+    unpacked: int
+    open: Callable[[], IO[bytes]] = field(repr=False, compare=False)
+
+    @property
+    def folder(self) -> tuple[str, str]:
+        """Where it lies: container and folder within it."""
+        return self.container, str(PurePosixPath(self.name).parent)
+
+    @property
+    def sensor(self) -> SensorName | None:
+        """What the name says; None where it is not built as ISMN's."""
+        match = _NAME.match(PurePosixPath(self.name).name)
+        if match is None:
+            return None
+        part = match.groupdict()
+        word = part["variable"].lower().replace("-", "_")
+        return SensorName(
+            part["network"], part["station"], VARIABLES.get(word, word), float(part["top"]), float(part["bottom"]), part["sensor"] or ""
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sensor is, as its file says.
+
+    Parameters
+    ----------
+    network : str
+    latitude, longitude : float
+        Degrees, WGS 84.
+    elevation : float
+        m; NaN where it is not known.
+    top, bottom : float
+        Depth in m.
+    """
+
+    network: str
+    latitude: float
+    longitude: float
+    elevation: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The lines of a file, in its order.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64[s] (lines,)
+        UTC; NaT where the line has no time that can be read.
+    values : ndarray of float (lines,)
+        NaN where there is none.
+    flag_of_line : ndarray of int (lines,)
+        Index into `flags`; -1 where the line has no flag.
+    flags : list of str
+        The different flag cells, such as `G` and `C02,D04`.
+    unreadable : int
+        Lines whose time or value cannot be read; a missing value (`NaN`, -9999) is none of them.
+    places : ndarray of float (places, 2)
+        The different latitudes and longitudes that lines of CEOP-sep give, in their order; empty where all have that of the first line.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+    flag_of_line: np.ndarray
+    flags: list[str]
+    unreadable: int
+    places: np.ndarray
+
+
+# What an archive holds ------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def open_archive(path: str) -> Iterator[tuple[list[Entry], list[tuple[str, str]]]]:
+    """List the files of an archive, and keep its zips open.
+
+    Parameters
+    ----------
+    path : str
+        A zip as downloaded, a folder with unpacked files or zips, or one `.stm` file.
+
+    Yields
+    ------
+    entries : list of Entry
+        Sensor files and static variables, sorted by container and name.
+    skipped : list of (str, str)
+        Files of a folder that cannot be opened, and why.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing of the kind.
+    """
+    target = Path(path)
+    skipped: list[tuple[str, str]] = []
+    with contextlib.ExitStack() as stack:
+        if target.is_dir():
+            entries = _list_folder(target, stack, skipped)
+        elif not target.is_file():
+            raise InputError(f"'{path}' does not exist. Name the zip that ISMN sent, or the folder into which it was unpacked.")
+        elif zipfile.is_zipfile(target):
+            entries = _list_zip(target, stack)
+        elif target.suffix.lower() == ".stm":
+            entries = [_file_entry(target.parent, file) for file in (target, *sorted(target.parent.glob("*.csv")))]
+        elif target.suffix.lower() == ".zip" or _starts_as_zip(target):
+            raise InputError(
+                f"'{path}' is not a complete zip: its table of contents at the end is missing. Most likely the download broke off; download it again."
+            )
+        else:
+            raise InputError(
+                f"'{path}' is not a zip, a folder or an .stm file. Name the zip that ISMN sent, or the folder into which it was unpacked."
+            )
+        if not any(entry.name.lower().endswith(".stm") for entry in entries):
+            others = ", ".join(entry.name for entry in entries[:3]) or "nothing of the kind"
+            raise InputError(
+                f"'{path}' holds no .stm files of the International Soil Moisture Network (but {others}{'; ' + '; '.join(': '.join(pair) for pair in skipped) if skipped else ''}). "
+                "Choose the formats 'CEOP' or 'Header+values' for the download, and name the zip or the folder that has the networks' folders in it."
+            )
+        yield sorted(entries, key=lambda entry: (entry.container, entry.name)), skipped
+
+
+def _starts_as_zip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _list_folder(folder: Path, stack: contextlib.ExitStack, skipped: list[tuple[str, str]]) -> list[Entry]:
+    entries = []
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(parent) / name
+            if path.suffix.lower() == ".zip":
+                try:
+                    entries += _list_zip(path, stack)
+                except InputError as error:
+                    skipped.append((str(path.relative_to(folder)), str(error)))
+            elif _is_wanted(name):
+                try:
+                    entries.append(_file_entry(folder, path))
+                except OSError as error:
+                    skipped.append((str(path.relative_to(folder)), f"cannot be read ({error.strerror or error})"))
+    return entries
+
+
+def _file_entry(folder: Path, path: Path) -> Entry:
+    return Entry(str(folder), path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_size, lambda: open(path, "rb"))
+
+
+def _list_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"'{path}' cannot be opened as a zip ({error}). Most likely the download broke off; download it again.") from error
+    return [
+        Entry(str(path), _decoded(info), info.compress_size, info.file_size, partial(archive.open, info))
+        for info in archive.infolist()
+        if _is_wanted(PurePosixPath(info.filename).name)
+    ]
+
+
+def _is_wanted(name: str) -> bool:
+    # macOS puts a shadow file named ._name beside each file of the zips it makes.
+    return name.lower().endswith((".stm", ".csv")) and not name.startswith("._")
+
+
+def _decoded(info: zipfile.ZipInfo) -> str:
+    """Return the name of a zip's file; Python takes names that are not marked as UTF-8 for cp437, whatever wrote them."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    raw = info.filename.encode("cp437")
+    for encoding in ("utf-8", "latin-1"):
+        with contextlib.suppress(UnicodeDecodeError):
+            name = raw.decode(encoding)
+            # Accented letters of cp437 are control characters in Latin-1.
+            if all(letter.isalpha() for letter in name if ord(letter) > 127):
+                return name
+    return info.filename
+
+
+# What a file holds ----------------------------------------------------------------------------------------------------
+
+
+def read_head(entry: Entry) -> bytes:
+    """Read the beginning of a file.
+
+    Raises
+    ------
+    UnreadableFile
+    """
+    with _reading(entry) as stream:
+        return stream.read(_HEAD)
+
+
+def read_all(entry: Entry, progress: Progress = SILENT) -> bytes:
+    """Read a file.
+
+    Raises
+    ------
+    UnreadableFile
+    Cancelled
+        Within a few MB of the user's Cancel.
+    """
+    parts: list[bytes] = []
+    # By what the zip's directory says, before anything is unpacked; what it hides is found while reading.
+    if entry.unpacked > _LARGEST:
+        raise UnreadableFile(_TOO_LARGE)
+    if entry.unpacked > free_memory() // 2:
+        raise UnreadableFile(f"{entry.unpacked >> 20:,} MB unpacked, more than half of the free memory")
+    with _reading(entry) as stream:
+        while True:
+            progress.check()
+            part = stream.read(_CHUNK)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            if len(parts) * _CHUNK > _LARGEST:
+                raise UnreadableFile(_TOO_LARGE)
+
+
+@contextlib.contextmanager
+def _reading(entry: Entry) -> Iterator[IO[bytes]]:
+    try:
+        with entry.open() as stream:
+            yield stream
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise UnreadableFile(f"damaged in the zip ({error}); download the archive again") from error
+    except NotImplementedError as error:
+        raise UnreadableFile(f"packed in a way that cannot be read ({error}); unpack the zip and name the folder") from error
+    except RuntimeError as error:
+        raise UnreadableFile(f"protected by a password ({error}); unpack the zip and name the folder") from error
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read ({error.strerror or error})") from error
+
+
+def read_place(head: bytes, name: SensorName) -> Place:
+    """Read the place of a sensor from the beginning of its file.
+
+    Parameters
+    ----------
+    head : bytes
+    name : SensorName
+        Its depth is more precise than that in the lines of CEOP-sep and stands there for it. In header+values that of the header counts, as in ISMN's own reader.
+
+    Raises
+    ------
+    UnreadableFile
+    """
+    line, is_ceop = _first_line(head)
+    match = _match_place(line, is_ceop)
+    part = {key: float(match[key]) for key in ("latitude", "longitude", "elevation", "top", "bottom")}
+    if abs(part["latitude"]) > 90:
+        raise UnreadableFile(f"its latitude is {part['latitude']:g}: most likely latitude and longitude ({part['longitude']:g}) are swapped")
+    if abs(part["longitude"]) > 180:
+        raise UnreadableFile(f"its longitude is {part['longitude']:g}, but must lie within -180 and 180")
+    depth = (name.top, name.bottom) if is_ceop else (part["top"], part["bottom"])
+    elevation = part["elevation"] if part["elevation"] > _MISSING else float("nan")
+    return Place(match["network"], part["latitude"], part["longitude"], elevation, min(depth), max(depth))
+
+
+def read_readings(data: bytes) -> Readings:
+    """Read times, values and flags of a file.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Raises
+    ------
+    UnreadableFile
+        Where it has no values, or more lines without than with.
+    """
+    line, is_ceop = _first_line(data[:_HEAD])
+    match = _match_place(line, is_ceop)
+    if is_ceop:
+        before, start = 4 + len(match.group().split(" ")), 0
+    else:
+        before, start = 2, data.index(line) + len(line)
+    if _SOMETHING.search(data, start) is None:
+        raise UnreadableFile("it has a header, but no values")
+    table = _read_columns(data[start:], before)
+    texts = table[before]
+    values = pd.to_numeric(texts, errors="coerce").to_numpy(float, copy=True)
+    times = _moments(table[0], table[1])
+    unreadable = int(np.count_nonzero(np.isnat(times) | (np.isnan(values) & texts.notna().to_numpy())))
+    if 2 * unreadable > len(table):
+        raise UnreadableFile(f"{unreadable:,} of its {len(table):,} lines do not begin with a date, a time and a value")
+    values[~np.isfinite(values) | (values <= _MISSING)] = np.nan
+    flags = table[before + 1].astype("category").cat
+    places = _read_places(data, before) if is_ceop and _differs(data, line, match, len(table)) else np.empty((0, 2))
+    return Readings(times, values, flags.codes.to_numpy(np.int32), [str(cell) for cell in flags.categories], unreadable, places)
+
+
+def _differs(data: bytes, line: bytes, match: re.Match[str], lines: int) -> bool:
+    """Say whether not all lines are at the place of the first one, without reading them."""
+    coordinates = re.search(rb"%s\s+%s" % tuple(re.escape(match[key].encode()) for key in ("latitude", "longitude")), line)
+    return coordinates is None or data.count(coordinates.group()) < lines
+
+
+def _read_places(data: bytes, value: int) -> np.ndarray:
+    """Read the different latitudes and longitudes of the lines of CEOP-sep; they come before elevation, depths and value."""
+    table = pd.read_csv(
+        BytesIO(data), sep=r"\s+", header=None, names=range(value + 3), usecols=(value - 5, value - 4), dtype=str, quoting=3, encoding="latin-1"
+    )
+    return table.apply(pd.to_numeric, errors="coerce").dropna().drop_duplicates().to_numpy(float)
+
+
+def _read_columns(data: bytes, value: int) -> pd.DataFrame:
+    """Read date, clock, value and flag, the latter two from column `value` on; lines that are longer or shorter do no harm."""
+    types: dict = {0: "category", 1: "category", value + 1: "category"}
+    for kind in (float, str):
+        try:
+            return pd.read_csv(
+                BytesIO(data), sep=r"\s+", header=None, names=range(value + 3), usecols=(0, 1, value, value + 1),
+                dtype={**types, value: kind}, quoting=3, encoding="latin-1",
+            )  # fmt: skip
+        except ValueError as error:
+            # Text among the values makes the whole column text; only that is slow.
+            cause = error
+    raise UnreadableFile(f"its lines cannot be read ({cause})")
+
+
+def _first_line(head: bytes) -> tuple[bytes, bool]:
+    """Return the first line that is not empty, and whether it is one of CEOP-sep; lines end in CR, LF, or both in either order."""
+    for line in re.split(rb"[\r\n]+", head.removeprefix(b"\xef\xbb\xbf")):
+        if line.strip():
+            return line, _DATE.match(line.lstrip()) is not None
+    raise UnreadableFile("it is empty")
+
+
+def _match_place(line: bytes, is_ceop: bool) -> re.Match[str]:
+    words = line.split()
+    match = _PLACE.match(decode(b" ".join(words[4 if is_ceop else 0 :])))
+    if match is None:
+        raise UnreadableFile(
+            f"its first line has no network, station, latitude, longitude, elevation and depths ('{decode(line).strip()[:60]}'): neither header+values nor CEOP-sep"
+        )
+    return match
+
+
+def _moments(dates: pd.Series, clocks: pd.Series) -> np.ndarray:
+    """Return the moments of dates (2018/06/01) and clocks (14:30), each different one being read once; NaT where it is none."""
+    days = pd.to_datetime(pd.Series(dates.cat.categories.astype(str)), format="%Y/%m/%d", errors="coerce").to_numpy("datetime64[s]")
+    seconds = []
+    for clock in clocks.cat.categories.astype(str):
+        match = _CLOCK.match(clock)
+        seconds.append(np.timedelta64(sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1))) if match else "NaT", "s"))
+    # The code of a missing cell is -1: the last one.
+    day = np.append(days, np.datetime64("NaT"))[dates.cat.codes.to_numpy()]
+    return day + np.array([*seconds, np.timedelta64("NaT", "s")])[clocks.cat.codes.to_numpy()]

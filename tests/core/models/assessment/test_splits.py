@@ -1,0 +1,123 @@
+"""Splits: every row is left out once, and what belongs together stays together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.models.assessment.splits import make_split
+from sm_toolbox.models.table import Roles, TrainingTable
+
+
+def table(rows=200, stations=12, days=40, seed=0):
+    rng = np.random.default_rng(seed)
+    return TrainingTable(
+        Roles("sm", ("a",)), rng.random((rows, 1)), rng.random(rows), np.arange(rows), np.array([f"s{i}" for i in rng.integers(0, stations, rows)]),
+        np.datetime64("2020-01-01", "s") + rng.integers(0, days * 24, rows) * np.timedelta64(3600, "s"), None, rng.random((rows, 2)) * 10000,
+    )  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["random", "station", "time", "block"]), st.integers(2, 6), st.integers(0, 1000))
+def test_every_row_is_left_out_once(name, folds, seed):
+    rows = table(seed=seed)
+    parts = make_split(name, folds, 1500.0).split(rows, seed)
+    left_out = np.concatenate([test for _, test in parts])
+    np.testing.assert_array_equal(np.sort(left_out), np.arange(len(rows)))
+    for train, test in parts:
+        assert len(train) and len(test) and not set(train) & set(test)
+        assert len(train) + len(test) == len(rows)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_together(seed):
+    rows = table(seed=seed)
+    for train, test in make_split("station", 4).split(rows, seed):
+        assert not set(rows.stations[train]) & set(rows.stations[test])
+    for train, test in make_split("time", 4).split(rows, seed):
+        days = rows.times.astype("datetime64[D]")
+        assert not set(days[train]) & set(days[test])
+        assert np.ptp(np.flatnonzero(np.isin(np.unique(days), days[test]))) + 1 == len(np.unique(days[test])), "a fold is one period"
+    for train, test in make_split("block", 4, 2000.0).split(rows, seed):
+        block = np.floor((rows.positions - rows.positions.min(axis=0)) / 2000).astype(int)
+        assert not {tuple(b) for b in block[train]} & {tuple(b) for b in block[test]}
+
+
+def test_folds_are_balanced():
+    sizes = [len(test) for _, test in make_split("station", 4).split(table(2000, 50), 1)]
+    assert max(sizes) < 1.2 * min(sizes)
+
+
+def test_the_seed_decides():
+    rows = table()
+    first, again, other = (make_split("station", 4).split(rows, seed)[0][1] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_what_is_refused():
+    few = table(20, 3, 2)
+    bare = TrainingTable(few.roles, few.predictors, few.target, few.source_rows)
+    for name, rows, words in [
+        ("station", few, "3 stations, fewer than 5 folds"), ("time", few, "2 days, fewer than 5 folds"), ("station", bare, "needs the STATION field"),
+        ("time", bare, "needs the TIME field"), ("block", bare, "needs training rows with points"),
+    ]:  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            make_split(name, 5, 100.0).split(rows, 0)
+    with pytest.raises(InputError, match="needs BLOCK_SIZE"):
+        make_split("block", 5).split(few, 0)
+    with pytest.raises(InputError, match="fewer than 5 folds"):
+        make_split("block", 5, 1e6).split(few, 0)
+    with pytest.raises(InputError, match="4 complete rows cannot be divided into 5 folds"):
+        make_split("random", 5).split(table(4), 0)
+    with pytest.raises(InputError, match="at least 2"):
+        make_split("random", 1)
+
+
+def test_years_months_and_stations_with_periods():
+    rng = np.random.default_rng(0)
+    rows = table(rows=600)
+    rows = replace(rows, times=np.datetime64("2018-01-01", "s") + rng.integers(0, 3 * 365, 600) * np.timedelta64(86400, "s"))
+    years = rows.times.astype("datetime64[Y]")
+    parts = make_split("year", 5).split(rows, 0)
+    assert len(parts) == 3
+    for train, test in parts:
+        assert len(set(years[test])) == 1 and not set(years[train]) & set(years[test])
+    months = rows.times.astype("datetime64[M]").astype(int) % 12
+    parts = make_split("month", 4).split(rows, 0)
+    assert len(parts) == 4
+    for train, test in parts:
+        assert not set(months[train]) & set(months[test])
+    days = rows.times.astype("datetime64[D]")
+    parts = make_split("station_time", 3).split(rows, 0)
+    assert len(parts) == 9
+    np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in parts])), np.arange(600))
+    for train, test in parts:
+        assert not set(rows.stations[train]) & set(rows.stations[test]) and not set(days[train]) & set(days[test])
+
+
+def test_matched_distances_keep_places_together():
+    rng = np.random.default_rng(0)
+    places = np.repeat(100 * rng.random((10, 2)), 4, axis=0) + rng.standard_normal((40, 2))
+    rows = replace(table(rows=400), positions=np.repeat(places, 10, axis=0))
+    for train, test in make_split("knndm", 4, prediction=100 * rng.random((500, 2))).split(rows, 0):
+        assert not set(map(tuple, rows.positions[train])) & set(map(tuple, rows.positions[test]))
+
+
+@pytest.mark.parametrize(
+    ("name", "without", "words"),
+    [
+        ("year", {"times": None}, "SPLIT 'year' needs the TIME field"),
+        ("month", {"times": None}, "SPLIT 'month' needs the TIME field"),
+        ("year", {}, "of one year only"),
+        ("station_time", {"stations": None}, "needs the STATION and TIME fields"),
+        ("knndm", {"positions": None}, "needs training rows with points"),
+        ("knndm", {}, "needs PREDICTION_AREA"),
+    ],
+)
+def test_further_splits_say_what_they_need(name, without, words):
+    with pytest.raises(InputError, match=words):
+        make_split(name, 3).split(replace(table(), **without), 0)
