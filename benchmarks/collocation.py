@@ -30,8 +30,9 @@ from sm_toolbox.progress import SILENT
 from sm_toolbox.raster import streaming
 from sm_toolbox.raster.bands import Source, band_name
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.outputs import RasterOutput, raster_writer
+from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.writing import raster_writer
 
 ERRORS = (0.02, 0.03, 0.04)
 GAPS = 0.3

@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL
 from benchmarks.timeseries import make_stack
 from sm_toolbox.raster.bands import Source, band_name, read_bands, single_stack
-from sm_toolbox.raster.outputs import RasterOutput, raster_writer
+from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.writing import raster_writer
 from sm_toolbox.timeseries.gapfill import METHODS, fill_gaps
 
 

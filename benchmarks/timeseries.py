@@ -20,8 +20,9 @@ from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
 from sm_toolbox.raster.bands import Source, band_name, read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.outputs import RasterOutput, raster_writer
+from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.writing import raster_writer
 from sm_toolbox.timeseries.composite import temporal_composite
 from sm_toolbox.timeseries.gapfill import METHODS, fill_gaps
 from sm_toolbox.timeseries.statistics import temporal_statistics

@@ -127,8 +127,9 @@ class Algorithm(ToolboxAlgorithm):
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.columns import to_numbers
-        from sm_toolbox.stations.interpolation.maps import Settings, interpolate_stations, variable_name
+        from sm_toolbox.stations.interpolation.maps import interpolate_stations
         from sm_toolbox.stations.interpolation.report import interpolation_report
+        from sm_toolbox.stations.interpolation.result import Settings, variable_name
 
         source, grid, drift = inputs
         table = read_table(source, progress, points=True)

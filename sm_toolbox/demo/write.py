@@ -19,8 +19,9 @@ from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import band_name
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.outputs import RasterOutput, check_output, put_in_place, raster_writer, remove_quietly, temporary_name
+from sm_toolbox.raster.outputs import RasterOutput, check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.writing import raster_writer
 
 README_TITLE = "Soil Moisture Toolbox demo data"
 SIMULATED = "yes: these values were computed by a model of the Soil Moisture Toolbox, nobody measured them"

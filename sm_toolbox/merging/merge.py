@@ -167,8 +167,8 @@ def merge_products(
     from sm_toolbox.merging.products import read_products
     from sm_toolbox.raster import streaming
     from sm_toolbox.raster.bands import band_name
-    from sm_toolbox.raster.engine import whole_outputs
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.writing import whole_outputs
 
     for key, value, allowed in (("REFERENCE", reference, REFERENCES), ("FALLBACK", fallback, FALLBACKS), ("WINDOW", window, WINDOWS)):
         if value not in allowed:

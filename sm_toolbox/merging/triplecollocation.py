@@ -104,8 +104,8 @@ def triple_collocation(
     """
     from sm_toolbox.merging.products import read_products
     from sm_toolbox.raster import streaming
-    from sm_toolbox.raster.engine import whole_outputs
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.writing import whole_outputs
 
     settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, 0)
     check_settings(settings)

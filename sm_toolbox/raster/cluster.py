@@ -15,7 +15,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.reading import BandReader
 
 if TYPE_CHECKING:
-    from sm_toolbox.raster.engine import Plan
+    from sm_toolbox.raster.planning import Plan
 
 # Seconds in which a cluster must answer.
 _PATIENCE = 8

@@ -20,11 +20,11 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster import engine
+from sm_toolbox.raster import engine, planning
 from sm_toolbox.raster.bands import Band, Source, open_raster
 from sm_toolbox.raster.cluster import on_cluster
-from sm_toolbox.raster.engine import Plan
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.planning import Plan
 from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
@@ -178,17 +178,17 @@ def plan_stream(
         Workers; by default all cores.
     """
     workers, grid = threads or os.cpu_count() or 1, reader.grid
-    tile = engine.common_tile(reader.tiles(), grid)
+    tile = planning.common_tile(reader.tiles(), grid)
     tile = min(tile[0], grid.height), min(tile[1], grid.width)
     at_once = dates
     if whole or reader.wants_whole_records:
-        memory = memory or engine.memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
+        memory = memory or planning.memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
     else:
         needed = math.ceil((workers + 1) * tile[0] * tile[1] * (fixed + per_date * min(dates, _FEWEST_DATES)))
-        memory = memory or max(engine.DEFAULT_MEMORY, min(needed, engine.physical_memory() // 4))
+        memory = memory or max(planning.DEFAULT_MEMORY, min(needed, planning.physical_memory() // 4))
         at_once = int((memory / (workers + 1) / (tile[0] * tile[1]) - fixed) / per_date)
         at_once = min(dates, max(_FEWEST_DATES, at_once))
-    return Stream(engine.plan_blocks(grid, tile, fixed + per_date * at_once, memory, workers), at_once)
+    return Stream(planning.plan_blocks(grid, tile, fixed + per_date * at_once, memory, workers), at_once)
 
 
 Emit = Callable[[int, np.ndarray], None]
@@ -226,10 +226,10 @@ def in_order(
         return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress), []
 
     if scheduler:
-        results = on_cluster(reader, _Collecting(work), plan, progress, scheduler, engine.GDAL_CACHE)
+        results = on_cluster(reader, _Collecting(work), plan, progress, scheduler, planning.GDAL_CACHE)
     else:
         results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
-    with rasterio.Env(GDAL_CACHEMAX=engine.GDAL_CACHE), closing(results):
+    with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):
         for done, (window, (result, blocks)) in enumerate(results, start=1):
             for first, block in blocks:
                 if write:

@@ -12,6 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
+from sm_toolbox.timeseries.trend_kernels import FEWEST
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 METHODS = ("least_squares", "theil_sen")
 BANDS = ("slope", "slope_per_step", "p_value", "n")
-FEWEST = 3
 """Values that a trend needs: through two there is always a line, and nothing left to judge it by."""
 _DAYS_PER_YEAR = 365.25
 _MANY_DATES = 400

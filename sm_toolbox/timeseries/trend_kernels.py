@@ -7,11 +7,14 @@ block are so far apart that they push each other out of the processor's cache.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sm_toolbox.compiled import njit
-from sm_toolbox.timeseries.trend import FEWEST
+
+if TYPE_CHECKING:
+    pass
 
 # Cells copied at once: a few cache lines of each date.
 _CELLS = 64
@@ -213,3 +216,6 @@ def _select(values, k):
                 return pivot
         low = boundary
     return values[k]
+
+
+FEWEST = 3

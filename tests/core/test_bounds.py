@@ -20,7 +20,8 @@ from sm_toolbox.raster.align import align_rasters
 from sm_toolbox.raster.bands import Source, read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.stations.interpolation.maps import Settings, interpolate_stations
+from sm_toolbox.stations.interpolation.maps import interpolate_stations
+from sm_toolbox.stations.interpolation.result import Settings
 from sm_toolbox.stations.pixels import sample_pixels
 
 

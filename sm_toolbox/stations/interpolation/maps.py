@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,108 +23,15 @@ from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation.observations import Observations, gather
-from sm_toolbox.stations.interpolation.quality import PLAIN_MEAN, LeftOut, judge, rmse
+from sm_toolbox.stations.interpolation.quality import judge
+from sm_toolbox.stations.interpolation.result import METHODS, PLAIN_MEAN, LeftOut, Result, Settings, rmse
 from sm_toolbox.stations.sampling import Rows
 
-METHODS = ("ordinary_kriging", "simple_kriging", "idw")
 _FEWEST = 3
 # Longest side of the maps in the report.
 _SIDE = 250
 # Station systems of all dates, times the cube of their stations, up to which other variogram models are tried for the report.
 _COMPARISON = 3e9
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to interpolate.
-
-    Parameters
-    ----------
-    method : {'ordinary_kriging', 'simple_kriging', 'idw'}
-    variogram : str
-        A name of `variogram.MODELS`.
-    nugget, sill, range : float, optional
-        What of the variogram is known and not fitted: share of the sill, squared units of the values, metres.
-    mean : float, optional
-        The known mean of simple kriging; by default that of each date.
-    power : float
-        Of the distance, for idw.
-    neighbours : int
-        Nearest stations that count for a cell, up to `kriging.ALL_STATIONS`; 0 as `Kriging` chooses.
-    max_gap_days : float, optional
-        How far in time a dated drift may lie from a date; by default half the distance of its dates.
-    """
-
-    method: str = "ordinary_kriging"
-    variogram: str = "spherical"
-    nugget: float | None = None
-    sill: float | None = None
-    range: float | None = None
-    mean: float | None = None
-    power: float = 2
-    neighbours: int = 0
-    max_gap_days: float | None = None
-
-    @property
-    def is_kriging(self) -> bool:
-        """Whether a variogram is needed."""
-        return self.method != "idw"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was interpolated, and how well.
-
-    Parameters
-    ----------
-    variable : str
-    settings : Settings
-    observations : Observations
-        Of the dates that have a map.
-    drift : list of str
-        Names of the drifts.
-    variogram : Variogram or None
-        None for idw.
-    empirical : Empirical or None
-    scale : ndarray (dates,)
-        Sill of each date over that of the variogram.
-    neighbours : int
-        Nearest stations that count for a cell; 0 for all.
-    left_out : LeftOut
-    models : list of (Variogram, float)
-        Other variogram models that were fitted, with their errors at stations left out.
-    skipped : list of (str, int, str)
-        Dates without a map: date, values, and why.
-    span : (float, float)
-        Smallest and largest value of the maps.
-    maps : list of (Time or None, ndarray, ndarray or None)
-        Coarse maps of the dates with the smallest and the largest mean, and their standard deviations, for the report.
-    places : (ndarray, ndarray)
-        Columns and rows of the stations in these maps.
-    warnings : list of str
-        What the user should know before trusting the maps.
-    """
-
-    variable: str
-    settings: Settings
-    observations: Observations
-    drift: list[str]
-    variogram: Variogram | None
-    empirical: Empirical | None
-    scale: np.ndarray
-    neighbours: int
-    left_out: LeftOut
-    models: list[tuple[Variogram, float]]
-    skipped: list[tuple[str, int, str]]
-    span: tuple[float, float]
-    maps: list[tuple[Time | None, np.ndarray, np.ndarray | None]]
-    places: tuple[np.ndarray, np.ndarray]
-    warnings: list[str]
-
-
-def variable_name(field_name: str) -> str:
-    """Return the name of a field as that of a variable: letters, digits and underscores."""
-    return re.sub(r"\W+", "_", field_name).strip("_") or "value"
 
 
 def interpolate_stations(

@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from sm_toolbox.stations.interpolation.maps import Result
+from sm_toolbox.stations.interpolation.result import PLAIN_MEAN, rmse
 
-PLAIN_MEAN = "mean of the other stations"
+if TYPE_CHECKING:
+    from sm_toolbox.stations.interpolation.result import Result
+
 # With fewer stations there are fewer than a hundred pairs.
 _FOR_A_VARIOGRAM = 15
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """How well the method predicts stations that are left out.
-
-    Parameters
-    ----------
-    observed, predicted, variance : ndarray (places, dates)
-        NaN where there is no value; the variance is NaN for idw.
-    others : dict of str to ndarray (places, dates)
-        Predictions of simpler methods, for comparison.
-    """
-
-    observed: np.ndarray
-    predicted: np.ndarray
-    variance: np.ndarray
-    others: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def errors(self) -> np.ndarray:
-        """Predicted minus observed (places, dates)."""
-        return self.predicted - self.observed
-
-    @property
-    def rmse(self) -> float:
-        return rmse(self.errors)
-
-    @property
-    def bias(self) -> float:
-        return float(np.nanmean(self.errors)) if np.isfinite(self.errors).any() else float("nan")
-
-    @property
-    def r(self) -> float:
-        """Pearson's correlation over all places and dates; NaN where either does not vary."""
-        seen = np.isfinite(self.errors)
-        pair = self.observed[seen], self.predicted[seen]
-        if len(pair[0]) < 3 or any(np.ptp(values) <= 1e-12 * np.abs(values).max() for values in pair):
-            return float("nan")
-        return float(np.corrcoef(*pair)[0, 1])
-
-    @property
-    def calibration(self) -> float:
-        """Mean of squared errors over their variances: 1 where the variances are right, more where they are too small."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = self.errors**2 / self.variance
-        ratio = ratio[np.isfinite(ratio)]
-        return float(ratio.mean()) if len(ratio) else float("nan")
-
-
-def rmse(errors: np.ndarray) -> float:
-    """Return the root mean square of what is not NaN."""
-    seen = errors[np.isfinite(errors)]
-    return float(np.sqrt((seen**2).mean())) if len(seen) else float("nan")
 
 
 def judge(result: Result) -> list[str]:

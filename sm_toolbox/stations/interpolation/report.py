@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.stations.interpolation.quality import PLAIN_MEAN, LeftOut, distance_text, rmse
+from sm_toolbox.stations.interpolation.quality import distance_text
+from sm_toolbox.stations.interpolation.result import PLAIN_MEAN, LeftOut, rmse
 
 if TYPE_CHECKING:
-    from sm_toolbox.stations.interpolation.maps import Result
+    from sm_toolbox.stations.interpolation.result import Result
 
 _TITLES = {"ordinary_kriging": "Ordinary kriging", "simple_kriging": "Simple kriging", "idw": "Inverse distance weighting"}
 _WORST_STATIONS = 20

@@ -17,9 +17,10 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.raster.bands import read_bands
-from sm_toolbox.raster.engine import Windows, plan_blocks, run_blocks
+from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.planning import Windows, plan_blocks
 from sm_toolbox.raster.points import sample
 
 ROOT = str(Path(__file__).parents[3])
@@ -332,12 +333,12 @@ def test_many_bands_in_little_memory_are_written_once(write_raster, tmp_path):
 
 
 def test_a_long_record_gets_the_memory_of_one_tile_and_no_more_than_a_quarter(write_raster, progress, monkeypatch):
-    from sm_toolbox.raster import engine
+    from sm_toolbox.raster import planning
 
-    monkeypatch.setattr(engine, "physical_memory", lambda: 4 * 2**30)
-    assert engine.memory_for((256, 256), 100, 25, 0, progress) == engine.DEFAULT_MEMORY and not progress.infos
-    assert engine.memory_for((256, 256), 10_000, 2500, 0, progress) == 256 * 256 * 10_000 and not progress.infos
-    assert engine.memory_for((256, 256), 40_000, 10_000, 0, progress) == 2**30
+    monkeypatch.setattr(planning, "physical_memory", lambda: 4 * 2**30)
+    assert planning.memory_for((256, 256), 100, 25, 0, progress) == planning.DEFAULT_MEMORY and not progress.infos
+    assert planning.memory_for((256, 256), 10_000, 2500, 0, progress) == 256 * 256 * 10_000 and not progress.infos
+    assert planning.memory_for((256, 256), 40_000, 10_000, 0, progress) == 2**30
     assert "10,000 bands of one tile take 2,500 MB" in progress.infos[0] and "about 3 times" in progress.infos[0]
 
 

@@ -17,8 +17,9 @@ from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.raster.bands import Source, read_bands, stacks
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.outputs import RasterOutput, raster_writer
+from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.writing import raster_writer
 
 pytest.importorskip("osgeo", reason="NetCDF is written through GDAL's Python module")
 

@@ -9,8 +9,9 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.geostatistics.kriging import InverseDistance, Kriging
 from sm_toolbox.raster.bands import Source
 from sm_toolbox.raster.times import parse_time
-from sm_toolbox.stations.interpolation.maps import Settings, interpolate_stations, variable_name
+from sm_toolbox.stations.interpolation.maps import interpolate_stations
 from sm_toolbox.stations.interpolation.report import interpolation_report
+from sm_toolbox.stations.interpolation.result import Settings, variable_name
 from sm_toolbox.stations.sampling import Rows
 
 UTM, WGS84 = CRS.from_epsg(32630), CRS.from_epsg(4326)

@@ -1,0 +1,47 @@
+"""The writer of an output, by its extension, and outputs that appear together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sm_toolbox.errors import OutputError
+from sm_toolbox.raster.geotiff import GeotiffWriter
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.outputs import TILE, RasterOutput, RasterWriter, check_raster_output
+from sm_toolbox.raster.planning import Plan
+
+
+def raster_writer(output: RasterOutput, grid: Grid, tile: tuple[int, int] = (TILE, TILE)) -> RasterWriter:
+    """Return the writer for an output, by its extension."""
+    check_raster_output(output.path)
+    if Path(output.path).suffix.lower() == ".nc":
+        from sm_toolbox.raster.netcdf import NetcdfWriter
+
+        return NetcdfWriter(output, grid, tile)
+    return GeotiffWriter(output, grid, tile)
+
+
+@contextmanager
+def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
+    """Open outputs that get their names only when all of them are complete; none is left behind where something fails."""
+    paths = [os.path.realpath(output.path) for output in outputs]
+    twice = next((output.path for output, path in zip(outputs, paths) if paths.count(path) > 1), None)
+    if twice is not None:
+        raise OutputError(f"Two outputs are to be written into the same file '{twice}'. Give each a name of its own.")
+    writers: list[RasterWriter] = []
+    kept = 0
+    try:
+        for output in outputs:
+            writers.append(raster_writer(output, grid, plan.tile))
+        yield writers
+        for writer in writers:
+            writer.finish()
+        for writer in writers:
+            writer.put_in_place()
+            kept += 1
+    finally:
+        for writer in writers[kept:]:
+            writer.discard()
