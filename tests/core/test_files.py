@@ -96,6 +96,16 @@ def test_notes_on_the_file_that_was_replaced_go(tmp_path):
     assert names(tmp_path) == ["a.gpkg", "a.gpkg.aux.xml", "b.gpkg-wal"] and (tmp_path / "a.gpkg.aux.xml").read_text() == "new"
 
 
+def test_what_belongs_to_an_old_shapefile_goes_with_it(tmp_path):
+    for name in ("a.shp", "a.dbf", "a.prj", "a.qix", "a.sbn", "a.qml", "b.qix"):
+        (tmp_path / name).write_text("old")
+    with StagedOutputs() as staged:
+        for name in ("a.shp", "a.dbf", "a.prj"):
+            write(staged, tmp_path / name)
+        staged.keep()
+    assert names(tmp_path) == ["a.dbf", "a.prj", "a.qml", "a.shp", "b.qix"] and (tmp_path / "a.prj").read_text() == "new"
+
+
 def test_messages_have_the_names_that_the_user_gave(tmp_path):
     with StagedOutputs() as staged:
         path = staged.path(str(tmp_path / "a.tif"))
@@ -144,6 +154,52 @@ def test_what_a_killed_run_leaves_goes_at_the_next_one_but_a_living_run_keeps_it
     with working_folder(str(tmp_path)):
         pass
     assert names(tmp_path) == ["a.tif"] and (tmp_path / "a.tif").read_text() == "old"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_a_run_that_tidies_leaves_one_that_begins_its_folder(tmp_path, monkeypatch):
+    import fcntl
+
+    lock, begun = fcntl.flock, []
+
+    def slow(file, how):
+        # Another run comes by after the file is there and before it is locked.
+        if not begun:
+            begun.append(True)
+            tidy(str(tmp_path))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with working_folder(str(tmp_path)) as folder:
+        assert os.path.isdir(folder)
+        tidy(str(tmp_path))
+        assert os.path.isdir(folder)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_another_program_has_open_goes_with_a_later_run(tmp_path, monkeypatch, locks):
+    if not locks:
+        monkeypatch.setattr("sm_toolbox.files.fcntl", None)
+
+    def refuse_open(original):
+        def remove(path, **more):
+            if os.path.basename(path) == "open.tif":
+                raise PermissionError("another program has it open")
+            original(path, **more)
+
+        return remove
+
+    with monkeypatch.context() as windows:
+        for name in ("remove", "unlink"):
+            windows.setattr(os, name, refuse_open(getattr(os, name)))
+        with working_folder(str(tmp_path)) as folder:
+            for name in ("open.tif", "other.tif"):
+                (Path(folder) / name).write_text("x")
+        tidy(str(tmp_path))
+        assert "open.tif" in names(Path(folder)) and "other.tif" not in names(Path(folder))
+    tidy(str(tmp_path))
+    assert names(tmp_path) == []
 
 
 def test_only_what_is_ours_is_tidied(tmp_path):
