@@ -61,6 +61,8 @@ def test_install_finds_the_profiles_of_both_versions(tmp_path):
         .replace('cd "$(dirname "$0")/.."', f'cd "{ROOT}"')
         .replace("/usr/bin/python3 tools/copy_libraries.py", "true")
     )
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "XDG_DATA_HOME": str(tmp_path)})
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    )
     assert done.returncode == 0, done.stderr
     assert all((profile / "python" / "plugins" / "soil_moisture_toolbox").is_symlink() for profile in profiles)
