@@ -110,7 +110,7 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     parent : str, optional
         Where to make it; not given: the computer's folder for temporary files.
     hidden : bool
-        Whether file managers are not to show it.
+        Whether file managers are not to show it. What is made in it then is for all who may read the parent; else it is closed to others.
 
     Raises
     ------
@@ -119,7 +119,12 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     """
     parent = parent or tempfile.gettempdir()
     tidy(parent)
-    folder = tempfile.mkdtemp(prefix=f".{_WORK}" if hidden else _WORK, dir=parent)
+    if hidden:
+        # Not by mkdtemp, which closes it to others: on Windows files keep the rights of the folder that they were made in, also when they have left it.
+        folder = os.path.join(parent, f".{_WORK}{uuid.uuid4().hex[:8]}")
+        os.mkdir(folder)
+    else:
+        folder = tempfile.mkdtemp(prefix=_WORK, dir=parent)
     try:
         with _held(folder):
             yield folder

@@ -106,6 +106,13 @@ def test_what_belongs_to_an_old_shapefile_goes_with_it(tmp_path):
     assert names(tmp_path) == ["a.dbf", "a.prj", "a.qml", "a.shp", "b.qix"] and (tmp_path / "a.prj").read_text() == "new"
 
 
+def test_a_folder_beside_the_outputs_has_the_rights_of_any_other(tmp_path):
+    (tmp_path / "any").mkdir()
+    with working_folder(str(tmp_path), hidden=True) as beside, working_folder(str(tmp_path)) as own:
+        assert os.stat(beside).st_mode == (tmp_path / "any").stat().st_mode
+        assert os.name == "nt" or os.stat(own).st_mode & 0o777 == 0o700
+
+
 def test_messages_have_the_names_that_the_user_gave(tmp_path):
     with StagedOutputs() as staged:
         path = staged.path(str(tmp_path / "a.tif"))
