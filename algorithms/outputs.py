@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from qgis.core import (
 from qgis.PyQt import sip
 
 from sm_toolbox.errors import InputError, OutputError
-from sm_toolbox.files import StagedOutputs, check_output
+from sm_toolbox.files import StagedOutputs, check_output, check_writable
 from sm_toolbox.progress import Progress
 
 from .layers import TABLE_IN_FILE, attribute, keep_origins, labelled, places_behind, places_within
@@ -107,10 +108,11 @@ class RunOutputs:
         for key, definition in self._definitions.items():
             if key in self._finals or isinstance(definition, QgsProcessingParameterFolderDestination):
                 continue
-            for path, _ in places_behind(self._parameters.get(key), self._context):
+            for path, part in places_behind(self._parameters.get(key), self._context):
                 # Others are no files: TEMPORARY_OUTPUT, memory:, tables of a database server.
                 if ":" not in os.path.basename(path) and (os.path.splitext(path)[1] or os.path.exists(path)):
-                    check_output(path)
+                    # A table of a file that is there already leaves the file where it is.
+                    (check_writable if part else check_output)(path)
 
     def _check_that_nothing_is_lost(self) -> None:
         taken = []
@@ -120,7 +122,7 @@ class RunOutputs:
                     if not part and definition.type() in ("source", "vector"):
                         part = _first_table(path)
                     taken.append((path, part, f"the input {labelled(definition)}"))
-        inputs = list(taken)
+        inputs, look = list(taken), functools.lru_cache(maxsize=None)(places_within)
         for key, definition in sorted(self._definitions.items()):
             for path, part in places_behind(self._parameters.get(key), self._context):
                 for other, other_part, what in taken:
@@ -129,7 +131,7 @@ class RunOutputs:
                 if os.path.isfile(path):
                     # Only where a file is there to lose: the look into each input takes its time.
                     for other, _, what in inputs:
-                        if path in places_within(other):
+                        if path in look(other):
                             raise OutputError(
                                 f"{labelled(definition)} would overwrite '{path}', of which {what} ('{other}') is made. Give the output another name."
                             )

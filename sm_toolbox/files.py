@@ -31,12 +31,28 @@ _BESIDE_SHAPEFILES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".
 
 
 def check_output(path: str) -> None:
-    """Find out, before any work is done, whether a file can be written.
+    """Find out, before any work is done, whether a file can be written, and one that is there replaced.
 
     Raises
     ------
     OutputError
         Where the folder is missing or not writable, or an existing file cannot be replaced.
+    """
+    check_writable(path)
+    if os.path.exists(path) and _is_open(os.path.realpath(path)):
+        raise OutputError(
+            f"The existing output '{path}' cannot be replaced while a program has it open. Close the programs that have it open (QGIS itself, where the layer is loaded), "
+            "or choose another name."
+        )
+
+
+def check_writable(path: str) -> None:
+    """Find out, before any work is done, whether a file can be made, or one that is there written into.
+
+    Raises
+    ------
+    OutputError
+        Where the folder is missing or not writable, or an existing file is write-protected.
     """
     target = Path(path)
     try:
@@ -65,6 +81,17 @@ def check_output(path: str) -> None:
                 f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open (QGIS itself, where the layer is loaded), "
                 "clear its write protection, or choose another name."
             ) from error
+
+
+def _is_open(path: str) -> bool:
+    """Say whether a program has a file open on Windows, where such a file can be neither replaced nor renamed, not even to its own name."""
+    if fcntl is not None:
+        return False
+    try:
+        os.rename(path, path)
+    except OSError:
+        return True
+    return False
 
 
 def _shortened(path: str) -> str:
@@ -183,12 +210,7 @@ def _is_left_over(folder: str) -> bool:
     if not found.st_size:
         return is_old
     if fcntl is None:
-        try:
-            # Windows does not rename a file that is open, not even to its own name.
-            os.rename(path, path)
-        except OSError:
-            return False
-        return True
+        return not _is_open(path)
     with open(path, "r+", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sm_toolbox.errors import OutputError
-from sm_toolbox.files import StagedOutputs, check_output, temporary_name, tidy, working_folder
+from sm_toolbox.files import StagedOutputs, check_output, check_writable, temporary_name, tidy, working_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -231,6 +231,23 @@ def test_devices_pipes_and_sockets_are_no_outputs(tmp_path):
         for name in ("pipe.tif", "socket.tif", "null.tif"):
             with pytest.raises(OutputError, match="no file but a device, a pipe or a socket"):
                 check_output(str(tmp_path / name))
+
+
+def test_what_windows_will_not_replace_is_refused_before_the_work(tmp_path, monkeypatch):
+    path = tmp_path / "a.gpkg"
+    path.write_text("x")
+    check_output(str(path))
+
+    def refuse(*names):
+        raise PermissionError(13, "another program uses the file")
+
+    monkeypatch.setattr("sm_toolbox.files.fcntl", None)
+    check_output(str(path))
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OutputError, match=r"a\.gpkg' cannot be replaced while a program has it open.*QGIS itself"):
+        check_output(str(path))
+    check_writable(str(path))
+    check_output(str(tmp_path / "new.gpkg"))
 
 
 def test_names_that_no_file_can_have_are_refused(tmp_path):
