@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -66,3 +67,11 @@ def test_install_finds_the_profiles_of_both_versions(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert all((profile / "python" / "plugins" / "soil_moisture_toolbox").is_symlink() for profile in profiles)
+
+
+def test_make_help_lists_every_target():
+    if shutil.which("make") is None:
+        pytest.skip("make is not here")
+    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (targets,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
+    assert {line.split()[0] for line in listed.splitlines()} == set(targets.split()[1:])
