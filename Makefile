@@ -7,7 +7,7 @@ PROFILE ?=
 .PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles clean
 
 help:            ## This list
-	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 setup:           ## Install what is missing
 	@tools/setup.sh run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from qgis.core import (
 from qgis.PyQt import sip
 
 from sm_toolbox.errors import InputError, OutputError
-from sm_toolbox.files import StagedOutputs, check_output
+from sm_toolbox.files import StagedOutputs, check_output, check_writable
 from sm_toolbox.progress import Progress
 
 from .layers import TABLE_IN_FILE, attribute, keep_origins, labelled, places_behind, places_within
@@ -48,6 +49,8 @@ class RunOutputs:
         self._algorithm, self._parameters, self._context = algorithm, parameters, context
         self._definitions = {definition.name(): definition for definition in algorithm.destinationParameterDefinitions()}
         self._staged = StagedOutputs()
+        # By file that is there already.
+        self._databases: dict[str, _TablesToCome] = {}
         # The name of a raster or file, by key. Asked for a second time, Processing makes up a second temporary one, and waits for both.
         self._finals = {}
         for key, definition in self._definitions.items():
@@ -81,7 +84,9 @@ class RunOutputs:
     def keep(self, results: dict) -> dict:
         """Give everything its name, and return the results with these names."""
         self._staged.keep()
-        return {key: self.in_words(value) if isinstance(value, str) else value for key, value in results.items()}
+        named = {key: self.in_words(value) if isinstance(value, str) else value for key, value in results.items()}
+        # As QGIS knows them: a folder may have several names, by links and by drives of a network.
+        return {key: self._finals[key] if value and self._finals.get(key) else value for key, value in named.items()}
 
     def check(self) -> None:
         """Find out before hours of work whether all can be written, and whether none is an input, a part of one or another output.
@@ -103,10 +108,11 @@ class RunOutputs:
         for key, definition in self._definitions.items():
             if key in self._finals or isinstance(definition, QgsProcessingParameterFolderDestination):
                 continue
-            for path, _ in places_behind(self._parameters.get(key), self._context):
+            for path, part in places_behind(self._parameters.get(key), self._context):
                 # Others are no files: TEMPORARY_OUTPUT, memory:, tables of a database server.
                 if ":" not in os.path.basename(path) and (os.path.splitext(path)[1] or os.path.exists(path)):
-                    check_output(path)
+                    # A table of a file that is there already leaves the file where it is.
+                    (check_writable if part else check_output)(path)
 
     def _check_that_nothing_is_lost(self) -> None:
         taken = []
@@ -116,7 +122,7 @@ class RunOutputs:
                     if not part and definition.type() in ("source", "vector"):
                         part = _first_table(path)
                     taken.append((path, part, f"the input {labelled(definition)}"))
-        inputs = list(taken)
+        inputs, look = list(taken), functools.lru_cache(maxsize=None)(places_within)
         for key, definition in sorted(self._definitions.items()):
             for path, part in places_behind(self._parameters.get(key), self._context):
                 for other, other_part, what in taken:
@@ -125,7 +131,7 @@ class RunOutputs:
                 if os.path.isfile(path):
                     # Only where a file is there to lose: the look into each input takes its time.
                     for other, _, what in inputs:
-                        if path in places_within(other):
+                        if path in look(other):
                             raise OutputError(
                                 f"{labelled(definition)} would overwrite '{path}', of which {what} ('{other}') is made. Give the output another name."
                             )
@@ -168,12 +174,20 @@ class RunOutputs:
         keep_origins(written, fields, self._context)
         if place is None:
             return written
-        if place.within:
-            self._check_table(definition, place, written, count)
-            self._staged.add(_TableToCome(written.split("|")[0], place, count, labelled(definition)))
-            return self._to_load(value, definition, f"{place.path}|layername={place.table}")
         self._check_table(definition, place, written, count)
-        return self._to_load(value, definition, self.in_words(written))
+        path, separator, table = written.partition("|")
+        if place.within:
+            self._database(place).add(_Table(path, place.table, count, labelled(definition)))
+            separator, table = "|", f"layername={place.table}"
+        return self._to_load(value, definition, f"{place.path}{separator}{table}")
+
+    def _database(self, place: _Place) -> _TablesToCome:
+        """Return the one change of a file, whatever number of tables goes into it: two would lock each other out."""
+        real = os.path.realpath(place.path)
+        if real not in self._databases:
+            self._databases[real] = _TablesToCome(place.path)
+            self._staged.add(self._databases[real])
+        return self._databases[real]
 
     def _staged_name(self, place: _Place) -> str:
         if place.table is None:
@@ -238,6 +252,7 @@ class _Place:
     Parameters
     ----------
     path : str
+        As it was given.
     table : str or None
         Its name in the file, where one was given.
     """
@@ -264,11 +279,11 @@ def _place(text: str) -> _Place | None:
     """Return the file that a text stands for; None where it is none: memory layers, tables of a database server."""
     table = TABLE_IN_FILE.match(text)
     if table is not None:
-        return _Place(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))
+        return _Place(table["path"].replace("\\'", "'"), table["part"].replace('""', '"'))
     path = text.removeprefix("file://")
     if not path or path == "TEMPORARY_OUTPUT" or ":" in os.path.basename(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         return None
-    return _Place(os.path.realpath(path))
+    return _Place(path)
 
 
 def _renamed(value, name: str):
@@ -305,30 +320,60 @@ def _number_of_rows(dataset, layer) -> int:
     return number
 
 
-class _TableToCome:
-    """A table that lies ready in a file of its own, on its way into one that has others (a `PendingChange`)."""
+@dataclass(frozen=True)
+class _Table:
+    """A table that lies ready in a file of its own.
 
-    def __init__(self, source: str, place: _Place, count: int, label: str):
-        self._source, self._place, self._count, self._label = source, place, count, label
+    Parameters
+    ----------
+    source : str
+    name : str
+        Here and there.
+    count : int
+        Its rows.
+    label : str
+        Of the output.
+    """
+
+    source: str
+    name: str
+    count: int
+    label: str
+
+
+class _TablesToCome:
+    """Tables on their way into a file that has others (a `PendingChange`)."""
+
+    def __init__(self, path: str):
+        self._path = path
+        self._tables: list[_Table] = []
         self._dataset = None
 
+    def add(self, table: _Table) -> None:
+        """Take a table to be copied with the others."""
+        self._tables.append(table)
+
     def make(self) -> None:
-        """Copy the table within a transaction: a computer that stops here leaves the file as it was."""
+        """Copy the tables within one transaction: a computer that stops here leaves the file as it was."""
         from osgeo import gdal
 
-        with self._told() as gdal_failed:
-            source = gdal.OpenEx(self._source, gdal.OF_VECTOR)
-            self._dataset = gdal.OpenEx(self._place.path, gdal.OF_VECTOR | gdal.OF_UPDATE)
-            if source is None or self._dataset is None or self._dataset.StartTransaction() != 0:
-                raise gdal_failed()
-            self._copy(source.GetLayerByName(self._place.table), gdal_failed)
+        for table in self._tables:
+            with self._told([table]) as gdal_failed:
+                source = gdal.OpenEx(table.source, gdal.OF_VECTOR)
+                if self._dataset is None:
+                    self._dataset = gdal.OpenEx(self._path, gdal.OF_VECTOR | gdal.OF_UPDATE)
+                    if self._dataset is None or self._dataset.StartTransaction() != 0:
+                        raise gdal_failed()
+                if source is None:
+                    raise gdal_failed()
+                self._copy(table, source.GetLayerByName(table.name), gdal_failed)
 
-    def _copy(self, layer, gdal_failed) -> None:
+    def _copy(self, table, layer, gdal_failed) -> None:
         from osgeo import ogr
 
         described = layer.GetLayerDefn()
         options = ["OVERWRITE=YES", f"GEOMETRY_NAME={layer.GetGeometryColumn() or 'geom'}", f"FID={layer.GetFIDColumn() or 'fid'}"]
-        copy = self._dataset.CreateLayer(self._place.table, layer.GetSpatialRef(), layer.GetGeomType(), options)
+        copy = self._dataset.CreateLayer(table.name, layer.GetSpatialRef(), layer.GetGeomType(), options)
         if copy is None or any(copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())):
             raise gdal_failed()
         copy.SetMetadata(layer.GetMetadata())
@@ -337,12 +382,12 @@ class _TableToCome:
             feature = ogr.Feature(definition)
             if feature.SetFrom(row) != 0 or copy.CreateFeature(feature) != 0:
                 raise gdal_failed()
-        if copy.SyncToDisk() != 0 or _number_of_rows(self._dataset, copy) != self._count:
+        if copy.SyncToDisk() != 0 or _number_of_rows(self._dataset, copy) != table.count:
             raise gdal_failed()
 
     def confirm(self) -> None:
         """End the transaction."""
-        with self._told() as gdal_failed:
+        with self._told(self._tables) as gdal_failed:
             if self._dataset.CommitTransaction() != 0:
                 raise gdal_failed()
         self._dataset = None
@@ -361,7 +406,7 @@ class _TableToCome:
             gdal.PopErrorHandler()
 
     @contextlib.contextmanager
-    def _told(self):
+    def _told(self, tables):
         """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its last words."""
         from osgeo import gdal
 
@@ -370,13 +415,15 @@ class _TableToCome:
         try:
             yield lambda: RuntimeError(gdal.GetLastErrorMsg() or "not all rows arrived")
         except RuntimeError as error:
-            raise self._failed(error) from error
+            raise self._failed(tables, error) from error
         finally:
             gdal.PopErrorHandler()
 
-    def _failed(self, error) -> OutputError:
+    def _failed(self, tables, error) -> OutputError:
+        labels, names = ", ".join(table.label for table in tables), "', '".join(table.name for table in tables)
+        what = f"the table '{names}'" if len(tables) == 1 else f"the tables '{names}'"
         return OutputError(
-            f"{self._label}: the table '{self._place.table}' could not be written into '{self._place.path}' ({error}). Close the programs that write into it, "
+            f"{labels}: {what} could not be written into '{self._path}' ({error}). Close the programs that write into it, "
             f"and check the free space of the disk. Nothing was changed."
         )
 

@@ -26,15 +26,33 @@ _WORK, _LOCK, _BEFORE = "smtoolbox-", ".smtoolbox-lock", ".smtoolbox-before-"
 _PARTIAL = re.compile(r"\..*-[0-9a-f]{8}\.partial(\.\w+)?")
 _DAY = 86400
 _NOTES = (".aux.xml", ".ovr", ".msk", "-wal", "-shm", "-journal")
+# What may lie beside a Shapefile and says something of it, such as an index of its shapes.
+_BESIDE_SHAPEFILES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind")
 
 
 def check_output(path: str) -> None:
-    """Find out, before any work is done, whether a file can be written.
+    """Find out, before any work is done, whether a file can be written, and one that is there replaced.
 
     Raises
     ------
     OutputError
         Where the folder is missing or not writable, or an existing file cannot be replaced.
+    """
+    check_writable(path)
+    if os.path.exists(path) and _is_open(os.path.realpath(path)):
+        raise OutputError(
+            f"The existing output '{path}' cannot be replaced while a program has it open. Close the programs that have it open (QGIS itself, where the layer is loaded), "
+            "or choose another name."
+        )
+
+
+def check_writable(path: str) -> None:
+    """Find out, before any work is done, whether a file can be made, or one that is there written into.
+
+    Raises
+    ------
+    OutputError
+        Where the folder is missing or not writable, or an existing file is write-protected.
     """
     target = Path(path)
     try:
@@ -63,6 +81,17 @@ def check_output(path: str) -> None:
                 f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open (QGIS itself, where the layer is loaded), "
                 "clear its write protection, or choose another name."
             ) from error
+
+
+def _is_open(path: str) -> bool:
+    """Say whether a program has a file open on Windows, where such a file can be neither replaced nor renamed, not even to its own name."""
+    if fcntl is not None:
+        return False
+    try:
+        os.rename(path, path)
+    except OSError:
+        return True
+    return False
 
 
 def _shortened(path: str) -> str:
@@ -108,7 +137,7 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     parent : str, optional
         Where to make it; not given: the computer's folder for temporary files.
     hidden : bool
-        Whether file managers are not to show it.
+        Whether file managers are not to show it. What is made in it then is for all who may read the parent; else it is closed to others.
 
     Raises
     ------
@@ -117,12 +146,29 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     """
     parent = parent or tempfile.gettempdir()
     tidy(parent)
-    folder = tempfile.mkdtemp(prefix=f".{_WORK}" if hidden else _WORK, dir=parent)
+    if hidden:
+        # Not by mkdtemp, which closes it to others: on Windows files keep the rights of the folder that they were made in, also when they have left it.
+        folder = os.path.join(parent, f".{_WORK}{uuid.uuid4().hex[:8]}")
+        os.mkdir(folder)
+    else:
+        folder = tempfile.mkdtemp(prefix=_WORK, dir=parent)
     try:
         with _held(folder):
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_folder(folder)
+
+
+def _remove_folder(folder: str) -> None:
+    """Remove a working folder, its lock last: what another program has open on Windows stays, and goes with a later run that finds the lock."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != _LOCK:
+                remove_quietly(entry.path)
+        if os.listdir(folder) in ([], [_LOCK]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def tidy(parent: str) -> None:
@@ -132,7 +178,7 @@ def tidy(parent: str) -> None:
             with contextlib.suppress(OSError):
                 if entry.name.lstrip(".").startswith(_WORK) and entry.is_dir(follow_symlinks=False):
                     if _is_left_over(entry.path):
-                        shutil.rmtree(entry.path, ignore_errors=True)
+                        _remove_folder(entry.path)
                 elif _PARTIAL.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path, ignore_errors=True)
@@ -145,9 +191,12 @@ def _held(folder: str) -> Iterator[None]:
     """Hold a folder for as long as this process lives: the system lets go of the lock, however the process ends."""
     with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
         if fcntl is not None:
-            # Some network folders know no locks; then the folder's age decides.
+            # It waits, for runs that tidy may hold the lock for a moment. Some network folders know no locks; then the folder's age decides.
             with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        # An empty lock is not held yet. On a full disk it stays empty, and the folder's age decides, too.
+        with contextlib.suppress(OSError):
+            os.write(lock.fileno(), b"held")
         yield
 
 
@@ -156,20 +205,19 @@ def _is_left_over(folder: str) -> bool:
     path = os.path.join(folder, _LOCK)
     if not os.path.isfile(path):
         return False
+    found = os.stat(path)
+    is_old = time.time() - found.st_mtime > _DAY
+    if not found.st_size:
+        return is_old
     if fcntl is None:
-        try:
-            # Windows does not remove a file that is open.
-            os.remove(path)
-        except OSError:
-            return False
-        return True
+        return not _is_open(path)
     with open(path, "r+", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
-            return time.time() - os.stat(path).st_mtime > _DAY
+            return is_old
     return True
 
 
@@ -253,7 +301,12 @@ class StagedOutputs:
                 with contextlib.suppress(OSError, OutputError):
                     step()
             raise
-        for note in {final + suffix for final in replaced for suffix in _NOTES}.difference(replaced):
+        notes = {final + suffix for final in replaced for suffix in _NOTES}
+        for final in replaced:
+            stem, suffix = os.path.splitext(final)
+            if suffix.lower() == ".shp":
+                notes |= {stem + beside for beside in _BESIDE_SHAPEFILES}
+        for note in notes.difference(replaced):
             remove_quietly(note)
         self._last = []
 

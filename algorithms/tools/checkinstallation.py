@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -55,31 +53,28 @@ class Algorithm(ToolboxAlgorithm):
 
 def compile_all(progress) -> list[str]:
     """Run every algorithm that compiles on a demo scene; return what failed."""
+    from sm_toolbox.files import working_folder
     from sm_toolbox.firstuse import announced
     from sm_toolbox.progress import SILENT
 
-    began, problems, work = time.monotonic(), [], tempfile.mkdtemp(prefix="smtoolbox-")
-    try:
-        with announced(SILENT) as compiled:
-            jobs = _jobs(Path(work))
-            for number, (name, parameters) in enumerate(jobs):
-                progress.check()
-                feedback = QgsProcessingFeedback()
-                algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"smtoolbox:{name}")
-                progress.info(f"{algorithm.displayName()} …")
-                try:
-                    # Its own context belongs to the thread that this runs in.
-                    _, done = algorithm.run(parameters, QgsProcessingContext(), feedback)
-                    problem = "" if done else feedback.textLog().strip().rpartition("\n")[2]
-                except QgsProcessingException as error:
-                    problem = str(error)
-                if problem:
-                    problems.append(f"'{algorithm.displayName()}' does not run on the demo scene: {problem}")
-                    progress.warning(problems[-1])
-                progress.set_fraction((number + 1) / len(jobs))
-    finally:
-        # Files that QGIS still holds open cannot be removed on Windows.
-        shutil.rmtree(work, ignore_errors=True)
+    began, problems = time.monotonic(), []
+    with working_folder() as work, announced(SILENT) as compiled:
+        jobs = _jobs(Path(work))
+        for number, (name, parameters) in enumerate(jobs):
+            progress.check()
+            feedback = QgsProcessingFeedback()
+            algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"smtoolbox:{name}")
+            progress.info(f"{algorithm.displayName()} …")
+            try:
+                # Its own context belongs to the thread that this runs in.
+                _, done = algorithm.run(parameters, QgsProcessingContext(), feedback)
+                problem = "" if done else feedback.textLog().strip().rpartition("\n")[2]
+            except QgsProcessingException as error:
+                problem = str(error)
+            if problem:
+                problems.append(f"'{algorithm.displayName()}' does not run on the demo scene: {problem}")
+                progress.warning(problems[-1])
+            progress.set_fraction((number + 1) / len(jobs))
     progress.info(f"{compiled.count} functions compiled in {time.monotonic() - began:.0f} s; the others were compiled before.")
     return problems
 

@@ -117,9 +117,12 @@ def predict_raster(
     available = part_products(list_bands(sources))
     used = [find_predictors(each, available, role, progress) for each, role in zip(models, ("The model", "The fallback model"))]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
-    unused = dict.fromkeys(variable for variable, _, stack in available if not any(stack is taken for taken in everything.values()))
+    taken = {variable for variable, _, stack in available if _is_among(stack, everything)}
+    unused = [
+        f"{variable} of '{product}'" if variable in taken else variable for variable, product, stack in available if not _is_among(stack, everything)
+    ]
     if unused:
-        progress.warning(f"Given, but not used, because the model was trained without: {', '.join(unused)}.")
+        progress.warning(f"Given, but not used, because the model was trained without: {', '.join(dict.fromkeys(unused))}.")
     target = _grid(grid, everything, sources)
     if max_gap_days is None:
         _tell_gaps(everything, progress)
@@ -341,6 +344,10 @@ def _candidates(name: str, origin: Origin | None, available: Products) -> list[t
         return of_product if len(by_name) > 1 and of_product else by_name
     # A table that keeps no notes, such as a CSV, still has the names.
     return by_name or [item for item in available if qualified(item[0], item[1]) == name]
+
+
+def _is_among(stack: Stack, used: Mapping[str, Stack]) -> bool:
+    return any(stack is each for each in used.values())
 
 
 def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:

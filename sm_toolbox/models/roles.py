@@ -13,15 +13,19 @@ from sm_toolbox.errors import InputError
 
 # Names that programs give to the numbers of rows.
 _ROW_NUMBERS = re.compile(r"fid|ogc_fid|objectid|oid|gid|rowid|row_?(id|number|num|nr)|feature_?id|unnamed: 0", re.IGNORECASE)
+# What goes up by one from row to row, too, where one station measured every day.
+_OF_TIME = re.compile(r"(.*_)?(doy|day|julian_?day|day_?of_?year|week|month|year|hour)", re.IGNORECASE)
 _GAP_DAYS = re.compile(r".+_gap_days", re.IGNORECASE)
 # So few rows are numbered 1, 2, 3 by chance.
 _FEWEST_ROWS = 10
 
 
 def is_row_number(name: str, values: Sequence[Any]) -> bool:
-    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row."""
+    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row and are no days, months or years."""
     if _ROW_NUMBERS.fullmatch(name):
         return True
+    if _OF_TIME.fullmatch(name):
+        return False
     if len(values) < _FEWEST_ROWS or not all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in values):
         return False
     return all(math.isfinite(value) for value in values) and bool(np.all(np.diff(np.asarray(values, float)) == 1))

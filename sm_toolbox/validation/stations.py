@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
@@ -165,12 +166,15 @@ def _told_apart(rows: Rows, progress: Progress) -> Rows:
 def _near_one_another(places: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Number places (rows, 2) so that those within a kilometre of the first of a number share it; rows without a place are of the first."""
     numbers = np.zeros(len(places), np.int64)
-    left, number = known.copy(), 0
-    while left.any():
-        near = left & (np.hypot(*(places - places[np.argmax(left)]).T) <= _ONE_PLACE)
-        numbers[near] = number
-        left &= ~near
-        number += 1
+    distinct, first, of_row = np.unique(places[known], axis=0, return_index=True, return_inverse=True)
+    number_of, number, tree = np.full(len(distinct), -1), 0, cKDTree(distinct)
+    for place in np.argsort(first):
+        if number_of[place] < 0:
+            near = np.array(tree.query_ball_point(distinct[place], _ONE_PLACE))
+            number_of[near[number_of[near] < 0]] = number
+            number += 1
+    # NumPy 2.0 gives the inverse two dimensions.
+    numbers[known] = number_of[of_row.ravel()]
     return numbers
 
 

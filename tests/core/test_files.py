@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sm_toolbox.errors import OutputError
-from sm_toolbox.files import StagedOutputs, check_output, temporary_name, tidy, working_folder
+from sm_toolbox.files import StagedOutputs, check_output, check_writable, temporary_name, tidy, working_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +96,23 @@ def test_notes_on_the_file_that_was_replaced_go(tmp_path):
     assert names(tmp_path) == ["a.gpkg", "a.gpkg.aux.xml", "b.gpkg-wal"] and (tmp_path / "a.gpkg.aux.xml").read_text() == "new"
 
 
+def test_what_belongs_to_an_old_shapefile_goes_with_it(tmp_path):
+    for name in ("a.shp", "a.dbf", "a.prj", "a.qix", "a.sbn", "a.qml", "b.qix"):
+        (tmp_path / name).write_text("old")
+    with StagedOutputs() as staged:
+        for name in ("a.shp", "a.dbf", "a.prj"):
+            write(staged, tmp_path / name)
+        staged.keep()
+    assert names(tmp_path) == ["a.dbf", "a.prj", "a.qml", "a.shp", "b.qix"] and (tmp_path / "a.prj").read_text() == "new"
+
+
+def test_a_folder_beside_the_outputs_has_the_rights_of_any_other(tmp_path):
+    (tmp_path / "any").mkdir()
+    with working_folder(str(tmp_path), hidden=True) as beside, working_folder(str(tmp_path)) as own:
+        assert os.stat(beside).st_mode == (tmp_path / "any").stat().st_mode
+        assert os.name == "nt" or os.stat(own).st_mode & 0o777 == 0o700
+
+
 def test_messages_have_the_names_that_the_user_gave(tmp_path):
     with StagedOutputs() as staged:
         path = staged.path(str(tmp_path / "a.tif"))
@@ -146,6 +163,52 @@ def test_what_a_killed_run_leaves_goes_at_the_next_one_but_a_living_run_keeps_it
     assert names(tmp_path) == ["a.tif"] and (tmp_path / "a.tif").read_text() == "old"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_a_run_that_tidies_leaves_one_that_begins_its_folder(tmp_path, monkeypatch):
+    import fcntl
+
+    lock, begun = fcntl.flock, []
+
+    def slow(file, how):
+        # Another run comes by after the file is there and before it is locked.
+        if not begun:
+            begun.append(True)
+            tidy(str(tmp_path))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with working_folder(str(tmp_path)) as folder:
+        assert os.path.isdir(folder)
+        tidy(str(tmp_path))
+        assert os.path.isdir(folder)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_another_program_has_open_goes_with_a_later_run(tmp_path, monkeypatch, locks):
+    if not locks:
+        monkeypatch.setattr("sm_toolbox.files.fcntl", None)
+
+    def refuse_open(original):
+        def remove(path, **more):
+            if os.path.basename(path) == "open.tif":
+                raise PermissionError("another program has it open")
+            original(path, **more)
+
+        return remove
+
+    with monkeypatch.context() as windows:
+        for name in ("remove", "unlink"):
+            windows.setattr(os, name, refuse_open(getattr(os, name)))
+        with working_folder(str(tmp_path)) as folder:
+            for name in ("open.tif", "other.tif"):
+                (Path(folder) / name).write_text("x")
+        tidy(str(tmp_path))
+        assert "open.tif" in names(Path(folder)) and "other.tif" not in names(Path(folder))
+    tidy(str(tmp_path))
+    assert names(tmp_path) == []
+
+
 def test_only_what_is_ours_is_tidied(tmp_path):
     own = Path(temporary_name(str(tmp_path / "map.tif")))
     for path in (own, tmp_path / "of-0123abcd.partial.tif", tmp_path / ".hidden.tif", tmp_path / "smtoolbox-analysis" / "map.tif"):
@@ -168,6 +231,23 @@ def test_devices_pipes_and_sockets_are_no_outputs(tmp_path):
         for name in ("pipe.tif", "socket.tif", "null.tif"):
             with pytest.raises(OutputError, match="no file but a device, a pipe or a socket"):
                 check_output(str(tmp_path / name))
+
+
+def test_what_windows_will_not_replace_is_refused_before_the_work(tmp_path, monkeypatch):
+    path = tmp_path / "a.gpkg"
+    path.write_text("x")
+    check_output(str(path))
+
+    def refuse(*names):
+        raise PermissionError(13, "another program uses the file")
+
+    monkeypatch.setattr("sm_toolbox.files.fcntl", None)
+    check_output(str(path))
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OutputError, match=r"a\.gpkg' cannot be replaced while a program has it open.*QGIS itself"):
+        check_output(str(path))
+    check_writable(str(path))
+    check_output(str(tmp_path / "new.gpkg"))
 
 
 def test_names_that_no_file_can_have_are_refused(tmp_path):

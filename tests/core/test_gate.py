@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -61,6 +62,16 @@ def test_install_finds_the_profiles_of_both_versions(tmp_path):
         .replace('cd "$(dirname "$0")/.."', f'cd "{ROOT}"')
         .replace("/usr/bin/python3 tools/copy_libraries.py", "true")
     )
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "XDG_DATA_HOME": str(tmp_path)})
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    )
     assert done.returncode == 0, done.stderr
     assert all((profile / "python" / "plugins" / "soil_moisture_toolbox").is_symlink() for profile in profiles)
+
+
+def test_make_help_lists_every_target():
+    if shutil.which("make") is None:
+        pytest.skip("make is not here")
+    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (targets,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
+    assert {line.split()[0] for line in listed.splitlines()} == set(targets.split()[1:])

@@ -272,3 +272,33 @@ def test_notes_on_columns_go_with_a_table_into_a_file(run, stations, write_raste
         run("samplepredictors", **given, OUTPUT=f"ogr:dbname='{path}' table=\"{table}\" (geom)")
         dataset = ogr.Open(str(path))
         assert "clay" in dataset.GetLayerByName(table).GetMetadataItem("SMTOOLBOX_ORIGINS")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_results_have_the_names_that_were_given_where_these_lead_through_a_link(run_loading, stations, write_raster, tmp_path):
+    grid = write_raster("grid.tif", np.ones((40, 50)), ["grid"]).path
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real")
+    given = {"STATION": "station", "TIME": "time", "VALUE": "sm"}
+    report = str(link / "report.html")
+    results, done, loaded = run_loading("interpolatestations", STATIONS=stations, **given, GRID=grid, OUTPUT=str(link / "map.tif"), REPORT=report)
+    assert done and results["OUTPUT"] == str(link / "map.tif") and results["REPORT"] == report
+    assert loaded[results["OUTPUT"]].postProcessor() is not None, "the map gets no colours"
+    for output in (str(link / "table.gpkg"), str(link / "text.csv"), f"ogr:dbname='{link}/table.gpkg' table=\"means\" (geom)"):
+        results, done, loaded = run_loading("aggregatestations", INPUT=stations, **given, PERIOD="month", OUTPUT=output)
+        assert done and results["OUTPUT"].startswith(str(link)) and list(loaded) == [results["OUTPUT"]]
+        assert loaded[results["OUTPUT"]].postProcessor() is not None
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_two_tables_of_a_run_go_into_one_file(run, stations, write_raster, tmp_path, there):
+    product = write_raster("sm.tif", np.full((120, 120), 0.3), ["soil_moisture"], origin=(499000, 4000000)).path
+    path = tmp_path / "all.gpkg"
+    if there:
+        run("aggregatestations", INPUT=stations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", OUTPUT=str(path))
+    given = {"PRODUCT": [product], "STATIONS": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "MIN_SAMPLES": 1}
+    run("validatestations", **given, **{key: f"ogr:dbname='{path}' table=\"{key.lower()}\" (geom)" for key in ("OUTPUT", "MATCHES")})
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"output", "matches", *(["all"] if there else [])}
+        assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")] == [12, 12]

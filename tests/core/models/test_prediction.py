@@ -140,7 +140,8 @@ def test_a_renamed_predictor_is_found_whatever_its_file_is_called_now(two_produc
     with pytest.raises(InputError, match="needs 'soil_moisture_smap', but several products of it are given: product_a, product_b"):
         predict_raster(model, two_products, str(tmp_path / "map.tif"))
     plain = noted(model_of("soil_moisture"), soil_moisture=("soil_moisture", "product_a"))
-    predict_raster(plain, two_products, str(tmp_path / "map.tif"))
+    predict_raster(plain, two_products, str(tmp_path / "map.tif"), progress=progress)
+    assert "trained without: soil_moisture of 'product_b'." in progress.warnings[-1]
     np.testing.assert_array_equal(read(tmp_path / "map.tif")[0][0], cell_by_cell(plain, np.full((8, 9), 0.2)))
 
 

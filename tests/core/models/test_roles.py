@@ -22,6 +22,12 @@ def test_a_short_series_is_no_row_number_by_its_values():
     assert not is_row_number("depth", [1, 2, 3]) and is_row_number("OBJECTID", [5, 3])
 
 
+@pytest.mark.parametrize("name", ["doy", "DayOfYear", "day_of_year", "sampling_year", "month"])
+def test_days_of_a_single_station_are_no_row_numbers(name):
+    days = list(range(120, 200))
+    assert not is_row_number(name, days) and is_row_number("number", days) and is_row_number("today", days)
+
+
 def test_a_number_of_rows_and_days_of_a_gap_are_no_target():
     for name in ("fid", "nr", "ndvi_gap_days"):
         with pytest.raises(InputError, match=f"TARGET: the field '{name}'"):

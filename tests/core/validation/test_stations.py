@@ -1,5 +1,6 @@
 """Validation against stations: pairs, metrics of each station, and everything that has no pair."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -136,6 +137,18 @@ def test_stations_of_one_name_at_two_places_are_told_apart(product, progress):
     found = validate_stations(wide, observed, sources, min_samples=5, progress=progress)
     assert [item.station for item in found.by_station] == ["a (1)"] and found.by_station[0].metrics.n == 20
     assert "stations of one name at several places, more than 1 km apart" in progress.warnings[0] and "a (2 places)" in progress.warnings[0]
+
+
+def test_many_places_of_one_name_are_numbered_in_time():
+    from sm_toolbox.validation.stations import _near_one_another
+
+    some = np.array([[5000.0, 0], [0, 0], [5900, 0], [np.nan, 0], [6800, 0], [900, 0], [5000, 0]])
+    # Within a kilometre of the first of a number: the third is near the first, the fifth near the third alone.
+    assert _near_one_another(some, np.isfinite(some).all(axis=1)).tolist() == [0, 1, 0, 0, 2, 1, 0]
+    many = np.random.default_rng(0).random((20_000, 2)) * 5e6
+    start = time.perf_counter()
+    assert len(set(_near_one_another(many, np.ones(20_000, bool)).tolist())) > 19_000
+    assert time.perf_counter() - start < 4
 
 
 def test_rows_that_repeat_another_are_counted_once(product, progress):
