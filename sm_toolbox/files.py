@@ -132,6 +132,7 @@ def tidy(parent: str) -> None:
             with contextlib.suppress(OSError):
                 if entry.name.lstrip(".").startswith(_WORK) and entry.is_dir(follow_symlinks=False):
                     if _is_left_over(entry.path):
+                        _put_back(entry.path, parent)
                         shutil.rmtree(entry.path, ignore_errors=True)
                 elif _PARTIAL.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
                     if entry.is_dir(follow_symlinks=False):
@@ -143,11 +144,15 @@ def tidy(parent: str) -> None:
 @contextmanager
 def _held(folder: str) -> Iterator[None]:
     """Hold a folder for as long as this process lives: the system lets go of the lock, however the process ends."""
-    with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
+    path = os.path.join(folder, _LOCK)
+    # Another run that tidies up must not come between the file and its lock.
+    unseen = path if fcntl is None else path + ".new"
+    with open(unseen, "w", encoding="ascii") as lock:
         if fcntl is not None:
             # Some network folders know no locks; then the folder's age decides.
             with contextlib.suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.replace(unseen, path)
         yield
 
 
@@ -171,6 +176,14 @@ def _is_left_over(folder: str) -> bool:
         except OSError:
             return time.time() - os.stat(path).st_mtime > _DAY
     return True
+
+
+def _put_back(folder: str, parent: str) -> None:
+    """Put back files that a dead run had moved out of the way of its own, and never replaced."""
+    for name in os.listdir(folder):
+        final = os.path.join(parent, name.removeprefix(_BEFORE))
+        if name.startswith(_BEFORE) and not os.path.lexists(final):
+            os.replace(os.path.join(folder, name), final)
 
 
 class StagedOutputs:

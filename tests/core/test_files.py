@@ -146,6 +146,35 @@ def test_what_a_killed_run_leaves_goes_at_the_next_one_but_a_living_run_keeps_it
     assert names(tmp_path) == ["a.tif"] and (tmp_path / "a.tif").read_text() == "old"
 
 
+def test_a_file_that_a_killed_run_had_moved_away_comes_back(tmp_path, monkeypatch):
+    left = tmp_path / ".smtoolbox-left"
+    left.mkdir()
+    (left / ".smtoolbox-lock").write_text("")
+    for name in ("a.tif", "b.tif"):
+        (left / f".smtoolbox-before-{name}").write_text("old")
+    (tmp_path / "b.tif").write_text("new")
+    tidy(str(tmp_path))
+    assert names(tmp_path) == ["a.tif", "b.tif"]
+    assert (tmp_path / "a.tif").read_text() == "old" and (tmp_path / "b.tif").read_text() == "new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_a_run_that_tidies_up_never_finds_a_lock_that_nobody_holds(tmp_path, monkeypatch):
+    import sm_toolbox.files as files
+
+    flock, there = files.fcntl.flock, []
+
+    def flock_after_another(lock, how):
+        if not there:
+            there.append(True)
+            tidy(str(tmp_path))
+        flock(lock, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", flock_after_another)
+    with working_folder(str(tmp_path)) as folder:
+        assert there and os.path.isdir(folder)
+
+
 def test_only_what_is_ours_is_tidied(tmp_path):
     own = Path(temporary_name(str(tmp_path / "map.tif")))
     for path in (own, tmp_path / "of-0123abcd.partial.tif", tmp_path / ".hidden.tif", tmp_path / "smtoolbox-analysis" / "map.tif"):

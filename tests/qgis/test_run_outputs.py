@@ -337,3 +337,14 @@ def test_notes_on_columns_go_with_a_table_into_a_file(run, stations, write_raste
         run("samplepredictors", **given, OUTPUT=f"ogr:dbname='{path}' table=\"{table}\" (geom)")
         dataset = ogr.Open(str(path))
         assert "clay" in dataset.GetLayerByName(table).GetMetadataItem("SMTOOLBOX_ORIGINS")
+
+
+def test_a_table_that_loses_its_notes_to_a_full_disk_is_not_kept(run, stations, write_raster, tmp_path, monkeypatch):
+    from osgeo import gdal, ogr
+    from qgis.core import QgsProcessingException
+
+    raster = write_raster("soil.tif", np.ones((120, 120)), ["clay"], origin=(499000, 4000000)).path
+    monkeypatch.setattr(ogr.Layer, "SetMetadataItem", lambda *arguments: gdal.CE_Failure)
+    with pytest.raises(QgsProcessingException, match="knows of the rasters behind its columns could not be written"):
+        run("samplepredictors", STATIONS=stations, STATION="station", TIME="time", PREDICTORS=[raster], OUTPUT=str(tmp_path / "table.gpkg"))
+    assert in_folder(tmp_path) == ["soil.tif"]
