@@ -28,7 +28,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
-from sm_toolbox.errors import InputError, ToolboxError
+from sm_toolbox.errors import InputError, OutputError, ToolboxError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
 
@@ -245,13 +245,22 @@ def _note_in_geopackage(path: str, table: str, text: str) -> None:
 
     if not path.lower().endswith(".gpkg"):
         return
-    # The table is complete without the note, whatever becomes of it.
-    with contextlib.suppress(RuntimeError):
-        dataset = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE)
-        layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
-        if layer is not None:
-            layer.SetMetadataItem(_ORIGINS_ITEM, text)
-        layer = dataset = None
+    kept = None
+    for mode in (gdal.OF_UPDATE, gdal.OF_READONLY):
+        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+        with contextlib.suppress(RuntimeError):
+            dataset = gdal.OpenEx(path, gdal.OF_VECTOR | mode)
+            layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+            if layer is not None and mode == gdal.OF_UPDATE:
+                layer.SetMetadataItem(_ORIGINS_ITEM, text)
+            elif layer is not None:
+                kept = layer.GetMetadataItem(_ORIGINS_ITEM)
+            layer = dataset = None
+    if kept != text:
+        # Models would take another product of a variable for the one that they learned.
+        raise OutputError(
+            f"What '{path}' knows of the rasters behind its columns could not be written. Nothing was kept. Check the free space of the disk."
+        )
 
 
 def read_origins(value, fields: QgsFields, context) -> dict:

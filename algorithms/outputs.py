@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qgis.core import (
     QgsFeature,
@@ -49,8 +51,9 @@ class RunOutputs:
         self._algorithm, self._parameters, self._context = algorithm, parameters, context
         self._definitions = {definition.name(): definition for definition in algorithm.destinationParameterDefinitions()}
         self._staged = StagedOutputs()
-        # By file that is there already.
-        self._databases: dict[str, _TablesToCome] = {}
+        # Tables with a name of their own: on their way into files that are there, and in new files.
+        self._tables: dict[str, _TablesToCome] = {}
+        self._new_files: dict[str, list[_Table]] = {}
         # The name of a raster or file, by key. Asked for a second time, Processing makes up a second temporary one, and waits for both.
         self._finals = {}
         for key, definition in self._definitions.items():
@@ -83,6 +86,7 @@ class RunOutputs:
 
     def keep(self, results: dict) -> dict:
         """Give everything its name, and return the results with these names."""
+        self._join_others()
         self._staged.keep()
         named = {key: self.in_words(value) if isinstance(value, str) else value for key, value in results.items()}
         # As QGIS knows them: a folder may have several names, by links and by drives of a network.
@@ -176,18 +180,26 @@ class RunOutputs:
             return written
         self._check_table(definition, place, written, count)
         path, separator, table = written.partition("|")
-        if place.within:
-            self._database(place).add(_Table(path, place.table, count, labelled(definition)))
-            separator, table = "|", f"layername={place.table}"
+        if place.table is not None:
+            ready = _Table(path, place.table, count, labelled(definition))
+            (self._into(place.path) if place.within else self._new_files.setdefault(place.path, [])).append(ready)
+            separator, table = ("|", f"layername={place.table}") if place.within else (separator, table)
         return self._to_load(value, definition, f"{place.path}{separator}{table}")
 
-    def _database(self, place: _Place) -> _TablesToCome:
-        """Return the one change of a file, whatever number of tables goes into it: two would lock each other out."""
-        real = os.path.realpath(place.path)
-        if real not in self._databases:
-            self._databases[real] = _TablesToCome(place.path)
-            self._staged.add(self._databases[real])
-        return self._databases[real]
+    def _into(self, path: str) -> list[_Table]:
+        """Return the list of the tables that go into a file that is there."""
+        if path not in self._tables:
+            self._tables[path] = _TablesToCome(path)
+            self._staged.add(self._tables[path])
+        return self._tables[path].tables
+
+    def _join_others(self) -> None:
+        """Put tables into a file that another run has made since they were written, rather than in its place."""
+        for path, tables in self._new_files.items():
+            if os.path.exists(path):
+                moved = self._staged.aside(path)
+                os.replace(self._staged.path(path), moved)
+                self._into(path).extend(replace(table, source=moved) for table in tables)
 
     def _staged_name(self, place: _Place) -> str:
         if place.table is None:
@@ -202,7 +214,7 @@ class RunOutputs:
         try:
             sink, destination = self._algorithm.parameterAsSink(parameters, key, self._context, fields, kind, crs)
         except QgsProcessingException as error:
-            raise OutputError(f"{label}: {str(error).rstrip('.')}. {_NOTHING_KEPT}") from error
+            raise OutputError(f"{label}: {_without_sql(error).rstrip('.')}. {_NOTHING_KEPT}") from error
         if sink is None:
             raise OutputError(
                 f"{label}: the layer '{_text(self._parameters.get(key), self._context)}' cannot be created. Check the extension of its name. {_NOTHING_KEPT}"
@@ -217,10 +229,10 @@ class RunOutputs:
                 if geometries:
                     feature.setGeometry(geometries[number])
                 if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-                    raise OutputError(f"{label}: row {number + 1} could not be written ({sink.lastError()}). {_NOTHING_KEPT}")
+                    raise OutputError(f"{label}: row {number + 1} could not be written ({_without_sql(sink.lastError())}). {_NOTHING_KEPT}")
                 count += 1
             if not sink.flushBuffer():
-                raise OutputError(f"{label}: the table could not be completed ({sink.lastError()}). {_NOTHING_KEPT}")
+                raise OutputError(f"{label}: the table could not be completed ({_without_sql(sink.lastError())}). {_NOTHING_KEPT}")
         finally:
             # The rows are in the file, and errors at the end show, only once the sink is gone.
             sip.delete(sink)
@@ -322,17 +334,17 @@ def _number_of_rows(dataset, layer) -> int:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that lies ready in a file of its own.
+    """A table that lies ready in a file of its own, on its way into one that has others.
 
     Parameters
     ----------
     source : str
+        The file that it lies in.
     name : str
-        Here and there.
     count : int
         Its rows.
     label : str
-        Of the output.
+        The output that it is, for messages.
     """
 
     source: str
@@ -342,33 +354,40 @@ class _Table:
 
 
 class _TablesToCome:
-    """Tables on their way into a file that has others (a `PendingChange`)."""
+    """The tables of a run that go into one file (a `PendingChange`), in one transaction: a second one would wait for the first for ever."""
 
     def __init__(self, path: str):
-        self._path = path
-        self._tables: list[_Table] = []
-        self._dataset = None
-
-    def add(self, table: _Table) -> None:
-        """Take a table to be copied with the others."""
-        self._tables.append(table)
+        self.tables: list[_Table] = []
+        self._path, self._dataset = path, None
 
     def make(self) -> None:
-        """Copy the tables within one transaction: a computer that stops here leaves the file as it was."""
+        """Copy the tables within a transaction: a computer that stops here leaves the file as it was."""
+        for pause in (0.3, 1, 3, 5, None):
+            try:
+                self._make()
+                return
+            except OutputError as error:
+                if pause is None or "locked" not in str(error):
+                    raise
+                # Another run is at its end, too: it needs the file for a moment only.
+                self.undo()
+                time.sleep(pause)
+
+    def _make(self) -> None:
         from osgeo import gdal
 
-        for table in self._tables:
-            with self._told([table]) as gdal_failed:
-                source = gdal.OpenEx(table.source, gdal.OF_VECTOR)
-                if self._dataset is None:
+        for number, table in enumerate(self.tables):
+            with self._told(table) as gdal_failed:
+                if number == 0:
                     self._dataset = gdal.OpenEx(self._path, gdal.OF_VECTOR | gdal.OF_UPDATE)
                     if self._dataset is None or self._dataset.StartTransaction() != 0:
                         raise gdal_failed()
+                source = gdal.OpenEx(table.source, gdal.OF_VECTOR)
                 if source is None:
                     raise gdal_failed()
-                self._copy(table, source.GetLayerByName(table.name), gdal_failed)
+                self._copy(source.GetLayerByName(table.name), table, gdal_failed)
 
-    def _copy(self, table, layer, gdal_failed) -> None:
+    def _copy(self, layer, table, gdal_failed) -> None:
         from osgeo import ogr
 
         described = layer.GetLayerDefn()
@@ -387,7 +406,7 @@ class _TablesToCome:
 
     def confirm(self) -> None:
         """End the transaction."""
-        with self._told(self._tables) as gdal_failed:
+        with self._told(self.tables[-1]) as gdal_failed:
             if self._dataset.CommitTransaction() != 0:
                 raise gdal_failed()
         self._dataset = None
@@ -406,7 +425,7 @@ class _TablesToCome:
             gdal.PopErrorHandler()
 
     @contextlib.contextmanager
-    def _told(self, tables):
+    def _told(self, table):
         """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its last words."""
         from osgeo import gdal
 
@@ -415,17 +434,20 @@ class _TablesToCome:
         try:
             yield lambda: RuntimeError(gdal.GetLastErrorMsg() or "not all rows arrived")
         except RuntimeError as error:
-            raise self._failed(tables, error) from error
+            raise self._failed(table, error) from error
         finally:
             gdal.PopErrorHandler()
 
-    def _failed(self, tables, error) -> OutputError:
-        labels, names = ", ".join(table.label for table in tables), "', '".join(table.name for table in tables)
-        what = f"the table '{names}'" if len(tables) == 1 else f"the tables '{names}'"
+    def _failed(self, table, error) -> OutputError:
         return OutputError(
-            f"{labels}: {what} could not be written into '{self._path}' ({error}). Close the programs that write into it, "
+            f"{table.label}: the table '{table.name}' could not be written into '{self._path}' ({_without_sql(error)}). Close the programs that write into it, "
             f"and check the free space of the disk. Nothing was changed."
         )
+
+
+def _without_sql(error) -> str:
+    """Return what GDAL says of a failure without the statements that it quotes, which run to pages."""
+    return re.sub(r"sqlite3_\w+\(.*\) failed: ", "", str(error), flags=re.DOTALL)
 
 
 def _first_table(path: str) -> str:

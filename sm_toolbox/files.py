@@ -178,6 +178,7 @@ def tidy(parent: str) -> None:
             with contextlib.suppress(OSError):
                 if entry.name.lstrip(".").startswith(_WORK) and entry.is_dir(follow_symlinks=False):
                     if _is_left_over(entry.path):
+                        _put_back(entry.path, parent)
                         _remove_folder(entry.path)
                 elif _PARTIAL.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
                     if entry.is_dir(follow_symlinks=False):
@@ -219,6 +220,14 @@ def _is_left_over(folder: str) -> bool:
         except OSError:
             return is_old
     return True
+
+
+def _put_back(folder: str, parent: str) -> None:
+    """Put back files that a dead run had moved out of the way of its own, and never replaced."""
+    for name in os.listdir(folder):
+        final = os.path.join(parent, name.removeprefix(_BEFORE))
+        if name.startswith(_BEFORE) and not os.path.lexists(final):
+            os.replace(os.path.join(folder, name), final)
 
 
 class StagedOutputs:

@@ -209,6 +209,18 @@ def test_what_another_program_has_open_goes_with_a_later_run(tmp_path, monkeypat
     assert names(tmp_path) == []
 
 
+def test_a_file_that_a_killed_run_had_moved_away_comes_back(tmp_path, monkeypatch):
+    left = tmp_path / ".smtoolbox-left"
+    left.mkdir()
+    (left / ".smtoolbox-lock").write_text("held")
+    for name in ("a.tif", "b.tif"):
+        (left / f".smtoolbox-before-{name}").write_text("old")
+    (tmp_path / "b.tif").write_text("new")
+    tidy(str(tmp_path))
+    assert names(tmp_path) == ["a.tif", "b.tif"]
+    assert (tmp_path / "a.tif").read_text() == "old" and (tmp_path / "b.tif").read_text() == "new"
+
+
 def test_only_what_is_ours_is_tidied(tmp_path):
     own = Path(temporary_name(str(tmp_path / "map.tif")))
     for path in (own, tmp_path / "of-0123abcd.partial.tif", tmp_path / ".hidden.tif", tmp_path / "smtoolbox-analysis" / "map.tif"):

@@ -1,6 +1,7 @@
 """What a run writes: evaluated once, checked before the work, and all of it there in the end, or nothing."""
 
 import contextlib
+import importlib
 import os
 import sqlite3
 from pathlib import Path
@@ -178,6 +179,70 @@ def test_a_table_into_a_full_file_keeps_the_others(run, stations, days, small_di
     assert in_folder(tmp_path) == ["all.gpkg"]
 
 
+def test_two_tables_of_one_run_go_into_one_file_that_is_there(run, days, write_raster, tmp_path):
+    times = [f"sm@2020-{month:02d}-{day:02d}" for month in range(1, 5) for day in range(1, 26)]
+    rng = np.random.default_rng(0)
+    product = write_raster("product.tif", rng.random((len(times), 10, 10)).astype("float32"), times)
+    path = tmp_path / "all.gpkg"
+    run("aggregatestations", INPUT=days, STATION="station", TIME="time", VALUE="sm", PERIOD="day", OUTPUT=str(path))
+    given = {"PRODUCT": product.path, "STATIONS": days, "STATION": "station", "TIME": "time", "VALUE": "sm"}
+    # Twice: the second time both replace a table of theirs.
+    for _ in range(2):
+        run("validatestations", **given, **{key: f"ogr:dbname='{path}' table=\"{key.lower()}\" (geom)" for key in ("OUTPUT", "MATCHES")})
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows = {table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")}
+        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"all", "output", "matches"}
+    assert rows == {"output": 30, "matches": 3000}
+    assert in_folder(tmp_path) == ["all.gpkg", "product.tif"]
+
+
+def test_a_file_that_another_run_made_meanwhile_keeps_its_tables(run, stations, tmp_path, monkeypatch):
+    outputs = importlib.import_module("soil_moisture_toolbox.algorithms.outputs").RunOutputs
+
+    path = tmp_path / "all.gpkg"
+    given = {"INPUT": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day"}
+    keep = outputs.keep
+
+    def keep_after_another(self, results):
+        monkeypatch.setattr(outputs, "keep", keep)
+        run("aggregatestations", **given, OUTPUT=f"ogr:dbname='{path}' table=\"other\" (geom)")
+        return keep(self, results)
+
+    monkeypatch.setattr(outputs, "keep", keep_after_another)
+    run("aggregatestations", **given, OUTPUT=f"ogr:dbname='{path}' table=\"own\" (geom)")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"own", "other"}
+        assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("own", "other")] == [12, 12]
+    assert in_folder(tmp_path) == ["all.gpkg"]
+
+
+def test_a_table_waits_for_another_run_that_is_writing(run, stations, tmp_path):
+    import threading
+
+    path = tmp_path / "all.gpkg"
+    given = {"INPUT": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day"}
+    run("aggregatestations", **given, OUTPUT=str(path))
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.execute("BEGIN IMMEDIATE")
+    # Longer than SQLite waits by itself.
+    end = threading.Timer(6, database.rollback)
+    end.start()
+    run("aggregatestations", **given, OUTPUT=f"ogr:dbname='{path}' table=\"more\" (geom)")
+    end.join()
+    assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"all", "more"}
+    database.close()
+
+
+def test_messages_leave_out_statements_of_sql(plugin):
+    from soil_moisture_toolbox.algorithms.outputs import _without_sql
+
+    assert (
+        _without_sql("creation failed (OGR error: sqlite3_exec(CREATE TABLE a (b TEXT)) failed: disk is full)")
+        == "creation failed (OGR error: disk is full)"
+    )
+
+
 def test_a_table_goes_into_a_file_that_qgis_shows(run, stations, tmp_path):
     from qgis.core import QgsVectorLayer
 
@@ -302,3 +367,14 @@ def test_two_tables_of_a_run_go_into_one_file(run, stations, write_raster, tmp_p
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"output", "matches", *(["all"] if there else [])}
         assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")] == [12, 12]
+
+
+def test_a_table_that_loses_its_notes_to_a_full_disk_is_not_kept(run, stations, write_raster, tmp_path, monkeypatch):
+    from osgeo import gdal, ogr
+    from qgis.core import QgsProcessingException
+
+    raster = write_raster("soil.tif", np.ones((120, 120)), ["clay"], origin=(499000, 4000000)).path
+    monkeypatch.setattr(ogr.Layer, "SetMetadataItem", lambda *arguments: gdal.CE_Failure)
+    with pytest.raises(QgsProcessingException, match="knows of the rasters behind its columns could not be written"):
+        run("samplepredictors", STATIONS=stations, STATION="station", TIME="time", PREDICTORS=[raster], OUTPUT=str(tmp_path / "table.gpkg"))
+    assert in_folder(tmp_path) == ["soil.tif"]
