@@ -27,7 +27,7 @@ from qgis.core import (
 from qgis.PyQt import sip
 
 from sm_toolbox.errors import InputError, OutputError
-from sm_toolbox.files import StagedOutputs, check_output, check_writable
+from sm_toolbox.files import StagedOutputs, check_output, check_writable, one_at_a_time
 from sm_toolbox.progress import Progress
 
 from .layers import TABLE_IN_FILE, attribute, keep_origins, labelled, places_behind, places_within
@@ -86,8 +86,10 @@ class RunOutputs:
 
     def keep(self, results: dict) -> dict:
         """Give everything its name, and return the results with these names."""
-        self._join_others()
-        self._staged.keep()
+        # Between the look whether a file is there and its making no other run makes it.
+        with one_at_a_time(os.path.dirname(os.path.realpath(path)) for path in self._new_files):
+            self._join_others()
+            self._staged.keep()
         named = {key: self.in_words(value) if isinstance(value, str) else value for key, value in results.items()}
         # As QGIS knows them: a folder may have several names, by links and by drives of a network.
         return {key: self._finals[key] if value and self._finals.get(key) else value for key, value in named.items()}
@@ -267,15 +269,13 @@ class _Place:
         As it was given.
     table : str or None
         Its name in the file, where one was given.
+    within : bool
+        Whether the file is there already, and keeps its other tables. Looked at once: another run may make it while this one writes.
     """
 
     path: str
     table: str | None = None
-
-    @property
-    def within(self) -> bool:
-        """Whether the file is there already, and keeps its other tables."""
-        return self.table is not None and os.path.exists(self.path)
+    within: bool = False
 
 
 def _text(value, context) -> str:
@@ -291,7 +291,8 @@ def _place(text: str) -> _Place | None:
     """Return the file that a text stands for; None where it is none: memory layers, tables of a database server."""
     table = TABLE_IN_FILE.match(text)
     if table is not None:
-        return _Place(table["path"].replace("\\'", "'"), table["part"].replace('""', '"'))
+        path = table["path"].replace("\\'", "'")
+        return _Place(path, table["part"].replace('""', '"'), os.path.exists(path))
     path = text.removeprefix("file://")
     if not path or path == "TEMPORARY_OUTPUT" or ":" in os.path.basename(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         return None
