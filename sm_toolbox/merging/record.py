@@ -188,7 +188,7 @@ class Record:
         self, block: np.ndarray, found: Estimated, seeds: np.ndarray, means: np.ndarray | None, sums: np.ndarray, progress: Progress
     ) -> np.ndarray:
         """Return confidence limits, float32 (2, estimates, rows, cols), from the whole record of a window; NaN where there are none."""
-        from sm_toolbox.merging import estimate_kernels
+        from sm_toolbox.merging import bootstrap_kernels
 
         plan = self.settings.design
         values = block
@@ -204,7 +204,7 @@ class Record:
         cells = np.flatnonzero(found.flags == 0)
         for first in range(0, cells.size, _CELLS_BETWEEN_CHECKS):
             progress.check()
-            estimate_kernels.bootstrap(
+            bootstrap_kernels.bootstrap(
                 flat, cells[first : first + _CELLS_BETWEEN_CHECKS], seeds.ravel(), plan.triplets, plan.quadruplets, plan.pairs, plan.declared,
                 self.settings.reference, found.lost.ravel(), self.settings.replicates, limit_widths(), estimates, out,
             )  # fmt: skip

@@ -100,17 +100,9 @@ class BroadbandAlbedo:
 
 
 _ETM_SHORTWAVE = {"blue": 0.356, "red": 0.130, "nir": 0.373, "swir1": 0.085, "swir2": 0.072, "": -0.0018}
-
-
 _ETM_VISIBLE = {"blue": 0.443, "green": 0.317, "red": 0.240}
-
-
 _ETM_NIR = {"nir": 0.693, "swir1": 0.212, "swir2": 0.116, "": -0.003}
-
-
 _LIANG = "Liang 2001, doi 10.1016/S0034-4257(00)00205-4; its weights for ETM+ serve all Landsat sensors"
-
-
 SPECTRAL_INDICES: dict[str, SpectralIndex | BroadbandAlbedo] = {
     "ndvi": SpectralIndex("(nir − red) / (nir + red) (Rouse et al. 1974).", ("red", "nir"), _difference("nir", "red")),
     "savi": SpectralIndex(

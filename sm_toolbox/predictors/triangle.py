@@ -19,8 +19,6 @@ MIN_CELLS_IN_BIN = 50
 MIN_BINS = 5
 EDGE_PERCENTILES = (1, 99)
 """Coldest and warmest cells of a bin; a single cell, perhaps a fire or the rim of a cloud, does not move an edge."""
-
-
 EDGE_CELLS = 1024
 """Rows and columns of the regular sample of cells from which the edges are fitted."""
 

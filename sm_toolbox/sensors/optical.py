@@ -35,34 +35,18 @@ class Sensor:
 
 
 _TM = {"blue": ("1",), "green": ("2",), "red": ("3",), "nir": ("4",), "swir1": ("5",), "swir2": ("7",)}
-
-
 _OLI = {"blue": ("2",), "green": ("3",), "red": ("4",), "nir": ("5",), "swir1": ("6",), "swir2": ("7",)}
-
-
 _MSI = {"blue": ("2",), "green": ("3",), "red": ("4",), "nir": ("8", "8a"), "swir1": ("11",), "swir2": ("12",)}
-
-
 _MODIS = {"red": ("1",), "nir": ("2",), "blue": ("3",), "green": ("4",), "swir_1240": ("5",), "swir1": ("6",), "swir2": ("7",)}
-
-
 SENSORS = {
     "modis": Sensor(_MODIS, 1e-4, 0, (32767, -28672), r"\bM[OYC]D\d\d"),
     "landsat_tm_etm": Sensor(_TM, 2.75e-5, -0.2, (0,), r"\bL[TE](0[457]_|[457]\d{13})"),
     "landsat_oli": Sensor(_OLI, 2.75e-5, -0.2, (0,), r"\bL[CO](0[89]_|[89]\d{13})"),
     "sentinel2": Sensor(_MSI, 1e-4, 0, (0,), r"\bS2[A-D]_MSI|\bT\d\d[A-Z]{3}_\d{8}T\d{6}_"),
 }
-
-
 _NUMBER = re.compile(r"(?<![a-z0-9])(?:b|band)[ _]?0*(\d{1,2}a?)(?![a-z0-9])")
-
-
 _WORD = re.compile(r"(?<![a-z0-9])(blue|green|red|nir08|nir|swir_?(?:1240|16|22|1|2))(?![a-z0-9])(?![ _-]?(?:edge|narrow))")
-
-
 _WORDS = {"nir08": "nir", "swir1240": "swir_1240", "swir16": "swir1", "swir_16": "swir1", "swir22": "swir2", "swir_22": "swir2", "swir_1": "swir1", "swir_2": "swir2"}  # fmt: skip
-
-
 # Quality layers carry the number of the band that they are about.
 _NO_REFLECTANCE = re.compile(r"(?<![a-z])(quality|qa|qc|mask|state|uncertainty)(?![a-z])")
 
