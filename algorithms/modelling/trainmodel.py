@@ -24,7 +24,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Rows without a target or a predictor are left out and counted. The model file holds plain numbers and no code: it is safe to pass on, and predicts without scikit-learn.</p>"
     )
     TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
-    NEEDS = ("sklearn", "numba", "joblib", "rasterio")
+    NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "scipy", "matplotlib")
 
     def declare(self):
         add_training_parameters(self, "Numeric fields to learn from. Rasters are matched to them by name at prediction.")

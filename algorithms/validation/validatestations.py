@@ -24,7 +24,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>A product is only validated by stations that did not take part in its making.</p>"
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
-    NEEDS = ("rasterio", "pyproj", "pandas", "scipy")
+    NEEDS = ("rasterio", "pyproj", "pandas", "scipy", "matplotlib")
     EXAMPLE = {"PRODUCT": ["product_b.tif"], "STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture"}
 
     def declare(self):
