@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 Values = Mapping[str, np.ndarray]
 
