@@ -18,7 +18,7 @@ from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.times import Time, parse_time
+from sm_toolbox.raster.times import Time
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
 _ROWS = 8192
@@ -413,21 +413,3 @@ def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted:
 
 def _span(stack: Stack) -> str:
     return f"{stack.times[0]} to {stack.times[-1]}, {len(stack.bands)} dates"
-
-
-def parse_dates(text: str | None) -> list[Time] | None:
-    """Read a comma-separated list of dates; None where it is empty.
-
-    Raises
-    ------
-    InputError
-        Where a part is no date.
-    """
-    parts = [part.strip() for part in (text or "").replace(";", ",").split(",") if part.strip()]
-    times = []
-    for part in parts:
-        time = parse_time(part)
-        if time is None:
-            raise InputError(f"DATES: '{part}' is not a date. Write dates as YYYY-MM-DD, separated by commas.")
-        times.append(time)
-    return times or None
