@@ -13,9 +13,11 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.calibration import quantile_name
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, list_bands, overview
+from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time, parse_time

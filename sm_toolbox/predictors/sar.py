@@ -18,9 +18,10 @@ from sm_toolbox.timeseries.statistics import summarise
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source, Stack
+    from sm_toolbox.raster.bands import Band, Stack
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
@@ -73,7 +74,7 @@ def sar_predictors(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import grid_of
+    from sm_toolbox.raster.opening import grid_of
 
     if filter_size < 1 or filter_size % 2 == 0:
         raise InputError(
@@ -277,8 +278,9 @@ def _average(
     fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, tally: _Tally, memory: int | None, progress: Progress
 ) -> dict[tuple[str, Time | None], Band]:
     """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and time."""
-    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.raster.reading import BandReader
 
@@ -322,8 +324,8 @@ def _smooth(
     output: str, statistics: str | None, tally: _Tally, memory: int | None, progress: Progress,
 ) -> list[str]:  # fmt: skip
     """Smooth backscatter, from decibels or from averaged power, and write it with the angle and its statistics."""
-    from sm_toolbox.raster.bands import band_name
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
     weights, halo = gaussian_weights(filter_size), filter_size // 2

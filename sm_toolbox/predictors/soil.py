@@ -13,8 +13,9 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.opening import Source
 
 UNITS = {"percent": 1.0, "g_per_kg": 0.1}
 """Percent in a unit of texture."""

@@ -19,9 +19,10 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source, Stack
+    from sm_toolbox.raster.bands import Band, Stack
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 Values = Mapping[str, np.ndarray]
@@ -310,7 +311,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     InputError
         Where the offset of Sentinel-2 cannot be known, and for Landsat Level 1, whose scale is in its metadata.
     """
-    from sm_toolbox.raster.bands import open_raster
+    from sm_toolbox.raster.opening import open_raster
 
     with open_raster(band.source) as dataset:
         own_scale, own_offset = dataset.scales[band.index - 1], dataset.offsets[band.index - 1]
@@ -507,8 +508,9 @@ def spectral_indices(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, single_stack
+    from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
     names = _check_choices(sources, sensor, names, scale, offset)
@@ -607,8 +609,9 @@ def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str],
 
 def _input_bands(sources: Sequence[Source]) -> list[Band]:
     """List the bands of all files; where a file's bands have no names at all, they are named by their numbers."""
-    from sm_toolbox.raster.bands import Band, open_raster, read_bands
+    from sm_toolbox.raster.bands import Band, read_bands
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import open_raster
     from sm_toolbox.raster.times import time_in_name
 
     listed: list[Band] = []

@@ -17,9 +17,10 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def terrain_indices(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import grid_of, open_raster, read_bands
+    from sm_toolbox.raster.bands import read_bands
+    from sm_toolbox.raster.opening import grid_of, open_raster
     from sm_toolbox.raster.reading import BandReader
 
     names = list(dict.fromkeys(names))
@@ -207,9 +209,10 @@ def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.nd
 
 def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory: int | None, progress: Progress) -> None:
     """Average fine indices over the cells of a coarser grid; the aspect from the mean of its components."""
-    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.kinds import mean_direction
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterOutput
 
     bands = {band.variable: band for band in read_bands([Source(fine, "the terrain indices")])}

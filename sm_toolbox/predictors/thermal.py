@@ -16,9 +16,10 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source, Stack
+    from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 SOLAR_CORRECTIONS = ("none", "verstraeten", "first_harmonic")
@@ -107,8 +108,9 @@ def thermal_inertia(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, named_stack, read_bands
+    from sm_toolbox.raster.bands import named_stack, read_bands
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
     stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, grid_of, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
 
 

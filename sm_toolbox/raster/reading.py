@@ -21,9 +21,10 @@ from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Band, Source, open_raster, readable
+from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
+from sm_toolbox.raster.opening import Source, open_raster, readable
 
 # Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
 OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))

@@ -21,9 +21,10 @@ from rasterio.windows import Window
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import engine, planning
-from sm_toolbox.raster.bands import Band, Source, open_raster
+from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.planning import Plan
 from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, overlap
 

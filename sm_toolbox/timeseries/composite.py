@@ -17,8 +17,9 @@ from sm_toolbox.timeseries.dates import require_dates
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source, Stack
+    from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.opening import Source
 
 PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
 STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
@@ -166,8 +167,9 @@ def temporal_composite(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, stacks
+    from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
     _check(period, statistic, trailing_days, product_days, min_count)

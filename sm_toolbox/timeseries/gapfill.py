@@ -18,8 +18,8 @@ from sm_toolbox.timeseries.dates import days_since_first, require_dates, require
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source
     from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
@@ -86,8 +86,9 @@ def fill_gaps(
     -----
     A month counts from its first day, a day from its midnight.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, stacks
+    from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.timeseries.gapfill_kernels import fill
 

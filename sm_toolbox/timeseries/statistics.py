@@ -13,8 +13,8 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source
     from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.opening import Source
 
 
 STATISTICS = ("min", "mean", "max", "sd", "count")

@@ -17,8 +17,8 @@ from sm_toolbox.timeseries.trend_kernels import FEWEST
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source
     from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 METHODS = ("least_squares", "theil_sen")

@@ -14,9 +14,10 @@ from sm_toolbox.geostatistics.kriging import ALL_STATIONS, InverseDistance, Krig
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, band_name, grid_of
 from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.points import locate
 from sm_toolbox.raster.reading import BandReader

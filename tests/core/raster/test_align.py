@@ -13,8 +13,9 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.align import align_rasters
-from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.reading import BandReader
 
 

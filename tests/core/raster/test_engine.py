@@ -254,7 +254,8 @@ def test_a_full_disk_is_noticed_though_gdal_says_nothing(write_raster, tmp_path,
         import resource, signal, sys
         sys.path.insert(0, {ROOT!r})
         from sm_toolbox.errors import OutputError
-        from sm_toolbox.raster.bands import Source, read_bands
+        from sm_toolbox.raster.bands import read_bands
+        from sm_toolbox.raster.opening import Source
         from sm_toolbox.raster.engine import run_blocks
         from sm_toolbox.raster.outputs import RasterOutput
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -304,7 +305,8 @@ def test_memory_stays_within_the_budget(tmp_path):
         code = f"""
             import sys
             sys.path.insert(0, {ROOT!r})
-            from sm_toolbox.raster.bands import Source, read_bands
+            from sm_toolbox.raster.bands import read_bands
+            from sm_toolbox.raster.opening import Source
             from sm_toolbox.raster.engine import run_blocks
             from sm_toolbox.raster.outputs import RasterOutput
             bands = read_bands([Source({str(path)!r})])

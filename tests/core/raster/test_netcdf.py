@@ -14,9 +14,10 @@ from rasterio.windows import Window
 from scipy.io import netcdf_file
 
 from sm_toolbox.errors import InputError, OutputError
-from sm_toolbox.raster.bands import Source, read_bands, stacks
+from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.writing import raster_writer
