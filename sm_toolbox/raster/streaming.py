@@ -26,7 +26,8 @@ from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.planning import Plan
-from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, overlap
+from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile
+from sm_toolbox.raster.warping import Warp, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
 _FEWEST_DATES = 16
