@@ -228,7 +228,7 @@ def in_order(
         return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress), []
 
     if scheduler:
-        results = on_cluster(reader, _Collecting(work), plan, progress, scheduler, planning.GDAL_CACHE)
+        results = on_cluster(reader, _Collecting(work), plan, planning.Engine(scheduler=scheduler, progress=progress), planning.GDAL_CACHE)
     else:
         results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
     with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):
