@@ -41,7 +41,7 @@ def raster_sources(algorithm, parameters, key, context):
     InputError
         Where a layer cannot be loaded: Processing itself would leave it out without a word.
     """
-    from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.opening import Source
 
     asked = parameters.get(key)
     if not asked:
@@ -90,7 +90,8 @@ def _sub_dataset(text: str) -> tuple[str, str] | None:
 
 def band_names(path: str) -> list[str]:
     """Return the descriptions of the bands of a raster; none where it cannot be read, or has several rasters in it."""
-    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.bands import read_bands
+    from sm_toolbox.raster.opening import Source
 
     try:
         return [band.name for band in sorted(read_bands([Source(path)]), key=lambda band: band.index)]
@@ -174,7 +175,7 @@ def raster_source(algorithm, parameters, key, context):
     if parameters.get(key) is None:
         return None
     if is_for_gdal(parameters[key]):
-        from sm_toolbox.raster.bands import Source
+        from sm_toolbox.raster.opening import Source
 
         return Source(parameters[key])
     layer = algorithm.parameterAsRasterLayer(parameters, key, context)
@@ -189,7 +190,7 @@ _FIXED_RANGE = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: k
 
 def source_of(layer: QgsMapLayer, key: str):
     """Return the file behind a raster layer, with the layer's name and temporal range."""
-    from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.opening import Source
 
     if not isinstance(layer, QgsRasterLayer) or layer.dataProvider() is None or layer.dataProvider().name() != "gdal":
         raise InputError(f"{key}: the layer '{layer.name()}' is not a raster file. Export it as GeoTIFF first (Layer > Save as).")

@@ -80,7 +80,8 @@ _MOST_STYLES = 40
 
 def present_raster(layer, styled: bool = True) -> None:
     """Show the first date of the first variable on one range for all dates; the other variables are styles to choose (Styles in the layer's menu)."""
-    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.bands import read_bands
+    from sm_toolbox.raster.opening import Source
 
     bands = read_bands([Source(layer.source())])
     variables: dict[str, list] = {}

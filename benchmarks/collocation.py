@@ -28,8 +28,9 @@ from sm_toolbox.merging.record import Record, Settings
 from sm_toolbox.merging.triplecollocation import output_bands, triple_collocation
 from sm_toolbox.progress import SILENT
 from sm_toolbox.raster import streaming
-from sm_toolbox.raster.bands import Source, band_name
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import raster_writer

@@ -17,7 +17,9 @@ import rasterio
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL
 from benchmarks.timeseries import make_stack
-from sm_toolbox.raster.bands import Source, band_name, read_bands, single_stack
+from sm_toolbox.raster.bands import read_bands, single_stack
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.writing import raster_writer

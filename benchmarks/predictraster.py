@@ -92,7 +92,7 @@ def ours(folder: Path, raster: str) -> None:
     """What 'Predict raster' does."""
     from sm_toolbox.models.modelfile import load_model
     from sm_toolbox.models.prediction import predict_raster
-    from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.opening import Source
 
     predict_raster(load_model(str(folder / "forest.smmodel")), [Source(raster)], str(folder / "ours.tif"))
 

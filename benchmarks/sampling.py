@@ -20,7 +20,7 @@ from rasterio.transform import from_origin
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, medians
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.sampling import Rows, sample_rows
 

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, Grass, Saga, medians, write_dem
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
-from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 
 NAMES = [name for name in TERRAIN_INDICES if name != "twi"]

@@ -17,9 +17,11 @@ from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
-from sm_toolbox.raster.bands import Source, band_name, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import raster_writer

@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, Grass, Saga, fractal_dem, medians, write_dem
 from sm_toolbox.predictors.terrain import terrain_indices
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 
 
 def read(path: Path) -> np.ndarray:

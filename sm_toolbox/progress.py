@@ -30,6 +30,10 @@ class Progress:
         """Return a progress whose 0 to 1 is `start` to `stop` of this one."""
         return _Part(self, start, stop)
 
+    def __reduce__(self) -> tuple[type[Progress], tuple[()]]:
+        # In another process nobody listens.
+        return Progress, ()
+
 
 class _Part(Progress):
     def __init__(self, whole: Progress, start: float, stop: float):

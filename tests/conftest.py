@@ -15,7 +15,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from sm_toolbox.progress import Progress
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 
 ROOT = Path(__file__).parents[1]
 

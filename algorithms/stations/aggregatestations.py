@@ -66,7 +66,7 @@ class Algorithm(ToolboxAlgorithm):
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.columns import to_numbers
-        from sm_toolbox.raster.bands import grid_of
+        from sm_toolbox.raster.opening import grid_of
         from sm_toolbox.stations.aggregation import aggregate
 
         source, grid_source = inputs

@@ -17,8 +17,8 @@ from sm_toolbox.demo.archive import ISMN_NETWORK, ISMN_STATIONS, write_ismn_arch
 from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, coarser, load_terrain
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import band_name
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.outputs import RasterOutput, check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import raster_writer

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     from sm_toolbox.merging.products import Products
-    from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.streaming import OpenStacks
     from sm_toolbox.raster.times import Time
 
@@ -155,7 +155,7 @@ def merge_products(
     from sm_toolbox.merging import merge_kernels
     from sm_toolbox.merging.products import read_products
     from sm_toolbox.raster import streaming
-    from sm_toolbox.raster.bands import band_name
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.raster.writing import whole_outputs
 

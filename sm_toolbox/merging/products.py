@@ -15,8 +15,9 @@ from sm_toolbox.merging.collocation import LETTERS
 from sm_toolbox.progress import Progress
 
 if TYPE_CHECKING:
-    from sm_toolbox.raster.bands import Band, Source, Stack
+    from sm_toolbox.raster.bands import Band, Stack
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 # Soil moisture in m³ m⁻³ stays below its porosity, which peat brings near 1; a median above this is in another unit.

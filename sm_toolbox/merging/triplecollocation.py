@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     from sm_toolbox.merging.products import Products
-    from sm_toolbox.raster.bands import Source
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.streaming import OpenStacks
 
 

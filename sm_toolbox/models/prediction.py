@@ -13,11 +13,14 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.calibration import quantile_name
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, band_name, grid_of, list_bands, overview
-from sm_toolbox.raster.engine import Blocks, run_blocks
+from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
+from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.planning import Engine
 from sm_toolbox.raster.times import Time
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
@@ -136,19 +139,17 @@ def predict_raster(
         for of_date in picks
     ]
     levels = np.array(wanted.levels if wanted.quantiles else (), float)
-    made, applicable = np.zeros(len(models), np.int64), 0
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         # (dates, values, rows, cols): the prediction, its quantiles, dissimilarity, whether it is applicable, and the number of the model.
         result = np.full((len(plan), len(levels) + 4, int(window.height), int(window.width)), np.nan, np.float32)
         for out, of_date in zip(result, plan):
             _predict_date(out, models, [None if bands is None else [blocks[name][i] for name, i in bands] for bands in of_date], levels, wanted)
-        return result
-
-    def finish(result: np.ndarray) -> np.ndarray:
-        nonlocal applicable
-        made[:] += [np.count_nonzero(result[:, -1] == number + 1) for number in range(len(models))]
-        applicable += np.count_nonzero(result[:, -2] == 1)
+        facts = {
+            "made": np.array([np.count_nonzero(result[:, -1] == number + 1) for number in range(len(models))]),
+            "applicable": int(np.count_nonzero(result[:, -2] == 1)),
+        }
+        # Only what is written leaves this place, which may be another computer.
         parts = [result[:, 0]]
         if wanted.quantiles:
             parts += list(result[:, 1 : 1 + len(levels)])
@@ -156,7 +157,7 @@ def predict_raster(
             parts += list(result[:, -3:-1])
         if wanted.source:
             parts.append(result[:, -1])
-        return np.concatenate(parts)
+        return np.concatenate(parts), facts
 
     bands = [band_name(VARIABLE, time) for time in times]
     names = [quantile_name(level) for level in levels]
@@ -169,18 +170,8 @@ def predict_raster(
     if wanted.source:
         outputs.append(RasterOutput(wanted.source, [band_name("source", time) for time in times]))
     scratch = 12 + 4 * len(plan) * (len(levels) + 4)
-    run_blocks(
-        kernel,
-        inputs,
-        outputs,
-        target,
-        scratch_bytes_per_cell=scratch,
-        memory=memory,
-        threads=threads,
-        finish=finish,
-        scheduler=scheduler,
-        progress=progress,
-    )
+    facts = run_blocks(kernel, inputs, outputs, target, Engine(memory, threads, scheduler, progress), scratch_bytes_per_cell=scratch).facts
+    made, applicable = facts["made"], facts["applicable"]
     cells = len(bands) * target.width * target.height
     shares = (made / cells).tolist()
     applicable_share = float(applicable / max(1, made.sum())) if wanted.needs_applicability else None

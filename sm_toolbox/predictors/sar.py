@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,11 @@ from sm_toolbox.timeseries.statistics import summarise
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source, Stack
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.bands import Band, Stack
+    from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
+    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.raster.times import Time
 
 LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
@@ -36,7 +38,7 @@ _TEMPORARY_BYTES = 2**31
 
 def sar_predictors(
     vv: Sequence[Source], vh: Sequence[Source], angle: Sequence[Source], output: str, *, grid: Source | None = None, filter_size: int = 3,
-    statistics: str | None = None, memory: int | None = None, progress: Progress = SILENT,
+    statistics: str | None = None, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> list[str]:  # fmt: skip
     """Mask, average and smooth backscatter, each band on its own.
 
@@ -60,6 +62,8 @@ def sar_predictors(
         is that of a sample and needs two dates.
     memory : int, optional
         Budget for blocks in bytes.
+    scheduler : str, optional
+        Address of a Dask cluster, as `Engine`.
 
     Returns
     -------
@@ -73,7 +77,8 @@ def sar_predictors(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import grid_of
+    from sm_toolbox.raster.opening import grid_of
+    from sm_toolbox.raster.planning import Engine
 
     if filter_size < 1 or filter_size % 2 == 0:
         raise InputError(
@@ -92,13 +97,16 @@ def sar_predictors(
         raise InputError(
             f"FILTER_SIZE is {filter_size:,}, but may be up to {largest:,} for a raster of {target.width:,} × {target.height:,} cells: a window beyond that smooths all away."
         )
-    tally = _Tally(radar)
+    # For each polarisation the valid values before and after the limits.
+    counts = {name: np.zeros(2, np.int64) for name in radar}
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
     fine = [(name, band) for name, stack in radar.items() for band in stack.bands if not band.grid.same_as(target)]
     share = 0.8 if fine else 0.0
     with working_folder() as folder:
-        means = _average(fine, target, Path(folder), tally, memory, progress.part(0, share))
-        bands = _smooth(radar, means, incidence, target, filter_size, output, statistics, tally, memory, progress.part(share, 1))
-    tally.report(progress)
+        means = _average(fine, target, Path(folder), counts, engine.part(0, share))
+        inputs = _Inputs(radar, means, incidence, target)
+        bands = _smooth(inputs, filter_size, output, statistics, counts, engine.part(share, 1))
+    _report(counts, progress)
     return bands
 
 
@@ -166,24 +174,17 @@ def _convolve(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return out
 
 
-class _Tally:
-    """Counts, from several threads, what the limits mask."""
+def _valid(*values: np.ndarray) -> np.ndarray:
+    """Return how many valid values arrays have, before and after the limits mask some."""
+    return np.array([np.count_nonzero(~np.isnan(each)) for each in values], np.int64)
 
-    def __init__(self, radar: dict[str, Stack]):
-        self._lock = threading.Lock()
-        self._counts = {name: np.zeros(2, np.int64) for name in radar}
 
-    def add(self, name: str, before: np.ndarray, after: np.ndarray) -> None:
-        counts = [np.count_nonzero(~np.isnan(values)) for values in (before, after)]
-        with self._lock:
-            self._counts[name] += counts
-
-    def report(self, progress: Progress) -> None:
-        for name, (before, after) in self._counts.items():
-            low, high = LIMITS[name]
-            share = 100 * (1 - after / max(before, 1))
-            tell = progress.warning if share > 50 else progress.info
-            tell(f"{name.upper()}: {share:.1f} % of the values lie outside {low:g} to {high:g} dB and are masked.")
+def _report(counts: dict[str, np.ndarray], progress: Progress) -> None:
+    for name, (before, after) in counts.items():
+        low, high = LIMITS[name]
+        share = 100 * (1 - after / max(before, 1))
+        tell = progress.warning if share > 50 else progress.info
+        tell(f"{name.upper()}: {share:.1f} % of the values lie outside {low:g} to {high:g} dB and are masked.")
 
 
 def _stack(sources: Sequence[Source], name: str) -> Stack:
@@ -274,11 +275,12 @@ def _batches(fine: Sequence[tuple[str, Band]]) -> Iterator[list[tuple[str, Band]
 
 
 def _average(
-    fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, tally: _Tally, memory: int | None, progress: Progress
+    fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, counts: dict[str, np.ndarray], engine: Engine
 ) -> dict[tuple[str, Time | None], Band]:
     """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and time."""
-    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.raster.reading import BandReader
 
@@ -289,63 +291,83 @@ def _average(
             pass
     means = {}
     for number, batch in enumerate(batches):
-        part = progress.part(number / len(batches), (number + 1) / len(batches))
+        part = engine.part(number / len(batches), (number + 1) / len(batches))
         bands = [band for _, band in batch]
         # The last band is never empty: a file in which all is masked is no error.
         names = [f"{name}_{i}" for i, (name, _) in enumerate(batch)] + ["always"]
         label = bands[0].source.label + (" and others" if len({band.source for band in bands}) > 1 else "")
         power, mean = (Source(str(folder / f"{stem}_{number}.tif"), label) for stem in ("power", "mean"))
 
-        def to_linear(blocks: Blocks, window: Window, batch: list[tuple[str, Band]] = batch) -> np.ndarray:
-            out = np.ones((len(batch) + 1, *blocks["fine"].shape[1:]), np.float32)
-            for i, (name, _) in enumerate(batch):
-                masked = mask(blocks["fine"][i], LIMITS[name])
-                tally.add(name, blocks["fine"][i], masked)
-                out[i] = to_power(masked)
-            return out
-
-        run_blocks(
-            to_linear, {"fine": bands}, [RasterOutput(power.path, names)], bands[0].grid,
-            scratch_bytes_per_cell=12, memory=memory, progress=part.part(0, 0.5),
-        )  # fmt: skip
+        kernel = partial(_to_linear, roles=[name for name, _ in batch])
+        written = run_blocks(kernel, {"fine": bands}, [RasterOutput(power.path, names)], bands[0].grid, part.part(0, 0.5), scratch_bytes_per_cell=12)
+        for name, valid in written.facts.items():
+            counts[name] += valid
+        # What has been written lies in a folder of this computer.
         run_blocks(
             lambda blocks, window: blocks["power"], {"power": read_bands([power])}, [RasterOutput(mean.path, names)], target,
-            memory=memory, resampling="average", progress=part.part(0.5, 1),
+            part.part(0.5, 1).here(), resampling="average",
         )  # fmt: skip
         Path(power.path).unlink()
         means.update({(name, band.time): found for (name, band), found in zip(batch, read_bands([mean]))})
     return means
 
 
-def _smooth(
-    radar: dict[str, Stack], means: dict[tuple[str, Time | None], Band], incidence: Sequence[Band], target: Grid, filter_size: int,
-    output: str, statistics: str | None, tally: _Tally, memory: int | None, progress: Progress,
-) -> list[str]:  # fmt: skip
+def _to_linear(blocks: Blocks, window: Window, roles: Sequence[str]) -> tuple[np.ndarray, Facts]:
+    """Return decibels within the limits in linear power, and a band that is never empty; a kernel."""
+    out = np.ones((len(roles) + 1, *blocks["fine"].shape[1:]), np.float32)
+    counts = {name: np.zeros(2, np.int64) for name in roles}
+    for i, name in enumerate(roles):
+        masked = mask(blocks["fine"][i], LIMITS[name])
+        counts[name] += _valid(blocks["fine"][i], masked)
+        out[i] = to_power(masked)
+    return out, counts
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Backscatter by polarisation, the means of its finer bands by polarisation and time, incidence angles, and the grid of the output."""
+
+    radar: dict[str, Stack]
+    means: dict[tuple[str, Time | None], Band]
+    incidence: Sequence[Band]
+    target: Grid
+
+
+def _smooth(given: _Inputs, filter_size: int, output: str, statistics: str | None, counts: dict[str, np.ndarray], engine: Engine) -> list[str]:
     """Smooth backscatter, from decibels or from averaged power, and write it with the angle and its statistics."""
-    from sm_toolbox.raster.bands import band_name
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
+    radar, means, incidence = given.radar, given.means, given.incidence
     weights, halo = gaussian_weights(filter_size), filter_size // 2
     inputs: dict[str, Sequence[Band]] = {name: [means.get((name, band.time), band) for band in stack.bands] for name, stack in radar.items()}
     if incidence:
         inputs["angle"] = incidence
 
-    def backscatter(name: str, block: np.ndarray, time: Time | None) -> np.ndarray:
-        if (name, time) in means:
-            return to_decibels(smooth(block, weights))
-        masked = mask(block, LIMITS[name])
-        inner = _inner(masked, halo)
-        tally.add(name, _inner(block, halo), inner)
-        # Without a window decibels stay as they are, to the last digit.
-        return to_decibels(smooth(to_power(masked), weights)) if halo else inner
+    # Whether each band holds averaged power.
+    averaged = {name: [(name, band.time) in means for band in stack.bands] for name, stack in radar.items()}
+    with_angle, with_statistics = bool(incidence), bool(statistics)
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        parts = [np.stack([backscatter(name, block, band.time) for block, band in zip(blocks[name], stack.bands)]) for name, stack in radar.items()]
-        over_time = [summarise(part, _OVER_TIME) for part in parts] if statistics else []
-        if incidence:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
+        facts = {name: np.zeros(2, np.int64) for name in averaged}
+        parts = []
+        for name, is_power in averaged.items():
+            smoothed = []
+            for block, power in zip(blocks[name], is_power):
+                if power:
+                    smoothed.append(to_decibels(smooth(block, weights)))
+                    continue
+                masked = mask(block, LIMITS[name])
+                inner = _inner(masked, halo)
+                facts[name] += _valid(_inner(block, halo), inner)
+                # Without a window decibels stay as they are, to the last digit.
+                smoothed.append(to_decibels(smooth(to_power(masked), weights)) if halo else inner)
+            parts.append(np.stack(smoothed))
+        over_time = [summarise(part, _OVER_TIME) for part in parts] if with_statistics else []
+        if with_angle:
             parts.append(_inner(blocks["angle"], halo))
-        return np.concatenate(parts + over_time)
+        return np.concatenate(parts + over_time), facts
 
     times = [(name, band.time) for name, stack in radar.items() for band in stack.bands] + [("angle", band.time) for band in incidence]
     tags = {f"UNIT_{name}": "degrees" if name == "angle" else "dB" for name in inputs}
@@ -353,10 +375,12 @@ def _smooth(
     if statistics:
         outputs.append(RasterOutput(statistics, [f"{name}_{statistic}" for name in radar for statistic in _OVER_TIME]))
     deepest = max(len(stack.bands) for stack in radar.values())
-    run_blocks(
-        kernel, inputs, outputs, target, halo=halo, scratch_bytes_per_cell=40 + 4 * len(times) + (17 * deepest if statistics else 0),
-        memory=memory, resampling="average", progress=progress,
-    )  # fmt: skip
+    # Averages lie in a folder of this computer.
+    engine = engine.here() if means else engine
+    scratch = 40 + 4 * len(times) + (17 * deepest if statistics else 0)
+    written = run_blocks(kernel, inputs, outputs, given.target, engine, halo=halo, scratch_bytes_per_cell=scratch, resampling="average")
+    for name, valid in written.facts.items():
+        counts[name] += valid
     return list(outputs[0].bands)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,9 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.bands import Band
+    from sm_toolbox.raster.engine import Blocks, Facts
+    from sm_toolbox.raster.opening import Source
 
 UNITS = {"percent": 1.0, "g_per_kg": 0.1}
 """Percent in a unit of texture."""
@@ -40,6 +40,7 @@ def soil_indices(
     units: str = "percent",
     memory: int | None = None,
     progress: Progress = SILENT,
+    scheduler: str = "",
 ) -> dict[str, int]:
     """Compute texture in percent and available water capacity.
 
@@ -69,6 +70,7 @@ def soil_indices(
     from sm_toolbox.raster.bands import named_band
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
 
     if units not in UNITS:
         raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(UNITS)}.")
@@ -76,10 +78,8 @@ def soil_indices(
     if silt is not None:
         bands["silt"] = named_band(silt, "silt")
     _check_unit(bands, units)
-    counts = {"clipped_awc": 0, "above_100": 0}
-    lock = threading.Lock()
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         percent = {name: block[0] * np.float32(UNITS[units]) for name, block in blocks.items()}
         for name, values in percent.items():
             low, high = _extent(values)
@@ -87,25 +87,16 @@ def soil_indices(
                 raise InputError(_impossible(bands[name], name, low if low < -_ROUNDING else high, units))
         rest = 100 - percent["sand"] - percent["clay"]
         capacity = 40.7 - 0.38 * percent["sand"] - 0.63 * percent["clay"]
-        with lock:
-            counts["clipped_awc"] += int(np.count_nonzero(capacity < 0))
-            counts["above_100"] += int(np.count_nonzero(rest < -_ROUNDING))
+        facts = {"clipped_awc": int(np.count_nonzero(capacity < 0)), "above_100": int(np.count_nonzero(rest < -_ROUNDING))}
         texture_silt = percent.get("silt", np.maximum(rest, 0))
-        return np.stack([percent["sand"], percent["clay"], texture_silt, available_water_capacity(percent["sand"], percent["clay"])]).astype(
-            np.float32
-        )
+        out = np.stack([percent["sand"], percent["clay"], texture_silt, available_water_capacity(percent["sand"], percent["clay"])])
+        return out.astype(np.float32), facts
 
     names = ["sand", "clay", "silt", "awc"]
     tags = {f"UNIT_{name}": "percent" for name in names}
-    run_blocks(
-        kernel,
-        {name: [band] for name, band in bands.items()},
-        [RasterOutput(output, names, tags)],
-        bands["sand"].grid,
-        scratch_bytes_per_cell=32,
-        memory=memory,
-        progress=progress,
-    )
+    inputs = {name: [band] for name, band in bands.items()}
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
+    counts = run_blocks(kernel, inputs, [RasterOutput(output, names, tags)], bands["sand"].grid, engine, scratch_bytes_per_cell=32).facts
     if counts["clipped_awc"]:
         progress.warning(
             f"The available water capacity came out negative in {counts['clipped_awc']} cells (very clayey soil) and was set to 0 there."

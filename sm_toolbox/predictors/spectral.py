@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,9 +22,10 @@ from sm_toolbox.sensors.optical import SENSORS, recognise_band
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source, Stack
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.bands import Band, Stack
+    from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 
@@ -71,7 +71,7 @@ class SpectralResult:
 
 def spectral_indices(
     sources: Sequence[Source], sensor: str, names: Sequence[str], output: str, *,
-    bands: str = "", scale: float | None = None, offset: float | None = None, lst: Sequence[Source] = (), memory: int | None = None, progress: Progress = SILENT,
+    bands: str = "", scale: float | None = None, offset: float | None = None, lst: Sequence[Source] = (), memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> SpectralResult:  # fmt: skip
     """Compute spectral indices from the bands of a sensor.
 
@@ -97,6 +97,8 @@ def spectral_indices(
         Surface temperature (K or °C), for tvdi and vtci; paired by day.
     memory : int, optional
         Budget for blocks in bytes.
+    scheduler : str, optional
+        Address of a Dask cluster, as `Engine`.
 
     Raises
     ------
@@ -105,9 +107,11 @@ def spectral_indices(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, single_stack
+    from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
 
     names = _check_choices(sources, sensor, names, scale, offset)
     listed = _input_bands(sources)
@@ -125,31 +129,24 @@ def spectral_indices(
     _check_reflectances(used, chosen, calibrations)
     edges = {time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"}
 
-    counts = np.zeros((len(used), 2), np.int64)
-    beyond = np.zeros((len(jobs), 3), np.int64)
-    lock = threading.Lock()
-
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         raw = blocks["INPUT"]
         out = np.empty((len(jobs), *raw.shape[1:]), np.float32)
-        here, here_beyond = np.zeros_like(counts), np.zeros_like(beyond)
+        counts, beyond = np.zeros((len(used), 2), np.int64), np.zeros((len(jobs), 3), np.int64)
         for now in dict.fromkeys(time for _, time in jobs):
             values: dict[str, np.ndarray] = {}
             for i, ((role, time), calibration) in enumerate(zip(used, calibrations)):
                 if time == now:
                     values[role], wrong = calibration.apply(raw[i]) if calibration else (raw[i], np.zeros(1, bool))
-                    here[i] = np.count_nonzero(wrong), np.count_nonzero(~np.isnan(values[role]))
+                    counts[i] = np.count_nonzero(wrong), np.count_nonzero(~np.isnan(values[role]))
             if now in edges:
                 values.update(edges[now].at(SPECTRAL_INDICES["ndvi"].compute(values, sensor)))
             for i, (name, time) in enumerate(jobs):
                 if time == now:
                     out[i] = SPECTRAL_INDICES[name].compute(values, sensor)
                     with np.errstate(invalid="ignore"):
-                        here_beyond[i] = np.count_nonzero(out[i] < 0), np.count_nonzero(out[i] > 1), np.count_nonzero(~np.isnan(out[i]))
-        with lock:
-            np.add(counts, here, out=counts)
-            np.add(beyond, here_beyond, out=beyond)
-        return out
+                        beyond[i] = np.count_nonzero(out[i] < 0), np.count_nonzero(out[i] > 1), np.count_nonzero(~np.isnan(out[i]))
+        return out, {"counts": counts, "beyond": beyond}
 
     band_names = [band_name(name, time) for name, time in jobs]
     tags = {f"UNIT_{name}": SPECTRAL_INDICES[name].unit for name in names}
@@ -157,13 +154,12 @@ def spectral_indices(
         tags["EDGES"] = json.dumps([{"time": str(e.time or ""), "dry": e.dry, "wet": e.wet, "coldest": e.coldest} for e in edges.values()])
     # The bands of one date with their masks, the edges and what a formula needs meanwhile.
     scratch = 4 * (2 * len(SENSORS[sensor].bands) + 8)
-    run_blocks(
-        kernel, {"INPUT": chosen}, [RasterOutput(output, band_names, tags)], grid, scratch_bytes_per_cell=scratch, memory=memory, progress=progress
-    )
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
+    facts = run_blocks(kernel, {"INPUT": chosen}, [RasterOutput(output, band_names, tags)], grid, engine, scratch_bytes_per_cell=scratch).facts
 
     inputs = [
         InputShare(role, band, calibration, float(wrong / max(wrong + right, 1)))
-        for (role, _), band, calibration, (wrong, right) in zip(used, chosen, calibrations, counts)
+        for (role, _), band, calibration, (wrong, right) in zip(used, chosen, calibrations, facts["counts"])
         if calibration
     ]
     for role in dict.fromkeys(item.role for item in inputs):
@@ -175,7 +171,7 @@ def spectral_indices(
             )
     outside = {
         name: (float(below / max(count, 1)), float(above / max(count, 1)))
-        for (index, _), name, (below, above, count) in zip(jobs, band_names, beyond)
+        for (index, _), name, (below, above, count) in zip(jobs, band_names, facts["beyond"])
         if "lst" in SPECTRAL_INDICES[index].needs(sensor)
     }
     for name, (below, above) in outside.items():
@@ -205,8 +201,9 @@ def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str],
 
 def _input_bands(sources: Sequence[Source]) -> list[Band]:
     """List the bands of all files; where a file's bands have no names at all, they are named by their numbers."""
-    from sm_toolbox.raster.bands import Band, open_raster, read_bands
+    from sm_toolbox.raster.bands import Band, read_bands
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import open_raster
     from sm_toolbox.raster.times import time_in_name
 
     listed: list[Band] = []

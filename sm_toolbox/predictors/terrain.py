@@ -17,9 +17,11 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Band, Source
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
+    from sm_toolbox.raster.planning import Engine
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ TERRAIN_INDICES = {
 
 def terrain_indices(
     dem: Source, names: Sequence[str], output: str, *,
-    flow_routing: str = "mfd", grid: Source | None = None, z_factor: float = 1.0, memory: int | None = None, progress: Progress = SILENT,
+    flow_routing: str = "mfd", grid: Source | None = None, z_factor: float = 1.0, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> None:  # fmt: skip
     """Compute terrain indices, block by block.
 
@@ -83,6 +85,8 @@ def terrain_indices(
         Metres per unit of the DEM.
     memory : int, optional
         Budget for blocks in bytes.
+    scheduler : str, optional
+        Address of a Dask cluster, as `Engine`.
 
     Raises
     ------
@@ -91,9 +95,12 @@ def terrain_indices(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import grid_of, open_raster, read_bands
+    from sm_toolbox.raster.bands import read_bands
+    from sm_toolbox.raster.opening import grid_of, open_raster
+    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.raster.reading import BandReader
 
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in TERRAIN_INDICES]
     if unknown or not names:
@@ -116,7 +123,7 @@ def terrain_indices(
             "Leave twi out of INDICES, cut the DEM to the catchments that matter ('Clip raster by extent'), or use a coarser DEM.",
         )
     if grid is None:
-        _fine_indices(band, names, output, z_factor, flow_routing, memory, progress)
+        _fine_indices(band, names, output, z_factor, flow_routing, engine)
         return
     coarse = grid_of(grid)
     _check_coarser(band.grid, coarse, dem, grid)
@@ -127,8 +134,9 @@ def terrain_indices(
     parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
     with working_folder() as folder:
         fine = str(Path(folder) / "fine.tif")
-        _fine_indices(band, parts, fine, z_factor, flow_routing, memory, progress.part(0, 0.7))
-        _aggregate(fine, names, output, coarse, memory, progress.part(0.7, 1))
+        _fine_indices(band, parts, fine, z_factor, flow_routing, engine.part(0, 0.7))
+        # The fine indices lie in a folder of this computer.
+        _aggregate(fine, names, output, coarse, engine.part(0.7, 1).here())
 
 
 def _check_grid(band: Band) -> None:
@@ -153,7 +161,7 @@ def _check_coarser(fine: Grid, coarse: Grid, dem: Source, grid: Source) -> None:
 
 
 def _fine_indices(
-    band: Band, names: Sequence[str], output: str, z_factor: float, flow_routing: str, memory: int | None, progress: Progress
+    band: Band, names: Sequence[str], output: str, z_factor: float, flow_routing: str, engine: Engine
 ) -> None:  # fmt: skip
     from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
     from sm_toolbox.raster.engine import run_blocks
@@ -163,19 +171,21 @@ def _fine_indices(
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER], np.int64)
     catchment = np.empty((0, 0), np.float32)
     if "twi" in names:
-        catchment = _catchment(band, z_factor, flow_routing, progress.part(0, 0.7))
-        progress = progress.part(0.7, 1)
+        catchment = _catchment(band, z_factor, flow_routing, engine.progress.part(0, 0.7))
+        engine = engine.part(0.7, 1)
+
+    grid = band.grid
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         dem = blocks["dem"][0]
         out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
         first = int(window.row_off) - halo + 1
-        dx, dy = _distances(band.grid, first, out.shape[1] + 2 * halo - 2)
+        dx, dy = _distances(grid, first, out.shape[1] + 2 * halo - 2)
         fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.toslices()])
         return out
 
     tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
-    run_blocks(kernel, {"dem": [band]}, [RasterOutput(output, list(names), tags)], band.grid, halo=halo, memory=memory, progress=progress)
+    run_blocks(kernel, {"dem": [band]}, [RasterOutput(output, list(names), tags)], band.grid, engine, halo=halo)
 
 
 def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progress) -> np.ndarray:
@@ -205,22 +215,22 @@ def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.nd
     return transform.a * factors[:, 0], -transform.e * factors[:, 1]
 
 
-def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, memory: int | None, progress: Progress) -> None:
+def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, engine: Engine) -> None:
     """Average fine indices over the cells of a coarser grid; the aspect from the mean of its components."""
-    from sm_toolbox.raster.bands import Source, read_bands
+    from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.kinds import mean_direction
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterOutput
 
     bands = {band.variable: band for band in read_bands([Source(fine, "the terrain indices")])}
+    parts = list(bands)
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        means = dict(zip(bands, blocks["fine"]))
+        means = dict(zip(parts, blocks["fine"]))
         if "aspect" in names:
             means["aspect"] = mean_direction(means["northness"], means["eastness"])
         return np.stack([means[name] for name in names])
 
     # One block of the output rests on many fine cells; GDAL's warper takes them in pieces of its own.
-    run_blocks(
-        kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, memory=memory, resampling="average", progress=progress
-    )
+    run_blocks(kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, engine, resampling="average")

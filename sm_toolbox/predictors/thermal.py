@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +15,10 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source, Stack
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.bands import Stack
+    from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 SOLAR_CORRECTIONS = ("none", "verstraeten", "first_harmonic")
@@ -83,7 +83,7 @@ class ThermalInertia:
 
 def thermal_inertia(
     albedo: Sequence[Source], lst_day: Sequence[Source], lst_night: Sequence[Source], output: str, *,
-    lst_scale: float | None = None, correction: str = "none", min_range: float = 1.0, memory: int | None = None, progress: Progress = SILENT,
+    lst_scale: float | None = None, correction: str = "none", min_range: float = 1.0, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> ThermalInertia:  # fmt: skip
     """Compute apparent thermal inertia, ATI = C (1 − albedo) / (LST_day − LST_night), and the temperature range.
 
@@ -107,9 +107,11 @@ def thermal_inertia(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, named_stack, read_bands
+    from sm_toolbox.raster.bands import named_stack, read_bands
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
 
     stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
     times = _days(stacks, progress)
@@ -120,14 +122,13 @@ def thermal_inertia(
     _check_units(stacks, lst_scale)
     grid = stacks["LST_DAY"].bands[0].grid
     picks = [{role: stack.nearest(time, 0) or 0 for role, stack in stacks.items()} for time in times]
-    missing = np.zeros(len(times), np.int64)
-    lock = threading.Lock()
     scale = np.float32(1 if lst_scale is None else lst_scale)
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         rows, columns = blocks["LST_DAY"].shape[1:]
         latitude = _latitudes(grid, window) if correction != "none" else 0.0
         out = np.empty((2 * len(times), rows, columns), np.float32)
+        missing = np.zeros(len(times), np.int64)
         for i, (time, pick) in enumerate(zip(times, picks)):
             day, night = (_temperature(blocks[role][pick[role]], scale, lst_scale is not None) for role in ("LST_DAY", "LST_NIGHT"))
             reflected = blocks["ALBEDO"][pick["ALBEDO"]]
@@ -139,22 +140,14 @@ def thermal_inertia(
             factor = solar_correction(latitude, declination(time.start), correction) if time is not None else 1.0
             out[i] = factor * (1 - reflected) / delta
             out[len(times) + i] = delta
-            with lock:
-                missing[i] += np.count_nonzero(np.isnan(out[i]))
-        return out
+            missing[i] = np.count_nonzero(np.isnan(out[i]))
+        return out, {"missing": missing}
 
     bands = [band_name(name, time) for name in ("ati", "delta_lst") for time in times]
     inputs = {role: stack.bands for role, stack in stacks.items()}
-    run_blocks(
-        kernel,
-        inputs,
-        [RasterOutput(output, bands, {"UNIT_ati": "K-1", "UNIT_delta_lst": "K"})],
-        grid,
-        scratch_bytes_per_cell=40,
-        memory=memory,
-        progress=progress,
-    )
-    shares = {str(time or ""): float(count) / (grid.width * grid.height) for time, count in zip(times, missing)}
+    outputs = [RasterOutput(output, bands, {"UNIT_ati": "K-1", "UNIT_delta_lst": "K"})]
+    written = run_blocks(kernel, inputs, outputs, grid, Engine(memory, scheduler=scheduler, progress=progress), scratch_bytes_per_cell=40)
+    shares = {str(time or ""): float(count) / (grid.width * grid.height) for time, count in zip(times, written.facts["missing"])}
     for day, share in shares.items():
         progress.info(f"{day or 'All times'}: {100 * share:.1f} % of the cells have no thermal inertia.")
     return ThermalInertia(bands, shares)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, grid_of, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.planning import Engine
 
 
 def align_rasters(
-    sources: Sequence[Source], grid: Source, output: str, resampling: str, memory: int | None = None, progress: Progress = SILENT
+    sources: Sequence[Source], grid: Source, output: str, resampling: str, memory: int | None = None, progress: Progress = SILENT, scheduler: str = ""
 ) -> list[str]:
     """Warp all bands of rasters to the grid of another and write them into one file.
 
@@ -39,13 +41,6 @@ def align_rasters(
     """
     bands = read_bands(sources)
     names = [band.name for band in bands]
-    run_blocks(
-        lambda blocks, window: blocks["bands"],
-        {"bands": bands},
-        [RasterOutput(output, names)],
-        grid_of(grid),
-        memory=memory,
-        resampling=resampling,
-        progress=progress,
-    )
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
+    run_blocks(lambda blocks, window: blocks["bands"], {"bands": bands}, [RasterOutput(output, names)], grid_of(grid), engine, resampling=resampling)
     return names

@@ -1,61 +1,25 @@
-"""Band = (variable, time | None, source): how a raster band gets its name and its time."""
+"""Band = (variable, time | None, source), and stacks of the bands of one variable."""
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
-from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.env import hasenv
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
-from rasterio.io import DatasetReader
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, crs_of, from_minus_180, split_column
-from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, time_in_name
-
-_CF_UNITS = {
-    **dict.fromkeys(("days", "day", "d"), 86400),
-    **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), 3600),
-    **dict.fromkeys(("minutes", "minute", "mins", "min"), 60),
-    **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), 1),
-}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A raster file as the user named it.
-
-    Parameters
-    ----------
-    path : str
-        What GDAL opens: a file or a sub-dataset such as `NETCDF:"file.nc":ndvi`.
-    name : str, optional
-        The layer's name for messages; the file's name where it is empty.
-    time : Time, optional
-        The layer's temporal range in QGIS, used for bands whose description carries no time.
-    """
-
-    path: str
-    name: str = ""
-    time: Time | None = None
-
-    @property
-    def label(self) -> str:
-        return self.name or os.path.basename(self.path)
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name, name_and_time
+from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
+from sm_toolbox.raster.times import Time
 
 
 @dataclass(frozen=True)
@@ -83,107 +47,6 @@ class Band:
     def name(self) -> str:
         """The band's description: `ndvi`, or `ndvi@2018-06-01` where it is dated."""
         return band_name(self.variable, self.time)
-
-
-def band_name(variable: str, time: Time | None) -> str:
-    """Return the description of a band: `ndvi`, or `ndvi@2018-06-01` where it is dated."""
-    return variable if time is None else f"{variable}@{time}"
-
-
-def split_name(name: str) -> tuple[str, Time | None]:
-    """Return the variable and the time of a band that `band_name` has named."""
-    variable, _, text = name.rpartition("@")
-    time = parse_time(text)
-    return (variable, time) if variable and time is not None else (name, None)
-
-
-def open_raster(source: Source) -> DatasetReader:
-    """Open a raster for reading, with longitudes from -180° to 180° where it has them from 0° to 360°.
-
-    Raises
-    ------
-    InputError
-        Where the file is missing or GDAL cannot read it.
-    """
-    dataset = _open(source)
-    crs = crs_of(dataset)
-    column = split_column(crs, dataset.transform, dataset.width) if crs else None
-    if column is None:
-        return dataset
-    try:
-        with dataset:
-            return rasterio.open(_moved_west(dataset, crs, column))
-    except RASTER_ERRORS as error:
-        raise InputError(
-            f"The raster '{source.label}' ({source.path}) has longitudes from 0° to 360° and cannot be read as from −180° to 180°: {error}. Convert it with 'Translate (convert format)' first."
-        ) from error
-
-
-def _open(source: Source) -> DatasetReader:
-    try:
-        # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the file.
-        return DatasetReader(source.path) if hasenv() else rasterio.open(source.path)
-    except RASTER_ERRORS as error:
-        raise InputError(
-            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that the file exists and is a raster that QGIS can show."
-        ) from error
-
-
-@contextmanager
-def readable(source: Source, where: object = "") -> Iterator[None]:
-    """Name the raster whose cells cannot be read.
-
-    Raises
-    ------
-    InputError
-    """
-    try:
-        yield
-    except RASTER_ERRORS as error:
-        at = f" at {where}" if where else ""
-        raise InputError(
-            f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, or one that it is made of, is missing or damaged: "
-            "download or make it again."
-        ) from error
-
-
-_GDAL_TYPES = {
-    "uint8": "Byte", "int8": "Int16", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
-}  # fmt: skip
-
-
-def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
-    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns before it."""
-    width, height = dataset.width, dataset.height
-    parts = [(column, 0, width - column), (0, width - column, column)]
-
-    def sources(band: str) -> str:
-        return "".join(
-            f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{band}</SourceBand>'
-            f'<SrcRect xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" xSize="{size}" ySize="{height}"/></SimpleSource>'
-            for start, place, size in parts
-            if size
-        )
-
-    bands = []
-    for index, (dtype, nodata, scale, offset) in enumerate(zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1):
-        gap = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
-        name = escape(dataset.descriptions[index - 1] or "")
-        color = dataset.colorinterp[index - 1].name.capitalize()
-        # 64-bit integers lose digits that no measurement has.
-        bands.append(
-            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(dtype, "Float64")}" band="{index}"><Description>{name}</Description>{gap}<ColorInterp>{color}</ColorInterp>'
-            f"<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources(str(index))}</VRTRasterBand>"
-        )
-    mask = ""
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and MaskFlags.alpha not in dataset.mask_flag_enums[0]:
-        mask = f'<MaskBand><VRTRasterBand dataType="Byte">{sources("mask,1")}</VRTRasterBand></MaskBand>'
-    tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
-    a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
-    return (
-        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
-        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
-    )
 
 
 def read_bands(sources: Iterable[Source]) -> list[Band]:
@@ -236,7 +99,7 @@ def _read_file(source: Source, bands: list[Band]) -> list[Source]:
         # A file of sub-datasets has no place of its own.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         # As it is stored, since only so it has the descriptions and times of its bands.
-        dataset = _open(source)
+        dataset = open_as_stored(source)
     with dataset:
         if dataset.count:
             grid = Grid.of(dataset, source.label)
@@ -247,7 +110,7 @@ def _read_file(source: Source, bands: list[Band]) -> list[Source]:
             # Transparency says where the other bands have data, and is read as such.
             alpha = [color == ColorInterp.alpha for color in dataset.colorinterp]
             bands += [
-                Band(*_name_and_time(dataset, source, index), source, index, grid)
+                Band(*name_and_time(dataset, source, index), source, index, grid)
                 for index in range(1, dataset.count + 1)
                 if all(alpha) or not alpha[index - 1]
             ]
@@ -259,83 +122,6 @@ def _read_file(source: Source, bands: list[Band]) -> list[Source]:
 
 def _no_band(source: Source) -> InputError:
     return InputError(f"The raster '{source.label}' ({source.path}) holds no band. Check that QGIS can show it.")
-
-
-def _name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:
-    description = (dataset.descriptions[index - 1] or "").strip()
-    tags = dataset.tags(index)
-    variable, time = description, parse_time(description)
-    if time is not None:
-        variable = ""
-    elif "@" in description:
-        variable, _, text = (part.strip() for part in description.rpartition("@"))
-        time = parse_time(text)
-        if time is None:
-            raise InputError(
-                f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
-            )
-    stem = stem_of(source.path)
-    time = time or source.time or _cf_time(tags, dataset.tags(), source.label)
-    if not variable:
-        variable = tags.get("NETCDF_VARNAME", "")
-    if time is None or not variable:
-        in_name, rest = (None, stem) if time is not None and variable else time_in_name(stem, source.path)
-        time = time or in_name
-        variable = variable or rest or Path(source.path).parent.name or "band"
-    return variable, time
-
-
-def stem_of(path: str) -> str:
-    """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi."""
-    quoted = re.search(r'"([^"]+)"', path)
-    return Path(quoted.group(1) if quoted else path.split("|")[0]).stem
-
-
-_CF_REFERENCE = re.compile(
-    r"(?P<unit>\w+) since (?P<date>\d{1,4}-\d{1,2}-\d{1,2})(?:[T ]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.\d*)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?\s*$"
-)
-# Before this day the calendars `standard` and `gregorian` of the CF conventions are Julian, Python's is not.
-_GREGORIAN = datetime(1582, 10, 15)
-
-
-def _cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -> Time | None:
-    """Read a band's place on a time axis after the CF conventions, whatever the name of the dimension."""
-    for key, value in tags.items():
-        name = key.removeprefix("NETCDF_DIM_")
-        units = file_tags.get(f"{name}#units", "")
-        if name == key or " since " not in units:
-            continue
-        calendar = file_tags.get(f"{name}#calendar", "standard").lower()
-        try:
-            start = _cf_moment(float(value), units, calendar)
-        except (ValueError, OverflowError):
-            raise InputError(
-                f"The times of '{label}' are {value} '{units}' in the calendar '{calendar}', which cannot be told from days and hours of the standard calendar. "
-                "Write dates into the band descriptions (variable@YYYY-MM-DD), or convert the file with CDO or xarray first."
-            ) from None
-        midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
-        resolution = file_tags.get(f"{name}#resolution")
-        return Time(start, resolution if resolution in RESOLUTIONS else "day" if midnight else "second")
-    return None
-
-
-def _cf_moment(value: float, units: str, calendar: str) -> datetime:
-    match = _CF_REFERENCE.match(units)
-    if match is None or calendar not in ("standard", "gregorian", "proleptic_gregorian"):
-        raise ValueError(units)
-    unit = _CF_UNITS.get(match["unit"].lower())
-    if unit is None:
-        raise ValueError(units)
-    year, month, day = (int(part) for part in match["date"].split("-"))
-    clock = [int(part) for part in (match["clock"] or "0").split(":")] + [0, 0]
-    epoch, julian = datetime(year, month, day), timedelta()
-    if calendar != "proleptic_gregorian" and epoch < _GREGORIAN:
-        century = (year - (month < 3)) // 100
-        julian = timedelta(days=century - century // 4 - 2)
-    zone = re.sub("[:ZUTCGM]", "", match["zone"] or "")
-    shift = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5] or 0)) * (-1 if zone[0] == "-" else 1) if zone else timedelta()
-    # Fractions of days do not hold whole seconds exactly.
-    return epoch + (julian - shift + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2] + round(value * unit)))
 
 
 def refuse_duplicates(bands: Sequence[Band]) -> None:
@@ -455,12 +241,6 @@ def named_band(source: Source, variable: str) -> Band:
             f"'{source.label}' has {len(bands)} bands ({', '.join(band.name for band in bands[:8])}), none of them named '{variable}' alone. Name the band, or extract it into a file of its own."
         )
     return chosen[0]
-
-
-def grid_of(source: Source) -> Grid:
-    """Return the grid of a raster."""
-    with open_raster(source) as dataset:
-        return Grid.of(dataset, source.label)
 
 
 def overview(band: Band, size: int = 512) -> np.ndarray:

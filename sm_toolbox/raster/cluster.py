@@ -11,18 +11,17 @@ import rasterio
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import Progress
 from sm_toolbox.raster.reading import BandReader
 
 if TYPE_CHECKING:
-    from sm_toolbox.raster.planning import Plan
+    from sm_toolbox.raster.planning import Engine, Plan
 
 # Seconds in which a cluster must answer.
 _PATIENCE = 8
 
 
 def on_cluster(
-    reader: BandReader, work: Callable[[Any, Window], Any], plan: Plan, progress: Progress, scheduler: str, cache: int
+    reader: BandReader, work: Callable[[Any, Window], Any], plan: Plan, engine: Engine, cache: int
 ) -> Generator[tuple[Window, Any], None, None]:
     """Yield windows with their results in order, as the engine's threads do.
 
@@ -33,9 +32,8 @@ def on_cluster(
     work : callable
         `work(opened, window)`; it must hold nothing that cannot be sent to another process.
     plan : Plan
-    progress : Progress
-    scheduler : str
-        Address of the cluster's scheduler (`tcp://host:8786`). The workers need `sm_toolbox`, and see the files under the same names.
+    engine : Engine
+        With the address of the cluster's scheduler (`tcp://host:8786`). The workers need `sm_toolbox`, and see the files under the same names.
     cache : int
         Bytes that GDAL may keep in a worker.
 
@@ -46,6 +44,7 @@ def on_cluster(
     Cancelled
         At the user's Cancel; what the workers are doing is not waited for.
     """
+    scheduler, progress = engine.scheduler, engine.progress
     try:
         from distributed import Client
     except ImportError as error:

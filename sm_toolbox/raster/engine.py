@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import rasterio
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
+from sm_toolbox.raster.planning import ALL_CORES, GDAL_CACHE, Engine, Plan, common_tile, memory_for, plan_blocks
 from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.writing import whole_outputs
 
 Blocks = dict[str, np.ndarray]
-Kernel = Callable[[Blocks, Window], np.ndarray]
+Facts = dict[str, Any]
+Kernel = Callable[[Blocks, Window], "np.ndarray | tuple[np.ndarray, Facts]"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What has been written.
+
+    Parameters
+    ----------
+    valid_cells : list of int
+        The number of valid cells written into each output, over all its bands.
+    facts : dict
+        The sums of what the kernel told of its blocks, in the order of the windows.
+    """
+
+    valid_cells: list[int]
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The lowest and the highest of some values; a fact, of which the sum is the extent of both."""
+
+    low: float = math.inf
+    high: float = -math.inf
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Extent:
+        """Return the extent of an array's values, of which NaN are none."""
+        return cls() if np.isnan(values).all() else cls(float(np.nanmin(values)), float(np.nanmax(values)))
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(min(self.low, other.low), max(self.high, other.high))
 
 
 def run_blocks(
@@ -34,53 +70,40 @@ def run_blocks(
     inputs: Mapping[str, Sequence[Band]],
     outputs: Sequence[RasterOutput],
     grid: Grid,
+    engine: Engine = ALL_CORES,
     *,
     halo: int = 0,
     scratch_bytes_per_cell: float = 0,
-    memory: int | None = None,
-    threads: int | None = None,
     resampling: str | None = None,
-    finish: Callable[[np.ndarray], np.ndarray] | None = None,
-    has_data: Callable[[], bool] | None = None,
-    scheduler: str = "",
-    progress: Progress = SILENT,
-) -> list[int]:
+) -> Written:
     """Run a kernel over blocks of rasters and write what it returns.
 
     Parameters
     ----------
     kernel : callable
-        `kernel(blocks, window) -> ndarray`: a pure function of the inputs' blocks, float32 (bands, rows + 2 halo, cols + 2 halo) under the
-        inputs' names with NaN where there is no data, and of the block's window (for what depends on the place). It returns
-        float32 (bands, rows, cols), the bands of all outputs one after the other. It is called from several threads at once.
+        `kernel(blocks, window) -> (block, facts)`, or `-> block` where there is nothing to tell: a pure function of the inputs' blocks, float32
+        (bands, rows + 2 halo, cols + 2 halo) under the inputs' names with NaN where there is no data, and of the block's window (for what depends on
+        the place). The block is float32 (bands, rows, cols), the bands of all outputs one after the other. The facts are a dict of numbers, arrays or
+        whatever else can be added; they are summed up here, in the order of the windows. `with_data`, where the kernel tells it, counts what rests on
+        data, where not all values that are written do (a count of 0). It is called from several threads at once, or from other computers: it must
+        change nothing, and hold nothing that cannot be sent.
     inputs : mapping of str to sequence of Band
         Bands on other grids are warped; the log names the files. None where a kernel needs only its window.
     outputs : sequence of RasterOutput
     grid : Grid
         The grid of the outputs.
+    engine : Engine, optional
+        Memory, threads or cluster, and progress.
     halo : int, optional
         Cells around each block that the kernel needs; outside the raster they are NaN.
     scratch_bytes_per_cell : float, optional
         Temporaries of the kernel, for the plan.
-    memory : int, optional
-        Budget in bytes for all blocks in memory at once; by default 256 MB, and more where one tile of many bands needs it, up to a quarter of the
-        computer's memory.
-    threads : int, optional
-        Workers; by default all cores.
     resampling : str, optional
         How bands on other grids are warped; by default as `resampling_for` says.
-    finish : callable, optional
-        `finish(result) -> ndarray`: what is written of what the kernel returns; called in the order of the blocks and in this thread, so that it may count.
-    has_data : callable, optional
-        Says after the last block whether anything that was written rests on data, where not all values do (a count of 0).
-    scheduler : str, optional
-        Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this process work.
-    progress : Progress, optional
 
     Returns
     -------
-    list of int
-        The number of valid cells written into each output, over all its bands.
+    Written
 
     Raises
     ------
@@ -91,37 +114,50 @@ def run_blocks(
     Cancelled
         Within a block of the user's Cancel; no output is left behind.
     """
+    progress = engine.progress
     progress.check()
     # One reader for all inputs: a file that holds several of them is opened once and each of its tiles decoded once.
     reader = BandReader([band for bands in inputs.values() for band in bands], grid, resampling)
     for line in reader.warnings():
         progress.info(line)
-    ends = np.cumsum([len(bands) for bands in inputs.values()])
     bands_in, bands_out = len(reader.bands), sum(len(output.bands) for output in outputs)
     # Twice the outputs: GDAL keeps what it compresses; one more input band for decoding.
     bytes_per_cell = 4 * (bands_in + 1 + 2 * bands_out) + scratch_bytes_per_cell
     tile = common_tile(reader.tiles(), grid)
-    memory = memory or memory_for(tile, bytes_per_cell, bands_in, halo, progress)
-    plan = plan_blocks(grid, tile, bytes_per_cell, memory, threads or os.cpu_count() or 1, halo)
-
-    def work(bands: OpenBands, window: Window) -> np.ndarray:
-        return kernel(dict(zip(inputs, np.split(bands.read(window, halo), ends[:-1]))), window)
-
+    memory = engine.memory or memory_for(tile, bytes_per_cell, bands_in, halo, progress)
+    plan = plan_blocks(grid, tile, bytes_per_cell, memory, engine.threads or os.cpu_count() or 1, halo)
+    work = _Work(kernel, tuple(inputs), tuple(np.cumsum([len(bands) for bands in inputs.values()])[:-1].tolist()), halo)
+    facts: Facts = {}
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), _products_in_one_thread(), whole_outputs(outputs, grid, plan) as writers:
-        blocks = on_cluster(reader, work, plan, progress, scheduler, GDAL_CACHE) if scheduler else in_order(reader, work, plan, progress)
+        blocks = on_cluster(reader, work, plan, engine, GDAL_CACHE) if engine.scheduler else in_order(reader, work, plan, progress)
         with closing(blocks) as results:
-            for done, (window, found) in enumerate(results, start=1):
-                result = finish(found) if finish else found
+            for done, (window, (result, told)) in enumerate(results, start=1):
                 start = 0
                 for writer in writers:
                     stop = start + len(writer.output.bands)
                     writer.write(result[start:stop], window)
                     start = stop
+                for name, value in told.items():
+                    facts[name] = facts[name] + value if name in facts else value
                 progress.set_fraction(done / len(plan.windows))
         valid = [writer.valid_cells for writer in writers]
-        if not any(valid) or (has_data is not None and not has_data()):
+        if not any(valid) or not facts.get("with_data", True):
             raise InputError(_why_empty(inputs))
-    return valid
+    return Written(valid, facts)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Reads the blocks of a window and runs the kernel on them; it can be sent to another process where the kernel can."""
+
+    kernel: Kernel
+    names: tuple[str, ...]
+    ends: tuple[int, ...]
+    halo: int
+
+    def __call__(self, bands: OpenBands, window: Window) -> tuple[np.ndarray, Facts]:
+        result = self.kernel(dict(zip(self.names, np.split(bands.read(window, self.halo), self.ends))), window)
+        return result if isinstance(result, tuple) else (result, {})
 
 
 @contextmanager
@@ -139,12 +175,12 @@ def _products_in_one_thread() -> Iterator[None]:
         yield
 
 
-_Task = tuple[Window, "Future[np.ndarray]"]
+_Task = tuple[Window, "Future[Any]"]
 
 
 def in_order(
-    reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], plan: Plan, progress: Progress
-) -> Generator[tuple[Window, np.ndarray], None, None]:
+    reader: BandReader, work: Callable[[OpenBands, Window], Any], plan: Plan, progress: Progress
+) -> Generator[tuple[Window, Any], None, None]:
     """Yield windows with their results in order, reading ahead no further than the plan's memory allows."""
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     waiting: deque[_Task] = deque()
@@ -172,7 +208,7 @@ def in_order(
             worker.join()
 
 
-def _serve(reader: BandReader, work: Callable[[OpenBands, Window], np.ndarray], tasks: SimpleQueue[_Task | None]) -> None:
+def _serve(reader: BandReader, work: Callable[[OpenBands, Window], Any], tasks: SimpleQueue[_Task | None]) -> None:
     """Work on windows until there are no more, with files of this thread's own.
 
     GDAL's datasets must not be shared between threads, and rasterio wants them closed by the thread that opened them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from affine import Affine
 from rasterio._err import CPLE_BaseError
@@ -40,6 +41,10 @@ class Grid:
     transform: Affine
     width: int
     height: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As text and numbers: the classes of affine and rasterio differ between their versions, and a worker of a cluster may have others.
+        return _grid, (self.crs.to_wkt(), tuple(self.transform)[:6], self.width, self.height)
 
     @classmethod
     def of(cls, dataset: DatasetReader, name: str) -> Grid:
@@ -113,6 +118,10 @@ class Grid:
     def same_as(self, other: Grid) -> bool:
         """Say whether two rasters on these grids can be compared cell by cell."""
         return not self.differences(other)
+
+
+def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Grid:
+    return Grid(CRS.from_wkt(wkt), Affine(*transform), width, height)
 
 
 def split_column(crs: CRS, transform: Affine, width: int) -> int | None:

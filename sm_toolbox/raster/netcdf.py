@@ -14,8 +14,8 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import remove_quietly
-from sm_toolbox.raster.bands import split_name
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import split_name
 from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
 from sm_toolbox.raster.times import Time
 

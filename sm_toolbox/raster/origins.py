@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Band, Source, Stack, list_bands, open_raster, refuse_duplicates, stacks, stem_of
+from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks
 from sm_toolbox.raster.kinds import is_direction
+from sm_toolbox.raster.naming import stem_of
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.times import time_in_name
 
 

@@ -19,9 +19,10 @@ from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Band, Source, Stack, overview
+from sm_toolbox.raster.bands import Band, Stack, overview
 from sm_toolbox.raster.grid import Grid, goes_around, label, split_column
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.reading import is_nodata, typed_nodata
 from sm_toolbox.raster.times import Time
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -12,29 +11,22 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from rasterio.crs import CRS
-from rasterio.enums import MaskFlags, Resampling
+from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
-from rasterio.warp import reproject, transform_bounds
 from rasterio.windows import Window
-from rasterio.windows import bounds as window_bounds
-from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Band, Source, open_raster, readable
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
+from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
+from sm_toolbox.raster.opening import Source, open_raster, readable
+from sm_toolbox.raster.warping import Warp, overlap
 
 # Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
 OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
-# Cells of all bands of a file that are warped at once.
-_WARPED_CELLS = 2**23
+
 # Cells of a file that are read for one cell of a grid, 1 GB of one band: those of 2 m for one of 30 km.
 _LARGEST_FOR_ONE = 2**28
-# Cells added around a window for means.
-_LARGEST_MARGIN = 256
-# Reach of kernels in cells of the coarser grid.
-_RADIUS = {"nearest": 0, "bilinear": 1, "cubic": 2}
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -131,160 +123,6 @@ class BandReader:
 
     def _grid_of(self, source: Source) -> Grid:
         return self.bands[self._files[source][0]].grid
-
-
-def overlap(own: Grid, grid: Grid) -> bool:
-    """Say whether two rasters on these grids share ground."""
-    touched = touched_window(own, grid)
-    return touched.width > 0 and touched.height > 0
-
-
-def touched_window(own: Grid, grid: Grid) -> Window:
-    """Return the window of a grid that a raster on another grid may touch; of no size where there is none.
-
-    Raises
-    ------
-    InputError
-        Where there is no way from one coordinate reference system to the other.
-    """
-    if _is_globe(own):
-        # What a projection makes of the edges of a globe says nothing about what lies between them.
-        return Window(0, 0, grid.width, grid.height)
-    try:
-        bounds = _bounds_in(own.crs, grid, own.bounds)
-    except RASTER_ERRORS as error:
-        raise InputError(
-            f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Warp (reproject)' first."
-        ) from error
-    return inside(_cells(grid, bounds), Window(0, 0, grid.width, grid.height))
-
-
-def _is_globe(grid: Grid) -> bool:
-    west, _, east, _ = grid.bounds
-    return bool(grid.crs.is_geographic) and east - west > 359.9
-
-
-def _bounds_in(crs: CRS, grid: Grid, bounds: Sequence[float]) -> Sequence[float]:
-    """Return an extent in the coordinates of a grid; over all its longitudes where the extent crosses 180°."""
-    if crs == grid.crs:
-        return bounds
-    west, south, east, north = transform_bounds(crs, grid.crs, *bounds)
-    if west > east:
-        west, _, east, _ = grid.bounds
-    return west, south, east, north
-
-
-def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
-    """Return the window of a grid that covers an extent, which may reach beyond the raster; the whole raster where the extent is not finite."""
-    if not all(map(math.isfinite, bounds)):
-        return Window(0, 0, grid.width, grid.height)
-    west, south, east, north = bounds
-    inverse = ~grid.transform
-    columns, rows = zip(*(inverse * corner for corner in ((west, south), (west, north), (east, south), (east, north))))
-    # Rounding must not add a row of cells that the extent only touches.
-    left, top = (math.floor(min(places) + 1e-6) - margin for places in (columns, rows))
-    right, bottom = (math.ceil(max(places) - 1e-6) + margin for places in (columns, rows))
-    return Window(left, top, right - left, bottom - top)
-
-
-def inside(window: Window, other: Window) -> Window:
-    """Return what two windows share; of no size where they share nothing."""
-    left, top = max(window.col_off, other.col_off), max(window.row_off, other.row_off)
-    right = min(window.col_off + window.width, other.col_off + other.width)
-    bottom = min(window.row_off + window.height, other.row_off + other.height)
-    return Window(left, top, max(0, right - left), max(0, bottom - top))
-
-
-class Warp:
-    """Warps the bands of a file to windows of a grid.
-
-    GDAL is handed cells that reach beyond the window on all sides, with NaN where the file ends: where its source window is cut at the edge of the file, versions
-    before 3.8 average wrong cells, inside the file too.
-
-    Parameters
-    ----------
-    own, grid : Grid
-        The grid of the file, and the one asked for.
-    resampling : str
-        A name of `rasterio.enums.Resampling`.
-    """
-
-    def __init__(self, own: Grid, grid: Grid, resampling: str):
-        self._own, self._grid, self._resampling = own, grid, Resampling[resampling]
-        fine, coarse = (tuple(size * metres for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, grid))
-        # Cells of the file that one of the grid reaches over, which kernels are widened to.
-        self._ratio = max(1.0, *(large / small for large, small in zip(coarse, fine)))
-        # Versions of GDAL before 3.8 average nothing where a file lies within one or two cells and little is added around it.
-        self._margin = math.ceil(_RADIUS.get(resampling, min(1, _LARGEST_MARGIN / self._ratio)) * self._ratio) + 2
-        self._reach = touched_window(own, grid)
-
-    @property
-    def mixes(self) -> bool:
-        """Whether values of several cells are put together."""
-        return self._resampling not in (Resampling.nearest, Resampling.mode)
-
-    def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
-        """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the file."""
-        out[:] = np.nan
-        part = inside(window, self._reach)
-        if part.width and part.height:
-            self._fill(_view(out, window, part), part, read)
-
-    def _fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
-        around = self._around(window)
-        cells = int(around.width) * int(around.height)
-        if cells * len(out) > _WARPED_CELLS and window.width * window.height > 1:
-            for part in _halves(window):
-                self._fill(_view(out, window, part), part, read)
-            return
-        values = np.full((len(out), int(around.height), int(around.width)), np.nan, np.float32)
-        within = inside(around, Window(0, 0, self._own.width, self._own.height))
-        if not within.width or not within.height:
-            return
-        read(_view(values, around, within), within)
-        warped = np.full(out.shape, np.nan, np.float32)
-        # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
-        reproject(
-            values, warped, src_transform=window_transform(around, self._own.transform), src_crs=self._own.crs, src_nodata=np.nan,
-            dst_transform=window_transform(window, self._grid.transform), dst_crs=self._grid.crs, dst_nodata=np.nan,
-            resampling=self._resampling, UNIFIED_SRC_NODATA="NO",
-        )  # fmt: skip
-        out[:] = warped
-
-    def _around(self, window: Window) -> Window:
-        """Return the window of the file that a window of the grid needs, reaching beyond the file where need be."""
-        bounds: Sequence[float] = window_bounds(window, self._grid.transform)
-        try:
-            bounds = _bounds_in(self._grid.crs, self._own, bounds)
-        except RASTER_ERRORS:
-            # A corner that the other projection does not show: GDAL finds the cells that it does.
-            bounds = (math.inf,) * 4
-        around = _cells(self._own, bounds, self._margin)
-        # Around a whole globe there is nothing beyond the edges, and GDAL finds the way across 180° only where nothing is added there.
-        return inside(around, Window(0, around.row_off, self._own.width, around.height)) if _is_globe(self._own) else around
-
-    def cells_for_one(self) -> float:
-        """Return how many cells of the file are read for a single cell of the grid."""
-        return float((self._ratio + 2 * self._margin) ** 2)
-
-    def bands_at_once(self) -> int:
-        """Return how many bands fit into the budget where a single cell of the grid is warped."""
-        return max(1, int(_WARPED_CELLS / (self._ratio + 2 * self._margin) ** 2))
-
-
-def _view(values: np.ndarray, window: Window, part: Window) -> np.ndarray:
-    """Return the part of an array (bands, rows, cols) over a window that lies in another window."""
-    row, column = int(part.row_off - window.row_off), int(part.col_off - window.col_off)
-    return values[:, row : row + int(part.height), column : column + int(part.width)]
-
-
-def _halves(window: Window) -> tuple[Window, Window]:
-    left, top, width, height = window.col_off, window.row_off, window.width, window.height
-    if height >= width:
-        half = height // 2
-        return Window(left, top, width, half), Window(left, top + half, width, height - half)
-    half = width // 2
-    return Window(left, top, half, height), Window(left + half, top, width - half, height)
 
 
 def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:

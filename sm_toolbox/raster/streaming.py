@@ -21,11 +21,13 @@ from rasterio.windows import Window
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import engine, planning
-from sm_toolbox.raster.bands import Band, Source, open_raster
+from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.planning import Plan
-from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile, Warp, overlap
+from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile
+from sm_toolbox.raster.warping import Warp, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
 _FEWEST_DATES = 16
@@ -226,7 +228,7 @@ def in_order(
         return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress), []
 
     if scheduler:
-        results = on_cluster(reader, _Collecting(work), plan, progress, scheduler, planning.GDAL_CACHE)
+        results = on_cluster(reader, _Collecting(work), plan, planning.Engine(scheduler=scheduler, progress=progress), planning.GDAL_CACHE)
     else:
         results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
     with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):

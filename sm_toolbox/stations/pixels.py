@@ -13,12 +13,14 @@ from rasterio.windows import Window
 from sm_toolbox.errors import InputError
 from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, Stack, read_bands, single_stack
+from sm_toolbox.raster.bands import Stack, read_bands, single_stack
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.points import locate, match_times
-from sm_toolbox.raster.reading import BandReader, inside, touched_window
+from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.warping import inside, touched_window
 
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other by rounding.
 _INSET = 0.01

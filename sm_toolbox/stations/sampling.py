@@ -11,8 +11,9 @@ from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, Stack
+from sm_toolbox.raster.bands import Stack
 from sm_toolbox.raster.grid import label
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, match_times, sample
 from sm_toolbox.raster.times import Time

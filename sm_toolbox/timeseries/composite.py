@@ -17,8 +17,9 @@ from sm_toolbox.timeseries.dates import require_dates
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source, Stack
+    from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.opening import Source
 
 PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
 STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
@@ -137,7 +138,7 @@ def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int,
 
 def temporal_composite(
     sources: Sequence[Source], output: str, *, period: str = "month", statistic: str = "mean", trailing_days: int = 7, product_days: int = 1,
-    min_count: int = 1, memory: int | None = None, progress: Progress = SILENT,
+    min_count: int = 1, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> list[str]:  # fmt: skip
     """Composite every variable over calendar periods or trailing windows.
 
@@ -166,9 +167,11 @@ def temporal_composite(
     OutputError, Cancelled
         As `run_blocks`.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, stacks
+    from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
 
     _check(period, statistic, trailing_days, product_days, min_count)
     given = read_bands(sources)
@@ -187,7 +190,8 @@ def temporal_composite(
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid
     inputs = {name: stack.bands for name, stack in found.items()}
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=16 * deepest + 20, memory=memory, progress=progress)
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
+    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20)
     return bands
 
 

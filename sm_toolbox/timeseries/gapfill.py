@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +17,8 @@ from sm_toolbox.timeseries.dates import days_since_first, require_dates, require
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.engine import Blocks, Facts
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
@@ -47,7 +46,7 @@ class GapFilling:
 
 def fill_gaps(
     sources: Sequence[Source], output: str, *, method: str = "linear", window: float | None = None, order: int = DEFAULT_ORDER,
-    max_gap: float | None = None, dates: str = "", memory: int | None = None, progress: Progress = SILENT,
+    max_gap: float | None = None, dates: str = "", memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> GapFilling:  # fmt: skip
     """Fill the gaps of every variable over time, or interpolate it to given dates. Values that are there never change.
 
@@ -74,6 +73,8 @@ def fill_gaps(
         Dates of the output as `parse_dates` takes them; by default those of the input.
     memory : int, optional
         Budget for blocks in bytes.
+    scheduler : str, optional
+        Address of a Dask cluster, as `Engine`.
 
     Raises
     ------
@@ -86,9 +87,11 @@ def fill_gaps(
     -----
     A month counts from its first day, a day from its midnight.
     """
-    from sm_toolbox.raster.bands import band_name, read_bands, stacks
+    from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.timeseries.gapfill_kernels import fill
 
     size = _check(method, window, order, max_gap)
@@ -107,31 +110,28 @@ def fill_gaps(
         _check_reach(name, found[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
     regular = {name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
     weights = _polynomial_weights(int(size), order) if method == "savitzky_golay" else np.empty((0, 0))
-    before, after = dict.fromkeys(found, 0), dict.fromkeys(found, 0)
-    lock = threading.Lock()
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         shape = next(iter(blocks.values())).shape[1:]
         out = np.empty((sum(map(len, targets.values())), *shape), np.float32)
         start = 0
-        for name, (days, times) in series.items():
+        # For each variable the valid values before and after.
+        counts = np.zeros((len(series), 2), np.int64)
+        for number, (name, (days, times)) in enumerate(series.items()):
             part = out[start : start + len(times)]
             start += len(times)
             limit = np.inf if max_gap is None else max_gap
-            valid, filled = fill(blocks[name], days, times, METHODS.index(method), size / 2, limit, regular[name], weights, part)
-            with lock:
-                before[name] += valid
-                after[name] += filled
-        return out
+            counts[number] = fill(blocks[name], days, times, METHODS.index(method), size / 2, limit, regular[name], weights, part)
+        return out, {"counts": counts}
 
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
     inputs = {name: stack.bands for name, stack in found.items()}
     grid = given[0].grid
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, memory=memory, progress=progress)
+    written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, Engine(memory, scheduler=scheduler, progress=progress))
     cells = grid.width * grid.height
     missing = {}
-    for name, stack in found.items():
-        shares = 1 - before[name] / (cells * len(stack.bands)), 1 - after[name] / (cells * len(targets[name]))
+    for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist()):
+        shares = 1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name]))
         missing[name] = shares
         progress.info(f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of the output.")
     return GapFilling(bands, missing)

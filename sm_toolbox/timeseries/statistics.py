@@ -13,8 +13,8 @@ from sm_toolbox.progress import SILENT, Progress
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.engine import Blocks, Facts
+    from sm_toolbox.raster.opening import Source
 
 
 STATISTICS = ("min", "mean", "max", "sd", "count")
@@ -44,7 +44,7 @@ def summarise(values: np.ndarray, names: Sequence[str] = STATISTICS) -> np.ndarr
 
 
 def temporal_statistics(
-    sources: Sequence[Source], names: Sequence[str], output: str, memory: int | None = None, progress: Progress = SILENT
+    sources: Sequence[Source], names: Sequence[str], output: str, memory: int | None = None, progress: Progress = SILENT, scheduler: str = ""
 ) -> list[str]:
     """Compute statistics of every variable over its dates.
 
@@ -72,6 +72,7 @@ def temporal_statistics(
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
 
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in STATISTICS]
@@ -83,23 +84,16 @@ def temporal_statistics(
     if static:
         raise InputError(f"{', '.join(static)} have no dates. Name the bands variable@YYYY-MM-DD, or leave them out.")
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        return np.concatenate([summarise(values, names) for values in blocks.values()])
-
     is_count = np.array([name == "count" for _ in found for name in names])
-    seen = False
 
-    def notice(result: np.ndarray) -> np.ndarray:
-        nonlocal seen
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
+        result = np.concatenate([summarise(values, names) for values in blocks.values()])
         # A count of 0 is a value, but no data.
-        seen = seen or bool((result[is_count] > 0).any() or (~np.isnan(result[~is_count])).any())
-        return result
+        return result, {"with_data": int((result[is_count] > 0).any() or (~np.isnan(result[~is_count])).any())}
 
     bands = [f"{variable}_{name}" for variable in found for name in names]
     inputs = {variable: stack.bands for variable, stack in found.items()}
     grid = given[0].grid
-    run_blocks(
-        kernel, inputs, [RasterOutput(output, bands)], grid, scratch_bytes_per_cell=8 * len(bands) + 20, memory=memory, finish=notice,
-        has_data=lambda: seen, progress=progress,
-    )  # fmt: skip
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
+    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=8 * len(bands) + 20)
     return bands

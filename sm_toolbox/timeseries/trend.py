@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,8 +15,8 @@ from sm_toolbox.timeseries.dates import FEWEST, days_since_first, require_dates,
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-    from sm_toolbox.raster.bands import Source
-    from sm_toolbox.raster.engine import Blocks
+    from sm_toolbox.raster.engine import Blocks, Facts
+    from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
 METHODS = ("least_squares", "theil_sen")
@@ -74,7 +73,7 @@ def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
 
 def temporal_trend(
     sources: Sequence[Source], output: str, *,
-    method: str = "least_squares", by_month: bool = False, memory: int | None = None, progress: Progress = SILENT,
+    method: str = "least_squares", by_month: bool = False, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> list[str]:  # fmt: skip
     """Compute the linear trend of a variable over its dates, with a test of whether there is one.
 
@@ -93,6 +92,8 @@ def temporal_trend(
         A trend for each calendar month, its bands named `slope_01` to `slope_12` and so on.
     memory : int, optional
         Budget for blocks in bytes.
+    scheduler : str, optional
+        Address of a Dask cluster, as `Engine`.
 
     Returns
     -------
@@ -115,6 +116,7 @@ def temporal_trend(
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
+    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.timeseries import trend_kernels
 
     if method not in METHODS:
@@ -125,13 +127,12 @@ def temporal_trend(
     require_distinct_starts(stack)
     groups = group_dates(stack.times, by_month)
     _report_groups(stack.variable, groups, method, progress)
-    found = np.zeros(len(groups), np.int64)
-    lock = threading.Lock()
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         values = blocks["input"]
         out = np.empty((len(groups), len(BANDS), *values.shape[1:]), np.float32)
         statistic = np.empty(values.shape[1:])
+        with_trend = np.zeros(len(groups), np.int64)
         for i, group in enumerate(groups):
             slope, per_step, p_value, count = out[i]
             trend_kernels.least_squares(values, group.positions, group.years, group.steps, slope, per_step, statistic, count)
@@ -142,21 +143,14 @@ def temporal_trend(
                     progress.check()
                     trend_kernels.theil_sen(values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows])
             p_value[...] = two_sided(statistic, count if method == "least_squares" else None)
-            with lock:
-                found[i] += np.count_nonzero(count >= FEWEST)
-        return out.reshape(-1, *values.shape[1:])
+            with_trend[i] = np.count_nonzero(count >= FEWEST)
+        return out.reshape(-1, *values.shape[1:]), {"with_trend": with_trend}
 
     bands = [f"{name}{group.suffix}" for group in groups for name in BANDS]
     grid = given[0].grid
-    run_blocks(
-        kernel,
-        {"input": stack.bands},
-        [RasterOutput(output, bands)],
-        grid,
-        scratch_bytes_per_cell=4 * len(bands) + 40,
-        memory=memory,
-        progress=progress,
-    )
+    engine = Engine(memory, scheduler=scheduler, progress=progress)
+    written = run_blocks(kernel, {"input": stack.bands}, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=4 * len(bands) + 40)
+    found = written.facts["with_trend"]
     for group, cells in zip(groups, found):
         share = 100 * float(cells) / (grid.width * grid.height)
         progress.info(f"{f'Month {group.suffix[1:]}' if by_month else 'All dates'}: {share:.1f} % of the cells have a trend.")

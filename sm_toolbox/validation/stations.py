@@ -12,8 +12,9 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
 from sm_toolbox.models.prediction import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, read_bands, single_stack, stacks
+from sm_toolbox.raster.bands import read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import metres_per_degree
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
 
 # Metres within which coordinates of one name are of one station, given to more or fewer digits.

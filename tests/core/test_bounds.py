@@ -17,8 +17,9 @@ from sm_toolbox.models.learners.mlp import NeuralNetwork
 from sm_toolbox.predictors.sar import sar_predictors
 from sm_toolbox.progress import SILENT
 from sm_toolbox.raster.align import align_rasters
-from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.stations.interpolation.maps import interpolate_stations
 from sm_toolbox.stations.interpolation.result import Settings

@@ -6,7 +6,7 @@ import rasterio
 from scipy.ndimage import gaussian_filter
 
 from sm_toolbox.predictors.sar import sar_predictors
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 
 pytestmark = pytest.mark.real
 

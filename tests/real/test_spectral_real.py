@@ -8,7 +8,7 @@ import rasterio
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.predictors.spectral import spectral_indices
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 
 pytestmark = pytest.mark.real
 SCENE = "LC82320832016040LGN00"

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 
 from sm_toolbox.predictors.terrain import terrain_indices
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 
 pytestmark = pytest.mark.real
 gdal = pytest.importorskip("osgeo.gdal", reason="gdaldem, the independent peer, comes with QGIS")

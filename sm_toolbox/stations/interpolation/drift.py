@@ -9,7 +9,8 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
-from sm_toolbox.raster.bands import Band, Source, read_bands, stacks
+from sm_toolbox.raster.bands import Band, read_bands, stacks
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.stations.interpolation.observations import Observations
 from sm_toolbox.stations.sampling import Rows, reaches_in_words, sample_rows
 

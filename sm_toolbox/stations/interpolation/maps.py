@@ -14,10 +14,12 @@ from sm_toolbox.geostatistics.kriging import ALL_STATIONS, InverseDistance, Krig
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Source, band_name, grid_of
-from sm_toolbox.raster.engine import Blocks, run_blocks
+from sm_toolbox.raster.engine import Blocks, Extent, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.planning import Engine
 from sm_toolbox.raster.points import locate
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
@@ -36,7 +38,7 @@ _COMPARISON = 3e9
 
 def interpolate_stations(
     rows: Rows, values: np.ndarray, variable: str, grid: Source, output: str, *, variance: str | None = None, drift: Sequence[Source] = (),
-    settings: Settings | None = None, memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    settings: Settings | None = None, memory: int | None = None, threads: int | None = None, progress: Progress = SILENT, scheduler: str = "",
 ) -> Result:  # fmt: skip
     """Interpolate the values of stations to a grid, for each date.
 
@@ -59,6 +61,8 @@ def interpolate_stations(
     settings : Settings, optional
     memory : int, optional
         Budget for blocks in bytes.
+    scheduler : str, optional
+        Address of a Dask cluster, as `Engine`.
     threads : int, optional
     progress : Progress, optional
 
@@ -95,22 +99,21 @@ def interpolate_stations(
     outputs = [RasterOutput(output, [band_name(variable, time) for time in observations.times])]
     if variance is not None:
         outputs.append(RasterOutput(variance, [band_name(f"{variable}_variance", time) for time in observations.times]))
-    spans: list[tuple[float, float]] = []
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+    dates = len(observations.times)
+
+    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         block = _predict(model, positions.of_cells(window), trend, blocks.get("drift"), fitted.scale, variance is not None, progress)
-        means = block[: len(observations.times)]
-        if not np.isnan(means).all():
-            spans.append((float(np.nanmin(means)), float(np.nanmax(means))))
-        return block.reshape(-1, int(window.height), int(window.width))
+        return block.reshape(-1, int(window.height), int(window.width)), {"span": Extent.of(block[:dates])}
 
     inputs = {"drift": trend.bands} if trend else {}
-    run_blocks(kernel, inputs, outputs, target, scratch_bytes_per_cell=32, memory=memory, threads=threads, progress=progress.part(0.15, 0.97))
+    engine = Engine(memory, threads, scheduler, progress.part(0.15, 0.97))
+    span = run_blocks(kernel, inputs, outputs, target, engine, scratch_bytes_per_cell=32).facts["span"]
     coarse = _coarse(target)
     columns, lines, inside = locate(observations.x, observations.y, observations.crs, coarse)
     result = Result(
         variable, settings, observations, trend.names if trend else [], fitted.variogram, fitted.empirical, fitted.scale, model.neighbours, left_out,
-        _compare(observations, trend, fitted, settings, progress), skipped, (min(low for low, _ in spans), max(high for _, high in spans)),
+        _compare(observations, trend, fitted, settings, progress), skipped, (span.low, span.high),
         _coarse_maps(observations, trend, fitted, settings, positions, coarse, progress), (columns[inside], lines[inside]), [],
     )  # fmt: skip
     result.warnings.extend(judge(result))

@@ -10,7 +10,8 @@ import rasterio
 from sm_toolbox.demo.products import PRODUCT_ERRORS
 from sm_toolbox.demo.write import write_demo_scene
 from sm_toolbox.errors import Cancelled, InputError, OutputError
-from sm_toolbox.raster.bands import Source, read_bands, stacks
+from sm_toolbox.raster.bands import read_bands, stacks
+from sm_toolbox.raster.opening import Source
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from sm_toolbox.models.learners.catalogue import make_estimator
 from sm_toolbox.models.prediction import Wanted, predict_raster
 from sm_toolbox.models.table import Roles, make_training_table
 from sm_toolbox.models.training import train
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows, sample_rows
 

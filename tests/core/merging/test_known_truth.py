@@ -12,7 +12,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import collocate, design
 from sm_toolbox.merging.merge import merge_products
 from sm_toolbox.merging.triplecollocation import triple_collocation
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 
 
 def estimates(series, **options):

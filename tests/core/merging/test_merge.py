@@ -7,7 +7,8 @@ import rasterio
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.merging.merge import merge_products, year_parts
 from sm_toolbox.merging.triplecollocation import triple_collocation
-from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.raster.opening import Source
 
 DAYS = np.arange("2017-01-01", "2019-01-01", dtype="datetime64[D]")
 SHAPE = (3, 4)

@@ -13,8 +13,9 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.align import align_rasters
-from sm_toolbox.raster.bands import Source, read_bands
+from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.reading import BandReader
 
 
@@ -165,9 +166,9 @@ def test_a_globe_is_read_across_180_degrees(epsg, west, cell, write_raster):
 
 
 def test_many_bands_under_one_cell_are_read_some_at_a_time(write_raster, monkeypatch):
-    from sm_toolbox.raster import reading
+    from sm_toolbox.raster import warping
 
-    monkeypatch.setattr(reading, "_WARPED_CELLS", 20_000)
+    monkeypatch.setattr(warping, "_WARPED_CELLS", 20_000)
     values = np.random.default_rng(0).random((7, 60, 60)).astype(np.float32)
     bands = read_bands([write_raster("many.tif", values, list("abcdefg"))])
     grid = Grid(bands[0].grid.crs, from_origin(500000, 4000000, 1800, 1800), 1, 1)

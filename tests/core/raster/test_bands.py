@@ -9,7 +9,9 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.bands import Source, _cf_time, open_raster, overview, read_bands, single_stack, stacks
+from sm_toolbox.raster.bands import overview, read_bands, single_stack, stacks
+from sm_toolbox.raster.naming import cf_time
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time, parse_time
 
@@ -66,12 +68,12 @@ def test_a_description_with_a_wrong_date_is_refused(write_raster):
 def test_netcdf_time_axis(value, attributes, time):
     for name in ("time", "valid_time"):
         tags = {f"{name}#{key}": text for key, text in attributes.items()}
-        assert _cf_time({f"NETCDF_DIM_{name}": value, "NETCDF_VARNAME": "t"}, tags, "file") == parse_time(time)
+        assert cf_time({f"NETCDF_DIM_{name}": value, "NETCDF_VARNAME": "t"}, tags, "file") == parse_time(time)
 
 
 def test_what_is_no_time_axis():
-    assert _cf_time({}, {"time#units": "days since 2018-01-01"}, "file") is None
-    assert _cf_time({"NETCDF_DIM_depth": "5"}, {"depth#units": "m"}, "file") is None
+    assert cf_time({}, {"time#units": "days since 2018-01-01"}, "file") is None
+    assert cf_time({"NETCDF_DIM_depth": "5"}, {"depth#units": "m"}, "file") is None
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_what_is_no_time_axis():
 )
 def test_time_axes_that_cannot_be_read_are_refused(value, attributes):
     with pytest.raises(InputError, match=r"times of 'file'.*cannot be told.*variable@"):
-        _cf_time({"NETCDF_DIM_time": value}, {f"time#{key}": text for key, text in attributes.items()}, "file")
+        cf_time({"NETCDF_DIM_time": value}, {f"time#{key}": text for key, text in attributes.items()}, "file")
 
 
 def test_duplicate_bands_name_both_files(write_raster):

@@ -20,7 +20,7 @@ from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Windows, plan_blocks
+from sm_toolbox.raster.planning import Engine, Windows, plan_blocks
 from sm_toolbox.raster.points import sample
 
 ROOT = str(Path(__file__).parents[3])
@@ -44,7 +44,9 @@ def test_the_result_does_not_depend_on_blocks_and_threads(write_raster, tmp_path
     bands = read_bands([write_raster("x.tif", cells, list("abc"), nodata=-9999)])
     for i, (memory, threads) in enumerate([(2**30, 1), (2**21, 2), (2**18, 3)]):
         path = str(tmp_path / f"out{i}.tif")
-        valid = run_blocks(total, {"x": bands}, [RasterOutput(path, ["sum"])], bands[0].grid, memory=memory, threads=threads)
+        valid = run_blocks(
+            total, {"x": bands}, [RasterOutput(path, ["sum"])], bands[0].grid, engine=Engine(memory=memory, threads=threads)
+        ).valid_cells
         assert valid == [700 * 900]
         np.testing.assert_array_equal(read(path)[0], cells.sum(axis=0))
     with rasterio.open(path) as dataset:
@@ -66,7 +68,7 @@ def test_a_kernel_may_need_no_raster_but_its_place(tmp_path):
         return (columns + 1000 * rows).astype(np.float32)[None]
 
     output = tmp_path / "out.tif"
-    assert run_blocks(kernel, {}, [RasterOutput(str(output), ["place"])], grid, memory=2**20) == [700 * 600]
+    assert run_blocks(kernel, {}, [RasterOutput(str(output), ["place"])], grid, engine=Engine(memory=2**20)).valid_cells == [700 * 600]
     with rasterio.open(output) as dataset:
         np.testing.assert_array_equal(dataset.read(1), np.arange(600) + 1000 * np.arange(700)[:, None])
 
@@ -79,7 +81,7 @@ def test_halo_reaches_into_neighbouring_blocks(write_raster, tmp_path, cells):
         block = blocks["x"]
         return np.nanmean([block[:, 2 + r : block.shape[1] - 2 + r, 2 + c : block.shape[2] - 2 + c] for r in (-2, 2) for c in (-2, 2)], axis=0)
 
-    run_blocks(mean_of_neighbours, {"x": bands}, [RasterOutput(path, ["m"])], bands[0].grid, halo=2, memory=2**20)
+    run_blocks(mean_of_neighbours, {"x": bands}, [RasterOutput(path, ["m"])], bands[0].grid, halo=2, engine=Engine(memory=2**20))
     padded = np.pad(cells[0], 2, constant_values=np.nan)
     expected = np.nanmean([padded[:-4, :-4], padded[:-4, 4:], padded[4:, :-4], padded[4:, 4:]], axis=0)
     np.testing.assert_allclose(read(path)[0], expected, rtol=1e-6)
@@ -142,7 +144,7 @@ def test_other_grids_are_warped_and_said_so(write_raster, tmp_path, progress):
     coarse = write_raster("coarse.tif", np.array([[1.0, 2.0], [3.0, np.nan]]), cell=40)
     bands = read_bands([fine, coarse])
     path = str(tmp_path / "fine_out.tif")
-    run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["f", "c"])], bands[0].grid, progress=progress)
+    run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["f", "c"])], bands[0].grid, engine=Engine(progress=progress))
     expected = np.kron([[1.0, 2.0], [3.0, np.nan]], np.ones((4, 4)))
     np.testing.assert_array_equal(read(path)[1], expected)
     assert progress.infos == [
@@ -198,7 +200,7 @@ def test_an_error_in_the_kernel_leaves_nothing_and_keeps_the_old_output(write_ra
         return total(blocks, window)
 
     with pytest.raises(RuntimeError, match="broken"):
-        run_blocks(fails_late, {"x": bands}, [RasterOutput(str(old), ["s"])], bands[0].grid, memory=2**21)
+        run_blocks(fails_late, {"x": bands}, [RasterOutput(str(old), ["s"])], bands[0].grid, engine=Engine(memory=2**21))
     assert leftovers() == ["out.tif", "x.tif"] and old.read_bytes() == b"old"
 
 
@@ -217,9 +219,7 @@ def test_cancel_stops_within_a_block_and_leaves_nothing(write_raster, tmp_path, 
             {"x": bands},
             [RasterOutput(str(tmp_path / "out.tif"), ["s"])],
             bands[0].grid,
-            memory=2**20,
-            threads=2,
-            progress=cancelling(checks),
+            engine=Engine(memory=2**20, threads=2, progress=cancelling(checks)),
         )
     assert leftovers() == ["x.tif"]
     assert len(calls) <= checks + 3, "no more than the blocks that were under way"
@@ -254,7 +254,8 @@ def test_a_full_disk_is_noticed_though_gdal_says_nothing(write_raster, tmp_path,
         import resource, signal, sys
         sys.path.insert(0, {ROOT!r})
         from sm_toolbox.errors import OutputError
-        from sm_toolbox.raster.bands import Source, read_bands
+        from sm_toolbox.raster.bands import read_bands
+        from sm_toolbox.raster.opening import Source
         from sm_toolbox.raster.engine import run_blocks
         from sm_toolbox.raster.outputs import RasterOutput
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -275,7 +276,7 @@ def test_a_block_without_any_valid_cell(write_raster, tmp_path):
     cells[:256] = np.nan
     bands = read_bands([write_raster("x.tif", cells)])
     path = str(tmp_path / "out.tif")
-    run_blocks(total, {"x": bands}, [RasterOutput(path, ["s"])], bands[0].grid, memory=2**20, threads=1)
+    run_blocks(total, {"x": bands}, [RasterOutput(path, ["s"])], bands[0].grid, engine=Engine(memory=2**20, threads=1))
     np.testing.assert_array_equal(read(path)[0], cells)
 
 
@@ -304,11 +305,13 @@ def test_memory_stays_within_the_budget(tmp_path):
         code = f"""
             import sys
             sys.path.insert(0, {ROOT!r})
-            from sm_toolbox.raster.bands import Source, read_bands
+            from sm_toolbox.raster.bands import read_bands
+            from sm_toolbox.raster.opening import Source
             from sm_toolbox.raster.engine import run_blocks
             from sm_toolbox.raster.outputs import RasterOutput
+            from sm_toolbox.raster.planning import Engine
             bands = read_bands([Source({str(path)!r})])
-            run_blocks(lambda blocks, window: blocks["x"] * 2, {{"x": bands}}, [RasterOutput({str(tmp_path / "o.tif")!r}, list("abcd"))], bands[0].grid, memory=2**25, threads=2)
+            run_blocks(lambda blocks, window: blocks["x"] * 2, {{"x": bands}}, [RasterOutput({str(tmp_path / "o.tif")!r}, list("abcd"))], bands[0].grid, engine=Engine(memory=2**25, threads=2))
             print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
         """
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
@@ -325,7 +328,11 @@ def test_many_bands_in_little_memory_are_written_once(write_raster, tmp_path):
     for memory in (2**30, 2**22):
         path = tmp_path / f"{memory}.tif"
         run_blocks(
-            lambda blocks, window: np.repeat(blocks["x"], 80, axis=0), {"x": bands}, [RasterOutput(str(path), names)], bands[0].grid, memory=memory
+            lambda blocks, window: np.repeat(blocks["x"], 80, axis=0),
+            {"x": bands},
+            [RasterOutput(str(path), names)],
+            bands[0].grid,
+            engine=Engine(memory=memory),
         )
         sizes.append(path.stat().st_size)
         np.testing.assert_array_equal(read(path)[79], cells[0].astype(np.float32))
@@ -357,7 +364,13 @@ def test_more_files_than_may_be_open(write_raster, tmp_path, monkeypatch, open_f
     sources = [write_raster(f"ndvi_201806{day:02d}.tif", np.full((40, 50), day), ["ndvi"]) for day in range(1, 9)]
     bands = read_bands(sources)
     output = str(tmp_path / "out.tif")
-    run_blocks(lambda blocks, window: blocks["a"], {"a": bands}, [RasterOutput(output, [band.name for band in bands])], bands[0].grid, memory=30_000)
+    run_blocks(
+        lambda blocks, window: blocks["a"],
+        {"a": bands},
+        [RasterOutput(output, [band.name for band in bands])],
+        bands[0].grid,
+        engine=Engine(memory=30_000),
+    )
     with rasterio.open(output) as dataset:
         for day, values in enumerate(dataset.read(), start=1):
             assert (values == day).all()

@@ -14,10 +14,12 @@ from rasterio.windows import Window
 from scipy.io import netcdf_file
 
 from sm_toolbox.errors import InputError, OutputError
-from sm_toolbox.raster.bands import Source, read_bands, stacks
+from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.planning import Engine
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.writing import raster_writer
 
@@ -132,7 +134,9 @@ def test_a_grid_with_south_on_top(tmp_path):
 def test_through_the_engine(tmp_path, values, progress):
     bands = read_bands([write(tmp_path / "in.tif", values)])
     for name in ("out.nc", "out.tif"):
-        run_blocks(lambda blocks, window: blocks["a"] * 2, {"a": bands}, [RasterOutput(str(tmp_path / name), BANDS)], GRID, memory=4_000_000)
+        run_blocks(
+            lambda blocks, window: blocks["a"] * 2, {"a": bands}, [RasterOutput(str(tmp_path / name), BANDS)], GRID, engine=Engine(memory=4_000_000)
+        )
     nc, tif = (read(Source(str(tmp_path / name)))[0] for name in ("out.nc", "out.tif"))
     for name in BANDS:
         np.testing.assert_array_equal(nc[name], tif[name])

@@ -7,7 +7,7 @@ from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.geostatistics.kriging import InverseDistance, Kriging
-from sm_toolbox.raster.bands import Source
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.interpolation.maps import interpolate_stations
 from sm_toolbox.stations.interpolation.report import interpolation_report
@@ -344,7 +344,7 @@ def test_many_times_suggest_aggregation(grid, tmp_path, progress):
 
     x, y = centre(np.arange(3), np.arange(3))
     times = [Time(datetime(2020, 1, 1) + timedelta(hours=hour), "second") for hour in range(1001) for _ in range(3)]
-    from sm_toolbox.raster.bands import grid_of
+    from sm_toolbox.raster.opening import grid_of
 
     target = grid_of(grid)
     found = gather(Rows("gauges", np.tile(x, 1001), np.tile(y, 1001), UTM, times), np.ones(3003), Positions(target), target, progress)

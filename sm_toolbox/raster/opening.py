@@ -1,0 +1,137 @@
+"""Opening raster files: what the user named, with longitudes from -180° to 180°, and errors that name the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+import rasterio
+from rasterio.crs import CRS
+from rasterio.enums import MaskFlags
+from rasterio.env import hasenv
+from rasterio.io import DatasetReader
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, crs_of, from_minus_180, split_column
+from sm_toolbox.raster.times import Time
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raster file as the user named it.
+
+    Parameters
+    ----------
+    path : str
+        What GDAL opens: a file or a sub-dataset such as `NETCDF:"file.nc":ndvi`.
+    name : str, optional
+        The layer's name for messages; the file's name where it is empty.
+    time : Time, optional
+        The layer's temporal range in QGIS, used for bands whose description carries no time.
+    """
+
+    path: str
+    name: str = ""
+    time: Time | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or os.path.basename(self.path)
+
+
+def open_raster(source: Source) -> DatasetReader:
+    """Open a raster for reading, with longitudes from -180° to 180° where it has them from 0° to 360°.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or GDAL cannot read it.
+    """
+    dataset = open_as_stored(source)
+    crs = crs_of(dataset)
+    column = split_column(crs, dataset.transform, dataset.width) if crs else None
+    if column is None:
+        return dataset
+    try:
+        with dataset:
+            return rasterio.open(_moved_west(dataset, crs, column))
+    except RASTER_ERRORS as error:
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) has longitudes from 0° to 360° and cannot be read as from −180° to 180°: {error}. Convert it with 'Translate (convert format)' first."
+        ) from error
+
+
+def open_as_stored(source: Source) -> DatasetReader:
+    try:
+        # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the file.
+        return DatasetReader(source.path) if hasenv() else rasterio.open(source.path)
+    except RASTER_ERRORS as error:
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that the file exists and is a raster that QGIS can show."
+        ) from error
+
+
+@contextmanager
+def readable(source: Source, where: object = "") -> Iterator[None]:
+    """Name the raster whose cells cannot be read.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        yield
+    except RASTER_ERRORS as error:
+        at = f" at {where}" if where else ""
+        raise InputError(
+            f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, or one that it is made of, is missing or damaged: "
+            "download or make it again."
+        ) from error
+
+
+_GDAL_TYPES = {
+    "uint8": "Byte", "int8": "Int16", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
+}  # fmt: skip
+
+
+def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
+    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns before it."""
+    width, height = dataset.width, dataset.height
+    parts = [(column, 0, width - column), (0, width - column, column)]
+
+    def sources(band: str) -> str:
+        return "".join(
+            f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{band}</SourceBand>'
+            f'<SrcRect xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" xSize="{size}" ySize="{height}"/></SimpleSource>'
+            for start, place, size in parts
+            if size
+        )
+
+    bands = []
+    for index, (dtype, nodata, scale, offset) in enumerate(zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1):
+        gap = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
+        name = escape(dataset.descriptions[index - 1] or "")
+        color = dataset.colorinterp[index - 1].name.capitalize()
+        # 64-bit integers lose digits that no measurement has.
+        bands.append(
+            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(dtype, "Float64")}" band="{index}"><Description>{name}</Description>{gap}<ColorInterp>{color}</ColorInterp>'
+            f"<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources(str(index))}</VRTRasterBand>"
+        )
+    mask = ""
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and MaskFlags.alpha not in dataset.mask_flag_enums[0]:
+        mask = f'<MaskBand><VRTRasterBand dataType="Byte">{sources("mask,1")}</VRTRasterBand></MaskBand>'
+    tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
+    a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
+    return (
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
+    )
+
+
+def grid_of(source: Source) -> Grid:
+    """Return the grid of a raster."""
+    with open_raster(source) as dataset:
+        return Grid.of(dataset, source.label)
