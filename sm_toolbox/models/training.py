@@ -19,7 +19,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.calibration import LEVELS, Calibration, Coverage, coverage
 from sm_toolbox.models.assessment.importance import parts, permutation_increase
-from sm_toolbox.models.assessment.splits import Folds, Split, StationSplit, make_split
+from sm_toolbox.models.assessment.splits import Folds, Split, StationSplit, comparison
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.catalogue import Estimator, FittedModel, hyperparameters_of
 from sm_toolbox.models.learners.threads import side_by_side
@@ -209,8 +209,9 @@ def train(
     for text in oddities(table):
         progress.warning(text)
     encoder = FeatureEncoder(table.roles.predictors, periods or {})
-    splits = [(split_name, split), *_beside(split_name, split, table)]
-    folds = [way.split(table, seed) for _, way in splits]
+    beside = comparison(split, table)
+    splits = [(split_name, split), *([] if beside is None else [(beside.key, beside)])]
+    folds = [way.divide(table, seed) for _, way in splits]
     local_folds = _local_folds(table, spike, split, seed) if spike is not None else []
     search_share = 0.0 if tuner is None else 0.9
     search, nested = None, True
@@ -278,15 +279,6 @@ def _search_in_folds(
             return found + [estimator] * (len(folds) - len(found)), True
         found.append(search.best)
     return found, False
-
-
-def _beside(name: str, split: Split, table: TrainingTable) -> list[tuple[str, Split]]:
-    folds: int = split.folds  # type: ignore[attr-defined]
-    if name != "random":
-        return [("random", make_split("random", folds))]
-    if table.stations is None or len(np.unique(table.stations)) < folds:
-        return []
-    return [("station", StationSplit(folds))]
 
 
 def _evaluate(
@@ -363,7 +355,7 @@ def _local_folds(table: TrainingTable, spike: TrainingTable, split: Split, seed:
             f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': {', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows anyway. "
             "Take them out of one of the layers; where they are different stations, give them different names."
         )
-    return StationSplit(min(split.folds, stations)).split(spike, seed)  # type: ignore[attr-defined]
+    return StationSplit(min(split.folds, stations)).divide(spike, seed)
 
 
 def _spiking(

@@ -199,15 +199,12 @@ def select_predictors(
     if method == "groups":
         _check_groups(parts, names)
     notes = oddities(table)
-    if split_name == "random":
-        notes.append(
-            "Rows of one place are alike: left out at random they also reward predictors that only tell the stations apart, such as coordinates or elevation. "
-            "For a map of places without a station choose predictors with whole stations left out (SPLIT 'station', which needs the STATION field)."
-        )
+    if split.cautions is not None:
+        notes.append(split.cautions.at_selection)
     for text in notes:
         progress.warning(text)
     encoder = FeatureEncoder(names, periods or {})
-    folds = split.split(table, seed)
+    folds = split.divide(table, seed)
     _check_folds(table, folds, split_name)
     counts = {"ranked": len(names), "forward": _most_subsets(len(names)), "leave_one_out": len(names) + 2, "groups": len(parts) + 2}
     trials = _Trials(table, encoder, estimator, folds, seed, progress, counts[method])

@@ -91,7 +91,7 @@ class Tuner:
         Cancelled
             At the user's Cancel, unless the best so far is to be kept and there is one.
         """
-        folds = self.split.split(table, seed)
+        folds = self.split.divide(table, seed)
         features = encoder.encode(table.predictors)
         tried: list[Candidate] = []
         stopped = False
@@ -137,7 +137,7 @@ def _error(
 
 def inner_split(split: Split, folds: int) -> Split:
     """Return the split by which candidates are judged: of the same kind, with folds of its own."""
-    return replace(split, folds=folds)  # type: ignore[type-var]
+    return replace(split, folds=folds)
 
 
 _MOST_CANDIDATES = 10_000

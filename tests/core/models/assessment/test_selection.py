@@ -81,7 +81,7 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
     table = ranked.table
     columns = [1, 2]
     predictions = np.full(len(table), np.nan)
-    for train, test in make_split("station", 4).split(table, 0):
+    for train, test in make_split("station", 4).divide(table, 0):
         fitted = FOREST.fit(table.predictors[train][:, columns].astype(np.float32), table.target[train], None, 0, SILENT)
         predictions[test] = fitted.predict(table.predictors[test][:, columns].astype(np.float32))
     assert ranked.steps[1].metrics == metrics(predictions, table.target)
@@ -91,7 +91,7 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
 def test_importance_is_that_of_the_model_of_all_predictors_on_rows_left_out(ranked):
     table = ranked.table
     encoder = FeatureEncoder(table.roles.predictors, {})
-    train, test = make_split("station", 4).split(table, 0)[2]
+    train, test = make_split("station", 4).divide(table, 0)[2]
     fitted = FOREST.fit(encoder.encode(table.predictors[train]), table.target[train], None, 0, SILENT)
     expected = permutation_increase(fitted, encoder, table.predictors[test], table.target[test], np.random.default_rng(0))
     assert ranked.importance.permutation.shape == (4, 5)
