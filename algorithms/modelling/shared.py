@@ -12,9 +12,16 @@ from ..parameters import choice, field, integer, number, raster, table, text, wh
 
 def model_words():
     """List the kinds of models."""
-    from sm_toolbox.models.learners.catalogue import MODELS
+    from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    return list(MODELS)
+    return list(LEARNERS)
+
+
+def model_help():
+    """Say when to take each kind of model."""
+    from sm_toolbox.models.learners.catalogue import LEARNERS
+
+    return " ".join(f"{key}: {row.help}" for key, row in LEARNERS.items())
 
 
 def split_words():
@@ -34,9 +41,10 @@ def split_help():
 
 def hyperparameter_help():
     """Name the hyper-parameters of every kind with their defaults."""
-    from sm_toolbox.models.learners.catalogue import MODELS
+    from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    return " ".join(f"{kind}: {', '.join(f'{item.name} ({json.dumps(item.default)})' for item in fields(model))}." for kind, model in MODELS.items())
+    defaults = {key: ", ".join(f"{item.name} ({json.dumps(item.default)})" for item in fields(row.estimator)) for key, row in LEARNERS.items()}
+    return " ".join(f"{key}: {listing}." for key, listing in defaults.items())
 
 
 def add_training_parameters(algorithm, predictors):

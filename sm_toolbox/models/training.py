@@ -21,7 +21,8 @@ from sm_toolbox.models.assessment.calibration import LEVELS, Calibration, Covera
 from sm_toolbox.models.assessment.importance import parts, permutation_increase
 from sm_toolbox.models.assessment.splits import Folds, Split, StationSplit, comparison
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import Estimator, FittedModel, hyperparameters_of
+from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of, mean_and_quantiles
+from sm_toolbox.models.learners.catalogue import LEARNERS, hyperparameters_of
 from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Evidence, Model
 from sm_toolbox.models.table import TrainingTable, oddities
@@ -332,11 +333,7 @@ def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray, progress:
     means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
     for part in parts(len(features)):
         progress.check()
-        if hasattr(fitted, "predict_quantiles"):
-            means[part], quantiles[part] = fitted.predict_quantiles(features[part], LEVELS)
-        else:
-            means[part] = fitted.predict(features[part])
-            quantiles[part] = means[part][:, None]
+        means[part], quantiles[part] = mean_and_quantiles(fitted, features[part], LEVELS)
     return means, quantiles
 
 
@@ -398,7 +395,7 @@ def _evidence(table: TrainingTable, chosen: SplitResult, seed: int) -> Evidence:
 
 def _manifest(training: Training, kind: str, estimator: Estimator, seed: int) -> dict[str, Any]:
     table, encoder, chosen = training.table, training.model.encoder, training.chosen
-    impurity = getattr(training.model.fitted, "impurity_importance", None)
+    impurity = impurity_of(training.model.fitted)
     of_predictor = None if impurity is None else encoder.by_predictor(impurity)
     predictors = []
     for i, name in enumerate(encoder.predictors):
@@ -448,7 +445,7 @@ def _manifest(training: Training, kind: str, estimator: Estimator, seed: int) ->
         },
         "seed": seed,
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "versions": versions("numpy", "scikit-learn", "numba", *(["xgboost"] if kind == "xgboost" else [])),
+        "versions": versions("numpy", "scikit-learn", "numba", *LEARNERS[kind].packages),
     }
 
 

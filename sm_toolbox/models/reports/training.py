@@ -8,7 +8,8 @@ from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.splits import SPLITS, WithDistances
 from sm_toolbox.models.assessment.tuning import Search
-from sm_toolbox.models.learners.catalogue import LABELS, hyperparameters_of
+from sm_toolbox.models.learners.base import WithQuantiles
+from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.table import STATIONS_SOURCE
 from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.progress import SILENT, Progress
@@ -30,7 +31,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     """
     table, manifest = training.table, training.model.manifest
     page = Page(
-        f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}",
+        f"Training report: {label_of(manifest['kind'])} for {table.roles.target}",
         f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.",
         progress=progress,
     )
@@ -123,9 +124,7 @@ def _distances(page: Page, matched: MatchedFolds) -> None:
 def _intervals(page: Page, training: Training) -> None:
     page.heading("Intervals")
     own = (
-        "the model's own quantiles"
-        if hasattr(training.model.fitted, "predict_quantiles")
-        else "the prediction, shifted by the quantiles of its errors"
+        "the model's own quantiles" if isinstance(training.model.fitted, WithQuantiles) else "the prediction, shifted by the quantiles of its errors"
     )
     rows = []
     for result in training.splits:
