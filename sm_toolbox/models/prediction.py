@@ -11,6 +11,8 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.calibration import quantile_name
+from sm_toolbox.models.learners.base import WithQuantiles
+from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
@@ -222,9 +224,9 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
             raise InputError(
                 "A model file holds no calibration of intervals: it was made by an earlier version. Train the model again, or leave QUANTILES_OUTPUT empty."
             )
-        if wanted.quantiles and not hasattr(each.fitted, "predict_quantiles"):
+        if wanted.quantiles and not isinstance(each.fitted, WithQuantiles):
             progress.info(
-                f"The model '{each.manifest['kind']}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL quantile_forest gives them for each cell."
+                f"The model '{each.manifest['kind']}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL {' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
             )
     if wanted.quantiles and not wanted.levels:
         raise InputError("QUANTILES_OUTPUT needs QUANTILES, such as 0.05,0.5,0.95.")

@@ -22,23 +22,6 @@ def summary(values: Metrics) -> str:
     return f"n = {values.n:,}\nR = {number(values.r)}\nR² = {number(values.r2)}\nRMSE = {number(values.rmse)}\nubRMSE = {number(values.ubrmse)}\nbias = {number(values.bias)}"
 
 
-_ELSEWHERE = {
-    "random": "the same stations and times",
-    "station": "places without a station, at times it was trained on,",
-    "knndm": "the area to be mapped, at times it was trained on,",
-    "block": "places at some distance from its stations, at times it was trained on,",
-    "time": "its stations in other periods",
-    "year": "its stations in other years",
-    "month": "its stations in other seasons",
-    "station_time": "places without a station in other periods",
-}
-
-
-def expectation(split: str) -> str:
-    """Say of what the error of a split is, in a sentence's part: 'places without a station, at times it was trained on,'."""
-    return _ELSEWHERE.get(split, "what was left out")
-
-
 def bare_coverage(share: float) -> str:
     """Return the coverage without calibration; a model without quantiles of its own has none."""
     return f"{share:.1%}" if share > 0 else "–"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sm_toolbox.models.assessment.selection import PAIR_LIMIT, Selection, Step, alike, correlations
-from sm_toolbox.models.learners.catalogue import LABELS, hyperparameters_of
+from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.training import versions
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
@@ -82,7 +82,7 @@ def selection_report(selection: Selection, progress: Progress = SILENT) -> Page:
     table = selection.table
     page = Page(
         f"Predictors of {table.roles.target}: {_TITLES[selection.method]}",
-        f"{len(table):,} rows of '{table.layer}', {LABELS[selection.kind]}, {selection.left_out} left out in {len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
+        f"{len(table):,} rows of '{table.layer}', {label_of(selection.kind)}, {selection.left_out} left out in {len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
         progress=progress,
     )
     page.notice(in_words(selection))

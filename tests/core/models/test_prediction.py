@@ -8,7 +8,7 @@ import rasterio
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.assessment.splits import make_split
-from sm_toolbox.models.learners.catalogue import RandomForest
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.prediction import Wanted, predict_raster
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train

@@ -8,10 +8,11 @@ import pytest
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.importance import permutation_increase
-from sm_toolbox.models.assessment.selection import IMPURITY_KINDS, METHODS, Importance, Step, alike, correlations, parse_groups, select_predictors
+from sm_toolbox.models.assessment.selection import METHODS, Importance, Step, alike, correlations, parse_groups, select_predictors
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import MODELS, RandomForest, make_estimator
+from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.reports.selection import in_words, roman, selection_report
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.progress import SILENT
@@ -81,7 +82,7 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
     table = ranked.table
     columns = [1, 2]
     predictions = np.full(len(table), np.nan)
-    for train, test in make_split("station", 4).split(table, 0):
+    for train, test in make_split("station", 4).divide(table, 0):
         fitted = FOREST.fit(table.predictors[train][:, columns].astype(np.float32), table.target[train], None, 0, SILENT)
         predictions[test] = fitted.predict(table.predictors[test][:, columns].astype(np.float32))
     assert ranked.steps[1].metrics == metrics(predictions, table.target)
@@ -91,7 +92,7 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
 def test_importance_is_that_of_the_model_of_all_predictors_on_rows_left_out(ranked):
     table = ranked.table
     encoder = FeatureEncoder(table.roles.predictors, {})
-    train, test = make_split("station", 4).split(table, 0)[2]
+    train, test = make_split("station", 4).divide(table, 0)[2]
     fitted = FOREST.fit(encoder.encode(table.predictors[train]), table.target[train], None, 0, SILENT)
     expected = permutation_increase(fitted, encoder, table.predictors[test], table.target[test], np.random.default_rng(0))
     assert ranked.importance.permutation.shape == (4, 5)
@@ -124,13 +125,13 @@ def test_impurity_importance_orders_where_asked_for():
     np.testing.assert_allclose(selection.importance.impurity.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", LEARNERS)
 def test_impurity_is_known_of_the_kinds_that_say_so_and_of_no_other(kind):
     if kind == "xgboost":
         pytest.importorskip("xgboost")
     table = relevant_and_noise(200)
     fitted = make_estimator(kind, None).fit(table.predictors.astype(np.float32), table.target, None, 0, SILENT)
-    assert (getattr(fitted, "impurity_importance", None) is not None) == (kind in IMPURITY_KINDS)
+    assert (getattr(fitted, "impurity_importance", None) is not None) == LEARNERS[kind].impurity
 
 
 def test_impurity_of_another_kind_is_refused_with_the_kinds_that_have_it():
