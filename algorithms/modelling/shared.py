@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_origins, read_table
+from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_table
+from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
 

@@ -236,10 +236,10 @@ def test_a_table_waits_for_another_run_that_is_writing(run, stations, tmp_path):
 
 
 def test_messages_leave_out_statements_of_sql(plugin):
-    from soil_moisture_toolbox.algorithms.outputs import _without_sql
+    from soil_moisture_toolbox.algorithms.tables import without_sql
 
     assert (
-        _without_sql("creation failed (OGR error: sqlite3_exec(CREATE TABLE a (b TEXT)) failed: disk is full)")
+        without_sql("creation failed (OGR error: sqlite3_exec(CREATE TABLE a (b TEXT)) failed: disk is full)")
         == "creation failed (OGR error: disk is full)"
     )
 
