@@ -93,7 +93,7 @@ def add_scheduler(algorithm):
     """Declare the Dask cluster on which blocks may be worked on."""
     algorithm.add(
         text("SCHEDULER", "Dask cluster"),
-        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Not set: the cores of this computer.",
+        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Code and data are exchanged with that address: name only a cluster that you trust. Not set: the cores of this computer.",
         advanced=True,
     )
 

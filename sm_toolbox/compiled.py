@@ -22,14 +22,14 @@ def njit(**options: Any) -> Callable:
 
     def compile_(function: Callable) -> Any:
         if not options.get("cache"):
-            return numba.njit(**options)(function)
+            return _sent_by_name(numba.njit(**options)(function))
         with contextlib.suppress(RuntimeError, OSError):
-            return _guarded(numba.njit(**options)(function))
+            return _sent_by_name(_guarded(numba.njit(**options)(function)))
         folder = private_folder()
         if folder is not None:
             with contextlib.suppress(RuntimeError, OSError), _cached_in(folder):
-                return _guarded(numba.njit(**options)(function))
-        return numba.njit(**{**options, "cache": False})(function)
+                return _sent_by_name(_guarded(numba.njit(**options)(function)))
+        return _sent_by_name(numba.njit(**{**options, "cache": False})(function))
 
     return compile_
 
@@ -77,6 +77,12 @@ def _guarded(dispatcher: Any) -> Any:
         given = getattr(cache, name, None)
         if given is not None:
             setattr(cache, name, _quiet(given))
+    return dispatcher
+
+
+def _sent_by_name(dispatcher: Any) -> Any:
+    """Let a function go to other processes by its name, as plain ones do: numba would send its code, and compile it there anew in spite of the cache."""
+    dispatcher.__reduce_ex__ = lambda protocol: dispatcher.__qualname__
     return dispatcher
 
 

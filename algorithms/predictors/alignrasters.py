@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import choice, raster, raster_output, rasters
+from ..parameters import add_scheduler, choice, raster, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -27,6 +27,7 @@ class Algorithm(ToolboxAlgorithm):
             choice("RESAMPLING", "Resampling", ["nearest", "bilinear", "cubic", "average", "mode"], "nearest"),
             "nearest: the cell at the centre. bilinear, cubic: smooth between cells. average: mean of the finer cells within a coarser one. mode: the commonest of them, for classes. Bands named aspect are averaged as directions.",
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Aligned rasters"), "GeoTIFF with all bands.")
 
     def resolve(self, parameters, context):
@@ -37,5 +38,12 @@ class Algorithm(ToolboxAlgorithm):
 
         sources, grid = inputs
         output = self.outputs.path("OUTPUT")
-        align_rasters(sources, grid, output, self.parameterAsString(parameters, "RESAMPLING", context), progress=progress)
+        align_rasters(
+            sources,
+            grid,
+            output,
+            self.parameterAsString(parameters, "RESAMPLING", context),
+            scheduler=self.parameterAsString(parameters, "SCHEDULER", context),
+            progress=progress,
+        )
         return {"OUTPUT": output}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import integer, raster, raster_output, rasters
+from ..parameters import add_scheduler, integer, raster, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -32,6 +32,7 @@ class Algorithm(ToolboxAlgorithm):
             "Raster to whose cells backscatter is averaged; 100 m suits soil moisture. Not set: the grid of the first VV band.",
         )
         self.add(integer("FILTER_SIZE", "Size of the window [cells]", 3, minimum=1), "Odd number of cells of the output; 1 does not smooth.")
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Sentinel-1 predictors"), "GeoTIFF with vv@date and vh@date in dB, and angle@date.")
         self.add(
             raster_output("STATISTICS", "Statistics over time", optional=True),
@@ -49,6 +50,6 @@ class Algorithm(ToolboxAlgorithm):
         outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "STATISTICS")}
         sar_predictors(
             *layers, outputs["OUTPUT"], grid=grid, filter_size=self.parameterAsInt(parameters, "FILTER_SIZE", context),
-            statistics=outputs.get("STATISTICS"), progress=progress,
+            statistics=outputs.get("STATISTICS"), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         return outputs

@@ -6,7 +6,7 @@ from sm_toolbox.predictors.soil import UNITS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source
-from ..parameters import choice, raster, raster_output
+from ..parameters import add_scheduler, choice, raster, raster_output
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -27,6 +27,7 @@ class Algorithm(ToolboxAlgorithm):
         self.add(raster("CLAY", "Clay"), "Raster with one band, or with a band named clay.")
         self.add(raster("SILT", "Silt", optional=True), "Raster with one band, or with a band named silt. Not set: what sand and clay leave.")
         self.add(choice("UNITS", "Unit of the layers", UNITS, "percent"), "percent, or g_per_kg as SoilGrids delivers it.")
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Soil indices"), "GeoTIFF with the bands sand, clay, silt and awc, in percent.")
 
     def resolve(self, parameters, context):
@@ -37,5 +38,13 @@ class Algorithm(ToolboxAlgorithm):
 
         sand, clay, silt = inputs
         output = self.outputs.path("OUTPUT")
-        soil_indices(sand, clay, output, silt=silt, units=self.parameterAsString(parameters, "UNITS", context), progress=progress)
+        soil_indices(
+            sand,
+            clay,
+            output,
+            silt=silt,
+            units=self.parameterAsString(parameters, "UNITS", context),
+            scheduler=self.parameterAsString(parameters, "SCHEDULER", context),
+            progress=progress,
+        )
         return {"OUTPUT": output}

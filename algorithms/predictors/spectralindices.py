@@ -8,7 +8,7 @@ from sm_toolbox.sensors.optical import SENSORS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources, write_report
-from ..parameters import choice, number, raster_output, rasters, report_output, text
+from ..parameters import add_scheduler, choice, number, raster_output, rasters, report_output, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -63,6 +63,7 @@ class Algorithm(ToolboxAlgorithm):
             choice("INDICES", "Indices", SPECTRAL_INDICES, ["ndvi", "savi", "ndwi_mcfeeters", "ndii6", "ndii7"], multiple=True),
             "Indices to compute; each becomes a band of its name, or one for each date.",
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Spectral indices"), "GeoTIFF with a band for each index and date, such as ndvi@2018-06-01.")
         self.add(report_output(self.TITLE), "HTML page with what was assumed for each band, what was left out, and the edges of tvdi and vtci.")
 
@@ -82,6 +83,6 @@ class Algorithm(ToolboxAlgorithm):
         scale, offset = (None if parameters.get(key) is None else self.parameterAsDouble(parameters, key, context) for key in ("SCALE", "OFFSET"))
         result = spectral_indices(
             inputs[0], sensor, self.parameterAsEnumStrings(parameters, "INDICES", context), output,
-            bands=self.parameterAsString(parameters, "BANDS", context), scale=scale, offset=offset, lst=inputs[1], progress=progress,
+            bands=self.parameterAsString(parameters, "BANDS", context), scale=scale, offset=offset, lst=inputs[1], scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         return {"OUTPUT": output, "REPORT": write_report(self, report)}

@@ -7,7 +7,7 @@ from sm_toolbox.predictors.terrain import TERRAIN_INDICES
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source
-from ..parameters import choice, number, raster, raster_output
+from ..parameters import add_scheduler, choice, number, raster, raster_output
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -43,6 +43,7 @@ class Algorithm(ToolboxAlgorithm):
             "Raster to whose cells the indices are averaged, such as a 1 km product. The aspect is averaged as a vector. Not set: the cells of the DEM.",
         )
         self.add(number("Z_FACTOR", "Metres per unit of height", 1), "1 for heights in metres, 0.3048 for feet.", advanced=True)
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Terrain indices"), "GeoTIFF with a band for each index.")
 
     def resolve(self, parameters, context):
@@ -56,6 +57,6 @@ class Algorithm(ToolboxAlgorithm):
         names = self.parameterAsEnumStrings(parameters, "INDICES", context)
         terrain_indices(
             dem, names, output, flow_routing=self.parameterAsString(parameters, "FLOW_ROUTING", context), grid=grid,
-            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), progress=progress,
+            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         return {"OUTPUT": output}

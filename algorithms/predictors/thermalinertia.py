@@ -6,7 +6,7 @@ from sm_toolbox.predictors.thermal import SOLAR_CORRECTIONS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import choice, number, raster_output, rasters
+from ..parameters import add_scheduler, choice, number, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -48,6 +48,7 @@ class Algorithm(ToolboxAlgorithm):
             "Cells whose temperature range is smaller have no value: it is cloud or noise.",
             advanced=True,
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Thermal inertia"), "GeoTIFF with ati@date and delta_lst@date for each day.")
 
     def resolve(self, parameters, context):
@@ -60,6 +61,6 @@ class Algorithm(ToolboxAlgorithm):
         scale = None if parameters.get("LST_SCALE") is None else self.parameterAsDouble(parameters, "LST_SCALE", context)
         thermal_inertia(
             *inputs, output, lst_scale=scale, correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),
-            min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context), progress=progress,
+            min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         return {"OUTPUT": output}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..base import ToolboxAlgorithm
 from ..layers import open_source, raster_source, raster_sources, read_table, table_rows, write_report
 from ..parameters import (
+    add_scheduler,
     add_time_gap,
     choice,
     field,
@@ -104,6 +105,7 @@ class Algorithm(ToolboxAlgorithm):
             "Memory for the blocks that are worked on at once. Not set: 256 MB. More is seldom faster.",
             advanced=True,
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Interpolated values"), "GeoTIFF with a band for each date, named after the value field: value@date.")
         self.add(
             raster_output("VARIANCE", "Kriging variance", optional=True),
@@ -150,7 +152,7 @@ class Algorithm(ToolboxAlgorithm):
         memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
         result = interpolate_stations(
             table_rows(table, station, time), to_numbers(table.columns[value], value, table.name), variable_name(value), grid, output,
-            variance=variance, drift=drift, settings=settings, memory=memory, progress=progress,
+            variance=variance, drift=drift, settings=settings, memory=memory, scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         report = write_report(self, lambda: interpolation_report(result, progress))
         left_out = result.left_out

@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.gapfill import DEFAULT_ORDER, METHODS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import choice, integer, number, raster_output, rasters, text
+from ..parameters import add_scheduler, choice, integer, number, raster_output, rasters, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -43,6 +43,7 @@ class Algorithm(ToolboxAlgorithm):
             text("DATES", "Dates of the output"),
             "Such as the overpasses of a radar: 2018-06-01, 2018-06-13 or, for every sixth day, 2018-06-01/2018-09-30/6. Not set: the dates of the input.",
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Filled rasters"), "GeoTIFF or NetCDF (.nc) with the bands variable@date.")
 
     def resolve(self, parameters, context):
@@ -56,6 +57,6 @@ class Algorithm(ToolboxAlgorithm):
         fill_gaps(
             inputs, output, method=self.parameterAsString(parameters, "METHOD", context), window=window,
             order=self.parameterAsInt(parameters, "ORDER", context), max_gap=max_gap, dates=self.parameterAsString(parameters, "DATES", context),
-            progress=progress,
+            scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         return {"OUTPUT": output}

@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.statistics import STATISTICS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import choice, raster_output, rasters
+from ..parameters import add_scheduler, choice, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -27,6 +27,7 @@ class Algorithm(ToolboxAlgorithm):
             choice("STATISTICS", "Which statistics", STATISTICS, list(STATISTICS), multiple=True),
             "min, mean, max, sd (of a sample) and count (of valid values).",
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Statistics"), "GeoTIFF with a band variable_statistic for each.")
 
     def resolve(self, parameters, context):
@@ -36,5 +37,11 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.timeseries.statistics import temporal_statistics
 
         output = self.outputs.path("OUTPUT")
-        temporal_statistics(inputs, self.parameterAsEnumStrings(parameters, "STATISTICS", context), output, progress=progress)
+        temporal_statistics(
+            inputs,
+            self.parameterAsEnumStrings(parameters, "STATISTICS", context),
+            output,
+            scheduler=self.parameterAsString(parameters, "SCHEDULER", context),
+            progress=progress,
+        )
         return {"OUTPUT": output}

@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.trend import METHODS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import choice, raster_output, rasters, switch
+from ..parameters import add_scheduler, choice, raster_output, rasters, switch
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -38,6 +38,7 @@ class Algorithm(ToolboxAlgorithm):
             switch("BY_MONTH", "By calendar month", False),
             "A trend for each calendar month that has dates, in bands slope_01 … slope_12 and so on.",
         )
+        add_scheduler(self)
         self.add(raster_output("OUTPUT", "Trend"), "GeoTIFF with the bands slope, slope_per_step, p_value and n, or these four for each month.")
 
     def resolve(self, parameters, context):
@@ -49,6 +50,6 @@ class Algorithm(ToolboxAlgorithm):
         output = self.outputs.path("OUTPUT")
         temporal_trend(
             inputs, output, method=self.parameterAsString(parameters, "METHOD", context),
-            by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context), progress=progress,
+            by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
         )  # fmt: skip
         return {"OUTPUT": output}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,7 +86,7 @@ class _Merged:
     Parameters
     ----------
     described : ndarray of float32 (bands, rows, cols)
-        For the output of weights.
+        For the output of weights; of no bands where there is none.
     found : Estimated
     seen : ndarray (names, rows, cols)
         For the overview.
@@ -210,6 +209,8 @@ def merge_products(
     counter = Counter(settings)
     valid, own_weights = np.zeros(count + 1, np.int64), np.zeros(len(names), np.int64)
 
+    with_weights = weights_output is not None
+
     def work(opened: OpenStacks, place: Window, emit: streaming.Emit, progress: Progress) -> _Merged:
         shape = int(place.height), int(place.width)
         sums = record.empty_sums(shape)
@@ -246,14 +247,14 @@ def merge_products(
         errors = found.estimates[[plan.estimates.index(f"scaled_error_{letter}") for letter in LETTERS[:count]]]
         average = _average_error(errors, recipe.correlations[0], settings)
         seen = np.concatenate([found.estimates[rows], errors, average[None], found.flags[None]])
-        return _Merged(np.concatenate(parts).astype(np.float32), found, seen, maps, present, own)
+        # What is not written need not travel.
+        for_weights = np.concatenate(parts).astype(np.float32) if with_weights else np.empty((0, *shape), np.float32)
+        return _Merged(for_weights, found, seen, maps, present, own)
 
-    lock = threading.Lock()
     with whole_outputs(outputs, grid, stream.plan) as writers:
 
         def write(place: Window, first: int, block: np.ndarray) -> None:
-            with lock:
-                writers[0].write(block, place, first)
+            writers[0].write(block, place, first)
 
         for place, merged in streaming.in_order(reader, work, stream.plan, progress, write=write, scheduler=scheduler):
             if weights_output is not None:

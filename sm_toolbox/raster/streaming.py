@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -211,7 +212,7 @@ def in_order(
     plan : Plan
     progress : Progress
     write : callable, optional
-        `write(window, first, block)`: where emitted blocks go; it is called from several threads.
+        `write(window, first, block)`: where emitted blocks go; it is called from several threads, one at a time.
     scheduler : str, optional
         Address of the scheduler of a Dask cluster (`tcp://host:8786`), whose workers see the same files and have `sm_toolbox`. Without it threads of this
         process work.
@@ -224,8 +225,15 @@ def in_order(
         Within a window of the user's Cancel.
     """
 
+    lock = threading.Lock()
+
     def local(opened: OpenStacks, window: Window) -> Any:
-        return work(opened, window, lambda first, block: write(window, first, block) if write else None, progress), []
+        def emit(first: int, block: np.ndarray) -> None:
+            if write:
+                with lock:
+                    write(window, first, block)
+
+        return work(opened, window, emit, progress), []
 
     if scheduler:
         results = on_cluster(reader, _Collecting(work), plan, planning.Engine(scheduler=scheduler, progress=progress), planning.GDAL_CACHE)

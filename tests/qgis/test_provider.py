@@ -143,6 +143,13 @@ def test_ids_parameters_and_outputs_are_those_that_scripts_depend_on(provider):
         assert set(outputs) <= {d.name() for d in algorithm.outputDefinitions()}, algorithm.name()
 
 
+def test_every_algorithm_that_writes_rasters_takes_a_cluster(provider):
+    for algorithm in algorithms(provider):
+        definitions = {d.name(): d for d in algorithm.parameterDefinitions()}
+        assert ("SCHEDULER" in definitions) == any(d.type() == "rasterDestination" for d in definitions.values()), algorithm.name()
+        assert "SCHEDULER" not in definitions or "exchanged with that address" in definitions["SCHEDULER"].help()
+
+
 def test_every_algorithm_explains_itself(provider):
     for algorithm in algorithms(provider):
         assert algorithm.name().islower() and algorithm.name().isalpha()
