@@ -16,7 +16,7 @@ from sm_toolbox.models.reports.effects import Effect, local_effects
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, bare_coverage
+from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained
 
 _METHODS = (
     "Area of applicability: Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Methods in Ecology and Evolution 12. doi 10.1111/2041-210X.13650",
@@ -24,7 +24,6 @@ _METHODS = (
     "Permutation importance: Fisher, A., Rudin, C. & Dominici, F. (2019). All models are wrong, but many are useful. arXiv 1801.01489",
     "Accumulated local effects: Apley, D. W. & Zhu, J. (2020). Visualizing the effects of predictor variables. doi 10.1111/rssb.12377",
 )
-_HEAD = ("n", "r", "r2", "rmse", "ubrmse", "bias", "slope")
 
 
 def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
@@ -114,10 +113,10 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
     splits = manifest.get("validation", [])
     page.heading("Out-of-fold error")
     page.table(
-        ("Split", "left out", "folds", "n", "R", "R²", "RMSE", "ubRMSE", "bias", "slope"),
-        [(row["split"], row["left_out"], row["folds"], *_cells(row["metrics"])) for row in splits],
+        ("Split", "left out", "folds", *metric_head(short=True)),
+        [(row["split"], row["left_out"], row["folds"], *metric_cells(row["metrics"], short=True)) for row in splits],
     )
-    page.text(EXPLAINED)
+    page.text(metrics_explained())
     if model.evidence is not None:
         evidence = model.evidence
         found = metrics(evidence.predicted, evidence.target)
@@ -132,8 +131,8 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
         )
     if splits:
         page.table(
-            ("Fold", "n", "R", "R²", "RMSE", "ubRMSE", "bias", "slope"),
-            [(str(i), *_cells(values)) for i, values in enumerate(splits[0]["by_fold"], start=1)],
+            ("Fold", *metric_head(short=True)),
+            [(str(i), *metric_cells(values, short=True)) for i, values in enumerate(splits[0]["by_fold"], start=1)],
         )
     covered = [(row, row["coverage"]) for row in splits if row.get("coverage")]
     if covered:
@@ -199,10 +198,6 @@ def _curves(effects: Sequence[tuple[str, Effect]]) -> Figure:
         axes.set_axis_off()
     all_axes[0].set_ylabel(figures.UNIT, fontsize=8)
     return figure
-
-
-def _cells(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(values.get(key) for key in _HEAD)
 
 
 def _of(values: Mapping[str, Any], key: str) -> str:

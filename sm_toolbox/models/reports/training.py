@@ -15,7 +15,7 @@ from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, HEAD, bare_coverage, metric_cells, summary
+from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained, summary
 
 
 def training_report(training: Training, progress: Progress = SILENT) -> Page:
@@ -40,8 +40,10 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
 
     page.heading("Out-of-fold error")
-    page.table(("Split", "left out", *HEAD), [(result.name, result.left_out, *metric_cells(result.metrics)) for result in training.splits])
-    page.text(EXPLAINED + " Every row is predicted by a model that did not see its fold.")
+    page.table(
+        ("Split", "left out", *metric_head()), [(result.name, result.left_out, *metric_cells(result.metrics.values)) for result in training.splits]
+    )
+    page.text(metrics_explained() + " Every row is predicted by a model that did not see its fold.")
     for result in training.splits:
         page.figure(
             figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
@@ -53,12 +55,12 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     by_source = _by_source(training)
     if by_source:
         page.heading("Stations and products")
-        page.table(("Rows of", *HEAD), [(name, *metric_cells(values)) for name, values in by_source])
+        page.table(("Rows of", *metric_head()), [(name, *metric_cells(values.values)) for name, values in by_source])
         page.text(
             f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their error says how well the model reproduces it."
         )
     page.heading(f"Folds of split '{chosen.name}'")
-    page.table(("Fold", *HEAD), [(str(i), *metric_cells(values)) for i, values in enumerate(chosen.by_fold, start=1)])
+    page.table(("Fold", *metric_head()), [(str(i), *metric_cells(values.values)) for i, values in enumerate(chosen.by_fold, start=1)])
 
     if table.stations is not None:
         _stations(page, training, chosen)
@@ -177,8 +179,8 @@ def _search(page: Page, search: Search, nested: bool) -> None:
 def _spiking(page: Page, spiking: Spiking) -> None:
     page.heading("Local rows (spiking)")
     page.table(
-        ("Local stations", *HEAD),
-        [("without local rows", *metric_cells(spiking.before)), ("with other local stations", *metric_cells(spiking.after))],
+        ("Local stations", *metric_head()),
+        [("without local rows", *metric_cells(spiking.before.values)), ("with other local stations", *metric_cells(spiking.after.values))],
     )
     page.text(
         f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of {spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
@@ -260,4 +262,4 @@ def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
         figures.boxes({"bias": [m.bias for _, m in rows], "ubRMSE": [m.ubrmse for _, m in rows], "RMSE": [m.rmse for _, m in rows]}, "m³ m⁻³"),
         f"Bias, ubRMSE and RMSE of the stations (split '{chosen.name}').",
     )
-    page.table(("Station", *HEAD), [(name, *metric_cells(values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])
+    page.table(("Station", *metric_head()), [(name, *metric_cells(values.values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.metrics import METRICS, Metrics, metrics
 from sm_toolbox.models.assessment.importance import permutation_increase
 from sm_toolbox.models.assessment.selection import METHODS, Importance, Step, alike, correlations, parse_groups, select_predictors
 from sm_toolbox.models.assessment.splits import make_split
@@ -106,8 +106,8 @@ def test_the_smallest_number_within_one_standard_error_is_chosen(monkeypatch, sp
 
     def step(trials, number, columns, added=(), removed=(), watch=None):
         error = {1: 0.09, 2: 0.062, 3: 0.059, 4: 0.06}[len(columns)]
-        folds = [Metrics(10, 0, 0, 0, error + shift, 0, 0, 0) for shift in (-spread, spread)]
-        return Step(number, tuple(trials.names[i] for i in columns), Metrics(20, 0, 0, 0, error, 0, 0, 0), folds, added, removed)
+        folds = [Metrics({"n": 10, "rmse": error + shift}) for shift in (-spread, spread)]
+        return Step(number, tuple(trials.names[i] for i in columns), Metrics(dict.fromkeys(METRICS, 0.0) | {"rmse": error}), folds, added, removed)
 
     importance = Importance(np.tile(np.arange(4, 0, -1.0), (2, 1)), None)
     monkeypatch.setattr("sm_toolbox.models.assessment.selection._Trials.step", step)
@@ -176,7 +176,8 @@ def test_a_predictor_that_remembers_stations_is_thrown_out_with_stations_left_ou
 def test_a_gain_that_may_be_chance_is_said(forward):
     assert "may help by chance" not in in_words(forward)
     first, second, _ = forward.steps
-    uncertain = replace(second, by_fold=[replace(values, rmse=values.rmse * factor) for values, factor in zip(second.by_fold, (0.1, 3, 0.1, 5))])
+    factors = zip(second.by_fold, (0.1, 3, 0.1, 5))
+    uncertain = replace(second, by_fold=[Metrics(values.values | {"rmse": values.rmse * factor}) for values, factor in factors])
     words = in_words(replace(forward, steps=[first, uncertain], chosen=uncertain))
     assert f"Step I ({', '.join(first.predictors)}) is already within one standard error" in words
 
