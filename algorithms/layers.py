@@ -13,7 +13,6 @@ import numpy as np
 from qgis.core import (
     NULL,
     QgsCoordinateReferenceSystem,
-    QgsField,
     QgsFields,
     QgsGeometry,
     QgsMapLayer,
@@ -28,7 +27,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
-from sm_toolbox.errors import InputError, OutputError, ToolboxError
+from sm_toolbox.errors import InputError, ToolboxError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.times import Time
 
@@ -202,91 +201,6 @@ def source_of(layer: QgsMapLayer, key: str):
             time = _time(begin)
     # QGIS 3.22 marks layers it takes for temporal; a path may carry '|option:' parts for GDAL's open options.
     return Source(layer.source().split("|")[0], layer.name(), time)
-
-
-# Where a layer keeps what is known of its columns: a property of the layer in QGIS, an item of a table's metadata in GeoPackages, and comments of fields where
-# GDAL (3.7 and later) and the format keep them.
-_ORIGINS_PROPERTY, _ORIGINS_ITEM = "smtoolbox/origins", "SMTOOLBOX_ORIGINS"
-
-
-def note_origins(fields: QgsFields, origins) -> QgsFields:
-    """Return fields with what is known of the rasters behind them as comments; `origins` is by field."""
-    from sm_toolbox.raster.origins import origins_to_text
-
-    noted = QgsFields()
-    for field in fields:
-        own = QgsField(field)
-        if field.name() in origins:
-            own.setComment(origins_to_text({field.name(): origins[field.name()]}))
-        noted.append(own)
-    return noted
-
-
-def keep_origins(destination: str | None, fields: QgsFields, context) -> None:
-    """Keep with a written layer what the comments of its fields say; few layers keep comments themselves.
-
-    What can keep nothing, such as text, goes without: models then find their predictors by name alone.
-    """
-    from sm_toolbox.raster.origins import origins_from_text, origins_to_text
-
-    origins = {name: origin for field in fields for name, origin in origins_from_text(field.comment()).items()}
-    if not destination or not origins:
-        return
-    path, _, table = destination.partition("|layername=")
-    if os.path.isfile(path):
-        _note_in_geopackage(path, table.split("|")[0], origins_to_text(origins))
-        return
-    layer = QgsProcessingUtils.mapLayerFromString(destination, context, False)
-    if layer is not None:
-        layer.setCustomProperty(_ORIGINS_PROPERTY, origins_to_text(origins))
-
-
-def _note_in_geopackage(path: str, table: str, text: str) -> None:
-    from osgeo import gdal
-
-    if not path.lower().endswith(".gpkg"):
-        return
-    kept = None
-    for mode in (gdal.OF_UPDATE, gdal.OF_READONLY):
-        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
-        with contextlib.suppress(RuntimeError):
-            dataset = gdal.OpenEx(path, gdal.OF_VECTOR | mode)
-            layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
-            if layer is not None and mode == gdal.OF_UPDATE:
-                layer.SetMetadataItem(_ORIGINS_ITEM, text)
-            elif layer is not None:
-                kept = layer.GetMetadataItem(_ORIGINS_ITEM)
-            layer = dataset = None
-    if kept != text:
-        # Models would take another product of a variable for the one that they learned.
-        raise OutputError(
-            f"What '{path}' knows of the rasters behind its columns could not be written. Nothing was kept. Check the free space of the disk."
-        )
-
-
-def read_origins(value, fields: QgsFields, context) -> dict:
-    """Read what a vector layer notes of the rasters behind its columns, by column; `value` is a parameter's value that stands for the layer."""
-    from sm_toolbox.raster.origins import origins_from_text
-
-    source = getattr(value, "source", None)
-    if isinstance(source, QgsProperty):
-        value = source.staticValue()
-    if isinstance(value, str):
-        value = QgsProcessingUtils.mapLayerFromString(value, context) or value
-    found = {name: origin for field in fields for name, origin in origins_from_text(field.comment()).items()}
-    if isinstance(value, QgsMapLayer):
-        found |= origins_from_text(value.customProperty(_ORIGINS_PROPERTY))
-    for path, table in places_behind(value, context):
-        if path.lower().endswith(".gpkg") and os.path.isfile(path):
-            from osgeo import gdal
-
-            with contextlib.suppress(RuntimeError):
-                dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
-                layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
-                found |= origins_from_text(None if layer is None else layer.GetMetadataItem(_ORIGINS_ITEM))
-                layer = dataset = None
-    names = set(fields.names())
-    return {name: origin for name, origin in found.items() if name in names}
 
 
 def _time(value: QDateTime) -> Time:

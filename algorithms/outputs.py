@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,10 +25,12 @@ from qgis.core import (
 from qgis.PyQt import sip
 
 from sm_toolbox.errors import InputError, OutputError
-from sm_toolbox.files import StagedOutputs, check_output, check_writable
+from sm_toolbox.files import StagedOutputs, check_output, check_writable, one_at_a_time
 from sm_toolbox.progress import Progress
 
-from .layers import TABLE_IN_FILE, attribute, keep_origins, labelled, places_behind, places_within
+from .layers import TABLE_IN_FILE, attribute, labelled, places_behind, places_within
+from .origins import keep_origins
+from .tables import Table, TablesToCome, number_of_rows, without_sql
 
 _LAYERS = ("raster", "multilayer", "source", "vector", "file")
 
@@ -52,8 +52,8 @@ class RunOutputs:
         self._definitions = {definition.name(): definition for definition in algorithm.destinationParameterDefinitions()}
         self._staged = StagedOutputs()
         # Tables with a name of their own: on their way into files that are there, and in new files.
-        self._tables: dict[str, _TablesToCome] = {}
-        self._new_files: dict[str, list[_Table]] = {}
+        self._tables: dict[str, TablesToCome] = {}
+        self._new_files: dict[str, list[Table]] = {}
         # The name of a raster or file, by key. Asked for a second time, Processing makes up a second temporary one, and waits for both.
         self._finals = {}
         for key, definition in self._definitions.items():
@@ -86,8 +86,10 @@ class RunOutputs:
 
     def keep(self, results: dict) -> dict:
         """Give everything its name, and return the results with these names."""
-        self._join_others()
-        self._staged.keep()
+        # Between the look whether a file is there and its making no other run makes it.
+        with one_at_a_time(os.path.dirname(os.path.realpath(path)) for path in self._new_files):
+            self._join_others()
+            self._staged.keep()
         named = {key: self.in_words(value) if isinstance(value, str) else value for key, value in results.items()}
         # As QGIS knows them: a folder may have several names, by links and by drives of a network.
         return {key: self._finals[key] if value and self._finals.get(key) else value for key, value in named.items()}
@@ -181,15 +183,15 @@ class RunOutputs:
         self._check_table(definition, place, written, count)
         path, separator, table = written.partition("|")
         if place.table is not None:
-            ready = _Table(path, place.table, count, labelled(definition))
+            ready = Table(path, place.table, count, labelled(definition))
             (self._into(place.path) if place.within else self._new_files.setdefault(place.path, [])).append(ready)
             separator, table = ("|", f"layername={place.table}") if place.within else (separator, table)
         return self._to_load(value, definition, f"{place.path}{separator}{table}")
 
-    def _into(self, path: str) -> list[_Table]:
+    def _into(self, path: str) -> list[Table]:
         """Return the list of the tables that go into a file that is there."""
         if path not in self._tables:
-            self._tables[path] = _TablesToCome(path)
+            self._tables[path] = TablesToCome(path)
             self._staged.add(self._tables[path])
         return self._tables[path].tables
 
@@ -214,7 +216,7 @@ class RunOutputs:
         try:
             sink, destination = self._algorithm.parameterAsSink(parameters, key, self._context, fields, kind, crs)
         except QgsProcessingException as error:
-            raise OutputError(f"{label}: {_without_sql(error).rstrip('.')}. {_NOTHING_KEPT}") from error
+            raise OutputError(f"{label}: {without_sql(error).rstrip('.')}. {_NOTHING_KEPT}") from error
         if sink is None:
             raise OutputError(
                 f"{label}: the layer '{_text(self._parameters.get(key), self._context)}' cannot be created. Check the extension of its name. {_NOTHING_KEPT}"
@@ -229,10 +231,10 @@ class RunOutputs:
                 if geometries:
                     feature.setGeometry(geometries[number])
                 if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-                    raise OutputError(f"{label}: row {number + 1} could not be written ({_without_sql(sink.lastError())}). {_NOTHING_KEPT}")
+                    raise OutputError(f"{label}: row {number + 1} could not be written ({without_sql(sink.lastError())}). {_NOTHING_KEPT}")
                 count += 1
             if not sink.flushBuffer():
-                raise OutputError(f"{label}: the table could not be completed ({_without_sql(sink.lastError())}). {_NOTHING_KEPT}")
+                raise OutputError(f"{label}: the table could not be completed ({without_sql(sink.lastError())}). {_NOTHING_KEPT}")
         finally:
             # The rows are in the file, and errors at the end show, only once the sink is gone.
             sip.delete(sink)
@@ -267,15 +269,13 @@ class _Place:
         As it was given.
     table : str or None
         Its name in the file, where one was given.
+    within : bool
+        Whether the file is there already, and keeps its other tables. Looked at once: another run may make it while this one writes.
     """
 
     path: str
     table: str | None = None
-
-    @property
-    def within(self) -> bool:
-        """Whether the file is there already, and keeps its other tables."""
-        return self.table is not None and os.path.exists(self.path)
+    within: bool = False
 
 
 def _text(value, context) -> str:
@@ -291,7 +291,8 @@ def _place(text: str) -> _Place | None:
     """Return the file that a text stands for; None where it is none: memory layers, tables of a database server."""
     table = TABLE_IN_FILE.match(text)
     if table is not None:
-        return _Place(table["path"].replace("\\'", "'"), table["part"].replace('""', '"'))
+        path = table["path"].replace("\\'", "'")
+        return _Place(path, table["part"].replace('""', '"'), os.path.exists(path))
     path = text.removeprefix("file://")
     if not path or path == "TEMPORARY_OUTPUT" or ":" in os.path.basename(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         return None
@@ -318,136 +319,8 @@ def _count_rows(written: str) -> int | None:
         layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
         if layer is None:
             return None
-        return _number_of_rows(dataset, layer)
+        return number_of_rows(dataset, layer)
     return None
-
-
-def _number_of_rows(dataset, layer) -> int:
-    """Count the rows of a table; not by the number that a GeoPackage keeps of itself."""
-    if dataset.GetDriver().ShortName not in ("GPKG", "SQLite"):
-        return layer.GetFeatureCount(1)
-    counted = dataset.ExecuteSQL('SELECT COUNT(*) FROM "{}"'.format(layer.GetName().replace('"', '""')))
-    number = counted.GetNextFeature().GetField(0)
-    dataset.ReleaseResultSet(counted)
-    return number
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A table that lies ready in a file of its own, on its way into one that has others.
-
-    Parameters
-    ----------
-    source : str
-        The file that it lies in.
-    name : str
-    count : int
-        Its rows.
-    label : str
-        The output that it is, for messages.
-    """
-
-    source: str
-    name: str
-    count: int
-    label: str
-
-
-class _TablesToCome:
-    """The tables of a run that go into one file (a `PendingChange`), in one transaction: a second one would wait for the first for ever."""
-
-    def __init__(self, path: str):
-        self.tables: list[_Table] = []
-        self._path, self._dataset = path, None
-
-    def make(self) -> None:
-        """Copy the tables within a transaction: a computer that stops here leaves the file as it was."""
-        for pause in (0.3, 1, 3, 5, None):
-            try:
-                self._make()
-                return
-            except OutputError as error:
-                if pause is None or "locked" not in str(error):
-                    raise
-                # Another run is at its end, too: it needs the file for a moment only.
-                self.undo()
-                time.sleep(pause)
-
-    def _make(self) -> None:
-        from osgeo import gdal
-
-        for number, table in enumerate(self.tables):
-            with self._told(table) as gdal_failed:
-                if number == 0:
-                    self._dataset = gdal.OpenEx(self._path, gdal.OF_VECTOR | gdal.OF_UPDATE)
-                    if self._dataset is None or self._dataset.StartTransaction() != 0:
-                        raise gdal_failed()
-                source = gdal.OpenEx(table.source, gdal.OF_VECTOR)
-                if source is None:
-                    raise gdal_failed()
-                self._copy(source.GetLayerByName(table.name), table, gdal_failed)
-
-    def _copy(self, layer, table, gdal_failed) -> None:
-        from osgeo import ogr
-
-        described = layer.GetLayerDefn()
-        options = ["OVERWRITE=YES", f"GEOMETRY_NAME={layer.GetGeometryColumn() or 'geom'}", f"FID={layer.GetFIDColumn() or 'fid'}"]
-        copy = self._dataset.CreateLayer(table.name, layer.GetSpatialRef(), layer.GetGeomType(), options)
-        if copy is None or any(copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())):
-            raise gdal_failed()
-        copy.SetMetadata(layer.GetMetadata())
-        definition = copy.GetLayerDefn()
-        for row in layer:
-            feature = ogr.Feature(definition)
-            if feature.SetFrom(row) != 0 or copy.CreateFeature(feature) != 0:
-                raise gdal_failed()
-        if copy.SyncToDisk() != 0 or _number_of_rows(self._dataset, copy) != table.count:
-            raise gdal_failed()
-
-    def confirm(self) -> None:
-        """End the transaction."""
-        with self._told(self.tables[-1]) as gdal_failed:
-            if self._dataset.CommitTransaction() != 0:
-                raise gdal_failed()
-        self._dataset = None
-
-    def undo(self) -> None:
-        """Give the transaction up."""
-        from osgeo import gdal
-
-        if self._dataset is not None:
-            # GDAL complains of triggers on the table that is gone.
-            gdal.PushErrorHandler("CPLQuietErrorHandler")
-            with contextlib.suppress(RuntimeError):
-                self._dataset.RollbackTransaction()
-            with contextlib.suppress(RuntimeError):
-                self._dataset = None
-            gdal.PopErrorHandler()
-
-    @contextlib.contextmanager
-    def _told(self, table):
-        """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its last words."""
-        from osgeo import gdal
-
-        gdal.PushErrorHandler("CPLQuietErrorHandler")
-        gdal.ErrorReset()
-        try:
-            yield lambda: RuntimeError(gdal.GetLastErrorMsg() or "not all rows arrived")
-        except RuntimeError as error:
-            raise self._failed(table, error) from error
-        finally:
-            gdal.PopErrorHandler()
-
-    def _failed(self, table, error) -> OutputError:
-        return OutputError(
-            f"{table.label}: the table '{table.name}' could not be written into '{self._path}' ({_without_sql(error)}). Close the programs that write into it, "
-            f"and check the free space of the disk. Nothing was changed."
-        )
-
-
-def _without_sql(error) -> str:
-    """Return what GDAL says of a failure without the statements that it quotes, which run to pages."""
-    return re.sub(r"sqlite3_\w+\(.*\) failed: ", "", str(error), flags=re.DOTALL)
 
 
 def _first_table(path: str) -> str:

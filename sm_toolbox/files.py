@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Protocol
@@ -198,6 +198,21 @@ def _held(folder: str) -> Iterator[None]:
         # An empty lock is not held yet. On a full disk it stays empty, and the folder's age decides, too.
         with contextlib.suppress(OSError):
             os.write(lock.fileno(), b"held")
+        yield
+
+
+@contextmanager
+def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
+    """Have no other run of the toolbox in a block like this for the same folders; where the system knows no locks, it has none."""
+    with contextlib.ExitStack() as opened:
+        if fcntl is not None:
+            # In one order, so that no two runs wait for each other.
+            for folder in sorted(set(folders)):
+                # Some network folders know no locks.
+                with contextlib.suppress(OSError):
+                    number = os.open(folder, os.O_RDONLY)
+                    opened.callback(os.close, number)
+                    fcntl.flock(number, fcntl.LOCK_EX)
         yield
 
 

@@ -2,71 +2,167 @@
 
 Throughout, `predicted` and `observed` are float arrays of one shape (n,) in m³ m⁻³ without missing values, and
 differences are predicted − observed.
+
+A new metric is one function and its row in `METRICS`: model files and the tables of all reports have it then.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """Metrics of one set of pairs; NaN where there are too few pairs or one side does not vary.
+class Pairs:
+    """Predictions with observations, and what several metrics have in common.
 
     Parameters
     ----------
-    n : int
-        Pairs.
-    r : float
-        Pearson correlation.
-    r_squared : float
-        Its square.
-    r2 : float
-        Coefficient of determination 1 − SSE/SST; negative where the observed mean would be the better prediction.
-    rmse, ubrmse, bias : float
-        m³ m⁻³.
-    slope : float
-        Of the regression of observed on predicted (Zhao et al. 2022, IEEE JSTARS, Eq. 6).
+    predicted, observed : ndarray of float (n,)
+        At least one pair.
     """
 
-    n: int
-    r: float
-    r_squared: float
-    r2: float
-    rmse: float
-    ubrmse: float
-    bias: float
-    slope: float
+    def __init__(self, predicted: np.ndarray, observed: np.ndarray):
+        self.predicted, self.observed = predicted, observed
+
+    @cached_property
+    def difference(self) -> np.ndarray:
+        """Predicted − observed (n,)."""
+        return self.predicted - self.observed
+
+    @cached_property
+    def bias(self) -> float:
+        """Mean difference."""
+        return float(self.difference.mean())
+
+    @cached_property
+    def r(self) -> float:
+        """Pearson's correlation."""
+        return correlation(self.predicted, self.observed)
+
+
+def _r2(pairs: Pairs) -> float:
+    observed = pairs.observed
+    total = float(np.sum((observed - observed.mean()) ** 2))
+    return 1 - float(np.sum(pairs.difference**2)) / total if _varies(observed) else float("nan")
+
+
+def _ubrmse(pairs: Pairs) -> float:
+    """Return √(mean(((p − p̄) − (o − ō))²)) = √(RMSE² − bias²)."""
+    return float(np.sqrt(np.mean((pairs.difference - pairs.bias) ** 2)))
+
+
+def _slope(pairs: Pairs) -> float:
+    spread = float(pairs.predicted.std())
+    return pairs.r * float(pairs.observed.std()) / spread if _varies(pairs.predicted) else float("nan")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of `METRICS`.
+
+    Parameters
+    ----------
+    key : str
+        Its name in tables and model files.
+    symbol : str
+        Its name in reports.
+    unit : str
+        "" where it has none.
+    meaning : str
+        What it is, in a part of a sentence.
+    compute : callable
+        Takes `Pairs` (at least one), returns a float; NaN where there are too few pairs or one side does not vary.
+    explained : str, optional
+        Sentence below the tables of reports; "" where that of another metric says it.
+    is_own : bool, optional
+        False for what another metric implies: short tables leave it out.
+    """
+
+    key: str
+    symbol: str
+    unit: str
+    meaning: str
+    compute: Callable[[Pairs], float]
+    explained: str = ""
+    is_own: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    row.key: row
+    for row in (
+        Metric("n", "n", "", "pairs", lambda pairs: len(pairs.predicted)),
+        Metric("r", "R", "", "Pearson's correlation", lambda pairs: pairs.r, "R is Pearson's correlation and r² its square."),
+        Metric("r_squared", "r²", "", "square of Pearson's correlation", lambda pairs: pairs.r * pairs.r, is_own=False),
+        Metric(
+            "r2",
+            "R²",
+            "",
+            "coefficient of determination 1 − SSE/SST",
+            _r2,
+            "R² = 1 − SSE/SST is the share of the variance explained; it is negative where the observed mean would be the better prediction.",
+        ),
+        Metric(
+            "rmse",
+            "RMSE",
+            "m³ m⁻³",
+            "root mean square error",
+            lambda pairs: float(np.sqrt(np.mean(pairs.difference**2))),
+            "RMSE, ubRMSE (RMSE without the bias) and bias (predicted − observed) are in m³ m⁻³.",
+        ),
+        Metric("ubrmse", "ubRMSE", "m³ m⁻³", "root mean square error without the bias", _ubrmse),
+        Metric("bias", "bias", "m³ m⁻³", "mean of predicted − observed", lambda pairs: pairs.bias),
+        Metric(
+            "slope",
+            "slope",
+            "",
+            "slope of the regression of observed on predicted (Zhao et al. 2022, IEEE JSTARS, Eq. 6)",
+            _slope,
+            "The slope is that of observed on predicted; 1 is ideal.",
+        ),
+    )
+}
+"""Metrics by key, in the order of tables."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Metrics of one set of pairs, each an attribute: `metrics(p, o).rmse`.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        By the keys of `METRICS`; NaN where there are too few pairs or one side does not vary.
+    """
+
+    values: Mapping[str, float]
+
+    @property
+    def n(self) -> int:
+        """Pairs."""
+        return int(self.values["n"])
+
+    def __getattr__(self, key: str) -> float:
+        try:
+            # Not self.values, which copying and unpickling ask for before it is there.
+            return self.__dict__["values"][key]
+        except KeyError:
+            raise AttributeError(f"there is no metric '{key}'") from None
 
     def as_dict(self) -> dict[str, float]:
         """Return the metrics by name."""
-        return asdict(self)
+        return dict(self.values)
 
 
 def metrics(predicted: np.ndarray, observed: np.ndarray) -> Metrics:
-    """Compute all metrics of a set of pairs.
-
-    Notes
-    -----
-    ubRMSE is √(mean(((p − p̄) − (o − ō))²)) = √(RMSE² − bias²).
-    """
-    n = len(predicted)
-    if n == 0:
-        nan = float("nan")
-        return Metrics(0, nan, nan, nan, nan, nan, nan, nan)
-    difference = predicted - observed
-    bias = float(difference.mean())
-    rmse = float(np.sqrt(np.mean(difference**2)))
-    ubrmse = float(np.sqrt(np.mean((difference - bias) ** 2)))
-    r = correlation(predicted, observed)
-    total = float(np.sum((observed - observed.mean()) ** 2))
-    r2 = 1 - float(np.sum(difference**2)) / total if _varies(observed) else float("nan")
-    spread = float(predicted.std())
-    slope = r * float(observed.std()) / spread if _varies(predicted) else float("nan")
-    return Metrics(n, r, r * r, r2, rmse, ubrmse, bias, slope)
+    """Compute all metrics of a set of pairs."""
+    if len(predicted) == 0:
+        return Metrics({key: 0 if key == "n" else float("nan") for key in METRICS})
+    pairs = Pairs(predicted, observed)
+    return Metrics({key: row.compute(pairs) for key, row in METRICS.items()})
 
 
 def _varies(values: np.ndarray) -> bool:

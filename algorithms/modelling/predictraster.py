@@ -35,7 +35,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         add_time_gap(self, "Largest gap in time [days]", "How many days a dated predictor may lie from the date of the map")
         self.add(
-            text("DATES", "Dates"), "Dates to predict, separated by commas (2018-06-01,2018-06-09). Not set: all dates that the predictors allow."
+            text("DATES", "Dates"),
+            "Dates to predict: 2018-06-01, 2018-06-09 or, for every eighth day, 2018-06-01/2018-09-30/8. Not set: all dates that the predictors allow.",
         )
         self.add(
             integer("MEMORY", "Memory [MB]", None, minimum=16, optional=True),
@@ -80,7 +81,8 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.calibration import parse_quantiles
         from sm_toolbox.models.modelfile import load_model
-        from sm_toolbox.models.prediction import Wanted, parse_dates, predict_raster
+        from sm_toolbox.models.prediction import Wanted, predict_raster
+        from sm_toolbox.raster.times import parse_dates
 
         sources, grid = inputs
         outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
@@ -98,7 +100,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         result = predict_raster(
             model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=time_gap(self, parameters, context),
-            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)), fallback=fallback, wanted=wanted,
+            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)) or None, fallback=fallback, wanted=wanted,
             scheduler=self.parameterAsString(parameters, "SCHEDULER", context), memory=memory, progress=progress,
         )  # fmt: skip
         progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")

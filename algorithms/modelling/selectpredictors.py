@@ -9,10 +9,7 @@ from ..layers import INTEGER, NUMBER, TEXT, write_report
 from ..parameters import choice, layer_output, number_outputs, report_output, text
 from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
 
-FIELDS = (
-    ("step", INTEGER), ("added", TEXT), ("removed", TEXT), ("variables", TEXT), ("count", INTEGER), ("n", INTEGER), ("r", NUMBER), ("r2", NUMBER),
-    ("rmse", NUMBER), ("ubrmse", NUMBER), ("bias", NUMBER), ("slope", NUMBER), ("rmse_sd", NUMBER), ("chosen", INTEGER),
-)  # fmt: skip
+FIELDS = (("step", INTEGER), ("added", TEXT), ("removed", TEXT), ("variables", TEXT), ("count", INTEGER))
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -28,7 +25,7 @@ class Algorithm(ToolboxAlgorithm):
         "and spoil the map between the stations. Errors by which predictors were chosen are somewhat too small: judge the final map at stations that took no part. The report also names predictors that are alike.</p>"
     )
     TAGS = ("variable selection", "feature selection", "forward selection", "importance", "machine learning", "collinearity")
-    NEEDS = ("sklearn", "numba", "joblib", "rasterio")
+    NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "TRAINING": "stations.csv",
         "TARGET": "soil_moisture",
@@ -103,14 +100,17 @@ class Algorithm(ToolboxAlgorithm):
         }  # fmt: skip
 
     def _write_steps(self, parameters, context, selection, progress):
+        from sm_toolbox.metrics import METRICS
+
+        keys = [key for key, row in METRICS.items() if row.is_own]
         fields = QgsFields()
-        for name, kind in FIELDS:
+        numbers = [(key, INTEGER if key == "n" else NUMBER) for key in keys]
+        for name, kind in (*FIELDS, *numbers, ("rmse_sd", NUMBER), ("chosen", INTEGER)):
             fields.append(QgsField(name, kind))
         rows = []
         for step in selection.steps:
-            values = step.metrics
             rows.append((
-                step.number, ", ".join(step.added), ", ".join(step.removed), ", ".join(step.predictors), len(step.predictors), values.n, values.r, values.r2,
-                values.rmse, values.ubrmse, values.bias, values.slope, step.rmse_sd, int(step is selection.chosen),
+                step.number, ", ".join(step.added), ", ".join(step.removed), ", ".join(step.predictors), len(step.predictors),
+                *(step.metrics.values[key] for key in keys), step.rmse_sd, int(step is selection.chosen),
             ))  # fmt: skip
         return self.outputs.write_table("OUTPUT", fields, rows, (), QgsCoordinateReferenceSystem(), progress)

@@ -6,15 +6,23 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_origins, read_table
+from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_table
+from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
 
 def model_words():
     """List the kinds of models."""
-    from sm_toolbox.models.learners.catalogue import MODELS
+    from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    return list(MODELS)
+    return list(LEARNERS)
+
+
+def model_help():
+    """Say when to take each kind of model."""
+    from sm_toolbox.models.learners.catalogue import LEARNERS
+
+    return " ".join(f"{key}: {row.help}" for key, row in LEARNERS.items())
 
 
 def split_words():
@@ -24,11 +32,20 @@ def split_words():
     return list(SPLITS)
 
 
+def split_help():
+    """Say what each split leaves out, as parts of a sentence."""
+    from sm_toolbox.models.assessment.splits import SPLITS
+
+    *first, last = (split.help for split in SPLITS.values())
+    return f"{', '.join(first)}, or {last}"
+
+
 def hyperparameter_help():
     """Name the hyper-parameters of every kind with their defaults."""
-    from sm_toolbox.models.learners.catalogue import MODELS
+    from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    return " ".join(f"{kind}: {', '.join(f'{item.name} ({json.dumps(item.default)})' for item in fields(model))}." for kind, model in MODELS.items())
+    defaults = {key: ", ".join(f"{item.name} ({json.dumps(item.default)})" for item in fields(row.estimator)) for key, row in LEARNERS.items()}
+    return " ".join(f"{key}: {listing}." for key, listing in defaults.items())
 
 
 def add_training_parameters(algorithm, predictors):
@@ -61,8 +78,7 @@ def add_split_parameters(algorithm, seed):
     """Declare how rows are divided into folds, which predictors are cyclic, and the seed, whose help is `seed`."""
     algorithm.add(
         choice("SPLIT", "Leave out for validation", split_words(), None, optional=True),
-        "What each fold leaves out: single rows (random), whole stations, contiguous periods (time), whole years, calendar months, stations and periods at once (station_time: FOLDS × FOLDS fits), blocks of land, or places "
-        "as far from the others as the map is from its stations (knndm). Not set: station where stations or places are known and have several rows each, else random, with a warning.",
+        f"What each fold leaves out: {split_help()}. Not set: station where stations or places are known and have several rows each, else random, with a warning.",
     )
     algorithm.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
     algorithm.add(
@@ -114,9 +130,9 @@ def open_training(algorithm, parameters, context):
 
 def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     """Read and check what was opened."""
-    from sm_toolbox.models.assessment.splits import make_split
+    from sm_toolbox.models.assessment.splits import SPLITS, default_split, make_split
     from sm_toolbox.models.features import parse_cyclic
-    from sm_toolbox.models.roles import check_target, choose_predictors, default_split, places
+    from sm_toolbox.models.roles import check_target, choose_predictors, places
     from sm_toolbox.models.table import Roles, make_training_table
     from sm_toolbox.raster.kinds import is_direction
 
@@ -146,11 +162,9 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
     block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
     folds, seed = whole_number(algorithm, parameters, "FOLDS", context, 10_000), algorithm.parameterAsInt(parameters, "SEED", context)
     name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else default_split(rows.stations, folds))
-    if name == "random":
-        progress.warning(
-            "The split is random: rows of one station are in training and validation at once, and the error says how well gaps of these stations are filled, not how well a map is made. "
-            "Set STATION, and SPLIT to station, for the error of a map."
-        )
+    cautions = SPLITS[name].cautions
+    if cautions is not None:
+        progress.warning(cautions.at_training)
     split = make_split(name, folds, block_size, area_positions(area, layer) if area else None)
     for reason, count in rows.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")

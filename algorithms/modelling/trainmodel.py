@@ -7,7 +7,7 @@ from qgis.core import QgsField, QgsFields
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
 from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text, whole_number
-from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
+from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_help, model_words, open_training, read_training
 
 MODEL_FILTER = "Model files (*.smmodel)"
 
@@ -24,14 +24,13 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Rows without a target or a predictor are left out and counted. The model file holds plain numbers and no code: it is safe to pass on, and predicts without scikit-learn.</p>"
     )
     TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
-    NEEDS = ("sklearn", "numba", "joblib", "rasterio")
+    NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "scipy", "matplotlib")
 
     def declare(self):
         add_training_parameters(self, "Numeric fields to learn from. Rasters are matched to them by name at prediction.")
         self.add(
             choice("MODEL", "Model", model_words(), "random_forest"),
-            "random_forest: the mean of regression trees grown on random parts of the rows and predictors; a safe first choice. quantile_forest: the same with quantiles, for maps of uncertainty. "
-            "xgboost: trees that correct each other, often the most accurate with many rows. svr: support vectors, for some hundred to some thousand rows. mlp: a neural network.",
+            model_help(),
         )
         self.add(
             text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sm_toolbox.predictors.spectral import REFLECTANCE_TOLERANCE, SENSORS, SMALLEST_DENOMINATOR, SPECTRAL_INDICES
+from sm_toolbox.predictors.reflectance import REFLECTANCE_TOLERANCE
+from sm_toolbox.predictors.spectral_indices import SMALLEST_DENOMINATOR, SPECTRAL_INDICES
+from sm_toolbox.sensors.optical import SENSORS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources, write_report

@@ -101,7 +101,8 @@ class Algorithm(ToolboxAlgorithm):
         return self.parameterAsString(parameters, "INPUT", context), *(self._moment(parameters, key, context) for key in ("START", "END"))
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.stations.ismn.archive import SOIL, import_archive
+        from sm_toolbox.stations.ismn.archive import import_archive
+        from sm_toolbox.stations.ismn.imported import SOIL
         from sm_toolbox.stations.ismn.report import import_report
         from sm_toolbox.stations.ismn.selection import Selection, parse_flags
 

@@ -42,7 +42,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>The <b>leave-one-out</b> error tells whether the map is better than the plain mean of the stations. With scattered stations and short ranges it often is not.</p>"
     )
     TAGS = ("kriging", "variogram", "geostatistics", "interpolation", "IDW", "inverse distance", "precipitation", "rain gauges")
-    NEEDS = ("rasterio", "pyproj", "numba", "pandas", "scipy")
+    NEEDS = ("rasterio", "pyproj", "numba", "pandas", "scipy", "matplotlib")
     EXAMPLE = {"STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture", "GRID": "ndvi.tif"}
 
     def declare(self):

@@ -7,19 +7,8 @@ from qgis.core import QgsField, QgsFields, QgsProcessing, QgsProcessingOutputStr
 from sm_toolbox.errors import InputError
 
 from ..base import ToolboxAlgorithm
-from ..layers import (
-    NUMBER,
-    TEXT,
-    note_origins,
-    open_source,
-    point_geometry,
-    raster_sources,
-    rasterio_crs,
-    read_table,
-    table_rows,
-    time_attribute,
-    write_report,
-)
+from ..layers import NUMBER, TEXT, open_source, point_geometry, raster_sources, rasterio_crs, read_table, table_rows, time_attribute, write_report
+from ..origins import note_origins
 from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, switch, time_gap
 
 # Names that the toolbox gives to observed soil moisture.

@@ -8,6 +8,7 @@ from ..base import ToolboxAlgorithm
 from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report
 from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, time_gap
 
+# The columns from of old in their order; those of further metrics follow.
 _METRICS = (
     "n", "r", "r_low", "r_high", "r2", "r_squared", "rmse", "ubrmse", "ubrmse_low", "ubrmse_high", "bias", "bias_low", "bias_high", "slope", "n_effective",
 )  # fmt: skip
@@ -24,7 +25,7 @@ class Algorithm(ToolboxAlgorithm):
         "<p>A product is only validated by stations that did not take part in its making.</p>"
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
-    NEEDS = ("rasterio", "pyproj", "pandas", "scipy")
+    NEEDS = ("rasterio", "pyproj", "pandas", "scipy", "matplotlib")
     EXAMPLE = {"PRODUCT": ["product_b.tif"], "STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture"}
 
     def declare(self):
@@ -105,15 +106,18 @@ class Algorithm(ToolboxAlgorithm):
         }  # fmt: skip
 
     def _write_stations(self, parameters, context, table, result, progress):
+        from sm_toolbox.metrics import METRICS
+
         fields = QgsFields()
         fields.append(QgsField("station", TEXT))
         fields.append(QgsField("group", TEXT))
-        for name in _METRICS:
+        names = [*_METRICS, *(key for key in METRICS if key not in _METRICS)]
+        for name in names:
             fields.append(QgsField(name, INTEGER if name == "n" else NUMBER))
         values = []
         for item in result.by_station:
             known = {**item.metrics.as_dict(), **vars(item.intervals)}
-            values.append([item.station, item.group, *(known[name] for name in _METRICS)])
+            values.append([item.station, item.group, *(known[name] for name in names)])
         geometries = [point_geometry(table.x[item.row], table.y[item.row]) for item in result.by_station]
         return self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
 

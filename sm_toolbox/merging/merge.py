@@ -11,19 +11,8 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, design
 from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
-from sm_toolbox.merging.record import (
-    Counter,
-    Estimated,
-    Overview,
-    Record,
-    Settings,
-    Tally,
-    cell_seeds,
-    check_settings,
-    month_position,
-    report_tally,
-    warn_of_short_climatology,
-)
+from sm_toolbox.merging.record import Estimated, Record, Settings, cell_seeds, check_settings, month_position, warn_of_short_climatology
+from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
 from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
 from sm_toolbox.progress import SILENT, Progress
 

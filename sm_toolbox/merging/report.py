@@ -16,7 +16,8 @@ from sm_toolbox.report.page import Page, number
 if TYPE_CHECKING:
     from sm_toolbox.merging.merge import MergeResult
     from sm_toolbox.merging.products import Products
-    from sm_toolbox.merging.record import Overview, Settings, Tally
+    from sm_toolbox.merging.record import Settings
+    from sm_toolbox.merging.tally import Overview, Tally
     from sm_toolbox.merging.triplecollocation import CollocationResult
 
 # Error correlations of this size between two products make both look better than they are.

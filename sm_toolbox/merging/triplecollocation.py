@@ -10,19 +10,8 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, Design, design
-from sm_toolbox.merging.record import (
-    LIMITED,
-    Counter,
-    Estimated,
-    Overview,
-    Record,
-    Settings,
-    Tally,
-    cell_seeds,
-    check_settings,
-    report_tally,
-    warn_of_short_climatology,
-)
+from sm_toolbox.merging.record import LIMITED, Estimated, Record, Settings, cell_seeds, check_settings, warn_of_short_climatology
+from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
 from sm_toolbox.progress import SILENT, Progress
 
 if TYPE_CHECKING:

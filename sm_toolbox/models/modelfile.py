@@ -22,7 +22,8 @@ from sm_toolbox.files import check_output, put_in_place, remove_quietly, tempora
 from sm_toolbox.memory import free_memory
 from sm_toolbox.models.assessment.calibration import Calibration, read_calibration
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import MODELS, FittedModel
+from sm_toolbox.models.learners.base import FittedModel, mean_and_quantiles
+from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.raster.origins import origin_from
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ _MEMBERS = {"manifest.json", "arrays.npz"}
 # Far above what a forest of hundreds of trees needs; a small zip that unpacks to more is no model.
 _LARGEST = 2**30
 _LARGEST_MANIFEST = 16 * 2**20
-_ARRAYS = re.compile(
-    r"(forest_(feature|threshold|child|value|root|importance)|boosting_base|quantile_(features|target|weight)|scaling_\w+|svr_(form|vectors|coefficients)"
-    r"|mlp_(activation|(coefficients|intercepts)_\d\d?)|aoa_(rows|weights|periods|mean_distance|training_di)|evidence_(predictors|target|predicted|importance))\.npy"
-)
+# Of the parts that models of all kinds have.
+_SHARED_ARRAYS = r"aoa_(rows|weights|periods|mean_distance|training_di)|evidence_(predictors|target|predicted|importance)"
 _TYPES = {np.dtype(order + name) for name in ("f4", "f8", "i4", "i8") for order in "<>"}
 # What checks make of bytes that somebody has written by hand; what else is raised is a fault of the machine or of ours.
 _CAUSED_BY_BYTES = (ModelFileError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, AssertionError, RecursionError)
@@ -136,11 +135,7 @@ class Model:
             Of a kind without quantiles of its own, the prediction shifted by the quantiles of its out-of-fold errors.
         """
         features = self.encoder.encode(predictors)
-        if hasattr(self.fitted, "predict_quantiles"):
-            mean, quantiles = self.fitted.predict_quantiles(features, levels)
-        else:
-            mean = self.fitted.predict(features)
-            quantiles = np.repeat(mean[:, None], len(levels), axis=1)
+        mean, quantiles = mean_and_quantiles(self.fitted, features, levels)
         return mean, quantiles if self.calibration is None else self.calibration.apply(quantiles, levels)
 
 
@@ -238,7 +233,8 @@ def _read_members(file: IO[bytes], path: str) -> tuple[dict[str, Any], dict[str,
 
 def _read_arrays(archive: zipfile.ZipFile, path: str) -> dict[str, np.ndarray]:
     members = archive.infolist()
-    foreign = [member.filename for member in members if not _ARRAYS.fullmatch(member.filename)]
+    known = re.compile(rf"({'|'.join([*(row.arrays for row in LEARNERS.values()), _SHARED_ARRAYS])})\.npy")
+    foreign = [member.filename for member in members if not known.fullmatch(member.filename)]
     if foreign:
         raise ModelFileError(f"its arrays hold '{foreign[0]}', which no model has")
     if len({member.filename for member in members}) < len(members):
@@ -289,8 +285,8 @@ def _check_manifest(manifest: Any) -> None:
         raise ModelFileError(
             f"its format {version} is newer than the format {FORMAT_VERSION} that this version of the toolbox reads; update the toolbox"
         )
-    if manifest.get("kind") not in MODELS:
-        raise ModelFileError(f"its kind '{manifest.get('kind')}' is none of those that this version of the toolbox knows ({', '.join(MODELS)})")
+    if manifest.get("kind") not in LEARNERS:
+        raise ModelFileError(f"its kind '{manifest.get('kind')}' is none of those that this version of the toolbox knows ({', '.join(LEARNERS)})")
     target = manifest.get("target")
     if not isinstance(target, dict) or not isinstance(target.get("name"), str):
         raise ModelFileError("it does not say what it predicts")
@@ -314,7 +310,7 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
     if len(set(names)) != len(names):
         raise ModelFileError("it names a predictor twice")
     encoder = FeatureEncoder(names, {item["name"]: float(item["period"]) for item in manifest["predictors"] if item.get("period") is not None})
-    fitted = MODELS[manifest["kind"]].from_arrays(arrays, len(encoder.names))
+    fitted = LEARNERS[manifest["kind"]].estimator.from_arrays(arrays, len(encoder.names))
     applicability = None
     if any(name.startswith("aoa_") for name in arrays):
         from sm_toolbox.models.applicability.area import Applicability

@@ -11,6 +11,8 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.calibration import quantile_name
+from sm_toolbox.models.learners.base import WithQuantiles
+from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
@@ -21,7 +23,7 @@ from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import Engine
-from sm_toolbox.raster.times import Time, parse_time
+from sm_toolbox.raster.times import Time
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
 _ROWS = 8192
@@ -222,9 +224,9 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
             raise InputError(
                 "A model file holds no calibration of intervals: it was made by an earlier version. Train the model again, or leave QUANTILES_OUTPUT empty."
             )
-        if wanted.quantiles and not hasattr(each.fitted, "predict_quantiles"):
+        if wanted.quantiles and not isinstance(each.fitted, WithQuantiles):
             progress.info(
-                f"The model '{each.manifest['kind']}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL quantile_forest gives them for each cell."
+                f"The model '{each.manifest['kind']}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL {' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
             )
     if wanted.quantiles and not wanted.levels:
         raise InputError("QUANTILES_OUTPUT needs QUANTILES, such as 0.05,0.5,0.95.")
@@ -404,21 +406,3 @@ def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted:
 
 def _span(stack: Stack) -> str:
     return f"{stack.times[0]} to {stack.times[-1]}, {len(stack.bands)} dates"
-
-
-def parse_dates(text: str | None) -> list[Time] | None:
-    """Read a comma-separated list of dates; None where it is empty.
-
-    Raises
-    ------
-    InputError
-        Where a part is no date.
-    """
-    parts = [part.strip() for part in (text or "").replace(";", ",").split(",") if part.strip()]
-    times = []
-    for part in parts:
-        time = parse_time(part)
-        if time is None:
-            raise InputError(f"DATES: '{part}' is not a date. Write dates as YYYY-MM-DD, separated by commas.")
-        times.append(time)
-    return times or None

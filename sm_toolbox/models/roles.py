@@ -131,11 +131,3 @@ def places(positions: np.ndarray) -> np.ndarray:
     # A metre apart is the same place: coordinates of one station differ in their last digits from file to file.
     _, number = np.unique(np.round(positions), axis=0, return_inverse=True)
     return np.array([f"place {index + 1}" for index in number.ravel()])
-
-
-def default_split(stations: np.ndarray | None, folds: int) -> str:
-    """Return the split where none is asked for: whole stations where there are enough of them and they have several rows, else random rows."""
-    if stations is None:
-        return "random"
-    count = len(np.unique(stations))
-    return "station" if folds <= count < len(stations) else "random"

@@ -19,9 +19,10 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.calibration import LEVELS, Calibration, Coverage, coverage
 from sm_toolbox.models.assessment.importance import parts, permutation_increase
-from sm_toolbox.models.assessment.splits import Folds, Split, StationSplit, make_split
+from sm_toolbox.models.assessment.splits import Folds, Split, StationSplit, comparison
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import Estimator, FittedModel, hyperparameters_of
+from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of, mean_and_quantiles
+from sm_toolbox.models.learners.catalogue import LEARNERS, hyperparameters_of
 from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Evidence, Model
 from sm_toolbox.models.table import TrainingTable, oddities
@@ -209,8 +210,9 @@ def train(
     for text in oddities(table):
         progress.warning(text)
     encoder = FeatureEncoder(table.roles.predictors, periods or {})
-    splits = [(split_name, split), *_beside(split_name, split, table)]
-    folds = [way.split(table, seed) for _, way in splits]
+    beside = comparison(split, table)
+    splits = [(split_name, split), *([] if beside is None else [(beside.key, beside)])]
+    folds = [way.divide(table, seed) for _, way in splits]
     local_folds = _local_folds(table, spike, split, seed) if spike is not None else []
     search_share = 0.0 if tuner is None else 0.9
     search, nested = None, True
@@ -280,15 +282,6 @@ def _search_in_folds(
     return found, False
 
 
-def _beside(name: str, split: Split, table: TrainingTable) -> list[tuple[str, Split]]:
-    folds: int = split.folds  # type: ignore[attr-defined]
-    if name != "random":
-        return [("random", make_split("random", folds))]
-    if table.stations is None or len(np.unique(table.stations)) < folds:
-        return []
-    return [("station", StationSplit(folds))]
-
-
 def _evaluate(
     table: TrainingTable, encoder: FeatureEncoder, estimators: Sequence[Estimator], name: str, split: Split, folds: Folds, seed: int,
     rounds: _Rounds, progress: Progress, with_importance: bool,
@@ -340,11 +333,7 @@ def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray, progress:
     means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
     for part in parts(len(features)):
         progress.check()
-        if hasattr(fitted, "predict_quantiles"):
-            means[part], quantiles[part] = fitted.predict_quantiles(features[part], LEVELS)
-        else:
-            means[part] = fitted.predict(features[part])
-            quantiles[part] = means[part][:, None]
+        means[part], quantiles[part] = mean_and_quantiles(fitted, features[part], LEVELS)
     return means, quantiles
 
 
@@ -363,7 +352,7 @@ def _local_folds(table: TrainingTable, spike: TrainingTable, split: Split, seed:
             f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': {', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows anyway. "
             "Take them out of one of the layers; where they are different stations, give them different names."
         )
-    return StationSplit(min(split.folds, stations)).split(spike, seed)  # type: ignore[attr-defined]
+    return StationSplit(min(split.folds, stations)).divide(spike, seed)
 
 
 def _spiking(
@@ -406,7 +395,7 @@ def _evidence(table: TrainingTable, chosen: SplitResult, seed: int) -> Evidence:
 
 def _manifest(training: Training, kind: str, estimator: Estimator, seed: int) -> dict[str, Any]:
     table, encoder, chosen = training.table, training.model.encoder, training.chosen
-    impurity = getattr(training.model.fitted, "impurity_importance", None)
+    impurity = impurity_of(training.model.fitted)
     of_predictor = None if impurity is None else encoder.by_predictor(impurity)
     predictors = []
     for i, name in enumerate(encoder.predictors):
@@ -456,7 +445,7 @@ def _manifest(training: Training, kind: str, estimator: Estimator, seed: int) ->
         },
         "seed": seed,
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "versions": versions("numpy", "scikit-learn", "numba", *(["xgboost"] if kind == "xgboost" else [])),
+        "versions": versions("numpy", "scikit-learn", "numba", *LEARNERS[kind].packages),
     }
 
 

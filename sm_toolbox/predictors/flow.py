@@ -49,6 +49,7 @@ def specific_catchment_area(
     Cancelled
         Within a second of the user's Cancel.
     """
+    from sm_toolbox.predictors import fill_kernels
     from sm_toolbox.predictors import flow_kernels as kernels
 
     if routing not in FLOW_ROUTINGS:
@@ -74,9 +75,9 @@ def specific_catchment_area(
             return _wait([pool.submit(kernel, *call) for call in calls], control, share)
 
         progress.info("Filling depressions …")
-        run(kernels.fill_depressions, [(z, z.view(np.int32), width, queue, control)], progress.part(0, 0.4))
-        run(kernels.mark_flats, [(z, width, *band, steps) for band in bands], progress.part(0.4, 0.45))
-        run(kernels.grade_flats, [(z, width, queue, steps)], progress.part(0.45, 0.5))
+        run(fill_kernels.fill_depressions, [(z, z.view(np.int32), width, queue, control)], progress.part(0, 0.4))
+        run(fill_kernels.mark_flats, [(z, width, *band, steps) for band in bands], progress.part(0.4, 0.45))
+        run(fill_kernels.grade_flats, [(z, width, queue, steps)], progress.part(0.45, 0.5))
         progress.info("Routing flow …")
         run(kernels.count_givers, [(method, z, steps, width, closeness, *band, givers) for band in bands], progress.part(0.5, 0.55))
         area = np.repeat(np.concatenate([[0], np.abs(dx * dy), [0]]), width)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sm_toolbox.predictors.spectral import Edges, SpectralResult
+from sm_toolbox.predictors.spectral import SpectralResult
+from sm_toolbox.predictors.triangle import Edges
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.page import Page
 

@@ -14,13 +14,9 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import TILE
 
 DEFAULT_MEMORY = 256 * 2**20
-
-
 # GDAL keeps decoded tiles for the whole process, by default as many as fill 5 % of the memory. Blocks read each tile once, so that a few are enough;
 # rasterio takes bytes and restores the limit afterwards.
 GDAL_CACHE = 64 * 2**20
-
-
 # Blocks of about this size keep every thread busy to the end and the progress bar moving; larger ones gain nothing.
 _PREFERRED_CELLS = 2**18
 

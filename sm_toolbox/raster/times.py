@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from sm_toolbox.errors import InputError
 
 _YEARS = range(1900, 2200)
+_ONE_DAY = timedelta(days=1)
+_MOST_DATES = 10_000
 RESOLUTIONS = ("second", "day", "month")
 _ISO = re.compile(
     r"(?P<y>\d{4})-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ](?P<H>\d{2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d+)?)?"
@@ -174,3 +176,36 @@ def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
     if patterns is not _IN_NAMES:
         rest = _PROCESSED.sub("", rest)
     return found[0][0], re.sub(r"[_\-. ]*\0[_\-. ]*", "_", rest).strip("_")
+
+
+def parse_dates(text: str | None) -> list[Time]:
+    """Read dates: ISO 8601 with commas between them, and `first/last/days` for all dates at equal distances.
+
+    `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in order; none for no text.
+
+    Raises
+    ------
+    InputError
+        Where a part is no date, or a date is given twice.
+    """
+    found: list[Time] = []
+    for part in filter(None, map(str.strip, re.split(r"[,;\n]", text or ""))):
+        pieces = [piece.strip() for piece in part.split("/")]
+        ends = [parse_time(piece) for piece in pieces[:2]]
+        if len(pieces) == 1 and ends[0] is not None:
+            found.append(ends[0])
+            continue
+        first, last = ends if len(pieces) in (2, 3) else (None, None)
+        step = pieces[2] if len(pieces) == 3 else "1"
+        if first is None or last is None or not re.fullmatch(r"[0-9]{1,5}", step) or int(step) < 1 or first.resolution == "month" or last < first:
+            raise InputError(
+                f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
+            )
+        count = (last.start - first.start) // (int(step) * _ONE_DAY) + 1
+        if count > _MOST_DATES:
+            raise InputError(f"DATES: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or make the step longer.")
+        found += [Time(first.start + k * int(step) * _ONE_DAY, first.resolution) for k in range(count)]
+    twice = [str(a) for a, b in zip(sorted(found), sorted(found)[1:]) if a == b]
+    if twice:
+        raise InputError(f"DATES: {twice[0]} is given twice.")
+    return sorted(found)

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from sm_toolbox.metrics import Metrics
+from collections.abc import Mapping
+from typing import Any
+
+from sm_toolbox.metrics import METRICS, Metrics
 from sm_toolbox.report.page import number
 
-HEAD = ("n", "R", "r²", "R²", "RMSE", "ubRMSE", "bias", "slope")
-EXPLAINED = (
-    "R is Pearson's correlation and r² its square. R² = 1 − SSE/SST is the share of the variance explained; it is negative where the observed mean would be the better prediction. "
-    "RMSE, ubRMSE (RMSE without the bias) and bias (predicted − observed) are in m³ m⁻³. The slope is that of observed on predicted; 1 is ideal."
-)
+
+def metric_head(short: bool = False) -> list[str]:
+    """Return the head of the columns that `metric_cells` fills; a short table leaves out what other metrics imply."""
+    return [row.symbol for row in METRICS.values() if row.is_own or not short]
 
 
-def metric_cells(values: Metrics) -> tuple[float, ...]:
-    """Return the cells of a table row under `HEAD`."""
-    return values.n, values.r, values.r_squared, values.r2, values.rmse, values.ubrmse, values.bias, values.slope
+def metric_cells(values: Mapping[str, Any], short: bool = False) -> list[Any]:
+    """Return the cells of a table row under `metric_head`; None for a metric that a model file does not have."""
+    return [values.get(key) for key, row in METRICS.items() if row.is_own or not short]
+
+
+def metrics_explained() -> str:
+    """Say what the metrics of a table are."""
+    return " ".join(row.explained for row in METRICS.values() if row.explained)
 
 
 def summary(values: Metrics) -> str:
     """Return the note of a scatter plot."""
     return f"n = {values.n:,}\nR = {number(values.r)}\nR² = {number(values.r2)}\nRMSE = {number(values.rmse)}\nubRMSE = {number(values.ubrmse)}\nbias = {number(values.bias)}"
-
-
-_ELSEWHERE = {
-    "random": "the same stations and times",
-    "station": "places without a station, at times it was trained on,",
-    "knndm": "the area to be mapped, at times it was trained on,",
-    "block": "places at some distance from its stations, at times it was trained on,",
-    "time": "its stations in other periods",
-    "year": "its stations in other years",
-    "month": "its stations in other seasons",
-    "station_time": "places without a station in other periods",
-}
-
-
-def expectation(split: str) -> str:
-    """Say of what the error of a split is, in a sentence's part: 'places without a station, at times it was trained on,'."""
-    return _ELSEWHERE.get(split, "what was left out")
 
 
 def bare_coverage(share: float) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.times import Time
 
+# Values that a trend needs at least: through two a line goes without error.
+FEWEST = 3
+
 
 def require_dates(stack: Stack, fewest: int = 1) -> None:
     """Refuse a stack without dates, or with fewer than are needed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.times import parse_dates
 from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fill_gaps(
         Gaps stay where the values on both sides are further apart than these days. What lies before the first or after the last value is no such gap:
         only the moving average fills it, as far as its window goes.
     dates : str, optional
-        Dates of the output as `read_dates` takes them; by default those of the input.
+        Dates of the output as `parse_dates` takes them; by default those of the input.
     memory : int, optional
         Budget for blocks in bytes.
     scheduler : str, optional
@@ -95,7 +95,10 @@ def fill_gaps(
     from sm_toolbox.timeseries.gapfill_kernels import fill
 
     size = _check(method, window, order, max_gap)
-    wanted = read_dates(dates)
+    wanted = parse_dates(dates)
+    twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
+    if twice:
+        raise InputError(f"DATES: {twice[0]} is given twice.")
     given = read_bands(sources)
     found = stacks(given)
     for stack in found.values():
@@ -132,41 +135,6 @@ def fill_gaps(
         missing[name] = shares
         progress.info(f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of the output.")
     return GapFilling(bands, missing)
-
-
-def read_dates(text: str) -> list[Time]:
-    """Read dates: ISO 8601 with commas between them, and `first/last/days` for all dates at equal distances.
-
-    `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in order.
-
-    Raises
-    ------
-    InputError
-        Where a part is no date, or a date is given twice.
-    """
-    from sm_toolbox.raster.times import Time, parse_time
-
-    found: list[Time] = []
-    for part in filter(None, map(str.strip, re.split(r"[,;\n]", text))):
-        pieces = [piece.strip() for piece in part.split("/")]
-        ends = [parse_time(piece) for piece in pieces[:2]]
-        if len(pieces) == 1 and ends[0] is not None:
-            found.append(ends[0])
-            continue
-        first, last = ends if len(pieces) in (2, 3) else (None, None)
-        step = pieces[2] if len(pieces) == 3 else "1"
-        if first is None or last is None or not re.fullmatch(r"[0-9]{1,5}", step) or int(step) < 1 or first.resolution == "month" or last < first:
-            raise InputError(
-                f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
-            )
-        count = (last.start - first.start) // (int(step) * _DAY) + 1
-        if count > _MOST_DATES:
-            raise InputError(f"DATES: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or make the step longer.")
-        found += [Time(first.start + k * int(step) * _DAY, first.resolution) for k in range(count)]
-    twice = [str(a) for a, b in zip(sorted(found), sorted(found)[1:]) if a.start == b.start]
-    if twice:
-        raise InputError(f"DATES: {twice[0]} is given twice.")
-    return sorted(found)
 
 
 def _check_reach(variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress) -> None:

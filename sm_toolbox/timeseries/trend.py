@@ -10,8 +10,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
-from sm_toolbox.timeseries.trend_kernels import FEWEST
+from sm_toolbox.timeseries.dates import FEWEST, days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
     from rasterio.windows import Window

@@ -7,14 +7,11 @@ block are so far apart that they push each other out of the processor's cache.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sm_toolbox.compiled import njit
-
-if TYPE_CHECKING:
-    pass
+from sm_toolbox.timeseries.dates import FEWEST
 
 # Cells copied at once: a few cache lines of each date.
 _CELLS = 64
@@ -216,6 +213,3 @@ def _select(values, k):
                 return pivot
         low = boundary
     return values[k]
-
-
-FEWEST = 3

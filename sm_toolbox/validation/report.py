@@ -7,7 +7,7 @@ import numpy as np
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, HEAD, metric_cells, summary
+from sm_toolbox.report.text import metric_cells, metric_head, metrics_explained, summary
 from sm_toolbox.validation.stations import StationMetrics, StationValidation
 
 _MOST_SERIES = 8
@@ -42,8 +42,8 @@ def validation_report(result: StationValidation, product: str, layer: str, min_s
         page.notice(f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated on their own: {names}.", warning=True)
 
     page.heading("All pairs")
-    page.table(("", *HEAD), [("all pairs", *metric_cells(result.pooled))])
-    page.text(EXPLAINED)
+    page.table(("", *metric_head()), [("all pairs", *metric_cells(result.pooled.values))])
+    page.text(metrics_explained())
     page.figure(figures.scatter(result.observed, result.predicted, "All pairs", summary(result.pooled)), "Product against observations.")
     _stations(page, result)
     _series(page, result)
@@ -57,9 +57,9 @@ def _stations(page: Page, result: StationValidation) -> None:
     for item in stations:
         groups.setdefault(item.group or "all stations", []).append(item)
     for name, label in (("r", "R"), ("bias", "bias (m³ m⁻³)"), ("ubrmse", "ubRMSE (m³ m⁻³)")):
-        if any(np.isfinite(getattr(item.metrics, name)) for item in stations):
+        if any(np.isfinite(item.metrics.values[name]) for item in stations):
             page.figure(
-                figures.boxes({group: [getattr(item.metrics, name) for item in members] for group, members in sorted(groups.items())}, label),
+                figures.boxes({group: [item.metrics.values[name] for item in members] for group, members in sorted(groups.items())}, label),
                 f"{label} of the stations.",
             )
     points = []
@@ -72,8 +72,11 @@ def _stations(page: Page, result: StationValidation) -> None:
         "Each dot is a station: the angle is its correlation, the radius the standard deviation of the product relative to the observed one, the distance from the star the relative ubRMSE.",
     )
     page.table(
-        ("Station", "group", *HEAD, "R from", "R to", "ubRMSE from", "ubRMSE to", "bias from", "bias to", "effective n"),
-        [(item.station, item.group, *metric_cells(item.metrics), *_limits(item)) for item in sorted(stations, key=lambda item: -item.metrics.rmse)],
+        ("Station", "group", *metric_head(), "R from", "R to", "ubRMSE from", "ubRMSE to", "bias from", "bias to", "effective n"),
+        [
+            (item.station, item.group, *metric_cells(item.metrics.values), *_limits(item))
+            for item in sorted(stations, key=lambda item: -item.metrics.rmse)
+        ],
     )
     page.text(
         "From and to are 95 % confidence limits: Fisher's z for R, χ² for ubRMSE and Student's t for the bias, each with the number of samples that are independent of one another "

@@ -78,7 +78,7 @@ class StationValidation:
 
     def median(self, name: str) -> float:
         """Return the median over stations of a metric; NaN where no station has it."""
-        values = np.array([getattr(item.metrics, name) for item in self.by_station], float)
+        values = np.array([item.metrics.values[name] for item in self.by_station], float)
         return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
 

@@ -5,13 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from sm_toolbox.errors import OutputError
-from sm_toolbox.files import StagedOutputs, check_output, check_writable, temporary_name, tidy, working_folder
+from sm_toolbox.files import StagedOutputs, check_output, check_writable, one_at_a_time, temporary_name, tidy, working_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,6 +220,23 @@ def test_a_file_that_a_killed_run_had_moved_away_comes_back(tmp_path, monkeypatc
     tidy(str(tmp_path))
     assert names(tmp_path) == ["a.tif", "b.tif"]
     assert (tmp_path / "a.tif").read_text() == "old" and (tmp_path / "b.tif").read_text() == "new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_one_run_at_a_time_gives_names_in_a_folder(tmp_path):
+    order = []
+
+    def other():
+        with one_at_a_time([str(tmp_path)]):
+            order.append("other")
+
+    with one_at_a_time([str(tmp_path), str(tmp_path)]):
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        time.sleep(0.3)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "other"]
 
 
 def test_only_what_is_ours_is_tidied(tmp_path):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,15 @@ def test_it_says_where_compiled_functions_are_kept(monkeypatch):
     monkeypatch.setattr("sm_toolbox.compiled.check_cache", lambda: "")
     found = check_installation("/profile/python", "3.22")
     assert any("Set the environment variable NUMBA_CACHE_DIR" in hint for hint in found.hints) and found.ready
+
+
+def test_one_list_of_libraries():
+    """What is checked, what requirements.txt installs and what `pip install .` brings are the same."""
+    root = Path(__file__).parents[2]
+    installs = {re.split(r"[>=;]", line)[0] for line in (root / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")}
+    from_pypi = {library.package for library in LIBRARIES if library.package not in installation._WITH_QGIS}
+    # joblib comes with scikit-learn, and the two wheels of XGBoost are for different systems.
+    assert installs - {"xgboost", "xgboost-cpu"} == from_pypi - {"joblib", "xgboost", "xgboost-cpu"}
+    assert {"xgboost", "xgboost-cpu"} <= installs
+    dependencies = re.search(r"^dependencies = \[(.*)\]", (root / "pyproject.toml").read_text(), re.M)[1]
+    assert set(re.findall(r'"([^"]+)"', dependencies)) == {library.package for library in LIBRARIES if not library.optional}

@@ -1,5 +1,7 @@
 """Metrics against independent formulas, and intervals against simulations."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_squared_error, r2_score
 
-from sm_toolbox.metrics import effective_samples, intervals, metrics
+from sm_toolbox.metrics import METRICS, effective_samples, intervals, metrics
 
 values = st.lists(st.floats(0, 0.6).map(lambda v: round(v, 4)), min_size=5, max_size=60)
 
@@ -76,3 +78,13 @@ def test_effective_samples_of_autocorrelated_series():
     red = np.mean([effective_samples(autoregressive(rng, 500, 0.8), autoregressive(rng, 500, 0.8)) for _ in range(20)])
     assert white == pytest.approx(500, rel=0.05)
     assert red == pytest.approx(500 * (1 - 0.64) / (1 + 0.64), rel=0.15)
+
+
+def test_each_metric_is_a_row_and_an_attribute():
+    rng = np.random.default_rng(0)
+    found = metrics(rng.random(20), rng.random(20))
+    assert list(found.as_dict()) == list(METRICS) == ["n", "r", "r_squared", "r2", "rmse", "ubrmse", "bias", "slope"]
+    assert all(getattr(found, key) == value for key, value in found.as_dict().items())
+    assert pickle.loads(pickle.dumps(found)) == found
+    with pytest.raises(AttributeError, match="there is no metric 'mae'"):
+        _ = found.mae

@@ -118,7 +118,7 @@ class Scene:
             "temporalstatistics": {"INPUT": [self.ndvi], "STATISTICS": ["mean"]},
             "temporaltrend": {"INPUT": [self.ndvi], "METHOD": "least_squares", "BY_MONTH": False},
             "terrainindices": {"DEM": self.dem, "INDICES": ["slope"], "FLOW_ROUTING": "d8", "GRID": self.ndvi, "Z_FACTOR": 1},
-            "thermalinertia": {"ALBEDO": [self.albedo], "LST_DAY": [self.day], "LST_NIGHT": [self.night], "LST_SCALE": 1, "MIN_RANGE": 1},
+            "thermalinertia": {"ALBEDO": [self.albedo], "LST_DAY": [self.day], "LST_NIGHT": [self.night], "LST_SCALE": 1, "SOLAR_CORRECTION": "verstraeten", "MIN_RANGE": 1},
             "trainmodel": {**train, "TUNING": "none", "CANDIDATES": 2, "TUNING_FOLDS": 2, "KEEP_BEST": False, "SPIKE_WEIGHT": 1},
             "triplecollocation": {**merging, "BOOTSTRAP": 0},
             "validatestations": {"PRODUCT": [self.products[0]], "STATIONS": self.stations, **who, "VALUE": "soil_moisture", "GROUP": "station", "MAX_TIME_GAP": 0, "MIN_SAMPLES": 3},

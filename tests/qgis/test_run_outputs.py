@@ -197,19 +197,20 @@ def test_two_tables_of_one_run_go_into_one_file_that_is_there(run, days, write_r
     assert in_folder(tmp_path) == ["all.gpkg", "product.tif"]
 
 
-def test_a_file_that_another_run_made_meanwhile_keeps_its_tables(run, stations, tmp_path, monkeypatch):
+@pytest.mark.parametrize("moment", ["keep", "_write_rows"])
+def test_a_file_that_another_run_made_meanwhile_keeps_its_tables(run, stations, tmp_path, monkeypatch, moment):
     outputs = importlib.import_module("soil_moisture_toolbox.algorithms.outputs").RunOutputs
 
     path = tmp_path / "all.gpkg"
     given = {"INPUT": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day"}
-    keep = outputs.keep
+    original = getattr(outputs, moment)
 
-    def keep_after_another(self, results):
-        monkeypatch.setattr(outputs, "keep", keep)
+    def after_another(self, *arguments):
+        monkeypatch.setattr(outputs, moment, original)
         run("aggregatestations", **given, OUTPUT=f"ogr:dbname='{path}' table=\"other\" (geom)")
-        return keep(self, results)
+        return original(self, *arguments)
 
-    monkeypatch.setattr(outputs, "keep", keep_after_another)
+    monkeypatch.setattr(outputs, moment, after_another)
     run("aggregatestations", **given, OUTPUT=f"ogr:dbname='{path}' table=\"own\" (geom)")
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"own", "other"}
@@ -235,10 +236,10 @@ def test_a_table_waits_for_another_run_that_is_writing(run, stations, tmp_path):
 
 
 def test_messages_leave_out_statements_of_sql(plugin):
-    from soil_moisture_toolbox.algorithms.outputs import _without_sql
+    from soil_moisture_toolbox.algorithms.tables import without_sql
 
     assert (
-        _without_sql("creation failed (OGR error: sqlite3_exec(CREATE TABLE a (b TEXT)) failed: disk is full)")
+        without_sql("creation failed (OGR error: sqlite3_exec(CREATE TABLE a (b TEXT)) failed: disk is full)")
         == "creation failed (OGR error: disk is full)"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import FittedModel
+from sm_toolbox.models.learners.base import FittedModel
 from sm_toolbox.progress import SILENT, Progress
 
 # Of the slowest models some hundred thousand a minute.

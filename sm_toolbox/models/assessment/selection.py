@@ -13,15 +13,14 @@ from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.importance import permutation_increase
 from sm_toolbox.models.assessment.splits import Folds, Split
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import MODELS, Estimator, FittedModel
+from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of
+from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.table import TrainingTable, oddities
 from sm_toolbox.progress import SILENT, Progress
 
 METHODS = ("ranked", "forward", "leave_one_out", "groups")
 IMPORTANCES = ("permutation", "impurity")
-IMPURITY_KINDS = ("random_forest", "quantile_forest", "xgboost")
-"""Kinds whose fitted models have an `impurity_importance`."""
 PAIR_LIMIT = 20
 """Up to so many predictors forward selection starts from all pairs: beyond, the pairs alone would be hundreds of subsets."""
 
@@ -192,22 +191,19 @@ def select_predictors(
     names = table.roles.predictors
     if method in ("forward", "leave_one_out") and len(names) < 2:
         raise InputError(f"METHOD '{method}' needs at least two predictors to choose from, but PREDICTORS names only '{names[0]}'.")
-    if method == "ranked" and importance == "impurity" and kind not in IMPURITY_KINDS:
-        able = ", ".join(name for name in IMPURITY_KINDS if name in MODELS)
+    if method == "ranked" and importance == "impurity" and not LEARNERS[kind].impurity:
+        able = ", ".join(key for key, row in LEARNERS.items() if row.impurity)
         raise InputError(f"MODEL {kind} has no impurity importance. Choose IMPORTANCE permutation, or one of the models that have it: {able}.")
     parts = {name: [name] for name in names} if method == "leave_one_out" else {name: list(group) for name, group in (groups or {}).items()}
     if method == "groups":
         _check_groups(parts, names)
     notes = oddities(table)
-    if split_name == "random":
-        notes.append(
-            "Rows of one place are alike: left out at random they also reward predictors that only tell the stations apart, such as coordinates or elevation. "
-            "For a map of places without a station choose predictors with whole stations left out (SPLIT 'station', which needs the STATION field)."
-        )
+    if split.cautions is not None:
+        notes.append(split.cautions.at_selection)
     for text in notes:
         progress.warning(text)
     encoder = FeatureEncoder(names, periods or {})
-    folds = split.split(table, seed)
+    folds = split.divide(table, seed)
     _check_folds(table, folds, split_name)
     counts = {"ranked": len(names), "forward": _most_subsets(len(names)), "leave_one_out": len(names) + 2, "groups": len(parts) + 2}
     trials = _Trials(table, encoder, estimator, folds, seed, progress, counts[method])
@@ -345,7 +341,7 @@ class _Trials:
             rng = np.random.default_rng(self.seed)
             rows = self.table.predictors[test], self.table.target[test]
             permutation.append(permutation_increase(fitted, self.encoder, *rows, rng, progress=self.progress))
-            shares = getattr(fitted, "impurity_importance", None)
+            shares = impurity_of(fitted)
             if shares is not None:
                 impurity.append(self.encoder.by_predictor(shares))
 

@@ -1,13 +1,16 @@
-"""Ways to divide training rows into folds: each is a value with a `split` method.
+"""Ways to divide training rows into folds. Each is one class, with every text about it; `SPLITS` lists them.
 
 What a fold leaves out decides what its error means: left-out rows say how well the model fills in gaps at known
 stations, left-out stations how well it maps places without one, left-out times how well it serves another season.
+
+A new split is one class here and its line in `SPLITS`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,163 +21,282 @@ if TYPE_CHECKING:
     from sm_toolbox.models.assessment.nndm import MatchedFolds
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
+"""For each fold the positions of its training and of its test rows."""
 
 
-class Split(Protocol):
-    """A way to divide rows into folds."""
+@dataclass(frozen=True)
+class Split:
+    """A way to divide rows into folds, which scikit-learn takes as `cv`, too.
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
-        """Return, for each fold, the positions of its training and of its test rows."""
-        ...
+    Parameters
+    ----------
+    folds : int, optional
+    seed : int, optional
+        Of what is divided at random.
+    """
 
-    @property
-    def left_out(self) -> str:
-        """What a fold leaves out, for the report."""
+    key: ClassVar[str]
+    """The word that users give."""
+    left_out: ClassVar[str]
+    """What a fold leaves out."""
+    meaning: ClassVar[str]
+    """What the error tells: 'how well the model …'."""
+    elsewhere: ClassVar[str] = "what was left out"
+    """Of what the error is, in a sentence's part: 'places without a station, at times it was trained on,'."""
+    remembered: ClassVar[str] = "rows"
+    """What a model may remember of its training that this split does not reward, and random rows do."""
+    source: ClassVar[str] = ""
+    """What to cite."""
+    help: ClassVar[str]
+    """For the dialog, as one of a list."""
+    cautions: ClassVar[Cautions | None] = None
+    """Of a split that leaves rows of one place on both sides, so that it flatters a map: the baseline of the others."""
+
+    folds: int = 5
+    seed: int = 0
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the positions of training and test rows, fold by fold.
+
+        Parameters
+        ----------
+        X : array of n rows
+            Only its length counts.
+        y : array (n,), optional
+            Does not count.
+        groups : array of n entries, optional
+            What the rows are divided by, as `groups_of` takes it from a training table.
+
+        Raises
+        ------
+        InputError
+            Where the split is not possible with these rows.
+        """
+        yield from self._divide(len(X), groups)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds; the rows may allow of another, which is known when they are divided."""
+        return self.folds if X is None else len(self._divide(len(X), groups))
+
+    def divide(self, table: TrainingTable, seed: int) -> Folds:
+        """Divide a training table.
+
+        Raises
+        ------
+        InputError
+            Where the split is not possible with these rows.
+        """
+        return list(replace(self, seed=seed).split(table.predictors, table.target, self.groups_of(table)))
+
+    def groups_of(self, table: TrainingTable) -> Any:
+        """Return what the rows of a table are divided by (rows, …); None where they are alike, or the table lacks it."""
+        return None
+
+    def _divide(self, n: int, groups: Any) -> Folds:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Cautions:
+    """What to say of a split that flatters a map.
+
+    Parameters
+    ----------
+    at_training, at_selection : str
+        Before the work.
+    alone : str
+        In the report, where no other split is beside it.
+    """
+
+    at_training: str
+    at_selection: str
+    alone: str
+
+
+@runtime_checkable
+class WithDistances(Protocol):
+    """A split that knows how far its folds are from each other, and the map from its stations."""
+
+    def match(self, table: TrainingTable, seed: int) -> MatchedFolds:
+        """Return the folds of the places with their distances."""
         ...
 
 
 @dataclass(frozen=True)
-class RandomSplit:
+class RandomSplit(Split):
     """Rows at random: neighbours in time and place of every test row are in the training."""
 
-    folds: int = 5
-    left_out: str = "single rows"
+    key = "random"
+    left_out = "single rows"
+    meaning = "how well the model fills in missing rows at the stations and times it was trained on"
+    elsewhere = "the same stations and times"
+    help = "single rows (random)"
+    cautions = Cautions(
+        "The split is random: rows of one station are in training and validation at once, and the error says how well gaps of these stations are filled, not how well a map is made. "
+        "Set STATION, and SPLIT to station, for the error of a map.",
+        "Rows of one place are alike: left out at random they also reward predictors that only tell the stations apart, such as coordinates or elevation. "
+        "For a map of places without a station choose predictors with whole stations left out (SPLIT 'station', which needs the STATION field).",
+        "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to see the error at places without a station.",
+    )
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
-        """Divide the rows at random."""
-        if len(table) < self.folds:
-            raise InputError(f"{len(table)} complete rows cannot be divided into {self.folds} folds. Give fewer FOLDS, or more rows.")
-        order = np.random.default_rng(seed).permutation(len(table))
-        number = np.empty(len(table), np.int64)
-        number[order] = np.arange(len(table)) % self.folds
-        return _folds(number)
+    def _divide(self, n: int, groups: Any) -> Folds:
+        if n < self.folds:
+            raise InputError(f"{n} complete rows cannot be divided into {self.folds} folds. Give fewer FOLDS, or more rows.")
+        order = np.random.default_rng(self.seed).permutation(n)
+        fold = np.empty(n, np.int64)
+        fold[order] = np.arange(n) % self.folds
+        return _folds(fold)
 
 
 @dataclass(frozen=True)
-class StationSplit:
-    """Whole stations: no row of a test station is in the training."""
+class StationSplit(Split):
+    """Whole stations: no row of a test station is in the training. Groups are the rows' stations (n,)."""
 
-    folds: int = 5
-    left_out: str = "whole stations"
+    key = "station"
+    left_out = "whole stations"
+    meaning = "how well the model maps places that have no station"
+    elsewhere = "places without a station, at times it was trained on,"
+    remembered = "places"
+    help = "whole stations"
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the stations (rows,)."""
+        return table.stations
+
+    def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the stations so that the folds have about equally many rows."""
-        if table.stations is None:
+        if groups is None:
             raise InputError("SPLIT 'station' needs the STATION field, which tells the rows of one station from those of another.")
-        return _group_folds(table.stations, self.folds, seed, "stations")
+        return _group_folds(groups, self.folds, self.seed, "stations")
 
 
 @dataclass(frozen=True)
-class TimeSplit:
-    """Contiguous periods: no row of a test period is in the training."""
+class TimeSplit(Split):
+    """Contiguous periods: no row of a test period is in the training. Groups are the rows' times (n,)."""
 
-    folds: int = 5
-    left_out: str = "whole periods"
+    key = "time"
+    left_out = "whole periods"
+    meaning = "how well the model serves periods it was not trained on"
+    elsewhere = "its stations in other periods"
+    remembered = "dates"
+    help = "contiguous periods (time)"
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the times (rows,)."""
+        return table.times
+
+    def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the record into periods with about equally many rows; all rows of one day stay together."""
-        if table.times is None:
+        if groups is None:
             raise InputError("SPLIT 'time' needs the TIME field.")
-        days, of_row, counts = np.unique(table.times.astype("datetime64[D]"), return_inverse=True, return_counts=True)
+        times = np.asarray(groups, "datetime64[s]")
+        days, day_index, counts = np.unique(times.astype("datetime64[D]"), return_inverse=True, return_counts=True)
         if len(days) < self.folds:
             raise InputError(f"The training rows are of {len(days)} days, fewer than {self.folds} folds. Give fewer FOLDS, or another SPLIT.")
         middle = np.cumsum(counts) - counts / 2
-        number = np.minimum((middle * self.folds / len(table)).astype(np.int64), self.folds - 1)
+        fold = np.minimum((middle * self.folds / n).astype(np.int64), self.folds - 1)
         # A day with very many rows may leave a fold without any: number the folds that are there anew.
-        number = np.unique(number, return_inverse=True)[1]
-        if number.max() == 0:
+        fold = np.unique(fold, return_inverse=True)[1]
+        if fold.max() == 0:
             raise InputError("Nearly all training rows are of one day, so that no periods can be held out. Choose another SPLIT.")
-        return _folds(number[of_row])
+        return _folds(fold[day_index])
 
 
 @dataclass(frozen=True)
-class YearSplit:
-    """Whole years: no row of a test year is in the training."""
+class YearSplit(Split):
+    """Whole years: no row of a test year is in the training. Groups are the rows' times (n,)."""
 
-    folds: int = 5
-    left_out: str = "whole years"
+    key = "year"
+    left_out = "whole years"
+    meaning = "how well the model serves a year it was not trained on"
+    elsewhere = "its stations in other years"
+    remembered = "dates"
+    help = "whole years"
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the times (rows,)."""
+        return table.times
+
+    def _divide(self, n: int, groups: Any) -> Folds:
         """Leave out each year in turn, or several together where there are more years than folds."""
-        return _calendar_folds(table, "datetime64[Y]", self.folds, seed, "year", "years")
+        if groups is None:
+            raise InputError("SPLIT 'year' needs the TIME field.")
+        return _calendar_folds(np.asarray(groups, "datetime64[Y]").astype(np.int64), self.folds, self.seed, "year", "years")
 
 
 @dataclass(frozen=True)
-class MonthSplit:
-    """Whole calendar months: no row of a test month, of any year, is in the training."""
+class MonthSplit(Split):
+    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are the rows' times (n,)."""
 
-    folds: int = 5
-    left_out: str = "whole calendar months"
+    key = "month"
+    left_out = "whole calendar months"
+    meaning = "how well the model serves a season it was not trained on"
+    elsewhere = "its stations in other seasons"
+    remembered = "dates"
+    help = "calendar months"
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the times (rows,)."""
+        return table.times
+
+    def _divide(self, n: int, groups: Any) -> Folds:
         """Leave out each calendar month in turn, or several together where there are more months than folds."""
-        return _calendar_folds(table, "datetime64[M]", self.folds, seed, "month", "calendar months")
+        if groups is None:
+            raise InputError("SPLIT 'month' needs the TIME field.")
+        months = np.asarray(groups, "datetime64[M]").astype(np.int64) % 12
+        return _calendar_folds(months, self.folds, self.seed, "month", "calendar months")
 
 
 @dataclass(frozen=True)
-class StationTimeSplit:
-    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et al. 2018)."""
+class StationTimeSplit(Split):
+    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et al. 2018).
 
-    folds: int = 5
-    left_out: str = "whole stations and periods at once"
+    Groups are a structured array (n,) of the rows' `station` and `time`.
+    """
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
-        """Leave out every pair of a group of stations and a period."""
+    key = "station_time"
+    left_out = "whole stations and periods at once"
+    meaning = "how well the model maps places without a station in periods it was not trained on"
+    elsewhere = "places without a station in other periods"
+    remembered = "places and dates"
+    source = "Splits in space and time: Meyer, H. et al. (2018). Environmental Modelling & Software 101. doi 10.1016/j.envsoft.2017.12.001"
+    help = "stations and periods at once (station_time: FOLDS × FOLDS fits)"
+
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return stations and times, structured (rows,)."""
         if table.stations is None or table.times is None:
+            return None
+        groups = np.empty(len(table), [("station", table.stations.dtype), ("time", table.times.dtype)])
+        groups["station"], groups["time"] = table.stations, table.times
+        return groups
+
+    def _divide(self, n: int, groups: Any) -> Folds:
+        """Leave out every pair of a group of stations and a period."""
+        if groups is None:
             raise InputError("SPLIT 'station_time' needs the STATION and TIME fields.")
-        of_station, of_time = np.empty(len(table), np.int64), np.empty(len(table), np.int64)
-        for number, split in ((of_station, StationSplit(self.folds)), (of_time, TimeSplit(self.folds))):
-            for fold, (_, test) in enumerate(split.split(table, seed)):
-                number[test] = fold
-        found = []
-        for station, time in np.ndindex(int(of_station.max()) + 1, int(of_time.max()) + 1):
-            test = np.flatnonzero((of_station == station) & (of_time == time))
-            train = np.flatnonzero((of_station != station) & (of_time != time))
+        station_fold, time_fold = np.empty(n, np.int64), np.empty(n, np.int64)
+        for fold_of_row, split, part in (
+            (station_fold, StationSplit(self.folds, self.seed), groups["station"]),
+            (time_fold, TimeSplit(self.folds, self.seed), groups["time"]),
+        ):
+            for fold, (_, test) in enumerate(split._divide(n, part)):
+                fold_of_row[test] = fold
+        folds = []
+        for station, time in np.ndindex(int(station_fold.max()) + 1, int(time_fold.max()) + 1):
+            test = np.flatnonzero((station_fold == station) & (time_fold == time))
+            train = np.flatnonzero((station_fold != station) & (time_fold != time))
             if len(test):
                 if len(train) < 2:
                     raise InputError(
                         "SPLIT 'station_time' leaves no training rows beside some stations and periods. Give fewer FOLDS, or choose 'station'."
                     )
-                found.append((train, test))
-        return found
+                folds.append((train, test))
+        return folds
 
 
 @dataclass(frozen=True)
-class DistanceSplit:
-    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance matching).
-
-    Parameters
-    ----------
-    prediction : ndarray of float64 (points, 2)
-        A sample of the area of the map, in the coordinates of the table's positions.
-    """
-
-    folds: int = 5
-    prediction: np.ndarray | None = None
-    left_out: str = "places as far from the others as the map is from its stations"
-
-    def split(self, table: TrainingTable, seed: int) -> Folds:
-        """Divide the places."""
-        matched, of_row = self.match(table, seed)
-        return _folds(matched.fold[of_row])
-
-    def match(self, table: TrainingTable, seed: int) -> tuple[MatchedFolds, np.ndarray]:
-        """Return the folds of the places with their distances, and the place of each row (rows,)."""
-        if table.positions is None:
-            raise InputError(
-                "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
-            )
-        if self.prediction is None:
-            raise InputError("SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped.")
-        from sm_toolbox.models.assessment.nndm import match_folds
-
-        places, of_row = np.unique(table.positions, axis=0, return_inverse=True)
-        return match_folds(places, self.prediction, self.folds, seed), of_row.reshape(-1)
-
-
-@dataclass(frozen=True)
-class BlockSplit:
-    """Square blocks of land: no row of a test block is in the training.
+class BlockSplit(Split):
+    """Square blocks of land: no row of a test block is in the training. Groups are the rows' positions (n, 2) in metres.
 
     Parameters
     ----------
@@ -182,13 +304,22 @@ class BlockSplit:
         Side of a block in metres.
     """
 
-    folds: int = 5
-    block_size: float = 0.0
-    left_out: str = "whole blocks of land"
+    key = "block"
+    left_out = "whole blocks of land"
+    meaning = "how well the model maps land at some distance from its stations"
+    elsewhere = "places at some distance from its stations, at times it was trained on,"
+    remembered = "places"
+    help = "blocks of land"
 
-    def split(self, table: TrainingTable, seed: int) -> Folds:
+    block_size: float = 0.0
+
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the positions (rows, 2)."""
+        return table.positions
+
+    def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the blocks so that the folds have about equally many rows."""
-        if table.positions is None:
+        if groups is None:
             raise InputError(
                 "SPLIT 'block' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
             )
@@ -196,56 +327,96 @@ class BlockSplit:
             raise InputError(
                 "SPLIT 'block' needs BLOCK_SIZE: the side of a block in metres, larger than the distance over which soil moisture is alike."
             )
-        block = np.floor((table.positions - table.positions.min(axis=0)) / self.block_size).astype(np.int64)
-        return _group_folds(np.array([f"{row}/{column}" for column, row in block]), self.folds, seed, f"blocks of {self.block_size:g} m")
+        positions = np.asarray(groups, np.float64)
+        block = np.floor((positions - positions.min(axis=0)) / self.block_size).astype(np.int64)
+        names = np.array([f"{row}/{column}" for column, row in block])
+        return _group_folds(names, self.folds, self.seed, f"blocks of {self.block_size:g} m")
 
 
-def _calendar_folds(table: TrainingTable, unit: str, folds: int, seed: int, name: str, what: str) -> Folds:
-    if table.times is None:
-        raise InputError(f"SPLIT '{name}' needs the TIME field.")
-    part = table.times.astype(unit).astype(np.int64)
-    part = part % 12 if name == "month" else part
-    count = len(np.unique(part))
+@dataclass(frozen=True)
+class DistanceSplit(Split):
+    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance matching).
+
+    Groups are the rows' positions (n, 2) in metres.
+
+    Parameters
+    ----------
+    prediction : ndarray of float64 (points, 2)
+        A sample of the area of the map, in the coordinates of the table's positions.
+    """
+
+    key = "knndm"
+    left_out = "places as far from the others as the map is from its stations"
+    meaning = "how well the model maps land as far from its stations as the area to be mapped is"
+    elsewhere = "the area to be mapped, at times it was trained on,"
+    remembered = "places"
+    source = "Distance-matched folds: Linnenbrink, J. et al. (2024). kNNDM CV. Geoscientific Model Development 17. doi 10.5194/gmd-17-5897-2024"
+    help = "places as far from the others as the map is from its stations (knndm)"
+
+    prediction: np.ndarray | None = None
+
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the positions (rows, 2)."""
+        return table.positions
+
+    def match(self, table: TrainingTable, seed: int) -> MatchedFolds:
+        """Return the folds of the places with their distances."""
+        return replace(self, seed=seed)._match(self.groups_of(table))[0]
+
+    def _divide(self, n: int, groups: Any) -> Folds:
+        """Divide the places."""
+        matched, place_index = self._match(groups)
+        return _folds(matched.fold[place_index])
+
+    def _match(self, positions: Any) -> tuple[MatchedFolds, np.ndarray]:
+        """Return the folds of the places, and the place of each row (n,)."""
+        if positions is None:
+            raise InputError(
+                "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
+            )
+        if self.prediction is None:
+            raise InputError("SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped.")
+        from sm_toolbox.models.assessment.nndm import match_folds
+
+        places, place_index = np.unique(positions, axis=0, return_inverse=True)
+        return match_folds(places, self.prediction, self.folds, self.seed), place_index.reshape(-1)
+
+
+def _calendar_folds(units: np.ndarray, folds: int, seed: int, name: str, what: str) -> Folds:
+    count = len(np.unique(units))
     if count < 2:
         raise InputError(f"The training rows are of one {name} only, so that none can be left out. Choose another SPLIT.")
-    return _group_folds(part, min(folds, count), seed, what)
+    return _group_folds(units, min(folds, count), seed, what)
 
 
 def _group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
     """Put whole groups into folds, in random order and each into the fold that has the fewest rows."""
-    names, of_row, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    names, group_index, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
         raise InputError(
             f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer FOLDS (at least 2), or choose another SPLIT."
         )
     order = np.random.default_rng(seed).permutation(len(names))
     rows_in_fold = np.zeros(folds, np.int64)
-    fold_of = np.empty(len(names), np.int64)
+    fold_of_group = np.empty(len(names), np.int64)
     for group in order:
-        fold_of[group] = np.argmin(rows_in_fold)
-        rows_in_fold[fold_of[group]] += counts[group]
-    return _folds(fold_of[of_row])
+        fold_of_group[group] = np.argmin(rows_in_fold)
+        rows_in_fold[fold_of_group[group]] += counts[group]
+    return _folds(fold_of_group[group_index])
 
 
-def _folds(number: np.ndarray) -> Folds:
-    return [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(int(number.max()) + 1)]
+def _folds(fold: np.ndarray) -> Folds:
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(int(fold.max()) + 1)]
 
 
-SPLITS = {
-    "random": RandomSplit,
-    "station": StationSplit,
-    "time": TimeSplit,
-    "year": YearSplit,
-    "month": MonthSplit,
-    "station_time": StationTimeSplit,
-    "block": BlockSplit,
-    "knndm": DistanceSplit,
+SPLITS: dict[str, type[Split]] = {
+    row.key: row for row in (RandomSplit, StationSplit, TimeSplit, YearSplit, MonthSplit, StationTimeSplit, BlockSplit, DistanceSplit)
 }
 """Splits by the word that users give."""
 
 
-def make_split(name: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
-    """Return the split of a name.
+def make_split(key: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
+    """Return the split of a word; what it has no use for does not count.
 
     Raises
     ------
@@ -254,9 +425,31 @@ def make_split(name: str, folds: int, block_size: float | None = None, predictio
     """
     if folds < 2:
         raise InputError(f"FOLDS is {folds}; at least 2 are needed.")
-    if name == "block":
-        return BlockSplit(folds, block_size or 0.0)
-    if name == "knndm":
-        return DistanceSplit(folds, prediction)
-    split: Split = SPLITS[name](folds)
-    return split
+    given = {"folds": folds, "block_size": block_size or 0.0, "prediction": prediction}
+    row = SPLITS[key]
+    return row(**{item.name: given[item.name] for item in fields(row) if item.name in given})  # type: ignore[arg-type]
+
+
+def default_split(stations: np.ndarray | None, folds: int) -> str:
+    """Return the split where none is asked for: whole stations where there are enough of them and they have several rows, else random rows."""
+    if stations is None:
+        return RandomSplit.key
+    count = len(np.unique(stations))
+    return StationSplit.key if folds <= count < len(stations) else RandomSplit.key
+
+
+def comparison(split: Split, table: TrainingTable) -> Split | None:
+    """Return the split to show beside another: random rows, or beside these whole stations, where there are enough of them.
+
+    The difference between the two says what part of the skill is memory of the place.
+    """
+    if split.cautions is None:
+        return RandomSplit(split.folds)
+    if table.stations is None or len(np.unique(table.stations)) < split.folds:
+        return None
+    return StationSplit(split.folds)
+
+
+def expectation(key: str) -> str:
+    """Say of what the error of a split is, in a sentence's part; of one that this version does not know, 'what was left out'."""
+    return SPLITS[key].elsewhere if key in SPLITS else Split.elsewhere

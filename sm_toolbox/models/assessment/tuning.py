@@ -14,7 +14,8 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.splits import Split
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import MODELS, Estimator, hyperparameters_of, read_hyperparameters
+from sm_toolbox.models.learners.base import Estimator, Learner
+from sm_toolbox.models.learners.catalogue import LEARNERS, hyperparameters_of, read_hyperparameters
 from sm_toolbox.models.learners.hyperparameters import IntRange, NoConvergence
 from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.table import TrainingTable
@@ -91,7 +92,7 @@ class Tuner:
         Cancelled
             At the user's Cancel, unless the best so far is to be kept and there is one.
         """
-        folds = self.split.split(table, seed)
+        folds = self.split.divide(table, seed)
         features = encoder.encode(table.predictors)
         tried: list[Candidate] = []
         stopped = False
@@ -137,7 +138,7 @@ def _error(
 
 def inner_split(split: Split, folds: int) -> Split:
     """Return the split by which candidates are judged: of the same kind, with folds of its own."""
-    return replace(split, folds=folds)  # type: ignore[type-var]
+    return replace(split, folds=folds)
 
 
 _MOST_CANDIDATES = 10_000
@@ -168,8 +169,9 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
             f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold of the search, and more hardly find a better one."
         )
     given = read_hyperparameters(kind, hyperparameters)
-    model = MODELS[kind]
-    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list) and not _is_value(model, name, value)}
+    learner = LEARNERS[kind]
+    model = learner.estimator
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list) and not _is_value(learner, name, value)}
     for name, values in lists.items():
         if not values:
             raise InputError(f"HYPERPARAMETERS: the list of {name} is empty. Give the values to choose from.")
@@ -185,9 +187,9 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     return list(found.values())
 
 
-def _is_value(model: Any, name: str, value: list[Any]) -> bool:
+def _is_value(learner: Learner, name: str, value: list[Any]) -> bool:
     """Say whether a list is itself a value, as the sizes of a network's layers are; a list of lists is a choice."""
-    return name in getattr(model, "LISTS", ()) and not any(isinstance(item, list) for item in value)
+    return name in learner.lists and not any(isinstance(item, list) for item in value)
 
 
 def _grid(space: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:

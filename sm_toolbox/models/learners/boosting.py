@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sm_toolbox.errors import InputError, ModelFileError
+from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.forest import Forest, Tree
 from sm_toolbox.models.learners.hyperparameters import IntRange, check, number, whole
 from sm_toolbox.models.learners.scaling import float_array, relative_weights
@@ -155,3 +156,15 @@ class BoostedTrees:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
         return self._forest.to_arrays() | {"boosting_base": np.array([self._base])}
+
+
+LEARNER = Learner(
+    "xgboost",
+    XGBoost,
+    "XGBoost",
+    help="trees that correct each other, often the most accurate with many rows.",
+    source="XGBoost: Chen, T. & Guestrin, C. (2016). XGBoost: a scalable tree boosting system. KDD '16. doi 10.1145/2939672.2939785",
+    arrays=r"forest_(feature|threshold|child|value|root|importance)|boosting_base",
+    impurity=True,
+    packages=("xgboost",),
+)

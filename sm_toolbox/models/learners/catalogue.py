@@ -1,64 +1,30 @@
-"""The kinds of models: each a value with its hyper-parameters that can be fitted, and read back from a model file."""
+"""The kinds of models: each a value with its hyper-parameters that can be fitted, and read back from a model file.
+
+A new kind is one module with its `LEARNER`, and its line in `LEARNERS`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.learners.boosting import XGBoost
-from sm_toolbox.models.learners.mlp import NeuralNetwork
-from sm_toolbox.models.learners.quantileforest import QuantileForest
-from sm_toolbox.models.learners.randomforest import RandomForest
-from sm_toolbox.models.learners.svr import SupportVectors
-from sm_toolbox.progress import Progress
+from sm_toolbox.models.learners import boosting, mlp, quantileforest, randomforest, svr
+from sm_toolbox.models.learners.base import Estimator, Learner
 
-
-class FittedModel(Protocol):
-    """What a fit gives: it predicts without the library that trained it."""
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict features (rows, features) → (rows,)."""
-        ...
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return what a model file keeps."""
-        ...
-
-
-class Estimator(Protocol):
-    """A kind of model with its hyper-parameters."""
-
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> FittedModel:
-        """Fit to features (rows, features) and target (rows,)."""
-        ...
-
-    @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> FittedModel:
-        """Read a fitted model back from a model file."""
-        ...
-
-
-MODELS: dict[str, Any] = {
-    "random_forest": RandomForest,
-    "quantile_forest": QuantileForest,
-    "xgboost": XGBoost,
-    "svr": SupportVectors,
-    "mlp": NeuralNetwork,
-}
+LEARNERS: dict[str, Learner] = {module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp)}
 """Kinds of models by the word that users give."""
 
-LABELS = {
-    "random_forest": "random forest",
-    "quantile_forest": "quantile forest",
-    "xgboost": "XGBoost",
-    "svr": "support vector regression",
-    "mlp": "neural network",
-}
+
+def kind_of(estimator: Estimator) -> str:
+    """Return the word of an estimator's kind."""
+    return next(key for key, row in LEARNERS.items() if type(estimator) is row.estimator)
+
+
+def label_of(kind: str) -> str:
+    """Return how a title names a kind; one that this version does not know by its word."""
+    return LEARNERS[kind].label if kind in LEARNERS else kind
 
 
 def make_estimator(kind: str, hyperparameters: str | None) -> Estimator:
@@ -69,7 +35,7 @@ def make_estimator(kind: str, hyperparameters: str | None) -> Estimator:
     InputError
         As `read_hyperparameters`, and where a value is impossible.
     """
-    estimator: Estimator = MODELS[kind](**read_hyperparameters(kind, hyperparameters))
+    estimator: Estimator = LEARNERS[kind].estimator(**read_hyperparameters(kind, hyperparameters))
     return estimator
 
 
@@ -82,7 +48,7 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
         Where the text is no JSON object or names unknown hyper-parameters (the message lists the valid ones).
     """
     text = (hyperparameters or "").strip() or "{}"
-    valid = {item.name: item.default for item in fields(MODELS[kind])}
+    valid = {item.name: item.default for item in fields(LEARNERS[kind].estimator)}
     listing = ", ".join(f"{name} (default {json.dumps(default)})" for name, default in valid.items())
     try:
         given: Any = json.loads(text)

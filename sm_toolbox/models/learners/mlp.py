@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sm_toolbox.errors import InputError, ModelFileError
+from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.hyperparameters import NoConvergence, check, number, whole
 from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
@@ -50,7 +51,6 @@ class NeuralNetwork:
         "alpha": (1e-4, 1e-3, 1e-2),
         "learning_rate_init": (1e-3, 1e-2, 1e-1),
     }
-    LISTS: ClassVar[tuple[str, ...]] = ("hidden_layer_sizes",)
 
     hidden_layer_sizes: tuple[int, ...] = (100, 50)
     activation: str = "relu"
@@ -181,3 +181,14 @@ class NeuralNetworkModel:
         for i, (matrix, offset) in enumerate(zip(self._coefficients, self._intercepts)):
             kept |= {f"mlp_coefficients_{i}": matrix, f"mlp_intercepts_{i}": offset}
         return kept
+
+
+LEARNER = Learner(
+    "mlp",
+    NeuralNetwork,
+    "neural network",
+    help="a neural network.",
+    source="Neural network: Kingma, D. P. & Ba, J. (2015). Adam: a method for stochastic optimization. arXiv 1412.6980",
+    arrays=r"scaling_\w+|mlp_(activation|(coefficients|intercepts)_\d\d?)",
+    lists=("hidden_layer_sizes",),
+)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import ModelFileError
+from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.forest import Forest
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.progress import Progress
@@ -158,3 +159,15 @@ class QuantileForestModel:
         ):
             raise ModelFileError("the training rows of the quantile forest hold values that are no numbers")
         return cls(forest, features, target, weights)
+
+
+LEARNER = Learner(
+    "quantile_forest",
+    QuantileForest,
+    "quantile forest",
+    help="the same with quantiles, for maps of uncertainty.",
+    source="Quantile regression forest: Meinshausen, N. (2006). Quantile regression forests. Journal of Machine Learning Research 7, 983–999",
+    arrays=r"forest_(feature|threshold|child|value|root|importance)|quantile_(features|target|weight)",
+    impurity=True,
+    quantiles=True,
+)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.forest import Forest
 from sm_toolbox.models.learners.hyperparameters import IntRange, check, number, whole
 from sm_toolbox.models.learners.threads import is_small
@@ -105,3 +106,14 @@ class RandomForest:
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
         """Read a forest back from a model file."""
         return Forest.from_arrays(arrays, n_features)
+
+
+LEARNER = Learner(
+    "random_forest",
+    RandomForest,
+    "random forest",
+    help="the mean of regression trees grown on random parts of the rows and predictors; a safe first choice.",
+    source="Random forest: Breiman, L. (2001). Random forests. Machine Learning 45, 5–32. doi 10.1023/A:1010933404324",
+    arrays=r"forest_(feature|threshold|child|value|root|importance)",
+    impurity=True,
+)

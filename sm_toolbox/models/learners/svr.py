@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sm_toolbox.errors import ModelFileError
+from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.hyperparameters import check, number, whole
 from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
@@ -160,3 +161,13 @@ class SupportVectorModel:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
         return self._scaling.to_arrays() | {"svr_form": self._form, "svr_vectors": self._vectors, "svr_coefficients": self._coefficients}
+
+
+LEARNER = Learner(
+    "svr",
+    SupportVectors,
+    "support vector regression",
+    help="support vectors, for some hundred to some thousand rows.",
+    source="Support vector regression: Smola, A. J. & Schölkopf, B. (2004). A tutorial on support vector regression. Statistics and Computing 14. doi 10.1023/B:STCO.0000035301.49549.88",
+    arrays=r"scaling_\w+|svr_(form|vectors|coefficients)",
+)

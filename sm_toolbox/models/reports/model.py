@@ -9,32 +9,21 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sm_toolbox.metrics import metrics
-from sm_toolbox.models.learners.catalogue import LABELS
+from sm_toolbox.models.assessment.splits import SPLITS, expectation
+from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.reports.effects import Effect, local_effects
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, bare_coverage, expectation
+from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained
 
-_SOURCES = {
-    "random_forest": "Random forest: Breiman, L. (2001). Random forests. Machine Learning 45, 5–32. doi 10.1023/A:1010933404324",
-    "quantile_forest": "Quantile regression forest: Meinshausen, N. (2006). Quantile regression forests. Journal of Machine Learning Research 7, 983–999",
-    "xgboost": "XGBoost: Chen, T. & Guestrin, C. (2016). XGBoost: a scalable tree boosting system. KDD '16. doi 10.1145/2939672.2939785",
-    "svr": "Support vector regression: Smola, A. J. & Schölkopf, B. (2004). A tutorial on support vector regression. Statistics and Computing 14. doi 10.1023/B:STCO.0000035301.49549.88",
-    "mlp": "Neural network: Kingma, D. P. & Ba, J. (2015). Adam: a method for stochastic optimization. arXiv 1412.6980",
-}
 _METHODS = (
     "Area of applicability: Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Methods in Ecology and Evolution 12. doi 10.1111/2041-210X.13650",
     "Calibrated intervals: Romano, Y., Patterson, E. & Candès, E. (2019). Conformalized quantile regression. arXiv 1905.03222",
     "Permutation importance: Fisher, A., Rudin, C. & Dominici, F. (2019). All models are wrong, but many are useful. arXiv 1801.01489",
     "Accumulated local effects: Apley, D. W. & Zhu, J. (2020). Visualizing the effects of predictor variables. doi 10.1111/rssb.12377",
 )
-_OF_SPLIT = {
-    "knndm": "Distance-matched folds: Linnenbrink, J. et al. (2024). kNNDM CV. Geoscientific Model Development 17. doi 10.5194/gmd-17-5897-2024",
-    "station_time": "Splits in space and time: Meyer, H. et al. (2018). Environmental Modelling & Software 101. doi 10.1016/j.envsoft.2017.12.001",
-}
-_HEAD = ("n", "r", "r2", "rmse", "ubrmse", "bias", "slope")
 
 
 def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
@@ -49,7 +38,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     manifest = model.manifest
     target, training = manifest.get("target", {}), manifest.get("training", {})
     page = Page(
-        f"Model report: {LABELS.get(manifest['kind'], manifest['kind'])} for {target.get('name', 'soil moisture')}",
+        f"Model report: {label_of(manifest['kind'])} for {target.get('name', 'soil moisture')}",
         f"{name}, made {manifest.get('created', 'at an unknown time')}.",
         progress=progress,
     )
@@ -77,7 +66,12 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     page.table(("Setting", "value"), [(key, str(value)) for key, value in settings.items()])
     page.heading("Methods to cite")
     chosen = [row.get("split") for row in manifest.get("validation", [])]
-    for source in (_SOURCES.get(manifest["kind"], ""), *_METHODS, *(text for split, text in _OF_SPLIT.items() if split in chosen)):
+    learner = LEARNERS.get(manifest["kind"])
+    for source in (
+        learner.source if learner else "",
+        *_METHODS,
+        *(split.source for key, split in SPLITS.items() if key in chosen),
+    ):
         if source:
             page.text(source)
     return page
@@ -119,10 +113,10 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
     splits = manifest.get("validation", [])
     page.heading("Out-of-fold error")
     page.table(
-        ("Split", "left out", "folds", "n", "R", "R²", "RMSE", "ubRMSE", "bias", "slope"),
-        [(row["split"], row["left_out"], row["folds"], *_cells(row["metrics"])) for row in splits],
+        ("Split", "left out", "folds", *metric_head(short=True)),
+        [(row["split"], row["left_out"], row["folds"], *metric_cells(row["metrics"], short=True)) for row in splits],
     )
-    page.text(EXPLAINED)
+    page.text(metrics_explained())
     if model.evidence is not None:
         evidence = model.evidence
         found = metrics(evidence.predicted, evidence.target)
@@ -137,8 +131,8 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
         )
     if splits:
         page.table(
-            ("Fold", "n", "R", "R²", "RMSE", "ubRMSE", "bias", "slope"),
-            [(str(i), *_cells(values)) for i, values in enumerate(splits[0]["by_fold"], start=1)],
+            ("Fold", *metric_head(short=True)),
+            [(str(i), *metric_cells(values, short=True)) for i, values in enumerate(splits[0]["by_fold"], start=1)],
         )
     covered = [(row, row["coverage"]) for row in splits if row.get("coverage")]
     if covered:
@@ -204,10 +198,6 @@ def _curves(effects: Sequence[tuple[str, Effect]]) -> Figure:
         axes.set_axis_off()
     all_axes[0].set_ylabel(figures.UNIT, fontsize=8)
     return figure
-
-
-def _cells(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(values.get(key) for key in _HEAD)
 
 
 def _of(values: Mapping[str, Any], key: str) -> str:

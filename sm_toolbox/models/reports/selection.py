@@ -7,13 +7,14 @@ from datetime import datetime, timezone
 import numpy as np
 from matplotlib.figure import Figure
 
+from sm_toolbox.metrics import METRICS, Metric
 from sm_toolbox.models.assessment.selection import PAIR_LIMIT, Selection, Step, alike, correlations
-from sm_toolbox.models.learners.catalogue import LABELS, hyperparameters_of
+from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.training import versions
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED
+from sm_toolbox.report.text import metrics_explained
 
 _TITLES = {
     "ranked": "predictors added in the order of importance",
@@ -35,7 +36,6 @@ _TRUST = (
     "The predictors were chosen by the same errors that are shown here, so that the error of the chosen ones is somewhat too small, the more so the more sets were tried. "
     "For the error of the map, train with the chosen predictors and compare the map with stations that took no part in choice or training."
 )
-_HEAD = ("R", "R²", "RMSE", "SD of RMSE", "ubRMSE", "bias", "slope")
 _NAMED_CELLS = 16
 
 
@@ -82,7 +82,7 @@ def selection_report(selection: Selection, progress: Progress = SILENT) -> Page:
     table = selection.table
     page = Page(
         f"Predictors of {table.roles.target}: {_TITLES[selection.method]}",
-        f"{len(table):,} rows of '{table.layer}', {LABELS[selection.kind]}, {selection.left_out} left out in {len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
+        f"{len(table):,} rows of '{table.layer}', {label_of(selection.kind)}, {selection.left_out} left out in {len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
         progress=progress,
     )
     page.notice(in_words(selection))
@@ -98,7 +98,7 @@ def selection_report(selection: Selection, progress: Progress = SILENT) -> Page:
         _changes(page, selection)
     page.text(_RULES[selection.method])
     page.text(
-        EXPLAINED
+        metrics_explained()
         + " Every row is predicted by a model that did not see its fold. SD is the standard deviation over the folds, Δ the change from all predictors, and the best step that of the smallest RMSE."
     )
     if selection.importance is not None:
@@ -131,10 +131,19 @@ def roman(value: int) -> str:
     return written
 
 
-def _cells(step: Step) -> tuple[float, ...]:
-    """Return the cells of a table row under `_HEAD`."""
-    values = step.metrics
-    return values.r, values.r2, values.rmse, step.rmse_sd, values.ubrmse, values.bias, values.slope
+def _metrics() -> list[Metric]:
+    return [row for key, row in METRICS.items() if row.is_own and key != "n"]
+
+
+def _head() -> list[str]:
+    """Return the head of the columns that `_cells` fills; beside the RMSE stands its standard deviation."""
+    return [name for row in _metrics() for name in ([row.symbol, "SD of RMSE"] if row.key == "rmse" else [row.symbol])]
+
+
+def _cells(step: Step) -> list[float]:
+    """Return the cells of a table row under `_head`."""
+    values = step.metrics.values
+    return [value for row in _metrics() for value in ([values[row.key], step.rmse_sd] if row.key == "rmse" else [values[row.key]])]
 
 
 def _verdict(step: Step, selection: Selection) -> str:
@@ -149,7 +158,7 @@ def _sequence(page: Page, selection: Selection) -> None:
         + ("; the dashed line is the best step's RMSE plus one standard error." if selection.method == "ranked" else "."),
     )
     page.table(
-        ("Step", "added", "", *_HEAD),
+        ("Step", "added", "", *_head()),
         [(roman(step.number), ", ".join(step.added), _verdict(step, selection), *_cells(step)) for step in selection.steps],
     )
 
@@ -162,7 +171,7 @@ def _course(selection: Selection) -> Figure:
     all_axes = figure.subplots(2, 3, sharex=True)
     at = steps.index(selection.chosen)
     for axes, (name, label) in zip(all_axes.flat, panels):
-        values = np.array([getattr(step.metrics, name) for step in steps])
+        values = np.array([step.metrics.values[name] for step in steps])
         if name == "rmse":
             axes.errorbar(
                 x, values, yerr=[step.rmse_sd for step in steps], color=figures.BLUE, ecolor=figures.GREY, marker="o", mfc="white", linewidth=1
@@ -193,7 +202,7 @@ def _changes(page: Page, selection: Selection) -> None:
         "How much the out-of-fold error grows without the predictor or group; the line is the standard deviation of the change over the folds. Left of zero the model is better off without.",
     )
     page.table(
-        ("Without", "", "Δ RMSE", "SD", "Δ R", "Δ R²", *_HEAD),
+        ("Without", "", "Δ RMSE", "SD", "Δ R", "Δ R²", *_head()),
         [
             (
                 ", ".join(step.removed) or "nothing: all predictors", _verdict(step, selection), step.metrics.rmse - whole.metrics.rmse, _change_sd(step, whole),

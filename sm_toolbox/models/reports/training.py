@@ -6,32 +6,16 @@ import numpy as np
 
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.nndm import MatchedFolds
-from sm_toolbox.models.assessment.splits import DistanceSplit
+from sm_toolbox.models.assessment.splits import SPLITS, WithDistances
 from sm_toolbox.models.assessment.tuning import Search
-from sm_toolbox.models.learners.catalogue import LABELS, hyperparameters_of
+from sm_toolbox.models.learners.base import WithQuantiles
+from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.table import STATIONS_SOURCE
 from sm_toolbox.models.training import Spiking, SplitResult, Training
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
-from sm_toolbox.report.text import EXPLAINED, HEAD, bare_coverage, expectation, metric_cells, summary
-
-_MEANING = {
-    "random": "how well the model fills in missing rows at the stations and times it was trained on",
-    "station": "how well the model maps places that have no station",
-    "time": "how well the model serves periods it was not trained on",
-    "year": "how well the model serves a year it was not trained on",
-    "month": "how well the model serves a season it was not trained on",
-    "station_time": "how well the model maps places without a station in periods it was not trained on",
-    "knndm": "how well the model maps land as far from its stations as the area to be mapped is",
-    "block": "how well the model maps land at some distance from its stations",
-}
-# What the random split lets a model remember, and of what a split tells the error.
-_REMEMBERED = {
-    **dict.fromkeys(("station", "knndm", "block"), "places"),
-    **dict.fromkeys(("time", "year", "month"), "dates"),
-    "station_time": "places and dates",
-}
+from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained, summary
 
 
 def training_report(training: Training, progress: Progress = SILENT) -> Page:
@@ -47,7 +31,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     """
     table, manifest = training.table, training.model.manifest
     page = Page(
-        f"Training report: {LABELS[manifest['kind']]} for {table.roles.target}",
+        f"Training report: {label_of(manifest['kind'])} for {table.roles.target}",
         f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.",
         progress=progress,
     )
@@ -56,25 +40,27 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
 
     page.heading("Out-of-fold error")
-    page.table(("Split", "left out", *HEAD), [(result.name, result.left_out, *metric_cells(result.metrics)) for result in training.splits])
-    page.text(EXPLAINED + " Every row is predicted by a model that did not see its fold.")
+    page.table(
+        ("Split", "left out", *metric_head()), [(result.name, result.left_out, *metric_cells(result.metrics.values)) for result in training.splits]
+    )
+    page.text(metrics_explained() + " Every row is predicted by a model that did not see its fold.")
     for result in training.splits:
         page.figure(
             figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
-            f"Out-of-fold predictions with {result.left_out} left out: {_MEANING[result.name]}.",
+            f"Out-of-fold predictions with {result.left_out} left out: {SPLITS[result.name].meaning}.",
         )
-    if isinstance(training.split, DistanceSplit):
-        _distances(page, training.split.match(table, manifest["seed"])[0])
+    if isinstance(training.split, WithDistances):
+        _distances(page, training.split.match(table, manifest["seed"]))
     chosen = training.chosen
     by_source = _by_source(training)
     if by_source:
         page.heading("Stations and products")
-        page.table(("Rows of", *HEAD), [(name, *metric_cells(values)) for name, values in by_source])
+        page.table(("Rows of", *metric_head()), [(name, *metric_cells(values.values)) for name, values in by_source])
         page.text(
             f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their error says how well the model reproduces it."
         )
     page.heading(f"Folds of split '{chosen.name}'")
-    page.table(("Fold", *HEAD), [(str(i), *metric_cells(values)) for i, values in enumerate(chosen.by_fold, start=1)])
+    page.table(("Fold", *metric_head()), [(str(i), *metric_cells(values.values)) for i, values in enumerate(chosen.by_fold, start=1)])
 
     if table.stations is not None:
         _stations(page, training, chosen)
@@ -140,9 +126,7 @@ def _distances(page: Page, matched: MatchedFolds) -> None:
 def _intervals(page: Page, training: Training) -> None:
     page.heading("Intervals")
     own = (
-        "the model's own quantiles"
-        if hasattr(training.model.fitted, "predict_quantiles")
-        else "the prediction, shifted by the quantiles of its errors"
+        "the model's own quantiles" if isinstance(training.model.fitted, WithQuantiles) else "the prediction, shifted by the quantiles of its errors"
     )
     rows = []
     for result in training.splits:
@@ -195,8 +179,8 @@ def _search(page: Page, search: Search, nested: bool) -> None:
 def _spiking(page: Page, spiking: Spiking) -> None:
     page.heading("Local rows (spiking)")
     page.table(
-        ("Local stations", *HEAD),
-        [("without local rows", *metric_cells(spiking.before)), ("with other local stations", *metric_cells(spiking.after))],
+        ("Local stations", *metric_head()),
+        [("without local rows", *metric_cells(spiking.before.values)), ("with other local stations", *metric_cells(spiking.after.values))],
     )
     page.text(
         f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of {spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
@@ -207,33 +191,33 @@ def _spiking(page: Page, spiking: Spiking) -> None:
 def gap_in_words(training: Training) -> str:
     """Say what the chosen split and the one beside it mean for a map."""
     chosen = training.chosen
-    sentences = [f"Split '{chosen.name}' tells {_MEANING[chosen.name]}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}."]
+    sentences = [
+        f"Split '{chosen.name}' tells {SPLITS[chosen.name].meaning}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}."
+    ]
     sentences += _sources_in_words(training)
     if training.spiking is not None:
         sentences.append(
             f"These are errors at the stations of the training, without the local rows. With them, as the model of the file has them, the RMSE at local stations that it did not see is {number(training.spiking.after.rmse)} m³ m⁻³."
         )
     if len(training.splits) < 2:
-        sentences.append(
-            "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to see the error at places without a station."
-            if chosen.name == "random"
-            else ""
-        )
+        cautions = SPLITS[chosen.name].cautions
+        sentences.append(cautions.alone if cautions else "")
         return " ".join(sentences).strip()
     beside = training.splits[1]
     sentences.append(
-        f"Split '{beside.name}' tells {_MEANING[beside.name]}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}."
+        f"Split '{beside.name}' tells {SPLITS[beside.name].meaning}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}."
     )
-    harder, random = (chosen, beside) if beside.name == "random" else (beside, chosen)
+    harder, random = (beside, chosen) if SPLITS[chosen.name].cautions else (chosen, beside)
+    split = SPLITS[harder.name]
     ratio = harder.metrics.rmse / random.metrics.rmse if random.metrics.rmse > 0 else float("nan")
     if ratio > 1.05:
         sentences.append(
-            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its {_REMEMBERED.get(harder.name, 'rows')}, not what it knows. "
-            f"Expect a map of {expectation(harder.name)} to have the error of split '{harder.name}', not that of the random one."
+            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its {split.remembered}, not what it knows. "
+            f"Expect a map of {split.elsewhere} to have the error of split '{harder.name}', not that of the random one."
         )
     else:
         sentences.append(
-            f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over to {expectation(harder.name).rstrip(',')}."
+            f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over to {split.elsewhere.rstrip(',')}."
         )
     if np.isfinite(harder.metrics.r2) and harder.metrics.r2 <= 0:
         sentences.append(f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be as good as the map.")
@@ -278,4 +262,4 @@ def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
         figures.boxes({"bias": [m.bias for _, m in rows], "ubRMSE": [m.ubrmse for _, m in rows], "RMSE": [m.rmse for _, m in rows]}, "m³ m⁻³"),
         f"Bias, ubRMSE and RMSE of the stations (split '{chosen.name}').",
     )
-    page.table(("Station", *HEAD), [(name, *metric_cells(values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])
+    page.table(("Station", *metric_head()), [(name, *metric_cells(values.values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])

@@ -5,163 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.stations.ismn.files import (
-    VARIABLES,
-    Entry,
-    Place,
-    Readings,
-    SensorName,
-    UnreadableFile,
-    open_archive,
-    read_all,
-    read_head,
-    read_place,
-    read_readings,
-)
-from sm_toolbox.stations.ismn.selection import TOLERANCE, Selection
+from sm_toolbox.stations.ismn.files import VARIABLES, Entry, SensorName, UnreadableFile, open_archive, read_all, read_head
+from sm_toolbox.stations.ismn.imported import SOIL, UNITS, Import, Series, Tally
+from sm_toolbox.stations.ismn.readings import Place, Readings, read_place, read_readings
+from sm_toolbox.stations.ismn.selection import Selection
 from sm_toolbox.stations.ismn.static import Static, read_static
+from sm_toolbox.stations.ismn.trouble import look_for_trouble, why_nothing
 
-UNITS = {
-    "soil_moisture": "m³ m⁻³",
-    "soil_temperature": "°C",
-    "air_temperature": "°C",
-    "surface_temperature": "°C",
-    "soil_suction": "kPa",
-    "precipitation": "mm",
-    "snow_depth": "mm",
-    "snow_water_equivalent": "mm",
-}
-SOIL = ("sand", "clay", "silt", "organic_carbon")
-_NEAR = 0.005
 _PERCENT = 1.5
 _MOVED = 1e-3
 _UNITS_OF_TIME = {"day": "datetime64[D]", "month": "datetime64[M]"}
-
-
-@dataclass
-class Tally:
-    """What became of the lines of a sensor's files.
-
-    Parameters
-    ----------
-    lines, unreadable, missing, outside, flagged, repeated : int
-        All; without a time or value that can be read; without a value; outside START and END; rejected by their flags; of a time already read.
-    differing : int
-        Repeated lines whose value differs from the first one.
-    backwards : int
-        Lines earlier than the one before.
-    """
-
-    lines: int = 0
-    unreadable: int = 0
-    missing: int = 0
-    outside: int = 0
-    flagged: int = 0
-    repeated: int = 0
-    differing: int = 0
-    backwards: int = 0
-
-
-@dataclass(frozen=True)
-class Series:
-    """The observations, or means, of one sensor (or of the sensors of one depth, averaged).
-
-    Parameters
-    ----------
-    network, station, sensor : str
-    place : Place
-    unit : str
-        Empty where it is not known, or where the values contradict it.
-    times : ndarray of datetime64 (n,)
-        UTC, in order, no two alike; in seconds, days or months.
-    values : ndarray of float (n,)
-    counts : ndarray of int (n,)
-        How many values a mean is made of: times of a day or month, or sensors of one time.
-    observations : int
-        How many lines were taken in all.
-    tally : Tally
-    land_cover_code, land_cover : int or None, str or None
-        ESA CCI's class on the map nearest to the middle of the period; else the network's word.
-    climate : str or None
-    soil : dict of str to float
-        `sand`, `clay`, `silt`, `organic_carbon` at the sensor's depth (percent of weight); NaN where not known.
-    """
-
-    network: str
-    station: str
-    sensor: str
-    place: Place
-    unit: str
-    times: np.ndarray
-    values: np.ndarray
-    counts: np.ndarray
-    observations: int
-    tally: Tally
-    land_cover_code: int | None
-    land_cover: str | None
-    climate: str | None
-    soil: dict[str, float]
-
-    @property
-    def station_id(self) -> str:
-        """The station with its network: stations of two networks may have the same name."""
-        return f"{self.network}/{self.station}"
-
-
-@dataclass
-class Import:
-    """What was taken from an archive, and what not.
-
-    Parameters
-    ----------
-    path : str
-    selection : Selection
-    series : list of Series
-    skipped : list of (str, str)
-        Files that could not be used, and why.
-    flags : Counter of str
-        Observations by flag cell (within START and END, whether accepted or not).
-    other_depths : Counter of (float, float)
-        Sensors of other depths.
-    other_variables : Counter of str
-        Sensors of other variables.
-    span : tuple of datetime64 or None
-        First and last observation of the sensors read, whether taken or not.
-    too_few : int
-        Means left out for MIN_COUNT.
-    moved : list of str
-        Stations with several coordinates.
-    warnings : list of str
-    """
-
-    path: str
-    selection: Selection
-    series: list[Series] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    flags: Counter[str] = field(default_factory=Counter)
-    other_depths: Counter[tuple[float, float]] = field(default_factory=Counter)
-    other_variables: Counter[str] = field(default_factory=Counter)
-    span: tuple[np.datetime64, np.datetime64] | None = None
-    too_few: int = 0
-    moved: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def stations(self) -> list[str]:
-        """Ids of the stations that have rows."""
-        return sorted({series.station_id for series in self.series})
-
-    @property
-    def observations(self) -> int:
-        """Lines taken in all."""
-        return sum(series.observations for series in self.series)
 
 
 @dataclass(frozen=True)
@@ -217,8 +76,8 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
                     taken.append((sensor, _static_of(files, statics, found)))
             _add_station(taken, variable, found)
     if not found.series:
-        raise InputError(_why_nothing(found, variable))
-    _look_for_trouble(found, variable)
+        raise InputError(why_nothing(found, variable))
+    look_for_trouble(found, variable)
     return found
 
 
@@ -393,75 +252,3 @@ def _average(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 # What the user should know --------------------------------------------------------------------------------------------
-
-
-def _look_for_trouble(found: Import, variable: str) -> None:
-    selection = found.selection
-    networks: dict[str, set[str]] = {}
-    for series in found.series:
-        networks.setdefault(series.station, set()).add(series.network)
-    shared = sorted(station for station, own in networks.items() if len(own) > 1)
-    if shared:
-        found.warnings.append(f"{len(shared)} station names occur in several networks ({_some(shared)}): tell them apart by the field station_id.")
-    if found.moved:
-        found.warnings.append(f"{len(found.moved)} stations have several coordinates ({_some(found.moved)}). Check them.")
-    percent = [f"{series.station_id}, median {np.median(series.values):.3g}" for series in found.series if variable in UNITS and not series.unit]
-    if percent:
-        found.warnings.append(
-            f"The soil moisture of {len(percent)} sensors seem to be in percent, not in m³ m⁻³ ({_some(percent)}). It is kept as it is, with an empty field unit: divide it by 100 with the field calculator."
-        )
-    tallies = [(series.station_id, series.tally) for series in found.series]
-    for name, what in (
-        ("backwards", "lines are earlier than the line before; the rows are in order"),
-        ("repeated", "lines are of a time that the sensor already has; the first is kept"),
-        ("differing", "of these have another value than the first"),
-        ("unreadable", "lines have no time or value that can be read"),
-    ):
-        counts = {station: getattr(tally, name) for station, tally in tallies if getattr(tally, name)}
-        if counts:
-            found.warnings.append(f"{sum(counts.values()):,} {what} ({_some(sorted(counts))}).")
-    near = Counter(
-        {
-            depth: count
-            for depth, count in found.other_depths.items()
-            if selection.depth_to < depth[1] < selection.depth_to + _NEAR and depth[0] > selection.depth_from - TOLERANCE
-        }
-    )
-    if near:
-        found.warnings.append(
-            f"{sum(near.values())} sensors reach less than 5 mm below DEPTH_TO ({_depths(near)} m): DEPTH_TO {max(bottom for _, bottom in near):g} takes them, too."
-        )
-    if found.skipped:
-        found.warnings.append(
-            f"{len(found.skipped)} files were skipped; the report says why. The first: {found.skipped[0][0]}: {found.skipped[0][1]}."
-        )
-    if found.too_few:
-        found.warnings.append(f"{found.too_few:,} means of fewer than {selection.min_count} observations were left out.")
-
-
-def _why_nothing(found: Import, variable: str) -> str:
-    """Say what the archive has where nothing of it was taken."""
-    selection, name = found.selection, Path(found.path).name
-    if found.too_few:
-        return f"No {selection.period} of '{name}' has {selection.min_count} observations. Set a smaller MIN_COUNT."
-    if found.flags:
-        listed = ", ".join(f"{cell or 'none'} ({count:,})" for cell, count in found.flags.most_common(12))
-        return f"No observation of {variable} in '{name}' has accepted flags only ({', '.join(selection.flags or ())}). The flags it has: {listed}. Add those to FLAGS that you accept."
-    if found.span is not None:
-        return f"No observation of {variable} in '{name}' lies within START and END: at these depths it has {found.span[0]} to {found.span[1]} (UTC)."
-    if found.other_depths:
-        return (
-            f"No sensor of {variable} in '{name}' fits DEPTH_FROM {selection.depth_from:g}, DEPTH_TO {selection.depth_to:g} m and the rule '{selection.depth_rule}'. "
-            f"The depths it has (m), with the number of files: {_depths(found.other_depths)}."
-        )
-    why = "; ".join(f"{PurePosixPath(file).name}: {reason}" for file, reason in found.skipped[:3])
-    return f"No file of {variable} in '{name}' has values that can be used{f' ({why})' if why else ''}."
-
-
-def _depths(counts: Counter[tuple[float, float]]) -> str:
-    """List depths, with counts where they have them: the commonest, from above."""
-    return ", ".join(f"{top:g}–{bottom:g} ({counts[top, bottom]})" for top, bottom in sorted(depth for depth, _ in counts.most_common(20)))
-
-
-def _some(names: Sequence[str], limit: int = 5) -> str:
-    return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")

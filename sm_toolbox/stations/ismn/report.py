@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.figures import BLUE, GREY, ORANGE, plain
 from sm_toolbox.report.page import Page
-from sm_toolbox.stations.ismn.archive import Import, Series
+from sm_toolbox.stations.ismn.imported import Import, Series
 from sm_toolbox.stations.ismn.selection import FLAGS, Selection
 
 _SHOWN = 4

@@ -11,7 +11,7 @@ import pytest
 
 from sm_toolbox.errors import InputError, ModelFileError, OutputError
 from sm_toolbox.models.assessment.splits import make_split
-from sm_toolbox.models.learners.catalogue import RandomForest
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train

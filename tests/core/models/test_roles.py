@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.roles import check_target, choose_predictors, default_split, is_row_number, places
+from sm_toolbox.models.assessment.splits import default_split
+from sm_toolbox.models.roles import check_target, choose_predictors, is_row_number, places
 
 ROWS = range(20)
 TABLE = {

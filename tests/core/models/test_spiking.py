@@ -5,7 +5,7 @@ import pytest
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.splits import make_split
-from sm_toolbox.models.learners.catalogue import RandomForest
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.reports.training import training_report
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.models.training import train

@@ -9,7 +9,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.splits import make_split
-from sm_toolbox.models.learners.catalogue import RandomForest, make_estimator
+from sm_toolbox.models.learners.catalogue import make_estimator
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.reports.training import gap_in_words, training_report
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.models.training import train

@@ -7,9 +7,13 @@ import pytest
 import rasterio
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.predictors.spectral import SENSORS, SPECTRAL_INDICES, calibrate, fit_edges, recognise_band, spectral_indices
+from sm_toolbox.predictors.reflectance import calibrate
+from sm_toolbox.predictors.spectral import spectral_indices
+from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.spectral_report import spectral_report
+from sm_toolbox.predictors.triangle import fit_edges
 from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.sensors.optical import SENSORS, recognise_band
 
 REFLECTANCES = {"blue": 0.06, "green": 0.09, "red": 0.11, "nir": 0.38, "swir_1240": 0.35, "swir1": 0.27, "swir2": 0.16}
 
@@ -369,7 +373,7 @@ def test_a_sample_of_a_large_scene_gives_the_same_edges(write_raster, out, monke
     sources = [write_raster("s.tif", np.stack([red, nir]), ["red", "nir"])]
     lst_file = [write_raster("lst.tif", lst)]
     (whole,) = spectral_indices(sources, "modis", ["vtci"], out, lst=lst_file).edges
-    monkeypatch.setattr("sm_toolbox.predictors.spectral.EDGE_CELLS", 130)
+    monkeypatch.setattr("sm_toolbox.predictors.triangle.EDGE_CELLS", 130)
     (sample,) = spectral_indices(sources, "modis", ["vtci"], out, lst=lst_file).edges
     assert sample.dry == pytest.approx(whole.dry, abs=1) and sample.wet == pytest.approx(whole.wet, abs=1)
 

@@ -147,13 +147,13 @@ def test_cancel_opens_no_more_files(write_raster, cancelling, monkeypatch):
 
     bands = [band for i in range(60) for band in read_bands([write_raster(f"v_2020{i:03d}.tif".replace("2020000", "2020060"), np.ones((5, 5)))])]
     opened = []
-    original = sampling._PointFile
+    original = sampling.PointFile
 
     def counting(*arguments):
         opened.append(1)
         return original(*arguments)
 
-    monkeypatch.setattr(sampling, "_PointFile", counting)
+    monkeypatch.setattr(sampling, "PointFile", counting)
     x, y = centres([2], [2])
     with pytest.raises(Cancelled):
         sample(bands, x, y, UTM, np.zeros(60, int), np.arange(60), progress=cancelling(0))

@@ -9,7 +9,8 @@ from scipy.interpolate import PchipInterpolator
 from scipy.signal import savgol_filter
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.timeseries.gapfill import METHODS, _polynomial_weights, _regular, fill_gaps, read_dates
+from sm_toolbox.raster.times import parse_dates
+from sm_toolbox.timeseries.gapfill import METHODS, _polynomial_weights, _regular, fill_gaps
 from sm_toolbox.timeseries.gapfill_kernels import fill
 
 NAN = np.nan
@@ -294,7 +295,7 @@ def test_integers_with_scale_and_a_single_row(write_raster, tmp_path):
     ],
 )
 def test_dates(text, expected):
-    assert [str(time) for time in read_dates(text)] == expected
+    assert [str(time) for time in parse_dates(text)] == expected
 
 
 @pytest.mark.parametrize(
@@ -313,12 +314,12 @@ def test_dates(text, expected):
 )
 def test_what_are_no_dates(text):
     with pytest.raises(InputError, match="DATES"):
-        read_dates(text)
+        parse_dates(text)
 
 
 def test_too_many_dates():
     with pytest.raises(InputError, match=r"dates; at most"):
-        read_dates("1900-01-01/2100-01-01")
+        parse_dates("1900-01-01/2100-01-01")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.metrics import METRICS, Metrics, metrics
 from sm_toolbox.models.assessment.importance import permutation_increase
-from sm_toolbox.models.assessment.selection import IMPURITY_KINDS, METHODS, Importance, Step, alike, correlations, parse_groups, select_predictors
+from sm_toolbox.models.assessment.selection import METHODS, Importance, Step, alike, correlations, parse_groups, select_predictors
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import MODELS, RandomForest, make_estimator
+from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.reports.selection import in_words, roman, selection_report
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.progress import SILENT
@@ -81,7 +82,7 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
     table = ranked.table
     columns = [1, 2]
     predictions = np.full(len(table), np.nan)
-    for train, test in make_split("station", 4).split(table, 0):
+    for train, test in make_split("station", 4).divide(table, 0):
         fitted = FOREST.fit(table.predictors[train][:, columns].astype(np.float32), table.target[train], None, 0, SILENT)
         predictions[test] = fitted.predict(table.predictors[test][:, columns].astype(np.float32))
     assert ranked.steps[1].metrics == metrics(predictions, table.target)
@@ -91,7 +92,7 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
 def test_importance_is_that_of_the_model_of_all_predictors_on_rows_left_out(ranked):
     table = ranked.table
     encoder = FeatureEncoder(table.roles.predictors, {})
-    train, test = make_split("station", 4).split(table, 0)[2]
+    train, test = make_split("station", 4).divide(table, 0)[2]
     fitted = FOREST.fit(encoder.encode(table.predictors[train]), table.target[train], None, 0, SILENT)
     expected = permutation_increase(fitted, encoder, table.predictors[test], table.target[test], np.random.default_rng(0))
     assert ranked.importance.permutation.shape == (4, 5)
@@ -105,8 +106,8 @@ def test_the_smallest_number_within_one_standard_error_is_chosen(monkeypatch, sp
 
     def step(trials, number, columns, added=(), removed=(), watch=None):
         error = {1: 0.09, 2: 0.062, 3: 0.059, 4: 0.06}[len(columns)]
-        folds = [Metrics(10, 0, 0, 0, error + shift, 0, 0, 0) for shift in (-spread, spread)]
-        return Step(number, tuple(trials.names[i] for i in columns), Metrics(20, 0, 0, 0, error, 0, 0, 0), folds, added, removed)
+        folds = [Metrics({"n": 10, "rmse": error + shift}) for shift in (-spread, spread)]
+        return Step(number, tuple(trials.names[i] for i in columns), Metrics(dict.fromkeys(METRICS, 0.0) | {"rmse": error}), folds, added, removed)
 
     importance = Importance(np.tile(np.arange(4, 0, -1.0), (2, 1)), None)
     monkeypatch.setattr("sm_toolbox.models.assessment.selection._Trials.step", step)
@@ -124,13 +125,13 @@ def test_impurity_importance_orders_where_asked_for():
     np.testing.assert_allclose(selection.importance.impurity.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", LEARNERS)
 def test_impurity_is_known_of_the_kinds_that_say_so_and_of_no_other(kind):
     if kind == "xgboost":
         pytest.importorskip("xgboost")
     table = relevant_and_noise(200)
     fitted = make_estimator(kind, None).fit(table.predictors.astype(np.float32), table.target, None, 0, SILENT)
-    assert (getattr(fitted, "impurity_importance", None) is not None) == (kind in IMPURITY_KINDS)
+    assert (getattr(fitted, "impurity_importance", None) is not None) == LEARNERS[kind].impurity
 
 
 def test_impurity_of_another_kind_is_refused_with_the_kinds_that_have_it():
@@ -175,7 +176,8 @@ def test_a_predictor_that_remembers_stations_is_thrown_out_with_stations_left_ou
 def test_a_gain_that_may_be_chance_is_said(forward):
     assert "may help by chance" not in in_words(forward)
     first, second, _ = forward.steps
-    uncertain = replace(second, by_fold=[replace(values, rmse=values.rmse * factor) for values, factor in zip(second.by_fold, (0.1, 3, 0.1, 5))])
+    factors = zip(second.by_fold, (0.1, 3, 0.1, 5))
+    uncertain = replace(second, by_fold=[Metrics(values.values | {"rmse": values.rmse * factor}) for values, factor in factors])
     words = in_words(replace(forward, steps=[first, uncertain], chosen=uncertain))
     assert f"Step I ({', '.join(first.predictors)}) is already within one standard error" in words
 

@@ -7,7 +7,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.catalogue import RandomForest
+from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.reports.training import training_report
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sm_toolbox.errors import Cancelled, InputError, ModelFileError
 from sm_toolbox.models.learners.boosting import XGBoost
-from sm_toolbox.models.learners.catalogue import MODELS, make_estimator
+from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
 from sm_toolbox.models.learners.mlp import NeuralNetwork
 from sm_toolbox.models.learners.scaling import Scaling, relative_weights
 from sm_toolbox.models.learners.svr import SupportVectors
@@ -93,7 +93,7 @@ def test_a_file_gives_the_same_model(kind, tmp_path):
     found = make_estimator(kind, None).fit(x, y, None, 0, SILENT)
     np.savez_compressed(tmp_path / "m.npz", **found.to_arrays())
     with np.load(tmp_path / "m.npz", allow_pickle=False) as arrays:
-        again = MODELS[kind].from_arrays(dict(arrays), 3)
+        again = LEARNERS[kind].estimator.from_arrays(dict(arrays), 3)
     np.testing.assert_array_equal(again.predict(x), found.predict(x))
     assert found.predict(x[:1]).shape == (1,) and found.predict(x[:0]).shape == (0,)
     assert np.corrcoef(found.predict(x), y)[0, 1] > 0.9
@@ -141,7 +141,7 @@ def test_hostile_files_are_refused(kind_, name, change):
     without = {key: array for key, array in arrays.items() if key != name}
     for spoilt in ({**arrays, name: change(arrays[name])}, without):
         with pytest.raises(ModelFileError):
-            MODELS[kind_].from_arrays(spoilt, 3)
+            LEARNERS[kind_].estimator.from_arrays(spoilt, 3)
 
 
 @pytest.mark.parametrize(

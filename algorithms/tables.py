@@ -1,0 +1,138 @@
+"""Tables on their way into files that have others, such as GeoPackages of a project."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+
+from sm_toolbox.errors import OutputError
+
+
+def number_of_rows(dataset, layer) -> int:
+    """Count the rows of a table; not by the number that a GeoPackage keeps of itself."""
+    if dataset.GetDriver().ShortName not in ("GPKG", "SQLite"):
+        return layer.GetFeatureCount(1)
+    counted = dataset.ExecuteSQL('SELECT COUNT(*) FROM "{}"'.format(layer.GetName().replace('"', '""')))
+    number = counted.GetNextFeature().GetField(0)
+    dataset.ReleaseResultSet(counted)
+    return number
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that lies ready in a file of its own, on its way into one that has others.
+
+    Parameters
+    ----------
+    source : str
+        The file that it lies in.
+    name : str
+    count : int
+        Its rows.
+    label : str
+        The output that it is, for messages.
+    """
+
+    source: str
+    name: str
+    count: int
+    label: str
+
+
+class TablesToCome:
+    """The tables of a run that go into one file (a `PendingChange`), in one transaction: a second one would wait for the first for ever."""
+
+    def __init__(self, path: str):
+        self.tables: list[Table] = []
+        self._path, self._dataset = path, None
+
+    def make(self) -> None:
+        """Copy the tables within a transaction: a computer that stops here leaves the file as it was."""
+        for pause in (0.3, 1, 3, 5, None):
+            try:
+                self._make()
+                return
+            except OutputError as error:
+                if pause is None or "locked" not in str(error):
+                    raise
+                # Another run is at its end, too: it needs the file for a moment only.
+                self.undo()
+                time.sleep(pause)
+
+    def _make(self) -> None:
+        from osgeo import gdal
+
+        for number, table in enumerate(self.tables):
+            with self._told(table) as gdal_failed:
+                if number == 0:
+                    self._dataset = gdal.OpenEx(self._path, gdal.OF_VECTOR | gdal.OF_UPDATE)
+                    if self._dataset is None or self._dataset.StartTransaction() != 0:
+                        raise gdal_failed()
+                source = gdal.OpenEx(table.source, gdal.OF_VECTOR)
+                if source is None:
+                    raise gdal_failed()
+                self._copy(source.GetLayerByName(table.name), table, gdal_failed)
+
+    def _copy(self, layer, table, gdal_failed) -> None:
+        from osgeo import ogr
+
+        described = layer.GetLayerDefn()
+        options = ["OVERWRITE=YES", f"GEOMETRY_NAME={layer.GetGeometryColumn() or 'geom'}", f"FID={layer.GetFIDColumn() or 'fid'}"]
+        copy = self._dataset.CreateLayer(table.name, layer.GetSpatialRef(), layer.GetGeomType(), options)
+        if copy is None or any(copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())):
+            raise gdal_failed()
+        copy.SetMetadata(layer.GetMetadata())
+        definition = copy.GetLayerDefn()
+        for row in layer:
+            feature = ogr.Feature(definition)
+            if feature.SetFrom(row) != 0 or copy.CreateFeature(feature) != 0:
+                raise gdal_failed()
+        if copy.SyncToDisk() != 0 or number_of_rows(self._dataset, copy) != table.count:
+            raise gdal_failed()
+
+    def confirm(self) -> None:
+        """End the transaction."""
+        with self._told(self.tables[-1]) as gdal_failed:
+            if self._dataset.CommitTransaction() != 0:
+                raise gdal_failed()
+        self._dataset = None
+
+    def undo(self) -> None:
+        """Give the transaction up."""
+        from osgeo import gdal
+
+        if self._dataset is not None:
+            # GDAL complains of triggers on the table that is gone.
+            gdal.PushErrorHandler("CPLQuietErrorHandler")
+            with contextlib.suppress(RuntimeError):
+                self._dataset.RollbackTransaction()
+            with contextlib.suppress(RuntimeError):
+                self._dataset = None
+            gdal.PopErrorHandler()
+
+    @contextlib.contextmanager
+    def _told(self, table):
+        """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its last words."""
+        from osgeo import gdal
+
+        gdal.PushErrorHandler("CPLQuietErrorHandler")
+        gdal.ErrorReset()
+        try:
+            yield lambda: RuntimeError(gdal.GetLastErrorMsg() or "not all rows arrived")
+        except RuntimeError as error:
+            raise self._failed(table, error) from error
+        finally:
+            gdal.PopErrorHandler()
+
+    def _failed(self, table, error) -> OutputError:
+        return OutputError(
+            f"{table.label}: the table '{table.name}' could not be written into '{self._path}' ({without_sql(error)}). Close the programs that write into it, "
+            f"and check the free space of the disk. Nothing was changed."
+        )
+
+
+def without_sql(error) -> str:
+    """Return what GDAL says of a failure without the statements that it quotes, which run to pages."""
+    return re.sub(r"sqlite3_\w+\(.*\) failed: ", "", str(error), flags=re.DOTALL)

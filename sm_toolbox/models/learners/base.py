@@ -1,0 +1,109 @@
+"""What a learner is: the protocols that the rest of the toolbox relies on, and the row that says everything about one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+from sm_toolbox.progress import Progress
+
+
+class FittedModel(Protocol):
+    """What a fit gives: it predicts without the library that trained it."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Predict features (rows, features) → (rows,)."""
+        ...
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return what a model file keeps."""
+        ...
+
+
+@runtime_checkable
+class WithQuantiles(Protocol):
+    """A fitted model with quantiles of its own."""
+
+    def predict_quantiles(self, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predict features (rows, features) at ascending levels (levels,) → mean (rows,) and quantiles (rows, levels)."""
+        ...
+
+
+@runtime_checkable
+class WithImpurity(Protocol):
+    """A fitted model of splits, which know what each feature explained of the training rows."""
+
+    @property
+    def impurity_importance(self) -> np.ndarray | None:
+        """Share of the variance, or gain, that splits at each feature explain (features,); None where a file does not keep it."""
+        ...
+
+
+class Estimator(Protocol):
+    """A kind of model with its hyper-parameters: a dataclass of which each field is one."""
+
+    SPACE: ClassVar[dict[str, Any]]
+    """Values to search by hyper-parameter: a tuple to choose from, or an `IntRange`."""
+
+    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> FittedModel:
+        """Fit to features (rows, features) and target (rows,)."""
+        ...
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> FittedModel:
+        """Read a fitted model back from a model file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A row of `catalogue.LEARNERS`: a kind of model, with every text about it.
+
+    Parameters
+    ----------
+    key : str
+        The word that users give.
+    estimator : type
+        Dataclass of its hyper-parameters, an `Estimator`.
+    label : str
+        Within a title.
+    help : str
+        For the dialog, after the key: when to take it.
+    source : str
+        What to cite.
+    arrays : str
+        Regular expression of the names of the arrays that a model file keeps of it.
+    impurity, quantiles : bool, optional
+        Whether its fitted models are `WithImpurity`, `WithQuantiles`.
+    lists : tuple of str, optional
+        Hyper-parameters that are lists themselves; a list of any other is a choice to search.
+    packages : tuple of str, optional
+        What trains it, beside scikit-learn; a model file notes the versions.
+    """
+
+    key: str
+    estimator: Any
+    label: str
+    help: str
+    source: str
+    arrays: str
+    impurity: bool = False
+    quantiles: bool = False
+    lists: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+def impurity_of(fitted: FittedModel) -> np.ndarray | None:
+    """Return the impurity importance of a fitted model (features,); None of one without."""
+    return fitted.impurity_importance if isinstance(fitted, WithImpurity) else None
+
+
+def mean_and_quantiles(fitted: FittedModel, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return predictions (rows,) and quantiles (rows, levels); the prediction for each level of a kind without quantiles."""
+    if isinstance(fitted, WithQuantiles):
+        return fitted.predict_quantiles(features, levels)
+    mean = fitted.predict(features)
+    return mean, np.repeat(mean[:, None], len(levels), axis=1)

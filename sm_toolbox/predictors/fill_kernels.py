@@ -1,0 +1,216 @@
+"""Filling of depressions and grading of flats, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_toolbox.compiled import njit
+from sm_toolbox.predictors.flow_kernels import CHECK_EVERY, DONE, DRAINS, HOLE, STOP, UNKNOWN, neighbour_offsets
+
+from .terrain_kernels import _COMPILE
+
+
+@njit(**_COMPILE)
+def _key(bits, cell):
+    """Return a number that sorts as the height whose bits these are, and among equal heights as the cell."""
+    # Negative floats are ordered backwards by their bits.
+    return (np.int64(bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32) | np.int64(cell)
+
+
+@njit(**_COMPILE)
+def _push(heap, size, key):
+    """Put a key into a heap of `size` keys, the lowest on top."""
+    place = size
+    while place > 0:
+        parent = (place - 1) >> 2
+        if heap[parent] <= key:
+            break
+        heap[place] = heap[parent]
+        place = parent
+    heap[place] = key
+
+
+@njit(**_COMPILE)
+def _pop(heap, size):
+    """Take the lowest key out of a heap of `size` keys, each with up to four below it."""
+    lowest = heap[0]
+    size -= 1
+    key = heap[size]
+    place = 0
+    while True:
+        first = 4 * place + 1
+        if first >= size:
+            break
+        child = first
+        for other in range(first + 1, min(first + 4, size)):
+            if heap[other] < heap[child]:
+                child = other
+        if heap[child] >= key:
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = key
+    return lowest
+
+
+@njit(**_COMPILE)
+def _grown(array, size):
+    """Return an array with room for one more, keeping what is in it."""
+    if size < array.size:
+        return array
+    larger = np.empty(2 * array.size, array.dtype)
+    larger[:size] = array[:size]
+    return larger
+
+
+@njit(**_COMPILE)
+def _is_slope(z, known, cell, offsets):
+    """Say whether a cell lies above one that is known to drain, and so is about to become known itself."""
+    for offset in offsets:
+        near = cell + offset
+        if known[near] and z[near] < z[cell]:
+            return True
+    return False
+
+
+@njit(**_COMPILE)
+def fill_depressions(z, bits, width, queue, control):
+    """Raise every cell from which no path leads down to the edge of the raster or to a hole, to the height of its lowest outlet.
+
+    Priority-flood (Barnes, Lehman & Mulla 2014, doi 10.1016/j.cageo.2013.04.024), in which cells on slopes pass by the
+    priority queue (Wei, Zhou & Fu 2019, doi 10.1080/17538947.2018.1429503): a cell above one that drains drains too.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights with a rim of NaN; changed in place.
+    width : int
+        Cells in a row, rim included.
+    queue : ndarray of int32 or int64 (cells,)
+        Room to work in.
+    control : ndarray of int64 (2,)
+    """
+    offsets = neighbour_offsets(width)
+    # Holes and the rim are known from the start: nothing is to be done there.
+    known = np.isnan(z).view(np.uint8)
+    heap, size = np.empty(1024, np.int64), 0
+    for place in range(width + 1, z.size - width - 1):
+        cell = np.uint64(place)
+        if known[cell] == UNKNOWN:
+            for offset in offsets:
+                if known[cell + offset] == HOLE:
+                    heap = _grown(heap, size)
+                    _push(heap, size, _key(bits[cell], cell))
+                    size += 1
+                    known[cell] = DRAINS
+                    break
+    popped = 0
+    while size > 0:
+        if popped % CHECK_EVERY == 0 and control[STOP]:
+            return
+        popped += 1
+        cell = np.uint64(_pop(heap, size) & 0xFFFFFFFF)
+        size -= 1
+        level = z[cell]
+        # The depression behind this cell, if there is one: all that is not above its level, from neighbour to neighbour. What lies
+        # higher around it is a slope. Both wait in the same room, the depression from its start, the slopes from its end.
+        first, last, top = 0, 1, queue.size
+        queue[0] = cell
+        while first < last:
+            here = np.uint64(queue[first])
+            first += 1
+            for offset in offsets:
+                near = here + offset
+                if known[near]:
+                    continue
+                known[near] = DRAINS
+                if z[near] <= level:
+                    z[near] = level
+                    queue[last] = near
+                    last += 1
+                else:
+                    top -= 1
+                    queue[top] = near
+        # Up the slopes. A cell with an unknown neighbour that is not higher may be the outlet of another depression.
+        head = queue.size
+        while head > top:
+            head -= 1
+            here = np.uint64(queue[head])
+            waits = False
+            for offset in offsets:
+                near = here + offset
+                if known[near]:
+                    continue
+                if z[near] > z[here]:
+                    known[near] = DRAINS
+                    top -= 1
+                    queue[top] = near
+                elif z[near] <= z[here] and not waits:
+                    waits = not _is_slope(z, known, near, offsets)
+            if waits:
+                heap = _grown(heap, size)
+                _push(heap, size, _key(bits[here], here))
+                size += 1
+    control[DONE] = popped
+
+
+@njit(**_COMPILE)
+def mark_flats(z, width, first_row, last_row, steps):
+    """Find the cells that have neither a lower neighbour nor an edge beside them.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights without depressions.
+    width : int
+    first_row, last_row : int
+        Rows, rim included, from and up to.
+    steps : ndarray of int32 (cells,)
+        Those of the rows are set: -1 on flats, else 0.
+    """
+    offsets = neighbour_offsets(width)
+    for place in range(first_row * width, last_row * width):
+        cell = np.uint64(place)
+        here = z[cell]
+        flat = not np.isnan(here)
+        for offset in offsets:
+            # At an edge (NaN) and above a lower neighbour this is false.
+            flat &= z[cell + offset] >= here
+        steps[cell] = -1 if flat else 0
+
+
+@njit(**_COMPILE)
+def grade_flats(z, width, queue, steps):
+    """Give every cell of a flat its number of steps to the flat's nearest outlet: a gradient smaller than any in the heights.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights without depressions.
+    width : int
+    queue : ndarray of int32 (cells,)
+    steps : ndarray of int32 (cells,)
+        As `mark_flats` leaves them; the flats get their steps.
+    """
+    offsets = neighbour_offsets(width)
+    last = 0
+    for place in range(width + 1, z.size - width - 1):
+        cell = np.uint64(place)
+        if steps[cell] < 0:
+            for offset in offsets:
+                if steps[cell + offset] == 0 and z[cell + offset] == z[cell]:
+                    queue[last] = cell
+                    last += 1
+                    break
+    for place in range(last):
+        steps[queue[place]] = 1
+    first = 0
+    while first < last:
+        cell = np.uint64(queue[first])
+        first += 1
+        for offset in offsets:
+            near = cell + offset
+            if steps[near] < 0 and z[near] == z[cell]:
+                steps[near] = steps[cell] + 1
+                queue[last] = near
+                last += 1

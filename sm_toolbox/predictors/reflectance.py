@@ -1,0 +1,118 @@
+"""Surface reflectance from what files hold: scale, offset and how they are known."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.sensors.optical import SENSORS
+
+if TYPE_CHECKING:
+    from sm_toolbox.raster.bands import Band
+
+REFLECTANCE_TOLERANCE = 0.02
+"""How far below 0 or above 1 a reflectance may lie, as atmospheric correction leaves it over dark water and snow; it is set to 0 or 1."""
+
+_BASELINE_OFFSET = -0.1
+_BASELINE_START = datetime(2022, 1, 25)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How values as they are read become reflectances.
+
+    Parameters
+    ----------
+    factor, shift : float
+        Reflectance = factor × value + shift. The reader has applied the file's own scale and offset already.
+    fills : tuple of float
+        Values that mean no data, as read; none where they are reflectances already.
+    step : float
+        The difference of two stored integers, as read.
+    reason : str
+        For the log.
+    """
+
+    factor: float
+    shift: float
+    fills: tuple[float, ...]
+    step: float
+    reason: str
+
+    def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return reflectances, NaN where they are none, and which of the valid cells were no reflectances."""
+        result = values * np.float32(self.factor) + np.float32(self.shift)
+        for fill in self.fills:
+            result[np.abs(values - np.float32(fill)) < self.step / 2] = np.nan
+        with np.errstate(invalid="ignore"):
+            wrong = (result < -REFLECTANCE_TOLERANCE) | (result > 1 + REFLECTANCE_TOLERANCE)
+        result[wrong] = np.nan
+        return np.clip(result, 0, 1), wrong
+
+
+def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float | None = None) -> Calibration:
+    """Find out how the values of a band become reflectances.
+
+    What is given counts (without `offset` it is 0); else the file's own scale and offset; else whole numbers have those of the sensor's surface
+    reflectance products, and floating-point numbers are reflectances already.
+
+    Parameters
+    ----------
+    band : Band
+    sensor : str
+    scale, offset : float, optional
+
+    Raises
+    ------
+    InputError
+        Where the offset of Sentinel-2 cannot be known, and for Landsat Level 1, whose scale is in its metadata.
+    """
+    from sm_toolbox.raster.bands import open_raster
+
+    with open_raster(band.source) as dataset:
+        own_scale, own_offset = dataset.scales[band.index - 1], dataset.offsets[band.index - 1]
+        is_integer = np.issubdtype(np.dtype(dataset.dtypes[band.index - 1]), np.integer)
+        baseline = dataset.tags().get("PROCESSING_BASELINE", "")
+    known = SENSORS[sensor]
+    if scale is not None:
+        used, reason = (scale, 0.0), "SCALE as given"
+    elif (own_scale, own_offset) != (1.0, 0.0):
+        # Some MODIS products in HDF4 give the divisor as their scale: 10000 for 0.0001.
+        used = (1 / own_scale, own_offset) if own_scale > 1 else (own_scale, own_offset)
+        reason = "scale of the file" if own_scale <= 1 else f"scale of the file, whose {own_scale:g} is a divisor"
+    elif not is_integer:
+        used, reason = (1.0, 0.0), "floating-point numbers are reflectances already"
+    else:
+        used, reason = (known.scale, known.offset), f"default of {sensor}"
+        if offset is None and sensor == "sentinel2":
+            used, reason = _sentinel2_scale(band, baseline)
+        if sensor.startswith("landsat") and re.search(r"_L1[TG][PST]_", band.source.path):
+            raise InputError(
+                f"'{band.source.label}' is Landsat Level 1 (top of atmosphere). Use Level 2 (surface reflectance, L2SP), or give SCALE and OFFSET: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's MTL file."
+            )
+    if offset is not None:
+        used, reason = (used[0], offset), f"{reason}, OFFSET as given"
+    factor = used[0] / own_scale
+    fills = tuple(fill * own_scale + own_offset for fill in known.fills) if used[0] != 1 else ()
+    return Calibration(factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})")
+
+
+def _sentinel2_scale(band: Band, tag: str) -> tuple[tuple[float, float], str]:
+    """Return scale and offset of Sentinel-2: from processing baseline 04.00 on, 1000 is added to what is stored."""
+    in_name = re.findall(r"_N(\d{2})(\d{2})(?!\d)", band.source.path)
+    text = ".".join(in_name[-1]) if in_name else tag
+    if re.fullmatch(r"\d{2}\.\d{2}", text):
+        is_new, reason = float(text) >= 4, f"processing baseline {text}"
+    elif band.time is not None:
+        is_new = band.time.start >= _BASELINE_START
+        reason = f"acquired {'since' if is_new else 'before'} {_BASELINE_START:%Y-%m-%d}, when baseline 04.00 began"
+    else:
+        raise InputError(
+            f"'{band.source.label}' has neither a processing baseline (N0400) nor a date in its name, so that its offset cannot be known. Give OFFSET: -0.1 from baseline 04.00 on (January 2022), else 0."
+        )
+    return (SENSORS["sentinel2"].scale, _BASELINE_OFFSET if is_new else 0.0), f"default of sentinel2, {reason}"

@@ -1,0 +1,35 @@
+"""Sizes that keep a piece of code in view: none may grow past them, and what is over them today may only shrink."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULE, FUNCTION, ARGUMENTS = 450, 80, 8
+FILES = sorted([*ROOT.glob("sm_toolbox/**/*.py"), *ROOT.glob("algorithms/**/*.py")])
+# Still over: functions that are one sequence of steps and await a request object.
+OVER: dict = {}
+
+
+def functions(path):
+    """Functions of a file with their lines and arguments, those of compiled code and the declarations of parameters aside."""
+    if "kernels" in path.name:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name != "declare":
+            given = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            yield node.name, node.end_lineno - node.lineno + 1, len([name for name in given if name not in ("self", "cls")])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_is_too_long(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= OVER.get(path.relative_to(ROOT).as_posix(), MODULE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_is_too_long_or_takes_too_much(path):
+    for name, lines, arguments in functions(path):
+        most = OVER.get(f"{path.relative_to(ROOT).as_posix()}:{name}", (FUNCTION, ARGUMENTS))
+        assert lines <= most[0] and arguments <= most[1], f"{name}: {lines} lines, {arguments} arguments"
