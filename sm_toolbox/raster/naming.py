@@ -59,8 +59,13 @@ def name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[s
 
 def stem_of(path: str) -> str:
     """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi."""
+    return Path(file_of(path)).stem
+
+
+def file_of(path: str) -> str:
+    """Return the file of a path, or of a sub-dataset such as NETCDF:"a.nc":ndvi."""
     quoted = re.search(r'"([^"]+)"', path)
-    return Path(quoted.group(1) if quoted else path.split("|")[0]).stem
+    return quoted.group(1) if quoted else path.split("|")[0]
 
 
 _CF_REFERENCE = re.compile(

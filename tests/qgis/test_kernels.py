@@ -3,11 +3,10 @@
 import io
 import pickle
 import pickletools
-from pathlib import Path
 
-import numpy as np
 import pytest
 import rasterio
+from qgis.core import QgsProcessingFeedback
 
 from algorithms.provider import ALGORITHMS
 
@@ -33,8 +32,15 @@ def scene(plugin, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is a development dependency")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
 @pytest.mark.parametrize("name", [module.partition(".")[2] for module in ALGORITHMS])
-def test_a_kernel_that_was_sent_makes_the_same(run, provider, scene, tmp_path, monkeypatch, name):
+def test_a_kernel_that_was_sent_makes_the_same(run, provider, scene, cluster, tmp_path, monkeypatch, name):
     from sm_toolbox.raster import engine, streaming
 
     algorithm = provider.algorithm(name)
@@ -67,7 +73,14 @@ def test_a_kernel_that_was_sent_makes_the_same(run, provider, scene, tmp_path, m
         monkeypatch.setattr(engine, "_Work", sent_work)
         monkeypatch.setattr(streaming, "in_order", in_order)
     assert kernels
+    monkeypatch.undo()
+    (tmp_path / "there").mkdir()
+    feedback = QgsProcessingFeedback()
+    run(name, feedback, **parameters, **{key: str(tmp_path / "there" / f"{key}.tif") for key in rasters}, SCHEDULER=cluster)
+    assert "2 threads of the cluster" in feedback.textLog()
     for key in rasters:
-        with rasterio.open(Path(tmp_path / "here" / f"{key}.tif")) as here, rasterio.open(Path(tmp_path / "sent" / f"{key}.tif")) as there:
-            assert here.descriptions == there.descriptions
-            np.testing.assert_array_equal(here.read(), there.read())
+        with rasterio.open(tmp_path / "here" / f"{key}.tif") as here:
+            for folder in ("sent", "there"):
+                with rasterio.open(tmp_path / folder / f"{key}.tif") as other:
+                    assert here.descriptions == other.descriptions
+                    assert here.read().tobytes() == other.read().tobytes(), folder
