@@ -76,7 +76,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.models.assessment.selection import parse_groups, select_predictors
+        from sm_toolbox.models.assessment.selection import Method, parse_groups, select_predictors
         from sm_toolbox.models.learners.catalogue import make_estimator
         from sm_toolbox.models.reports.selection import in_words, selection_report
 
@@ -89,8 +89,8 @@ class Algorithm(ToolboxAlgorithm):
         if groups_text and method != "groups":
             progress.warning(f"GROUPS is ignored, because METHOD is '{method}'.")
         selection = select_predictors(
-            asked.rows, kind, estimator, asked.split_name, asked.split, method, asked.periods, groups, importance, asked.seed, progress.part(0, 0.97)
-        )  # fmt: skip
+            asked.rows, estimator, asked.split, Method(method, groups, importance), asked.periods, asked.seed, progress.part(0, 0.97)
+        )
         progress.info(in_words(selection))
         progress.check()
         return {

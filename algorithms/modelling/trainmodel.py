@@ -90,6 +90,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context), spike
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.models.assessment.spiking import Spike
         from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
         from sm_toolbox.models.learners.catalogue import make_estimator
         from sm_toolbox.models.modelfile import save_model
@@ -106,7 +107,8 @@ class Algorithm(ToolboxAlgorithm):
         spike = None
         if spike_source is not None:
             local = read_table(spike_source, progress, points=False)
-            spike = make_training_table(local.columns, asked.rows.roles, local.name, must_vary=False)
+            rows = make_training_table(local.columns, asked.rows.roles, local.name, must_vary=False)
+            spike = Spike(rows, self.parameterAsDouble(parameters, "SPIKE_WEIGHT", context))
         tuner = None
         if tuning != "none":
             tuner = Tuner(
@@ -114,10 +116,7 @@ class Algorithm(ToolboxAlgorithm):
                 inner_split(asked.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
                 self.parameterAsBool(parameters, "KEEP_BEST", context),
             )
-        training = train(
-            asked.rows, kind, candidates[0], asked.split_name, asked.split, asked.periods, seed, tuner=tuner, spike=spike,
-            spike_weight=self.parameterAsDouble(parameters, "SPIKE_WEIGHT", context), progress=progress.part(0, 0.95),
-        )  # fmt: skip
+        training = train(asked.rows, candidates[0], asked.split, asked.periods, seed, tuner=tuner, spike=spike, progress=progress.part(0, 0.95))
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
