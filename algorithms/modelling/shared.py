@@ -151,8 +151,9 @@ def read_training(algorithm, opened, parameters, context, progress) -> Asked:
         origins={name: origin.as_dict() for name, origin in origins.items()},
     )
     if rows.stations is None and rows.positions is not None:
-        rows = replace(rows, stations=places(rows.positions))
-        progress.info(f"No STATION is given: the rows are of {len(set(rows.stations))} places by their coordinates.")
+        names = places(rows.positions)
+        rows = replace(rows, stations=names)
+        progress.info(f"No STATION is given: the rows are of {len(set(names))} places by their coordinates.")
     periods = parse_cyclic(algorithm.parameterAsString(parameters, "CYCLIC", context), predictors)
     for predictor in predictors:
         if is_direction(predictor) and predictor not in periods:
