@@ -83,13 +83,14 @@ class Algorithm(ToolboxAlgorithm):
         kind, method, importance, groups_text = (
             self.parameterAsString(parameters, key, context) for key in ("MODEL", "METHOD", "IMPORTANCE", "GROUPS")
         )
+        seed = self.parameterAsInt(parameters, "SEED", context)
         estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
-        asked = read_training(self, inputs, parameters, context, progress)
-        groups = parse_groups(groups_text, asked.rows.roles.predictors) if method == "groups" else None
+        _, prepared = read_training(self, inputs, parameters, context, progress)
+        groups = parse_groups(groups_text, prepared.table.roles.predictors) if method == "groups" else None
         if groups_text and method != "groups":
             progress.warning(f"GROUPS is ignored, because METHOD is '{method}'.")
         selection = select_predictors(
-            asked.rows, estimator, asked.split, Method(method, groups, importance), asked.periods, asked.seed, progress.part(0, 0.97)
+            prepared.table, estimator, prepared.split, Method(method, groups, importance), prepared.periods, seed, progress.part(0, 0.97)
         )
         progress.info(in_words(selection))
         progress.check()
