@@ -238,11 +238,11 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     if not space:
         return [model(**fixed)]
     draws = _grid(space, count) if method == "grid" else _random(space, count, seed)
-    found: dict[str, Estimator] = {}
+    candidates: dict[str, Estimator] = {}
     for draw in draws:
         estimator = model(**fixed, **draw)
-        found.setdefault(repr(estimator), estimator)
-    return list(found.values())
+        candidates.setdefault(repr(estimator), estimator)
+    return list(candidates.values())
 
 
 def _is_value(learner: Learner, name: str, value: list[Any]) -> bool:
