@@ -7,7 +7,7 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsField, QgsFields, QgsProc
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, TEXT, write_report
 from ..parameters import choice, layer_output, number_outputs, report_output, text
-from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_words, open_training, read_training
+from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, impurity_words, model_words, open_training, read_training
 
 FIELDS = (("step", INTEGER), ("added", TEXT), ("removed", TEXT), ("variables", TEXT), ("count", INTEGER))
 
@@ -60,7 +60,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             choice("IMPORTANCE", "Importance", ["permutation", "impurity"], "permutation"),
-            "What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows (forests and xgboost).",
+            f"What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows ({impurity_words()}).",
             advanced=True,
         )
         add_split_parameters(self, "Same seed, same data: same choice.")

@@ -24,6 +24,13 @@ def model_help():
     return " ".join(f"{key}: {row.help}" for key, row in LEARNERS.items())
 
 
+def impurity_words():
+    """Name the kinds of models with an impurity importance."""
+    from sm_toolbox.models.learners.catalogue import LEARNERS
+
+    return ", ".join(key for key, row in LEARNERS.items() if row.impurity)
+
+
 def split_words():
     """List the ways to divide rows into folds."""
     from sm_toolbox.models.assessment.splits import SPLITS

@@ -75,15 +75,15 @@ class Evidence:
         if "evidence_predictors" not in arrays:
             return None
         try:
-            found = [arrays[f"evidence_{item.name}"] for item in fields(cls)]
+            parts = [arrays[f"evidence_{item.name}"] for item in fields(cls)]
         except KeyError as error:
             raise ModelFileError(f"the array {error} is missing") from None
-        predictors, target, predicted, importance = found
+        predictors, target, predicted, importance = parts
         sound = predictors.ndim == importance.ndim == 2 and target.shape == predicted.shape == predictors.shape[:1]
         sound = sound and predictors.shape[1] == importance.shape[1] == n_predictors
-        if not sound or not all(np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in found):
+        if not sound or not all(np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in parts):
             raise ModelFileError("the training rows that it keeps do not have the shapes and types they must have")
-        return cls(*found)
+        return cls(*parts)
 
 
 @dataclass(frozen=True)

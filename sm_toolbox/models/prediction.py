@@ -276,7 +276,7 @@ def _predict_rows(out: np.ndarray, cells: slice | np.ndarray, model: Model, rows
         out[-2, cells] = dissimilarity <= model.applicability.threshold
 
 
-def find_predictors(model: Model, available: Products, role: str, progress: Progress) -> dict[str, Stack]:
+def find_predictors(model: Model, available: AvailableStacks, role: str, progress: Progress) -> dict[str, Stack]:
     """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of it.
 
     Parameters
@@ -326,10 +326,10 @@ def find_predictors(model: Model, available: Products, role: str, progress: Prog
     )
 
 
-Products = Sequence[tuple[str, str, Stack]]
+AvailableStacks = Sequence[tuple[str, str, Stack]]
 
 
-def _candidates(name: str, origin: Origin | None, available: Products) -> list[tuple[str, str, Stack]]:
+def _candidates(name: str, origin: Origin | None, available: AvailableStacks) -> list[tuple[str, str, Stack]]:
     """Return what may be meant by a predictor, the likeliest way first that leads to anything."""
     by_name = [item for item in available if item[0] == name]
     if origin is not None:

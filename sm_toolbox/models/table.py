@@ -92,7 +92,7 @@ class TrainingTable:
 
     def joined(self, other: TrainingTable, weight: float) -> TrainingTable:
         """Return the rows of both tables, those of the other with a weight of their own; a weight of 1 is that of a row without one."""
-        own = np.ones(len(self)) if self.weights is None else self.weights
+        weights = np.ones(len(self)) if self.weights is None else self.weights
         others = weight * (np.ones(len(other)) if other.weights is None else other.weights)
 
         def both(name: str) -> np.ndarray | None:
@@ -102,7 +102,7 @@ class TrainingTable:
         return replace(
             self, predictors=np.concatenate([self.predictors, other.predictors]), target=np.concatenate([self.target, other.target]),
             source_rows=np.concatenate([self.source_rows, np.full(len(other), -1)]), stations=both("stations"), times=both("times"),
-            weights=np.concatenate([own, others]), positions=both("positions"), sources=both("sources"),
+            weights=np.concatenate([weights, others]), positions=both("positions"), sources=both("sources"),
         )  # fmt: skip
 
 
@@ -147,9 +147,9 @@ def make_training_table(
         missing["no_station"] = np.array([name is None for name in names])
         stations = np.array([name or "" for name in names])
     if roles.time:
-        found = to_times(columns[roles.time], roles.time, layer)
-        missing["no_time"] = np.array([time is None for time in found])
-        times = np.array([np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in found])
+        parsed = to_times(columns[roles.time], roles.time, layer)
+        missing["no_time"] = np.array([time is None for time in parsed])
+        times = np.array([np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in parsed])
     if roles.weight:
         weights = to_numbers(columns[roles.weight], roles.weight, layer)
         if np.nanmin(weights, initial=0) < 0 or not np.nansum(weights) > 0:
@@ -206,15 +206,15 @@ def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
 
 def oddities(table: TrainingTable) -> list[str]:
     """Say what in a table a user should know before trusting a model made of it."""
-    found = []
+    notes = []
     rows, count = table.predictors.shape
     if count >= rows:
-        found.append(
+        notes.append(
             f"There are {count} predictors and only {rows} rows: many models fit such a table perfectly and know nothing. Trust only the error of rows left out, and choose fewer predictors."
         )
     repeated = _repeated(table)
     if repeated:
-        found.append(
+        notes.append(
             f"{repeated:,} rows of '{table.layer}' repeat another in station, time, target and all predictors: they count twice, and with single rows left out the model has seen what it is judged by. "
             "Take them out with 'Delete duplicates by attribute'."
         )
@@ -229,8 +229,8 @@ def oddities(table: TrainingTable) -> list[str]:
         if varying[i] and varying[j] and abs(correlation[i, j]) > _COPY
     ]
     if copies:
-        found.append(f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. Leave one of each pair out.")
-    return found
+        notes.append(f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. Leave one of each pair out.")
+    return notes
 
 
 def _repeated(table: TrainingTable) -> int:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.models.assessment.calibration import QuantileShift
+from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
-from sm_toolbox.models.assessment.splits import Folds, Split, comparison
+from sm_toolbox.models.assessment.splits import Split, comparison
 from sm_toolbox.models.assessment.tuning import NestedSearch, Search, search_nested
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of

@@ -83,7 +83,7 @@ def test_effective_samples_of_autocorrelated_series():
 def test_each_metric_is_a_row_and_an_attribute():
     rng = np.random.default_rng(0)
     found = metrics(rng.random(20), rng.random(20))
-    assert list(found.as_dict()) == list(METRICS) == ["n", "r", "r_squared", "r2", "rmse", "ubrmse", "bias", "slope"]
+    assert list(found.as_dict()) == list(METRICS)
     assert all(getattr(found, key) == value for key, value in found.as_dict().items())
     assert pickle.loads(pickle.dumps(found)) == found
     with pytest.raises(AttributeError, match="there is no metric 'mae'"):

@@ -166,3 +166,15 @@ def test_outputs_never_overwrite_inputs_or_each_other(run, training, rasters, tm
     with pytest.raises(QgsProcessingException, match=r"would overwrite the output .*\(MODEL_FILE\)"):
         train(run, training, tmp_path / "z.smmodel", REPORT=str(tmp_path / "z.smmodel"))
     assert before == {file: file.read_bytes() for file in before} and not (tmp_path / "o.tif").exists()
+
+
+def test_the_model_is_saved_before_any_report_is_drawn(run, training, tmp_path, monkeypatch):
+    from sm_toolbox.models import modelfile
+    from sm_toolbox.models.reports import training as reports
+
+    order = []
+    save, report = modelfile.save_model, reports.training_report
+    monkeypatch.setattr(modelfile, "save_model", lambda *args: order.append("model") or save(*args))
+    monkeypatch.setattr(reports, "training_report", lambda *args: order.append("report") or report(*args))
+    train(run, training, tmp_path / "m.smmodel", MODEL="svr", REPORT=str(tmp_path / "m.html"))
+    assert order == ["model", "report"]

@@ -4,56 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from sm_toolbox.errors import InputError, ModelFileError
+from sm_toolbox.models.applicability.index import Index, build_index
 from sm_toolbox.progress import SILENT, Progress
 
 # Up to as many training rows all pairs are compared (about a second), beyond it as many pairs are drawn.
 _ALL_PAIRS_ROWS, _DRAWN_PAIRS = 20_000, 10_000_000
-# Share of the variance along the axes that the search uses first; fewer axes leave too many rows to compare, more cost more than they tell.
-_SHARE = 0.95
-# Rounding of coordinates on the principal axes, relative to the largest of them.
-_ROUNDING = 2e-6
 # On the unit circle less than this is the rounding of sine and cosine.
 _SAME_ANGLE = 1e-6
 _ROWS = 8192
-
-
-class Index(NamedTuple):
-    """Training rows as `applicability_kernels` search them; features are filled up with zeros to a multiple of four.
-
-    Parameters
-    ----------
-    centre, scale : ndarray of float32 (features,)
-        Mean, and weight over standard deviation.
-    rotation : ndarray of float32 (axes * features,)
-        From standardised, weighted features to the first principal axes.
-    rows : ndarray of float32 (leaves * features * LANES,)
-        Features as they are, leaf after leaf.
-    places : ndarray of float32 (leaves * axes * LANES,)
-        The same rows on the principal axes.
-    boxes : ndarray of float32 (nodes * axes * 2 * LANES,)
-        Least and greatest coordinates of the children of each node, level after level from the one above the leaves.
-    levels : ndarray of uint64 (levels + 1,)
-        First node of each level.
-    groups : ndarray of int32 (leaves * LANES,)
-        Group of each row.
-    slack : float32
-        By how much distances along the axes may be off.
-    """
-
-    centre: np.ndarray
-    scale: np.ndarray
-    rotation: np.ndarray
-    rows: np.ndarray
-    places: np.ndarray
-    boxes: np.ndarray
-    levels: np.ndarray
-    groups: np.ndarray
-    slack: np.float32
 
 
 @dataclass(frozen=True)
@@ -155,7 +117,7 @@ class Applicability:
         features = _encode(rows, cycle[used])
         scale = _scale(features, weight[used], cycle[used])
         progress.check()
-        index = _build(features, scale, groups.astype(np.int32))
+        index = build_index(features, scale, groups.astype(np.int32))
         progress.check()
         mean_distance = _mean_distance((features.T.astype(np.float64) - features.mean(axis=1, dtype=np.float64)) * scale, progress.part(0, 0.5))
         if pairs is None:
@@ -253,7 +215,7 @@ class Applicability:
         scale = _scale(features, weights[used], periods[used])
         if not (scale > 0).all():
             raise ModelFileError("the area of applicability weighs predictors that are the same in all rows")
-        index = _build(features, scale, np.zeros(len(rows), np.int32))
+        index = build_index(features, scale, np.zeros(len(rows), np.int32))
         return cls(rows, weights, periods, float(mean_distance[0]), training_di, _threshold(training_di), index)
 
 
@@ -374,9 +336,9 @@ def _between_folds(features: np.ndarray, groups: np.ndarray, index: Index, mean_
     for start in range(0, len(order), step):
         progress.check()
         some = order[start : start + step]
-        found = np.empty(len(some), np.float32)
-        nearest(np.ascontiguousarray(features[:, some]), groups[some], index, np.float32(1 / mean_distance), found)
-        di[some] = found
+        nearest_di = np.empty(len(some), np.float32)
+        nearest(np.ascontiguousarray(features[:, some]), groups[some], index, np.float32(1 / mean_distance), nearest_di)
+        di[some] = nearest_di
         progress.set_fraction(min(start + step, len(order)) / len(order))
     return di
 
@@ -399,71 +361,9 @@ def _between_pairs(
     di = np.empty(features.shape[1], np.float32)
     for number, (train, test) in enumerate(folds):
         progress.check()
-        index = _build(np.ascontiguousarray(features[:, train]), scale, np.zeros(len(train), np.int32))
-        found = np.empty(len(test), np.float32)
-        nearest(np.ascontiguousarray(features[:, test]), np.full(len(test), -1, np.int32), index, np.float32(1 / mean_distance), found)
-        di[test] = found
+        index = build_index(np.ascontiguousarray(features[:, train]), scale, np.zeros(len(train), np.int32))
+        nearest_di = np.empty(len(test), np.float32)
+        nearest(np.ascontiguousarray(features[:, test]), np.full(len(test), -1, np.int32), index, np.float32(1 / mean_distance), nearest_di)
+        di[test] = nearest_di
         progress.set_fraction((number + 1) / len(folds))
     return di
-
-
-def _build(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> Index:
-    """Put rows, features (features, rows), into a tree of boxes on their first principal axes."""
-    from sm_toolbox.models.applicability.kernels import LANES, PAD
-
-    width = -(-len(features) // 4) * 4
-    rows = np.zeros((features.shape[1], width), np.float32)
-    rows[:, : len(features)] = features.T
-    centre = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    factor = np.zeros(width, np.float32)
-    factor[: len(scale)] = scale
-    standard = (rows.astype(np.float64) - centre) * factor
-    variances, vectors = np.linalg.eigh(np.cov(standard.T))
-    held = np.cumsum(variances[::-1]) / variances.sum()
-    axes = min(width, 4 * (int(np.searchsorted(held, _SHARE)) // 4 + 1))
-    rotation = np.ascontiguousarray(vectors[:, ::-1][:, :axes].T, np.float32)
-    places = standard.astype(np.float32) @ rotation.T
-    order = _leaf_order(places, LANES)
-    leaves = -(-len(order) // LANES)
-    filled = np.concatenate([order, np.full(leaves * LANES - len(order), order[-1])])
-    place = places[filled]
-    low, high = (extreme(place.reshape(leaves, LANES, axes), axis=1) for extreme in (np.min, np.max))
-    place[len(order) :, 0] = PAD
-    boxes = []
-    while True:
-        nodes = -(-len(low) // LANES)
-        box = np.empty((2, nodes * LANES, axes), np.float32)
-        box[0], box[1] = PAD, -PAD
-        box[0, : len(low)], box[1, : len(high)] = low, high
-        box = box.reshape(2, nodes, LANES, axes)
-        boxes.append(box.transpose(1, 3, 0, 2))
-        # A node for the last few would be looked at in vain.
-        if nodes <= 4:
-            break
-        low, high = box[0].min(axis=1), box[1].max(axis=1)
-
-    def in_leaves(values: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(values.reshape(leaves, LANES, -1).transpose(0, 2, 1)).reshape(-1)
-
-    return Index(
-        centre, factor, rotation.reshape(-1), in_leaves(rows[filled]), in_leaves(place), np.concatenate(boxes).reshape(-1),
-        np.cumsum([0, *(len(level) for level in boxes)]).astype(np.uint64), groups[filled], np.float32(_ROUNDING * np.abs(places).max()),
-    )  # fmt: skip
-
-
-def _leaf_order(places: np.ndarray, leaf: int) -> np.ndarray:
-    """Order points so that each run of `leaf` is compact, and so are runs of 2, 4, 8 … of these: each part is cut where it is widest."""
-    order = np.arange(len(places))
-    parts = [(0, len(places))]
-    while parts:
-        start, stop = parts.pop()
-        leaves = -(-(stop - start) // leaf)
-        if leaves <= 1:
-            continue
-        # Powers of two, so that nodes of the tree begin where parts do.
-        cut = leaf << ((leaves - 1).bit_length() - 1)
-        part = places[order[start:stop]]
-        axis = int(np.argmax(part.var(axis=0)))
-        order[start:stop] = order[start:stop][np.argpartition(part[:, axis], cut - 1)]
-        parts += [(start, start + cut), (start + cut, stop)]
-    return order

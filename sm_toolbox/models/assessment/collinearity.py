@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.models.assessment.selection import Selection
+from sm_toolbox.models.assessment.selection import PredictorSelection
 
 
-def correlations(selection: Selection) -> tuple[list[str], np.ndarray]:
+def correlations(selection: PredictorSelection) -> tuple[list[str], np.ndarray]:
     """Return Pearson correlations between the predictors as the model sees them.
 
     A cyclic predictor enters as its sine and its cosine: 359° and 1° are neighbours, which a correlation of the angles would not know.
@@ -24,7 +24,7 @@ def correlations(selection: Selection) -> tuple[list[str], np.ndarray]:
         return selection.encoder.names, np.atleast_2d(np.corrcoef(features, rowvar=False))
 
 
-def alike(selection: Selection, least: float = 0.8) -> list[tuple[str, str, float]]:
+def alike(selection: PredictorSelection, least: float = 0.8) -> list[tuple[str, str, float]]:
     """List pairs of features of different predictors whose correlation is at least `least` in size, the strongest first."""
     names, correlation = correlations(selection)
     encoder = selection.encoder

@@ -50,11 +50,11 @@ def parts(rows: int) -> Iterator[slice]:
 
 
 def _predict(fitted: FittedModel, encoder: FeatureEncoder, predictors: np.ndarray, progress: Progress) -> np.ndarray:
-    found = []
+    predictions = []
     for part in parts(len(predictors)):
         progress.check()
-        found.append(fitted.predict(encoder.encode(predictors[part])))
-    return np.concatenate(found)
+        predictions.append(fitted.predict(encoder.encode(predictors[part])))
+    return np.concatenate(predictions)
 
 
 def _rmse(predicted: np.ndarray, observed: np.ndarray) -> float:

@@ -74,7 +74,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
         raise InputError(
             f"SPLIT 'knndm' needs at least two places for each of {folds} folds, but the training rows are of {len(places)}. Give fewer FOLDS."
         )
-    units, of_place = _units(places)
+    units, unit_index = _units(places)
     to_training = np.sort(cKDTree(places).query(prediction)[0])
     in_random = np.sort(cKDTree(places).query(places, 2)[0][:, 1])
     random = np.random.default_rng(seed).permutation(len(places)) % folds
@@ -87,7 +87,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     tried = np.unique(np.round(np.geomspace(folds, max(folds, len(units) - 2), _TRIED)).astype(np.int64))
     for count in tried:
         cluster = fcluster(tree, count, "maxclust") - 1
-        fold = _spread(cluster, along, np.bincount(of_place, minlength=len(units)), folds)[of_place]
+        fold = _spread(cluster, along, np.bincount(unit_index, minlength=len(units)), folds)[unit_index]
         shares = np.bincount(fold, minlength=folds) / len(places)
         if shares.min() == 0 or shares.max() > _LARGEST_FOLD:
             continue
@@ -106,13 +106,13 @@ def _units(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the places, or means of those that share a cell of a lattice where there are too many to cluster; and the unit of each place."""
     cell = 0.0
     span = float(np.ptp(places, axis=0).max())
-    of_place = np.arange(len(places))
-    while len(np.unique(of_place)) > _MOST_PLACES:
+    unit_index = np.arange(len(places))
+    while len(np.unique(unit_index)) > _MOST_PLACES:
         cell = 2 * cell or span / _MOST_PLACES
         steps = np.floor((places - places.min(axis=0)) / cell).astype(np.int64)
-        of_place = np.unique(steps[:, 0] * (steps[:, 1].max() + 1) + steps[:, 1], return_inverse=True)[1]
-    counts = np.bincount(of_place)
-    return np.stack([np.bincount(of_place, axis) / counts for axis in places.T], axis=1), of_place
+        unit_index = np.unique(steps[:, 0] * (steps[:, 1].max() + 1) + steps[:, 1], return_inverse=True)[1]
+    counts = np.bincount(unit_index)
+    return np.stack([np.bincount(unit_index, axis) / counts for axis in places.T], axis=1), unit_index
 
 
 def _main_direction(places: np.ndarray) -> np.ndarray:
@@ -143,6 +143,6 @@ def _between(places: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Return the distance from each place to the nearest one outside its fold, sorted."""
     distances = np.empty(len(places))
     for number in np.unique(fold):
-        own = fold == number
-        distances[own] = cKDTree(places[~own]).query(places[own])[0]
+        is_test = fold == number
+        distances[is_test] = cKDTree(places[~is_test]).query(places[is_test])[0]
     return np.sort(distances)

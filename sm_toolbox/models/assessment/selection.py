@@ -24,7 +24,7 @@ PAIR_LIMIT = 20
 
 
 @dataclass(frozen=True)
-class Selection:
+class PredictorSelection:
     """What a selection tried, and what it chose.
 
     Parameters
@@ -119,7 +119,7 @@ def select_predictors(
     periods: Mapping[str, float] | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
-) -> Selection:
+) -> PredictorSelection:
     """Choose predictors by the errors of models of some of them on rows that these have not seen.
 
     Parameters
@@ -167,7 +167,7 @@ def select_predictors(
         if note:
             notes.append(note)
             progress.warning(note)
-    return Selection(
+    return PredictorSelection(
         method.key, kind, split.key, split.left_out, table, encoder, estimator, method.importance, seed, steps, chosen, importance,
         trials.done, notes,
     )  # fmt: skip

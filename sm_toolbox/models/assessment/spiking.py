@@ -9,8 +9,9 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.problem import Problem
-from sm_toolbox.models.assessment.splits import Folds, StationSplit
+from sm_toolbox.models.assessment.splits import StationSplit
 from sm_toolbox.models.learners.base import Estimator
 from sm_toolbox.models.table import TrainingTable
 from sm_toolbox.progress import Progress

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.assessment.folds import Folds, calendar_folds, group_folds, numbered_folds
 from sm_toolbox.models.table import TrainingTable
 
 if TYPE_CHECKING:
     from sm_toolbox.models.assessment.nndm import MatchedFolds
-
-Folds = list[tuple[np.ndarray, np.ndarray]]
-"""For each fold the positions of its training and of its test rows."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class RandomSplit(Split):
         order = np.random.default_rng(self.seed).permutation(n)
         fold = np.empty(n, np.int64)
         fold[order] = np.arange(n) % self.folds
-        return _folds(fold)
+        return numbered_folds(fold)
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ class StationSplit(Split):
         """Divide the stations so that the folds have about equally many rows."""
         if groups is None:
             raise InputError("SPLIT 'station' needs the STATION field, which tells the rows of one station from those of another.")
-        return _group_folds(groups, self.folds, self.seed, "stations")
+        return group_folds(groups, self.folds, self.seed, "stations")
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ class TimeSplit(Split):
         fold = np.unique(fold, return_inverse=True)[1]
         if fold.max() == 0:
             raise InputError("Nearly all training rows are of one day, so that no periods can be held out. Choose another SPLIT.")
-        return _folds(fold[day_index])
+        return numbered_folds(fold[day_index])
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,7 @@ class YearSplit(Split):
         """Leave out each year in turn, or several together where there are more years than folds."""
         if groups is None:
             raise InputError("SPLIT 'year' needs the TIME field.")
-        return _calendar_folds(np.asarray(groups, "datetime64[Y]").astype(np.int64), self.folds, self.seed, "year", "years")
+        return calendar_folds(np.asarray(groups, "datetime64[Y]").astype(np.int64), self.folds, self.seed, "year", "years")
 
 
 @dataclass(frozen=True)
@@ -244,7 +242,7 @@ class MonthSplit(Split):
         if groups is None:
             raise InputError("SPLIT 'month' needs the TIME field.")
         months = np.asarray(groups, "datetime64[M]").astype(np.int64) % 12
-        return _calendar_folds(months, self.folds, self.seed, "month", "calendar months")
+        return calendar_folds(months, self.folds, self.seed, "month", "calendar months")
 
 
 @dataclass(frozen=True)
@@ -330,7 +328,7 @@ class BlockSplit(Split):
         positions = np.asarray(groups, np.float64)
         block = np.floor((positions - positions.min(axis=0)) / self.block_size).astype(np.int64)
         names = np.array([f"{row}/{column}" for column, row in block])
-        return _group_folds(names, self.folds, self.seed, f"blocks of {self.block_size:g} m")
+        return group_folds(names, self.folds, self.seed, f"blocks of {self.block_size:g} m")
 
 
 @dataclass(frozen=True)
@@ -366,7 +364,7 @@ class DistanceSplit(Split):
     def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the places."""
         matched, place_index = self._match(groups)
-        return _folds(matched.fold[place_index])
+        return numbered_folds(matched.fold[place_index])
 
     def _match(self, positions: Any) -> tuple[MatchedFolds, np.ndarray]:
         """Return the folds of the places, and the place of each row (n,)."""
@@ -380,33 +378,6 @@ class DistanceSplit(Split):
 
         places, place_index = np.unique(positions, axis=0, return_inverse=True)
         return match_folds(places, self.prediction, self.folds, self.seed), place_index.reshape(-1)
-
-
-def _calendar_folds(units: np.ndarray, folds: int, seed: int, name: str, what: str) -> Folds:
-    count = len(np.unique(units))
-    if count < 2:
-        raise InputError(f"The training rows are of one {name} only, so that none can be left out. Choose another SPLIT.")
-    return _group_folds(units, min(folds, count), seed, what)
-
-
-def _group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
-    """Put whole groups into folds, in random order and each into the fold that has the fewest rows."""
-    names, group_index, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < folds:
-        raise InputError(
-            f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer FOLDS (at least 2), or choose another SPLIT."
-        )
-    order = np.random.default_rng(seed).permutation(len(names))
-    rows_in_fold = np.zeros(folds, np.int64)
-    fold_of_group = np.empty(len(names), np.int64)
-    for group in order:
-        fold_of_group[group] = np.argmin(rows_in_fold)
-        rows_in_fold[fold_of_group[group]] += counts[group]
-    return _folds(fold_of_group[group_index])
-
-
-def _folds(fold: np.ndarray) -> Folds:
-    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(int(fold.max()) + 1)]
 
 
 SPLITS: dict[str, type[Split]] = {

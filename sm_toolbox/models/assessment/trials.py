@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.importance import permutation_increase
-from sm_toolbox.models.assessment.splits import Folds
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of
 from sm_toolbox.models.learners.threads import side_by_side

@@ -12,8 +12,9 @@ import numpy as np
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import metrics
+from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.problem import Problem
-from sm_toolbox.models.assessment.splits import Folds, Split
+from sm_toolbox.models.assessment.splits import Split
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator, Learner
 from sm_toolbox.models.learners.catalogue import LEARNERS, hyperparameters_of, read_hyperparameters
@@ -237,11 +238,11 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     if not space:
         return [model(**fixed)]
     draws = _grid(space, count) if method == "grid" else _random(space, count, seed)
-    found: dict[str, Estimator] = {}
+    candidates: dict[str, Estimator] = {}
     for draw in draws:
         estimator = model(**fixed, **draw)
-        found.setdefault(repr(estimator), estimator)
-    return list(found.values())
+        candidates.setdefault(repr(estimator), estimator)
+    return list(candidates.values())
 
 
 def _is_value(learner: Learner, name: str, value: list[Any]) -> bool:

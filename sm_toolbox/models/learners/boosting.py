@@ -12,7 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError, ModelFileError
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.forest import Forest, Tree
-from sm_toolbox.models.learners.hyperparameters import IntRange, check, number, whole
+from sm_toolbox.models.learners.hyperparameters import IntRange, check, is_number, is_whole
 from sm_toolbox.models.learners.scaling import float_array, relative_weights
 from sm_toolbox.progress import Progress
 
@@ -54,12 +54,12 @@ class XGBoost:
     reg_lambda: float = 1
 
     def __post_init__(self) -> None:
-        check(whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
-        check(whole(self.max_depth) and 1 <= self.max_depth <= 20, "max_depth", self.max_depth, "a whole number from 1 to 20")
+        check(is_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
+        check(is_whole(self.max_depth) and 1 <= self.max_depth <= 20, "max_depth", self.max_depth, "a whole number from 1 to 20")
         for name in ("learning_rate", "subsample", "colsample_bytree"):
-            check(number(getattr(self, name)) and 0 < getattr(self, name) <= 1, name, getattr(self, name), "a number above 0 and up to 1")
+            check(is_number(getattr(self, name)) and 0 < getattr(self, name) <= 1, name, getattr(self, name), "a number above 0 and up to 1")
         for name in ("min_child_weight", "reg_lambda"):
-            check(number(getattr(self, name)) and 0 <= getattr(self, name) <= 1e9, name, getattr(self, name), "a number from 0 to 1e9")
+            check(is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 1e9, name, getattr(self, name), "a number from 0 to 1e9")
 
     def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> BoostedTrees:
         """Grow the trees; Cancel is heard after each.

@@ -81,13 +81,13 @@ class Forest:
         for tree in trees:
             at = _depth_first(tree.left, tree.right)
             leaf = tree.left < 0
-            own = np.empty(len(leaf), _NODE)
-            own["feature"][at] = np.where(leaf, 0, tree.feature)
-            own["threshold"][at] = np.where(leaf, np.float32(np.inf), tree.threshold)
-            own["child"][at] = np.where(leaf, at, at[tree.left]) + start
+            flat_tree = np.empty(len(leaf), _NODE)
+            flat_tree["feature"][at] = np.where(leaf, 0, tree.feature)
+            flat_tree["threshold"][at] = np.where(leaf, np.float32(np.inf), tree.threshold)
+            flat_tree["child"][at] = np.where(leaf, at, at[tree.left]) + start
             value = np.empty(len(leaf))
             value[at] = tree.value
-            nodes.append(own)
+            nodes.append(flat_tree)
             values.append(value)
             roots.append(start)
             start += len(leaf)
@@ -125,13 +125,13 @@ class Forest:
         )
         if not shapes or not kinds or count == 0 or len(root) == 0:
             raise ModelFileError("the arrays of the forest do not have the shapes and types they must have")
-        own = np.arange(count)
-        leaf = child == own
+        node = np.arange(count)
+        leaf = child == node
         # Children come after their parents, so that every walk ends.
         inside = (
             (feature >= 0)
             & (feature < n_features)
-            & (leaf | ((child > own) & (child < count - 1)))
+            & (leaf | ((child > node) & (child < count - 1)))
             & ((threshold == np.inf) == leaf)
             & (leaf | np.isfinite(threshold))
         )
@@ -177,15 +177,15 @@ class Forest:
         -------
         ndarray of uint32 (rows, trees)
         """
-        found = np.empty((len(features), len(self.roots)), np.uint32)
+        leaves = np.empty((len(features), len(self.roots)), np.uint32)
         # The number of a leaf is what it adds up to, where it is its value.
         numbers = np.arange(len(self.nodes), dtype=np.float64)
         for part, tiles, out in self._tiles(features):
             for tree in range(len(self.roots)):
                 out[:] = 0
                 self._add(tiles, numbers, self.roots[tree : tree + 1], out)
-                found[part, tree] = out[: len(found[part])]
-        return found
+                leaves[part, tree] = out[: len(leaves[part])]
+        return leaves
 
     def with_values(self, values: np.ndarray) -> Forest:
         """Return the same trees with other predictions of their nodes (nodes,)."""

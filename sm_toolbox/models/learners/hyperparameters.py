@@ -28,12 +28,12 @@ class IntRange:
     high: int
 
 
-def whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
     """Say whether a value is a whole number; JSON's true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Say whether a value is a finite number; JSON as Python reads it knows others."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 

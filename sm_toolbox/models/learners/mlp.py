@@ -11,7 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError, ModelFileError
 from sm_toolbox.models.learners.base import Learner
-from sm_toolbox.models.learners.hyperparameters import NoConvergence, check, number, whole
+from sm_toolbox.models.learners.hyperparameters import NoConvergence, check, is_number, is_whole
 from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
 
@@ -62,15 +62,15 @@ class NeuralNetwork:
 
     def __post_init__(self) -> None:
         sizes = self.hidden_layer_sizes
-        sound = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 20 and all(whole(size) and 1 <= size <= 10_000 for size in sizes)
+        sound = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 20 and all(is_whole(size) and 1 <= size <= 10_000 for size in sizes)
         check(sound, "hidden_layer_sizes", sizes, "a list of whole numbers such as [100, 50]")
         object.__setattr__(self, "hidden_layer_sizes", tuple(sizes))
         check(self.activation in ACTIVATIONS, "activation", self.activation, f"one of {', '.join(ACTIVATIONS)}")
         for name in ("alpha", "tol"):
-            check(number(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name), "a number of at least 0")
-        check(number(self.learning_rate_init) and self.learning_rate_init > 0, "learning_rate_init", self.learning_rate_init, "a number above 0")
+            check(is_number(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name), "a number of at least 0")
+        check(is_number(self.learning_rate_init) and self.learning_rate_init > 0, "learning_rate_init", self.learning_rate_init, "a number above 0")
         for name in ("max_iter", "batch_size"):
-            check(whole(getattr(self, name)) and getattr(self, name) >= 1, name, getattr(self, name), "a whole number of at least 1")
+            check(is_whole(getattr(self, name)) and getattr(self, name) >= 1, name, getattr(self, name), "a whole number of at least 1")
 
     def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> NeuralNetworkModel:
         """Train epoch by epoch, so that Cancel is heard between two of them.

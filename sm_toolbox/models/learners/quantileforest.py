@@ -77,14 +77,14 @@ class QuantileForestModel:
         in_order = np.take_along_axis(leaves, ranks, axis=0).T.reshape(-1)
         self._members = ranks.T.reshape(-1).astype(np.uint16 if count <= 2**16 else np.uint32)
         first = np.searchsorted(in_order, np.arange(nodes + 1))
-        of_member = np.ones(len(self._members)) if weight is None else weight[self._members]
-        sums = np.bincount(in_order, of_member, nodes)
+        member_weight = np.ones(len(self._members)) if weight is None else weight[self._members]
+        sums = np.bincount(in_order, member_weight, nodes)
         self._held = np.empty(nodes, _HELD)
         self._held["count"] = np.diff(first)
         self._held["first"] = np.where(self._held["count"] > 0, first[:-1], 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             self._held["weight"] = np.where(sums > 0, 1 / sums, 0.0)
-            means = np.where(sums > 0, np.bincount(in_order, of_member * self._target[self._members], nodes) / sums, 0.0)
+            means = np.where(sums > 0, np.bincount(in_order, member_weight * self._target[self._members], nodes) / sums, 0.0)
         self._row_weight = np.empty(0) if weight is None else weight
         self._means = forest.with_values(means)
         # Groups of about the square root of the rows: as many groups as ranks in each.

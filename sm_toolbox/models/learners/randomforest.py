@@ -10,7 +10,7 @@ import numpy as np
 
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.forest import Forest
-from sm_toolbox.models.learners.hyperparameters import IntRange, check, number, whole
+from sm_toolbox.models.learners.hyperparameters import IntRange, check, is_number, is_whole
 from sm_toolbox.models.learners.threads import is_small
 from sm_toolbox.progress import Progress
 
@@ -47,15 +47,15 @@ class RandomForest:
     max_samples: float | None = None
 
     def __post_init__(self) -> None:
-        check(whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
+        check(is_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
         check(
-            self.max_depth is None or (whole(self.max_depth) and 1 <= self.max_depth <= 10_000),
+            self.max_depth is None or (is_whole(self.max_depth) and 1 <= self.max_depth <= 10_000),
             "max_depth",
             self.max_depth,
             "null or a whole number from 1 to 10000",
         )
         check(
-            whole(self.min_samples_leaf) and 1 <= self.min_samples_leaf <= 10**9,
+            is_whole(self.min_samples_leaf) and 1 <= self.min_samples_leaf <= 10**9,
             "min_samples_leaf",
             self.min_samples_leaf,
             "a whole number of at least 1",
@@ -63,11 +63,11 @@ class RandomForest:
         named = self.max_features in (None, "sqrt", "log2")
         share = isinstance(self.max_features, float) and 0 < self.max_features <= 1
         check(
-            named or share or (whole(self.max_features) and int(self.max_features or 0) >= 1), "max_features", self.max_features,
+            named or share or (is_whole(self.max_features) and int(self.max_features or 0) >= 1), "max_features", self.max_features,
             'null, "sqrt", "log2", a share above 0 and up to 1, or a whole number',
         )  # fmt: skip
         check(
-            self.max_samples is None or (number(self.max_samples) and 0 < self.max_samples <= 1),
+            self.max_samples is None or (is_number(self.max_samples) and 0 < self.max_samples <= 1),
             "max_samples",
             self.max_samples,
             "null or a share above 0 and up to 1",
@@ -85,7 +85,7 @@ class RandomForest:
         from sklearn.ensemble import RandomForestRegressor
 
         max_features = 1.0 if self.max_features is None else self.max_features
-        if whole(max_features):
+        if is_whole(max_features):
             max_features = min(int(max_features), features.shape[1])
         forest = RandomForestRegressor(
             n_estimators=0, max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, max_features=max_features,

@@ -56,11 +56,11 @@ class Scaling:
         ModelFileError
             Where the arrays cannot be a scaling of so many features.
         """
-        found = cls(*(float_array(arrays, f"scaling_{item.name}") for item in fields(cls)))
-        shapes = [getattr(found, item.name).shape for item in fields(cls)]
-        if shapes != [(n_features,), (n_features,), (1,), (1,)] or not ((found.scale > 0).all() and (found.target_scale > 0).all()):
+        scaling = cls(*(float_array(arrays, f"scaling_{item.name}") for item in fields(cls)))
+        shapes = [getattr(scaling, item.name).shape for item in fields(cls)]
+        if shapes != [(n_features,), (n_features,), (1,), (1,)] or not ((scaling.scale > 0).all() and (scaling.target_scale > 0).all()):
             raise ModelFileError("the scaling of its features does not have the shapes and values it must have")
-        return found
+        return scaling
 
 
 def relative_weights(weights: np.ndarray | None) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sm_toolbox.errors import ModelFileError
 from sm_toolbox.models.learners.base import Learner
-from sm_toolbox.models.learners.hyperparameters import check, number, whole
+from sm_toolbox.models.learners.hyperparameters import check, is_number, is_whole
 from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
 
@@ -53,17 +53,17 @@ class SupportVectors:
     coef0: float = 0.0
 
     def __post_init__(self) -> None:
-        check(number(self.C) and 0 < self.C <= 1e9, "C", self.C, "a number above 0 and up to 1e9")
-        check(number(self.epsilon) and self.epsilon >= 0, "epsilon", self.epsilon, "a number of at least 0")
+        check(is_number(self.C) and 0 < self.C <= 1e9, "C", self.C, "a number above 0 and up to 1e9")
+        check(is_number(self.epsilon) and self.epsilon >= 0, "epsilon", self.epsilon, "a number of at least 0")
         check(self.kernel in KERNELS, "kernel", self.kernel, f"one of {', '.join(KERNELS)}")
         check(
-            self.gamma == "scale" or (number(self.gamma) and 0 < float(self.gamma) < _LARGEST_GAMMA),
+            self.gamma == "scale" or (is_number(self.gamma) and 0 < float(self.gamma) < _LARGEST_GAMMA),
             "gamma",
             self.gamma,
             '"scale" or a number above 0',
         )
-        check(whole(self.degree) and 1 <= self.degree <= 10, "degree", self.degree, "a whole number from 1 to 10")
-        check(number(self.coef0) and abs(self.coef0) <= 1e6, "coef0", self.coef0, "a number from -1e6 to 1e6")
+        check(is_whole(self.degree) and 1 <= self.degree <= 10, "degree", self.degree, "a whole number from 1 to 10")
+        check(is_number(self.coef0) and abs(self.coef0) <= 1e6, "coef0", self.coef0, "a number from -1e6 to 1e6")
 
     def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> SupportVectorModel:
         """Find the support vectors. A Cancel is heard before and after, not within: the library has no way to stop.

@@ -59,9 +59,9 @@ def side_by_side(tasks: Sequence[Callable[[Progress], T]], progresses: Sequence[
                     progress.check()
                     wait([future], timeout=_PATIENCE)
                 progress.check()
-                found = future.result()
+                result = future.result()
                 progress.set_fraction(1)
-                yield found
+                yield result
         finally:
             stop.set()
             for future in futures:

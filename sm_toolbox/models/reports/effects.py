@@ -50,12 +50,12 @@ def local_effects(model: Model, predictors: np.ndarray, column: int, bins: int =
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
     if len(edges) < 2:
         return Effect(edges.astype(np.float64), np.zeros(len(edges)))
-    of_row = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
+    bin_index = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
     low, high = predictors.copy(), predictors.copy()
-    low[:, column], high[:, column] = edges[of_row], edges[of_row + 1]
+    low[:, column], high[:, column] = edges[bin_index], edges[bin_index + 1]
     change = model.predict(high) - model.predict(low)
-    counts = np.bincount(of_row, minlength=len(edges) - 1)
-    steps = np.bincount(of_row, change, len(edges) - 1) / np.maximum(counts, 1)
+    counts = np.bincount(bin_index, minlength=len(edges) - 1)
+    steps = np.bincount(bin_index, change, len(edges) - 1) / np.maximum(counts, 1)
     effect = np.concatenate([[0.0], np.cumsum(steps)])
     centre = np.average((effect[1:] + effect[:-1]) / 2, weights=counts)
     return Effect(edges.astype(np.float64), effect - centre)

@@ -120,13 +120,13 @@ def _validation(page: Page, model: Model, manifest: Manifest) -> None:
     page.text(metrics_explained())
     if model.evidence is not None:
         evidence = model.evidence
-        found = metrics(evidence.predicted, evidence.target)
+        agreement = metrics(evidence.predicted, evidence.target)
         page.figure(
             figures.scatter(
                 evidence.target,
                 evidence.predicted,
                 f"Split '{splits[0].split}'" if splits else "",
-                f"n = {found.n:,}\nR = {number(found.r)}\nRMSE = {number(found.rmse)}",
+                f"n = {agreement.n:,}\nR = {number(agreement.r)}\nRMSE = {number(agreement.rmse)}",
             ),
             "Out-of-fold predictions of the training rows that the file keeps, a sample where there are many; the table below is of all rows.",
         )
@@ -142,8 +142,8 @@ def _validation(page: Page, model: Model, manifest: Manifest) -> None:
             ("Split", "interval", "holds", "without calibration", "mean width"),
             [
                 (row.split, f"{nominal:.0%}", f"{reached:.1%}", bare_coverage(bare), float(width))
-                for row, found in covered
-                for nominal, reached, bare, width in zip(found["nominal"], found["reached"], found["uncalibrated"], found["width"])
+                for row, coverage in covered
+                for nominal, reached, bare, width in zip(coverage["nominal"], coverage["reached"], coverage["uncalibrated"], coverage["width"])
             ],
         )
         page.text(

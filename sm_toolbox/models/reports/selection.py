@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sm_toolbox.metrics import METRICS, Metric
 from sm_toolbox.models.assessment.collinearity import alike, correlations
-from sm_toolbox.models.assessment.selection import PAIR_LIMIT, Selection
+from sm_toolbox.models.assessment.selection import PAIR_LIMIT, PredictorSelection
 from sm_toolbox.models.assessment.trials import Step
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.manifest import versions
@@ -41,7 +41,7 @@ _TRUST = (
 _NAMED_CELLS = 16
 
 
-def in_words(selection: Selection) -> str:
+def in_words(selection: PredictorSelection) -> str:
     """Say what was chosen and why."""
     chosen, best = selection.chosen, selection.best
     errors = f"RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}"
@@ -70,12 +70,12 @@ def in_words(selection: Selection) -> str:
     return f"{names} With all predictors the RMSE is {number(whole.metrics.rmse)}."
 
 
-def selection_report(selection: Selection, progress: Progress = SILENT) -> Page:
+def selection_report(selection: PredictorSelection, progress: Progress = SILENT) -> Page:
     """Write up a selection.
 
     Parameters
     ----------
-    selection : Selection
+    selection : PredictorSelection
 
     Returns
     -------
@@ -148,12 +148,12 @@ def _cells(step: Step) -> list[float]:
     return [value for row in _metrics() for value in ([values[row.key], step.rmse_sd] if row.key == "rmse" else [values[row.key]])]
 
 
-def _verdict(step: Step, selection: Selection) -> str:
+def _verdict(step: Step, selection: PredictorSelection) -> str:
     words = [word for word, of in (("chosen", selection.chosen), ("best", selection.best)) if step is of]
     return ", ".join(words)
 
 
-def _sequence(page: Page, selection: Selection) -> None:
+def _sequence(page: Page, selection: PredictorSelection) -> None:
     page.figure(
         _course(selection),
         "Out-of-fold error step by step; the filled point is the chosen step. Bars of the RMSE are the standard deviation over the folds"
@@ -165,7 +165,7 @@ def _sequence(page: Page, selection: Selection) -> None:
     )
 
 
-def _course(selection: Selection) -> Figure:
+def _course(selection: PredictorSelection) -> Figure:
     steps = selection.steps
     x = np.arange(len(steps))
     panels = (("r", "R"), ("r2", "R²"), ("slope", "slope"), ("rmse", "RMSE"), ("ubrmse", "ubRMSE"), ("bias", "bias"))
@@ -191,7 +191,7 @@ def _course(selection: Selection) -> Figure:
     return figure
 
 
-def _changes(page: Page, selection: Selection) -> None:
+def _changes(page: Page, selection: PredictorSelection) -> None:
     whole, *others = selection.steps
     singles = [step for step in others if len(step.removed) == 1]
     page.figure(
@@ -219,29 +219,29 @@ def _change_sd(step: Step, whole: Step) -> float:
     return float(np.std([a.rmse - b.rmse for a, b in zip(step.by_fold, whole.by_fold)], ddof=1))
 
 
-def _importance(page: Page, selection: Selection) -> None:
-    found, names = selection.importance, selection.table.roles.predictors
-    assert found is not None
-    mean, spread = found.permutation.mean(axis=0), found.permutation.std(axis=0, ddof=1)
+def _importance(page: Page, selection: PredictorSelection) -> None:
+    importance, names = selection.importance, selection.table.roles.predictors
+    assert importance is not None
+    mean, spread = importance.permutation.mean(axis=0), importance.permutation.std(axis=0, ddof=1)
     page.heading("Importance")
     page.figure(
         figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
         "Model of all predictors: how much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
     )
     head, columns = ["Predictor", "increase of RMSE", "SD over folds"], [mean, spread]
-    if found.impurity is not None:
+    if importance.impurity is not None:
         head += ["impurity importance", "SD over folds"]
-        columns += [found.impurity.mean(axis=0), found.impurity.std(axis=0, ddof=1)]
+        columns += [importance.impurity.mean(axis=0), importance.impurity.std(axis=0, ddof=1)]
     by_impurity = selection.method == "ranked" and selection.ranked_by == "impurity"
     order = np.argsort(-(columns[3] if by_impurity else mean), kind="stable")
     page.table(head, [(names[i], *(float(column[i]) for column in columns)) for i in order])
-    if found.impurity is not None:
+    if importance.impurity is not None:
         page.text(
             "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
         )
 
 
-def _correlation(page: Page, selection: Selection) -> None:
+def _correlation(page: Page, selection: PredictorSelection) -> None:
     names, correlation = correlations(selection)
     if len(names) < 2:
         return

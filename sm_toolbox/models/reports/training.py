@@ -71,6 +71,12 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         _search(page, training.search, training.nested)
     if training.spiking is not None:
         _spiking(page, training.spiking)
+    _importance(page, training)
+    _made(page, training)
+    return page
+
+
+def _importance(page: Page, training: Training) -> None:
     page.heading("Importance")
     mean, spread = training.importance.mean(axis=0), training.importance.std(axis=0)
     names = training.model.predictors
@@ -79,7 +85,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
     )
     order = np.argsort(-mean)
-    impurity = [item.impurity_importance for item in manifest.predictors]
+    impurity = [item.impurity_importance for item in training.model.manifest.predictors]
     page.table(
         ("Predictor", "increase of RMSE", "SD over folds", "impurity importance"),
         [(names[i], float(mean[i]), float(spread[i]), "" if impurity[i] is None else float(impurity[i])) for i in order],
@@ -88,6 +94,10 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         page.text(
             "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
         )
+
+
+def _made(page: Page, training: Training) -> None:
+    manifest = training.model.manifest
     page.heading("Area of applicability")
     assert training.model.applicability is not None
     threshold = training.model.applicability.threshold
@@ -107,7 +117,6 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         **(manifest.versions or {}),
     }
     page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
-    return page
 
 
 def _distances(page: Page, matched: MatchedFolds) -> None:
@@ -129,20 +138,20 @@ def _distances(page: Page, matched: MatchedFolds) -> None:
 
 def _intervals(page: Page, training: Training) -> None:
     page.heading("Intervals")
-    own = (
+    source = (
         "the model's own quantiles" if isinstance(training.model.fitted, WithQuantiles) else "the prediction, shifted by the quantiles of its errors"
     )
     rows = []
     for result in training.splits:
-        found = result.coverage
-        for i, nominal in enumerate(found.nominal):
-            worst, best = found.by_fold[:, i].min(), found.by_fold[:, i].max()
+        coverage = result.coverage
+        for i, nominal in enumerate(coverage.nominal):
+            worst, best = coverage.by_fold[:, i].min(), coverage.by_fold[:, i].max()
             rows.append((
-                result.name, f"{nominal:.0%}", f"{found.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", bare_coverage(found.uncalibrated[i]), float(found.width[i]),
+                result.name, f"{nominal:.0%}", f"{coverage.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", bare_coverage(coverage.uncalibrated[i]), float(coverage.width[i]),
             ))  # fmt: skip
     page.table(("Split", "interval", "holds", "in single folds", "without calibration", "mean width [m³ m⁻³]"), rows)
     page.text(
-        f"Share of left-out observations within central intervals: {own}, calibrated on the other folds of the split, so that the rows counted were seen neither by model nor by calibration. "
+        f"Share of left-out observations within central intervals: {source}, calibrated on the other folds of the split, so that the rows counted were seen neither by model nor by calibration. "
         f"The model file carries the calibration of split '{training.chosen.name}'. Where single folds fall short, some stations or periods are unlike the others, and no interval made from the others can know."
     )
     stations = training.table.stations
@@ -238,13 +247,13 @@ def _by_source(training: Training) -> list[tuple[str, Metrics]]:
 
 
 def _sources_in_words(training: Training) -> list[str]:
-    found = _by_source(training)
-    if not found:
+    by_source = _by_source(training)
+    if not by_source:
         return []
-    listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in found[1:])
-    own = found[0][1]
+    listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in by_source[1:])
+    stations = by_source[0][1]
     return [
-        f"Of rows of stations alone the RMSE is {number(own.rmse)} m³ m⁻³, R² {number(own.r2)} and the bias {number(own.bias)}: judge the map by these. The others are pixels of products: {listed}."
+        f"Of rows of stations alone the RMSE is {number(stations.rmse)} m³ m⁻³, R² {number(stations.r2)} and the bias {number(stations.bias)}: judge the map by these. The others are pixels of products: {listed}."
     ]
 
 
@@ -253,8 +262,8 @@ def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
     assert table.stations is not None
     rows = []
     for name in np.unique(table.stations):
-        own = table.stations == name
-        rows.append((str(name), metrics(chosen.predictions[own], table.target[own])))
+        is_station = table.stations == name
+        rows.append((str(name), metrics(chosen.predictions[is_station], table.target[is_station])))
     page.heading("Stations")
     page.figure(
         figures.boxes({"R": [m.r for _, m in rows]}, "R")
