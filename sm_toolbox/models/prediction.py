@@ -22,7 +22,7 @@ from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.

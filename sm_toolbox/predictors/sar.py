@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
     from sm_toolbox.raster.times import Time
 
 LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
@@ -78,7 +78,7 @@ def sar_predictors(
         As `run_blocks`.
     """
     from sm_toolbox.raster.opening import grid_of
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
     if filter_size < 1 or filter_size % 2 == 0:
         raise InputError(

@@ -70,7 +70,7 @@ def soil_indices(
     from sm_toolbox.raster.bands import named_band
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
     if units not in UNITS:
         raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(UNITS)}.")

@@ -111,7 +111,7 @@ def spectral_indices(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
     names = _check_choices(sources, sensor, names, scale, offset)
     listed = _input_bands(sources)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def terrain_indices(
     """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import grid_of, open_raster
-    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.raster.reading import BandReader
+    from sm_toolbox.raster.request import Engine
 
     engine = Engine(memory, scheduler=scheduler, progress=progress)
     names = list(dict.fromkeys(names))

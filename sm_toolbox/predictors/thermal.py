@@ -111,7 +111,7 @@ def thermal_inertia(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
     stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
     times = _days(stacks, progress)

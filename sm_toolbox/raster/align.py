@@ -9,7 +9,7 @@ from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
+from sm_toolbox.raster.request import Engine
 
 
 def align_rasters(

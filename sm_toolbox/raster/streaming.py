@@ -28,6 +28,7 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.planning import Plan
 from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.warping import Warp, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
@@ -236,7 +237,7 @@ def in_order(
         return work(opened, window, emit, progress), []
 
     if scheduler:
-        results = on_cluster(reader, _Collecting(work), plan, planning.Engine(scheduler=scheduler, progress=progress), planning.GDAL_CACHE)
+        results = on_cluster(reader, _Collecting(work), plan, Engine(scheduler=scheduler, progress=progress), planning.GDAL_CACHE)
     else:
         results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
     with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):

@@ -171,7 +171,7 @@ def temporal_composite(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
     _check(period, statistic, trailing_days, product_days, min_count)
     given = read_bands(sources)

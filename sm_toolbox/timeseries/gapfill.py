@@ -91,7 +91,7 @@ def fill_gaps(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
     from sm_toolbox.timeseries.gapfill_kernels import fill
 
     size = _check(method, window, order, max_gap)

@@ -72,7 +72,7 @@ def temporal_statistics(
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
 
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in STATISTICS]

@@ -116,7 +116,7 @@ def temporal_trend(
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
+    from sm_toolbox.raster.request import Engine
     from sm_toolbox.timeseries import trend_kernels
 
     if method not in METHODS:

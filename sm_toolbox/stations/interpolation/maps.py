@@ -19,9 +19,9 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
 from sm_toolbox.raster.points import locate
 from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation.observations import Observations, gather
