@@ -294,9 +294,10 @@ def read_table(source, progress: Progress, points: bool) -> LayerTable:
         point = None if geometry.isNull() else geometry.constGet()
         if point is not None and geometry.isMultipart():
             point = point.geometryN(0) if point.numGeometries() == 1 else None
-        is_point = point is not None and QgsWkbTypes.flatType(point.wkbType()) == QgsWkbTypes.Type.Point and not point.isEmpty()
-        xs.append(point.x() if is_point else np.nan)
-        ys.append(point.y() if is_point else np.nan)
+        if point is not None and (QgsWkbTypes.flatType(point.wkbType()) != QgsWkbTypes.Type.Point or point.isEmpty()):
+            point = None
+        xs.append(np.nan if point is None else point.x())
+        ys.append(np.nan if point is None else point.y())
     if not xs:
         raise InputError(f"The layer '{name}' has no rows. Check its filter and, where 'Selected features only' is set, the selection.")
     return LayerTable(name, columns, source.fields(), geometries, np.array(xs, float), np.array(ys, float), crs, source.wkbType())

@@ -6,6 +6,7 @@ import contextlib
 import re
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from sm_toolbox.errors import OutputError
 
@@ -46,7 +47,8 @@ class TablesToCome:
 
     def __init__(self, path: str):
         self.tables: list[Table] = []
-        self._path, self._dataset = path, None
+        self._path = path
+        self._dataset: Any = None
 
     def make(self) -> None:
         """Copy the tables within a transaction: a computer that stops here leaves the file as it was."""

@@ -76,21 +76,22 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.models.assessment.selection import parse_groups, select_predictors
+        from sm_toolbox.models.assessment.selection import Method, parse_groups, select_predictors
         from sm_toolbox.models.learners.catalogue import make_estimator
         from sm_toolbox.models.reports.selection import in_words, selection_report
 
         kind, method, importance, groups_text = (
             self.parameterAsString(parameters, key, context) for key in ("MODEL", "METHOD", "IMPORTANCE", "GROUPS")
         )
+        seed = self.parameterAsInt(parameters, "SEED", context)
         estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
-        asked = read_training(self, inputs, parameters, context, progress)
-        groups = parse_groups(groups_text, asked.rows.roles.predictors) if method == "groups" else None
+        _, prepared = read_training(self, inputs, parameters, context, progress)
+        groups = parse_groups(groups_text, prepared.table.roles.predictors) if method == "groups" else None
         if groups_text and method != "groups":
             progress.warning(f"GROUPS is ignored, because METHOD is '{method}'.")
         selection = select_predictors(
-            asked.rows, kind, estimator, asked.split_name, asked.split, method, asked.periods, groups, importance, asked.seed, progress.part(0, 0.97)
-        )  # fmt: skip
+            prepared.table, estimator, prepared.split, Method(method, groups, importance), prepared.periods, seed, progress.part(0, 0.97)
+        )
         progress.info(in_words(selection))
         progress.check()
         return {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import fields
 
-from ..layers import LayerTable, area_positions, metric_positions, open_source, raster_source, read_table
+from ..layers import area_positions, metric_positions, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
@@ -99,28 +98,6 @@ def add_split_parameters(algorithm, seed):
     algorithm.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), seed, advanced=True)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What `add_training_parameters` and `add_split_parameters` declare, as the user has set it.
-
-    Parameters
-    ----------
-    layer : LayerTable
-    rows : TrainingTable
-    periods : dict of str to float
-    split_name : str
-    split : Split
-    seed : int
-    """
-
-    layer: LayerTable
-    rows: Any
-    periods: dict
-    split_name: str
-    split: Any
-    seed: int
-
-
 def open_training(algorithm, parameters, context):
     """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for `read_training`."""
     source = open_source(algorithm, parameters, "TRAINING", context)
@@ -128,44 +105,24 @@ def open_training(algorithm, parameters, context):
     return source, origins, raster_source(algorithm, parameters, "PREDICTION_AREA", context)
 
 
-def read_training(algorithm, opened, parameters, context, progress) -> Asked:
-    """Read and check what was opened."""
-    from sm_toolbox.models.assessment.splits import SPLITS, default_split, make_split
-    from sm_toolbox.models.features import parse_cyclic
-    from sm_toolbox.models.roles import check_target, choose_predictors, places
-    from sm_toolbox.models.table import Roles, make_training_table
-    from sm_toolbox.raster.kinds import is_direction
+def read_training(algorithm, opened, parameters, context, progress):
+    """Read and check what was opened; return the layer, and its rows with a split as a training takes them."""
+    from sm_toolbox.models.preparation import SampledTable, SplitRequest, prepare_training
+    from sm_toolbox.models.table import Roles
 
     source, origins, area = opened
     layer = read_table(source, progress, points=False)
-    station, time, weight = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT"))
+    station, time, weight, split = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT", "SPLIT"))
     target = algorithm.parameterAsString(parameters, "TARGET", context)
-    check_target(target, layer.columns, layer.name)
-    asked = algorithm.parameterAsFields(parameters, "PREDICTORS", context)
-    predictors, left_out = choose_predictors(asked, layer.columns, (target, station, time, weight), layer.name)
-    if left_out:
-        progress.warning(f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
-    positions = metric_positions(layer)
-    rows = replace(
-        make_training_table(layer.columns, Roles(target, predictors, station, time, weight), layer.name, positions),
-        origins={name: origin.as_dict() for name, origin in origins.items()},
-    )
-    if rows.stations is None and rows.positions is not None:
-        rows = replace(rows, stations=places(rows.positions))
-        progress.info(f"No STATION is given: the rows are of {len(set(rows.stations))} places by their coordinates.")
-    periods = parse_cyclic(algorithm.parameterAsString(parameters, "CYCLIC", context), predictors)
-    for predictor in predictors:
-        if is_direction(predictor) and predictor not in periods:
-            progress.warning(
-                f"'{predictor}' is a direction, of which 359° and 1° are neighbours: set CYCLIC to {predictor}:360, or use northness and eastness instead."
-            )
+    predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
+    notes = {name: origin.as_dict() for name, origin in origins.items()}
     block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
-    folds, seed = whole_number(algorithm, parameters, "FOLDS", context, 10_000), algorithm.parameterAsInt(parameters, "SEED", context)
-    name = algorithm.parameterAsString(parameters, "SPLIT", context) or ("station" if station else default_split(rows.stations, folds))
-    cautions = SPLITS[name].cautions
-    if cautions is not None:
-        progress.warning(cautions.at_training)
-    split = make_split(name, folds, block_size, area_positions(area, layer) if area else None)
-    for reason, count in rows.dropped.items():
-        progress.warning(f"{count} rows are left out: {reason}.")
-    return Asked(layer, rows, periods, name, split, seed)
+    folds = whole_number(algorithm, parameters, "FOLDS", context, 10_000)
+    prepared = prepare_training(
+        SampledTable(layer.columns, layer.name, metric_positions(layer), notes),
+        Roles(target, predictors, station, time, weight),
+        algorithm.parameterAsString(parameters, "CYCLIC", context),
+        SplitRequest(split, folds, block_size, area_positions(area, layer) if area else None),
+        progress,
+    )
+    return layer, prepared

@@ -90,6 +90,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context), spike
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.models.assessment.spiking import Spike
         from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
         from sm_toolbox.models.learners.catalogue import make_estimator
         from sm_toolbox.models.modelfile import save_model
@@ -102,27 +103,27 @@ class Algorithm(ToolboxAlgorithm):
         kind, tuning, hyperparameters = (self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS"))
         count, seed = whole_number(self, parameters, "CANDIDATES", context), self.parameterAsInt(parameters, "SEED", context)
         candidates = [make_estimator(kind, hyperparameters)] if tuning == "none" else make_candidates(kind, hyperparameters, tuning, count, seed)
-        asked = read_training(self, opened, parameters, context, progress)
+        layer, prepared = read_training(self, opened, parameters, context, progress)
         spike = None
         if spike_source is not None:
             local = read_table(spike_source, progress, points=False)
-            spike = make_training_table(local.columns, asked.rows.roles, local.name, must_vary=False)
+            rows = make_training_table(local.columns, prepared.table.roles, local.name, must_vary=False)
+            spike = Spike(rows, self.parameterAsDouble(parameters, "SPIKE_WEIGHT", context))
         tuner = None
         if tuning != "none":
             tuner = Tuner(
                 candidates,
-                inner_split(asked.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
+                inner_split(prepared.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
                 self.parameterAsBool(parameters, "KEEP_BEST", context),
             )
         training = train(
-            asked.rows, kind, candidates[0], asked.split_name, asked.split, asked.periods, seed, tuner=tuner, spike=spike,
-            spike_weight=self.parameterAsDouble(parameters, "SPIKE_WEIGHT", context), progress=progress.part(0, 0.95),
-        )  # fmt: skip
+            prepared.table, candidates[0], prepared.split, prepared.periods, seed, tuner=tuner, spike=spike, progress=progress.part(0, 0.95)
+        )
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
         report = write_report(self, lambda: training_report(training, progress))
-        predictions = self._write_predictions(parameters, context, asked.layer, training, progress)
+        predictions = self._write_predictions(parameters, context, layer, training, progress)
         values = training.chosen.metrics
         return {
             "MODEL_FILE": model_file, "REPORT": report, "PREDICTIONS": predictions,

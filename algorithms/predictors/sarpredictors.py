@@ -46,10 +46,10 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.predictors.sar import sar_predictors
 
-        layers, grid = inputs
+        (vv, vh, angle), grid = inputs
         outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "STATISTICS")}
         sar_predictors(
-            *layers, outputs["OUTPUT"], grid=grid, filter_size=self.parameterAsInt(parameters, "FILTER_SIZE", context),
+            vv, vh, angle, outputs["OUTPUT"], grid=grid, filter_size=self.parameterAsInt(parameters, "FILTER_SIZE", context),
             statistics=outputs.get("STATISTICS"), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return outputs

@@ -57,10 +57,11 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.predictors.thermal import thermal_inertia
 
+        albedo, lst_day, lst_night = inputs
         output = self.outputs.path("OUTPUT")
         scale = None if parameters.get("LST_SCALE") is None else self.parameterAsDouble(parameters, "LST_SCALE", context)
         thermal_inertia(
-            *inputs, output, lst_scale=scale, correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),
+            albedo, lst_day, lst_night, output, lst_scale=scale, correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),
             min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output}

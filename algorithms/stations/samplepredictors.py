@@ -171,7 +171,7 @@ class Algorithm(ToolboxAlgorithm):
 
     def _replaced(self, table, added, needed, replace, progress):
         """Return the fields of the stations that give way to new ones of their names, told apart by more than capitals."""
-        taken = {}
+        taken: dict = {}
         for name in added:
             if name.lower() in ("fid", "geom", "geometry"):
                 raise InputError(f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name (its description).")

@@ -20,17 +20,16 @@ import numpy as np
 from sm_toolbox.errors import InputError, ModelFileError, OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.memory import free_memory
-from sm_toolbox.models.assessment.calibration import Calibration, read_calibration
+from sm_toolbox.models.assessment.calibration import QuantileShift, read_shift
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import FittedModel, mean_and_quantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
+from sm_toolbox.models.manifest import FORMAT, FORMAT_VERSION, Manifest
 from sm_toolbox.raster.origins import origin_from
 
 if TYPE_CHECKING:
     from sm_toolbox.models.applicability.area import Applicability
 
-FORMAT = "smtoolbox-model"
-FORMAT_VERSION = 1
 _MEMBERS = {"manifest.json", "arrays.npz"}
 # Far above what a forest of hundreds of trees needs; a small zip that unpacks to more is no model.
 _LARGEST = 2**30
@@ -93,21 +92,21 @@ class Model:
 
     Parameters
     ----------
-    manifest : dict
-        What the file says about itself; `kind`, `target`, `predictors`, `hyperparameters`, `validation` …
+    manifest : Manifest
+        What the file says about itself.
     encoder : FeatureEncoder
     fitted : FittedModel
     applicability : Applicability, optional
         None in files of the first version.
-    calibration : Calibration, optional
+    calibration : QuantileShift, optional
     evidence : Evidence, optional
     """
 
-    manifest: dict[str, Any]
+    manifest: Manifest
     encoder: FeatureEncoder
     fitted: FittedModel
     applicability: Applicability | None = None
-    calibration: Calibration | None = None
+    calibration: QuantileShift | None = None
     evidence: Evidence | None = None
 
     @property
@@ -162,7 +161,7 @@ def save_model(model: Model, path: str) -> None:
     np.savez_compressed(arrays, **kept)  # type: ignore[arg-type]
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
-            archive.writestr("manifest.json", json.dumps(model.manifest, indent=1, allow_nan=False), zipfile.ZIP_DEFLATED)
+            archive.writestr("manifest.json", json.dumps(model.manifest.to_json(), indent=1, allow_nan=False), zipfile.ZIP_DEFLATED)
             archive.writestr("arrays.npz", arrays.getvalue(), zipfile.ZIP_STORED)
     except OSError as error:
         remove_quietly(temporary)
@@ -197,7 +196,7 @@ def load_model(path: str) -> Model:
         ) from None
 
 
-def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: str) -> tuple[Manifest, dict[str, np.ndarray]]:
     try:
         with open(path, "rb") as file:
             return _read_members(file, path)
@@ -213,7 +212,7 @@ def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
 
 
-def _read_members(file: IO[bytes], path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read_members(file: IO[bytes], path: str) -> tuple[Manifest, dict[str, np.ndarray]]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         names = [member.filename for member in members]
@@ -228,7 +227,7 @@ def _read_members(file: IO[bytes], path: str) -> tuple[dict[str, Any], dict[str,
         manifest = json.loads(archive.read("manifest.json").decode("utf-8"))
         _check_manifest(manifest)
         with zipfile.ZipFile(io.BytesIO(archive.read("arrays.npz"))) as arrays:
-            return manifest, _read_arrays(arrays, path)
+            return Manifest.from_json(manifest), _read_arrays(arrays, path)
 
 
 def _read_arrays(archive: zipfile.ZipFile, path: str) -> dict[str, np.ndarray]:
@@ -305,12 +304,12 @@ def _check_manifest(manifest: Any) -> None:
             raise ModelFileError(f"what it notes of the rasters of its predictor '{item['name']}' is wrong")
 
 
-def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
-    names = tuple(item["name"] for item in manifest["predictors"])
+def _build(manifest: Manifest, arrays: dict[str, np.ndarray]) -> Model:
+    names = manifest.names
     if len(set(names)) != len(names):
         raise ModelFileError("it names a predictor twice")
-    encoder = FeatureEncoder(names, {item["name"]: float(item["period"]) for item in manifest["predictors"] if item.get("period") is not None})
-    fitted = LEARNERS[manifest["kind"]].estimator.from_arrays(arrays, len(encoder.names))
+    encoder = FeatureEncoder(names, {item.name: float(item.period) for item in manifest.predictors if item.period is not None})
+    fitted = LEARNERS[manifest.kind].estimator.from_arrays(arrays, len(encoder.names))
     applicability = None
     if any(name.startswith("aoa_") for name in arrays):
         from sm_toolbox.models.applicability.area import Applicability
@@ -318,4 +317,4 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
         applicability = Applicability.from_arrays(arrays, len(names))
         if not np.allclose(applicability.periods, [encoder.periods.get(name, 0.0) for name in names]):
             raise ModelFileError("its area of applicability has other cyclic predictors than the model")
-    return Model(manifest, encoder, fitted, applicability, read_calibration(manifest), Evidence.from_arrays(arrays, len(names)))
+    return Model(manifest, encoder, fitted, applicability, read_shift(manifest.calibration), Evidence.from_arrays(arrays, len(names)))

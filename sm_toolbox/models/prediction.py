@@ -161,7 +161,11 @@ def predict_raster(
 
     bands = [band_name(VARIABLE, time) for time in times]
     names = [quantile_name(level) for level in levels]
-    tags = {"SOIL_MOISTURE_MODEL": model.manifest["kind"], "SOIL_MOISTURE_MODEL_CREATED": str(model.manifest.get("created", "")), "UNITS": "m3 m-3"}
+    tags = {
+        "SOIL_MOISTURE_MODEL": model.manifest.kind,
+        "SOIL_MOISTURE_MODEL_CREATED": str("" if model.manifest.created is None else model.manifest.created),
+        "UNITS": "m3 m-3",
+    }
     outputs = [RasterOutput(output, bands, tags)]
     if wanted.quantiles:
         outputs.append(RasterOutput(wanted.quantiles, [band_name(f"{VARIABLE}_{name}", time) for time in times for name in names], tags))
@@ -187,8 +191,8 @@ def predict_raster(
 def _outside_the_training(model: Model, inputs: Mapping[str, Sequence[Band]]) -> list[str]:
     """Name the predictors of which many cells, at a coarse look, lie beyond the training rows; the worst first."""
     found = []
-    for item in model.manifest["predictors"]:
-        name, low, high = item["name"], item.get("minimum"), item.get("maximum")
+    for item in model.manifest.predictors:
+        name, low, high = item.name, item.minimum, item.maximum
         if low is None or high is None or name not in inputs:
             continue
         values = overview(inputs[name][0])
@@ -204,7 +208,7 @@ def _outside_the_training(model: Model, inputs: Mapping[str, Sequence[Band]]) ->
 
 
 def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -> None:
-    names = [each.manifest["target"]["name"] for each in models]
+    names = [each.manifest.target.name for each in models]
     if len(set(names)) > 1:
         raise InputError(
             f"The model predicts '{names[0]}', but FALLBACK_MODEL predicts '{names[1]}': one map cannot hold both. Choose models of one target."
@@ -224,7 +228,7 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
             )
         if wanted.quantiles and not isinstance(each.fitted, WithQuantiles):
             progress.info(
-                f"The model '{each.manifest['kind']}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL {' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
+                f"The model '{each.manifest.kind}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL {' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
             )
     if wanted.quantiles and not wanted.levels:
         raise InputError("QUANTILES_OUTPUT needs QUANTILES, such as 0.05,0.5,0.95.")
@@ -287,7 +291,7 @@ def find_predictors(model: Model, available: Products, role: str, progress: Prog
     InputError
         Where one is missing, or several products could be meant.
     """
-    notes = {item["name"]: origin_from(item.get("origin")) for item in model.manifest["predictors"]}
+    notes = {item.name: origin_from(item.origin) for item in model.manifest.predictors}
     used: dict[str, Stack] = {}
     lost = []
     for name in model.predictors:

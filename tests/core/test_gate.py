@@ -1,7 +1,10 @@
 """The gate itself: that it sees what it is there for."""
 
+import ast
+import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -75,3 +78,33 @@ def test_make_help_lists_every_target():
     listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     (targets,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
     assert {line.split()[0] for line in listed.splitlines()} == set(targets.split()[1:])
+
+
+def test_the_code_in_the_documentation_names_what_is_there():
+    seen = 0
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.ImportFrom) and node.module.startswith("sm_toolbox"):
+                    module = importlib.import_module(node.module)
+                    missing = [name.name for name in node.names if not hasattr(module, name.name)]
+                    assert not missing, f"{page.name}: {node.module} has no {missing}"
+                    seen += 1
+    assert seen
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} leads to {target}"
+
+
+def test_paths_that_the_documentation_names_are_there():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+        for path in re.findall(r"`((?:sm_toolbox|algorithms|tests|tools|benchmarks|resources)/[\w./]+)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / path).exists(), f"{page.name} names {path}"
+
+
+def test_the_readme_is_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150 and len(text.encode()) <= 12_000

@@ -122,7 +122,7 @@ def test_the_observed_value_is_never_replaced_and_its_namesakes_are_found_again(
     if not copied:
         from sm_toolbox.models.modelfile import load_model
 
-        notes = [item["origin"] for item in load_model(model).manifest["predictors"]]
+        notes = [item.origin for item in load_model(model).manifest.predictors]
         assert [(note["variable"], note["product"], note["file"]) for note in notes] == [
             ("soil_moisture", name, f"{name}.tif") for name in products
         ] and notes[0]["cell_size"] == [30, 30]

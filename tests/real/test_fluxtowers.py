@@ -44,7 +44,7 @@ def towers():
 def trainings(towers):
     """A forest for each way of leaving out."""
     estimator = make_estimator("quantile_forest", None)
-    return {name: train(towers, "quantile_forest", estimator, name, make_split(name, 5)) for name in ("station", "year", "station_time")}
+    return {name: train(towers, estimator, make_split(name, 5)) for name in ("station", "year", "station_time")}
 
 
 def test_the_table_is_the_one_described(towers):

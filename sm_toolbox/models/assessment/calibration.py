@@ -18,7 +18,7 @@ INTERVALS = (0.5, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
-class Calibration:
+class QuantileShift:
     """What is added to a model's quantiles.
 
     Parameters
@@ -30,7 +30,7 @@ class Calibration:
     correction: np.ndarray
 
     @classmethod
-    def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> Calibration:
+    def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> QuantileShift:
         """Find the shift of each quantile after which the promised share of out-of-fold observations lies below it.
 
         One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n + 1) q⌉-th smallest difference between
@@ -86,7 +86,7 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
     ----------
     observed : ndarray (rows,)
     quantiles : ndarray (rows, levels)
-        As in `Calibration.fit`.
+        As in `QuantileShift.fit`.
     folds : sequence of (ndarray of int, ndarray of int)
         Training and test rows; every row is a test row once.
     """
@@ -94,7 +94,7 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
     columns = np.searchsorted(LEVELS, np.round(limits, 2))
     calibrated = np.empty((len(observed), len(INTERVALS), 2))
     for train, test in folds:
-        shifted = Calibration.fit(observed[train], quantiles[train]).apply(quantiles[test], LEVELS)
+        shifted = QuantileShift.fit(observed[train], quantiles[train]).apply(quantiles[test], LEVELS)
         calibrated[test] = shifted[:, columns]
     inside = _inside(observed, calibrated)
     return Coverage(
@@ -137,13 +137,13 @@ def quantile_name(level: float) -> str:
     return f"q{f'{level:.10f}'[2:].rstrip('0'):0<2}"
 
 
-def read_calibration(manifest: Any) -> Calibration | None:
-    """Read the calibration from a model's manifest; None where it has none or it is not sound."""
-    values = manifest.get("calibration", {}).get("correction") if isinstance(manifest.get("calibration"), dict) else None
+def read_shift(calibration: Any) -> QuantileShift | None:
+    """Read what a model's manifest says of its calibration; None where it says nothing, or nothing sound."""
+    values = calibration.get("correction") if isinstance(calibration, dict) else None
     if (
         not isinstance(values, Sequence)
         or len(values) != len(LEVELS)
         or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
     ):
         return None
-    return Calibration(np.array(values, float))
+    return QuantileShift(np.array(values, float))

@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.metrics import Metrics, metrics
-from sm_toolbox.models.assessment.importance import permutation_increase
-from sm_toolbox.models.assessment.splits import Folds, Split
+from sm_toolbox.models.assessment.outoffold import check_targets
+from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.assessment.trials import Importance, Step, Trials
 from sm_toolbox.models.features import FeatureEncoder
-from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of
-from sm_toolbox.models.learners.catalogue import LEARNERS
-from sm_toolbox.models.learners.threads import side_by_side
+from sm_toolbox.models.learners.base import Estimator
+from sm_toolbox.models.learners.catalogue import LEARNERS, kind_of
 from sm_toolbox.models.table import TrainingTable, oddities
 from sm_toolbox.progress import SILENT, Progress
 
-METHODS = ("ranked", "forward", "leave_one_out", "groups")
+SELECTION_METHODS = ("ranked", "forward", "leave_one_out", "groups")
 IMPORTANCES = ("permutation", "impurity")
 PAIR_LIMIT = 20
 """Up to so many predictors forward selection starts from all pairs: beyond, the pairs alone would be hundreds of subsets."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A set of predictors and the errors of a model that has only these.
-
-    Parameters
-    ----------
-    number : int
-        Among the steps of the selection; 0 for all predictors where some are left out in turn.
-    predictors : tuple of str
-        In the order in which they were added.
-    metrics : Metrics
-        Of all rows, each predicted by the model that did not see its fold.
-    by_fold : list of Metrics
-    added, removed : tuple of str
-        What makes the step differ from the one before, or from all predictors; for groups the names of groups.
-    """
-
-    number: int
-    predictors: tuple[str, ...]
-    metrics: Metrics
-    by_fold: list[Metrics]
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-
-    @property
-    def rmse_sd(self) -> float:
-        """Standard deviation of the RMSE over the folds, m³ m⁻³."""
-        return float(np.std([values.rmse for values in self.by_fold], ddof=1))
-
-    @property
-    def rmse_se(self) -> float:
-        """Standard error of the mean RMSE of the folds, m³ m⁻³."""
-        return self.rmse_sd / float(np.sqrt(len(self.by_fold)))
-
-
-@dataclass(frozen=True)
-class Importance:
-    """How much the model of all predictors leans on each of them.
-
-    Parameters
-    ----------
-    permutation : ndarray of float64 (folds, predictors)
-        Increase of the RMSE on the rows left out when the predictor is shuffled, m³ m⁻³.
-    impurity : ndarray of float64 (folds, predictors), optional
-        Share of the variance of the training rows that splits at the predictor explain; None for kinds without.
-    """
-
-    permutation: np.ndarray
-    impurity: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +30,7 @@ class Selection:
     Parameters
     ----------
     method : str
-        One of `METHODS`.
+        One of `SELECTION_METHODS`.
     kind : str
         Word of the model's kind.
     split : str
@@ -138,16 +85,38 @@ class Selection:
         return _simplest(self.steps)
 
 
+@dataclass(frozen=True)
+class Method:
+    """How predictors are chosen.
+
+    Parameters
+    ----------
+    key : {'ranked', 'forward', 'leave_one_out', 'groups'}
+        'ranked' adds one predictor at a time in the order of importance (Zhao et al. 2022, RF_I to RF_XIII) and chooses
+        the smallest number whose RMSE is within one standard error over the folds of the best step's
+        (Breiman et al. 1984, Classification and Regression Trees, 3.4.3).
+        'forward' starts from the best pair, adds the predictor that lowers the RMSE most, and ends where none does
+        (Meyer et al. 2018, doi 10.1016/j.envsoft.2017.12.001); of more than `PAIR_LIMIT` predictors it starts from the
+        best single one.
+        'leave_one_out' and 'groups' leave out each predictor, or each group, in turn, and choose those without which
+        the RMSE is larger; all, where the error of these alone is more than a standard error above that of all.
+    groups : mapping of str to sequence of str, optional
+        Predictors by group, for 'groups'; a predictor in none is always chosen.
+    importance : {'permutation', 'impurity'}, optional
+        What 'ranked' orders by; its mean over the folds.
+    """
+
+    key: str
+    groups: Mapping[str, Sequence[str]] | None = None
+    importance: str = "permutation"
+
+
 def select_predictors(
     table: TrainingTable,
-    kind: str,
     estimator: Estimator,
-    split_name: str,
     split: Split,
-    method: str,
+    method: Method,
     periods: Mapping[str, float] | None = None,
-    groups: Mapping[str, Sequence[str]] | None = None,
-    importance: str = "permutation",
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Selection:
@@ -157,46 +126,26 @@ def select_predictors(
     ----------
     table : TrainingTable
         With all predictors to choose from.
-    kind : str
-        Word of the model's kind.
     estimator : Estimator
-    split_name : str
-        A word of `splits.SPLITS`.
     split : Split
         Decides what the predictors are chosen for: with whole stations left out, for places without one.
-    method : {'ranked', 'forward', 'leave_one_out', 'groups'}
-        'ranked' adds one predictor at a time in the order of importance (Zhao et al. 2022, RF_I to RF_XIII) and chooses the smallest number whose RMSE is
-        within one standard error over the folds of the best step's (Breiman et al. 1984, Classification and Regression Trees, 3.4.3).
-        'forward' starts from the best pair, adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018,
-        doi 10.1016/j.envsoft.2017.12.001); of more than `PAIR_LIMIT` predictors it starts from the best single one.
-        'leave_one_out' and 'groups' leave out each predictor, or each group, in turn, and choose those without which the RMSE is larger; all, where the
-        error of these alone is more than a standard error above that of all.
+    method : Method
     periods : mapping of str to float, optional
         Cyclic predictors.
-    groups : mapping of str to sequence of str, optional
-        Predictors by group, for 'groups'; a predictor in none is always chosen.
-    importance : {'permutation', 'impurity'}, optional
-        What 'ranked' orders by; its mean over the folds.
     seed : int, optional
         The same for every fit, so that only the predictors differ.
 
     Raises
     ------
     InputError
-        Where there are too few predictors, the groups do not fit them, the kind has no such importance, or the split is not possible with these rows.
+        Where there are too few predictors, the groups do not fit them, the kind has no such importance, or the split is
+        not possible with these rows.
     Cancelled
         Within a batch of a fit of the user's Cancel.
     """
     progress.check()
-    names = table.roles.predictors
-    if method in ("forward", "leave_one_out") and len(names) < 2:
-        raise InputError(f"METHOD '{method}' needs at least two predictors to choose from, but PREDICTORS names only '{names[0]}'.")
-    if method == "ranked" and importance == "impurity" and not LEARNERS[kind].impurity:
-        able = ", ".join(key for key, row in LEARNERS.items() if row.impurity)
-        raise InputError(f"MODEL {kind} has no impurity importance. Choose IMPORTANCE permutation, or one of the models that have it: {able}.")
-    parts = {name: [name] for name in names} if method == "leave_one_out" else {name: list(group) for name, group in (groups or {}).items()}
-    if method == "groups":
-        _check_groups(parts, names)
+    names, kind = table.roles.predictors, kind_of(estimator)
+    parts = _parts(method, names, kind)
     notes = oddities(table)
     if split.cautions is not None:
         notes.append(split.cautions.at_selection)
@@ -204,23 +153,39 @@ def select_predictors(
         progress.warning(text)
     encoder = FeatureEncoder(names, periods or {})
     folds = split.divide(table, seed)
-    _check_folds(table, folds, split_name)
-    counts = {"ranked": len(names), "forward": _most_subsets(len(names)), "leave_one_out": len(names) + 2, "groups": len(parts) + 2}
-    trials = _Trials(table, encoder, estimator, folds, seed, progress, counts[method])
-    progress.info(f"Up to {counts[method]} sets of predictors will be tried, each in {len(folds)} folds ({split.left_out} left out).")
-    found = None
-    if method == "ranked":
-        steps, chosen, found = _ranked(trials, importance)
-    elif method == "forward":
+    check_targets(table, folds, split.key)
+    planned = {"ranked": len(names), "forward": _most_subsets(len(names))}.get(method.key, len(parts) + 2)
+    trials = Trials(table, encoder, estimator, folds, seed, progress, planned)
+    progress.info(f"Up to {planned} sets of predictors will be tried, each in {len(folds)} folds ({split.left_out} left out).")
+    importance = None
+    if method.key == "ranked":
+        steps, chosen, importance = _ranked(trials, method.importance)
+    elif method.key == "forward":
         steps, chosen = _forward(trials)
     else:
-        steps, chosen, found, note = _without(trials, parts)
+        steps, chosen, importance, note = _without(trials, parts)
         if note:
             notes.append(note)
             progress.warning(note)
     return Selection(
-        method, kind, split_name, split.left_out, table, encoder, estimator, importance, seed, steps, chosen, found, trials.done, notes
+        method.key, kind, split.key, split.left_out, table, encoder, estimator, method.importance, seed, steps, chosen, importance,
+        trials.done, notes,
     )  # fmt: skip
+
+
+def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[str]]:
+    """Return what is left out in turn, by name, after checking that the method is possible."""
+    if method.key in ("forward", "leave_one_out") and len(names) < 2:
+        raise InputError(f"METHOD '{method.key}' needs at least two predictors to choose from, but PREDICTORS names only '{names[0]}'.")
+    if method.key == "ranked" and method.importance == "impurity" and not LEARNERS[kind].impurity:
+        able = ", ".join(key for key, row in LEARNERS.items() if row.impurity)
+        raise InputError(f"MODEL {kind} has no impurity importance. Choose IMPORTANCE permutation, or one of the models that have it: {able}.")
+    if method.key == "leave_one_out":
+        return {name: [name] for name in names}
+    parts = {name: list(group) for name, group in (method.groups or {}).items()}
+    if method.key == "groups":
+        _check_groups(parts, names)
+    return parts
 
 
 def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -264,14 +229,6 @@ def _check_groups(groups: Mapping[str, Sequence[str]], predictors: Sequence[str]
             raise InputError(f"GROUPS: the group '{name}' holds all predictors; without it none would be left. Divide it into two or more groups.")
 
 
-def _check_folds(table: TrainingTable, folds: Folds, split_name: str) -> None:
-    for number, (train_rows, _) in enumerate(folds, start=1):
-        if np.ptp(table.target[train_rows]) == 0:
-            raise InputError(
-                f"Without fold {number} of SPLIT '{split_name}' the target is the same in all rows: there is nothing to learn. Give fewer FOLDS, or choose another SPLIT."
-            )
-
-
 def _most_subsets(predictors: int) -> int:
     """Return how many sets of predictors forward selection tries where it takes them all."""
     if predictors > PAIR_LIMIT:
@@ -279,77 +236,7 @@ def _most_subsets(predictors: int) -> int:
     return predictors * (predictors - 1) // 2 + (predictors - 2) * (predictors - 1) // 2
 
 
-@dataclass
-class _Trials:
-    """Tries sets of predictors, all on the same folds and with the same seed."""
-
-    table: TrainingTable
-    encoder: FeatureEncoder
-    estimator: Estimator
-    folds: Folds
-    seed: int
-    progress: Progress
-    planned: int
-    done: int = field(default=0)
-
-    def __post_init__(self) -> None:
-        names = self.encoder.predictors
-        self.names = names
-        self._features = self.encoder.encode(self.table.predictors)
-        self._predictor_of_feature = np.repeat(np.arange(len(names)), [2 if name in self.encoder.periods else 1 for name in names])
-
-    def step(
-        self, number: int, columns: Sequence[int], added: tuple[str, ...] = (), removed: tuple[str, ...] = (),
-        watch: Callable[[FittedModel, np.ndarray], None] | None = None,
-    ) -> Step:  # fmt: skip
-        """Fit and judge a model of some predictors in every fold.
-
-        Parameters
-        ----------
-        columns : sequence of int
-            Positions of the predictors.
-        watch : callable, optional
-            Takes each fold's fitted model and test rows.
-        """
-        table = self.table
-        # Features in the table's order, whatever the order of the choice: one set has one error.
-        features = self._features[:, np.isin(self._predictor_of_feature, columns)]
-        predictions, by_fold = np.full(len(table), np.nan), []
-        self.progress.check()
-        begins = [(self.done + fold / len(self.folds)) / self.planned for fold in range(len(self.folds))]
-        parts = [self.progress.part(begin, begin + 1 / (self.planned * len(self.folds))) for begin in begins]
-
-        def fit(train: np.ndarray, progress: Progress) -> FittedModel:
-            weights = None if table.weights is None else table.weights[train]
-            return self.estimator.fit(features[train], table.target[train], weights, self.seed, progress)
-
-        found = side_by_side([partial(fit, train) for train, _ in self.folds], parts, features.size)
-        for fitted, (_, test) in zip(found, self.folds):
-            predictions[test] = fitted.predict(features[test])
-            by_fold.append(metrics(predictions[test], table.target[test]))
-            if watch is not None:
-                watch(fitted, test)
-        self.done += 1
-        self.progress.set_fraction(self.done / self.planned)
-        return Step(number, tuple(self.names[i] for i in columns), metrics(predictions, table.target), by_fold, added, removed)
-
-    def all_predictors(self, number: int) -> tuple[Step, Importance]:
-        """Judge the model of all predictors and what it leans on."""
-        permutation, impurity = [], []
-
-        def watch(fitted: FittedModel, test: np.ndarray) -> None:
-            rng = np.random.default_rng(self.seed)
-            rows = self.table.predictors[test], self.table.target[test]
-            permutation.append(permutation_increase(fitted, self.encoder, *rows, rng, progress=self.progress))
-            shares = impurity_of(fitted)
-            if shares is not None:
-                impurity.append(self.encoder.by_predictor(shares))
-
-        step = self.step(number, range(len(self.names)), watch=watch)
-        return step, Importance(np.array(permutation), np.array(impurity) if impurity else None)
-
-
-def _ranked(trials: _Trials, by: str) -> tuple[list[Step], Step, Importance]:
+def _ranked(trials: Trials, by: str) -> tuple[list[Step], Step, Importance]:
     count = len(trials.names)
     last, importance = trials.all_predictors(count)
     values = importance.impurity if by == "impurity" else importance.permutation
@@ -368,12 +255,7 @@ def _ranked(trials: _Trials, by: str) -> tuple[list[Step], Step, Importance]:
     return steps, _simplest(steps), importance
 
 
-def _simplest(steps: Sequence[Step]) -> Step:
-    best = min(steps, key=lambda step: step.metrics.rmse)
-    return next(step for step in steps if step.metrics.rmse <= best.metrics.rmse + best.rmse_se)
-
-
-def _forward(trials: _Trials) -> tuple[list[Step], Step]:
+def _forward(trials: Trials) -> tuple[list[Step], Step]:
     count = len(trials.names)
     starts: list[tuple[int, ...]]
     if count <= PAIR_LIMIT:
@@ -396,7 +278,7 @@ def _forward(trials: _Trials) -> tuple[list[Step], Step]:
     return steps, chosen
 
 
-def _best(trials: _Trials, number: int, sets: Iterable[tuple[int, ...]], taken: tuple[int, ...]) -> Step:
+def _best(trials: Trials, number: int, sets: Iterable[tuple[int, ...]], taken: tuple[int, ...]) -> Step:
     best = None
     for columns in sets:
         step = trials.step(number, columns, added=tuple(trials.names[i] for i in columns[len(taken) :]))
@@ -407,7 +289,7 @@ def _best(trials: _Trials, number: int, sets: Iterable[tuple[int, ...]], taken: 
     return best
 
 
-def _without(trials: _Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[Step], Step, Importance, str]:
+def _without(trials: Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[Step], Step, Importance, str]:
     every = range(len(trials.names))
     whole, importance = trials.all_predictors(0)
     trials.progress.info(f"With all predictors: {_errors(whole)}.")
@@ -439,37 +321,11 @@ def _without(trials: _Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[
     return steps, whole, importance, note
 
 
+def _simplest(steps: Sequence[Step]) -> Step:
+    best = min(steps, key=lambda step: step.metrics.rmse)
+    return next(step for step in steps if step.metrics.rmse <= best.metrics.rmse + best.rmse_se)
+
+
 def _errors(step: Step) -> str:
     values = step.metrics
     return f"RMSE {values.rmse:.4f}, ubRMSE {values.ubrmse:.4f}, bias {values.bias:+.4f}, R {values.r:.3f}"
-
-
-def correlations(selection: Selection) -> tuple[list[str], np.ndarray]:
-    """Return Pearson correlations between the predictors as the model sees them.
-
-    A cyclic predictor enters as its sine and its cosine: 359° and 1° are neighbours, which a correlation of the angles would not know.
-
-    Returns
-    -------
-    names : list of str
-        Of the features.
-    correlation : ndarray of float64 (features, features)
-        NaN where a feature does not vary.
-    """
-    features = selection.encoder.encode(selection.table.predictors).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return selection.encoder.names, np.atleast_2d(np.corrcoef(features, rowvar=False))
-
-
-def alike(selection: Selection, least: float = 0.8) -> list[tuple[str, str, float]]:
-    """List pairs of features of different predictors whose correlation is at least `least` in size, the strongest first."""
-    names, correlation = correlations(selection)
-    encoder = selection.encoder
-    owner = [name for name in encoder.predictors for _ in range(2 if name in encoder.periods else 1)]
-    pairs = [
-        (names[i], names[j], float(correlation[i, j]))
-        for i in range(len(names))
-        for j in range(i + 1, len(names))
-        if owner[i] != owner[j] and abs(correlation[i, j]) >= least
-    ]
-    return sorted(pairs, key=lambda pair: -abs(pair[2]))

@@ -12,7 +12,8 @@ import numpy as np
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import metrics
-from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.assessment.problem import Problem
+from sm_toolbox.models.assessment.splits import Folds, Split
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator, Learner
 from sm_toolbox.models.learners.catalogue import LEARNERS, hyperparameters_of, read_hyperparameters
@@ -21,7 +22,7 @@ from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.table import TrainingTable
 from sm_toolbox.progress import Progress
 
-METHODS = ("none", "grid", "random")
+SEARCHES = ("none", "grid", "random")
 # Levels of a range of whole numbers on a grid.
 _GRID_LEVELS = 3
 
@@ -134,6 +135,62 @@ def _error(
             return failure
         predictions[test] = fitted.predict(features[test])
     return metrics(predictions, table.target).rmse
+
+
+@dataclass(frozen=True)
+class NestedSearch:
+    """Hyper-parameters for the model of all rows, and for each fold those found without its rows.
+
+    Parameters
+    ----------
+    search : Search
+        On all rows.
+    by_fold : list of Estimator
+    stopped : bool
+        Whether the user stopped it, so that folds have hyper-parameters that were found with their own rows.
+    share : float
+        Of the progress that was used up.
+    """
+
+    search: Search
+    by_fold: list[Estimator]
+    stopped: bool
+    share: float
+
+
+# Share of a training that the search takes, roughly.
+_SHARE = 0.9
+
+
+def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progress) -> NestedSearch:
+    """Search on all rows, and anew for each fold without its rows, so that the search does not flatter the error.
+
+    Raises
+    ------
+    InputError, Cancelled
+        As `Tuner.search`; a Cancel within a fold's search ends it where the best is to be kept.
+    """
+    step = _SHARE / (1 + len(folds))
+    table, encoder, seed = problem.table, problem.encoder, problem.seed
+    search = tuner.search(table, encoder, seed, progress.part(0, step))
+    best = search.best
+    if search.stopped:
+        # There is no time for searching again in each fold.
+        return NestedSearch(search, [best] * len(folds), True, step)
+    by_fold: list[Estimator] = []
+    rest = progress.part(step, _SHARE)
+    for i, (train_rows, _) in enumerate(folds):
+        part = rest.part(i / len(folds), (i + 1) / len(folds))
+        try:
+            inner = tuner.search(table.take(train_rows), encoder, seed, part)
+        except Cancelled:
+            if not tuner.keep_best:
+                raise
+            inner = None
+        if inner is None or inner.stopped:
+            return NestedSearch(search, by_fold + [best] * (len(folds) - len(by_fold)), True, _SHARE)
+        by_fold.append(inner.best)
+    return NestedSearch(search, by_fold, False, _SHARE)
 
 
 def inner_split(split: Split, folds: int) -> Split:

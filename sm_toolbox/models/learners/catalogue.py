@@ -18,8 +18,17 @@ LEARNERS: dict[str, Learner] = {module.LEARNER.key: module.LEARNER for module in
 
 
 def kind_of(estimator: Estimator) -> str:
-    """Return the word of an estimator's kind."""
-    return next(key for key, row in LEARNERS.items() if type(estimator) is row.estimator)
+    """Return the word of an estimator's kind.
+
+    Raises
+    ------
+    ValueError
+        Where it is of no row, so that no model file could name it.
+    """
+    for key, row in LEARNERS.items():
+        if type(estimator) is row.estimator:
+            return key
+    raise ValueError(f"{type(estimator).__name__} is the estimator of none of LEARNERS: {', '.join(LEARNERS)}")
 
 
 def label_of(kind: str) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.splits import SPLITS, expectation
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
+from sm_toolbox.models.manifest import Manifest
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.reports.effects import Effect, local_effects
 from sm_toolbox.progress import SILENT, Progress
@@ -36,14 +37,13 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         The file's name.
     """
     manifest = model.manifest
-    target, training = manifest.get("target", {}), manifest.get("training", {})
     page = Page(
-        f"Model report: {label_of(manifest['kind'])} for {target.get('name', 'soil moisture')}",
-        f"{name}, made {manifest.get('created', 'at an unknown time')}.",
+        f"Model report: {label_of(manifest.kind)} for {manifest.target.name}",
+        f"{name}, made {'at an unknown time' if manifest.created is None else manifest.created}.",
         progress=progress,
     )
     _worth(page, manifest)
-    _data(page, manifest, target, training)
+    _data(page, manifest)
     _validation(page, model, manifest)
     _importance(page, model, manifest)
     if model.evidence is not None:
@@ -51,7 +51,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     page.heading("Where it can be used")
     page.table(
         ("Predictor", "from", "to", "mean", "SD", "period"),
-        [tuple(item.get(key) for key in ("name", "minimum", "maximum", "mean", "sd", "period")) for item in manifest["predictors"]],
+        [(item.name, item.minimum, item.maximum, item.mean, item.sd, item.period) for item in manifest.predictors],
     )
     if model.applicability is None:
         page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
@@ -61,12 +61,12 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
             "Beyond it the errors above say nothing about the map."
         )
     page.heading("How it was made")
-    settings = {f"hyper-parameter {key}": value for key, value in manifest.get("hyperparameters", {}).items()}
-    settings |= {"seed": manifest.get("seed"), **manifest.get("versions", {}), "format of the file": manifest.get("format_version")}
+    settings = {f"hyper-parameter {key}": value for key, value in (manifest.hyperparameters or {}).items()}
+    settings |= {"seed": manifest.seed, **(manifest.versions or {}), "format of the file": manifest.format_version}
     page.table(("Setting", "value"), [(key, str(value)) for key, value in settings.items()])
     page.heading("Methods to cite")
-    chosen = [row.get("split") for row in manifest.get("validation", [])]
-    learner = LEARNERS.get(manifest["kind"])
+    chosen = [row.split for row in manifest.splits]
+    learner = LEARNERS.get(manifest.kind)
     for source in (
         learner.source if learner else "",
         *_METHODS,
@@ -77,44 +77,45 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     return page
 
 
-def _worth(page: Page, manifest: Mapping[str, Any]) -> None:
-    splits = manifest.get("validation", [])
+def _worth(page: Page, manifest: Manifest) -> None:
+    splits = manifest.splits
     if not splits:
         page.notice("The file says nothing about the model's error.", warning=True)
         return
     sentences = [
-        f"With {row['left_out']} left out (split '{row['split']}') its RMSE is {_of(row['metrics'], 'rmse')} m³ m⁻³ and R² {_of(row['metrics'], 'r2')}."
+        f"With {row.left_out} left out (split '{row.split}') its RMSE is {_of(row.metrics, 'rmse')} m³ m⁻³ and R² {_of(row.metrics, 'r2')}."
         for row in splits
     ]
-    harder = max(splits, key=lambda row: row["metrics"].get("rmse") or 0)
-    sentences.append(f"Expect a map of {expectation(harder['split'])} to have the error of split '{harder['split']}'.")
+    harder = max(splits, key=lambda row: row.metrics.get("rmse") or 0)
+    sentences.append(f"Expect a map of {expectation(harder.split)} to have the error of split '{harder.split}'.")
     page.notice(" ".join(sentences))
 
 
-def _data(page: Page, manifest: Mapping[str, Any], target: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+def _data(page: Page, manifest: Manifest) -> None:
     page.heading("Training data")
+    target, training = manifest.target, manifest.training or {}
     rows = [
         ("layer", training.get("layer")), ("rows", training.get("rows")), ("stations", training.get("stations")),
-        ("first", training.get("first")), ("last", training.get("last")), ("target", target.get("name")),
-        ("target from", target.get("minimum")), ("target to", target.get("maximum")),
+        ("first", training.get("first")), ("last", training.get("last")), ("target", target.name),
+        ("target from", target.minimum), ("target to", target.maximum),
         *((f"left out: {reason}", count) for reason, count in training.get("dropped", {}).items()),
     ]  # fmt: skip
     page.table(("What", "value"), rows)
-    spiking = manifest.get("spiking")
+    spiking = manifest.local_rows
     if spiking:
-        before, after = spiking["before"], spiking["after"]
+        before, after = spiking.before, spiking.after
         page.text(
-            f"{spiking['rows']:,} local rows of {spiking['stations']} stations joined with weight {spiking['weight']:g}: at local stations that did not join, bias went from {_of(before, 'bias')} to "
+            f"{spiking.rows:,} local rows of {spiking.stations} stations joined with weight {spiking.weight:g}: at local stations that did not join, bias went from {_of(before, 'bias')} to "
             f"{_of(after, 'bias')} and RMSE from {_of(before, 'rmse')} to {_of(after, 'rmse')} m³ m⁻³."
         )
 
 
-def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
-    splits = manifest.get("validation", [])
+def _validation(page: Page, model: Model, manifest: Manifest) -> None:
+    splits = manifest.splits
     page.heading("Out-of-fold error")
     page.table(
         ("Split", "left out", "folds", *metric_head(short=True)),
-        [(row["split"], row["left_out"], row["folds"], *metric_cells(row["metrics"], short=True)) for row in splits],
+        [(row.split, row.left_out, row.folds, *metric_cells(row.metrics, short=True)) for row in splits],
     )
     page.text(metrics_explained())
     if model.evidence is not None:
@@ -124,7 +125,7 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
             figures.scatter(
                 evidence.target,
                 evidence.predicted,
-                f"Split '{splits[0]['split']}'" if splits else "",
+                f"Split '{splits[0].split}'" if splits else "",
                 f"n = {found.n:,}\nR = {number(found.r)}\nRMSE = {number(found.rmse)}",
             ),
             "Out-of-fold predictions of the training rows that the file keeps, a sample where there are many; the table below is of all rows.",
@@ -132,35 +133,35 @@ def _validation(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
     if splits:
         page.table(
             ("Fold", *metric_head(short=True)),
-            [(str(i), *metric_cells(values, short=True)) for i, values in enumerate(splits[0]["by_fold"], start=1)],
+            [(str(i), *metric_cells(values, short=True)) for i, values in enumerate(splits[0].by_fold, start=1)],
         )
-    covered = [(row, row["coverage"]) for row in splits if row.get("coverage")]
+    covered = [(row, row.coverage) for row in splits if row.coverage]
     if covered:
         page.heading("Intervals")
         page.table(
             ("Split", "interval", "holds", "without calibration", "mean width"),
             [
-                (row["split"], f"{nominal:.0%}", f"{reached:.1%}", bare_coverage(bare), float(width))
+                (row.split, f"{nominal:.0%}", f"{reached:.1%}", bare_coverage(bare), float(width))
                 for row, found in covered
                 for nominal, reached, bare, width in zip(found["nominal"], found["reached"], found["uncalibrated"], found["width"])
             ],
         )
         page.text(
-            f"Share of left-out observations within intervals that were calibrated on the other folds of the split. 'Predict raster' writes those of split '{splits[0]['split']}'."
+            f"Share of left-out observations within intervals that were calibrated on the other folds of the split. 'Predict raster' writes those of split '{splits[0].split}'."
         )
-    tuning = manifest.get("tuning")
+    tuning = manifest.search
     if tuning:
         page.heading("Search for hyper-parameters")
-        how = "searched anew in each fold" if tuning["nested"] else "searched once, with all rows, so that the error above is somewhat too small"
+        how = "searched anew in each fold" if tuning.nested else "searched once, with all rows, so that the error above is somewhat too small"
         page.text(
-            f"{tuning['tried']} of {tuning['asked']} candidates were tried, {how}; their RMSE was {number(tuning['best'][0]['rmse'])} to {number(tuning['worst_rmse'])} m³ m⁻³."
+            f"{tuning.tried} of {tuning.asked} candidates were tried, {how}; their RMSE was {number(tuning.best[0]['rmse'])} to {number(tuning.worst_rmse)} m³ m⁻³."
         )
 
 
-def _importance(page: Page, model: Model, manifest: Mapping[str, Any]) -> None:
+def _importance(page: Page, model: Model, manifest: Manifest) -> None:
     page.heading("Importance")
-    names = [item["name"] for item in manifest["predictors"]]
-    mean = np.array([item.get("importance") or 0.0 for item in manifest["predictors"]])
+    names = manifest.names
+    mean = np.array([item.importance or 0.0 for item in manifest.predictors])
     spread = model.evidence.importance.std(axis=0) if model.evidence is not None and len(model.evidence.importance) else np.zeros(len(names))
     page.figure(
         figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),

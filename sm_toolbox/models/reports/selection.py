@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sm_toolbox.metrics import METRICS, Metric
-from sm_toolbox.models.assessment.selection import PAIR_LIMIT, Selection, Step, alike, correlations
+from sm_toolbox.models.assessment.collinearity import alike, correlations
+from sm_toolbox.models.assessment.selection import PAIR_LIMIT, Selection
+from sm_toolbox.models.assessment.trials import Step
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
-from sm_toolbox.models.training import versions
+from sm_toolbox.models.manifest import versions
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number

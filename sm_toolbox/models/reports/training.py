@@ -6,12 +6,14 @@ import numpy as np
 
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.nndm import MatchedFolds
+from sm_toolbox.models.assessment.outoffold import SplitResult
+from sm_toolbox.models.assessment.spiking import Spiking
 from sm_toolbox.models.assessment.splits import SPLITS, WithDistances
 from sm_toolbox.models.assessment.tuning import Search
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.table import STATIONS_SOURCE
-from sm_toolbox.models.training import Spiking, SplitResult, Training
+from sm_toolbox.models.training import Training
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
@@ -31,8 +33,8 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     """
     table, manifest = training.table, training.model.manifest
     page = Page(
-        f"Training report: {label_of(manifest['kind'])} for {table.roles.target}",
-        f"{len(table):,} rows of '{table.layer}', made {manifest['created']}.",
+        f"Training report: {label_of(manifest.kind)} for {table.roles.target}",
+        f"{len(table):,} rows of '{table.layer}', made {manifest.created}.",
         progress=progress,
     )
     page.notice(gap_in_words(training))
@@ -50,7 +52,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
             f"Out-of-fold predictions with {result.left_out} left out: {SPLITS[result.name].meaning}.",
         )
     if isinstance(training.split, WithDistances):
-        _distances(page, training.split.match(table, manifest["seed"]))
+        _distances(page, training.split.match(table, manifest.seed or 0))
     chosen = training.chosen
     by_source = _by_source(training)
     if by_source:
@@ -77,7 +79,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
     )
     order = np.argsort(-mean)
-    impurity = [item["impurity_importance"] for item in manifest["predictors"]]
+    impurity = [item.impurity_importance for item in manifest.predictors]
     page.table(
         ("Predictor", "increase of RMSE", "SD over folds", "impurity importance"),
         [(names[i], float(mean[i]), float(spread[i]), "" if impurity[i] is None else float(impurity[i])) for i in order],
@@ -87,20 +89,22 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
             "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
         )
     page.heading("Area of applicability")
+    assert training.model.applicability is not None
+    threshold = training.model.applicability.threshold
     page.text(
-        f"Cells whose dissimilarity from the training rows is above {number(manifest['applicability']['threshold'])} lie outside what the model has seen: there the errors above do not hold. "
+        f"Cells whose dissimilarity from the training rows is above {number(threshold)} lie outside what the model has seen: there the errors above do not hold. "
         "'Predict raster' marks them where APPLICABILITY_OUTPUT is given."
     )
 
     page.heading("How it was made")
     page.table(
         ("Predictor", "from", "to", "mean", "SD", "period"),
-        [(item["name"], item["minimum"], item["maximum"], item["mean"], item["sd"], item["period"]) for item in manifest["predictors"]],
+        [(item.name, item.minimum, item.maximum, item.mean, item.sd, item.period) for item in manifest.predictors],
     )
     settings = {
-        **{f"hyper-parameter {name}": value for name, value in manifest["hyperparameters"].items()},
-        "seed": manifest["seed"],
-        **manifest["versions"],
+        **{f"hyper-parameter {name}": value for name, value in (manifest.hyperparameters or {}).items()},
+        "seed": manifest.seed,
+        **(manifest.versions or {}),
     }
     page.table(("Setting", "value"), [(name, str(value)) for name, value in settings.items()])
     return page

@@ -40,7 +40,7 @@ def maps(tmp_path_factory):
     table = make_training_table(
         {**columns, "sm": stations.soil_moisture.tolist(), "station": stations.station.tolist()}, Roles("sm", PREDICTORS, "station"), "stations"
     )
-    training = train(table, "quantile_forest", make_estimator("quantile_forest", None), "station", make_split("station", 5))
+    training = train(table, make_estimator("quantile_forest", None), make_split("station", 5))
     paths = {name: str(folder / f"made_{name}.tif") for name in ("map", "quantiles", "area")}
     predict_raster(
         training.model,

@@ -28,7 +28,7 @@ class Bomb:
 def model():
     rng = np.random.default_rng(0)
     table = TrainingTable(Roles("sm", ("a", "aspect")), rng.random((200, 2)) * 100, rng.random(200), np.arange(200))
-    return train(table, "random_forest", RandomForest(8), "random", make_split("random", 2), {"aspect": 360.0}).model
+    return train(table, RandomForest(8), make_split("random", 2), {"aspect": 360.0}).model
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_read_back_equal(model, path):
     again = load_model(str(path))
     rows = np.random.default_rng(1).random((500, 2)) * 100
     np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
-    assert again.manifest == json.loads(json.dumps(model.manifest)) and again.predictors == ("a", "aspect")
+    assert again.manifest.to_json() == json.loads(json.dumps(model.manifest.to_json())) and again.predictors == ("a", "aspect")
 
 
 def test_a_truncated_file(path):

@@ -9,6 +9,7 @@ import rasterio
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.learners.randomforest import RandomForest
+from sm_toolbox.models.manifest import TargetRecord
 from sm_toolbox.models.prediction import Wanted, predict_raster
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
@@ -20,9 +21,7 @@ def model_of(*names, periods=None):
     rng = np.random.default_rng(0)
     x = rng.random((400, len(names)))
     y = x @ np.arange(1, len(names) + 1) + rng.normal(0, 0.01, 400)
-    return train(
-        TrainingTable(Roles("sm", names), x, y, np.arange(400)), "random_forest", RandomForest(9), "random", make_split("random", 2), periods
-    ).model
+    return train(TrainingTable(Roles("sm", names), x, y, np.arange(400)), RandomForest(9), make_split("random", 2), periods).model
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +111,9 @@ def test_without_a_gap_it_is_half_the_distance_of_the_dates(model, sources, writ
 
 def noted(model, **origins):
     """The model with what a training table notes of its columns: variable and product."""
-    items = [{**item, "origin": {"variable": origins[item["name"]][0], "product": origins[item["name"]][1]}} for item in model.manifest["predictors"]]
-    return replace(model, manifest={**model.manifest, "predictors": items})
+    notes = {name: {"variable": variable, "product": product} for name, (variable, product) in origins.items()}
+    items = tuple(replace(item, origin=notes[item.name]) for item in model.manifest.predictors)
+    return replace(model, manifest=replace(model.manifest, predictors=items))
 
 
 @pytest.fixture
@@ -305,7 +305,7 @@ def test_wishes_that_cannot_be_met(model, sources, tmp_path, leftovers):
     ):
         with pytest.raises(InputError, match=words):
             predict_raster(given, sources, str(tmp_path / "o.tif"), wanted=wanted)
-    other = replace(model, manifest={**model.manifest, "target": {"name": "temperature"}})
+    other = replace(model, manifest=replace(model.manifest, target=TargetRecord("temperature")))
     with pytest.raises(InputError, match="predicts 'sm', but FALLBACK_MODEL predicts 'temperature'"):
         predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=other)
     with pytest.raises(InputError, match="The fallback model needs predictors that none of the layers has: 'rain'"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.assessment.spiking import Spike
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.reports.training import training_report
@@ -26,31 +27,28 @@ def rows(count, shift, stations, seed):
 def test_local_rows_take_away_the_bias():
     spiked = train(
         rows(600, 0.0, "far", 0),
-        "random_forest",
         RandomForest(20),
-        "station",
         make_split("station", 4),
-        spike=rows(160, 0.1, "near", 1),
-        spike_weight=50,
+        spike=Spike(rows(160, 0.1, "near", 1), 50),
     )
     found = spiked.spiking
     assert found.before.bias == pytest.approx(-0.1, abs=0.01) and abs(found.after.bias) < 0.02 and found.after.n == 160 and found.stations == 8
-    plain = train(rows(600, 0.0, "far", 0), "random_forest", RandomForest(20), "station", make_split("station", 4))
+    plain = train(rows(600, 0.0, "far", 0), RandomForest(20), make_split("station", 4))
     x = np.random.default_rng(5).random((200, 2))
     assert (spiked.model.predict(x) - plain.model.predict(x)).mean() > 0.05
     # The validation of the training table itself is that without local rows.
     assert spiked.chosen.metrics == plain.chosen.metrics
     assert "without local rows" in training_report(spiked).html() and "at local stations that it did not see" in training_report(spiked).html()
-    assert spiked.model.manifest["spiking"]["weight"] == 50
+    assert spiked.model.manifest.local_rows.weight == 50
 
 
 def test_local_rows_need_stations_and_the_same_fields():
     far = rows(100, 0.0, "far", 0)
-    arguments = (far, "random_forest", RandomForest(5), "station", make_split("station", 4))
+    arguments = (far, RandomForest(5), make_split("station", 4))
     one = rows(10, 0.0, "near", 1)
     with pytest.raises(InputError, match="has rows of one station only"):
-        train(*arguments, spike=one.take(np.flatnonzero(one.stations == one.stations[0])))
+        train(*arguments, spike=Spike(one.take(np.flatnonzero(one.stations == one.stations[0]))))
     with pytest.raises(InputError, match="8 stations are both in the SPIKE layer"):
-        train(*arguments, spike=rows(50, 0.1, "far", 2))
+        train(*arguments, spike=Spike(rows(50, 0.1, "far", 2)))
     with pytest.raises(InputError, match="'local' has no field 'b'"):
         make_training_table({"sm": [0.1], "a": [1.0], "station": ["x"]}, far.roles, "local", must_vary=False)

@@ -32,7 +32,7 @@ def stations_with_memory(seed=0, stations=20, days=30):
 
 @pytest.fixture(scope="module")
 def training():
-    return train(stations_with_memory(), "random_forest", RandomForest(30, max_features=None), "station", make_split("station", 5), seed=3)
+    return train(stations_with_memory(), RandomForest(30, max_features=None), make_split("station", 5), seed=3)
 
 
 def test_a_split_by_station_shows_what_a_random_one_hides(training):
@@ -54,7 +54,7 @@ def test_pixels_of_a_product_are_told_from_stations():
     columns = {name: [*of_stations[name], *of_pixels[name]] for name in of_stations}
     columns["source"] = ["station"] * len(stations) + ["smap"] * len(stations)
     table = make_training_table(columns, stations.roles, "both")
-    training = train(table, "random_forest", RandomForest(20, max_features=None), "station", make_split("station", 3), seed=3)
+    training = train(table, RandomForest(20, max_features=None), make_split("station", 3), seed=3)
     is_station = np.array(columns["source"]) == "station"
     error = training.chosen.predictions - table.target
     own, pixels = (np.sqrt(np.mean(error[rows] ** 2)) for rows in (is_station, ~is_station))
@@ -90,7 +90,7 @@ def test_importance_is_of_left_out_rows(training):
 
 
 def test_a_random_split_is_shown_beside_whole_stations():
-    result = train(stations_with_memory(), "random_forest", RandomForest(10), "random", make_split("random", 3))
+    result = train(stations_with_memory(), RandomForest(10), make_split("random", 3))
     assert [split.name for split in result.splits] == ["random", "station"]
     assert "Expect a map of places without a station, at times it was trained on, to have the error of split 'station'" in gap_in_words(result)
 
@@ -98,7 +98,7 @@ def test_a_random_split_is_shown_beside_whole_stations():
 def test_a_random_split_without_stations_warns():
     table = stations_with_memory()
     bare = TrainingTable(table.roles, table.predictors, table.target, table.source_rows)
-    result = train(bare, "random_forest", RandomForest(10), "random", make_split("random", 3))
+    result = train(bare, RandomForest(10), make_split("random", 3))
     assert len(result.splits) == 1 and "likely to flatter a map" in gap_in_words(result)
 
 
@@ -112,7 +112,7 @@ def test_the_report_holds_what_matters(training, tmp_path):
 
 
 def test_the_manifest_is_plain_json(training):
-    manifest = json.loads(json.dumps(training.model.manifest, allow_nan=False))
+    manifest = json.loads(json.dumps(training.model.manifest.to_json(), allow_nan=False))
     assert manifest["validation"][0]["split"] == "station" and manifest["training"]["stations"] == 20
     assert [item["name"] for item in manifest["predictors"]] == ["fingerprint", "rain", "noise"]
 
@@ -121,7 +121,7 @@ def test_the_manifest_is_plain_json(training):
 def test_cancel_is_heard_between_batches_of_trees(cancelling, checks):
     progress = cancelling(checks)
     with pytest.raises(Cancelled):
-        train(stations_with_memory(), "random_forest", RandomForest(400), "station", make_split("station", 5), progress=progress)
+        train(stations_with_memory(), RandomForest(400), make_split("station", 5), progress=progress)
     assert max(progress.fractions, default=0) < 1
 
 
@@ -170,7 +170,7 @@ def test_a_fold_whose_rest_is_constant_is_refused():
         Roles("sm", ("a",), "station"), np.arange(40.0)[:, None], np.repeat([0.1, 0.2], 20), np.arange(40), np.repeat(["x", "y"], 20)
     )
     with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
-        train(table, "random_forest", RandomForest(5), "station", make_split("station", 2))
+        train(table, RandomForest(5), make_split("station", 2))
 
 
 def test_cancel_is_heard_while_predictors_are_shuffled(cancelling):

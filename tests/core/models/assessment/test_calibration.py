@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.assessment.calibration import INTERVALS, LEVELS, Calibration, coverage, parse_quantiles, quantile_name, read_calibration
+from sm_toolbox.models.assessment.calibration import INTERVALS, LEVELS, QuantileShift, coverage, parse_quantiles, quantile_name, read_shift
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def narrow():
 def test_intervals_cover_what_they_promise(narrow):
     observed, quantiles = narrow
     half = slice(0, 10000), slice(10000, 20000)
-    calibrated = Calibration.fit(observed[half[0]], quantiles[half[0]]).apply(quantiles[half[1]], LEVELS)
+    calibrated = QuantileShift.fit(observed[half[0]], quantiles[half[0]]).apply(quantiles[half[1]], LEVELS)
     np.testing.assert_allclose((observed[half[1], None] <= calibrated).mean(axis=0), LEVELS, atol=0.015)
     assert (np.diff(calibrated, axis=1) >= 0).all()
 
@@ -41,7 +41,7 @@ def test_intervals_of_few_rows_hold_at_least_what_they_promise(rows):
     held = []
     for _ in range(3000):
         errors = rng.standard_normal(rows + 1)
-        low, high = Calibration.fit(errors[:-1], np.zeros((rows, len(LEVELS)))).correction[[4, 94]]
+        low, high = QuantileShift.fit(errors[:-1], np.zeros((rows, len(LEVELS)))).correction[[4, 94]]
         held.append(low <= errors[-1] <= high)
     assert np.mean(held) > 0.9 - 3 * np.sqrt(0.09 / 3000)
 
@@ -49,10 +49,10 @@ def test_intervals_of_few_rows_hold_at_least_what_they_promise(rows):
 def test_rank_by_hand():
     """With 9 rows the correction of the median is the fifth smallest excess, and beyond the largest there is none."""
     observed = np.arange(9.0)
-    correction = Calibration.fit(observed, np.zeros((9, len(LEVELS)))).correction
+    correction = QuantileShift.fit(observed, np.zeros((9, len(LEVELS)))).correction
     assert correction[49] == 4 and correction[0] == 0 and correction[-1] == 8
     # 100 times 0.07 is the seventh, not the eighth.
-    assert Calibration.fit(np.arange(99.0), np.zeros((99, len(LEVELS)))).correction[[6, 92]].tolist() == [6, 92]
+    assert QuantileShift.fit(np.arange(99.0), np.zeros((99, len(LEVELS)))).correction[[6, 92]].tolist() == [6, 92]
 
 
 def test_quantiles_are_read_and_named():
@@ -66,5 +66,5 @@ def test_quantiles_are_read_and_named():
 
 
 def test_a_manifest_that_is_not_sound_has_no_calibration():
-    assert read_calibration({}) is None and read_calibration({"calibration": {"correction": ["a"] * 99}}) is None
-    assert read_calibration({"calibration": {"correction": [0.1] * 99}}).correction.tolist() == [0.1] * 99
+    assert read_shift({}) is None and read_shift({"correction": ["a"] * 99}) is None
+    assert read_shift({"correction": [0.1] * 99}).correction.tolist() == [0.1] * 99

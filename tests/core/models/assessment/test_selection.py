@@ -7,9 +7,11 @@ import pytest
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import METRICS, Metrics, metrics
+from sm_toolbox.models.assessment.collinearity import alike, correlations
 from sm_toolbox.models.assessment.importance import permutation_increase
-from sm_toolbox.models.assessment.selection import METHODS, Importance, Step, alike, correlations, parse_groups, select_predictors
+from sm_toolbox.models.assessment.selection import SELECTION_METHODS, Method, parse_groups, select_predictors
 from sm_toolbox.models.assessment.splits import make_split
+from sm_toolbox.models.assessment.trials import Importance, Step
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
 from sm_toolbox.models.learners.randomforest import RandomForest
@@ -54,8 +56,8 @@ def memory_of_stations(stations=15, days=40):
     return table_of({"elevation": elevation[of_row], "rain": rain, "ndvi": ndvi}, target, np.array([f"s{i}" for i in of_row]))
 
 
-def select(table, method, split="random", folds=4, estimator=FOREST, **options):
-    return select_predictors(table, "random_forest", estimator, split, make_split(split, folds), method, **options)
+def select(table, method, split="random", folds=4, estimator=FOREST, groups=None, importance="permutation", **options):
+    return select_predictors(table, estimator, make_split(split, folds), Method(method, groups, importance), **options)
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +112,8 @@ def test_the_smallest_number_within_one_standard_error_is_chosen(monkeypatch, sp
         return Step(number, tuple(trials.names[i] for i in columns), Metrics(dict.fromkeys(METRICS, 0.0) | {"rmse": error}), folds, added, removed)
 
     importance = Importance(np.tile(np.arange(4, 0, -1.0), (2, 1)), None)
-    monkeypatch.setattr("sm_toolbox.models.assessment.selection._Trials.step", step)
-    monkeypatch.setattr(
-        "sm_toolbox.models.assessment.selection._Trials.all_predictors", lambda trials, number: (step(trials, 4, range(4)), importance)
-    )
+    monkeypatch.setattr("sm_toolbox.models.assessment.trials.Trials.step", step)
+    monkeypatch.setattr("sm_toolbox.models.assessment.trials.Trials.all_predictors", lambda trials, number: (step(trials, 4, range(4)), importance))
     selection = select(table, "ranked", folds=2)
     assert (selection.chosen.number, selection.best.number) == (number, 3)
     assert ("first within one standard error" in in_words(selection)) == (number != 3)
@@ -136,7 +136,7 @@ def test_impurity_is_known_of_the_kinds_that_say_so_and_of_no_other(kind):
 
 def test_impurity_of_another_kind_is_refused_with_the_kinds_that_have_it():
     with pytest.raises(InputError, match=r"MODEL svr has no impurity importance.*: random_forest"):
-        select_predictors(relevant_and_noise(100), "svr", FOREST, "random", make_split("random", 2), "ranked", importance="impurity")
+        select_predictors(relevant_and_noise(100), make_estimator("svr", None), make_split("random", 2), Method("ranked", importance="impurity"))
 
 
 # Forward ----------------------------------------------------------------------------------------------------------------
@@ -202,13 +202,13 @@ def test_leaving_one_out_shows_what_is_said_twice(progress):
     assert any("'wet' and 'twin'" in text for text in progress.warnings), "copies are named"
 
 
-def test_what_can_be_spared_singly_but_not_together_is_said(progress):
+def test_what_can_be_spared_singly_but_not_together_is_said(progress, blind):
     rng = np.random.default_rng(0)
     wet, clay = rng.random(300), rng.random(300)
     # Coarse enough that a second and third copy only add noise.
     columns = {"a": wet, "b": wet.copy(), "c": wet.copy(), "clay": clay}
     table = table_of(columns, 0.2 * wet + 0.1 * clay + rng.normal(0, 0.02, 300))
-    selection = select(table, "groups", groups={"one": ["a"], "two": ["b", "c"]}, progress=progress, estimator=ForestBlindToCopies())
+    selection = select(table, "groups", groups={"one": ["a"], "two": ["b", "c"]}, progress=progress, estimator=blind)
     together = selection.steps[3]
     assert together.removed == ("one", "two") and together.predictors == ("clay",)
     assert together.metrics.rmse > 2 * selection.steps[0].metrics.rmse and selection.chosen is selection.steps[0]
@@ -229,9 +229,15 @@ class ForestBlindToCopies:
         return Fitted()
 
 
-def test_where_each_can_be_spared_all_are_kept(progress):
+@pytest.fixture
+def blind(monkeypatch):
+    monkeypatch.setitem(LEARNERS, "blind", replace(LEARNERS["random_forest"], key="blind", estimator=ForestBlindToCopies))
+    return ForestBlindToCopies()
+
+
+def test_where_each_can_be_spared_all_are_kept(progress, blind):
     wet = np.random.default_rng(0).random(100)
-    selection = select(table_of({"a": wet, "b": wet.copy()}, wet), "leave_one_out", progress=progress, estimator=ForestBlindToCopies())
+    selection = select(table_of({"a": wet, "b": wet.copy()}, wet), "leave_one_out", progress=progress, estimator=blind)
     assert selection.chosen is selection.steps[0] and selection.chosen.predictors == ("a", "b")
     assert any("so all are kept" in text for text in progress.warnings)
 
@@ -297,7 +303,7 @@ def test_a_fold_whose_rest_is_constant_is_refused():
         select(table, "forward", "station", folds=2)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SELECTION_METHODS)
 @pytest.mark.parametrize("checks", [0, 1, 3, 9])
 def test_cancel_is_heard_within_a_fit(cancelling, method, checks):
     progress = cancelling(checks)

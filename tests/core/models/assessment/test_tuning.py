@@ -40,13 +40,13 @@ def test_each_fold_searches_without_its_own_rows(table, monkeypatch):
     search = Tuner.search
     monkeypatch.setattr(Tuner, "search", lambda self, rows, *rest: seen.append(rows) or search(self, rows, *rest))
     tuner = Tuner(make_candidates("random_forest", LEAVES, "grid", 10, 0), inner_split(make_split("station", 4), 2))
-    training = train(table, "random_forest", RandomForest(), "station", make_split("station", 4), tuner=tuner)
+    training = train(table, RandomForest(), make_split("station", 4), tuner=tuner)
     assert len(seen) == 1 + 4 and len(seen[0]) == 400
     for rows, number in zip(seen[1:], range(1, 5)):
         left_out = set(table.stations[training.chosen.fold == number])
         assert not left_out & set(rows.stations) and len(rows) == np.count_nonzero(training.chosen.fold != number)
-    assert training.model.manifest["hyperparameters"]["min_samples_leaf"] == 2
-    assert training.model.manifest["tuning"]["nested"] and training.model.manifest["tuning"]["tried"] == 3
+    assert training.model.manifest.hyperparameters["min_samples_leaf"] == 2
+    assert training.model.manifest.search.nested and training.model.manifest.search.tried == 3
     assert "3 of 3 candidates were tried" in training_report(training).html()
 
 
@@ -84,7 +84,7 @@ def test_cancel_ends_the_search_or_only_the_search(table, cancelling):
             return any(text.startswith("Candidate 1") for text in self.infos)
 
     candidates = make_candidates("random_forest", LEAVES, "grid", 10, 0)
-    arguments = (table, "random_forest", RandomForest(), "random", make_split("random", 2))
+    arguments = (table, RandomForest(), make_split("random", 2))
     with pytest.raises(Cancelled):
         train(*arguments, tuner=Tuner(candidates, make_split("random", 2)), progress=AfterTheFirst())
     progress = AfterTheFirst()
@@ -105,14 +105,14 @@ def test_a_cancel_in_the_search_of_a_fold_keeps_what_was_found_on_all_rows(table
         return search(self, *arguments)
 
     candidates = make_candidates("random_forest", LEAVES, "grid", 10, 0)
-    arguments = (table, "random_forest", RandomForest(), "random", make_split("random", 3))
+    arguments = (table, RandomForest(), make_split("random", 3))
     for keep_best in (True, False):
         calls.clear()
         monkeypatch.setattr(Tuner, "search", stopped_later)
         tuner = Tuner(candidates, make_split("random", 2), keep_best)
         if keep_best:
             training = train(*arguments, tuner=tuner)
-            assert not training.nested and training.model.manifest["hyperparameters"]["min_samples_leaf"] == 2 and len(calls) == 3
+            assert not training.nested and training.model.manifest.hyperparameters["min_samples_leaf"] == 2 and len(calls) == 3
         else:
             with pytest.raises(Cancelled):
                 train(*arguments, tuner=tuner)

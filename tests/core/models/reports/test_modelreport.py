@@ -56,7 +56,7 @@ def test_the_file_alone_tells_all(kind, tmp_path):
         dropped={"no ndvi": 7},
     )
     small = json.dumps({"n_estimators": 10}) if "forest" in kind else None
-    training = train(table, kind, make_estimator(kind, small), "station", make_split("station", 4))
+    training = train(table, make_estimator(kind, small), make_split("station", 4))
     save_model(training.model, str(tmp_path / "m.smmodel"))
     model = load_model(str(tmp_path / "m.smmodel"))
     html = model_report(model, "m.smmodel").html()

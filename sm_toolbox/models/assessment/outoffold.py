@@ -1,0 +1,167 @@
+"""Out of fold: every row predicted by a model that did not see it, and what that says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.calibration import LEVELS, Coverage, coverage
+from sm_toolbox.models.assessment.importance import parts, permutation_increase
+from sm_toolbox.models.assessment.problem import Problem
+from sm_toolbox.models.assessment.splits import Folds, Split
+from sm_toolbox.models.learners.base import Estimator, FittedModel, mean_and_quantiles
+from sm_toolbox.models.learners.threads import side_by_side
+from sm_toolbox.models.table import TrainingTable
+from sm_toolbox.progress import Progress
+
+# Of a fold: predictions (rows,), quantiles (rows, levels), and the increase of the RMSE by predictor, if asked for.
+_Judged = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """What one way of splitting says about the model.
+
+    Parameters
+    ----------
+    name : str
+        A word of `splits.SPLITS`.
+    left_out : str
+        What a fold leaves out, in words.
+    predictions : ndarray of float64 (rows,)
+        Of each row by the model that did not see its fold.
+    fold : ndarray of int (rows,)
+        From 1.
+    metrics : Metrics
+        Over all rows.
+    by_fold : list of Metrics
+    importance : ndarray of float64 (folds, predictors)
+        Increase of the RMSE on left-out rows when a predictor is shuffled; of no rows where it was not asked for.
+    quantiles : ndarray of float64 (rows, levels)
+        Out-of-fold quantiles at `calibration.LEVELS`; the prediction itself for kinds without quantiles.
+    coverage : Coverage
+        Of the calibrated intervals.
+    """
+
+    name: str
+    left_out: str
+    predictions: np.ndarray
+    fold: np.ndarray
+    metrics: Metrics
+    by_fold: list[Metrics]
+    importance: np.ndarray
+    quantiles: np.ndarray
+    coverage: Coverage
+
+
+def evaluate(
+    problem: Problem,
+    split: Split,
+    folds: Folds,
+    estimators: Sequence[Estimator],
+    fits: Sequence[Progress],
+    progress: Progress,
+    with_importance: bool,
+) -> SplitResult:
+    """Predict every row by a model that did not see its fold.
+
+    Parameters
+    ----------
+    problem : Problem
+    split : Split
+    folds : list of (ndarray of int, ndarray of int)
+        How it divides the rows.
+    estimators : sequence of Estimator
+        One for each fold.
+    fits : sequence of Progress
+        One for each fold.
+    progress : Progress
+        For what is to be said.
+    with_importance : bool
+        Whether predictors are shuffled, too.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing to learn without some fold.
+    """
+    table = problem.table
+    check_targets(table, folds, split.key)
+    _check_weights(table, folds, split.key)
+    predictions, fold_of_row = np.full(len(table), np.nan), np.zeros(len(table), np.int64)
+    quantiles = np.full((len(table), len(LEVELS)), np.nan)
+    by_fold, importance = [], []
+    tasks = [partial(_judge, problem, with_importance, *rows, estimator) for rows, estimator in zip(folds, estimators)]
+    judged = side_by_side(tasks, fits, table.predictors.size)
+    for fold, ((_, test_rows), (means, levels, increase)) in enumerate(zip(folds, judged), start=1):
+        predictions[test_rows], quantiles[test_rows], fold_of_row[test_rows] = means, levels, fold
+        by_fold.append(metrics(means, table.target[test_rows]))
+        if increase is not None:
+            importance.append(increase)
+        progress.info(f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
+    return SplitResult(
+        split.key,
+        split.left_out,
+        predictions,
+        fold_of_row,
+        metrics(predictions, table.target),
+        by_fold,
+        np.array(importance).reshape(-1, table.predictors.shape[1]),
+        quantiles,
+        coverage(table.target, quantiles, folds),
+    )
+
+
+def check_targets(table: TrainingTable, folds: Folds, key: str) -> None:
+    """Refuse folds without which there is nothing to learn.
+
+    Raises
+    ------
+    InputError
+        Where the target is the same in all rows of a training.
+    """
+    for fold, (train_rows, _) in enumerate(folds, start=1):
+        if np.ptp(table.target[train_rows]) == 0:
+            raise InputError(
+                f"Without fold {fold} of SPLIT '{key}' the target is the same in all rows: there is nothing to learn. "
+                "Give fewer FOLDS, or choose another SPLIT."
+            )
+
+
+def _check_weights(table: TrainingTable, folds: Folds, key: str) -> None:
+    if table.weights is None:
+        return
+    for fold, (train_rows, _) in enumerate(folds, start=1):
+        if not table.weights[train_rows].sum() > 0:
+            raise InputError(
+                f"Without fold {fold} of SPLIT '{key}' all rows have the weight 0: there is nothing to learn from. "
+                "Give more rows a weight, or choose another SPLIT."
+            )
+
+
+def _judge(
+    problem: Problem, with_importance: bool, train_rows: np.ndarray, test_rows: np.ndarray, estimator: Estimator, progress: Progress
+) -> _Judged:
+    """Fit to some rows, and predict others."""
+    table, encoder = problem.table, problem.encoder
+    fitted = problem.take(train_rows).fit(estimator, progress)
+    means, levels = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]), progress)
+    if not with_importance:
+        return means, levels, None
+    rows = table.predictors[test_rows], table.target[test_rows]
+    rng = np.random.default_rng(problem.seed)
+    return means, levels, permutation_increase(fitted, encoder, *rows, rng, progress=progress)
+
+
+def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind has no quantiles."""
+    means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
+    for part in parts(len(features)):
+        progress.check()
+        means[part], quantiles[part] = mean_and_quantiles(fitted, features[part], LEVELS)
+    return means, quantiles

@@ -1,0 +1,97 @@
+"""Spiking: rows of the area to be mapped join the training, and what they bring is found out at local stations that did not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.problem import Problem
+from sm_toolbox.models.assessment.splits import Folds, StationSplit
+from sm_toolbox.models.learners.base import Estimator
+from sm_toolbox.models.table import TrainingTable
+from sm_toolbox.progress import Progress
+
+
+@dataclass(frozen=True)
+class Spike:
+    """Local rows that join a training.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    weight : float, optional
+        Of a local row against one of the training table.
+    """
+
+    table: TrainingTable
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """What local rows that joined the training change at local stations that did not.
+
+    Parameters
+    ----------
+    rows, stations : int
+    weight : float
+        Of a local row against one of the training table.
+    before : Metrics
+        The model of the training table alone, on all local rows.
+    after : Metrics
+        The model of the training table and the local stations of other folds.
+    """
+
+    rows: int
+    stations: int
+    weight: float
+    before: Metrics
+    after: Metrics
+
+
+def divide_local_rows(table: TrainingTable, spike: TrainingTable, folds: int, seed: int) -> Folds:
+    """Divide local rows so that whole stations are left out."""
+    if spike.stations is None:
+        raise InputError(
+            f"SPIKE needs the STATION field in '{spike.layer}', too: what local rows bring is found out at local stations that are left out."
+        )
+    stations = len(np.unique(spike.stations))
+    if stations < 2:
+        raise InputError(f"The SPIKE layer '{spike.layer}' has rows of one station only; with two or more the gain can be measured on the others.")
+    both = [] if table.stations is None else sorted(set(spike.stations) & set(table.stations))
+    if both:
+        raise InputError(
+            f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': {', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows anyway. "
+            "Take them out of one of the layers; where they are different stations, give them different names."
+        )
+    return StationSplit(min(folds, stations)).divide(spike, seed)
+
+
+def measure_spiking(problem: Problem, spike: Spike, estimator: Estimator, folds: Folds, fits: Sequence[Progress]) -> Spiking:
+    """Compare the model without local rows with those that saw some of the local stations, on the others.
+
+    Parameters
+    ----------
+    problem : Problem
+        Without local rows.
+    spike : Spike
+    estimator : Estimator
+    folds : list of (ndarray of int, ndarray of int)
+        Of the local rows, as `divide_local_rows` makes them.
+    fits : sequence of Progress
+        One for the model without local rows, and one for each fold.
+    """
+    local = spike.table
+    features = problem.encoder.encode(local.predictors)
+    before = problem.fit(estimator, fits[0]).predict(features)
+    after = np.full(len(local), np.nan)
+    for (train_rows, test_rows), progress in zip(folds, fits[1:]):
+        fitted = problem.joined(local.take(train_rows), spike.weight).fit(estimator, progress)
+        after[test_rows] = fitted.predict(features[test_rows])
+    assert local.stations is not None
+    stations = len(np.unique(local.stations))
+    return Spiking(len(local), stations, spike.weight, metrics(before, local.target), metrics(after, local.target))

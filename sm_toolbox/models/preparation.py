@@ -1,0 +1,143 @@
+"""From a table as it was read to what a training takes: its complete rows, cyclic predictors, and a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.models.assessment.splits import SPLITS, Split, StationSplit, default_split, make_split
+from sm_toolbox.models.features import parse_cyclic
+from sm_toolbox.models.roles import check_target, choose_predictors, places
+from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.kinds import is_direction
+
+
+@dataclass(frozen=True)
+class SampledTable:
+    """A table as it was read.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Attribute values by field.
+    name : str, optional
+        For messages.
+    positions : ndarray of float64 (rows, 2), optional
+        Metres; NaN where a row has none.
+    origins : mapping of str to mapping, optional
+        What is noted of the rasters behind its columns.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    name: str = "training table"
+    positions: np.ndarray | None = None
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """How rows are to be divided.
+
+    Parameters
+    ----------
+    key : str, optional
+        A word of `splits.SPLITS`; by default whole stations where there are enough of them, else random rows.
+    folds : int, optional
+    block_size : float, optional
+        Side of the blocks of the split by blocks, in metres.
+    prediction : ndarray of float64 (points, 2), optional
+        A sample of the area to be mapped, in the coordinates of the table's positions.
+    """
+
+    key: str | None = None
+    folds: int = 5
+    block_size: float | None = None
+    prediction: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `training.train` and `selection.select_predictors` take.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    periods : dict of str to float
+        Of cyclic predictors, in their unit.
+    split : Split
+    """
+
+    table: TrainingTable
+    periods: dict[str, float]
+    split: Split
+
+
+def prepare_training(
+    source: SampledTable,
+    roles: Roles,
+    cyclic: str | None = None,
+    request: SplitRequest = SplitRequest(),
+    progress: Progress = SILENT,
+) -> Prepared:
+    """Check a table, keep its complete rows, and choose how they are divided.
+
+    Fields that can be no predictor are left out, and rows at one place are of one station where no field says so. What
+    should be known before the result is trusted is told to `progress`: what was left out, directions that are not
+    cyclic, and a split that flatters a map.
+
+    Parameters
+    ----------
+    source : SampledTable
+    roles : Roles
+    cyclic : str, optional
+        Cyclic predictors, such as `aspect:360,doy:365`.
+    request : SplitRequest, optional
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError
+        Where a field is missing or does not hold what its part needs, no row is complete, or the split is not possible.
+
+    Examples
+    --------
+    >>> columns = {
+    ...     "station": ["a", "a", "b", "b"],
+    ...     "sm": [0.1, 0.2, 0.3, 0.2],
+    ...     "ndvi": [0.5, 0.6, 0.7, 0.4],
+    ... }
+    >>> roles = Roles("sm", ("ndvi",), station="station")
+    >>> prepared = prepare_training(SampledTable(columns), roles, request=SplitRequest(folds=2))
+    >>> len(prepared.table), prepared.split.key
+    (4, 'station')
+    """
+    check_target(roles.target, source.columns, source.name)
+    taken = (roles.target, roles.station, roles.time, roles.weight)
+    predictors, left_out = choose_predictors(roles.predictors, source.columns, taken, source.name)
+    if left_out:
+        progress.warning(f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
+    table = make_training_table(source.columns, replace(roles, predictors=predictors), source.name, source.positions)
+    table = replace(table, origins=source.origins)
+    if table.stations is None and table.positions is not None:
+        stations = places(table.positions)
+        table = replace(table, stations=stations)
+        progress.info(f"No STATION is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
+    periods = parse_cyclic(cyclic, predictors)
+    for predictor in predictors:
+        if is_direction(predictor) and predictor not in periods:
+            progress.warning(
+                f"'{predictor}' is a direction, of which 359° and 1° are neighbours: set CYCLIC to {predictor}:360, "
+                "or use northness and eastness instead."
+            )
+    key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
+    cautions = SPLITS[key].cautions
+    if cautions is not None:
+        progress.warning(cautions.at_training)
+    split = make_split(key, request.folds, request.block_size, request.prediction)
+    for reason, count in table.dropped.items():
+        progress.warning(f"{count} rows are left out: {reason}.")
+    return Prepared(table, periods, split)
