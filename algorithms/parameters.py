@@ -21,6 +21,7 @@ from qgis.core import (
 )
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.request import Engine
 
 _ANY_FIELD = QgsProcessingParameterField.DataType.Any
 
@@ -96,6 +97,12 @@ def add_scheduler(algorithm):
         "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Code and data are exchanged with that address: name only a cluster that you trust. Not set: the cores of this computer.",
         advanced=True,
     )
+
+
+def engine_of(algorithm, parameters, context, progress):
+    """Return with what blocks are worked on: MEMORY where the algorithm has it, SCHEDULER, and the progress."""
+    memory = None if parameters.get("MEMORY") is None else algorithm.parameterAsInt(parameters, "MEMORY", context) * 2**20
+    return Engine(memory=memory, scheduler=algorithm.parameterAsString(parameters, "SCHEDULER", context), progress=progress)
 
 
 def raster_output(key, label, optional=False):

@@ -32,6 +32,7 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import raster_writer
 
@@ -78,13 +79,13 @@ def read_only(sources: list[list[Source]]) -> None:
     reader = streaming.StackReader(products.bands, products.grid)
     fixed, per_date = record.bytes_per_cell()
     fixed += 12 * len(output_bands(settings.design, False))
-    stream = streaming.plan_stream(reader, len(products.times), fixed, per_date, whole=False, memory=None, threads=None, progress=SILENT)
+    stream = streaming.plan_stream(reader, len(products.times), fixed, per_date, whole=False, engine=Engine())
 
     def work(opened, window, emit, progress):
         for _ in record.read(opened, window, stream.dates):
             pass
 
-    for _ in streaming.in_order(reader, work, stream.plan, SILENT):
+    for _ in streaming.in_order(reader, work, stream.plan, Engine()):
         pass
 
 

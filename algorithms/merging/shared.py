@@ -68,6 +68,5 @@ def settings_of(algorithm, parameters, context) -> dict:
         "anomalies": algorithm.parameterAsString(parameters, "ANOMALIES", context),
         "anomaly_window": algorithm.parameterAsDouble(parameters, "ANOMALY_WINDOW", context),
         "replicates": algorithm.parameterAsInt(parameters, "BOOTSTRAP", context),
-        "scheduler": algorithm.parameterAsString(parameters, "SCHEDULER", context),
         "max_gap_days": time_gap(algorithm, parameters, context),
     }

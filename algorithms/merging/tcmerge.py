@@ -6,7 +6,7 @@ from sm_toolbox.merging.merge import FALLBACKS, REFERENCES, WINDOWS
 
 from ..base import ToolboxAlgorithm
 from ..layers import write_report
-from ..parameters import choice, number_outputs, raster_output, report_output
+from ..parameters import choice, engine_of, number_outputs, raster_output, report_output
 from .shared import PRODUCT_HELP, declare_collocation, resolve_products, settings_of
 
 
@@ -64,6 +64,6 @@ class Algorithm(ToolboxAlgorithm):
         result = merge_products(
             inputs, outputs["OUTPUT"], outputs.get("WEIGHTS"), reference=self.parameterAsString(parameters, "REFERENCE", context),
             fallback=self.parameterAsString(parameters, "FALLBACK", context), window=self.parameterAsString(parameters, "WINDOW", context),
-            **settings_of(self, parameters, context), progress=progress,
+            **settings_of(self, parameters, context), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {**outputs, "REPORT": write_report(self, report), "RESOLVED_PERCENT": result.tally.resolved_percent}

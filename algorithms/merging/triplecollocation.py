@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import ToolboxAlgorithm
 from ..layers import write_report
-from ..parameters import number_outputs, raster_output, report_output
+from ..parameters import engine_of, number_outputs, raster_output, report_output
 from .shared import PRODUCT_HELP, declare_collocation, resolve_products, settings_of
 
 
@@ -46,5 +46,10 @@ class Algorithm(ToolboxAlgorithm):
             return collocation_report(result, progress)
 
         output = self.outputs.path("OUTPUT")
-        result = triple_collocation(inputs, output, **settings_of(self, parameters, context), progress=progress)
+        result = triple_collocation(
+            inputs,
+            output,
+            **settings_of(self, parameters, context),
+            engine=engine_of(self, parameters, context, progress),
+        )
         return {"OUTPUT": output, "REPORT": write_report(self, report), "RESOLVED_PERCENT": result.tally.resolved_percent}

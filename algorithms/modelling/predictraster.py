@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import add_scheduler, add_time_gap, integer, number_outputs, raster, raster_output, rasters, switch, text, time_gap
+from ..parameters import add_scheduler, add_time_gap, engine_of, integer, number_outputs, raster, raster_output, rasters, switch, text, time_gap
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -89,7 +89,6 @@ class Algorithm(ToolboxAlgorithm):
         model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         fallback_file = self.parameterAsFile(parameters, "FALLBACK_MODEL", context)
         fallback = load_model(fallback_file) if fallback_file else None
-        memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
         levels = parse_quantiles(self.parameterAsString(parameters, "QUANTILES", context))
         wanted = Wanted(
             outputs["QUANTILES_OUTPUT"],
@@ -101,7 +100,7 @@ class Algorithm(ToolboxAlgorithm):
         result = predict_raster(
             model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=time_gap(self, parameters, context),
             dates=parse_dates(self.parameterAsString(parameters, "DATES", context)) or None, fallback=fallback, wanted=wanted,
-            scheduler=self.parameterAsString(parameters, "SCHEDULER", context), memory=memory, progress=progress,
+            engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
         numbers = {"COVERAGE_PERCENT": 100 * result.coverage}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import add_scheduler, choice, raster, raster_output, rasters
+from ..parameters import add_scheduler, choice, engine_of, raster, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -43,7 +43,6 @@ class Algorithm(ToolboxAlgorithm):
             grid,
             output,
             self.parameterAsString(parameters, "RESAMPLING", context),
-            scheduler=self.parameterAsString(parameters, "SCHEDULER", context),
-            progress=progress,
+            engine=engine_of(self, parameters, context, progress),
         )
         return {"OUTPUT": output}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import add_scheduler, integer, raster, raster_output, rasters
+from ..parameters import add_scheduler, engine_of, integer, raster, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -50,6 +50,6 @@ class Algorithm(ToolboxAlgorithm):
         outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "STATISTICS")}
         sar_predictors(
             vv, vh, angle, outputs["OUTPUT"], grid=grid, filter_size=self.parameterAsInt(parameters, "FILTER_SIZE", context),
-            statistics=outputs.get("STATISTICS"), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            statistics=outputs.get("STATISTICS"), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return outputs

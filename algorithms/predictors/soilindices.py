@@ -6,7 +6,7 @@ from sm_toolbox.predictors.soil import UNITS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source
-from ..parameters import add_scheduler, choice, raster, raster_output
+from ..parameters import add_scheduler, choice, engine_of, raster, raster_output
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -44,7 +44,6 @@ class Algorithm(ToolboxAlgorithm):
             output,
             silt=silt,
             units=self.parameterAsString(parameters, "UNITS", context),
-            scheduler=self.parameterAsString(parameters, "SCHEDULER", context),
-            progress=progress,
+            engine=engine_of(self, parameters, context, progress),
         )
         return {"OUTPUT": output}

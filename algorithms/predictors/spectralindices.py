@@ -8,7 +8,7 @@ from sm_toolbox.sensors.optical import SENSORS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources, write_report
-from ..parameters import add_scheduler, choice, number, raster_output, rasters, report_output, text
+from ..parameters import add_scheduler, choice, engine_of, number, raster_output, rasters, report_output, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -83,6 +83,6 @@ class Algorithm(ToolboxAlgorithm):
         scale, offset = (None if parameters.get(key) is None else self.parameterAsDouble(parameters, key, context) for key in ("SCALE", "OFFSET"))
         result = spectral_indices(
             inputs[0], sensor, self.parameterAsEnumStrings(parameters, "INDICES", context), output,
-            bands=self.parameterAsString(parameters, "BANDS", context), scale=scale, offset=offset, lst=inputs[1], scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            bands=self.parameterAsString(parameters, "BANDS", context), scale=scale, offset=offset, lst=inputs[1], engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output, "REPORT": write_report(self, report)}

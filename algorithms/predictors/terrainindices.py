@@ -7,7 +7,7 @@ from sm_toolbox.predictors.terrain import TERRAIN_INDICES
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source
-from ..parameters import add_scheduler, choice, number, raster, raster_output
+from ..parameters import add_scheduler, choice, engine_of, number, raster, raster_output
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -57,6 +57,6 @@ class Algorithm(ToolboxAlgorithm):
         names = self.parameterAsEnumStrings(parameters, "INDICES", context)
         terrain_indices(
             dem, names, output, flow_routing=self.parameterAsString(parameters, "FLOW_ROUTING", context), grid=grid,
-            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output}

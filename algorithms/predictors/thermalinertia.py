@@ -6,7 +6,7 @@ from sm_toolbox.predictors.thermal import SOLAR_CORRECTIONS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import add_scheduler, choice, number, raster_output, rasters
+from ..parameters import add_scheduler, choice, engine_of, number, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -62,6 +62,6 @@ class Algorithm(ToolboxAlgorithm):
         scale = None if parameters.get("LST_SCALE") is None else self.parameterAsDouble(parameters, "LST_SCALE", context)
         thermal_inertia(
             albedo, lst_day, lst_night, output, lst_scale=scale, correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),
-            min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output}

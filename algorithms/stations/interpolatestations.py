@@ -8,6 +8,7 @@ from ..parameters import (
     add_scheduler,
     add_time_gap,
     choice,
+    engine_of,
     field,
     integer,
     number,
@@ -149,10 +150,9 @@ class Algorithm(ToolboxAlgorithm):
         )
         output = self.outputs.path("OUTPUT")
         variance = self.outputs.path("VARIANCE")
-        memory = None if parameters.get("MEMORY") is None else self.parameterAsInt(parameters, "MEMORY", context) * 2**20
         result = interpolate_stations(
             table_rows(table, station, time), to_numbers(table.columns[value], value, table.name), variable_name(value), grid, output,
-            variance=variance, drift=drift, settings=settings, memory=memory, scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            variance=variance, drift=drift, settings=settings, engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         report = write_report(self, lambda: interpolation_report(result, progress))
         left_out = result.left_out

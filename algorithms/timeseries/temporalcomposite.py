@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.composite import PERIODS, STATISTICS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import add_scheduler, choice, integer, raster_output, rasters
+from ..parameters import add_scheduler, choice, engine_of, integer, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -60,6 +60,6 @@ class Algorithm(ToolboxAlgorithm):
         temporal_composite(
             inputs, output, period=self.parameterAsString(parameters, "PERIOD", context), statistic=self.parameterAsString(parameters, "STATISTIC", context),
             trailing_days=self.parameterAsInt(parameters, "TRAILING_DAYS", context), product_days=self.parameterAsInt(parameters, "PRODUCT_DAYS", context),
-            min_count=self.parameterAsInt(parameters, "MIN_COUNT", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            min_count=self.parameterAsInt(parameters, "MIN_COUNT", context), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output}

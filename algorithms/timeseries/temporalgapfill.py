@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.gapfill import DEFAULT_ORDER, METHODS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import add_scheduler, choice, integer, number, raster_output, rasters, text
+from ..parameters import add_scheduler, choice, engine_of, integer, number, raster_output, rasters, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -57,6 +57,6 @@ class Algorithm(ToolboxAlgorithm):
         fill_gaps(
             inputs, output, method=self.parameterAsString(parameters, "METHOD", context), window=window,
             order=self.parameterAsInt(parameters, "ORDER", context), max_gap=max_gap, dates=self.parameterAsString(parameters, "DATES", context),
-            scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output}

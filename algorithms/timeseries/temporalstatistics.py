@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.statistics import STATISTICS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import add_scheduler, choice, raster_output, rasters
+from ..parameters import add_scheduler, choice, engine_of, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -41,7 +41,6 @@ class Algorithm(ToolboxAlgorithm):
             inputs,
             self.parameterAsEnumStrings(parameters, "STATISTICS", context),
             output,
-            scheduler=self.parameterAsString(parameters, "SCHEDULER", context),
-            progress=progress,
+            engine=engine_of(self, parameters, context, progress),
         )
         return {"OUTPUT": output}

@@ -6,7 +6,7 @@ from sm_toolbox.timeseries.trend import METHODS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
-from ..parameters import add_scheduler, choice, raster_output, rasters, switch
+from ..parameters import add_scheduler, choice, engine_of, raster_output, rasters, switch
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -50,6 +50,6 @@ class Algorithm(ToolboxAlgorithm):
         output = self.outputs.path("OUTPUT")
         temporal_trend(
             inputs, output, method=self.parameterAsString(parameters, "METHOD", context),
-            by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context), scheduler=self.parameterAsString(parameters, "SCHEDULER", context), progress=progress,
+            by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context), engine=engine_of(self, parameters, context, progress),
         )  # fmt: skip
         return {"OUTPUT": output}

@@ -14,7 +14,8 @@ from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
 from sm_toolbox.merging.record import Estimated, Record, Settings, cell_seeds, check_settings, month_position, warn_of_short_climatology
 from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
 from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -109,7 +110,7 @@ class _Merged:
 def merge_products(
     sources: Sequence[Sequence[Source]], output: str, weights_output: str | None = None, *, reference: str = "a", fallback: str = "mean", window: str = "all",
     correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none", anomaly_window: float = 35, replicates: int = 0,
-    max_gap_days: float | None = None, scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    max_gap_days: float | None = None, engine: Engine = ALL_CORES,
 ) -> MergeResult:  # fmt: skip
     """Merge three to five products, each weighted by its error at the cell.
 
@@ -129,6 +130,7 @@ def merge_products(
     window : {'all', 'season', 'month'}
         Whether errors and weights are of the whole record, or of each season or calendar month. Where a part of the year is not resolved for itself, the
         weights of the whole record are used.
+    engine : Engine, optional
 
     Returns
     -------
@@ -158,6 +160,7 @@ def merge_products(
     from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.raster.writing import whole_outputs
 
+    progress = engine.progress
     for key, value, allowed in (("REFERENCE", reference, REFERENCES), ("FALLBACK", fallback, FALLBACKS), ("WINDOW", window, WINDOWS)):
         if value not in allowed:
             raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
@@ -194,9 +197,7 @@ def merge_products(
         progress.info(line)
     fixed, per_date = whole_record.bytes_per_cell()
     fixed += 12 * len(described) + 8 * max(1, len(names)) * (count + len(plan.pairs)) + 24 * count
-    stream = streaming.plan_stream(
-        reader, len(products.times), fixed, per_date + 4 * (count + 3), whole=replicates > 0, memory=memory, threads=threads, progress=progress
-    )
+    stream = streaming.plan_stream(reader, len(products.times), fixed, per_date + 4 * (count + 3), whole=replicates > 0, engine=engine)
     record = whole_record if stream.dates >= len(products.times) else common_record
 
     overview = Overview(
@@ -256,7 +257,7 @@ def merge_products(
         def write(place: Window, first: int, block: np.ndarray) -> None:
             writers[0].write(block, place, first)
 
-        for place, merged in streaming.in_order(reader, work, stream.plan, progress, write=write, scheduler=scheduler):
+        for place, merged in streaming.in_order(reader, work, stream.plan, engine, write=write):
             if weights_output is not None:
                 writers[1].write(merged.described, place)
             counter.count(merged.found)

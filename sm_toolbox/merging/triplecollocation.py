@@ -12,7 +12,8 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, Design, design
 from sm_toolbox.merging.record import LIMITED, Estimated, Record, Settings, cell_seeds, check_settings, warn_of_short_climatology
 from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -47,8 +48,7 @@ class CollocationResult:
 
 def triple_collocation(
     sources: Sequence[Sequence[Source]], output: str, *, correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none",
-    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float | None = None, scheduler: str = "",
-    memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float | None = None, engine: Engine = ALL_CORES,
 ) -> CollocationResult:  # fmt: skip
     """Estimate the random errors of three to five products, cell by cell, without knowing the truth.
 
@@ -69,11 +69,7 @@ def triple_collocation(
         Resampled series for 95 % confidence limits; 0 for none.
     max_gap_days : float, optional
         Days between dates of products that are taken as one; those of the first product count. By default half the distance of each product's dates.
-    scheduler : str, optional
-        Address of a Dask cluster's scheduler, as `in_order`.
-    memory : int, optional
-        Budget in bytes; it does not depend on the length of the record unless there are replicates.
-    threads : int, optional
+    engine : Engine, optional
 
     Returns
     -------
@@ -96,6 +92,7 @@ def triple_collocation(
     from sm_toolbox.raster.outputs import RasterOutput
     from sm_toolbox.raster.writing import whole_outputs
 
+    progress = engine.progress
     settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, 0)
     check_settings(settings)
     matched = read_products(sources, max_gap_days=max_gap_days, reference=0, min_samples=min_samples, progress=progress)
@@ -110,9 +107,7 @@ def triple_collocation(
     for line in reader.warnings():
         progress.info(line)
     fixed, per_date = record.bytes_per_cell()
-    stream = streaming.plan_stream(
-        reader, len(products.times), fixed + 12 * len(bands), per_date, whole=replicates > 0, memory=memory, threads=threads, progress=progress
-    )
+    stream = streaming.plan_stream(reader, len(products.times), fixed + 12 * len(bands), per_date, whole=replicates > 0, engine=engine)
     limited = [plan.estimates.index(f"{kind}_{letter}") for kind in LIMITED for letter in LETTERS[: plan.count]]
     limits_from = len(output_bands(plan, False))
     overview = Overview([*plan.estimates, "samples", "flag", *(f"r_{pair}" for pair in plan.pair_names), *bands[limits_from:]], grid)
@@ -133,7 +128,7 @@ def triple_collocation(
         return np.concatenate(parts).astype(np.float32), found
 
     with whole_outputs([RasterOutput(output, bands, output_tags(products))], grid, stream.plan) as (writer,):
-        for window, (result, found) in streaming.in_order(reader, work, stream.plan, progress, scheduler=scheduler):
+        for window, (result, found) in streaming.in_order(reader, work, stream.plan, engine):
             writer.write(result, window)
             counter.count(found)
             overview.keep(window, "samples", np.stack([found.samples, found.flags]))

@@ -14,7 +14,7 @@ from sm_toolbox.models.assessment.calibration import quantile_name
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.modelfile import Model
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -22,7 +22,7 @@ from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import Origin, origin_from, part_products, qualified
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.times import Time
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
@@ -84,7 +84,7 @@ class Prediction:
 def predict_raster(
     model: Model, sources: Sequence[Source], output: str, *,
     grid: Source | None = None, max_gap_days: float | None = None, dates: Sequence[Time] | None = None, fallback: Model | None = None, wanted: Wanted = Wanted(),
-    scheduler: str = "", memory: int | None = None, threads: int | None = None, progress: Progress = SILENT,
+    engine: Engine = ALL_CORES,
 ) -> Prediction:  # fmt: skip
     """Predict a map, or one for each date.
 
@@ -104,10 +104,7 @@ def predict_raster(
     fallback : Model, optional
         Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
     wanted : Wanted, optional
-    scheduler : str, optional
-        Address of a Dask cluster, as `run_blocks`.
-    memory : int, optional
-        Budget for blocks in bytes.
+    engine : Engine, optional
 
     Raises
     ------
@@ -117,6 +114,7 @@ def predict_raster(
     OutputError, Cancelled
         As `run_blocks`.
     """
+    progress = engine.progress
     models = [model] if fallback is None else [model, fallback]
     _check_wanted(models, wanted, progress)
     available = part_products(list_bands(sources))
@@ -176,7 +174,7 @@ def predict_raster(
     if wanted.source:
         outputs.append(RasterOutput(wanted.source, [band_name("source", time) for time in times]))
     scratch = 12 + 4 * len(plan) * (len(levels) + 4)
-    facts = run_blocks(kernel, inputs, outputs, target, Engine(memory, threads, scheduler, progress), scratch_bytes_per_cell=scratch).facts
+    facts = run_blocks(kernel, inputs, outputs, target, engine, scratch_bytes_per_cell=scratch).facts
     made, applicable = facts["made"], facts["applicable"]
     cells = len(bands) * target.width * target.height
     shares = (made / cells).tolist()

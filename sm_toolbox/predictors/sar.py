@@ -12,7 +12,8 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.files import working_folder
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.statistics import summarise
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
-    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.raster.times import Time
 
 LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
@@ -38,7 +38,7 @@ _TEMPORARY_BYTES = 2**31
 
 def sar_predictors(
     vv: Sequence[Source], vh: Sequence[Source], angle: Sequence[Source], output: str, *, grid: Source | None = None, filter_size: int = 3,
-    statistics: str | None = None, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    statistics: str | None = None, engine: Engine = ALL_CORES,
 ) -> list[str]:  # fmt: skip
     """Mask, average and smooth backscatter, each band on its own.
 
@@ -60,10 +60,7 @@ def sar_predictors(
     statistics : str, optional
         GeoTIFF with `vv_min`, `vv_mean`, `vv_max`, `vv_sd` and the same of VH: over time, of the decibels in `output`. The standard deviation
         is that of a sample and needs two dates.
-    memory : int, optional
-        Budget for blocks in bytes.
-    scheduler : str, optional
-        Address of a Dask cluster, as `Engine`.
+    engine : Engine, optional
 
     Returns
     -------
@@ -78,8 +75,8 @@ def sar_predictors(
         As `run_blocks`.
     """
     from sm_toolbox.raster.opening import grid_of
-    from sm_toolbox.raster.planning import Engine
 
+    progress = engine.progress
     if filter_size < 1 or filter_size % 2 == 0:
         raise InputError(
             f"FILTER_SIZE is {filter_size}, but must be an odd number: 3, 5 … so that the window has a cell in its middle, or 1 for none."
@@ -99,7 +96,6 @@ def sar_predictors(
         )
     # For each polarisation the valid values before and after the limits.
     counts = {name: np.zeros(2, np.int64) for name in radar}
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     fine = [(name, band) for name, stack in radar.items() for band in stack.bands if not band.grid.same_as(target)]
     share = 0.8 if fine else 0.0
     with working_folder() as folder:

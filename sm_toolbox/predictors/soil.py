@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -38,9 +38,7 @@ def soil_indices(
     *,
     silt: Source | None = None,
     units: str = "percent",
-    memory: int | None = None,
-    progress: Progress = SILENT,
-    scheduler: str = "",
+    engine: Engine = ALL_CORES,
 ) -> dict[str, int]:
     """Compute texture in percent and available water capacity.
 
@@ -54,6 +52,7 @@ def soil_indices(
         By default 100 − sand − clay.
     units : {'percent', 'g_per_kg'}
         Of all inputs; SoilGrids delivers g/kg.
+    engine : Engine, optional
 
     Returns
     -------
@@ -70,8 +69,8 @@ def soil_indices(
     from sm_toolbox.raster.bands import named_band
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
 
+    progress = engine.progress
     if units not in UNITS:
         raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(UNITS)}.")
     bands = {"sand": named_band(sand, "sand"), "clay": named_band(clay, "clay")}
@@ -95,7 +94,6 @@ def soil_indices(
     names = ["sand", "clay", "silt", "awc"]
     tags = {f"UNIT_{name}": "percent" for name in names}
     inputs = {name: [band] for name, band in bands.items()}
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     counts = run_blocks(kernel, inputs, [RasterOutput(output, names, tags)], bands["sand"].grid, engine, scratch_bytes_per_cell=32).facts
     if counts["clipped_awc"]:
         progress.warning(

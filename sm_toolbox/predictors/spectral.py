@@ -16,7 +16,8 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.predictors.reflectance import REFLECTANCE_TOLERANCE, Calibration, calibrate
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.triangle import EDGE_CELLS, Edges, fit_edges
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.sensors.optical import SENSORS, recognise_band
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class SpectralResult:
 
 def spectral_indices(
     sources: Sequence[Source], sensor: str, names: Sequence[str], output: str, *,
-    bands: str = "", scale: float | None = None, offset: float | None = None, lst: Sequence[Source] = (), memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    bands: str = "", scale: float | None = None, offset: float | None = None, lst: Sequence[Source] = (), engine: Engine = ALL_CORES,
 ) -> SpectralResult:  # fmt: skip
     """Compute spectral indices from the bands of a sensor.
 
@@ -95,10 +96,7 @@ def spectral_indices(
         Reflectance = scale × stored value + offset; by default what `calibrate` finds.
     lst : sequence of Source, optional
         Surface temperature (K or °C), for tvdi and vtci; paired by day.
-    memory : int, optional
-        Budget for blocks in bytes.
-    scheduler : str, optional
-        Address of a Dask cluster, as `Engine`.
+    engine : Engine, optional
 
     Raises
     ------
@@ -111,8 +109,8 @@ def spectral_indices(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
 
+    progress = engine.progress
     names = _check_choices(sources, sensor, names, scale, offset)
     listed = _input_bands(sources)
     found = _assign(listed, sensor, bands, progress)
@@ -154,7 +152,6 @@ def spectral_indices(
         tags["EDGES"] = json.dumps([{"time": str(e.time or ""), "dry": e.dry, "wet": e.wet, "coldest": e.coldest} for e in edges.values()])
     # The bands of one date with their masks, the edges and what a formula needs meanwhile.
     scratch = 4 * (2 * len(SENSORS[sensor].bands) + 8)
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     facts = run_blocks(kernel, {"INPUT": chosen}, [RasterOutput(output, band_names, tags)], grid, engine, scratch_bytes_per_cell=scratch).facts
 
     inputs = [

@@ -12,7 +12,8 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.files import working_folder
 from sm_toolbox.memory import refuse_beyond_memory
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
-    from sm_toolbox.raster.planning import Engine
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ TERRAIN_INDICES = {
 
 def terrain_indices(
     dem: Source, names: Sequence[str], output: str, *,
-    flow_routing: str = "mfd", grid: Source | None = None, z_factor: float = 1.0, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    flow_routing: str = "mfd", grid: Source | None = None, z_factor: float = 1.0, engine: Engine = ALL_CORES,
 ) -> None:  # fmt: skip
     """Compute terrain indices, block by block.
 
@@ -83,10 +83,7 @@ def terrain_indices(
         aspect there is that of the mean of the cells' direction vectors: 350° and 10° have the mean 0°, not 180°.
     z_factor : float, optional
         Metres per unit of the DEM.
-    memory : int, optional
-        Budget for blocks in bytes.
-    scheduler : str, optional
-        Address of a Dask cluster, as `Engine`.
+    engine : Engine, optional
 
     Raises
     ------
@@ -97,10 +94,8 @@ def terrain_indices(
     """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import grid_of, open_raster
-    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.raster.reading import BandReader
 
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in TERRAIN_INDICES]
     if unknown or not names:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -83,7 +84,7 @@ class ThermalInertia:
 
 def thermal_inertia(
     albedo: Sequence[Source], lst_day: Sequence[Source], lst_night: Sequence[Source], output: str, *,
-    lst_scale: float | None = None, correction: str = "none", min_range: float = 1.0, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    lst_scale: float | None = None, correction: str = "none", min_range: float = 1.0, engine: Engine = ALL_CORES,
 ) -> ThermalInertia:  # fmt: skip
     """Compute apparent thermal inertia, ATI = C (1 − albedo) / (LST_day − LST_night), and the temperature range.
 
@@ -99,6 +100,7 @@ def thermal_inertia(
         C is 1, or depends on the latitude and the day (see `solar_correction`); needs dated inputs.
     min_range : float, optional
         Ranges below this (K) have no value: a small range is cloud or noise, and dividing by it gives anything.
+    engine : Engine, optional
 
     Raises
     ------
@@ -111,8 +113,8 @@ def thermal_inertia(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
 
+    progress = engine.progress
     stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
     times = _days(stacks, progress)
     if correction != "none" and times == [None]:
@@ -146,7 +148,7 @@ def thermal_inertia(
     bands = [band_name(name, time) for name in ("ati", "delta_lst") for time in times]
     inputs = {role: stack.bands for role, stack in stacks.items()}
     outputs = [RasterOutput(output, bands, {"UNIT_ati": "K-1", "UNIT_delta_lst": "K"})]
-    written = run_blocks(kernel, inputs, outputs, grid, Engine(memory, scheduler=scheduler, progress=progress), scratch_bytes_per_cell=40)
+    written = run_blocks(kernel, inputs, outputs, grid, engine, scratch_bytes_per_cell=40)
     shares = {str(time or ""): float(count) / (grid.width * grid.height) for time, count in zip(times, written.facts["missing"])}
     for day, share in shares.items():
         progress.info(f"{day or 'All times'}: {100 * share:.1f} % of the cells have no thermal inertia.")

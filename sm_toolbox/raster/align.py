@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 
 def align_rasters(
-    sources: Sequence[Source], grid: Source, output: str, resampling: str, memory: int | None = None, progress: Progress = SILENT, scheduler: str = ""
+    sources: Sequence[Source],
+    grid: Source,
+    output: str,
+    resampling: str,
+    engine: Engine = ALL_CORES,
 ) -> list[str]:
     """Warp all bands of rasters to the grid of another and write them into one file.
 
@@ -26,6 +29,7 @@ def align_rasters(
         GeoTIFF; bands keep their variables and times.
     resampling : {'nearest', 'bilinear', 'cubic', 'average', 'mode'}
         How the value of a cell comes about; bands that are on the grid already are copied.
+    engine : Engine, optional
 
     Returns
     -------
@@ -41,6 +45,5 @@ def align_rasters(
     """
     bands = read_bands(sources)
     names = [band.name for band in bands]
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     run_blocks(lambda blocks, window: blocks["bands"], {"bands": bands}, [RasterOutput(output, names)], grid_of(grid), engine, resampling=resampling)
     return names

@@ -29,7 +29,8 @@ from sm_toolbox.raster.naming import file_of
 from sm_toolbox.raster.reading import BandReader
 
 if TYPE_CHECKING:
-    from sm_toolbox.raster.planning import Engine, Plan
+    from sm_toolbox.raster.planning import Plan
+    from sm_toolbox.raster.request import Engine
 
 # Seconds in which a cluster must answer a short question, and in which a lost worker must be back.
 _PATIENCE = 8.0
@@ -180,7 +181,7 @@ class _Cluster:
         other = next(((worker, python) for worker, python in pythons.items() if python != here), None)
         if other is not None:
             raise self._mismatch(other[0], f"Python {other[1]}, and this computer {here}", f"python{here} -m venv worker", "worker/bin/python")
-        own = {name: importlib.import_module(name).__version__ for name in _LIBRARIES}
+        own = _own_versions()
 
         # Within this function, so that it is sent as it is: a worker may have no sm_toolbox to find it in.
         def versions(names: list[str]) -> dict[str, str]:
@@ -207,7 +208,7 @@ class _Cluster:
         import distributed
 
         libraries = [f"distributed=={distributed.__version__}"] if before else []
-        libraries += [f"{name}=={importlib.import_module(name).__version__}" for name in _LIBRARIES if name != "sm_toolbox"]
+        libraries += [f"{name}=={version}" for name, version in _own_versions().items() if name != "sm_toolbox"]
         folder = Path(__file__).parents[2]
         commands = [*filter(None, [before]), f"{python} -m pip install {' '.join(libraries)} '{folder}'"]
         return InputError(
@@ -277,6 +278,10 @@ class _Cluster:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _PATIENCE:
             raise self._lost("it has no workers any more")
+
+
+def _own_versions() -> dict[str, str]:
+    return {name: importlib.import_module(name).__version__ for name in _LIBRARIES}
 
 
 def _in_thread(call: Callable[[], Any], undo: Callable[[Any], None] | None = None) -> Future[Any]:

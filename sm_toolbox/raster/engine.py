@@ -24,8 +24,9 @@ from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import ALL_CORES, GDAL_CACHE, Engine, Plan, common_tile, memory_for, plan_blocks
+from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
 from sm_toolbox.raster.reading import BandReader, OpenBands
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.writing import whole_outputs
 
 Blocks = dict[str, np.ndarray]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rasterio.windows import Window
 
 from sm_toolbox.memory import physical_memory
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import TILE
 
@@ -19,39 +19,6 @@ DEFAULT_MEMORY = 256 * 2**20
 GDAL_CACHE = 64 * 2**20
 # Blocks of about this size keep every thread busy to the end and the progress bar moving; larger ones gain nothing.
 _PREFERRED_CELLS = 2**18
-
-
-@dataclass(frozen=True)
-class Engine:
-    """With what blocks are worked on.
-
-    Parameters
-    ----------
-    memory : int, optional
-        Budget in bytes for all blocks in memory at once; by default 256 MB, and more where one tile of many bands needs it, up to a quarter of the
-        computer's memory.
-    threads : int, optional
-        Workers; by default all cores.
-    scheduler : str, optional
-        Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this process work.
-    progress : Progress, optional
-    """
-
-    memory: int | None = None
-    threads: int | None = None
-    scheduler: str = ""
-    progress: Progress = SILENT
-
-    def part(self, start: float, stop: float) -> Engine:
-        """Return the same with a progress whose 0 to 1 is `start` to `stop` of this one."""
-        return replace(self, progress=self.progress.part(start, stop))
-
-    def here(self) -> Engine:
-        """Return the same without a cluster, for work on files that only this computer sees."""
-        return replace(self, scheduler="")
-
-
-ALL_CORES = Engine()
 
 
 class Windows(Sequence[Window]):

@@ -21,13 +21,15 @@ from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster import engine, planning
+from sm_toolbox.raster import planning
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.cluster import on_cluster
+from sm_toolbox.raster.engine import in_order as on_threads
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.planning import Plan
 from sm_toolbox.raster.reading import OPEN_FILES, BandReader, OpenFile
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.warping import Warp, overlap
 
 # Fewest dates read at once; with fewer, opening and going through the sums of a window would take longer than decoding.
@@ -162,7 +164,7 @@ class Stream:
 
 
 def plan_stream(
-    reader: StackReader, dates: int, fixed: float, per_date: float, *, whole: bool, memory: int | None, threads: int | None, progress: Progress,
+    reader: StackReader, dates: int, fixed: float, per_date: float, *, whole: bool, engine: Engine,
 ) -> Stream:  # fmt: skip
     """Cut a grid into windows of whole tiles, and the record into parts that fit the budget.
 
@@ -174,18 +176,16 @@ def plan_stream(
         Bytes of a cell for what does not depend on the dates, and for each date that is in memory.
     whole : bool
         Whether all dates must be in memory at once; they also are where a file asks for it.
-    memory : int, optional
-        Budget in bytes; by default as `run_blocks` where all dates are in memory at once, else its smallest, or what a tile and some dates need for each
+    engine : Engine
+        Its budget is by default as `run_blocks` where all dates are in memory at once, else its smallest, or what a tile and some dates need for each
         worker.
-    threads : int, optional
-        Workers; by default all cores.
     """
-    workers, grid = threads or os.cpu_count() or 1, reader.grid
+    workers, grid, memory = engine.threads or os.cpu_count() or 1, reader.grid, engine.memory
     tile = planning.common_tile(reader.tiles(), grid)
     tile = min(tile[0], grid.height), min(tile[1], grid.width)
     at_once = dates
     if whole or reader.wants_whole_records:
-        memory = memory or planning.memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, progress)
+        memory = memory or planning.memory_for(tile, fixed + per_date * dates, len(reader.bands), 0, engine.progress)
     else:
         needed = math.ceil((workers + 1) * tile[0] * tile[1] * (fixed + per_date * min(dates, _FEWEST_DATES)))
         memory = memory or max(planning.DEFAULT_MEMORY, min(needed, planning.physical_memory() // 4))
@@ -199,7 +199,7 @@ Work = Callable[[OpenStacks, Window, Emit, Progress], Any]
 
 
 def in_order(
-    reader: StackReader, work: Work, plan: Plan, progress: Progress, *, write: Callable[[Window, int, np.ndarray], None] | None = None, scheduler: str = "",
+    reader: StackReader, work: Work, plan: Plan, engine: Engine, *, write: Callable[[Window, int, np.ndarray], None] | None = None,
 ) -> Iterator[tuple[Window, Any]]:  # fmt: skip
     """Yield windows, in order, with what `work` makes of them on several threads or on a cluster.
 
@@ -210,12 +210,9 @@ def in_order(
         `work(opened, window, emit, progress)`; what it hands to `emit(first, block)` is written at once, so that it need not keep it. For a cluster
         it must hold nothing that cannot be sent there.
     plan : Plan
-    progress : Progress
+    engine : Engine
     write : callable, optional
         `write(window, first, block)`: where emitted blocks go; it is called from several threads, one at a time.
-    scheduler : str, optional
-        Address of the scheduler of a Dask cluster (`tcp://host:8786`), whose workers see the same files and have `sm_toolbox`. Without it threads of this
-        process work.
 
     Raises
     ------
@@ -225,6 +222,7 @@ def in_order(
         Within a window of the user's Cancel.
     """
 
+    progress = engine.progress
     lock = threading.Lock()
 
     def local(opened: OpenStacks, window: Window) -> Any:
@@ -235,10 +233,10 @@ def in_order(
 
         return work(opened, window, emit, progress), []
 
-    if scheduler:
-        results = on_cluster(reader, _Collecting(work), plan, planning.Engine(scheduler=scheduler, progress=progress), planning.GDAL_CACHE)
+    if engine.scheduler:
+        results = on_cluster(reader, _Collecting(work), plan, engine, planning.GDAL_CACHE)
     else:
-        results = engine.in_order(cast(Any, reader), cast(Any, local), plan, progress)
+        results = on_threads(cast(Any, reader), cast(Any, local), plan, progress)
     with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):
         for done, (window, (result, blocks)) in enumerate(results, start=1):
             for first, block in blocks:

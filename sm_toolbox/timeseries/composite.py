@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.times import Time
 from sm_toolbox.timeseries.dates import require_dates
 
@@ -138,7 +138,7 @@ def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int,
 
 def temporal_composite(
     sources: Sequence[Source], output: str, *, period: str = "month", statistic: str = "mean", trailing_days: int = 7, product_days: int = 1,
-    min_count: int = 1, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    min_count: int = 1, engine: Engine = ALL_CORES,
 ) -> list[str]:  # fmt: skip
     """Composite every variable over calendar periods or trailing windows.
 
@@ -154,6 +154,7 @@ def temporal_composite(
         As `plan_periods`.
     min_count : int, optional
         Valid values that a cell needs in a period.
+    engine : Engine, optional
 
     Returns
     -------
@@ -171,7 +172,6 @@ def temporal_composite(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
 
     _check(period, statistic, trailing_days, product_days, min_count)
     given = read_bands(sources)
@@ -190,7 +190,6 @@ def temporal_composite(
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid
     inputs = {name: stack.bands for name, stack in found.items()}
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20)
     return bands
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.times import parse_dates
 from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
 
@@ -46,7 +47,7 @@ class GapFilling:
 
 def fill_gaps(
     sources: Sequence[Source], output: str, *, method: str = "linear", window: float | None = None, order: int = DEFAULT_ORDER,
-    max_gap: float | None = None, dates: str = "", memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    max_gap: float | None = None, dates: str = "", engine: Engine = ALL_CORES,
 ) -> GapFilling:  # fmt: skip
     """Fill the gaps of every variable over time, or interpolate it to given dates. Values that are there never change.
 
@@ -71,10 +72,7 @@ def fill_gaps(
         only the moving average fills it, as far as its window goes.
     dates : str, optional
         Dates of the output as `parse_dates` takes them; by default those of the input.
-    memory : int, optional
-        Budget for blocks in bytes.
-    scheduler : str, optional
-        Address of a Dask cluster, as `Engine`.
+    engine : Engine, optional
 
     Raises
     ------
@@ -91,9 +89,9 @@ def fill_gaps(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.timeseries.gapfill_kernels import fill
 
+    progress = engine.progress
     size = _check(method, window, order, max_gap)
     wanted = parse_dates(dates)
     twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
@@ -127,7 +125,7 @@ def fill_gaps(
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
     inputs = {name: stack.bands for name, stack in found.items()}
     grid = given[0].grid
-    written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, Engine(memory, scheduler=scheduler, progress=progress))
+    written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine)
     cells = grid.width * grid.height
     missing = {}
     for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from rasterio.windows import Window
@@ -44,7 +44,10 @@ def summarise(values: np.ndarray, names: Sequence[str] = STATISTICS) -> np.ndarr
 
 
 def temporal_statistics(
-    sources: Sequence[Source], names: Sequence[str], output: str, memory: int | None = None, progress: Progress = SILENT, scheduler: str = ""
+    sources: Sequence[Source],
+    names: Sequence[str],
+    output: str,
+    engine: Engine = ALL_CORES,
 ) -> list[str]:
     """Compute statistics of every variable over its dates.
 
@@ -56,6 +59,7 @@ def temporal_statistics(
         Of `STATISTICS`.
     output : str
         GeoTIFF with the bands `variable_statistic`; gaps do not count, and cells with too few values have none (a count of 0 is a value).
+    engine : Engine, optional
 
     Returns
     -------
@@ -72,7 +76,6 @@ def temporal_statistics(
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
 
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in STATISTICS]
@@ -94,6 +97,5 @@ def temporal_statistics(
     bands = [f"{variable}_{name}" for variable in found for name in names]
     inputs = {variable: stack.bands for variable, stack in found.items()}
     grid = given[0].grid
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=8 * len(bands) + 20)
     return bands

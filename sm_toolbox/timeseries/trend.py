@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.dates import FEWEST, days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
 
 def temporal_trend(
     sources: Sequence[Source], output: str, *,
-    method: str = "least_squares", by_month: bool = False, memory: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    method: str = "least_squares", by_month: bool = False, engine: Engine = ALL_CORES,
 ) -> list[str]:  # fmt: skip
     """Compute the linear trend of a variable over its dates, with a test of whether there is one.
 
@@ -90,10 +91,7 @@ def temporal_trend(
         corrections for ties and continuity. The second takes time with the square of the number of dates, and 2 n² bytes for each thread.
     by_month : bool, optional
         A trend for each calendar month, its bands named `slope_01` to `slope_12` and so on.
-    memory : int, optional
-        Budget for blocks in bytes.
-    scheduler : str, optional
-        Address of a Dask cluster, as `Engine`.
+    engine : Engine, optional
 
     Returns
     -------
@@ -116,9 +114,9 @@ def temporal_trend(
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.raster.planning import Engine
     from sm_toolbox.timeseries import trend_kernels
 
+    progress = engine.progress
     if method not in METHODS:
         raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
     given = read_bands(sources)
@@ -148,7 +146,6 @@ def temporal_trend(
 
     bands = [f"{name}{group.suffix}" for group in groups for name in BANDS]
     grid = given[0].grid
-    engine = Engine(memory, scheduler=scheduler, progress=progress)
     written = run_blocks(kernel, {"input": stack.bands}, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=4 * len(bands) + 40)
     found = written.facts["with_trend"]
     for group, cells in zip(groups, found):

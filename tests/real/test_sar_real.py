@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from sm_toolbox.predictors.sar import sar_predictors
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.request import Engine
 
 pytestmark = pytest.mark.real
 
@@ -29,7 +30,7 @@ def filtered(power):
 
 def test_the_scene_equals_scipy(scene, tmp_path, progress):
     path, power = scene
-    bands = sar_predictors([Source(path)], [], [], str(tmp_path / "o.tif"), statistics=str(tmp_path / "s.tif"), progress=progress)
+    bands = sar_predictors([Source(path)], [], [], str(tmp_path / "o.tif"), statistics=str(tmp_path / "s.tif"), engine=Engine(progress=progress))
     assert bands == ["vv@2015-03-09T17:30:17"]
     with rasterio.open(tmp_path / "o.tif") as dataset:
         found = dataset.read(1)

@@ -9,6 +9,7 @@ import rasterio
 from sm_toolbox.errors import InputError
 from sm_toolbox.predictors.spectral import spectral_indices
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.request import Engine
 
 pytestmark = pytest.mark.real
 SCENE = "LC82320832016040LGN00"
@@ -41,7 +42,7 @@ def read(path):
 
 def test_irrigated_land(scene, temperature, tmp_path, progress):
     names = ["ndvi", "savi", "vari", "ndii6", "ndii7", "gvmi", "albedo", "albedo_visible", "albedo_nir", "tvdi", "vtci"]
-    result = spectral_indices(scene, "landsat_oli", names, str(tmp_path / "o.tif"), scale=1e-4, lst=temperature, progress=progress)
+    result = spectral_indices(scene, "landsat_oli", names, str(tmp_path / "o.tif"), scale=1e-4, lst=temperature, engine=Engine(progress=progress))
     assert result.bands[0].startswith("ndvi")
     found = read(tmp_path / "o.tif")
     with rasterio.open(scene[2].path) as red, rasterio.open(scene[3].path) as nir:

@@ -13,15 +13,15 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics.kriging import ALL_STATIONS, InverseDistance, Kriging, date_means, mean_of_others
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import Progress
 from sm_toolbox.raster.engine import Blocks, Extent, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
 from sm_toolbox.raster.points import locate
 from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation.observations import Observations, gather
@@ -38,7 +38,7 @@ _COMPARISON = 3e9
 
 def interpolate_stations(
     rows: Rows, values: np.ndarray, variable: str, grid: Source, output: str, *, variance: str | None = None, drift: Sequence[Source] = (),
-    settings: Settings | None = None, memory: int | None = None, threads: int | None = None, progress: Progress = SILENT, scheduler: str = "",
+    settings: Settings | None = None, engine: Engine = ALL_CORES,
 ) -> Result:  # fmt: skip
     """Interpolate the values of stations to a grid, for each date.
 
@@ -59,12 +59,7 @@ def interpolate_stations(
     drift : sequence of Source, optional
         Rasters of variables on which the mean depends linearly, static or dated.
     settings : Settings, optional
-    memory : int, optional
-        Budget for blocks in bytes.
-    scheduler : str, optional
-        Address of a Dask cluster, as `Engine`.
-    threads : int, optional
-    progress : Progress, optional
+    engine : Engine, optional
 
     Raises
     ------
@@ -79,6 +74,7 @@ def interpolate_stations(
     al. 1984, doi 10.1029/WR020i004p00463): one date has too few stations for a variogram, but dry and wet ones differ in how much they vary. Scaling
     changes the variances, not the maps.
     """
+    progress = engine.progress
     settings = settings or Settings()
     _check(settings, drift, variance)
     target = grid_of(grid)
@@ -107,8 +103,7 @@ def interpolate_stations(
         return block.reshape(-1, int(window.height), int(window.width)), {"span": Extent.of(block[:dates])}
 
     inputs = {"drift": trend.bands} if trend else {}
-    engine = Engine(memory, threads, scheduler, progress.part(0.15, 0.97))
-    span = run_blocks(kernel, inputs, outputs, target, engine, scratch_bytes_per_cell=32).facts["span"]
+    span = run_blocks(kernel, inputs, outputs, target, engine.part(0.15, 0.97), scratch_bytes_per_cell=32).facts["span"]
     coarse = _coarse(target)
     columns, lines, inside = locate(observations.x, observations.y, observations.crs, coarse)
     result = Result(

@@ -13,6 +13,7 @@ from sm_toolbox.merging.record import LIMITED, Estimated, Record, Settings
 from sm_toolbox.merging.report import collocation_report
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.progress import SILENT
+from sm_toolbox.raster.request import Engine
 
 CELLS = 1000
 ERRORS = np.array([0.03, 0.04, 0.05])
@@ -135,13 +136,13 @@ def read(path):
 def test_the_same_limits_every_time_and_for_every_size_of_block(products, tmp_path, cancelling):
     found, blocks = {}, {}
     for name, options in (
-        ("all", {}),
-        ("again", {}),
-        ("small", {"memory": 2_000_000, "threads": 3}),
-        ("single", {"memory": 2_000_000, "threads": 1}),
+        ("all", ()),
+        ("again", ()),
+        ("small", (2_000_000, 3)),
+        ("single", (2_000_000, 1)),
     ):
         progress = cancelling()
-        triple_collocation(products, str(tmp_path / f"{name}.tif"), min_samples=50, replicates=100, progress=progress, **options)
+        triple_collocation(products, str(tmp_path / f"{name}.tif"), min_samples=50, replicates=100, engine=Engine(*options, progress=progress))
         found[name], blocks[name] = read(tmp_path / f"{name}.tif"), len(progress.fractions)
     assert blocks["small"] > blocks["all"]
     for name, bands in found.items():

@@ -13,6 +13,7 @@ from sm_toolbox.merging.collocation import collocate, design
 from sm_toolbox.merging.merge import merge_products
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.request import Engine
 
 
 def estimates(series, **options):
@@ -164,7 +165,7 @@ def products_of(scene):
 
 
 def test_the_demo_scene_gives_its_errors_away(scene, tmp_path, progress):
-    result = triple_collocation(products_of(scene), str(tmp_path / "tc.tif"), min_samples=50, progress=progress)
+    result = triple_collocation(products_of(scene), str(tmp_path / "tc.tif"), min_samples=50, engine=Engine(progress=progress))
     found = read(tmp_path / "tc.tif")
     resolved = found["flag"] == 0
     assert resolved.mean() > 0.5 and result.tally.resolved_percent == pytest.approx(100 * resolved.mean())
@@ -199,8 +200,8 @@ def test_the_merged_product_is_nearer_to_the_truth_than_its_parents_and_their_me
 
 def test_little_memory_changes_nothing(scene, tmp_path):
     for name, memory in (("a", None), ("b", 200_000)):
-        triple_collocation(products_of(scene), str(tmp_path / f"{name}.tif"), min_samples=50, memory=memory)
-        merge_products(products_of(scene), str(tmp_path / f"m{name}.tif"), min_samples=50, memory=memory)
+        triple_collocation(products_of(scene), str(tmp_path / f"{name}.tif"), min_samples=50, engine=Engine(memory=memory))
+        merge_products(products_of(scene), str(tmp_path / f"m{name}.tif"), min_samples=50, engine=Engine(memory=memory))
     for one, other in (("a", "b"), ("ma", "mb")):
         first, second = read(tmp_path / f"{one}.tif"), read(tmp_path / f"{other}.tif")
         for name in first:
@@ -230,5 +231,5 @@ def test_what_cannot_be_collocated(write_raster, tmp_path, progress):
     with rasterio.open(b[0].path) as dataset:
         percent = product("percent", days, 100 * dataset.read())
     # Noise alone: nothing is resolved, which is a result and no error.
-    triple_collocation([a, percent, c], out, min_samples=10, progress=progress)
+    triple_collocation([a, percent, c], out, min_samples=10, engine=Engine(progress=progress))
     assert any("percent" in text for text in progress.warnings) and (read(out)["flag"] == 2).mean() > 0.8

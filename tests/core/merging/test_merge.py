@@ -9,6 +9,7 @@ from sm_toolbox.merging.merge import merge_products, year_parts
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.request import Engine
 
 DAYS = np.arange("2017-01-01", "2019-01-01", dtype="datetime64[D]")
 SHAPE = (3, 4)
@@ -116,7 +117,7 @@ def test_parts_of_the_year():
 def test_anomalies_take_the_season_off(make, tmp_path, progress, anomalies):
     sources, _ = make()
     for name in ("none", anomalies):
-        triple_collocation(sources, str(tmp_path / f"{name}.tif"), anomalies=name, progress=progress)
+        triple_collocation(sources, str(tmp_path / f"{name}.tif"), anomalies=name, engine=Engine(progress=progress))
     plain, found = (read(tmp_path / f"{name}.tif") for name in ("none", anomalies))
     # Errors are the same, the signal is smaller without the seasons, and so is the correlation with the truth.
     np.testing.assert_allclose(np.median(found["error_b"]), np.median(plain["error_b"]), rtol=0.15)
@@ -134,7 +135,7 @@ def test_the_reference_gives_the_units(make, tmp_path, progress):
         products[2] *= 100
 
     sources, signal = make(change=change)
-    merge_products(sources, str(tmp_path / "m.tif"), reference="c", progress=progress)
+    merge_products(sources, str(tmp_path / "m.tif"), reference="c", engine=Engine(progress=progress))
     merged = np.stack(list(read(tmp_path / "m.tif").values()))
     assert merged.mean() == pytest.approx(130 * signal.mean(), rel=0.02)
     assert any("REFERENCE c is not in m³ m⁻³" in text for text in progress.warnings)
@@ -145,7 +146,7 @@ def test_dates_within_a_gap_and_on_another_grid(make, write_raster, tmp_path, pr
     with rasterio.open(sources[1][0].path) as dataset:
         values = dataset.read()
     moved = write_raster("b_moments.tif", values.repeat(2, axis=1).repeat(2, axis=2), [f"sm@{day}T06:00:00" for day in DAYS], cell=15.0)
-    triple_collocation([sources[0], [moved], sources[2]], str(tmp_path / "x.tif"), progress=progress)
+    triple_collocation([sources[0], [moved], sources[2]], str(tmp_path / "x.tif"), engine=Engine(progress=progress))
     triple_collocation(sources, str(tmp_path / "y.tif"))
     x, y = read(tmp_path / "x.tif"), read(tmp_path / "y.tif")
     np.testing.assert_allclose(x["error_b"], y["error_b"], rtol=1e-4)
@@ -180,7 +181,7 @@ def test_cancel_leaves_nothing(make, tmp_path, cancelling, leftovers):
     before = leftovers()
     for run in (triple_collocation, merge_products):
         with pytest.raises(Cancelled):
-            run(sources, str(tmp_path / "out.tif"), progress=cancelling(1))
+            run(sources, str(tmp_path / "out.tif"), engine=Engine(progress=cancelling(1)))
     assert leftovers() == before
 
 

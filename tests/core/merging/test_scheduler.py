@@ -7,6 +7,7 @@ import rasterio
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.merge import merge_products
 from sm_toolbox.merging.triplecollocation import triple_collocation
+from sm_toolbox.raster.request import Engine
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is a development dependency")
 
@@ -27,9 +28,13 @@ def products(write_raster):
 def test_the_same_bytes(products, tmp_path, progress):
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         for name, scheduler in (("here", ""), ("there", cluster.scheduler_address)):
-            result = triple_collocation(products, str(tmp_path / f"tc_{name}.tif"), scheduler=scheduler, progress=progress)
+            result = triple_collocation(products, str(tmp_path / f"tc_{name}.tif"), engine=Engine(scheduler=scheduler, progress=progress))
             merged = merge_products(
-                products, str(tmp_path / f"merged_{name}.tif"), str(tmp_path / f"weights_{name}.tif"), window="month", scheduler=scheduler
+                products,
+                str(tmp_path / f"merged_{name}.tif"),
+                str(tmp_path / f"weights_{name}.tif"),
+                window="month",
+                engine=Engine(scheduler=scheduler),
             )
             assert result.tally.resolved_percent > 95 and merged.coverage[-1] > 99
     for name in ("tc", "merged", "weights"):
@@ -45,5 +50,5 @@ def test_a_cluster_that_is_not_there(products, tmp_path, leftovers, monkeypatch)
     monkeypatch.setattr(cluster, "_PATIENCE", 1)
     before = leftovers()
     with pytest.raises(InputError, match=r"SCHEDULER 'tcp://127.0.0.1:1' cannot be reached.*leave SCHEDULER empty"):
-        triple_collocation(products, str(tmp_path / "out.tif"), scheduler="tcp://127.0.0.1:1")
+        triple_collocation(products, str(tmp_path / "out.tif"), engine=Engine(scheduler="tcp://127.0.0.1:1"))
     assert leftovers() == before

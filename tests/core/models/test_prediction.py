@@ -13,6 +13,7 @@ from sm_toolbox.models.manifest import TargetRecord
 from sm_toolbox.models.prediction import Wanted, predict_raster
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates, parse_time
 
 
@@ -63,7 +64,7 @@ def test_a_band_for_each_date_whatever_the_order_of_files(model, sources, cells,
     expected = np.stack([cell_by_cell(model, cells[0], ndvi) for ndvi in cells[1]])
     for i, order in enumerate((sources, sources[::-1])):
         path = str(tmp_path / f"{i}.tif")
-        result = predict_raster(model, order, path, memory=2**20)
+        result = predict_raster(model, order, path, engine=Engine(memory=2**20))
         values, names = read(path)
         np.testing.assert_array_equal(values, expected)
         assert names == tuple(f"soil_moisture@{date}" for date in DATES) == tuple(result.bands)
@@ -91,7 +92,7 @@ def test_dated_predictors_of_different_dates(sources, write_raster, tmp_path, pr
     two = model_of("ndvi", "lst")
     path = str(tmp_path / "map.tif")
     near = write_raster("lst.tif", np.full((2, 300, 280), 0.5), ["lst@2020-06-10", "lst@2020-06-25"])
-    result = predict_raster(two, [sources[1], near], path, max_gap_days=0, progress=progress)
+    result = predict_raster(two, [sources[1], near], path, max_gap_days=0, engine=Engine(progress=progress))
     assert result.bands == ["soil_moisture@2020-06-25"]
     assert "1 of 5 dates have all dated predictors" in " ".join(progress.infos)
     result = predict_raster(two, [sources[1], near], path, max_gap_days=1)
@@ -103,7 +104,7 @@ def test_dated_predictors_of_different_dates(sources, write_raster, tmp_path, pr
 
 def test_without_a_gap_it_is_half_the_distance_of_the_dates(model, sources, write_raster, tmp_path, progress):
     daily = write_raster("lst.tif", np.full((30, 30, 28), 0.5), [f"lst@2020-06-{day:02d}" for day in range(1, 31)])
-    result = predict_raster(model_of("ndvi", "lst"), [daily, sources[1]], str(tmp_path / "map.tif"), progress=progress)
+    result = predict_raster(model_of("ndvi", "lst"), [daily, sources[1]], str(tmp_path / "map.tif"), engine=Engine(progress=progress))
     assert result.bands == [f"soil_moisture@2020-06-{day:02d}" for day in range(1, 30)]
     assert "MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: ndvi 4, lst 0.5." in progress.infos
 
@@ -126,7 +127,7 @@ def test_two_products_of_one_variable_are_told_apart_by_their_files(two_products
     expected = cell_by_cell(model, np.full((8, 9), 0.2), np.full((8, 9), 0.7))
     notes = {f"soil_moisture_product_{letter}": ("soil_moisture", f"product_{letter}") for letter in "ab"}
     for each in (model, noted(model, **notes)):
-        predict_raster(each, two_products, str(tmp_path / "map.tif"), progress=progress)
+        predict_raster(each, two_products, str(tmp_path / "map.tif"), engine=Engine(progress=progress))
         np.testing.assert_array_equal(read(tmp_path / "map.tif")[0][0], expected)
     assert "The predictor 'soil_moisture_product_a' is 'soil_moisture' of 'product_a'." in progress.infos
     with pytest.raises(InputError, match="two products of 'soil_moisture', but only 'product_a.tif' has it"):
@@ -135,12 +136,12 @@ def test_two_products_of_one_variable_are_told_apart_by_their_files(two_products
 
 def test_a_renamed_predictor_is_found_whatever_its_file_is_called_now(two_products, tmp_path, progress):
     model = noted(model_of("soil_moisture_smap"), soil_moisture_smap=("soil_moisture", "smap"))
-    predict_raster(model, two_products[:1], str(tmp_path / "map.tif"), progress=progress)
+    predict_raster(model, two_products[:1], str(tmp_path / "map.tif"), engine=Engine(progress=progress))
     assert "was sampled from 'smap'; now 'product_b' is taken, the only one with 'soil_moisture'" in progress.warnings[0]
     with pytest.raises(InputError, match="needs 'soil_moisture_smap', but several products of it are given: product_a, product_b"):
         predict_raster(model, two_products, str(tmp_path / "map.tif"))
     plain = noted(model_of("soil_moisture"), soil_moisture=("soil_moisture", "product_a"))
-    predict_raster(plain, two_products, str(tmp_path / "map.tif"), progress=progress)
+    predict_raster(plain, two_products, str(tmp_path / "map.tif"), engine=Engine(progress=progress))
     assert "trained without: soil_moisture of 'product_b'." in progress.warnings[-1]
     np.testing.assert_array_equal(read(tmp_path / "map.tif")[0][0], cell_by_cell(plain, np.full((8, 9), 0.2)))
 
@@ -149,9 +150,9 @@ def test_other_grids_are_warped_to_the_grid_asked_for(model, write_raster, tmp_p
     dem = write_raster("dem.tif", np.full((40, 40), 0.4), ["dem"], cell=30)
     ndvi = write_raster("ndvi.tif", np.random.default_rng(0).random((4, 4)), ["ndvi"], cell=300)
     path = str(tmp_path / "map.tif")
-    predict_raster(model, [dem, ndvi], path, grid=ndvi, progress=progress)
+    predict_raster(model, [dem, ndvi], path, grid=ndvi, engine=Engine(progress=progress))
     assert read(path)[0].shape == (1, 4, 4) and any("'dem.tif' is warped" in line for line in progress.infos)
-    predict_raster(model, [dem, ndvi], path, progress=progress)
+    predict_raster(model, [dem, ndvi], path, engine=Engine(progress=progress))
     values = read(path)[0]
     assert values.shape == (1, 40, 40)
     assert (values[0].reshape(4, 10, 4, 10) == values[0].reshape(4, 10, 4, 10)[:, :1, :, :1]).all()
@@ -177,7 +178,7 @@ def test_dates_without_dated_predictors(model, write_raster, tmp_path):
 def test_cancel_in_the_middle(model, sources, tmp_path, leftovers, cancelling):
     before = leftovers()
     with pytest.raises(Cancelled):
-        predict_raster(model, sources, str(tmp_path / "map.tif"), memory=2**20, progress=cancelling(3))
+        predict_raster(model, sources, str(tmp_path / "map.tif"), engine=Engine(memory=2**20, progress=cancelling(3)))
     assert leftovers() == before
 
 
@@ -234,7 +235,7 @@ def test_a_fallback_model_fills_cells_and_dates(model, sources, cells, tmp_path)
 def test_predictors_beyond_the_training_are_named(model, write_raster, cells, tmp_path, progress):
     """Such as two bands whose names were swapped, or another unit."""
     sources = [write_raster("dem.tif", cells[0], ["dem"]), write_raster("ndvi.tif", 100 * cells[1][0], ["ndvi"])]
-    found = predict_raster(model, sources, str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True), progress=progress)
+    found = predict_raster(model, sources, str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True), engine=Engine(progress=progress))
     (warning,) = (text for text in progress.warnings if "unlike the training" in text)
     assert found.applicable < 0.5 and "of the cells of 'ndvi'" in warning and "'dem'" not in warning and "the training has 0.0" in warning
     progress.warnings.clear()
@@ -243,13 +244,13 @@ def test_predictors_beyond_the_training_are_named(model, write_raster, cells, tm
         [sources[0], write_raster("near.tif", cells[1][0], ["ndvi"])],
         str(tmp_path / "p.tif"),
         wanted=Wanted(count_applicable=True),
-        progress=progress,
+        engine=Engine(progress=progress),
     )
     assert not any("unlike the training" in text for text in progress.warnings)
 
 
 def test_a_fallback_that_needs_the_same_is_said(model, sources, tmp_path, progress):
-    found = predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model, progress=progress)
+    found = predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model, engine=Engine(progress=progress))
     assert found.by_model[1] == 0 and any("it fills no cell" in warning for warning in progress.warnings)
 
 
@@ -319,7 +320,7 @@ def test_a_cluster_makes_the_same_maps(model, sources, tmp_path, progress):
         for name, scheduler in (("here", ""), ("there", cluster.scheduler_address)):
             wanted = Wanted(str(tmp_path / f"q_{name}.tif"), [0.1, 0.9], str(tmp_path / f"a_{name}.tif"))
             found[name] = predict_raster(
-                model, sources, str(tmp_path / f"o_{name}.tif"), wanted=wanted, memory=2**22, scheduler=scheduler, progress=progress
+                model, sources, str(tmp_path / f"o_{name}.tif"), wanted=wanted, engine=Engine(memory=2**22, scheduler=scheduler, progress=progress)
             )
     assert found["here"] == found["there"] and any("2 threads of the cluster" in text for text in progress.infos)
     for name in ("o", "q", "a"):

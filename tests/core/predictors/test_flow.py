@@ -12,6 +12,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.predictors import fill_kernels
 from sm_toolbox.predictors.flow import FLOW_ROUTINGS, specific_catchment_area
 from sm_toolbox.predictors.terrain import terrain_indices
+from sm_toolbox.raster.request import Engine
 
 NEIGHBOURS = [(0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1)]
 
@@ -220,7 +221,7 @@ def test_wetness_of_a_file(write_raster, tmp_path, progress, routing):
 
     dem = np.repeat(np.arange(60.0)[:, None] * 3, 70, axis=1)
     out = str(tmp_path / "twi.tif")
-    terrain_indices(write_raster("dem.tif", dem), ["twi", "slope"], out, flow_routing=routing, progress=progress, memory=200_000)
+    terrain_indices(write_raster("dem.tif", dem), ["twi", "slope"], out, flow_routing=routing, engine=Engine(memory=200_000, progress=progress))
     with rasterio.open(out) as dataset:
         assert dataset.descriptions == ("twi", "slope")
         twi = dataset.read(1)

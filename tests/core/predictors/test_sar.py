@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.predictors import sar
 from sm_toolbox.predictors.sar import gaussian_weights, sar_predictors, smooth, to_decibels, to_power
+from sm_toolbox.raster.request import Engine
 
 
 def read(path):
@@ -91,7 +92,7 @@ def test_constants_stay_constant(write_raster, tmp_path, shape):
 def test_masks_of_each_polarisation(write_raster, tmp_path, progress):
     values = np.array([[-30.1, -30, -25.1, -25], [-10, -9.9, -5, -4.9], [-20, 3, np.nan, -99]], np.float32)
     vv, vh = (write_raster(f"{name}.tif", values, [name], nodata=-99) for name in ("vv", "vh"))
-    sar_predictors([vv], [vh], [], str(tmp_path / "o.tif"), filter_size=1, progress=progress)
+    sar_predictors([vv], [vh], [], str(tmp_path / "o.tif"), filter_size=1, engine=Engine(progress=progress))
     found = read(tmp_path / "o.tif")
     nan = np.nan
     expected = np.array([[nan, nan, nan, -25], [-10, -9.9, -5, nan], [-20, nan, nan, nan]], np.float32)
@@ -184,7 +185,14 @@ def test_blocks_equal_the_whole(write_raster, tmp_path, speckled, coarse):
     ]
     grid = write_raster("grid.tif", np.ones((96, 103)), cell=90) if coarse else None
     for name, memory in (("whole", 2**30), ("blocks", 2**20)):
-        sar_predictors(*sources, str(tmp_path / f"{name}.tif"), grid=grid, filter_size=5, statistics=str(tmp_path / f"{name}_s.tif"), memory=memory)
+        sar_predictors(
+            *sources,
+            str(tmp_path / f"{name}.tif"),
+            grid=grid,
+            filter_size=5,
+            statistics=str(tmp_path / f"{name}_s.tif"),
+            engine=Engine(memory=memory),
+        )
     for suffix in ("", "_s"):
         whole, blocks = read(tmp_path / f"whole{suffix}.tif"), read(tmp_path / f"blocks{suffix}.tif")
         for name, band in whole.items():
@@ -211,9 +219,9 @@ def test_swapped_polarisations_and_much_masked_are_told(write_raster, tmp_path, 
     vv, vh = write_raster("a.tif", np.full((3, 3), -20.0), ["vv"]), write_raster("b.tif", np.full((3, 3), -12.0), ["vh"])
     values = np.full((3, 3), -3.0)
     values[0] = -14
-    sar_predictors([vv], [vh], [], str(tmp_path / "o.tif"), progress=progress)
+    sar_predictors([vv], [vh], [], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     assert "swapped" in progress.warnings[0] and len(progress.warnings) == 1
-    sar_predictors([write_raster("c.tif", values, ["vv"])], [], [], str(tmp_path / "o.tif"), progress=progress)
+    sar_predictors([write_raster("c.tif", values, ["vv"])], [], [], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     assert "VV: 66.7 %" in progress.warnings[1]
 
 
@@ -256,5 +264,5 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
             sar_predictors(*arguments, str(tmp_path / "o.tif"), **options)
     for checks in (1, 3, 5):
         with pytest.raises(Cancelled):
-            sar_predictors([vv], [], [], str(tmp_path / "o.tif"), grid=coarse, progress=cancelling(checks))
+            sar_predictors([vv], [], [], str(tmp_path / "o.tif"), grid=coarse, engine=Engine(progress=cancelling(checks)))
     assert leftovers() == before

@@ -6,6 +6,7 @@ import rasterio
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.predictors.soil import soil_indices
+from sm_toolbox.raster.request import Engine
 
 
 def read(path):
@@ -60,7 +61,7 @@ def test_impossible_values_write_nothing(texture, tmp_path, leftovers, sand, cla
 
 
 def test_sums_above_100_and_clipping_are_counted_and_said(texture, tmp_path, progress):
-    soil_indices(*texture([60.0, 5.0], [50.0, 80.0]), str(tmp_path / "o.tif"), progress=progress)
+    soil_indices(*texture([60.0, 5.0], [50.0, 80.0]), str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     assert "negative in 2 cells" in progress.warnings[0] and "more than 100 % in 1 cells" in progress.warnings[1]
     assert read(tmp_path / "o.tif")["silt"].min() == 0
 

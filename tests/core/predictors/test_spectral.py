@@ -13,6 +13,7 @@ from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.spectral_report import spectral_report
 from sm_toolbox.predictors.triangle import fit_edges
 from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.sensors.optical import SENSORS, recognise_band
 
 REFLECTANCES = {"blue": 0.06, "green": 0.09, "red": 0.11, "nir": 0.38, "swir_1240": 0.35, "swir1": 0.27, "swir2": 0.16}
@@ -186,7 +187,7 @@ def test_bands_in_files_of_their_own_and_of_two_resolutions(write_raster, out, p
         write_raster("p_N0400/T32TQM_20220301T101031_B8A_20m.tif", np.full((3, 3), 9000), cell=20.0, **place),
         write_raster("p_N0400/T32TQM_20220301T101031_B11_20m.tif", np.full((3, 3), 3000), cell=20.0, **place),
     ]
-    result = spectral_indices(files, "sentinel2", ["ndvi", "ndii6"], out, progress=progress)
+    result = spectral_indices(files, "sentinel2", ["ndvi", "ndii6"], out, engine=Engine(progress=progress))
     found = read(out)
     assert list(found) == ["ndvi@2022-03-01T10:10:31", "ndii6@2022-03-01T10:10:31"] == result.bands
     np.testing.assert_allclose(found[result.bands[0]], 0.3 / 0.5, rtol=1e-5)
@@ -270,7 +271,7 @@ def test_two_bands_of_one_name(write_raster, out):
 def test_dates_that_lack_a_band_are_left_out(write_raster, out, progress):
     names = ["red@2020-01-01", "nir@2020-01-01", "red@2020-01-09", "red@2020-01-17", "nir@2020-01-17", "green@2020-01-17", "cloud@2020-01-17"]
     source = write_raster("s.tif", np.full((7, 3, 3), 0.2), names)
-    result = spectral_indices([source], "modis", ["ndvi", "ndwi_mcfeeters"], out, progress=progress)
+    result = spectral_indices([source], "modis", ["ndvi", "ndwi_mcfeeters"], out, engine=Engine(progress=progress))
     assert result.bands == ["ndvi@2020-01-01", "ndvi@2020-01-17", "ndwi_mcfeeters@2020-01-17"]
     assert any("ndvi: 2 of 3 dates have all of red, nir; left out: 2020-01-09" in line for line in progress.infos)
     assert any("cloud@2020-01-17" in line for line in progress.infos)
@@ -290,7 +291,7 @@ def test_values_that_are_no_reflectances_are_left_out_and_counted(write_raster, 
     red = np.full((10, 10), 0.1)
     red[0, :3] = -0.015, -0.2, 1.6
     result = spectral_indices(
-        [write_raster("s.tif", np.stack([red, np.full((10, 10), 0.4)]), ["red", "nir"])], "modis", ["ndvi"], out, progress=progress
+        [write_raster("s.tif", np.stack([red, np.full((10, 10), 0.4)]), ["red", "nir"])], "modis", ["ndvi"], out, engine=Engine(progress=progress)
     )
     found = read(out)["ndvi"][0]
     assert found[0] == 1 and np.isnan(found[1:3]).all() and np.isfinite(found[3:]).all(), "a little below 0 counts as 0"
@@ -321,7 +322,7 @@ def test_edges_of_a_known_triangle(write_raster, out, progress):
     red, nir, lst, place = triangle(np.random.default_rng(1), (200, 300))
     lst_file = write_raster("lst.tif", lst, ["lst@2020-06-01T13:30:00"])
     sources = [write_raster("s.tif", np.stack([red, nir]), ["red@2020-06-01T10:10:31", "nir@2020-06-01T10:10:31"])]
-    result = spectral_indices(sources, "modis", ["tvdi", "vtci"], out, lst=[lst_file], progress=progress)
+    result = spectral_indices(sources, "modis", ["tvdi", "vtci"], out, lst=[lst_file], engine=Engine(progress=progress))
     found = read(out)
     tvdi, vtci = (found[f"{name}@2020-06-01T10:10:31"] for name in ("tvdi", "vtci"))
     (edges,) = result.edges
@@ -356,7 +357,7 @@ def test_edges_of_each_date_and_of_a_coarser_temperature(write_raster, out, prog
     # A day without temperature has its other indices, no vtci.
     alone = write_raster("one.tif", hot[0], ["lst@2020-06-09"], cell=60.0)
     other = write_raster("two.tif", hot[0], ["lst@2020-06-30"], cell=60.0)
-    result = spectral_indices(sources, "modis", ["ndvi", "vtci"], out, lst=[alone, other], progress=progress)
+    result = spectral_indices(sources, "modis", ["ndvi", "vtci"], out, lst=[alone, other], engine=Engine(progress=progress))
     assert result.bands == ["ndvi@2020-06-01", "ndvi@2020-06-09", "vtci@2020-06-09"]
 
 
@@ -386,7 +387,7 @@ def test_no_triangle(write_raster, out, progress):
     with pytest.raises(InputError, match=r"2 bins of NDVI .*but 5 are needed"):
         fit_edges(np.repeat([0.31, 0.51, 0.71], [60, 60, 20]), np.full(140, 300.0))
     rising = write_raster("rising.tif", lst + 60 * (nir - red) / (nir + red))
-    spectral_indices(sources, "modis", ["tvdi"], out, lst=[rising], progress=progress)
+    spectral_indices(sources, "modis", ["tvdi"], out, lst=[rising], engine=Engine(progress=progress))
     assert any("dry edge does not fall with NDVI" in line for line in progress.warnings)
 
 
@@ -404,7 +405,7 @@ def test_blocks_do_not_matter(write_raster, out, tmp_path):
     sources = [write_raster("s.tif", rng.uniform(0.01, 0.9, (3, 70, 90)), ["red", "nir", "green"])]
     names = ["ndvi", "savi", "ndwi_mcfeeters"]
     spectral_indices(sources, "modis", names, out)
-    spectral_indices(sources, "modis", names, str(tmp_path / "small.tif"), memory=60_000)
+    spectral_indices(sources, "modis", names, str(tmp_path / "small.tif"), engine=Engine(memory=60_000))
     small = read(tmp_path / "small.tif")
     for name, values in read(out).items():
         np.testing.assert_array_equal(values, small[name])
@@ -415,7 +416,7 @@ def test_cancel_leaves_nothing(scene, out, cancelling, leftovers):
 
     sources = scene(red=0.1, nir=0.4)
     with pytest.raises(Cancelled):
-        spectral_indices(sources, "modis", ["ndvi"], out, progress=cancelling(0))
+        spectral_indices(sources, "modis", ["ndvi"], out, engine=Engine(progress=cancelling(0)))
     assert leftovers() == ["scene.tif"]
 
 

@@ -12,6 +12,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.predictors.terrain import TERRAIN_INDICES, terrain_indices
 from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
 from sm_toolbox.raster.kinds import mean_direction
+from sm_toolbox.raster.request import Engine
 
 gdal = pytest.importorskip("osgeo.gdal", reason="gdaldem, the independent peer, comes with QGIS")
 
@@ -220,7 +221,7 @@ def test_slope_aspect_and_roughness_equal_gdaldem(write_raster, tmp_path, srtm, 
 def test_the_result_does_not_depend_on_blocks(write_raster, tmp_path, srtm):
     source = write_raster("dem.tif", srtm, ["dem"], cell=90.0)
     terrain_indices(source, ALL, str(tmp_path / "one.tif"))
-    terrain_indices(source, ALL, str(tmp_path / "many.tif"), memory=2**21)
+    terrain_indices(source, ALL, str(tmp_path / "many.tif"), engine=Engine(memory=2**21))
     one, many = read(tmp_path / "one.tif"), read(tmp_path / "many.tif")
     for name in ALL:
         np.testing.assert_array_equal(one[name], many[name], err_msg=name)
@@ -245,7 +246,7 @@ def test_blocks_of_a_dem_in_degrees_know_their_latitude(write_raster, tmp_path):
     dem = np.random.default_rng(0).random((800, 60)) * 5000
     source = write_raster("deg.tif", dem, crs="EPSG:4326", transform=from_origin(10, 70, 0.025, 0.025))
     terrain_indices(source, ["slope", "aspect"], str(tmp_path / "one.tif"))
-    terrain_indices(source, ["slope", "aspect"], str(tmp_path / "many.tif"), memory=2**18)
+    terrain_indices(source, ["slope", "aspect"], str(tmp_path / "many.tif"), engine=Engine(memory=2**18))
     one, many = read(tmp_path / "one.tif"), read(tmp_path / "many.tif")
     for name in one:
         np.testing.assert_array_equal(one[name], many[name], err_msg=name)
@@ -297,7 +298,7 @@ def test_the_mean_of_350_and_10_degrees_is_north():
 def test_grid_in_another_crs(write_raster, tmp_path, srtm, progress):
     source = write_raster("dem.tif", srtm, ["dem"], cell=90.0)
     grid = write_raster("grid.tif", np.ones((12, 14)), ["g"], crs="EPSG:4326", transform=from_origin(-2.98, 36.10, 0.02, 0.02))
-    terrain_indices(source, ["elevation"], str(tmp_path / "out.tif"), grid=grid, progress=progress)
+    terrain_indices(source, ["elevation"], str(tmp_path / "out.tif"), grid=grid, engine=Engine(progress=progress))
     found = read(tmp_path / "out.tif")["elevation"]
     assert found.shape == (12, 14) and srtm.min() < np.nanmin(found) and np.nanmax(found) < srtm.max()
 
@@ -341,5 +342,5 @@ def test_cancel_leaves_nothing(write_raster, tmp_path, leftovers, cancelling, sr
     grid = write_raster("grid.tif", np.ones((30, 30)), ["g"], cell=1000.0)
     before = leftovers()
     with pytest.raises(Cancelled):
-        terrain_indices(source, ALL, str(tmp_path / "out.tif"), grid=grid, memory=2**21, progress=cancelling(checks))
+        terrain_indices(source, ALL, str(tmp_path / "out.tif"), grid=grid, engine=Engine(memory=2**21, progress=cancelling(checks)))
     assert leftovers() == before

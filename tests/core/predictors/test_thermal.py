@@ -10,6 +10,7 @@ from scipy.integrate import quad
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.predictors.thermal import declination, solar_correction, thermal_inertia
+from sm_toolbox.raster.request import Engine
 
 
 def read(path):
@@ -106,7 +107,7 @@ def test_a_projected_grid_finds_its_latitudes(layers, tmp_path):
 def test_days_that_lack_a_layer_are_left_out(layers, write_raster, tmp_path, progress):
     albedo, day, _ = layers([0.2], [310.0, 311.0], [290.0])
     night = [write_raster("other.tif", np.full((2, 3, 4), 290.0), ["night@2019-06-09", "night@2019-06-17"])]
-    result = thermal_inertia(albedo, day, night, str(tmp_path / "o.tif"), progress=progress)
+    result = thermal_inertia(albedo, day, night, str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     assert result.bands == ["ati@2019-06-09", "delta_lst@2019-06-09"] and "1 of 3 dates" in progress.infos[0]
 
 
@@ -139,7 +140,7 @@ def test_roles_are_found_among_several_variables(write_raster, tmp_path, progres
     """One file of all: as 'Spectral indices' writes the albedo, and as products hold day and night."""
     bands = np.array([np.full((3, 4), value) for value in (0.5, 0.2, 310.0, 290.0)])
     both = write_raster("all.tif", bands, ["ndvi@2019-06-01", "albedo@2019-06-01", "LST_Day@2019-06-01", "lst_night@2019-06-01"])
-    thermal_inertia([both], [both], [both], str(tmp_path / "o.tif"), progress=progress)
+    thermal_inertia([both], [both], [both], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     np.testing.assert_allclose(read(tmp_path / "o.tif")["ati@2019-06-01"], 0.8 / 20, rtol=1e-6)
     assert "ALBEDO: of the variables ndvi, albedo, LST_Day, lst_night, 'albedo' is taken." in progress.infos
     other = write_raster("other.tif", bands[:2], ["ndvi@2019-06-01", "evi@2019-06-01"])

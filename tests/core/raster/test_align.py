@@ -17,13 +17,14 @@ from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.request import Engine
 
 
 def test_bands_of_several_files_and_grids(write_raster, tmp_path, progress):
     grid = write_raster("grid.tif", np.zeros((10, 10)), ["g"], cell=100.0)
     fine = write_raster("fine.tif", np.arange(1600.0).reshape(40, 40), ["ndvi@2020-06-01"], cell=25.0)
     same = write_raster("same.tif", np.arange(100).reshape(10, 10), ["class"], cell=100.0, dtype="uint8")
-    names = align_rasters([fine, same], grid, str(tmp_path / "o.tif"), "average", progress=progress)
+    names = align_rasters([fine, same], grid, str(tmp_path / "o.tif"), "average", engine=Engine(progress=progress))
     with rasterio.open(tmp_path / "o.tif") as dataset, rasterio.open(grid.path) as wanted:
         values = dataset.read()
         assert (

@@ -21,7 +21,7 @@ from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
+from sm_toolbox.raster.request import Engine
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is a development dependency")
 START = """
@@ -116,8 +116,8 @@ def test_something_else_listens_there(source, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("library", ["numpy", "numba", "rasterio", "sm_toolbox"])
 def test_workers_with_other_libraries(source, tmp_path, there, monkeypatch, library):
-    module = __import__(library)
-    monkeypatch.setattr(module, "__version__", "0.0.1")
+    own = {**cluster._own_versions(), library: "0.0.1"}
+    monkeypatch.setattr(cluster, "_own_versions", lambda: own)
     refused(source, tmp_path, there.scheduler_address, rf"has {library} .*, and this computer 0\.0\.1.*python -m pip install numpy==")
 
 

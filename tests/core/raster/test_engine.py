@@ -20,8 +20,9 @@ from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine, Windows, plan_blocks
+from sm_toolbox.raster.planning import Windows, plan_blocks
 from sm_toolbox.raster.points import sample
+from sm_toolbox.raster.request import Engine
 
 ROOT = str(Path(__file__).parents[3])
 
@@ -309,7 +310,7 @@ def test_memory_stays_within_the_budget(tmp_path):
             from sm_toolbox.raster.opening import Source
             from sm_toolbox.raster.engine import run_blocks
             from sm_toolbox.raster.outputs import RasterOutput
-            from sm_toolbox.raster.planning import Engine
+            from sm_toolbox.raster.request import Engine
             bands = read_bands([Source({str(path)!r})])
             run_blocks(lambda blocks, window: blocks["x"] * 2, {{"x": bands}}, [RasterOutput({str(tmp_path / "o.tif")!r}, list("abcd"))], bands[0].grid, engine=Engine(memory=2**25, threads=2))
             print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -19,8 +19,8 @@ from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
-from sm_toolbox.raster.planning import Engine
 from sm_toolbox.raster.reading import BandReader
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.writing import raster_writer
 
 pytest.importorskip("osgeo", reason="NetCDF is written through GDAL's Python module")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time, parse_time
 from sm_toolbox.timeseries.composite import PERIODS, plan_periods, temporal_composite
 
@@ -74,7 +75,7 @@ def test_statistics_against_numpy(write_raster, tmp_path, statistic):
     halves = [
         write_raster(f"{k}.tif", values[order][part], [f"ndvi@{n}" for n in names[part]]) for k, part in enumerate((slice(0, 25), slice(25, 60)))
     ]
-    temporal_composite(halves, str(tmp_path / "o.tif"), statistic=statistic, min_count=3, memory=2**20)
+    temporal_composite(halves, str(tmp_path / "o.tif"), statistic=statistic, min_count=3, engine=Engine(memory=2**20))
     found = read(tmp_path / "o.tif")
     assert list(found) == ["ndvi@2020-01", "ndvi@2020-02"]
     function = {"max": np.nanmax, "min": np.nanmin, "median": np.nanmedian, "sum": np.nansum}.get(statistic, np.nanmean)

@@ -9,6 +9,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.signal import savgol_filter
 
 from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates
 from sm_toolbox.timeseries.gapfill import METHODS, _polynomial_weights, _regular, fill_gaps
 from sm_toolbox.timeseries.gapfill_kernels import fill
@@ -222,7 +223,7 @@ def read(path):
 def test_files_in_any_order_block_by_block(write_raster, tmp_path, progress):
     source, values = stack(write_raster)
     out = str(tmp_path / "out.tif")
-    result = fill_gaps([source], out, memory=100_000, progress=progress)
+    result = fill_gaps([source], out, engine=Engine(memory=100_000, progress=progress))
     found = read(out)
     order = np.argsort(DATES)
     assert list(found) == result.bands == [f"lst@{DATES[i]}" for i in order]
@@ -239,7 +240,7 @@ def test_files_in_any_order_block_by_block(write_raster, tmp_path, progress):
 def test_blocks_change_nothing(write_raster, tmp_path, method):
     source, _ = stack(write_raster, shape=(70, 90), dates=[f"2018-06-{day:02d}" for day in range(1, 15)])
     for name, memory in (("a.tif", None), ("b.tif", 300_000)):
-        fill_gaps([source], str(tmp_path / name), method=method, memory=memory)
+        fill_gaps([source], str(tmp_path / name), method=method, engine=Engine(memory=memory))
     a, b = read(tmp_path / "a.tif"), read(tmp_path / "b.tif")
     for name in a:
         np.testing.assert_array_equal(a[name], b[name])
@@ -257,7 +258,7 @@ def test_other_dates_and_several_variables(write_raster, tmp_path):
 def test_dates_that_no_value_reaches(write_raster, tmp_path, progress):
     source, _ = stack(write_raster)
     out = str(tmp_path / "out.tif")
-    fill_gaps([source], out, dates="2018-06-02,2018-06-10", progress=progress)
+    fill_gaps([source], out, dates="2018-06-02,2018-06-10", engine=Engine(progress=progress))
     assert any("1 of 2 DATES lie outside the dates of lst, 2018-06-01 to 2018-06-09" in text for text in progress.warnings)
     with pytest.raises(InputError, match=r"DATES: none lies within the dates of lst"):
         fill_gaps([source], out, dates="2018-06-10")
@@ -353,5 +354,5 @@ def test_inputs_that_cannot_be_filled(write_raster, tmp_path):
 def test_cancel(write_raster, tmp_path, cancelling, leftovers):
     source, _ = stack(write_raster)
     with pytest.raises(Cancelled):
-        fill_gaps([source], str(tmp_path / "out.tif"), progress=cancelling(1))
+        fill_gaps([source], str(tmp_path / "out.tif"), engine=Engine(progress=cancelling(1)))
     assert leftovers() == ["lst.tif"]

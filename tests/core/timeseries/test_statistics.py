@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.timeseries.statistics import STATISTICS, temporal_statistics
 
 ALL = list(STATISTICS)
@@ -47,7 +48,7 @@ def test_several_variables_and_files_in_little_memory(write_raster, tmp_path):
         "b.tif", np.concatenate([vv[20:], vv[:3]]), [*(f"vv@2020-01-{1 + i:02d}" for i in range(20)), *(f"vh@2020-01-{1 + i:02d}" for i in range(3))]
     )
     for memory in (2**30, 2**22):
-        bands = temporal_statistics([first, second], ["mean", "max"], str(tmp_path / "o.tif"), memory=memory)
+        bands = temporal_statistics([first, second], ["mean", "max"], str(tmp_path / "o.tif"), engine=Engine(memory=memory))
         found = read(tmp_path / "o.tif")
         assert bands == ["vv_mean", "vv_max", "vh_mean", "vh_max"] == list(found)
         np.testing.assert_allclose(found["vv_mean"], vv.mean(axis=0, dtype=np.float64), rtol=1e-5)
@@ -66,7 +67,7 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
         with pytest.raises(InputError, match=words):
             temporal_statistics(sources, names, str(tmp_path / "o.tif"))
     with pytest.raises(Cancelled):
-        temporal_statistics([dated], ["mean"], str(tmp_path / "o.tif"), progress=cancelling(1))
+        temporal_statistics([dated], ["mean"], str(tmp_path / "o.tif"), engine=Engine(progress=cancelling(1)))
     assert leftovers() == before
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time
 from sm_toolbox.timeseries import trend
 from sm_toolbox.timeseries.trend import BANDS, group_dates, temporal_trend
@@ -172,7 +173,7 @@ def test_a_step_by_month_is_a_year(write_raster, tmp_path, progress, method):
     names = [f"sm@{year}-{month:02d}" for year, month in zip(years, months)]
     bands = temporal_trend(
         [write_raster("a.tif", values[:59], names[:59]), write_raster("b.tif", [values[59], values[0] + 1], [names[59], "sm@2009-02"])],
-        str(tmp_path / "o.tif"), method=method, by_month=True, progress=progress,
+        str(tmp_path / "o.tif"), method=method, by_month=True, engine=Engine(progress=progress),
     )  # fmt: skip
     found = read(tmp_path / "o.tif")
     assert bands == list(found) == [f"{name}_{month:02d}" for month in (2, 5, 6, 7, 8, 9, 10) for name in BANDS]
@@ -206,7 +207,7 @@ def test_blocks_equal_the_whole(write_raster, tmp_path, method):
     values[rng.random(values.shape) < 0.3] = np.nan
     source = write_raster("b.tif", values, name_dates(np.arange(10) * 7))
     for name, memory in (("whole", 2**30), ("blocks", 2**21)):
-        temporal_trend([source], str(tmp_path / f"{name}.tif"), method=method, by_month=True, memory=memory)
+        temporal_trend([source], str(tmp_path / f"{name}.tif"), method=method, by_month=True, engine=Engine(memory=memory))
     whole, blocks = read(tmp_path / "whole.tif"), read(tmp_path / "blocks.tif")
     for name, band in whole.items():
         np.testing.assert_array_equal(band, blocks[name])
@@ -222,14 +223,16 @@ def test_narrow_rasters(write_raster, tmp_path, shape):
 def test_no_cell_has_three_values(write_raster, tmp_path, progress):
     values = np.full((3, 2, 2), np.nan)
     values[:2] = 1
-    temporal_trend([write_raster("e.tif", values, name_dates([0, 9, 20]))], str(tmp_path / "o.tif"), progress=progress)
+    temporal_trend([write_raster("e.tif", values, name_dates([0, 9, 20]))], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     found = read(tmp_path / "o.tif")
     assert (found["n"] == 2).all() and np.isnan(found["slope"]).all() and "No cell has three values" in progress.warnings[0]
 
 
 def test_many_dates_are_announced(write_raster, tmp_path, progress):
     values = np.random.default_rng(0).normal(size=(401, 1, 1))
-    temporal_trend([write_raster("d.tif", values, name_dates(range(401)))], str(tmp_path / "o.tif"), method="theil_sen", progress=progress)
+    temporal_trend(
+        [write_raster("d.tif", values, name_dates(range(401)))], str(tmp_path / "o.tif"), method="theil_sen", engine=Engine(progress=progress)
+    )
     assert "80,200 pairs" in progress.infos[0]
 
 
@@ -243,7 +246,7 @@ def test_theil_sen_hears_cancel_within_a_block(write_raster, tmp_path, leftovers
         np.testing.assert_array_equal(band, read(tmp_path / "pieces.tif")[name])
     before = leftovers()
     with pytest.raises(Cancelled):
-        temporal_trend([source], str(tmp_path / "o.tif"), method="theil_sen", progress=cancelling(4))
+        temporal_trend([source], str(tmp_path / "o.tif"), method="theil_sen", engine=Engine(progress=cancelling(4)))
     assert leftovers() == before
 
 
@@ -269,5 +272,5 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
         with pytest.raises(InputError, match=words):
             temporal_trend(sources, str(tmp_path / "o.tif"), **options)
     with pytest.raises(Cancelled):
-        temporal_trend([one, two], str(tmp_path / "o.tif"), progress=cancelling(1))
+        temporal_trend([one, two], str(tmp_path / "o.tif"), engine=Engine(progress=cancelling(1)))
     assert leftovers() == before

@@ -8,6 +8,7 @@ from rasterio.crs import CRS
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.geostatistics.kriging import InverseDistance, Kriging
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.interpolation.maps import interpolate_stations
 from sm_toolbox.stations.interpolation.report import interpolation_report
@@ -55,7 +56,9 @@ def static(rows, keep=slice(None), **changes):
 def test_maps_and_variances_of_each_date(network, grid, tmp_path, progress):
     rows, values, (row, column), table = network
     out, spread = str(tmp_path / "map.tif"), str(tmp_path / "variance.tif")
-    result = interpolate_stations(rows, values, "rain", grid, out, variance=spread, settings=Settings(variogram="exponential"), progress=progress)
+    result = interpolate_stations(
+        rows, values, "rain", grid, out, variance=spread, settings=Settings(variogram="exponential"), engine=Engine(progress=progress)
+    )
     maps, names = read(out)
     variances, variance_names = read(spread)
     assert names == ["rain@2020-06-01", "rain@2020-06-03", "rain@2020-07-01T12:00:00"]
@@ -100,7 +103,13 @@ def test_repeated_rows_are_averaged_and_places_within_a_hundredth_of_a_cell_are_
     x[1] += 4
     rows = Rows("gauges", x, y, UTM, names=["a", "b", "a", "c", "d"])
     interpolate_stations(
-        rows, np.array([1.0, 2.0, 6.0, 4.0, 5.0]), "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="idw"), progress=progress
+        rows,
+        np.array([1.0, 2.0, 6.0, 4.0, 5.0]),
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        settings=Settings(method="idw"),
+        engine=Engine(progress=progress),
     )
     assert read(tmp_path / "m.tif")[0][0, 5, 10] == pytest.approx(3, abs=1e-3)
     assert "2 rows are of a place that another row has" in "\n".join(progress.infos) and "1 places lie within a hundredth of a cell" in "\n".join(
@@ -112,7 +121,7 @@ def test_a_station_with_several_coordinates_is_named(network, grid, tmp_path, pr
     rows, values, *_ = network
     station = int(np.flatnonzero(np.isfinite(values[30:60]) & np.isfinite(values[:30]))[4])
     rows.x[30 + station] += 7000
-    interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), progress=progress)
+    interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), engine=Engine(progress=progress))
     assert any("1 stations lie at several places" in text and f"s{station} (2 places, 7 km apart)" in text for text in progress.warnings)
 
 
@@ -123,7 +132,12 @@ def test_rows_that_say_nothing_are_counted(network, grid, tmp_path, progress):
     rows.x[1] = np.nan
     missing = int(np.isnan(values[2:]).sum())
     result = interpolate_stations(
-        Rows(rows.layer, rows.x, rows.y, UTM, times), np.where(np.arange(90) < 2, 0.3, values), "v", grid, str(tmp_path / "m.tif"), progress=progress
+        Rows(rows.layer, rows.x, rows.y, UTM, times),
+        np.where(np.arange(90) < 2, 0.3, values),
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        engine=Engine(progress=progress),
     )
     assert result.observations.notes[0] == f"Rows left out: 1 no point; {missing} no value; 1 no time."
 
@@ -149,7 +163,9 @@ def test_blocks_do_not_show(network, write_raster, tmp_path):
     grid = write_raster("fine.tif", np.zeros((700, 900)), ["x"], cell=40.0)
     for method in ("ordinary_kriging", "idw"):
         for memory, name in ((2**22, "small"), (None, "large")):
-            interpolate_stations(rows, values, "v", grid, str(tmp_path / f"{name}.tif"), settings=Settings(method=method), memory=memory)
+            interpolate_stations(
+                rows, values, "v", grid, str(tmp_path / f"{name}.tif"), settings=Settings(method=method), engine=Engine(memory=memory)
+            )
         np.testing.assert_array_equal(read(tmp_path / "small.tif")[0], read(tmp_path / "large.tif")[0])
 
 
@@ -189,7 +205,7 @@ def test_drifts_are_matched_in_time_and_explain_the_values(hills, grid, tmp_path
 def test_dates_without_a_drift_get_no_map(hills, grid, tmp_path, progress):
     rows, values, sources, *_ = hills
     result = interpolate_stations(
-        rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, settings=Settings(max_gap_days=0), progress=progress
+        rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, settings=Settings(max_gap_days=0), engine=Engine(progress=progress)
     )
     assert read(tmp_path / "m.tif")[1] == ["v@2020-06-01", "v@2020-07-01T12:00:00"]
     assert result.skipped == [("2020-06-03", 30, "no band of ndvi near enough in time")]
@@ -202,7 +218,7 @@ def test_gaps_of_a_drift_stay_gaps_and_stations_in_them_are_left_out(hills, grid
     dem[:, :30] = np.nan
     source = write_raster("gappy.tif", dem, ["dem"], cell=CELL)
     lost = int((rows.x < 500000 + 30 * CELL).sum())
-    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), drift=[source], progress=progress)
+    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), drift=[source], engine=Engine(progress=progress))
     maps, _ = read(tmp_path / "m.tif")
     np.testing.assert_array_equal(np.isnan(maps), np.broadcast_to(np.isnan(dem), truth.shape))
     assert any(f"{lost} values are left out, where a drift has no data" in text for text in progress.warnings)
@@ -236,7 +252,13 @@ def test_useless_drifts_are_named(hills, grid, write_raster, tmp_path, leftovers
 def test_all_values_equal(network, grid, tmp_path, progress):
     rows, values, *_ = network
     result = interpolate_stations(
-        rows, np.where(np.isnan(values), np.nan, 0.25), "v", grid, str(tmp_path / "m.tif"), variance=str(tmp_path / "v.tif"), progress=progress
+        rows,
+        np.where(np.isnan(values), np.nan, 0.25),
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        variance=str(tmp_path / "v.tif"),
+        engine=Engine(progress=progress),
     )
     np.testing.assert_allclose(read(tmp_path / "m.tif")[0], 0.25, rtol=1e-6)
     np.testing.assert_array_equal(read(tmp_path / "v.tif")[0], 0)
@@ -257,7 +279,7 @@ def test_dates_with_few_stations_are_left_out_and_listed(network, grid, tmp_path
     rows, values, *_ = network
     values[32:60] = np.nan
     values[30:32] = 0.2
-    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), progress=progress)
+    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), engine=Engine(progress=progress))
     assert read(tmp_path / "m.tif")[1] == ["v@2020-06-01", "v@2020-07-01T12:00:00"]
     assert result.skipped == [("2020-06-03", 2, "fewer than 3 stations")]
     assert any("1 of 3 dates get no map: 2020-06-03 (fewer than 3 stations)" in text for text in progress.warnings)
@@ -270,7 +292,13 @@ def test_one_station(network, grid, tmp_path, progress, leftovers):
         interpolate_stations(static(rows, slice(3, 4)), np.array([0.3]), "v", grid, str(tmp_path / "m.tif"))
     assert leftovers() == before
     result = interpolate_stations(
-        static(rows, slice(3, 4)), np.array([0.3]), "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="idw"), progress=progress
+        static(rows, slice(3, 4)),
+        np.array([0.3]),
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        settings=Settings(method="idw"),
+        engine=Engine(progress=progress),
     )
     np.testing.assert_allclose(read(tmp_path / "m.tif")[0], 0.3, rtol=1e-6)
     assert (
@@ -280,7 +308,9 @@ def test_one_station(network, grid, tmp_path, progress, leftovers):
 
 def test_three_stations(network, grid, tmp_path, progress):
     rows, _, *_ = network
-    result = interpolate_stations(static(rows, slice(0, 3)), np.array([0.1, 0.2, 0.4]), "v", grid, str(tmp_path / "m.tif"), progress=progress)
+    result = interpolate_stations(
+        static(rows, slice(0, 3)), np.array([0.1, 0.2, 0.4]), "v", grid, str(tmp_path / "m.tif"), engine=Engine(progress=progress)
+    )
     assert np.isfinite(read(tmp_path / "m.tif")[0]).all() and any("rests on 3 stations, 3 pairs" in text for text in progress.warnings)
     assert "<img" in interpolation_report(result).html()
 
@@ -298,14 +328,14 @@ def test_stations_elsewhere(network, grid, tmp_path, progress, leftovers):
         interpolate_stations(rows, np.full(90, np.nan), "v", grid, str(tmp_path / "m.tif"))
     assert leftovers() == before
     rows.x[5] += 1e6
-    interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), progress=progress)
+    interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), engine=Engine(progress=progress))
     assert any("1 stations lie far from the grid (s5)" in text for text in progress.warnings)
 
 
 def test_no_structure_is_said(network, grid, tmp_path, progress):
     rows, _, *_ = network
     noise = np.random.default_rng(2).normal(size=90)
-    interpolate_stations(rows, noise, "v", grid, str(tmp_path / "m.tif"), settings=Settings(nugget=1.0), progress=progress)
+    interpolate_stations(rows, noise, "v", grid, str(tmp_path / "m.tif"), settings=Settings(nugget=1.0), engine=Engine(progress=progress))
     text = "\n".join(progress.warnings)
     assert "The nugget is 100 % of the sill: no spatial structure" in text and "hardly smaller than that of the plain mean" in text
 
@@ -319,7 +349,7 @@ def test_a_trend_and_overshooting_are_said(network, grid, tmp_path, progress):
         grid,
         str(tmp_path / "m.tif"),
         settings=Settings(variogram="gaussian", nugget=0.0),
-        progress=progress,
+        engine=Engine(progress=progress),
     )
     text = "\n".join(progress.warnings)
     assert "exceeds the distances between most stations" in text and "although no station is below 0" in text
@@ -358,7 +388,9 @@ def test_cancel(network, write_raster, tmp_path, cancelling, leftovers, checks, 
     grid = write_raster("fine.tif", np.zeros((900, 900)), ["x"], cell=40.0)
     before = leftovers()
     with pytest.raises(Cancelled):
-        interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method=method), progress=cancelling(checks))
+        interpolate_stations(
+            rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method=method), engine=Engine(progress=cancelling(checks))
+        )
     assert leftovers() == before
 
 

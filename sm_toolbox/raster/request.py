@@ -1,0 +1,40 @@
+"""With what blocks of rasters are worked on: memory, threads or a cluster, and progress; what travels together is one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sm_toolbox.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Engine:
+    """With what blocks are worked on.
+
+    Parameters
+    ----------
+    memory : int, optional
+        Budget in bytes for all blocks in memory at once; by default 256 MB, and more where one tile of many bands needs it, up to a quarter of the
+        computer's memory.
+    threads : int, optional
+        Workers; by default all cores.
+    scheduler : str, optional
+        Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this process work.
+    progress : Progress, optional
+    """
+
+    memory: int | None = None
+    threads: int | None = None
+    scheduler: str = ""
+    progress: Progress = SILENT
+
+    def part(self, start: float, stop: float) -> Engine:
+        """Return the same with a progress whose 0 to 1 is `start` to `stop` of this one."""
+        return replace(self, progress=self.progress.part(start, stop))
+
+    def here(self) -> Engine:
+        """Return the same without a cluster, for work on files that only this computer sees."""
+        return replace(self, scheduler="")
+
+
+ALL_CORES = Engine()
