@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import re
+import socket
 import sys
 import threading
 import time
@@ -118,6 +119,17 @@ def import_distributed() -> Any:
         ) from error
 
 
+def _knock(scheduler: str) -> None:
+    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect again and again."""
+    protocol, _, place = scheduler.rpartition("://")
+    if protocol not in ("", "tcp", "tls"):
+        return
+    host, _, port = place.strip("/").rpartition(":")
+    # Where there is no answer in a second the place is far away perhaps, and the client waits longer.
+    with suppress(socket.timeout):
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+
+
 class _Cluster:
     """A connection to a cluster, of which every wait has an end and hears Cancel.
 
@@ -133,6 +145,7 @@ class _Cluster:
             raise self._unreachable("that is no address")
         client = import_distributed().Client
         try:
+            _knock(scheduler.strip())
             self.client = _answer(lambda: client(scheduler.strip(), timeout=_PATIENCE, set_as_default=False), 2 * _PATIENCE, progress, undo=_close)
         except (OSError, TimeoutError, ValueError) as error:
             raise self._unreachable(str(error)) from error
