@@ -71,20 +71,16 @@ def train(folder: Path) -> None:
 
     from sm_toolbox.models.features import FeatureEncoder
     from sm_toolbox.models.learners.forest import Forest
-    from sm_toolbox.models.modelfile import FORMAT, FORMAT_VERSION, Model, save_model
+    from sm_toolbox.models.manifest import FORMAT, FORMAT_VERSION, Manifest, PredictorRecord, TargetRecord
+    from sm_toolbox.models.modelfile import Model, save_model
 
     rng = np.random.default_rng(0)
     x = rng.random((ROWS, BANDS), dtype=np.float32)
     y = np.sin(6 * x[:, 0]) + x[:, 1] * x[:, 2] + x[:, 3] ** 2 + 0.3 * rng.standard_normal(ROWS)
     forest = RandomForestRegressor(TREES, min_samples_leaf=LEAF, n_jobs=-1, random_state=0).fit(x, y)
     joblib.dump(forest, folder / "forest.joblib")
-    manifest = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "kind": "random_forest",
-        "target": {"name": "soil_moisture"},
-        "predictors": [{"name": name} for name in names()],
-    }
+    predictors = tuple(PredictorRecord(name) for name in names())
+    manifest = Manifest(FORMAT, FORMAT_VERSION, "random_forest", "regression", TargetRecord("soil_moisture"), predictors)
     save_model(Model(manifest, FeatureEncoder(tuple(names()), {}), Forest.from_sklearn(forest.estimators_, BANDS)), str(folder / "forest.smmodel"))
 
 
