@@ -93,10 +93,7 @@ def fill_gaps(
 
     progress = engine.progress
     size = _check(method, window, order, max_gap)
-    wanted = parse_dates(dates)
-    twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
-    if twice:
-        raise InputError(f"DATES: {twice[0]} is given twice.")
+    wanted = _wanted(dates)
     given = read_bands(sources)
     found = stacks(given)
     for stack in found.values():
@@ -127,12 +124,28 @@ def fill_gaps(
     grid = given[0].grid
     written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine)
     cells = grid.width * grid.height
-    missing = {}
-    for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist()):
-        shares = 1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name]))
-        missing[name] = shares
+    missing = {
+        name: (1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name])))
+        for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist())
+    }
+    filling = GapFilling(bands, missing)
+    _report_missing(filling, progress)
+    return filling
+
+
+def _wanted(dates: str) -> list[Time]:
+    """Return the dates that are asked for, each once."""
+
+    wanted = parse_dates(dates)
+    twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
+    if twice:
+        raise InputError(f"DATES: {twice[0]} is given twice.")
+    return wanted
+
+
+def _report_missing(filling: GapFilling, progress: Progress) -> None:
+    for name, shares in filling.missing.items():
         progress.info(f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of the output.")
-    return GapFilling(bands, missing)
 
 
 def _check_reach(variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress) -> None:
