@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,14 +90,10 @@ def fill_gaps(
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.timeseries.gapfill_kernels import fill
 
     progress = engine.progress
     size = _check(method, window, order, max_gap)
-    wanted = parse_dates(dates)
-    twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
-    if twice:
-        raise InputError(f"DATES: {twice[0]} is given twice.")
+    wanted = _wanted(dates)
     given = read_bands(sources)
     found = stacks(given)
     for stack in found.values():
@@ -109,30 +106,54 @@ def fill_gaps(
     regular = {name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
     weights = _polynomial_weights(int(size), order) if method == "savitzky_golay" else np.empty((0, 0))
 
-    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        shape = next(iter(blocks.values())).shape[1:]
-        out = np.empty((sum(map(len, targets.values())), *shape), np.float32)
-        start = 0
-        # For each variable the valid values before and after.
-        counts = np.zeros((len(series), 2), np.int64)
-        for number, (name, (days, times)) in enumerate(series.items()):
-            part = out[start : start + len(times)]
-            start += len(times)
-            limit = np.inf if max_gap is None else max_gap
-            counts[number] = fill(blocks[name], days, times, METHODS.index(method), size / 2, limit, regular[name], weights, part)
-        return out, {"counts": counts}
-
+    # Of each variable the dates that it has and those that it gets, as days, and the equal steps.
+    jobs = {name: (*days, regular[name]) for name, days in series.items()}
+    settings = METHODS.index(method), size / 2, np.inf if max_gap is None else max_gap
+    kernel = partial(_filled, jobs=jobs, settings=settings, weights=weights)
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
     inputs = {name: stack.bands for name, stack in found.items()}
     grid = given[0].grid
     written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine)
     cells = grid.width * grid.height
-    missing = {}
-    for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist()):
-        shares = 1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name]))
-        missing[name] = shares
+    missing = {
+        name: (1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name])))
+        for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist())
+    }
+    filling = GapFilling(bands, missing)
+    _report_missing(filling, progress)
+    return filling
+
+
+def _filled(
+    blocks: Blocks, window: Window, jobs: dict[str, tuple[np.ndarray, ...]], settings: tuple[int, float, float], weights: np.ndarray
+) -> tuple[np.ndarray, Facts]:
+    """Return all variables on their dates, and the valid values of each before and after; a kernel."""
+    from sm_toolbox.timeseries.gapfill_kernels import fill
+
+    shape = next(iter(blocks.values())).shape[1:]
+    out = np.empty((sum(len(targets) for _, targets, _ in jobs.values()), *shape), np.float32)
+    counts = np.zeros((len(jobs), 2), np.int64)
+    start = 0
+    for number, (name, (days, targets, regular)) in enumerate(jobs.items()):
+        part = out[start : start + len(targets)]
+        start += len(targets)
+        counts[number] = fill(blocks[name], days, targets, *settings, regular, weights, part)
+    return out, {"counts": counts}
+
+
+def _wanted(dates: str) -> list[Time]:
+    """Return the dates that are asked for, each once."""
+
+    wanted = parse_dates(dates)
+    twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
+    if twice:
+        raise InputError(f"DATES: {twice[0]} is given twice.")
+    return wanted
+
+
+def _report_missing(filling: GapFilling, progress: Progress) -> None:
+    for name, shares in filling.missing.items():
         progress.info(f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of the output.")
-    return GapFilling(bands, missing)
 
 
 def _check_reach(variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress) -> None:

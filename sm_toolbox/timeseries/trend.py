@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,7 +115,6 @@ def temporal_trend(
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
-    from sm_toolbox.timeseries import trend_kernels
 
     progress = engine.progress
     if method not in METHODS:
@@ -125,27 +125,9 @@ def temporal_trend(
     require_distinct_starts(stack)
     groups = group_dates(stack.times, by_month)
     _report_groups(stack.variable, groups, method, progress)
-
-    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        values = blocks["input"]
-        out = np.empty((len(groups), len(BANDS), *values.shape[1:]), np.float32)
-        statistic = np.empty(values.shape[1:])
-        with_trend = np.zeros(len(groups), np.int64)
-        for i, group in enumerate(groups):
-            slope, per_step, p_value, count = out[i]
-            trend_kernels.least_squares(values, group.positions, group.years, group.steps, slope, per_step, statistic, count)
-            if method == "theil_sen":
-                pairs = len(group.positions) ** 2 * values.shape[2]
-                rows = max(1, 2 * _PAIRS_BETWEEN_CHECKS // pairs)
-                for row in range(0, values.shape[1], rows):
-                    progress.check()
-                    trend_kernels.theil_sen(values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows])
-            p_value[...] = two_sided(statistic, count if method == "least_squares" else None)
-            with_trend[i] = np.count_nonzero(count >= FEWEST)
-        return out.reshape(-1, *values.shape[1:]), {"with_trend": with_trend}
-
     bands = [f"{name}{group.suffix}" for group in groups for name in BANDS]
     grid = given[0].grid
+    kernel = partial(_trends, groups=groups, method=method, progress=progress)
     written = run_blocks(kernel, {"input": stack.bands}, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=4 * len(bands) + 40)
     found = written.facts["with_trend"]
     for group, cells in zip(groups, found):
@@ -154,6 +136,28 @@ def temporal_trend(
     if not found.any():
         progress.warning(f"No cell has three values of {stack.variable}, so that there is no trend. The output has only the numbers of values.")
     return bands
+
+
+def _trends(blocks: Blocks, window: Window, groups: Sequence[Group], method: str, progress: Progress) -> tuple[np.ndarray, Facts]:
+    """Return the four bands of each group of dates, and in how many cells each has a trend; a kernel."""
+    from sm_toolbox.timeseries import trend_kernels
+
+    values = blocks["input"]
+    out = np.empty((len(groups), len(BANDS), *values.shape[1:]), np.float32)
+    statistic = np.empty(values.shape[1:])
+    with_trend = np.zeros(len(groups), np.int64)
+    for i, group in enumerate(groups):
+        slope, per_step, p_value, count = out[i]
+        trend_kernels.least_squares(values, group.positions, group.years, group.steps, slope, per_step, statistic, count)
+        if method == "theil_sen":
+            pairs = len(group.positions) ** 2 * values.shape[2]
+            rows = max(1, 2 * _PAIRS_BETWEEN_CHECKS // pairs)
+            for row in range(0, values.shape[1], rows):
+                progress.check()
+                trend_kernels.theil_sen(values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows])
+        p_value[...] = two_sided(statistic, count if method == "least_squares" else None)
+        with_trend[i] = np.count_nonzero(count >= FEWEST)
+    return out.reshape(-1, *values.shape[1:]), {"with_trend": with_trend}
 
 
 def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:
