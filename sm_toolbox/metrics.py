@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 
 
 class Pairs:
@@ -223,6 +222,9 @@ def intervals(predicted: np.ndarray, observed: np.ndarray, level: float = 0.95) 
     level : float, optional
         Confidence level, 0 to 1.
     """
+    # Prediction reads metrics of model files and needs no scipy, which takes long to load.
+    from scipy import stats
+
     n = len(predicted)
     nan = float("nan")
     if n < 4:

@@ -18,7 +18,7 @@ class Algorithm(ToolboxAlgorithm):
     SUMMARY = "Writes up a model from its file alone: data, errors, importance, effects, ranges, applicability and how it was made."
     DETAILS = "<p>For a model that came from somewhere else, or long ago. The effects of the predictors are computed anew, from some training rows that the file keeps. Reading a model file runs no code.</p>"
     TAGS = ("machine learning", "importance", "partial dependence", "accumulated local effects", "documentation")
-    NEEDS = ("numba", "rasterio", "scipy", "matplotlib")
+    NEEDS = ("numba", "rasterio", "matplotlib")
 
     def declare(self):
         self.add(QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"), "Model that 'Train model' made (.smmodel).")

@@ -25,7 +25,7 @@ class Algorithm(ToolboxAlgorithm):
         "and spoil the map between the stations. Errors by which predictors were chosen are somewhat too small: judge the final map at stations that took no part. The report also names predictors that are alike.</p>"
     )
     TAGS = ("variable selection", "feature selection", "forward selection", "importance", "machine learning", "collinearity")
-    NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "matplotlib")
     EXAMPLE = {
         "TRAINING": "stations.csv",
         "TARGET": "soil_moisture",
