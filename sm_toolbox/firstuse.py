@@ -10,6 +10,7 @@ from typing import Any
 from sm_toolbox.progress import Progress
 
 MESSAGE = "First use: compiling (about 15 s, once)."
+EVERY_TIME = "Compiling (about 15 s): nothing can be kept for the next time; 'Check installation' says how to mend that."
 
 
 class Compilations:
@@ -27,15 +28,15 @@ class Compilations:
         # Kernels run in threads.
         self._lock = threading.Lock()
 
-    def add(self, function: Any) -> None:
-        """Count a function that begins to be compiled."""
+    def add(self, function: Any, is_kept: bool = True) -> None:
+        """Count a function that begins to be compiled, and may be kept for the next time."""
         if not str(getattr(function, "__module__", "")).startswith("sm_toolbox."):
             return
         with self._lock:
             self.count += 1
             first = self.count == 1
         if first:
-            self._progress.info(MESSAGE)
+            self._progress.info(MESSAGE if is_kept else EVERY_TIME)
 
 
 @contextmanager
@@ -47,7 +48,10 @@ def announced(progress: Progress) -> Iterator[Compilations]:
 
     class Listener(event.Listener):  # type: ignore[misc]
         def on_start(self, event: Any) -> None:
-            found.add(getattr(event.data.get("dispatcher"), "py_func", None))
+            dispatcher = event.data.get("dispatcher")
+            # Numba's own word for a function without a cache.
+            is_kept = type(getattr(dispatcher, "_cache", None)).__name__ != "NullCache"
+            found.add(getattr(dispatcher, "py_func", None), is_kept)
 
         def on_end(self, event: Any) -> None:
             pass

@@ -55,3 +55,13 @@ def test_nothing_listens_afterwards(kernels, progress):
         raise ZeroDivisionError
     kernels().half(2.0)
     assert progress.infos == []
+
+
+def test_what_cannot_be_kept_is_compiled_every_time_and_said_so(kernels, progress, monkeypatch):
+    from sm_toolbox.firstuse import EVERY_TIME, announced
+
+    module = kernels()
+    without_cache = type(module.double)(module.double.py_func)
+    with announced(progress):
+        assert without_cache(2.0) == 4
+    assert progress.infos == [EVERY_TIME]
