@@ -15,10 +15,14 @@ setup:           ## Install what is missing
 demo: setup      ## From demo data to a validated soil-moisture map, headless
 	@tools/demo.sh
 
-test:            ## Install what is missing and run all tests
+test:            ## Install what is missing and run all tests, or those named: make test ARGS='tests/core/raster -x'
 	@tools/setup.sh dev
-	@tools/test.sh tests/core tests/real --numprocesses=2 --dist=loadfile --cov $(ARGS)
-	@tools/test.sh tests/qgis tests/headless tests/desktop tests/hostile --cov --cov-append --cov-report=term $(ARGS)
+ifeq ($(ARGS),)
+	@tools/test.sh tests/core tests/real --numprocesses=2 --dist=loadfile --cov
+	@tools/test.sh tests/qgis tests/headless tests/desktop tests/hostile --cov --cov-append --cov-report=term
+else
+	@tools/test.sh $(ARGS)
+endif
 
 test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peers and run the tests that compare with them
 	@tools/setup.sh dev
