@@ -30,7 +30,7 @@ from sm_toolbox.progress import Progress
 
 from .layers import TABLE_IN_FILE, attribute, labelled, places_behind, places_within
 from .origins import keep_origins
-from .tables import Table, TablesToCome, number_of_rows, without_sql
+from .tables import Table, TablesToCome, has_spatial_index, number_of_rows, without_sql
 
 _LAYERS = ("raster", "multilayer", "source", "vector", "file")
 
@@ -241,10 +241,10 @@ class RunOutputs:
         return destination, count
 
     def _check_table(self, definition, place, written, count) -> None:
-        """Look whether the closed file has all rows: a disk that is full at the end raises nothing."""
-        found = _count_rows(written)
-        if found is None or found < count:
-            raise OutputError(f"{labelled(definition)}: '{place.path}' could not be written whole ({found or 0} of {count} rows). {_NOTHING_KEPT}")
+        """Look whether the closed file has all that was written: a disk that is full at the end raises nothing."""
+        missing = _what_is_missing(written, count)
+        if missing:
+            raise OutputError(f"{labelled(definition)}: '{place.path}' could not be written whole ({missing}). {_NOTHING_KEPT}")
 
     def _to_load(self, value, definition, destination: str) -> str:
         """Have QGIS load a table where that was asked for, under the name that it has in the end."""
@@ -308,9 +308,9 @@ def _renamed(value, name: str):
     return copy
 
 
-def _count_rows(written: str) -> int | None:
-    """Count the rows of a file as a program that opens it would; None where it cannot be opened."""
-    from osgeo import gdal
+def _what_is_missing(written: str, count: int) -> str:
+    """Say what a program that opens a file does not find of a table with so many rows; empty where all is there."""
+    from osgeo import gdal, ogr
 
     path, _, table = written.partition("|layername=")
     # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
@@ -318,9 +318,13 @@ def _count_rows(written: str) -> int | None:
         dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
         layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
         if layer is None:
-            return None
-        return number_of_rows(dataset, layer)
-    return None
+            return "no table"
+        found = number_of_rows(dataset, layer)
+        if found < count:
+            return f"{found} of {count} rows"
+        is_indexed = dataset.GetDriver().ShortName != "GPKG" or layer.GetGeomType() == ogr.wkbNone or has_spatial_index(dataset, layer)
+        return "" if is_indexed else "without its spatial index"
+    return "no table"
 
 
 def _first_table(path: str) -> str:

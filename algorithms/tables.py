@@ -15,9 +15,23 @@ def number_of_rows(dataset, layer) -> int:
     """Count the rows of a table; not by the number that a GeoPackage keeps of itself."""
     if dataset.GetDriver().ShortName not in ("GPKG", "SQLite"):
         return layer.GetFeatureCount(1)
-    counted = dataset.ExecuteSQL('SELECT COUNT(*) FROM "{}"'.format(layer.GetName().replace('"', '""')))
-    number = counted.GetNextFeature().GetField(0)
-    dataset.ReleaseResultSet(counted)
+    return _asked(dataset, "SELECT COUNT(*) FROM {}".format(_quoted(layer.GetName(), '"')))
+
+
+def has_spatial_index(dataset, layer) -> bool:
+    """Say whether a table of a GeoPackage has the index by place with which it was to be written."""
+    return _asked(dataset, f"SELECT HasSpatialIndex({_quoted(layer.GetName())}, {_quoted(layer.GetGeometryColumn())})") == 1
+
+
+def _quoted(name: str, mark: str = "'") -> str:
+    return f"{mark}{name.replace(mark, 2 * mark)}{mark}"
+
+
+def _asked(dataset, sql: str) -> int:
+    """Return the one number that a query gives."""
+    result = dataset.ExecuteSQL(sql)
+    number = result.GetNextFeature().GetField(0)
+    dataset.ReleaseResultSet(result)
     return number
 
 

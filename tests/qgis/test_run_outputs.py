@@ -379,3 +379,27 @@ def test_a_table_that_loses_its_notes_to_a_full_disk_is_not_kept(run, stations, 
     with pytest.raises(QgsProcessingException, match="knows of the rasters behind its columns could not be written"):
         run("samplepredictors", STATIONS=stations, STATION="station", TIME="time", PREDICTORS=[raster], OUTPUT=str(tmp_path / "table.gpkg"))
     assert in_folder(tmp_path) == ["soil.tif"]
+
+
+def test_a_table_that_loses_its_spatial_index_to_a_full_disk_is_not_kept(run, stations, tmp_path, monkeypatch):
+    from qgis.core import QgsProcessingException
+    from soil_moisture_toolbox.algorithms import outputs
+
+    # The rows are there, and the last step of closing failed.
+    monkeypatch.setattr(outputs, "has_spatial_index", lambda dataset, layer: False)
+    given = {"INPUT": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day"}
+    with pytest.raises(QgsProcessingException, match=r"could not be written whole \(without its spatial index\)"):
+        run("aggregatestations", **given, OUTPUT=str(tmp_path / "table.gpkg"))
+    assert in_folder(tmp_path) == []
+
+
+def test_tables_of_points_have_their_spatial_index(run, stations, tmp_path):
+    from osgeo import gdal
+    from soil_moisture_toolbox.algorithms.tables import has_spatial_index
+
+    path = tmp_path / "it's.gpkg"
+    given = {"INPUT": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day"}
+    run("aggregatestations", **given, OUTPUT=str(path))
+    run("aggregatestations", **given, OUTPUT="ogr:dbname='{}' table=\"more\" (geom)".format(str(path).replace("'", "\\'")))
+    dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR)
+    assert [has_spatial_index(dataset, dataset.GetLayer(number)) for number in range(2)] == [True, True]
