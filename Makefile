@@ -44,7 +44,8 @@ package:         ## Zip for plugins.qgis.org
 lint:            ## Style, types, Qt 6, and the rules of plugins.qgis.org
 	@tools/setup.sh dev
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy
-	@PYTHONPATH=. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=. .venv/bin/lint-imports
+	@.venv/bin/vulture
+	@PYTHONPATH=. .venv/bin/lint-imports
 	@.venv/bin/python tools/lint_qt6.py
 	@tools/docs.sh --check
 	@tools/package.sh && .venv/bin/python tools/lint_package.py dist/*.zip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
+from sm_toolbox.models.assessment.selection import IMPORTANCES, SELECTION_METHODS
+
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, TEXT, write_report
 from ..parameters import choice, layer_output, number_outputs, report_output, text
@@ -50,7 +52,7 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            choice("METHOD", "Method", ["ranked", "forward", "leave_one_out", "groups"], "ranked"),
+            choice("METHOD", "Method", SELECTION_METHODS, "ranked"),
             "ranked: one more at a time in the order of importance, one fit for each predictor and fold. forward: always the one that helps most; with 12 predictors up to 121 sets, with 20 up to 361. "
             "leave_one_out: without each predictor in turn. groups: without each group in turn.",
         )
@@ -59,7 +61,7 @@ class Algorithm(ToolboxAlgorithm):
             "For METHOD groups: predictors by group, such as terrain: slope, aspect, twi; soil: sand, clay. Predictors in no group are always kept.",
         )
         self.add(
-            choice("IMPORTANCE", "Importance", ["permutation", "impurity"], "permutation"),
+            choice("IMPORTANCE", "Importance", IMPORTANCES, "permutation"),
             f"What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows ({impurity_words()}).",
             advanced=True,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from qgis.core import QgsField, QgsFields
 
+from sm_toolbox.models.assessment.tuning import SEARCHES
+
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
 from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text, whole_number
@@ -39,7 +41,7 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            choice("TUNING", "Search for hyper-parameters", ["none", "grid", "random"], "none"),
+            choice("TUNING", "Search for hyper-parameters", SEARCHES, "none"),
             "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the search "
             "does not flatter the error; the model that is saved is searched with all rows.",
             advanced=True,

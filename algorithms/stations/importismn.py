@@ -17,6 +17,7 @@ from qgis.core import (
 )
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.stations.ismn.selection import DEPTH_RULES
 
 from ..base import ToolboxAlgorithm
 from ..layers import DATE, DATETIME, INTEGER, NUMBER, TEXT, naive_utc, point_geometry, write_report
@@ -62,7 +63,7 @@ class Algorithm(ToolboxAlgorithm):
             "Lower end. Sensors at 2 inches are at 0.0508 m in CEOP files: 0.051 takes them. The log says where sensors just miss it.",
         )
         self.add(
-            choice("DEPTH_RULE", "Depth rule", ["encloses", "overlaps"], "encloses"),
+            choice("DEPTH_RULE", "Depth rule", DEPTH_RULES, "encloses"),
             "encloses: the sensor's depths lie wholly within those asked for, ends included. overlaps: they have more than a point in common; a sensor at a single depth must lie within.",
         )
         self.add(
