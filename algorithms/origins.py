@@ -10,6 +10,7 @@ from qgis.core import QgsField, QgsFields, QgsMapLayer, QgsProcessingUtils, QgsP
 from sm_toolbox.errors import OutputError
 
 from .layers import places_behind
+from .tables import open_table
 
 # Where a layer keeps what is known of its columns: a property of the layer in QGIS, an item of a table's metadata in GeoPackages, and comments of fields where
 # GDAL (3.7 and later) and the format keep them.
@@ -55,15 +56,13 @@ def _note_in_geopackage(path: str, table: str, text: str) -> None:
         return
     kept = None
     for mode in (gdal.OF_UPDATE, gdal.OF_READONLY):
-        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
         with contextlib.suppress(RuntimeError):
-            dataset = gdal.OpenEx(path, gdal.OF_VECTOR | mode)
-            layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+            dataset, layer = open_table(path, table, mode)
             if layer is not None and mode == gdal.OF_UPDATE:
                 layer.SetMetadataItem(_ORIGINS_ITEM, text)
             elif layer is not None:
                 kept = layer.GetMetadataItem(_ORIGINS_ITEM)
-            layer = dataset = None
+            del layer, dataset
     if kept != text:
         # Models would take another product of a variable for the one that they learned.
         raise OutputError(
@@ -85,12 +84,9 @@ def read_origins(value, fields: QgsFields, context) -> dict:
         found |= origins_from_text(value.customProperty(_ORIGINS_PROPERTY))
     for path, table in places_behind(value, context):
         if path.lower().endswith(".gpkg") and os.path.isfile(path):
-            from osgeo import gdal
-
             with contextlib.suppress(RuntimeError):
-                dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
-                layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+                dataset, layer = open_table(path, table)
                 found |= origins_from_text(None if layer is None else layer.GetMetadataItem(_ORIGINS_ITEM))
-                layer = dataset = None
+                del layer, dataset
     names = set(fields.names())
     return {name: origin for name, origin in found.items() if name in names}

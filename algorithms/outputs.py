@@ -30,7 +30,7 @@ from sm_toolbox.progress import Progress
 
 from .layers import TABLE_IN_FILE, attribute, labelled, places_behind, places_within
 from .origins import keep_origins
-from .tables import Table, TablesToCome, has_spatial_index, number_of_rows, without_sql
+from .tables import Table, TablesToCome, has_spatial_index, number_of_rows, open_table, without_sql
 
 _LAYERS = ("raster", "multilayer", "source", "vector", "file")
 
@@ -75,10 +75,6 @@ class RunOutputs:
         """Return where to write a raster or a file; None where it is not asked for."""
         final = self._finals.get(key)
         return self._staged.path(final) if final else None
-
-    def final(self, key: str) -> str | None:
-        """Return the name that a raster or a file has in the end; None where it is not asked for."""
-        return self._finals.get(key)
 
     def in_words(self, text: str) -> str:
         """Return a message in which files have the names that the user gave them."""
@@ -310,13 +306,11 @@ def _renamed(value, name: str):
 
 def _what_is_missing(written: str, count: int) -> str:
     """Say what a program that opens a file does not find of a table with so many rows; empty where all is there."""
-    from osgeo import gdal, ogr
+    from osgeo import ogr
 
     path, _, table = written.partition("|layername=")
-    # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
     with contextlib.suppress(RuntimeError):
-        dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
-        layer = None if dataset is None else dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+        dataset, layer = open_table(path, table)
         if layer is None:
             return "no table"
         found = number_of_rows(dataset, layer)

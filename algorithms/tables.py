@@ -11,6 +11,22 @@ from typing import Any
 from sm_toolbox.errors import OutputError
 
 
+def open_table(path: str, table: str = "", mode: int = 0):
+    """Open a table of a file with GDAL, the first where none is named; return its dataset, which must outlive it, and the layer, or None for both.
+
+    `mode` is one of GDAL's, for reading where it is not given.
+    """
+    from osgeo import gdal
+
+    dataset = None
+    # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+    with contextlib.suppress(RuntimeError):
+        dataset = gdal.OpenEx(path, gdal.OF_VECTOR | mode)
+    if dataset is None:
+        return None, None
+    return dataset, dataset.GetLayerByName(table) if table else dataset.GetLayer(0)
+
+
 def number_of_rows(dataset, layer) -> int:
     """Count the rows of a table; not by the number that a GeoPackage keeps of itself."""
     if dataset.GetDriver().ShortName not in ("GPKG", "SQLite"):

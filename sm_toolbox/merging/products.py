@@ -155,7 +155,7 @@ def read_products(
         Where there are fewer than three products, one is not dated or of several variables, two are the same, months and days are mixed, or there are fewer common dates than
         the samples that are asked for.
     """
-    from sm_toolbox.raster.bands import read_bands, single_stack
+    from sm_toolbox.raster.bands import default_gaps_in_words, read_bands, single_stack
 
     count = max([3, *(i + 1 for i, own in enumerate(sources) if own)])
     for i, own in enumerate(sources[:count]):
@@ -167,9 +167,7 @@ def read_products(
     gaps = [stacks[i].reach(max_gap_days) for i in order]
     times, matched = match_times([stacks[i].times for i in order], gaps)
     if max_gap_days is None and max(gaps[1:]) >= 1:
-        progress.info(
-            f"MAX_TIME_GAP is not set: half the distance of each product's dates, in days: {', '.join(f'{_key(i)} {gap:g}' for i, gap in list(zip(order, gaps))[1:])}."
-        )
+        progress.info(default_gaps_in_words("product", {_key(i): gap for i, gap in list(zip(order, gaps))[1:]}))
     starts = np.cumsum([0, *(len(stack.bands) for stack in stacks)])
     positions = np.empty_like(matched)
     for row, i in enumerate(order):

@@ -15,7 +15,7 @@ from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import Progress
-from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
+from sm_toolbox.raster.bands import Band, Stack, default_gaps_in_words, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
@@ -356,9 +356,9 @@ def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:
 
 
 def _tell_gaps(used: Mapping[str, Stack], progress: Progress) -> None:
-    gaps = [f"{name} {stack.reach(None):g}" for name, stack in used.items() if not stack.is_static]
+    gaps = {name: stack.reach(None) for name, stack in used.items() if not stack.is_static}
     if gaps:
-        progress.info(f"MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: {', '.join(gaps)}.")
+        progress.info(default_gaps_in_words("variable", gaps))
 
 
 def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]) -> Grid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -184,6 +184,12 @@ class Stack:
         after = bisect_left(times, time)
         distance, position = min((time.distance_days(times[i]), i) for i in range(max(0, after - 2), min(len(times), after + 2)))
         return position if distance <= self.reach(max_gap_days) else None
+
+
+def default_gaps_in_words(of: str, reaches: Mapping[str, float]) -> str:
+    """Say which gap in time each variable, or product, was given where MAX_TIME_GAP was not set."""
+    listed = ", ".join(f"{name} {days:g}" for name, days in reaches.items())
+    return f"MAX_TIME_GAP is not set: half the distance of each {of}'s dates, in days: {listed}."
 
 
 def stacks(bands: Iterable[Band]) -> dict[str, Stack]:

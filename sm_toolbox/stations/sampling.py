@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import Stack
+from sm_toolbox.raster.bands import Stack, default_gaps_in_words
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
@@ -230,8 +230,8 @@ def _sample_stack(
 
 def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
     """Say which gap in time each dated variable was given where none was set; empty where none is dated."""
-    dated = [f"{variable.variable} {variable.reach_days:g}" for variable in variables if variable.gap_days is not None]
-    return f"MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: {', '.join(dated)}." if dated else ""
+    dated = {variable.variable: variable.reach_days for variable in variables if variable.gap_days is not None}
+    return default_gaps_in_words("variable", dated) if dated else ""
 
 
 def _distinct(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
