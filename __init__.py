@@ -10,7 +10,9 @@ def _load_science() -> None:
     if "sm_toolbox" in sys.modules:
         return
     folder = Path(__file__).parent / "sm_toolbox"
-    spec = importlib.util.spec_from_file_location("sm_toolbox", folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        "sm_toolbox", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules["sm_toolbox"] = module
     spec.loader.exec_module(module)

@@ -23,11 +23,14 @@ class SoilMoistureToolboxPlugin:
         self.initProcessing()
 
     def unload(self):
-        """Take the provider away again, and the modules with it: after an upgrade the next start must not find those of the old version."""
+        """Take the provider away again, and the modules with it: after an upgrade the next start must not find those of
+        the old version.
+        """
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None
         for name in list(sys.modules):
-            # QGIS forgets what the plugin imported from its own package, but not the science, which has a name of its own.
+            # QGIS forgets what the plugin imported from its own package, but not the science, which has a name of its
+            # own.
             if name == "sm_toolbox" or name.startswith(("sm_toolbox.", f"{__package__}.")):
                 del sys.modules[name]

@@ -101,7 +101,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             if definition.type() == "outputRaster" and isinstance(value, str):
                 names = band_names(value)
                 if names:
-                    lines.append(f"{label}: {names[0]}." if len(names) == 1 else f"{label}: {len(names)} bands, {names[0]} to {names[-1]}.")
+                    lines.append(
+                        f"{label}: {names[0]}."
+                        if len(names) == 1
+                        else f"{label}: {len(names)} bands, {names[0]} to {names[-1]}."
+                    )
             elif definition.type() == "outputNumber" and isinstance(value, (int, float)):
                 numbers.append(f"{label}: {value:.4g}" if isinstance(value, float) else f"{label}: {value}")
         return [*lines, *([f"{'; '.join(numbers)}."] if numbers else [])]
@@ -165,12 +169,15 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         from sm_toolbox.installation import package_of
 
         return False, (
-            f"{self.TITLE} needs the Python libraries {', '.join(map(package_of, missing))}, which QGIS's Python does not have. "
-            "Run 'Soil Moisture Toolbox > Tools > Check installation': it says how to get them on this computer."
+            f"{self.TITLE} needs the Python libraries {', '.join(map(package_of, missing))}, which QGIS's Python "
+            "does not have. Run 'Soil Moisture Toolbox > Tools > Check installation': it says how to get them on "
+            "this computer."
         )
 
     def checkParameterValues(self, parameters, context):
-        """Say what is wrong with a value, and name the file where a layer cannot be loaded; Processing itself says only which parameter is wrong."""
+        """Say what is wrong with a value, and name the file where a layer cannot be loaded; Processing itself says only
+        which parameter is wrong.
+        """
         try:
             check_values(self, parameters, context)
         except InputError as error:
@@ -191,7 +198,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         if not accepted:
             lost = lost_layers(self, parameters, context)
             if lost:
-                message = f"{message} These cannot be loaded as layers: {', '.join(lost)}. Check the paths, and that QGIS can show the files."
+                message = (
+                    f"{message} These cannot be loaded as layers: {', '.join(lost)}. Check the paths, and that QGIS "
+                    "can show the files."
+                )
         return accepted, message
 
     def prepareAlgorithm(self, parameters, context, feedback):
@@ -241,7 +251,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         if isinstance(error, ToolboxError):
             return str(error)
         if isinstance(error, MemoryError):
-            return "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, or work on a smaller extent."
+            return (
+                "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, "
+                "or work on a smaller extent."
+            )
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"The disk is full ({error}). No output was written. Free some space, or choose another disk."
         # A fault of ours: one sentence for the user, the rest for whoever mends it.
@@ -249,12 +262,15 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         feedback.pushDebugInfo(trace)
         QgsMessageLog.logMessage(trace, "Soil Moisture Toolbox", Qgis.MessageLevel.Critical)
         return (
-            f"'{self.TITLE}' met something it does not expect ({type(error).__name__}: {error}). No output was written. Please report it at {TRACKER} with this message, "
-            "the lines above it and, where you may share them, the inputs."
+            f"'{self.TITLE}' met something it does not expect ({type(error).__name__}: {error}). No output was "
+            f"written. Please report it at {TRACKER} with this message, the lines above it and, where you may "
+            "share them, the inputs."
         )
 
 
 def _shown(path: str):
-    """Return the raster layer of a path that Processing does not know for one, for its checks; the path where GDAL cannot open it."""
+    """Return the raster layer of a path that Processing does not know for one, for its checks; the path where GDAL
+    cannot open it.
+    """
     layer = QgsRasterLayer(path, path, "gdal")
     return layer if layer.isValid() else path

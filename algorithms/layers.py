@@ -56,7 +56,9 @@ def raster_sources(algorithm, parameters, key, context):
     layers = algorithm.parameterAsLayerList(parameters, key, context)
     if len(layers) < len(items):
         lost = lost_layers(algorithm, {key: asked}, context) or [f"{key}: {asked}"]
-        raise InputError(f"These cannot be loaded as rasters: {', '.join(lost)}. Check the paths, and that QGIS can show the files.")
+        raise InputError(
+            f"These cannot be loaded as rasters: {', '.join(lost)}. Check the paths, and that QGIS can show the files."
+        )
     return [source_of(layer, key) for layer in layers]
 
 
@@ -67,7 +69,8 @@ TABLE_IN_FILE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table
 
 
 def is_for_gdal(item) -> bool:
-    """Say whether an item is a path that GDAL reads and QGIS does not take for a raster: of a NetCDF file, or of a raster within a file.
+    """Say whether an item is a path that GDAL reads and QGIS does not take for a raster: of a NetCDF file, or of a
+    raster within a file.
 
     QGIS takes NetCDF for a mesh or a table, depending on its version, and cannot show one of several variables at all.
     """
@@ -79,7 +82,9 @@ def is_for_gdal(item) -> bool:
 
 
 def _sub_dataset(text: str) -> tuple[str, str] | None:
-    """Return the file and the raster in it that a text names as GDAL does; None where it is no such name, or there is no such file."""
+    """Return the file and the raster in it that a text names as GDAL does; None where it is no such name, or there is
+    no such file.
+    """
     found = _SUB_DATASET.match(text)
     if found is None:
         return None
@@ -112,7 +117,8 @@ def lost_layers(algorithm, parameters, context) -> list[str]:
 
 
 def places_behind(value, context) -> set[tuple[str, str]]:
-    """Return where the layers and files are that a parameter's value stands for, or lists of them; those of outputs, too.
+    """Return where the layers and files are that a parameter's value stands for, or lists of them; those of outputs,
+    too.
 
     Returns
     -------
@@ -144,7 +150,8 @@ def places_behind(value, context) -> set[tuple[str, str]]:
 
 
 def places_within(path: str) -> set[str]:
-    """Return the files that a layer's file is made of, and those that these are made of: the sources of a VRT, of one raster or of tables.
+    """Return the files that a layer's file is made of, and those that these are made of: the sources of a VRT, of one
+    raster or of tables.
 
     The file itself is not among them, nor what cannot be opened.
     """
@@ -179,7 +186,9 @@ def raster_source(algorithm, parameters, key, context):
         return Source(parameters[key])
     layer = algorithm.parameterAsRasterLayer(parameters, key, context)
     if layer is None:
-        raise InputError(f"{key}: '{parameters[key]}' cannot be loaded as a raster. Check the path and that QGIS can show the file.")
+        raise InputError(
+            f"{key}: '{parameters[key]}' cannot be loaded as a raster. Check the path and that QGIS can show the file."
+        )
     return source_of(layer, key)
 
 
@@ -192,7 +201,9 @@ def source_of(layer: QgsMapLayer, key: str):
     from sm_toolbox.raster.opening import Source
 
     if not isinstance(layer, QgsRasterLayer) or layer.dataProvider() is None or layer.dataProvider().name() != "gdal":
-        raise InputError(f"{key}: the layer '{layer.name()}' is not a raster file. Export it as GeoTIFF first (Layer > Save as).")
+        raise InputError(
+            f"{key}: the layer '{layer.name()}' is not a raster file. Export it as GeoTIFF first (Layer > Save as)."
+        )
     temporal = layer.temporalProperties()
     time = None
     if temporal.isActive() and temporal.mode() == _FIXED_RANGE:
@@ -260,7 +271,8 @@ def open_source(algorithm, parameters, key, context):
     source = algorithm.parameterAsSource(parameters, key, context)
     if source is None:
         raise InputError(
-            f"{key}: '{parameters.get(key)}' cannot be loaded as a vector layer. Check the path, and for a text file that it was added as a layer."
+            f"{key}: '{parameters.get(key)}' cannot be loaded as a vector layer. Check the path, and for a text "
+            "file that it was added as a layer."
         )
     return source
 
@@ -278,9 +290,14 @@ def read_table(source, progress: Progress, points: bool) -> LayerTable:
     name, crs = source.sourceName(), source.sourceCrs()
     if points:
         if QgsWkbTypes.geometryType(source.wkbType()) != QgsWkbTypes.GeometryType.PointGeometry:
-            raise InputError(f"The layer '{name}' has no points. Load a table as points with 'Create points layer from table' first.")
+            raise InputError(
+                f"The layer '{name}' has no points. Load a table as points with 'Create points layer from table' first."
+            )
         if not crs.isValid():
-            raise InputError(f"The layer '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' or 'Assign projection'.")
+            raise InputError(
+                f"The layer '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' or 'Assign "
+                "projection'."
+            )
     names = source.fields().names()
     columns: dict = {field: [] for field in names}
     geometries, xs, ys = [], [], []
@@ -299,8 +316,13 @@ def read_table(source, progress: Progress, points: bool) -> LayerTable:
         xs.append(np.nan if point is None else point.x())
         ys.append(np.nan if point is None else point.y())
     if not xs:
-        raise InputError(f"The layer '{name}' has no rows. Check its filter and, where 'Selected features only' is set, the selection.")
-    return LayerTable(name, columns, source.fields(), geometries, np.array(xs, float), np.array(ys, float), crs, source.wkbType())
+        raise InputError(
+            f"The layer '{name}' has no rows. Check its filter and, where 'Selected features only' is set, the "
+            "selection."
+        )
+    return LayerTable(
+        name, columns, source.fields(), geometries, np.array(xs, float), np.array(ys, float), crs, source.wkbType()
+    )
 
 
 def _python_value(value):
@@ -332,7 +354,8 @@ def rasterio_crs(crs: QgsCoordinateReferenceSystem, layer: str):
         return CRS.from_wkt(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
     except CRSError as error:
         raise InputError(
-            f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or reproject the layer."
+            f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or "
+            "reproject the layer."
         ) from error
 
 
@@ -353,7 +376,8 @@ def time_attribute(time: Time | None, kind):
 def metric_positions(table: LayerTable) -> np.ndarray | None:
     """Return the points of a layer in metres (rows, 2), for distances; None where it has none.
 
-    Geographic coordinates are laid out with the metres per degree of their middle latitude, good enough to tell blocks apart.
+    Geographic coordinates are laid out with the metres per degree of their middle latitude, good enough to tell blocks
+    apart.
     """
     if not table.has_geometry or not table.crs.isValid() or not np.isfinite(table.x).all():
         return None
@@ -361,7 +385,9 @@ def metric_positions(table: LayerTable) -> np.ndarray | None:
 
 
 def area_positions(source, table: LayerTable) -> np.ndarray | None:
-    """Return a sample of the cells of a raster that have data in the metres of `metric_positions` (points, 2); None where the layer has no points."""
+    """Return a sample of the cells of a raster that have data in the metres of `metric_positions` (points, 2); None
+    where the layer has no points.
+    """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.points import sample_cells, transform_points
 
@@ -402,7 +428,9 @@ def attribute(value):
 
 def utc_moment(value: datetime) -> QDateTime:
     """Return a moment in UTC as Qt keeps it; PyQt6 has no constructor of eight numbers with a time zone."""
-    return QDateTime(QDate(value.year, value.month, value.day), QTime(value.hour, value.minute, value.second), Qt.TimeSpec.UTC)
+    return QDateTime(
+        QDate(value.year, value.month, value.day), QTime(value.hour, value.minute, value.second), Qt.TimeSpec.UTC
+    )
 
 
 def point_geometry(x: float, y: float) -> QgsGeometry:

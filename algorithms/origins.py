@@ -12,8 +12,8 @@ from sm_toolbox.errors import OutputError
 from .layers import places_behind
 from .tables import open_table
 
-# Where a layer keeps what is known of its columns: a property of the layer in QGIS, an item of a table's metadata in GeoPackages, and comments of fields where
-# GDAL (3.7 and later) and the format keep them.
+# Where a layer keeps what is known of its columns: a property of the layer in QGIS, an item of a table's metadata in
+# GeoPackages, and comments of fields where GDAL (3.7 and later) and the format keep them.
 _ORIGINS_PROPERTY, _ORIGINS_ITEM = "smtoolbox/origins", "SMTOOLBOX_ORIGINS"
 
 
@@ -66,12 +66,15 @@ def _note_in_geopackage(path: str, table: str, text: str) -> None:
     if kept != text:
         # Models would take another product of a variable for the one that they learned.
         raise OutputError(
-            f"What '{path}' knows of the rasters behind its columns could not be written. Nothing was kept. Check the free space of the disk."
+            f"What '{path}' knows of the rasters behind its columns could not be written. Nothing was kept. Check "
+            "the free space of the disk."
         )
 
 
 def read_origins(value, fields: QgsFields, context) -> dict:
-    """Read what a vector layer notes of the rasters behind its columns, by column; `value` is a parameter's value that stands for the layer."""
+    """Read what a vector layer notes of the rasters behind its columns, by column; `value` is a parameter's value that
+    stands for the layer.
+    """
     from sm_toolbox.raster.origins import origins_from_text
 
     source = getattr(value, "source", None)

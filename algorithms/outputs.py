@@ -49,12 +49,15 @@ class RunOutputs:
 
     def __init__(self, algorithm, parameters, context):
         self._algorithm, self._parameters, self._context = algorithm, parameters, context
-        self._definitions = {definition.name(): definition for definition in algorithm.destinationParameterDefinitions()}
+        self._definitions = {
+            definition.name(): definition for definition in algorithm.destinationParameterDefinitions()
+        }
         self._staged = StagedOutputs()
         # Tables with a name of their own: on their way into files that are there, and in new files.
         self._tables: dict[str, TablesToCome] = {}
         self._new_files: dict[str, list[Table]] = {}
-        # The name of a raster or file, by key. Asked for a second time, Processing makes up a second temporary one, and waits for both.
+        # The name of a raster or file, by key. Asked for a second time, Processing makes up a second temporary one, and
+        # waits for both.
         self._finals = {}
         for key, definition in self._definitions.items():
             if parameters.get(key) is None:
@@ -91,7 +94,8 @@ class RunOutputs:
         return {key: self._finals[key] if value and self._finals.get(key) else value for key, value in named.items()}
 
     def check(self) -> None:
-        """Find out before hours of work whether all can be written, and whether none is an input, a part of one or another output.
+        """Find out before hours of work whether all can be written, and whether none is an input, a part of one or
+        another output.
 
         Raises
         ------
@@ -129,20 +133,26 @@ class RunOutputs:
             for path, part in places_behind(self._parameters.get(key), self._context):
                 for other, other_part, what in taken:
                     if path == other and (not part or not other_part or part.casefold() == other_part.casefold()):
-                        raise OutputError(f"{labelled(definition)} would overwrite {what}: both are '{path}'. Give the output another name.")
+                        raise OutputError(
+                            f"{labelled(definition)} would overwrite {what}: both are '{path}'. Give the output "
+                            "another name."
+                        )
                 if os.path.isfile(path):
                     # Only where a file is there to lose: the look into each input takes its time.
                     for other, _, what in inputs:
                         if path in look(other):
                             raise OutputError(
-                                f"{labelled(definition)} would overwrite '{path}', of which {what} ('{other}') is made. Give the output another name."
+                                f"{labelled(definition)} would overwrite '{path}', of which {what} ('{other}') is "
+                                "made. Give the output another name."
                             )
                 if os.path.splitext(path)[1]:
                     taken.append((path, part, f"the output {labelled(definition)}"))
 
     # Tables ---------------------------------------------------------------------------------------------------------
 
-    def write_table(self, key: str, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None) -> str | None:
+    def write_table(
+        self, key: str, fields: QgsFields, rows, geometries: Sequence, crs, progress: Progress, wkb=None
+    ) -> str | None:
         """Write rows as a table in one go, once everything has been computed.
 
         Parameters
@@ -215,7 +225,8 @@ class RunOutputs:
             raise OutputError(f"{label}: {without_sql(error).rstrip('.')}. {_NOTHING_KEPT}") from error
         if sink is None:
             raise OutputError(
-                f"{label}: the layer '{_text(self._parameters.get(key), self._context)}' cannot be created. Check the extension of its name. {_NOTHING_KEPT}"
+                f"{label}: the layer '{_text(self._parameters.get(key), self._context)}' cannot be created. Check "
+                f"the extension of its name. {_NOTHING_KEPT}"
             )
         count = 0
         try:
@@ -227,10 +238,15 @@ class RunOutputs:
                 if geometries:
                     feature.setGeometry(geometries[number])
                 if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-                    raise OutputError(f"{label}: row {number + 1} could not be written ({without_sql(sink.lastError())}). {_NOTHING_KEPT}")
+                    raise OutputError(
+                        f"{label}: row {number + 1} could not be written ({without_sql(sink.lastError())}). "
+                        f"{_NOTHING_KEPT}"
+                    )
                 count += 1
             if not sink.flushBuffer():
-                raise OutputError(f"{label}: the table could not be completed ({without_sql(sink.lastError())}). {_NOTHING_KEPT}")
+                raise OutputError(
+                    f"{label}: the table could not be completed ({without_sql(sink.lastError())}). {_NOTHING_KEPT}"
+                )
         finally:
             # The rows are in the file, and errors at the end show, only once the sink is gone.
             sip.delete(sink)
@@ -240,14 +256,18 @@ class RunOutputs:
         """Look whether the closed file has all that was written: a disk that is full at the end raises nothing."""
         missing = _what_is_missing(written, count)
         if missing:
-            raise OutputError(f"{labelled(definition)}: '{place.path}' could not be written whole ({missing}). {_NOTHING_KEPT}")
+            raise OutputError(
+                f"{labelled(definition)}: '{place.path}' could not be written whole ({missing}). {_NOTHING_KEPT}"
+            )
 
     def _to_load(self, value, definition, destination: str) -> str:
         """Have QGIS load a table where that was asked for, under the name that it has in the end."""
         project = value.destinationProject if isinstance(value, QgsProcessingOutputLayerDefinition) else None
         if project is not None:
             name = value.destinationName or definition.description()
-            details = QgsProcessingContext.LayerDetails(name, project, definition.name(), QgsProcessingUtils.LayerHint.Vector)
+            details = QgsProcessingContext.LayerDetails(
+                name, project, definition.name(), QgsProcessingUtils.LayerHint.Vector
+            )
             self._context.addLayerToLoadOnCompletion(destination, details)
         return destination
 
@@ -266,7 +286,8 @@ class _Place:
     table : str or None
         Its name in the file, where one was given.
     within : bool
-        Whether the file is there already, and keeps its other tables. Looked at once: another run may make it while this one writes.
+        Whether the file is there already, and keeps its other tables. Looked at once: another run may make it while
+        this one writes.
     """
 
     path: str
@@ -290,7 +311,12 @@ def _place(text: str) -> _Place | None:
         path = table["path"].replace("\\'", "'")
         return _Place(path, table["part"].replace('""', '"'), os.path.exists(path))
     path = text.removeprefix("file://")
-    if not path or path == "TEMPORARY_OUTPUT" or ":" in os.path.basename(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+    if (
+        not path
+        or path == "TEMPORARY_OUTPUT"
+        or ":" in os.path.basename(path)
+        or not os.path.isdir(os.path.dirname(os.path.abspath(path)))
+    ):
         return None
     return _Place(path)
 
@@ -316,7 +342,11 @@ def _what_is_missing(written: str, count: int) -> str:
         found = number_of_rows(dataset, layer)
         if found < count:
             return f"{found} of {count} rows"
-        is_indexed = dataset.GetDriver().ShortName != "GPKG" or layer.GetGeomType() == ogr.wkbNone or has_spatial_index(dataset, layer)
+        is_indexed = (
+            dataset.GetDriver().ShortName != "GPKG"
+            or layer.GetGeomType() == ogr.wkbNone
+            or has_spatial_index(dataset, layer)
+        )
         return "" if is_indexed else "without its spatial index"
     return "no table"
 
@@ -335,13 +365,19 @@ def _first_table(path: str) -> str:
 
 
 def _refuse_shapefile(path: str, label: str, fields: QgsFields, kind) -> None:
-    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those without a shape."""
+    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those
+    without a shape.
+    """
     if not path.lower().endswith((".shp", ".dbf")):
         return
     long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]
     if long:
         raise InputError(
-            f"{label}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a GeoPackage (.gpkg) instead."
+            f"{label}: a Shapefile cuts the names of fields at 10 characters, here {', '.join(long[:5])}. Write a "
+            "GeoPackage (.gpkg) instead."
         )
     if kind == QgsWkbTypes.Type.NoGeometry:
-        raise InputError(f"{label}: a table has no geometry and makes no Shapefile. Write a GeoPackage (.gpkg) or text (.csv) instead.")
+        raise InputError(
+            f"{label}: a table has no geometry and makes no Shapefile. Write a GeoPackage (.gpkg) or text (.csv) "
+            "instead."
+        )

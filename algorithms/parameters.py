@@ -75,7 +75,8 @@ def choice(key, label, options: Iterable[str], default, multiple=False, optional
     """One or more of a list of words; the words themselves are the values (`--MODEL=random_forest`)."""
     parameter = QgsProcessingParameterEnum(key, label, list(options), multiple, default, optional, True)
     if multiple:
-        # QGIS 3.22 lists the words of several choices twice in its window, the second time as blank rows; boxes to tick are right everywhere.
+        # QGIS 3.22 lists the words of several choices twice in its window, the second time as blank rows; boxes to tick
+        # are right everywhere.
         parameter.setMetadata({"widget_wrapper": {"useCheckBoxes": True, "columns": 3}})
     return parameter
 
@@ -94,15 +95,21 @@ def add_scheduler(algorithm):
     """Declare the Dask cluster on which blocks may be worked on."""
     algorithm.add(
         text("SCHEDULER", "Dask cluster"),
-        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files and have this toolbox's sm_toolbox. Code and data are exchanged with that address: name only a cluster that you trust. Not set: the cores of this computer.",
+        "Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose workers see the same files "
+        "and have this toolbox's sm_toolbox. Code and data are exchanged with that address: name only a cluster "
+        "that you trust. Not set: the cores of this computer.",
         advanced=True,
     )
 
 
 def engine_of(algorithm, parameters, context, progress):
     """Return with what blocks are worked on: MEMORY where the algorithm has it, SCHEDULER, and the progress."""
-    memory = None if parameters.get("MEMORY") is None else algorithm.parameterAsInt(parameters, "MEMORY", context) * 2**20
-    return Engine(memory=memory, scheduler=algorithm.parameterAsString(parameters, "SCHEDULER", context), progress=progress)
+    memory = (
+        None if parameters.get("MEMORY") is None else algorithm.parameterAsInt(parameters, "MEMORY", context) * 2**20
+    )
+    return Engine(
+        memory=memory, scheduler=algorithm.parameterAsString(parameters, "SCHEDULER", context), progress=progress
+    )
 
 
 def raster_output(key, label, optional=False):
@@ -133,12 +140,19 @@ def number_outputs(algorithm, **labels: str) -> None:
 
 # A hundred years: whatever lies further away says nothing, and days are counted in numbers that end.
 _LARGEST_GAP = 36_525
-GAP_HELP = "earlier or later. Not set: half the distance of its dates (4 days for 8-day composites), which the log says. 0: the same day."
+GAP_HELP = (
+    "earlier or later. Not set: half the distance of its dates (4 days for 8-day composites), which the log says. 0: "
+    "the same day."
+)
 
 
 def add_time_gap(algorithm, label, text, advanced=False):
-    """Declare how far in time a dated band may lie from what it is used for; `text` says from what, and ends where the default is explained."""
-    algorithm.add(number("MAX_TIME_GAP", label, None, minimum=0, optional=True), f"{text}, {GAP_HELP}", advanced=advanced)
+    """Declare how far in time a dated band may lie from what it is used for; `text` says from what, and ends where the
+    default is explained.
+    """
+    algorithm.add(
+        number("MAX_TIME_GAP", label, None, minimum=0, optional=True), f"{text}, {GAP_HELP}", advanced=advanced
+    )
 
 
 def time_gap(algorithm, parameters, context):
@@ -148,13 +162,16 @@ def time_gap(algorithm, parameters, context):
     days = algorithm.parameterAsDouble(parameters, "MAX_TIME_GAP", context)
     if days > _LARGEST_GAP:
         raise InputError(
-            f"MAX_TIME_GAP is {days:g} days; at most {_LARGEST_GAP:,} days (100 years) make sense. Leave it empty for half the distance of the dates."
+            f"MAX_TIME_GAP is {days:g} days; at most {_LARGEST_GAP:,} days (100 years) make sense. Leave it empty "
+            "for half the distance of the dates."
         )
     return days
 
 
 def whole_number(algorithm, parameters, key, context, most=2**31 - 1):
-    """Return a whole number that is not beyond a bound; Processing itself makes another number of one that is too large for it."""
+    """Return a whole number that is not beyond a bound; Processing itself makes another number of one that is too large
+    for it.
+    """
     value = algorithm.parameterAsDouble(parameters, key, context)
     if value > most:
         raise InputError(f"{key} is {value:g}, but may be up to {most:,}.")

@@ -79,7 +79,9 @@ _MOST_STYLES = 40
 
 
 def present_raster(layer, styled: bool = True) -> None:
-    """Show the first date of the first variable on one range for all dates; the other variables are styles to choose (Styles in the layer's menu)."""
+    """Show the first date of the first variable on one range for all dates; the other variables are styles to choose
+    (Styles in the layer's menu).
+    """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import Source
 
@@ -112,9 +114,11 @@ def _style_now(layer) -> QgsMapLayerStyle:
 
 
 def set_temporal_ranges(layer, bands: Sequence, shown: Sequence) -> None:
-    """Give the dated bands of the variable that is shown their times, so that the Temporal Controller shows one after the other.
+    """Give the dated bands of the variable that is shown their times, so that the Temporal Controller shows one after
+    the other.
 
-    A band of another variable with the same time would take its place. Before QGIS 3.38 only a layer whose bands all have the same time has one.
+    A band of another variable with the same time would take its place. Before QGIS 3.38 only a layer whose bands all
+    have the same time has one.
 
     Parameters
     ----------
@@ -143,11 +147,18 @@ def _range(time) -> QgsDateTimeRange:
 
 # Points -------------------------------------------------------------------------------------------------------------
 
-# What the colour of a point says, the first that its layer has: field or expression, the fields it needs, label, ramp, ends of the classes.
+# What the colour of a point says, the first that its layer has: field or expression, the fields it needs, label, ramp,
+# ends of the classes.
 POINTS = (
     ("ubrmse", ("ubrmse",), "ubRMSE [m³ m⁻³]", "error", (0, 0.02, 0.04, 0.06, 0.08, 0.1)),
     ("residual", ("residual", "predicted"), "residual [m³ m⁻³]", "diverging", (-0.1, -0.05, -0.02, 0.02, 0.05, 0.1)),
-    ('"predicted" - "observed"', ("predicted", "observed"), "predicted − observed [m³ m⁻³]", "diverging", (-0.1, -0.05, -0.02, 0.02, 0.05, 0.1)),
+    (
+        '"predicted" - "observed"',
+        ("predicted", "observed"),
+        "predicted − observed [m³ m⁻³]",
+        "diverging",
+        (-0.1, -0.05, -0.02, 0.02, 0.05, 0.1),
+    ),
     ("soil_moisture", ("soil_moisture",), "soil moisture [m³ m⁻³]", "moisture", (0, 0.1, 0.2, 0.3, 0.4, 0.5)),
     ("value", ("value", "station"), "soil moisture [m³ m⁻³]", "moisture", (0, 0.1, 0.2, 0.3, 0.4, 0.5)),
 )
@@ -174,7 +185,9 @@ def present_points(layer, styled: bool = True) -> None:
 
 
 def _marker(colour):
-    return QgsMarkerSymbol.createSimple({"name": "circle", "color": colour, "outline_color": "#333333", "outline_width": "0.2", "size": "3"})
+    return QgsMarkerSymbol.createSimple(
+        {"name": "circle", "color": colour, "outline_color": "#333333", "outline_width": "0.2", "size": "3"}
+    )
 
 
 def _graduated(expression: str, label: str, ramp: str, ends: Sequence[float]) -> QgsGraduatedSymbolRenderer:
@@ -185,7 +198,9 @@ def _graduated(expression: str, label: str, ramp: str, ends: Sequence[float]) ->
     for i, (low, high) in enumerate(zip(bounds, bounds[1:])):
         text = f"> {low:g}" if high == 1e6 else (f"< {high:g}" if low == -1e6 else f"{low:g} – {high:g}")
         marker = _marker(colours.color(i / (len(bounds) - 2)).name())
-        classes.append(QgsRendererRange(QgsClassificationRange(f"{text}  {label}" if i == 0 else text, low, high), marker))
+        classes.append(
+            QgsRendererRange(QgsClassificationRange(f"{text}  {label}" if i == 0 else text, low, high), marker)
+        )
     made = QgsGraduatedSymbolRenderer(expression, classes)
     made.setSourceColorRamp(colours)
     return made
@@ -195,7 +210,9 @@ def _graduated(expression: str, label: str, ramp: str, ends: Sequence[float]) ->
 
 
 def write_style_beside(path: Path) -> None:
-    """Write the style of a raster or of points beside the file, where QGIS finds it for everybody who loads the layer."""
+    """Write the style of a raster or of points beside the file, where QGIS finds it for everybody who loads the
+    layer.
+    """
     style = path.with_suffix(".qml")
     remove_quietly(str(style))
     layer = _open(path)
@@ -233,7 +250,9 @@ class Grouped(Presentation):
 
     @classmethod
     def load(cls, paths: Sequence[Path], shown: Sequence[str], group: str, context) -> None:
-        """Have QGIS load files as layers of a group when the algorithm has ended; of these only those in `shown` are visible."""
+        """Have QGIS load files as layers of a group when the algorithm has ended; of these only those in `shown` are
+        visible.
+        """
         order = [path.stem for path in paths]
         for path in paths:
             details = QgsProcessingContext.LayerDetails(path.stem, context.project(), path.stem)
@@ -253,7 +272,8 @@ class Grouped(Presentation):
         moved = node.clone()
         moved.setItemVisibilityChecked(self._visible)
         moved.setExpanded(False)
-        # QGIS adds a layer beside the one that is current, which may be in this group already; and it takes a layer whose last node goes out of the project.
+        # QGIS adds a layer beside the one that is current, which may be in this group already; and it takes a layer
+        # whose last node goes out of the project.
         index = 0
         for number, child in enumerate(group.children()):
             if child != node and child.name() in self._order and self._order.index(child.name()) < place:

@@ -55,8 +55,13 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
         return str(ICONS / "smtoolbox.svg")
 
     def processAlgorithm(self, parameters, context, feedback):
-        # Outside its window Processing hands the steps nothing for an input that is not given, whatever default the model has for it.
-        defaults = {d.name(): d.defaultValue() for d in self.parameterDefinitions() if not d.isDestination() and d.defaultValue() is not None}
+        # Outside its window Processing hands the steps nothing for an input that is not given, whatever default the
+        # model has for it.
+        defaults = {
+            d.name(): d.defaultValue()
+            for d in self.parameterDefinitions()
+            if not d.isDestination() and d.defaultValue() is not None
+        }
         given = {key: value for key, value in parameters.items() if value is not None}
         return super().processAlgorithm({**defaults, **given}, context, feedback)
 
@@ -85,7 +90,8 @@ class SoilMoistureProvider(QgsProcessingProvider):
     def loadAlgorithms(self):
         for module in ALGORITHMS:
             self.addAlgorithm(importlib.import_module(f".{module}", __package__).Algorithm())
-        # A model finds its steps through the registry, which knows them only once the provider is there: `register` loads twice.
+        # A model finds its steps through the registry, which knows them only once the provider is there: `register`
+        # loads twice.
         if QgsApplication.processingRegistry().providerById(self.id()) is not None:
             for path in sorted(MODELS.glob("*.model3")):
                 model = ProvidedModel()

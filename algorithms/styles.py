@@ -69,25 +69,41 @@ class Style:
 
 _PART = r"(_[a-z0-9]+)?"
 STYLES = (
-    Style("flag", rf"flag{_PART}", classes=(
-        (0, "#1a9850", "resolved"),
-        (1, "#bdbdbd", "too few common samples"),
-        (2, "#fee08b", "two products not significantly positively correlated"),
-        (3, "#fc8d59", "negative error variance"),
-        (4, "#d73027", "correlation outside 0 to 1"),
-    )),
+    Style(
+        "flag",
+        rf"flag{_PART}",
+        classes=(
+            (0, "#1a9850", "resolved"),
+            (1, "#bdbdbd", "too few common samples"),
+            (2, "#fee08b", "two products not significantly positively correlated"),
+            (3, "#fc8d59", "negative error variance"),
+            (4, "#d73027", "correlation outside 0 to 1"),
+        ),
+    ),
     Style("source", "source", classes=((1, "#2b83ba", "the model"), (2, "#fdae61", "the fallback model"))),
-    Style("applicable", "applicable", classes=(
-        (0, "#d7301f", "unlike the training: the map is a guess"),
-        (1, "#74c476", "like the training: the error of the report holds"),
-    )),
+    Style(
+        "applicable",
+        "applicable",
+        classes=(
+            (0, "#d7301f", "unlike the training: the map is a guess"),
+            (1, "#74c476", "like the training: the error of the report holds"),
+        ),
+    ),
     Style("trend", r"slope(_per_step|_low|_high)?", "dry_to_wet", symmetric=True, among="slope_per_step"),
     Style("p_value", r"p_value|p_[a-e]{2}", "error", 0, 0.2),
     Style("variance", r".+_variance", "error", 0),
     Style("count", r"n|samples|.+_(count|n)" + _PART, "good", 0),
-    Style("spread", r"(scaled_error_[a-e]|error_[a-e]|merged_error|average_error|expected_error)" + _PART, "error", 0, 0.1),
+    Style(
+        "spread", r"(scaled_error_[a-e]|error_[a-e]|merged_error|average_error|expected_error)" + _PART, "error", 0, 0.1
+    ),
     Style("moisture_spread", r"(soil_moisture|sm)_sd", "error", 0, 0.15),
-    Style("soil_moisture", r"(soil_moisture|root_zone_soil_moisture|sm|value)(_(min|mean|max|median|q\d+|[a-e]))?", "moisture", 0, 0.5),
+    Style(
+        "soil_moisture",
+        r"(soil_moisture|root_zone_soil_moisture|sm|value)(_(min|mean|max|median|q\d+|[a-e]))?",
+        "moisture",
+        0,
+        0.5,
+    ),
     Style("weight", r"weight_[a-e]" + _PART, "viridis", 0, 1),
     Style("correlation", r"(correlation|r)_[a-e]+" + _PART, "good", 0, 1),
     Style("signal_to_noise", r"snr_[a-e]" + _PART, "dry_to_wet", -10, 10),
@@ -114,14 +130,17 @@ STYLES = (
     Style("vv", r"vv(_(min|mean|max))?", "grey", -20, -5),
     Style("vh", r"vh(_(min|mean|max))?", "grey", -28, -10),
     Style("rain", r"(rain|api|precipitation).*", "blue", 0),
-)  # fmt: skip
+)
 FALLBACK = Style("any", ".*", "viridis")
 
 
 def style_of(variable: str, others: Iterable[str] = ()) -> Style:
     """Return how a variable is drawn, in a file that has others."""
     others = set(others)
-    return next((item for item in STYLES if re.fullmatch(item.pattern, variable) and (not item.among or item.among in others)), FALLBACK)
+    return next(
+        (item for item in STYLES if re.fullmatch(item.pattern, variable) and (not item.among or item.among in others)),
+        FALLBACK,
+    )
 
 
 def colour_ramp(name: str) -> QgsGradientColorRamp:
@@ -140,7 +159,9 @@ def renderer(style: Style, provider, bands: Sequence[int]):
         Where a range is to come from the data; without one it is 0 to 1.
     """
     if style.classes:
-        classes = [QgsPalettedRasterRenderer.Class(value, QColor(colour), label) for value, colour, label in style.classes]
+        classes = [
+            QgsPalettedRasterRenderer.Class(value, QColor(colour), label) for value, colour, label in style.classes
+        ]
         return QgsPalettedRasterRenderer(provider, bands[0], classes)
     low, high = value_range(style, provider, bands)
     shader = QgsColorRampShader(low, high, colour_ramp(style.ramp))
@@ -154,7 +175,9 @@ def renderer(style: Style, provider, bands: Sequence[int]):
 
 
 def value_range(style: Style, provider, bands: Sequence[int]) -> tuple[float, float]:
-    """Return the range of colours: that of the style where it fits the data, which may be in other units, else theirs."""
+    """Return the range of colours: that of the style where it fits the data, which may be in other units, else
+    theirs.
+    """
     found = _extremes(provider, bands) if provider is not None else None
     low, high = style.low, style.high
     if found is None:
@@ -178,7 +201,9 @@ _SAMPLED_CELLS = 100_000
 
 
 def _extremes(provider, bands: Sequence[int]) -> tuple[float, float] | None:
-    """Return the range of most values: 99 % of a normal distribution, within the extremes, so that one odd cell does not set it."""
+    """Return the range of most values: 99 % of a normal distribution, within the extremes, so that one odd cell does
+    not set it.
+    """
     step = max(1, math.ceil(len(bands) / _SAMPLED_BANDS))
     lows, highs = [], []
     for band in bands[::step]:

@@ -12,7 +12,8 @@ from sm_toolbox.errors import OutputError
 
 
 def open_table(path: str, table: str = "", mode: int = 0):
-    """Open a table of a file with GDAL, the first where none is named; return its dataset, which must outlive it, and the layer, or None for both.
+    """Open a table of a file with GDAL, the first where none is named; return its dataset, which must outlive it, and
+    the layer, or None for both.
 
     `mode` is one of GDAL's, for reading where it is not given.
     """
@@ -36,7 +37,10 @@ def number_of_rows(dataset, layer) -> int:
 
 def has_spatial_index(dataset, layer) -> bool:
     """Say whether a table of a GeoPackage has the index by place with which it was to be written."""
-    return _asked(dataset, f"SELECT HasSpatialIndex({_quoted(layer.GetName())}, {_quoted(layer.GetGeometryColumn())})") == 1
+    return (
+        _asked(dataset, f"SELECT HasSpatialIndex({_quoted(layer.GetName())}, {_quoted(layer.GetGeometryColumn())})")
+        == 1
+    )
 
 
 def _quoted(name: str, mark: str = "'") -> str:
@@ -73,7 +77,9 @@ class Table:
 
 
 class TablesToCome:
-    """The tables of a run that go into one file (a `PendingChange`), in one transaction: a second one would wait for the first for ever."""
+    """The tables of a run that go into one file (a `PendingChange`), in one transaction: a second one would wait for
+    the first for ever.
+    """
 
     def __init__(self, path: str):
         self.tables: list[Table] = []
@@ -111,9 +117,15 @@ class TablesToCome:
         from osgeo import ogr
 
         described = layer.GetLayerDefn()
-        options = ["OVERWRITE=YES", f"GEOMETRY_NAME={layer.GetGeometryColumn() or 'geom'}", f"FID={layer.GetFIDColumn() or 'fid'}"]
+        options = [
+            "OVERWRITE=YES",
+            f"GEOMETRY_NAME={layer.GetGeometryColumn() or 'geom'}",
+            f"FID={layer.GetFIDColumn() or 'fid'}",
+        ]
         copy = self._dataset.CreateLayer(table.name, layer.GetSpatialRef(), layer.GetGeomType(), options)
-        if copy is None or any(copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())):
+        if copy is None or any(
+            copy.CreateField(described.GetFieldDefn(i)) != 0 for i in range(described.GetFieldCount())
+        ):
             raise gdal_failed()
         copy.SetMetadata(layer.GetMetadata())
         definition = copy.GetLayerDefn()
@@ -146,7 +158,9 @@ class TablesToCome:
 
     @contextlib.contextmanager
     def _told(self, table):
-        """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its last words."""
+        """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its
+        last words.
+        """
         from osgeo import gdal
 
         gdal.PushErrorHandler("CPLQuietErrorHandler")
@@ -160,8 +174,9 @@ class TablesToCome:
 
     def _failed(self, table, error) -> OutputError:
         return OutputError(
-            f"{table.label}: the table '{table.name}' could not be written into '{self._path}' ({without_sql(error)}). Close the programs that write into it, "
-            f"and check the free space of the disk. Nothing was changed."
+            f"{table.label}: the table '{table.name}' could not be written into '{self._path}' "
+            f"({without_sql(error)}). Close the programs that write into it, and check the free space of the "
+            "disk. Nothing was changed."
         )
 
 

@@ -1,4 +1,6 @@
-"""What a parameter was given, checked where Processing takes anything: outside its window most garbage counts as 0, or as yes."""
+"""What a parameter was given, checked where Processing takes anything: outside its window most garbage counts as 0, or
+as yes.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ def _check_number(definition, value) -> None:
         number = float(value)
     except (TypeError, ValueError):
         comma = isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip())
-        hint = f"Write {value.strip().replace(',', '.')}, with a point." if comma else "Write a number such as 0.5, or leave it out for the default."
+        hint = (
+            f"Write {value.strip().replace(',', '.')}, with a point."
+            if comma
+            else "Write a number such as 0.5, or leave it out for the default."
+        )
         raise InputError(f"{label}: '{value}' is no number. {hint}") from None
     if not math.isfinite(number):
         raise InputError(f"{label} must be a finite number, not {value}.")
@@ -90,7 +96,10 @@ def _check_fields(algorithm, definition, parameters, context, sources: dict) -> 
     names = source.fields().names() if source is not None else []
     for name in algorithm.parameterAsFields(parameters, definition.name(), context) if names else []:
         if name and name not in names and not _is_absent_default(definition, name):
-            raise InputError(f"{labelled(definition)}: '{source.sourceName()}' has no field '{name}'. Its fields are: {', '.join(names)}.")
+            raise InputError(
+                f"{labelled(definition)}: '{source.sourceName()}' has no field '{name}'. Its fields are: "
+                f"{', '.join(names)}."
+            )
 
 
 def _is_absent_default(definition, name) -> bool:
@@ -100,7 +109,8 @@ def _is_absent_default(definition, name) -> bool:
 def absent_defaults(algorithm, parameters, context, feedback) -> dict:
     """Return the optional fields by key whose default the layer does not have, as not set.
 
-    `processing.run` fills defaults in as if they had been given, so that they cannot be told from those that were; hence the line in the log.
+    `processing.run` fills defaults in as if they had been given, so that they cannot be told from those that were;
+    hence the line in the log.
     """
     found = {}
     for definition in algorithm.parameterDefinitions():
@@ -113,5 +123,7 @@ def absent_defaults(algorithm, parameters, context, feedback) -> dict:
             source = algorithm.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
             if source is not None and default not in source.fields().names():
                 found[key] = ""
-                feedback.pushInfo(f"{labelled(definition)}: '{source.sourceName()}' has no field '{default}', and no other is given.")
+                feedback.pushInfo(
+                    f"{labelled(definition)}: '{source.sourceName()}' has no field '{default}', and no other is given."
+                )
     return found

@@ -1,9 +1,11 @@
-"""Time of the area of applicability over that of the forest's prediction, and over that of other ways to find the nearest training row.
+"""Time of the area of applicability over that of the forest's prediction, and over that of other ways to find the
+nearest training row.
 
-Run with `python benchmarks/applicability.py [side]`: side × side cells (1000) against 10,000 training rows, in blocks on all cores, as 'Predict raster' does.
-The maps have spectra as climate and terrain have, each predictor with noise on top; in the worst case neighbouring cells have nothing in common and
-predictors nothing with each other. The importance of each predictor is a share of that of the one before; with a share of 1, the dissimilarity has as many
-dimensions as predictors, in which no search is much better than comparing all with all.
+Run with `python benchmarks/applicability.py [side]`: side × side cells (1000) against 10,000 training rows, in blocks
+on all cores, as 'Predict raster' does. The maps have spectra as climate and terrain have, each predictor with noise on
+top; in the worst case neighbouring cells have nothing in common and predictors nothing with each other. The importance
+of each predictor is a share of that of the one before; with a share of 1, the dissimilarity has as many dimensions as
+predictors, in which no search is much better than comparing all with all.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ PEER_CELLS = 40_000
 
 
 def make_map(side: int, count: int, noise: float) -> np.ndarray:
-    """Return smooth predictors (cells, predictors) with some noise, correlated as bands and indices of one scene are; only noise where it is 1."""
+    """Return smooth predictors (cells, predictors) with some noise, correlated as bands and indices of one scene are;
+    only noise where it is 1.
+    """
     rng = np.random.default_rng(0)
     if noise == 1:
         return rng.standard_normal((side * side, count), dtype=np.float32)
@@ -52,7 +56,9 @@ def in_blocks(task: Callable[[np.ndarray], object], cells: np.ndarray) -> None:
 def all_with_all(cells: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the squared distance to the nearest row by matrix products, 256 cells at a time."""
     squares = np.einsum("ij,ij->i", rows, rows)
-    nearest = np.concatenate([(squares - 2 * (cells[i : i + 256] @ rows.T)).min(axis=1) for i in range(0, len(cells), 256)])
+    nearest = np.concatenate(
+        [(squares - 2 * (cells[i : i + 256] @ rows.T)).min(axis=1) for i in range(0, len(cells), 256)]
+    )
     return np.maximum(nearest + np.einsum("ij,ij->i", cells, cells), 0)
 
 
@@ -62,7 +68,9 @@ def compare(side: int, count: int, noise: float, share: float) -> None:
     rng = np.random.default_rng(1)
     rows = cells[rng.choice(len(cells), ROWS, replace=False)]
     target = np.sin(2 * rows[:, 0]) + rows[:, 1] * rows[:, 2] + 0.5 * rows[:, 3] + 0.3 * rng.standard_normal(ROWS)
-    forest = make_estimator("random_forest", '{"n_estimators": 100, "min_samples_leaf": 10}').fit(rows, target, None, 0, SILENT)
+    forest = make_estimator("random_forest", '{"n_estimators": 100, "min_samples_leaf": 10}').fit(
+        rows, target, None, 0, SILENT
+    )
     area = Applicability.fit(rows, share ** np.arange(count), rng.integers(1, 6, ROWS))
     some = cells[: min(PEER_CELLS, len(cells))]
     scale = (area.weights / rows.std(axis=0, dtype=np.float64)).astype(np.float32)
@@ -81,16 +89,27 @@ def compare(side: int, count: int, noise: float, share: float) -> None:
     )
     kind = "independent noise" if noise == 1 else f"map with {100 * noise:.0f} % noise"
     print(
-        f"{kind}, {count} predictors, importance × {share:g}: DI / forest {own / predict:.2f}, DI and LPD / DI {density / own_some:.1f}, "
-        f"cKDTree / DI {kd / own_some:.1f}, all with all (BLAS) / DI {brute / own_some:.1f}; largest difference of DI {difference:.0e}",
+        f"{kind}, {count} predictors, importance × {share:g}: DI / forest {own / predict:.2f}, DI and LPD / DI "
+        f"{density / own_some:.1f}, cKDTree / DI {kd / own_some:.1f}, all with all (BLAS) / DI "
+        f"{brute / own_some:.1f}; largest difference of DI {difference:.0e}",
         flush=True,
     )
 
 
 def main() -> None:
     side = int(sys.argv[1]) if len(sys.argv) > 1 else 40 if SMALL else 1000
-    print(f"{side * side:,} cells, {ROWS:,} training rows, forest of 100 trees with at least 10 rows in a leaf, {cpu_count()} cores")
-    for count, noise, share in ((12, 0.02, 0.8), (25, 0.02, 0.8), (25, 0.1, 0.8), (25, 0.02, 0.9), (25, 1, 0.8), (25, 1, 1)):
+    print(
+        f"{side * side:,} cells, {ROWS:,} training rows, forest of 100 trees with at least 10 rows in a leaf, "
+        f"{cpu_count()} cores"
+    )
+    for count, noise, share in (
+        (12, 0.02, 0.8),
+        (25, 0.02, 0.8),
+        (25, 0.1, 0.8),
+        (25, 0.02, 0.9),
+        (25, 1, 0.8),
+        (25, 1, 1),
+    ):
         compare(side, count, noise, share)
 
 

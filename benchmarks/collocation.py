@@ -1,7 +1,7 @@
 """Speed and memory of triple collocation: over merely reading the stacks, and against NumPy and pytesmo.
 
-Run with `python benchmarks/collocation.py [cells [dates]]`: the side of the rasters (512) and the number of daily dates (730), a third of them gaps. Memory
-is compared with that of four times as many dates.
+Run with `python benchmarks/collocation.py [cells [dates]]`: the side of the rasters (512) and the number of daily dates
+(730), a third of them gaps. Memory is compared with that of four times as many dates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ TILE = 256
 
 
 def make_values(product: int, dates: int, shape: tuple[int, int]) -> np.ndarray:
-    """Return a product's view of moisture that all products share, float32 (dates, rows, cols), in steps of 0.001 and with gaps of its own."""
+    """Return a product's view of moisture that all products share, float32 (dates, rows, cols), in steps of 0.001 and
+    with gaps of its own.
+    """
     shared, own = np.random.default_rng(0), np.random.default_rng(1 + product)
     values = own.standard_normal((dates, *shape), np.float32)
     values *= ERRORS[product]
@@ -119,15 +121,21 @@ def numpy_sums(block: np.ndarray, rows: int) -> np.ndarray:
 
 
 def against_numpy(block: np.ndarray) -> tuple[float, int, float]:
-    """Return the time of NumPy over that of the kernel, both on one thread, the rows at a time with which NumPy is fastest, and the kernel's time."""
+    """Return the time of NumPy over that of the kernel, both on one thread, the rows at a time with which NumPy is
+    fastest, and the kernel's time.
+    """
     np.testing.assert_allclose(kernel_sums(block), numpy_sums(block, 4), rtol=1e-6, atol=1e-6)
     sizes = (1, 8, 64)
-    ours, *theirs = medians(lambda: kernel_sums(block), *(lambda rows=rows: numpy_sums(block, rows) for rows in sizes), repeats=3)
+    ours, *theirs = medians(
+        lambda: kernel_sums(block), *(lambda rows=rows: numpy_sums(block, rows) for rows in sizes), repeats=3
+    )
     return min(theirs) / ours, sizes[int(np.argmin(theirs))], ours
 
 
 def against_pytesmo(block: np.ndarray) -> float | None:
-    """Return the time of pytesmo, cell by cell, over ours for the same estimates from values in memory; None without pytesmo."""
+    """Return the time of pytesmo, cell by cell, over ours for the same estimates from values in memory; None without
+    pytesmo.
+    """
     try:
         from pytesmo.metrics import tcol_metrics
     except ImportError:
@@ -150,13 +158,20 @@ def against_pytesmo(block: np.ndarray) -> float | None:
     found, expected = ours(), theirs()
     resolved = found.flags.ravel() == 0
     names = [plan.estimates.index(f"snr_{letter}") for letter in "abc"]
-    np.testing.assert_allclose(found.estimates.reshape(len(plan.estimates), -1)[names][:, resolved], expected[resolved, 0].T, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        found.estimates.reshape(len(plan.estimates), -1)[names][:, resolved],
+        expected[resolved, 0].T,
+        rtol=1e-3,
+        atol=1e-3,
+    )
     mine, other = medians(ours, theirs, repeats=3)
     return other / mine
 
 
 def peak_of(folder: Path, cells: int, dates: int) -> tuple[float, float]:
-    """Return the peak memory (bytes) of a process that collocates stacks of a length, and of one that has only come so far as to begin."""
+    """Return the peak memory (bytes) of a process that collocates stacks of a length, and of one that has only come so
+    far as to begin.
+    """
     make = folder / str(dates)
     make.mkdir()
     run_alone("make", make, cells, dates)
@@ -173,7 +188,9 @@ def alone(task: str, folder: Path, cells: int, dates: int) -> None:
     """Do a part of the measuring of memory, and print the peak."""
     tasks: dict[str, Callable[[], object]] = {
         "make": lambda: make_stacks(folder, cells, dates),
-        "collocate": lambda: triple_collocation([[Source(str(folder / f"{name}.tif"))] for name in "abc"], str(folder / "out.tif")),
+        "collocate": lambda: triple_collocation(
+            [[Source(str(folder / f"{name}.tif"))] for name in "abc"], str(folder / "out.tif")
+        ),
         "nothing": lambda: kernel_sums(np.zeros((3, 4, 1, 1), np.float32)),
     }
     tasks[task]()
@@ -193,7 +210,8 @@ def main() -> None:
         print(f"three products, {dates} dates of {cells} × {cells} cells, {100 * GAPS:.0f} % gaps in each", flush=True)
         ratio, read = against_reading(sources, str(folder / "out.tif"))
         print(
-            f"whole run over reading the same files: {ratio:.2f} (reading: {3 * dates * cells**2 / read / 1e6:.0f} million values a second)",
+            f"whole run over reading the same files: {ratio:.2f} (reading: "
+            f"{3 * dates * cells**2 / read / 1e6:.0f} million values a second)",
             flush=True,
         )
         for part in sources:
@@ -201,15 +219,22 @@ def main() -> None:
         block = np.stack([make_values(product, dates, (min(64, cells), cells)) for product in range(len(ERRORS))])
         ratio, rows, taken = against_numpy(block)
         print(
-            f"covariances with NumPy, {rows} rows at a time, over the kernel: {ratio:.1f} (kernel: {block.size / taken / 1e6:.0f} million values a second)",
+            f"covariances with NumPy, {rows} rows at a time, over the kernel: {ratio:.1f} (kernel: "
+            f"{block.size / taken / 1e6:.0f} million values a second)",
             flush=True,
         )
         ratio = against_pytesmo(block)
-        print("pytesmo is not installed, and left out" if ratio is None else f"pytesmo, cell by cell, over ours: {ratio:.0f}", flush=True)
+        print(
+            "pytesmo is not installed, and left out"
+            if ratio is None
+            else f"pytesmo, cell by cell, over ours: {ratio:.0f}",
+            flush=True,
+        )
         short, long = (peak_of(folder, cells // 2, length) for length in (dates, 4 * dates))
         print(
-            f"peak memory of a run with {4 * dates} dates over that with {dates}, {cells // 2} × {cells // 2} cells: {long[0] / short[0]:.2f} ({long[0] / 2**20:.0f} and "
-            f"{short[0] / 2**20:.0f} MB, of which {short[1] / 2**20:.0f} are the program's)"
+            f"peak memory of a run with {4 * dates} dates over that with {dates}, {cells // 2} × {cells // 2} "
+            f"cells: {long[0] / short[0]:.2f} ({long[0] / 2**20:.0f} and {short[0] / 2**20:.0f} MB, of which "
+            f"{short[1] / 2**20:.0f} are the program's)"
         )
 
 

@@ -1,6 +1,7 @@
 """Error of each method of gap filling: a share of the valid values of a series is hidden, filled, and compared.
 
-Run with `python benchmarks/gapfill_error.py stack.tif [share]`; the bands of the stack are dates of one variable. With --small a little stack is made.
+Run with `python benchmarks/gapfill_error.py stack.tif [share]`; the bands of the stack are dates of one variable. With
+--small a little stack is made.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from sm_toolbox.timeseries.gapfill import METHODS, fill_gaps
 
 @dataclass(frozen=True)
 class Error:
-    """How well hidden values were filled: share of them that got a value, root mean square error and mean error of those."""
+    """How well hidden values were filled: share of them that got a value, root mean square error and mean error of
+    those.
+    """
 
     filled: float
     rmse: float
@@ -36,7 +39,9 @@ class Error:
 
 
 def errors(path: str, share: float = 0.1, seed: int = 0) -> dict[str, Error]:
-    """Hide a share of the valid values, and fill them by each method and, for comparison, by the mean of each cell over all dates."""
+    """Hide a share of the valid values, and fill them by each method and, for comparison, by the mean of each cell over
+    all dates.
+    """
     stack = single_stack(read_bands([Source(path)]), "stack")
     grid = stack.bands[0].grid
     window = rasterio.windows.Window(0, 0, grid.width, grid.height)
@@ -83,7 +88,9 @@ def report(path: str, share: float) -> None:
     """Print the errors of all methods on a stack."""
     print(f"{100 * share:g} % of the valid values of {Path(path).name} hidden")
     for name, error in errors(path, share).items():
-        print(f"{name:18} RMSE {error.rmse:.2f}, mean error {error.bias:+.2f}, {100 * error.filled:.1f} % of them filled")
+        print(
+            f"{name:18} RMSE {error.rmse:.2f}, mean error {error.bias:+.2f}, {100 * error.filled:.1f} % of them filled"
+        )
 
 
 if __name__ == "__main__":

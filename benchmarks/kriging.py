@@ -1,7 +1,8 @@
 """Speed of kriging 1,000 stations to 1,000,000 cells, over that of pykrige where it is installed.
 
-Run with `python benchmarks/kriging.py [folder]`: a folder into which `pip install --target folder --no-deps pykrige` has put pykrige. Without it, the times are
-compared with one another only. The variogram is the same for all and nothing is fitted or written; all use all cores that they can.
+Run with `python benchmarks/kriging.py [folder]`: a folder into which `pip install --target folder --no-deps pykrige`
+has put pykrige. Without it, the times are compared with one another only. The variogram is the same for all and nothing
+is fitted or written; all use all cores that they can.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def predict(model: kriging.Kriging | kriging.InverseDistance, cells: np.ndarray,
     with ThreadPoolExecutor() as pool:
         if isinstance(model, kriging.InverseDistance):
             return np.concatenate(list(pool.map(model.predict, blocks)))
-        return np.concatenate([mean for mean, _ in pool.map(lambda block: model.predict(block, variance=variance), blocks)])
+        return np.concatenate(
+            [mean for mean, _ in pool.map(lambda block: model.predict(block, variance=variance), blocks)]
+        )
 
 
 def main() -> None:
@@ -62,22 +65,31 @@ def main() -> None:
     print(f"{STATIONS:,} stations, {SIDE**2:,} cells; times over that of the first line")
     for name, time in taken.items():
         print(f"{name}: {time / taken['16 nearest stations, mean and variance']:.2f}")
-    print(f"peak memory over that before: {(peak_memory() - before) / (16 * SIDE**2):.1f} of the size of mean and variance")
+    print(
+        f"peak memory over that before: {(peak_memory() - before) / (16 * SIDE**2):.1f} of the size of mean and "
+        "variance"
+    )
     if importlib.util.find_spec("pykrige") is None:
         print("pykrige is not installed; name a folder that holds it.")
         return
     from pykrige.ok import OrdinaryKriging
 
     theirs = OrdinaryKriging(
-        *points[:, :2].T, values, variogram_model="exponential", variogram_parameters={"sill": 1.0, "range": RANGE, "nugget": NUGGET}, exact_values=False
-    )  # fmt: skip
+        *points[:, :2].T,
+        values,
+        variogram_model="exponential",
+        variogram_parameters={"sill": 1.0, "range": RANGE, "nugget": NUGGET},
+        exact_values=False,
+    )
     maps: dict[str, np.ndarray] = {}
 
     def theirs_of(name: str, **options: int) -> Callable[[], None]:
         return lambda: maps.update({name: theirs.execute("grid", axis, axis, backend="C", **options)[0].ravel()})
 
     peers = {
-        "16 nearest stations, mean and variance": theirs_of("16 nearest stations, mean and variance", n_closest_points=16),
+        "16 nearest stations, mean and variance": theirs_of(
+            "16 nearest stations, mean and variance", n_closest_points=16
+        ),
         "all stations, mean": theirs_of("all stations, mean"),
     }
     print("pykrige (C loop; it always computes the variance), times over ours:")

@@ -1,7 +1,8 @@
 """Speed of prediction and training of every kind of model against the library that trained it, on all cores.
 
-Run with `python benchmarks/learners.py [rows [folder]]`: 200,000 rows of 25 features (noise, the worst case for trees that walk neighbours together), models of 20,000 training
-rows (support vectors: 5,000). `folder` may hold the package quantile-forest, with which the quantile forest is then compared. The peers are given all cores in the way that they
+Run with `python benchmarks/learners.py [rows [folder]]`: 200,000 rows of 25 features (noise, the worst case for trees
+that walk neighbours together), models of 20,000 training rows (support vectors: 5,000). `folder` may hold the package
+quantile-forest, with which the quantile forest is then compared. The peers are given all cores in the way that they
 offer; ours get blocks of rows on as many threads, as `predict_raster` does it.
 """
 
@@ -55,20 +56,30 @@ def forests(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     from sklearn.ensemble import RandomForestRegressor
 
     for name, leaf in (("at least 10 rows in a leaf", 10), ("full depth", 1)):
-        peer = RandomForestRegressor(100, min_samples_leaf=leaf, max_features=1 / 3, n_jobs=-1, random_state=0).fit(x, y)
+        peer = RandomForestRegressor(100, min_samples_leaf=leaf, max_features=1 / 3, n_jobs=-1, random_state=0).fit(
+            x, y
+        )
         forest = Forest.from_sklearn(peer.estimators_, FEATURES)
         with parallel_config(backend="threading"):
-            compare(f"Random forest, 100 trees, {name}, against scikit-learn", partial(in_blocks, forest.predict, rows), partial(peer.predict, rows))
+            compare(
+                f"Random forest, 100 trees, {name}, against scikit-learn",
+                partial(in_blocks, forest.predict, rows),
+                partial(peer.predict, rows),
+            )
     settings = '{"n_estimators": 100, "min_samples_leaf": 10}'
     bare = RandomForestRegressor(100, min_samples_leaf=10, max_features=1 / 3, n_jobs=-1, random_state=0)
-    mine, theirs = medians(lambda: make_estimator("random_forest", settings).fit(x, y, None, 0, SILENT), lambda: bare.fit(x, y), repeats=3)
+    mine, theirs = medians(
+        lambda: make_estimator("random_forest", settings).fit(x, y, None, 0, SILENT), lambda: bare.fit(x, y), repeats=3
+    )
     print(f"Training a random forest takes {mine / theirs:.2f} times as long as the bare estimator")
 
 
 def quantile_forests(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     from quantile_forest import RandomForestQuantileRegressor
 
-    peer = RandomForestQuantileRegressor(100, min_samples_leaf=10, max_features=1 / 3, max_samples_leaf=None, n_jobs=-1, random_state=0).fit(x, y)
+    peer = RandomForestQuantileRegressor(
+        100, min_samples_leaf=10, max_features=1 / 3, max_samples_leaf=None, n_jobs=-1, random_state=0
+    ).fit(x, y)
     model = QuantileForestModel(Forest.from_sklearn(peer.estimators_, FEATURES), x, y)
     few = rows[:4000]
 
@@ -91,7 +102,9 @@ def boosted(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
 
     settings = {"max_depth": 6, "tree_method": "hist", "nthread": THREADS}
     booster = xgboost.train(settings, xgboost.DMatrix(x, y), 100)
-    model = make_estimator("xgboost", '{"n_estimators": 100, "max_depth": 6, "learning_rate": 0.3}').fit(x, y, None, 0, SILENT)
+    model = make_estimator("xgboost", '{"n_estimators": 100, "max_depth": 6, "learning_rate": 0.3}').fit(
+        x, y, None, 0, SILENT
+    )
     compare(
         "XGBoost, 100 trees of depth 6, against its own inplace_predict",
         partial(in_blocks, model.predict, rows),

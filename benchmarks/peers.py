@@ -21,7 +21,9 @@ if SMALL:
 
 
 def medians(*tasks: Callable[[], object], repeats: int = 5) -> list[float]:
-    """Return the median time of each task; the tasks take turns, so that other loads on the machine touch them alike."""
+    """Return the median time of each task; the tasks take turns, so that other loads on the machine touch them
+    alike.
+    """
     repeats = 1 if SMALL else repeats
     times: list[list[float]] = [[] for _ in tasks]
     for repeat in range(repeats + 1):
@@ -46,14 +48,27 @@ def peak_memory() -> int:
 
 def write_dem(path: Path, dem: np.ndarray, cell: float) -> Path:
     """Write a DEM with square cells (m)."""
-    with rasterio.open(path, "w", driver="GTiff", width=dem.shape[1], height=dem.shape[0], count=1, dtype="float32", crs="EPSG:32630",
-                       transform=from_origin(5e5, 4e6, cell, cell), nodata=np.nan, tiled=True) as dataset:  # fmt: skip
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=dem.shape[1],
+        height=dem.shape[0],
+        count=1,
+        dtype="float32",
+        crs="EPSG:32630",
+        transform=from_origin(5e5, 4e6, cell, cell),
+        nodata=np.nan,
+        tiled=True,
+    ) as dataset:
         dataset.write(dem.astype(np.float32), 1)
     return path
 
 
 def fractal_dem(cells: int) -> np.ndarray:
-    """Return heights of 0 to 1500 m whose amplitudes fall with the square of the frequency, as those of mountains do."""
+    """Return heights of 0 to 1500 m whose amplitudes fall with the square of the frequency, as those of mountains
+    do.
+    """
     rng = np.random.default_rng(0)
     squared = np.fft.fftfreq(cells)[:, None] ** 2 + np.fft.rfftfreq(cells)[None] ** 2
     squared[0, 0] = np.inf

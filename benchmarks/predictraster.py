@@ -2,12 +2,13 @@
 
 usage: make bench ARGS='predictraster [--repeats 5] [--large] [--smooth] [--small]'
 
-Both read the same raster (2000 × 2000 cells, 25 bands) and write the same map with the same forest (100 trees, at least 10 rows in a leaf)
-on all cores, each run in a process of its own, interleaved; medians. With --large the memory of predictraster is measured on a raster of
-16 times the cells, too.
+Both read the same raster (2000 × 2000 cells, 25 bands) and write the same map with the same forest (100 trees, at least
+10 rows in a leaf) on all cores, each run in a process of its own, interleaved; medians. With --large the memory of
+predictraster is measured on a raster of 16 times the cells, too.
 
-Half of the bands are smooth, as climate, soil and elevation are, half rough, as curvatures and radar are. With --smooth all are smooth: neighbours
-then take the same way through the trees, which the branch prediction behind scikit-learn likes best.
+Half of the bands are smooth, as climate, soil and elevation are, half rough, as curvatures and radar are. With --smooth
+all are smooth: neighbours then take the same way through the trees, which the branch prediction behind scikit-learn
+likes best.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def names() -> list[str]:
 
 
 def write_raster(path: Path, size: int, smooth: bool) -> None:
-    """Write waves with noise, a stripe of rows at a time; in every second band the noise is strong unless all are to be smooth."""
+    """Write waves with noise, a stripe of rows at a time; in every second band the noise is strong unless all are to be
+    smooth.
+    """
     import rasterio
     from rasterio.transform import from_origin
     from rasterio.windows import Window
@@ -60,7 +63,11 @@ def write_raster(path: Path, size: int, smooth: bool) -> None:
             y = (np.arange(top, min(top + 256, size), dtype=np.float32) / size)[:, None]
             for i in range(BANDS):
                 noise = 0.02 if smooth or i % 2 == 0 else 0.2
-                values = 0.5 + 0.4 * np.sin(a[i] * x + b[i] * y + c[i]) + noise * rng.standard_normal((len(y), size), dtype=np.float32)
+                values = (
+                    0.5
+                    + 0.4 * np.sin(a[i] * x + b[i] * y + c[i])
+                    + noise * rng.standard_normal((len(y), size), dtype=np.float32)
+                )
                 dataset.write(values.astype(np.float32), i + 1, window=Window(0, top, size, len(y)))
 
 
@@ -80,8 +87,13 @@ def train(folder: Path) -> None:
     forest = RandomForestRegressor(TREES, min_samples_leaf=LEAF, n_jobs=-1, random_state=0).fit(x, y)
     joblib.dump(forest, folder / "forest.joblib")
     predictors = tuple(PredictorRecord(name) for name in names())
-    manifest = Manifest(FORMAT, FORMAT_VERSION, "random_forest", "regression", TargetRecord("soil_moisture"), predictors)
-    save_model(Model(manifest, FeatureEncoder(tuple(names()), {}), Forest.from_sklearn(forest.estimators_, BANDS)), str(folder / "forest.smmodel"))
+    manifest = Manifest(
+        FORMAT, FORMAT_VERSION, "random_forest", "regression", TargetRecord("soil_moisture"), predictors
+    )
+    save_model(
+        Model(manifest, FeatureEncoder(tuple(names()), {}), Forest.from_sklearn(forest.estimators_, BANDS)),
+        str(folder / "forest.smmodel"),
+    )
 
 
 def ours(folder: Path, raster: str) -> None:
@@ -103,7 +115,12 @@ def peer(folder: Path, raster: str) -> None:
     source = gdal.Open(raster)
     width, height = source.RasterXSize, source.RasterYSize
     target = gdal.GetDriverByName("GTiff").Create(
-        str(folder / "peer.tif"), width, height, 1, gdal.GDT_Float32, ["TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=1", "PREDICTOR=2"]
+        str(folder / "peer.tif"),
+        width,
+        height,
+        1,
+        gdal.GDT_Float32,
+        ["TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=1", "PREDICTOR=2"],
     )
     target.SetGeoTransform(source.GetGeoTransform())
     target.SetProjection(source.GetProjection())
@@ -120,7 +137,9 @@ def peer(folder: Path, raster: str) -> None:
 
 def measure(what: str, folder: Path, raster: Path) -> tuple[float, float]:
     """Run one way in a process of its own; seconds of the job and peak memory in MB."""
-    done = subprocess.run([sys.executable, __file__, "--worker", what, str(folder), str(raster)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--worker", what, str(folder), str(raster)], capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     result = json.loads(done.stdout.strip().split("\n")[-1])
@@ -144,7 +163,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--size", type=int, default=2000)
-    arguments.add_argument("--large", action="store_true", help="measure memory on a raster of 16 times the cells, too (6.4 GB of disk)")
+    arguments.add_argument(
+        "--large", action="store_true", help="measure memory on a raster of 16 times the cells, too (6.4 GB of disk)"
+    )
     arguments.add_argument("--smooth", action="store_true", help="make all bands smooth")
     arguments.add_argument("--small", action="store_true", help="only show that it runs, once and on few cells")
     options = arguments.parse_args()
@@ -170,7 +191,10 @@ def main() -> None:
         if options.large:
             raster.unlink()
             write_raster(raster, 4 * options.size, options.smooth)
-            print(f"Peak memory of predictraster: 16 times the cells / once = {measure('ours', folder, raster)[1] / peak:.2f}")
+            print(
+                "Peak memory of predictraster: 16 times the cells / once = "
+                f"{measure('ours', folder, raster)[1] / peak:.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Speed of sampling many dated rasters at many stations, against `rasterio.sample` file by file.
 
-Run with `python benchmarks/sampling.py [files [stations [cells]]]`: 200 files, 1000 stations, rasters of 1000 × 1000 cells in tiles of 256, once uncompressed and once
-compressed (DEFLATE with predictor). Every station has a row for every date. Prints how many times faster the values arrive, for stations all over the raster and for as many in
-one corner, and the same values are checked to come.
+Run with `python benchmarks/sampling.py [files [stations [cells]]]`: 200 files, 1000 stations, rasters of 1000 × 1000
+cells in tiles of 256, once uncompressed and once compressed (DEFLATE with predictor). Every station has a row for every
+date. Prints how many times faster the values arrive, for stations all over the raster and for as many in one corner,
+and the same values are checked to come.
 """
 
 from __future__ import annotations
@@ -37,8 +38,22 @@ def write_files(folder: Path, files: int, cells: int, layout: dict) -> list[Path
     paths = []
     for day in range(files):
         path = folder / f"ndvi_{datetime(2015, 1, 1) + timedelta(days=day):%Y-%m-%d}.tif"
-        with rasterio.open(path, "w", driver="GTiff", width=cells, height=cells, count=1, dtype="float32", crs="EPSG:32630",
-                           transform=from_origin(WEST, NORTH, CELL, CELL), nodata=-9999, tiled=True, blockxsize=256, blockysize=256, **layout) as dataset:  # fmt: skip
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            width=cells,
+            height=cells,
+            count=1,
+            dtype="float32",
+            crs="EPSG:32630",
+            transform=from_origin(WEST, NORTH, CELL, CELL),
+            nodata=-9999,
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+            **layout,
+        ) as dataset:
             dataset.write(np.round(field * (1 + day / files), 4), 1)
         paths.append(path)
     return paths
@@ -62,7 +77,9 @@ def by_toolbox(paths: list[Path], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return samples.variables[0].values.reshape(len(paths), len(x))
 
 
-def main(files: int = 5 if SMALL else 200, stations: int = 20 if SMALL else 1000, cells: int = 60 if SMALL else 1000) -> None:
+def main(
+    files: int = 5 if SMALL else 200, stations: int = 20 if SMALL else 1000, cells: int = 60 if SMALL else 1000
+) -> None:
     rng = np.random.default_rng(1)
     for layout, options in LAYOUTS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +89,10 @@ def main(files: int = 5 if SMALL else 200, stations: int = 20 if SMALL else 1000
                 y = NORTH - CELL * cells * part * rng.random(stations)
                 np.testing.assert_array_equal(by_toolbox(paths, x, y), by_rasterio(paths, x, y))
                 ours, peer = medians(partial(by_toolbox, paths, x, y), partial(by_rasterio, paths, x, y), repeats=3)
-                print(f"{files} rasters at {stations} stations {where}, {layout}: {peer / ours:.1f} times as fast as rasterio.sample")
+                print(
+                    f"{files} rasters at {stations} stations {where}, {layout}: {peer / ours:.1f} times as fast "
+                    "as rasterio.sample"
+                )
 
 
 if __name__ == "__main__":

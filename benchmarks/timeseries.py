@@ -1,6 +1,7 @@
 """Speed of the time series algorithms over the time in which the engine merely reads and writes the same stack.
 
-Run with `python benchmarks/timeseries.py [cells [dates]]`: the side of the raster (1000) and the number of daily dates (120), a third of them gaps.
+Run with `python benchmarks/timeseries.py [cells [dates]]`: the side of the raster (1000) and the number of daily dates
+(120), a third of them gaps.
 """
 
 from __future__ import annotations
@@ -59,22 +60,42 @@ def main() -> None:
 
         def copy(count: int):
             run_blocks(
-                lambda blocks, window: blocks["a"][:count], {"a": bands}, [RasterOutput(output, [band.name for band in bands[:count]])], bands[0].grid
+                lambda blocks, window: blocks["a"][:count],
+                {"a": bands},
+                [RasterOutput(output, [band.name for band in bands[:count]])],
+                bands[0].grid,
             )
 
         months = len({band.name[:-3] for band in bands})
         tasks = {
-            **{f"composite, {which} of the month": (months, lambda which=which: temporal_composite([source], output, statistic=which)) for which in ("mean", "max", "median")},
-            "composite, mean of the trailing week": (dates, lambda: temporal_composite([source], output, period="trailing")),
+            **{
+                f"composite, {which} of the month": (
+                    months,
+                    lambda which=which: temporal_composite([source], output, statistic=which),
+                )
+                for which in ("mean", "max", "median")
+            },
+            "composite, mean of the trailing week": (
+                dates,
+                lambda: temporal_composite([source], output, period="trailing"),
+            ),
             "statistics": (5, lambda: temporal_statistics([source], ["min", "mean", "max", "sd", "count"], output)),
             "trend, least squares": (4, lambda: temporal_trend([source], output)),
-            **{f"gaps, {method}": (dates, lambda method=method: fill_gaps([source], output, method=method)) for method in METHODS},
-        }  # fmt: skip
-        print(f"{dates} dates of {cells} × {cells} cells; time over that of reading the stack and writing as many bands")
+            **{
+                f"gaps, {method}": (dates, lambda method=method: fill_gaps([source], output, method=method))
+                for method in METHODS
+            },
+        }
+        print(
+            f"{dates} dates of {cells} × {cells} cells; time over that of reading the stack and writing as many bands"
+        )
         for label, (count, task) in tasks.items():
             taken, copied = medians(task, lambda count=count: copy(count), repeats=3)
             print(f"{label}: {taken / copied:.1f}")
-        print(f"peak memory of the process: {peak_memory() / (4 * dates * cells**2):.2f} of the size of the stack in memory")
+        print(
+            f"peak memory of the process: {peak_memory() / (4 * dates * cells**2):.2f} of the size of the stack "
+            "in memory"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Topographic wetness beside GRASS and SAGA: agreement on a real DEM, and speed from file to file.
 
-Run with `python benchmarks/wetness.py [cells [dem.tif]]`: the size of the simulated DEM for the speed (4000), and a DEM in metres for
-the agreement (matplotlib's sample of SRTM). Peers that are not installed are left out.
+Run with `python benchmarks/wetness.py [cells [dem.tif]]`: the size of the simulated DEM for the speed (4000), and a DEM
+in metres for the agreement (matplotlib's sample of SRTM). Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def watershed(grass: Grass) -> None:
 
 def topidx(grass: Grass) -> None:
     """Run r.topidx on a DEM whose depressions r.fill.dir has filled."""
-    grass.run("r.fill.dir input=dem output=filled direction=direction --q --o; r.topidx input=filled output=topidx --q --o")
+    grass.run(
+        "r.fill.dir input=dem output=filled direction=direction --q --o; r.topidx input=filled output=topidx --q --o"
+    )
 
 
 def saga_wetness(saga: Saga) -> None:
@@ -59,8 +61,10 @@ def agreement(name: str, mine: np.ndarray, other: np.ndarray) -> None:
     both = np.isfinite(a) & np.isfinite(b)
     a, b = a[both], b[both]
     middle = np.median(a - b)
-    print(f"  {name}: r {np.corrcoef(a, b)[0, 1]:.3f}, rank correlation {spearmanr(a, b)[0]:.3f}, median difference {middle:+.3f}, "
-          f"half of all within {np.median(np.abs(a - b - middle)):.3f} of it")  # fmt: skip
+    print(
+        f"  {name}: r {np.corrcoef(a, b)[0, 1]:.3f}, rank correlation {spearmanr(a, b)[0]:.3f}, median difference "
+        f"{middle:+.3f}, half of all within {np.median(np.abs(a - b - middle)):.3f} of it"
+    )
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     Raises
     ------
     InputError
-        At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as NULL: they come from a
-        computation that went wrong and the user should know.
+        At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as
+        NULL: they come from a computation that went wrong and the user should know.
     """
     numbers = np.full(len(values), np.nan)
     for row, value in enumerate(values):
@@ -34,13 +34,15 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
             number = float(value)
         except (TypeError, ValueError):
             raise InputError(
-                f"Field '{field}' of '{layer}' must hold numbers, but row {row + 1} holds '{value}'. Choose another field, correct the row, "
-                "or convert the field with 'Refactor fields' (decimal point, no units)."
+                f"Field '{field}' of '{layer}' must hold numbers, but row {row + 1} holds '{value}'. Choose "
+                "another field, correct the row, or convert the field with 'Refactor fields' (decimal point, no "
+                "units)."
             ) from None
         # Beyond 1e30 no rasters hold a number and no sum of squares is finite; nothing that is measured comes near.
         if not abs(number) <= _LARGEST:
             raise InputError(
-                f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL where there is no value."
+                f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL "
+                "where there is no value."
             )
         numbers[row] = number
     return numbers
@@ -52,7 +54,8 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
     Raises
     ------
     InputError
-        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are anybody's guess.
+        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are anybody's
+        guess.
     """
     known: dict[Any, Time] = {}
     times: list[Time | None] = []
@@ -64,8 +67,10 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
             time = _to_time(value)
             if time is None:
                 raise InputError(
-                    f"Field '{field}' of '{layer}' must hold times, but row {row + 1} holds '{value}', whose order of day and month is not clear or which is no date. "
-                    "Use a date field or ISO 8601 text (2019-04-03 or 2019-04-03T14:30:00, UTC); 'Refactor fields' with to_date(\"field\", 'dd/MM/yyyy') converts others."
+                    f"Field '{field}' of '{layer}' must hold times, but row {row + 1} holds '{value}', whose "
+                    "order of day and month is not clear or which is no date. Use a date field or ISO 8601 text "
+                    "(2019-04-03 or 2019-04-03T14:30:00, UTC); 'Refactor fields' with to_date(\"field\", "
+                    "'dd/MM/yyyy') converts others."
                 )
             known[value] = time
         times.append(known[value])

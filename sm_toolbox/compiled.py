@@ -15,9 +15,10 @@ import numba
 def njit(**options: Any) -> Callable:
     """Compile a function as `numba.njit` does, and keep the result where that is possible.
 
-    Beside the module, or in the user's cache folder, as numba chooses. Where neither can be written (a read-only plugin and home, in containers and
-    services), a folder of the user's own that nobody else can write is used, since what lies there is run; where there is none, the function is compiled
-    anew in each session. Files that cannot be read or written later are no reason to fail either.
+    Beside the module, or in the user's cache folder, as numba chooses. Where neither can be written (a read-only plugin
+    and home, in containers and services), a folder of the user's own that nobody else can write is used, since what
+    lies there is run; where there is none, the function is compiled anew in each session. Files that cannot be read or
+    written later are no reason to fail either.
     """
 
     def compile_(function: Callable) -> Any:
@@ -35,7 +36,8 @@ def njit(**options: Any) -> Callable:
 
 
 def private_folder() -> Path | None:
-    """Return a folder for compiled functions below the user's runtime folder; None where there is none that only the user can write.
+    """Return a folder for compiled functions below the user's runtime folder; None where there is none that only the
+    user can write.
 
     The temporary folder will not do: others could put a folder of any name that can be guessed there first.
     """
@@ -71,7 +73,9 @@ def _cached_in(folder: Path) -> Iterator[None]:
 
 
 def _guarded(dispatcher: Any) -> Any:
-    """Make a full disk, or a folder that has become read-only, no reason to fail: the function is compiled in any case."""
+    """Make a full disk, or a folder that has become read-only, no reason to fail: the function is compiled in any
+    case.
+    """
     cache = getattr(dispatcher, "_cache", None)
     for name in ("load_overload", "save_overload"):
         given = getattr(cache, name, None)
@@ -81,7 +85,9 @@ def _guarded(dispatcher: Any) -> Any:
 
 
 def _sent_by_name(dispatcher: Any) -> Any:
-    """Let a function go to other processes by its name, as plain ones do: numba would send its code, and compile it there anew in spite of the cache."""
+    """Let a function go to other processes by its name, as plain ones do: numba would send its code, and compile it
+    there anew in spite of the cache.
+    """
     dispatcher.__reduce_ex__ = lambda protocol: dispatcher.__qualname__
     return dispatcher
 
@@ -107,7 +113,11 @@ def check_cache() -> str:
     compiled = njit(cache=True)(probe)
     compiled(1.0)
     where = getattr(getattr(compiled, "_cache", None), "cache_path", None)
-    return "" if where is None or not any(compiled.stats.cache_misses.values()) or not _was_kept(Path(where)) else str(where)
+    return (
+        ""
+        if where is None or not any(compiled.stats.cache_misses.values()) or not _was_kept(Path(where))
+        else str(where)
+    )
 
 
 def _was_kept(folder: Path) -> bool:

@@ -41,8 +41,8 @@ def check_output(path: str) -> None:
     check_writable(path)
     if os.path.exists(path) and _is_open(os.path.realpath(path)):
         raise OutputError(
-            f"The existing output '{path}' cannot be replaced while a program has it open. Close the programs that have it open (QGIS itself, where the layer is loaded), "
-            "or choose another name."
+            f"The existing output '{path}' cannot be replaced while a program has it open. Close the programs "
+            "that have it open (QGIS itself, where the layer is loaded), or choose another name."
         )
 
 
@@ -62,29 +62,39 @@ def check_writable(path: str) -> None:
         pass
     except OSError as error:
         raise OutputError(
-            f"The output '{_shortened(path)}' cannot be written: {(error.strerror or str(error)).lower()}. Give it another name."
+            f"The output '{_shortened(path)}' cannot be written: {(error.strerror or str(error)).lower()}. Give "
+            "it another name."
         ) from error
     if target.is_dir():
         raise OutputError(f"The output '{path}' is a folder. Name a file in it.")
     if target.exists() and not target.is_file():
-        raise OutputError(f"The output '{path}' is no file but a device, a pipe or a socket, which would be replaced. Name a file.")
+        raise OutputError(
+            f"The output '{path}' is no file but a device, a pipe or a socket, which would be replaced. Name a file."
+        )
     if not target.parent.is_dir():
-        raise OutputError(f"The output '{path}' cannot be written: the folder '{target.parent}' does not exist. Create it first.")
+        raise OutputError(
+            f"The output '{path}' cannot be written: the folder '{target.parent}' does not exist. Create it first."
+        )
     if not os.access(target.parent, os.W_OK):
-        raise OutputError(f"The output '{path}' cannot be written: you may not write into '{target.parent}'. Choose another folder.")
+        raise OutputError(
+            f"The output '{path}' cannot be written: you may not write into '{target.parent}'. Choose another folder."
+        )
     if target.exists():
         try:
             with open(target, "r+b"):
                 pass
         except OSError as error:
             raise OutputError(
-                f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open (QGIS itself, where the layer is loaded), "
-                "clear its write protection, or choose another name."
+                f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs "
+                "that have it open (QGIS itself, where the layer is loaded), clear its write protection, or "
+                "choose another name."
             ) from error
 
 
 def _is_open(path: str) -> bool:
-    """Say whether a program has a file open on Windows, where such a file can be neither replaced nor renamed, not even to its own name."""
+    """Say whether a program has a file open on Windows, where such a file can be neither replaced nor renamed, not even
+    to its own name.
+    """
     if fcntl is not None:
         return False
     try:
@@ -137,7 +147,8 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     parent : str, optional
         Where to make it; not given: the computer's folder for temporary files.
     hidden : bool
-        Whether file managers are not to show it. What is made in it then is for all who may read the parent; else it is closed to others.
+        Whether file managers are not to show it. What is made in it then is for all who may read the parent; else it is
+        closed to others.
 
     Raises
     ------
@@ -147,7 +158,8 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     parent = parent or tempfile.gettempdir()
     tidy(parent)
     if hidden:
-        # Not by mkdtemp, which closes it to others: on Windows files keep the rights of the folder that they were made in, also when they have left it.
+        # Not by mkdtemp, which closes it to others: on Windows files keep the rights of the folder that they were made
+        # in, also when they have left it.
         folder = os.path.join(parent, f".{_WORK}{uuid.uuid4().hex[:8]}")
         os.mkdir(folder)
     else:
@@ -160,7 +172,9 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
 
 
 def _remove_folder(folder: str) -> None:
-    """Remove a working folder, its lock last: what another program has open on Windows stays, and goes with a later run that finds the lock."""
+    """Remove a working folder, its lock last: what another program has open on Windows stays, and goes with a later run
+    that finds the lock.
+    """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
             if entry.is_dir(follow_symlinks=False):
@@ -172,7 +186,9 @@ def _remove_folder(folder: str) -> None:
 
 
 def tidy(parent: str) -> None:
-    """Remove what dead runs left in a folder: their working folders at once, loose partial files after a day without a write."""
+    """Remove what dead runs left in a folder: their working folders at once, loose partial files after a day without a
+    write.
+    """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(parent)):
             with contextlib.suppress(OSError):
@@ -192,7 +208,8 @@ def _held(folder: str) -> Iterator[None]:
     """Hold a folder for as long as this process lives: the system lets go of the lock, however the process ends."""
     with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
         if fcntl is not None:
-            # It waits, for runs that tidy may hold the lock for a moment. Some network folders know no locks; then the folder's age decides.
+            # It waits, for runs that tidy may hold the lock for a moment. Some network folders know no locks; then the
+            # folder's age decides.
             with contextlib.suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         # An empty lock is not held yet. On a full disk it stays empty, and the folder's age decides, too.
@@ -203,7 +220,9 @@ def _held(folder: str) -> Iterator[None]:
 
 @contextmanager
 def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
-    """Have no other run of the toolbox in a block like this for the same folders; where the system knows no locks, it has none."""
+    """Have no other run of the toolbox in a block like this for the same folders; where the system knows no locks, it
+    has none.
+    """
     with contextlib.ExitStack() as opened:
         if fcntl is not None:
             # In one order, so that no two runs wait for each other.
@@ -248,9 +267,10 @@ def _put_back(folder: str, parent: str) -> None:
 class StagedOutputs:
     """The files of one run, which get their names together when all are complete, or not at all.
 
-    Each is written into a hidden folder beside its place, so that giving it its name copies nothing; whatever lies beside it there (the parts of
-    a Shapefile, notes on a raster) goes with it. Files that were there before stay as they are until all new ones have been written, and
-    are put back where one of them cannot be replaced. A context manager: what has not been kept by then is removed.
+    Each is written into a hidden folder beside its place, so that giving it its name copies nothing; whatever lies
+    beside it there (the parts of a Shapefile, notes on a raster) goes with it. Files that were there before stay as
+    they are until all new ones have been written, and are put back where one of them cannot be replaced. A context
+    manager: what has not been kept by then is removed.
     """
 
     def __init__(self) -> None:
@@ -282,14 +302,16 @@ class StagedOutputs:
             folder = self._holding.enter_context(working_folder(parent, hidden=True))
         except OSError as error:
             raise OutputError(
-                f"The output '{final}' cannot be written: nothing can be created in '{parent}' ({error.strerror or error}). Nothing was kept. "
-                "Choose another folder, or free some space."
+                f"The output '{final}' cannot be written: nothing can be created in '{parent}' "
+                f"({error.strerror or error}). Nothing was kept. Choose another folder, or free some space."
             ) from error
         self._names.append((folder, parent))
         return folder
 
     def add(self, change: PendingChange) -> None:
-        """Take a change of something that is no file of its own, such as a table within a database, to be made with the others."""
+        """Take a change of something that is no file of its own, such as a table within a database, to be made with the
+        others.
+        """
         self._last.append(change)
 
     def in_words(self, text: str) -> str:
@@ -384,5 +406,6 @@ def _replace(new: str, final: str, before: str) -> Callable[[], None]:
 
 def _not_replaced(path: str, error: OSError) -> OutputError:
     return OutputError(
-        f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it open, or choose another name. Nothing was changed."
+        f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it "
+        "open, or choose another name. Nothing was changed."
     )

@@ -10,7 +10,9 @@ from typing import Any
 from sm_toolbox.progress import Progress
 
 MESSAGE = "First use: compiling (about 15 s, once)."
-EVERY_TIME = "Compiling (about 15 s): nothing can be kept for the next time; 'Check installation' says how to mend that."
+EVERY_TIME = (
+    "Compiling (about 15 s): nothing can be kept for the next time; 'Check installation' says how to mend that."
+)
 
 
 class Compilations:

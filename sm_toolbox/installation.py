@@ -45,7 +45,9 @@ LIBRARIES = (
     Library("sklearn", "scikit-learn", "training models"),
     Library("joblib", "joblib", "training models"),
     Library("numba", "numba", "terrain indices, prediction"),
-    Library("xgboost", "xgboost" if platform.system() == "Darwin" else "xgboost-cpu", "MODEL xgboost alone", optional=True),
+    Library(
+        "xgboost", "xgboost" if platform.system() == "Darwin" else "xgboost-cpu", "MODEL xgboost alone", optional=True
+    ),
 )
 _PACKAGES = {library.module: library.package for library in LIBRARIES}
 # What QGIS and the distribution bring: pip must not put another build beside it.
@@ -89,7 +91,11 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     qgis_version : str
     """
     found = Findings()
-    found.versions += [("QGIS", qgis_version, "everything"), ("Python", platform.python_version(), "everything"), ("Executable", sys.executable, "")]
+    found.versions += [
+        ("QGIS", qgis_version, "everything"),
+        ("Python", platform.python_version(), "everything"),
+        ("Executable", sys.executable, ""),
+    ]
     missing: list[Library] = []
     modules: dict[str, Any] = {}
     for library in LIBRARIES:
@@ -97,7 +103,11 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
             module = modules[library.module] = importlib.import_module(library.module)
         except ImportError as error:
             missing.append(library)
-            reason = "not installed" if isinstance(error, ModuleNotFoundError) and error.name == library.module else f"cannot be loaded: {error}"
+            reason = (
+                "not installed"
+                if isinstance(error, ModuleNotFoundError) and error.name == library.module
+                else f"cannot be loaded: {error}"
+            )
             found.versions.append((library.package, reason, library.needed_for))
         except Exception as error:  # a broken library must be reported, whatever it raises
             missing.append(library)
@@ -106,7 +116,9 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
             found.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
     needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
     if needed:
-        found.problems.append(f"Missing or broken: {', '.join(library.package for library in needed)}. The lines below get them.")
+        found.problems.append(
+            f"Missing or broken: {', '.join(library.package for library in needed)}. The lines below get them."
+        )
     for library in optional:
         found.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
     if missing:
@@ -125,8 +137,9 @@ def _look_at_cache(found: Findings) -> None:
     found.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
     if not folder:
         found.hints.append(
-            "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled anew in each session (about 15 s). "
-            "Set the environment variable NUMBA_CACHE_DIR to a folder that only you can write: what lies there is run."
+            "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled "
+            "anew in each session (about 15 s). Set the environment variable NUMBA_CACHE_DIR to a folder that "
+            "only you can write: what lies there is run."
         )
 
 
@@ -138,12 +151,15 @@ def package_of(module: str) -> str:
 def interpreter() -> str:
     """Return QGIS's own Python; empty where it cannot be told.
 
-    Within QGIS `sys.executable` is often QGIS itself, and the first python3 of the PATH often another one, whose libraries do not fit.
+    Within QGIS `sys.executable` is often QGIS itself, and the first python3 of the PATH often another one, whose
+    libraries do not fit.
     """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     beside = os.path.dirname(sys.executable or "")
     names = (f"python{version}", "python3", "python")
-    places = [os.path.join(sys.base_exec_prefix, "bin", name) for name in names] + [os.path.join(sys.base_exec_prefix, "python.exe")]
+    places = [os.path.join(sys.base_exec_prefix, "bin", name) for name in names] + [
+        os.path.join(sys.base_exec_prefix, "python.exe")
+    ]
     # In QGIS's bundle for macOS Python lies beside the program, or in a folder of it.
     places += [os.path.join(beside, *parts, name) for parts in ((), ("bin",)) for name in names]
     if os.path.basename(sys.executable or "").lower().startswith("python"):
@@ -192,7 +208,9 @@ def how_to_install(missing: list[Library], profile_python: str, system: str | No
 def _on_windows(with_qgis: list[str], from_pypi: list[str], pin: str, version: str) -> list[str]:
     steps = []
     if with_qgis:
-        steps.append(f"Run the OSGeo4W Setup, Advanced Install, and choose {', '.join('python3-' + name for name in with_qgis)}.")
+        steps.append(
+            f"Run the OSGeo4W Setup, Advanced Install, and choose {', '.join('python3-' + name for name in with_qgis)}."
+        )
     if from_pypi:
         steps += [
             f"Close QGIS and open the OSGeo4W Shell from the start menu. This must print Python {version}, QGIS's own:",
@@ -211,7 +229,8 @@ def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str
         ]
     if from_pypi:
         python = interpreter() or f"python{version.rpartition('.')[0]}"
-        # An environment that sees what QGIS's Python has gets only what that lacks, and without pip of its own nothing else lies in it.
+        # An environment that sees what QGIS's Python has gets only what that lacks, and without pip of its own nothing
+        # else lies in it.
         work = "~/.cache/smtoolbox-libraries"
         steps.append(f"Close QGIS and open a terminal. This must print Python {version}, QGIS's own:")
         steps.append(f"{python} --version")
@@ -240,7 +259,9 @@ def _clashes(modules: dict[str, Any]) -> list[str]:
                 else "install the rasterio that belongs to this QGIS"
             )
             problems.append(
-                f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} ({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. {remedy}."
+                f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} "
+                f"({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. "
+                f"{remedy}."
             )
         problems += _try("rasterio cannot look up coordinate reference systems", _rasterio_crs)
     if "pyproj" in modules:
@@ -248,7 +269,9 @@ def _clashes(modules: dict[str, Any]) -> list[str]:
     numpy = modules.get("numpy")
     if numpy is not None:
         problems += _try(
-            f"GDAL's own numpy module does not work with numpy {numpy.__version__}; pip may have put a newer numpy over QGIS's", _gdal_array
+            f"GDAL's own numpy module does not work with numpy {numpy.__version__}; pip may have put a newer "
+            "numpy over QGIS's",
+            _gdal_array,
         )
     return problems
 
@@ -260,8 +283,9 @@ def _try(what: str, action: Any) -> list[str]:
         return [] if isinstance(error, ModuleNotFoundError) else [f"{what}: {error}."]
     except Exception as error:  # whatever a broken installation raises is what the user must see
         return [
-            f"{what}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual environment or conda environment, with PROJ_LIB, PROJ_DATA and GDAL_DATA not set, "
-            "and take rasterio and pyproj from where QGIS comes from."
+            f"{what}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual "
+            "environment or conda environment, with PROJ_LIB, PROJ_DATA and GDAL_DATA not set, and take rasterio "
+            "and pyproj from where QGIS comes from."
         ]
     return []
 
@@ -296,7 +320,9 @@ def installation_report(found: Findings) -> Page:
 
     page = Page("Installation check", "Soil Moisture Toolbox")
     page.notice(
-        "Everything that the main algorithms need is there." if found.ready else "Something is missing or does not work together.",
+        "Everything that the main algorithms need is there."
+        if found.ready
+        else "Something is missing or does not work together.",
         warning=not found.ready,
     )
     for problem in found.problems:

@@ -25,7 +25,9 @@ def physical_memory() -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes that a program can still take without pushing others out, within the limits of a container; half of all where nobody tells."""
+    """Return the bytes that a program can still take without pushing others out, within the limits of a container; half
+    of all where nobody tells.
+    """
     known = [found for found in (_of_linux(), _of_container(), _of_windows()) if found is not None]
     return min(known) if known else physical_memory() // 2
 
@@ -38,7 +40,8 @@ def _of_linux() -> int | None:
 
 
 def _of_container() -> int | None:
-    # Of version 2 of control groups, then of version 1. Cached files are counted as used, but given back when they are needed.
+    # Of version 2 of control groups, then of version 1. Cached files are counted as used, but given back when they are
+    # needed.
     for most, used, kept, key in (
         ("memory.max", "memory.current", "memory.stat", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
@@ -55,7 +58,11 @@ def _of_windows() -> int | None:
         return None
 
     class Status(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong), *((f"value_{i}", ctypes.c_ulonglong) for i in range(7))]
+        _fields_ = [
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *((f"value_{i}", ctypes.c_ulonglong) for i in range(7)),
+        ]
 
     status = Status(length=ctypes.sizeof(Status))
     if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
@@ -83,5 +90,6 @@ def refuse_beyond_memory(needed: float, what: str, remedy: str) -> None:
     free = free_memory()
     if needed > _SHARE * free:
         raise InputError(
-            f"{what} about {needed / 2**20:,.0f} MB of memory, but {free / 2**20:,.0f} MB are free and {_SHARE:.0%} of that may be taken. {remedy}"
+            f"{what} about {needed / 2**20:,.0f} MB of memory, but {free / 2**20:,.0f} MB are free and "
+            f"{_SHARE:.0%} of that may be taken. {remedy}"
         )

@@ -94,7 +94,14 @@ METRICS: dict[str, Metric] = {
     row.key: row
     for row in (
         Metric("n", "n", "", "pairs", lambda pairs: len(pairs.predicted)),
-        Metric("r", "R", "", "Pearson's correlation", lambda pairs: pairs.r, "R is Pearson's correlation and r² its square."),
+        Metric(
+            "r",
+            "R",
+            "",
+            "Pearson's correlation",
+            lambda pairs: pairs.r,
+            "R is Pearson's correlation and r² its square.",
+        ),
         Metric("r_squared", "r²", "", "square of Pearson's correlation", lambda pairs: pairs.r * pairs.r, is_own=False),
         Metric(
             "r2",
@@ -102,7 +109,8 @@ METRICS: dict[str, Metric] = {
             "",
             "coefficient of determination 1 − SSE/SST",
             _r2,
-            "R² = 1 − SSE/SST is the share of the variance explained; it is negative where the observed mean would be the better prediction.",
+            "R² = 1 − SSE/SST is the share of the variance explained; it is negative where the observed mean "
+            "would be the better prediction.",
         ),
         Metric(
             "rmse",
@@ -193,8 +201,8 @@ class Intervals:
 def effective_samples(a: np.ndarray, b: np.ndarray) -> float:
     """Return the number of independent pairs for the covariance of two autocorrelated series in order of time.
 
-    For the variance of one series give it twice. n (1 − ρ_a ρ_b) / (1 + ρ_a ρ_b) with the lag-1 autocorrelations ρ (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2,
-    Eq. 31); between 2 and n.
+    For the variance of one series give it twice. n (1 − ρ_a ρ_b) / (1 + ρ_a ρ_b) with the lag-1 autocorrelations ρ
+    (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2, Eq. 31); between 2 and n.
     """
     return _effective(len(a), _lag1(a) * _lag1(b))
 

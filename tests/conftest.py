@@ -31,8 +31,8 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_unconfigure(config):
     """End the process without taking QGIS down.
 
-    Python objects that wrap QGIS's outlive the last test, in reference cycles and in modules. Collected after QGIS has gone, by the garbage
-    collector or by the interpreter's own end, they crash a run in which every test has passed.
+    Python objects that wrap QGIS's outlive the last test, in reference cycles and in modules. Collected after QGIS has
+    gone, by the garbage collector or by the interpreter's own end, they crash a run in which every test has passed.
     """
     status = config.stash.get(_exit_status, None)
     if "qgis.core" in sys.modules and status is not None:
@@ -100,9 +100,18 @@ def write_raster(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with rasterio.open(
-            path, "w", driver="GTiff", width=bands.shape[2], height=bands.shape[1], count=len(bands), dtype=dtype, crs=crs, nodata=nodata,
-            transform=transform or from_origin(*origin, cell, cell), **options,
-        ) as dataset:  # fmt: skip
+            path,
+            "w",
+            driver="GTiff",
+            width=bands.shape[2],
+            height=bands.shape[1],
+            count=len(bands),
+            dtype=dtype,
+            crs=crs,
+            nodata=nodata,
+            transform=transform or from_origin(*origin, cell, cell),
+            **options,
+        ) as dataset:
             dataset.write(bands.astype(dtype))
             for index, description in enumerate(descriptions or [], start=1):
                 dataset.set_band_description(index, description)
@@ -161,7 +170,8 @@ def headless():
     return Headless()
 
 
-# The plugin, for the tests inside QGIS and those of its windows. -------------------------------------------------------
+# The plugin, for the tests inside QGIS and those of its windows.
+# -------------------------------------------------------
 
 
 @pytest.fixture(scope="session")

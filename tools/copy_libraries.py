@@ -11,8 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 installed: dict[str, Distribution] = {
-    re.sub(r"[-_.]+", "-", item.metadata["Name"]).lower(): item for item in distributions(path=[str(path) for path in (ROOT / ".venv").glob("lib/python3*/site-packages")])
-}  # fmt: skip
+    re.sub(r"[-_.]+", "-", item.metadata["Name"]).lower(): item
+    for item in distributions(path=[str(path) for path in (ROOT / ".venv").glob("lib/python3*/site-packages")])
+}
 
 
 def needed(requirements: list[str]) -> dict[str, Distribution]:

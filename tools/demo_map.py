@@ -1,4 +1,6 @@
-"""Draw maps of the demo beside the simulated truth, on the driest and the wettest date. usage: demo_map.py map truth picture"""
+"""Draw maps of the demo beside the simulated truth, on the driest and the wettest date. usage: demo_map.py map truth
+picture
+"""
 
 import sys
 from pathlib import Path
@@ -26,6 +28,7 @@ for what, name in (("dry", shared[int(np.argmin(mean))]), ("wet", shared[int(np.
     images += [(f"predicted, {date} ({what})", predicted[name]), (f"simulated truth, {date}", truth[name])]
 difference = np.concatenate([(predicted[name] - truth[name]).ravel() for name in shared])
 print(
-    f"\nMap minus simulated truth over {len(shared)} dates: RMSE {np.sqrt(np.nanmean(difference**2)):.4f}, bias {np.nanmean(difference):+.4f} {UNIT}"
+    f"\nMap minus simulated truth over {len(shared)} dates: RMSE {np.sqrt(np.nanmean(difference**2)):.4f}, bias "
+    f"{np.nanmean(difference):+.4f} {UNIT}"
 )
 FigureCanvasAgg(maps(images, f"soil moisture ({UNIT})")).print_png(sys.argv[3])

@@ -13,8 +13,21 @@ FOLDER = ROOT / "docs" / "algorithms"
 
 def page(algorithm) -> str:
     """Return the page of an algorithm."""
-    lines = [f"# {algorithm.displayName()}", "", f"`smtoolbox:{algorithm.name()}` · {algorithm.group()}", "", cell(algorithm.shortDescription()), ""]
-    lines += [*paragraphs(getattr(algorithm, "DETAILS", "")), "## Parameters", "", "| label | key | what it is |", "|---|---|---|"]
+    lines = [
+        f"# {algorithm.displayName()}",
+        "",
+        f"`smtoolbox:{algorithm.name()}` · {algorithm.group()}",
+        "",
+        cell(algorithm.shortDescription()),
+        "",
+    ]
+    lines += [
+        *paragraphs(getattr(algorithm, "DETAILS", "")),
+        "## Parameters",
+        "",
+        "| label | key | what it is |",
+        "|---|---|---|",
+    ]
     destinations = {definition.name() for definition in algorithm.destinationParameterDefinitions()}
     for definition in algorithm.parameterDefinitions():
         if definition.name() not in destinations:
@@ -26,7 +39,16 @@ def page(algorithm) -> str:
             lines.append(f"| {cell(output.description())} | `{output.name()}` | returned |")
     words = example(algorithm)
     if words:
-        lines += ["", "## Example", "", "On the demo scene:", "", "```sh", f"qgis_process run smtoolbox:{algorithm.name()} {words}", "```"]
+        lines += [
+            "",
+            "## Example",
+            "",
+            "On the demo scene:",
+            "",
+            "```sh",
+            f"qgis_process run smtoolbox:{algorithm.name()} {words}",
+            "```",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -39,7 +61,9 @@ def row(definition) -> str:
 def example(algorithm) -> str:
     """Return the parameters of an algorithm's example as a command has them."""
     given = getattr(algorithm, "EXAMPLE", {})
-    words = [f"--{key}={item}" for key, value in given.items() for item in (value if isinstance(value, list) else [value])]
+    words = [
+        f"--{key}={item}" for key, value in given.items() for item in (value if isinstance(value, list) else [value])
+    ]
     outputs = [
         f"--{definition.name()}={definition.name().lower()}{SUFFIXES[definition.type()]}"
         for definition in algorithm.destinationParameterDefinitions()
@@ -58,7 +82,9 @@ def overview(algorithms) -> str:
         lines += [f"## {group}", "", "| algorithm | what it does |", "|---|---|"]
         for algorithm in algorithms:
             if algorithm.group() == group:
-                lines.append(f"| [{algorithm.displayName()}]({algorithm.name()}.md) | {cell(algorithm.shortDescription())} |")
+                lines.append(
+                    f"| [{algorithm.displayName()}]({algorithm.name()}.md) | {cell(algorithm.shortDescription())} |"
+                )
         lines.append("")
     return "\n".join(lines)
 
@@ -83,7 +109,9 @@ if __name__ == "__main__":
     from algorithms.provider import register
 
     algorithms = sorted(register().algorithms(), key=lambda item: (item.group(), item.displayName()))
-    pages = {FOLDER / f"{algorithm.name()}.md": page(algorithm) for algorithm in algorithms} | {FOLDER / "index.md": overview(algorithms)}
+    pages = {FOLDER / f"{algorithm.name()}.md": page(algorithm) for algorithm in algorithms} | {
+        FOLDER / "index.md": overview(algorithms)
+    }
     there = {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     if "--check" in sys.argv:
         behind = sorted(path.name for path in {*pages, *there} if pages.get(path) != there.get(path))

@@ -1,7 +1,7 @@
 """Hold the zip for plugins.qgis.org to that repository's rules. usage: lint_package.py zip
 
-The repository refuses plugins with code that flake8 finds broken, findings of bandit of high severity, secrets, binaries and metadata that lack
-something; what it would say after the upload is said here.
+The repository refuses plugins with code that flake8 finds broken, findings of bandit of high severity, secrets,
+binaries and metadata that lack something; what it would say after the upload is said here.
 """
 
 from __future__ import annotations

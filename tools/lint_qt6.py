@@ -14,7 +14,22 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PLACES = ("__init__.py", "plugin.py", "algorithms", "tools", "tests/qgis", "tests/desktop")
 # qgis.PyQt adds these to QVariant under Qt 6.
-FLAT = {"Int", "Double", "String", "Bool", "Date", "Time", "DateTime", "LongLong", "UInt", "ULongLong", "ByteArray", "StringList", "List", "Map"}
+FLAT = {
+    "Int",
+    "Double",
+    "String",
+    "Bool",
+    "Date",
+    "Time",
+    "DateTime",
+    "LongLong",
+    "UInt",
+    "ULongLong",
+    "ByteArray",
+    "StringList",
+    "List",
+    "Map",
+}
 # Such as Qgis.QGIS_VERSION.
 _NO_ENUM = re.compile(r"[A-Z0-9_]+$")
 
@@ -42,10 +57,20 @@ def _messages(node: ast.AST, goes_on: bool) -> Iterator[str]:
         owner = node.value.id if isinstance(node.value, ast.Name) else ""
         if owner == "QVariant" and node.attr == "Type":
             yield "QVariant.Type is gone in PyQt6; qgis.PyQt has QVariant.Double and its like"
-        is_member = node.attr != "Type" and re.match(r"[A-Z]", node.attr) and (owner == "Qt" or not _NO_ENUM.match(node.attr)) and not goes_on
+        is_member = (
+            node.attr != "Type"
+            and re.match(r"[A-Z]", node.attr)
+            and (owner == "Qt" or not _NO_ENUM.match(node.attr))
+            and not goes_on
+        )
         if re.match(r"(Qgs|Q)[A-Z]|Qt$|Qgis$", owner) and is_member and not (owner == "QVariant" and node.attr in FLAT):
             yield f"{owner}.{node.attr}: name the enumeration, too (Qt.TimeSpec.UTC, not Qt.UTC)"
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "QDateTime" and len(node.args) > 4:
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "QDateTime"
+        and len(node.args) > 4
+    ):
         yield "QDateTime of many numbers is gone in PyQt6: QDateTime(QDate(...), QTime(...), Qt.TimeSpec.UTC)"
 
 

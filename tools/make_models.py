@@ -51,7 +51,10 @@ def station_map():
             QgsProcessingParameterMultipleLayers("predictors", "Other predictors", QgsProcessing.SourceType.TypeRaster),
             "Soil, vegetation, weather …: rasters with named bands.",
         ),
-        (QgsProcessingParameterFeatureSource("stations", "Stations for training", points), "Point layer, one feature per station and time."),
+        (
+            QgsProcessingParameterFeatureSource("stations", "Stations for training", points),
+            "Point layer, one feature per station and time.",
+        ),
         (QgsProcessingParameterField("station", "Station field", "station", "stations"), "Name of the station."),
         (QgsProcessingParameterField("time", "Time field", "time", "stations"), "Date of the observation."),
         (QgsProcessingParameterField("value", "Observed soil moisture", "soil_moisture", "stations"), "In m³ m⁻³."),
@@ -60,12 +63,20 @@ def station_map():
             "Other stations with the same fields, which take no part in the training.",
         ),
         (
-            QgsProcessingParameterNumber("gap", "Largest gap in time [days]", QgsProcessingParameterNumber.Type.Double, 4),
-            "Between an observation and a dated predictor of the training table. Maps are made for the dates on which all predictors have a band, and validated with observations of these dates.",
+            QgsProcessingParameterNumber(
+                "gap", "Largest gap in time [days]", QgsProcessingParameterNumber.Type.Double, 4
+            ),
+            (
+                "Between an observation and a dated predictor of the training table. Maps are made for the dates on "
+                "which all predictors have a band, and validated with observations of these dates."
+            ),
         ),
         (
             QgsProcessingParameterString("fields", "Learn from these alone", None, False, True),
-            "Names of terrain indices and of bands of the other predictors, separated by semicolons (elevation;slope;ndvi). Empty: all of them. What is given and not used is said in the log.",
+            (
+                "Names of terrain indices and of bands of the other predictors, separated by semicolons "
+                "(elevation;slope;ndvi). Empty: all of them. What is given and not used is said in the log."
+            ),
         ),
     ]
     for row, (parameter, text) in enumerate(inputs):
@@ -94,7 +105,11 @@ def station_map():
             {
                 "TRAINING": made("sample", "OUTPUT"),
                 "TARGET": given("value"),
-                "PREDICTORS": [Source.fromExpression("if(coalesce(@fields, '') = '', @Sample_predictors_at_stations_FIELDS, @fields)")],
+                "PREDICTORS": [
+                    Source.fromExpression(
+                        "if(coalesce(@fields, '') = '', @Sample_predictors_at_stations_FIELDS, @fields)"
+                    )
+                ],
                 "STATION": given("station"),
                 "TIME": given("time"),
                 "MODEL": value("random_forest"),
@@ -135,7 +150,12 @@ def station_map():
         # QGIS 3.22 takes a model for invalid whose steps lack the value of a parameter, though it has a default.
         for definition in child.algorithm().parameterDefinitions():
             optional = definition.flags() & definition.Flag.FlagOptional
-            if not definition.isDestination() and not optional and definition.name() not in parameters and definition.defaultValue() is not None:
+            if (
+                not definition.isDestination()
+                and not optional
+                and definition.name() not in parameters
+                and definition.defaultValue() is not None
+            ):
                 child.addParameterSources(definition.name(), value(definition.defaultValue()))
         for key, sources in parameters.items():
             child.addParameterSources(key, sources)
@@ -149,17 +169,21 @@ def station_map():
         child.setModelOutputs(final)
         model.addChildAlgorithm(child)
     model.updateDestinationParameters()
-    model.setHelpContent({
-        "ALG_TITLE": "Map soil moisture from stations",
-        "ALG_DESC": (
-            "From a DEM, other predictors and stations to maps of soil moisture, validated on stations that took no part in the training.\n"
-            "To change the workflow, open a copy of it: Processing > Graphical Modeler > Model > Open Model, file resources/models/station_map.model3 in the plugin's folder "
-            "(Settings > User Profiles > Open Active Profile Folder, then python/plugins/soil_moisture_toolbox), and save it under a name of your own."
-        ),
-        "ALG_CREATOR": "Soil Moisture Toolbox",
-        # From here QGIS takes the help of the inputs.
-        **{parameter.name(): text for parameter, text in inputs},
-    })  # fmt: skip
+    model.setHelpContent(
+        {
+            "ALG_TITLE": "Map soil moisture from stations",
+            "ALG_DESC": (
+                "From a DEM, other predictors and stations to maps of soil moisture, validated on stations that "
+                "took no part in the training.\nTo change the workflow, open a copy of it: Processing > "
+                "Graphical Modeler > Model > Open Model, file resources/models/station_map.model3 in the "
+                "plugin's folder (Settings > User Profiles > Open Active Profile Folder, then "
+                "python/plugins/soil_moisture_toolbox), and save it under a name of your own."
+            ),
+            "ALG_CREATOR": "Soil Moisture Toolbox",
+            # From here QGIS takes the help of the inputs.
+            **{parameter.name(): text for parameter, text in inputs},
+        }
+    )
     return model
 
 

@@ -9,8 +9,9 @@ from ..parameters import add_scheduler, add_time_gap, choice, integer, number, r
 
 KEYS = tuple(f"PRODUCT_{letter}" for letter in "ABCDE")
 PRODUCT_HELP = (
-    "Each product is a stack of dated bands (variable@date) of one variable, in one or more files. Products on other grids than the first are warped, dates are matched within MAX_TIME_GAP, and "
-    "samples are the dates on which all products have a value in a cell."
+    "Each product is a stack of dated bands (variable@date) of one variable, in one or more files. Products on "
+    "other grids than the first are warped, dates are matched within MAX_TIME_GAP, and samples are the dates on "
+    "which all products have a value in a cell."
 )
 
 
@@ -30,7 +31,8 @@ def declare_collocation(algorithm) -> None:
     )
     algorithm.add(
         integer("MIN_SAMPLES", "Fewest common samples", 100, minimum=3),
-        "Cells with fewer dates on which all products have a value are not resolved. 100 is customary; fewer give very uncertain errors.",
+        "Cells with fewer dates on which all products have a value are not resolved. 100 is customary; fewer "
+        "give very uncertain errors.",
     )
     algorithm.add(
         number("ALPHA", "Significance level", 0.05, minimum=0, maximum=1),
@@ -38,7 +40,9 @@ def declare_collocation(algorithm) -> None:
     )
     algorithm.add(
         choice("ANOMALIES", "Anomalies", ANOMALIES, "none"),
-        "none: errors of the values themselves, seasons included. climatology: of deviations from the mean of each calendar month over all years. moving_window: of deviations from the mean of the days around each date.",
+        "none: errors of the values themselves, seasons included. climatology: of deviations from the mean of "
+        "each calendar month over all years. moving_window: of deviations from the mean of the days around each "
+        "date.",
     )
     algorithm.add(
         number("ANOMALY_WINDOW", "Moving window [days]", 35, minimum=1),
@@ -47,10 +51,16 @@ def declare_collocation(algorithm) -> None:
     )
     algorithm.add(
         integer("BOOTSTRAP", "Resampled series", 0, minimum=0),
-        "With 100 or more, 95 % confidence limits of each estimate by a moving-block bootstrap, which allows for autocorrelation. It takes much longer; 1000 gives steady limits. 0: none.",
+        "With 100 or more, 95 % confidence limits of each estimate by a moving-block bootstrap, which allows for "
+        "autocorrelation. It takes much longer; 1000 gives steady limits. 0: none.",
         advanced=True,
     )
-    add_time_gap(algorithm, "Largest gap in time [days]", "How many days a product's date may lie from the one it is taken for", advanced=True)
+    add_time_gap(
+        algorithm,
+        "Largest gap in time [days]",
+        "How many days a product's date may lie from the one it is taken for",
+        advanced=True,
+    )
     add_scheduler(algorithm)
 
 

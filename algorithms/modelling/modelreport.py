@@ -15,13 +15,22 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "modelreport"
     TITLE = "Model report"
     GROUP = "modelling"
-    SUMMARY = "Writes up a model from its file alone: data, errors, importance, effects, ranges, applicability and how it was made."
-    DETAILS = "<p>For a model that came from somewhere else, or long ago. The effects of the predictors are computed anew, from some training rows that the file keeps. Reading a model file runs no code.</p>"
+    SUMMARY = (
+        "Writes up a model from its file alone: data, errors, importance, effects, ranges, applicability and how it "
+        "was made."
+    )
+    DETAILS = (
+        "<p>For a model that came from somewhere else, or long ago. The effects of the predictors are computed anew, "
+        "from some training rows that the file keeps. Reading a model file runs no code.</p>"
+    )
     TAGS = ("machine learning", "importance", "partial dependence", "accumulated local effects", "documentation")
     NEEDS = ("numba", "rasterio", "matplotlib")
 
     def declare(self):
-        self.add(QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"), "Model that 'Train model' made (.smmodel).")
+        self.add(
+            QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"),
+            "Model that 'Train model' made (.smmodel).",
+        )
         self.add(report_output(self.TITLE), "HTML page with all that the file says about the model.")
 
     def resolve(self, parameters, context):
@@ -38,5 +47,7 @@ class Algorithm(ToolboxAlgorithm):
             page = model_report(model, Path(path).name, progress)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Prediction needs little of the manifest; the rest may have been written by hand.
-            raise ModelFileError(f"The model file '{path}' does not hold what a report needs ({error!r}). Train the model again.") from error
+            raise ModelFileError(
+                f"The model file '{path}' does not hold what a report needs ({error!r}). Train the model again."
+            ) from error
         return {"REPORT": write_report(self, lambda: page)}

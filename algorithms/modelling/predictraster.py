@@ -6,7 +6,19 @@ from qgis.core import QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import add_scheduler, add_time_gap, engine_of, integer, number_outputs, raster, raster_output, rasters, switch, text, time_gap
+from ..parameters import (
+    add_scheduler,
+    add_time_gap,
+    engine_of,
+    integer,
+    number_outputs,
+    raster,
+    raster_output,
+    rasters,
+    switch,
+    text,
+    time_gap,
+)
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -15,10 +27,13 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "modelling"
     SUMMARY = "Makes a map of soil moisture, or one for each date, from a trained model and rasters of its predictors."
     DETAILS = (
-        "<p>Predictors are matched to the model by name (the band descriptions), in any order and from any number of files; further bands are ignored. Where predictors are dated, every date for which all of "
-        "them have a band within MAX_TIME_GAP days becomes a band <i>soil_moisture@date</i>. Rasters on other grids are warped on the fly and named in the log: much finer cells are averaged, others taken "
-        "from the nearest cell. Of two products of one variable the model knows each by the name of its files without their dates. Cells where any predictor has no data have none in the map.</p>"
-        "<p>The map is made block by block on all cores within the memory given, however large the rasters are.</p>"
+        "<p>Predictors are matched to the model by name (the band descriptions), in any order and from any "
+        "number of files; further bands are ignored. Where predictors are dated, every date for which all of "
+        "them have a band within MAX_TIME_GAP days becomes a band <i>soil_moisture@date</i>. Rasters on other "
+        "grids are warped on the fly and named in the log: much finer cells are averaged, others taken from the "
+        "nearest cell. Of two products of one variable the model knows each by the name of its files without "
+        "their dates. Cells where any predictor has no data have none in the map.</p><p>The map is made block by "
+        "block on all cores within the memory given, however large the rasters are.</p>"
     )
     TAGS = ("map", "prediction", "random forest", "machine learning")
     NEEDS = ("numba", "rasterio")
@@ -28,15 +43,22 @@ class Algorithm(ToolboxAlgorithm):
             QgsProcessingParameterFile("MODEL_FILE", "Model file", extension="smmodel"),
             "Model that 'Train model' made (.smmodel). Reading it runs no code.",
         )
-        self.add(rasters("PREDICTORS", "Predictors"), "Rasters that hold all predictors of the model under the names it was trained with.")
+        self.add(
+            rasters("PREDICTORS", "Predictors"),
+            "Rasters that hold all predictors of the model under the names it was trained with.",
+        )
         self.add(
             raster("GRID", "Grid of the map", optional=True),
-            "Raster whose CRS, cells and extent the map has. Not set: the first of the predictor rasters that the model needs.",
+            "Raster whose CRS, cells and extent the map has. Not set: the first of the predictor rasters that "
+            "the model needs.",
         )
-        add_time_gap(self, "Largest gap in time [days]", "How many days a dated predictor may lie from the date of the map")
+        add_time_gap(
+            self, "Largest gap in time [days]", "How many days a dated predictor may lie from the date of the map"
+        )
         self.add(
             text("DATES", "Dates"),
-            "Dates to predict: 2018-06-01, 2018-06-09 or, for every eighth day, 2018-06-01/2018-09-30/8. Not set: all dates that the predictors allow.",
+            "Dates to predict: 2018-06-01, 2018-06-09 or, for every eighth day, 2018-06-01/2018-09-30/8. Not "
+            "set: all dates that the predictors allow.",
         )
         self.add(
             integer("MEMORY", "Memory [MB]", None, minimum=16, optional=True),
@@ -45,28 +67,39 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             QgsProcessingParameterFile("FALLBACK_MODEL", "Fallback model", extension="smmodel", optional=True),
-            "Second model of the same target with fewer predictors, used for cells and dates that lack a predictor of the first, such as surface temperature under clouds.",
+            "Second model of the same target with fewer predictors, used for cells and dates that lack a "
+            "predictor of the first, such as surface temperature under clouds.",
         )
         self.add(
             text("QUANTILES", "Levels of the quantiles", "0.05,0.5,0.95"),
-            "Quantiles of QUANTILES_OUTPUT, above 0 and below 1, separated by commas. 0.05 and 0.95 bound an interval that is to hold nine tenths of the true values; the model's report says what it held at stations left out.",
+            "Quantiles of QUANTILES_OUTPUT, above 0 and below 1, separated by commas. 0.05 and 0.95 bound an "
+            "interval that is to hold nine tenths of the true values; the model's report says what it held at "
+            "stations left out.",
         )
         self.add(
             switch("APPLICABILITY", "Find the area of applicability"),
-            "Tell cells whose predictors are like those of the training from others, for which the model is a guess (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where APPLICABILITY_OUTPUT is given.",
+            "Tell cells whose predictors are like those of the training from others, for which the model is a "
+            "guess (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where "
+            "APPLICABILITY_OUTPUT is given.",
         )
         add_scheduler(self)
-        self.add(raster_output("OUTPUT", "Soil moisture"), "GeoTIFF in m³ m⁻³ with a band soil_moisture, or soil_moisture@date for each date.")
+        self.add(
+            raster_output("OUTPUT", "Soil moisture"),
+            "GeoTIFF in m³ m⁻³ with a band soil_moisture, or soil_moisture@date for each date.",
+        )
         self.add(
             raster_output("QUANTILES_OUTPUT", "Quantiles", optional=True),
-            "Bands soil_moisture_q05, soil_moisture_q50 … (with @date), calibrated on out-of-fold errors so that they hold what they promise.",
+            "Bands soil_moisture_q05, soil_moisture_q50 … (with @date), calibrated on out-of-fold errors so that "
+            "they hold what they promise.",
         )
         self.add(
             raster_output("APPLICABILITY_OUTPUT", "Area of applicability", optional=True),
-            "Bands dissimilarity (distance to the nearest training row among the predictors, in mean distances of training rows) and applicable (1 or 0), with @date.",
+            "Bands dissimilarity (distance to the nearest training row among the predictors, in mean distances "
+            "of training rows) and applicable (1 or 0), with @date.",
         )
         self.add(
-            raster_output("SOURCE", "Which model made the value", optional=True), "Bands source (with @date): 1 the model, 2 the fallback model."
+            raster_output("SOURCE", "Which model made the value", optional=True),
+            "Bands source (with @date): 1 the model, 2 the fallback model.",
         )
         number_outputs(
             self,
@@ -85,7 +118,9 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.raster.times import parse_dates
 
         sources, grid = inputs
-        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
+        outputs = {
+            key: self.outputs.path(key) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")
+        }
         model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         fallback_file = self.parameterAsFile(parameters, "FALLBACK_MODEL", context)
         fallback = load_model(fallback_file) if fallback_file else None
@@ -98,18 +133,28 @@ class Algorithm(ToolboxAlgorithm):
             outputs["SOURCE"],
         )
         result = predict_raster(
-            model, sources, outputs["OUTPUT"], grid=grid, max_gap_days=time_gap(self, parameters, context),
-            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)) or None, fallback=fallback, wanted=wanted,
+            model,
+            sources,
+            outputs["OUTPUT"],
+            grid=grid,
+            max_gap_days=time_gap(self, parameters, context),
+            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
+            fallback=fallback,
+            wanted=wanted,
             engine=engine_of(self, parameters, context, progress),
-        )  # fmt: skip
+        )
         progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
         numbers = {"COVERAGE_PERCENT": 100 * result.coverage}
         if fallback is not None:
             numbers["FALLBACK_PERCENT"] = 100 * result.by_model[1]
-            progress.info(f"The model alone covers {100 * result.by_model[0]:.1f} %; the fallback model adds {100 * result.by_model[1]:.1f} %.")
+            progress.info(
+                f"The model alone covers {100 * result.by_model[0]:.1f} %; the fallback model adds "
+                f"{100 * result.by_model[1]:.1f} %."
+            )
         if result.applicable is not None:
             numbers["APPLICABLE_PERCENT"] = 100 * result.applicable
             progress.info(
-                f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; elsewhere the map is a guess."
+                f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; "
+                "elsewhere the map is a guess."
             )
         return {**{key: path for key, path in outputs.items() if path}, **numbers}

@@ -9,7 +9,15 @@ from sm_toolbox.models.assessment.selection import IMPORTANCES, SELECTION_METHOD
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, TEXT, write_report
 from ..parameters import choice, layer_output, number_outputs, report_output, text
-from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, impurity_words, model_words, open_training, read_training
+from .shared import (
+    add_split_parameters,
+    add_training_parameters,
+    hyperparameter_help,
+    impurity_words,
+    model_words,
+    open_training,
+    read_training,
+)
 
 FIELDS = (("step", INTEGER), ("added", TEXT), ("removed", TEXT), ("variables", TEXT), ("count", INTEGER))
 
@@ -20,13 +28,25 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "modelling"
     SUMMARY = "Finds the predictors that a model needs, by its error at stations and times that it has not seen."
     DETAILS = (
-        "<p><i>ranked</i> adds the predictors one at a time, the most important first, and chooses the smallest number whose RMSE is within one standard error (over the folds) of the best step's. "
-        "<i>forward</i> starts from the best pair (of more than 20 predictors from the best single one), adds the predictor that lowers the RMSE most, and ends where none does. <i>leave_one_out</i> leaves out "
-        "each predictor in turn, <i>groups</i> each group of GROUPS; both choose those without which the error is larger, or all where these alone do clearly worse.</p>"
-        "<p>All errors are of rows that the model did not see. With whole stations left out, predictors that only tell the stations apart are of no use and are thrown out; with single rows left out they are kept, "
-        "and spoil the map between the stations. Errors by which predictors were chosen are somewhat too small: judge the final map at stations that took no part. The report also names predictors that are alike.</p>"
+        "<p><i>ranked</i> adds the predictors one at a time, the most important first, and chooses the smallest "
+        "number whose RMSE is within one standard error (over the folds) of the best step's. <i>forward</i> "
+        "starts from the best pair (of more than 20 predictors from the best single one), adds the predictor "
+        "that lowers the RMSE most, and ends where none does. <i>leave_one_out</i> leaves out each predictor in "
+        "turn, <i>groups</i> each group of GROUPS; both choose those without which the error is larger, or all "
+        "where these alone do clearly worse.</p><p>All errors are of rows that the model did not see. With whole "
+        "stations left out, predictors that only tell the stations apart are of no use and are thrown out; with "
+        "single rows left out they are kept, and spoil the map between the stations. Errors by which predictors "
+        "were chosen are somewhat too small: judge the final map at stations that took no part. The report also "
+        "names predictors that are alike.</p>"
     )
-    TAGS = ("variable selection", "feature selection", "forward selection", "importance", "machine learning", "collinearity")
+    TAGS = (
+        "variable selection",
+        "feature selection",
+        "forward selection",
+        "importance",
+        "machine learning",
+        "collinearity",
+    )
     NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "matplotlib")
     EXAMPLE = {
         "TRAINING": "stations.csv",
@@ -40,7 +60,8 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         add_training_parameters(
             self,
-            "Numeric fields to choose from. Rows that lack one of them are left out, so that all sets of predictors are judged by the same rows.",
+            "Numeric fields to choose from. Rows that lack one of them are left out, so that all sets of "
+            "predictors are judged by the same rows.",
         )
         self.add(
             choice("MODEL", "Model", model_words(), "random_forest"),
@@ -48,30 +69,43 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
-            f'What differs from the defaults, for example {{"n_estimators": 50}}: small models will do to compare predictors, and many are fitted. {hyperparameter_help()}',
+            f'What differs from the defaults, for example {{"n_estimators": 50}}: small models will do to compare '
+            f"predictors, and many are fitted. {hyperparameter_help()}",
             advanced=True,
         )
         self.add(
             choice("METHOD", "Method", SELECTION_METHODS, "ranked"),
-            "ranked: one more at a time in the order of importance, one fit for each predictor and fold. forward: always the one that helps most; with 12 predictors up to 121 sets, with 20 up to 361. "
+            "ranked: one more at a time in the order of importance, one fit for each predictor and fold. "
+            "forward: always the one that helps most; with 12 predictors up to 121 sets, with 20 up to 361. "
             "leave_one_out: without each predictor in turn. groups: without each group in turn.",
         )
         self.add(
             text("GROUPS", "Groups"),
-            "For METHOD groups: predictors by group, such as terrain: slope, aspect, twi; soil: sand, clay. Predictors in no group are always kept.",
+            "For METHOD groups: predictors by group, such as terrain: slope, aspect, twi; soil: sand, clay. "
+            "Predictors in no group are always kept.",
         )
         self.add(
             choice("IMPORTANCE", "Importance", IMPORTANCES, "permutation"),
-            f"What METHOD ranked orders by. permutation: increase of the error on rows left out when the predictor is shuffled. impurity: what splits at the predictor explain of the training rows ({impurity_words()}).",
+            "What METHOD ranked orders by. permutation: increase of the error on rows left out when the "
+            "predictor is shuffled. impurity: what splits at the predictor explain of the training rows "
+            f"({impurity_words()}).",
             advanced=True,
         )
         add_split_parameters(self, "Same seed, same data: same choice.")
         self.add(
             layer_output("OUTPUT", "Steps", geometry=QgsProcessing.SourceType.TypeVector),
-            "Table with a row for each step: step, added, removed, variables, count, n, r, r2, rmse, ubrmse, bias, slope (out of fold), rmse_sd (over the folds) and chosen (1 or 0).",
+            "Table with a row for each step: step, added, removed, variables, count, n, r, r2, rmse, ubrmse, "
+            "bias, slope (out of fold), rmse_sd (over the folds) and chosen (1 or 0).",
         )
-        self.add(report_output(self.TITLE), "HTML page: errors step by step, rule of the choice, importance, correlations of the predictors.")
-        self.addOutput(QgsProcessingOutputString("SELECTED", "Chosen predictors, separated by semicolons as the fields of 'Train model' take them"))
+        self.add(
+            report_output(self.TITLE),
+            "HTML page: errors step by step, rule of the choice, importance, correlations of the predictors.",
+        )
+        self.addOutput(
+            QgsProcessingOutputString(
+                "SELECTED", "Chosen predictors, separated by semicolons as the fields of 'Train model' take them"
+            )
+        )
         number_outputs(self, SELECTED_COUNT="Number of chosen predictors")
 
     def resolve(self, parameters, context):
@@ -92,7 +126,13 @@ class Algorithm(ToolboxAlgorithm):
         if groups_text and method != "groups":
             progress.warning(f"GROUPS is ignored, because METHOD is '{method}'.")
         selection = select_predictors(
-            prepared.table, estimator, prepared.split, Method(method, groups, importance), prepared.periods, seed, progress.part(0, 0.97)
+            prepared.table,
+            estimator,
+            prepared.split,
+            Method(method, groups, importance),
+            prepared.periods,
+            seed,
+            progress.part(0, 0.97),
         )
         progress.info(in_words(selection))
         progress.check()
@@ -112,8 +152,16 @@ class Algorithm(ToolboxAlgorithm):
             fields.append(QgsField(name, kind))
         rows = []
         for step in selection.steps:
-            rows.append((
-                step.number, ", ".join(step.added), ", ".join(step.removed), ", ".join(step.predictors), len(step.predictors),
-                *(step.metrics.values[key] for key in keys), step.rmse_sd, int(step is selection.chosen),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    step.number,
+                    ", ".join(step.added),
+                    ", ".join(step.removed),
+                    ", ".join(step.predictors),
+                    len(step.predictors),
+                    *(step.metrics.values[key] for key in keys),
+                    step.rmse_sd,
+                    int(step is selection.chosen),
+                )
+            )
         return self.outputs.write_table("OUTPUT", fields, rows, (), QgsCoordinateReferenceSystem(), progress)

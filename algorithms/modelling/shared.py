@@ -1,4 +1,6 @@
-"""What the algorithms of the group share: the words of the learning part's tables, which import nothing heavy, and the parameters of training and validation."""
+"""What the algorithms of the group share: the words of the learning part's tables, which import nothing heavy, and the
+parameters of training and validation.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,10 @@ def hyperparameter_help():
     """Name the hyper-parameters of every kind with their defaults."""
     from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    defaults = {key: ", ".join(f"{item.name} ({json.dumps(item.default)})" for item in fields(row.estimator)) for key, row in LEARNERS.items()}
+    defaults = {
+        key: ", ".join(f"{item.name} ({json.dumps(item.default)})" for item in fields(row.estimator))
+        for key, row in LEARNERS.items()
+    }
     return " ".join(f"{key}: {listing}." for key, listing in defaults.items())
 
 
@@ -58,21 +63,28 @@ def add_training_parameters(algorithm, predictors):
     """Declare the training table and the parts that its fields play; `predictors` is the help of PREDICTORS."""
     algorithm.add(
         table("TRAINING", "Training table"),
-        "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at stations' makes it.",
+        "Table with the observed soil moisture and the predictors in each row, as 'Sample predictors at "
+        "stations' makes it.",
     )
     algorithm.add(
         field("TARGET", "Observed soil moisture", "TRAINING", "soil_moisture"),
-        "Field to learn, in m³ m⁻³. Rows where it is NULL are left out. Not set: soil_moisture, where the table has it.",
+        "Field to learn, in m³ m⁻³. Rows where it is NULL are left out. Not set: soil_moisture, where the table "
+        "has it.",
     )
     algorithm.add(
         field("PREDICTORS", "Predictors", "TRAINING", multiple=True),
-        f"{predictors} With all fields selected, those that play another part, hold no numbers, number the rows (fid) or end in _gap_days are left out.",
+        f"{predictors} With all fields selected, those that play another part, hold no numbers, number the rows "
+        "(fid) or end in _gap_days are left out.",
     )
     algorithm.add(
         field("STATION", "Station field", "TRAINING", "station", optional=True),
-        "Tells the rows of one station from those of another; the default split leaves whole stations out. Empty: rows at one place are of one station, where the table has points.",
+        "Tells the rows of one station from those of another; the default split leaves whole stations out. "
+        "Empty: rows at one place are of one station, where the table has points.",
     )
-    algorithm.add(field("TIME", "Time field", "TRAINING", "time", optional=True), "Date of each row; needed for the splits by time.")
+    algorithm.add(
+        field("TIME", "Time field", "TRAINING", "time", optional=True),
+        "Date of each row; needed for the splits by time.",
+    )
     algorithm.add(
         field("WEIGHT", "Weight field", "TRAINING", optional=True, numeric=True),
         "Weight of each row in the fit: zero or positive.",
@@ -84,7 +96,8 @@ def add_split_parameters(algorithm, seed):
     """Declare how rows are divided into folds, which predictors are cyclic, and the seed, whose help is `seed`."""
     algorithm.add(
         choice("SPLIT", "Leave out for validation", split_words(), None, optional=True),
-        f"What each fold leaves out: {split_help()}. Not set: station where stations or places are known and have several rows each, else random, with a warning.",
+        f"What each fold leaves out: {split_help()}. Not set: station where stations or places are known and have "
+        "several rows each, else random, with a warning.",
     )
     algorithm.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
     algorithm.add(
@@ -99,14 +112,17 @@ def add_split_parameters(algorithm, seed):
     )
     algorithm.add(
         text("CYCLIC", "Cyclic predictors"),
-        "Predictors that start again after a period, as name:period, separated by commas: aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
+        "Predictors that start again after a period, as name:period, separated by commas: "
+        "aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
         advanced=True,
     )
     algorithm.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), seed, advanced=True)
 
 
 def open_training(algorithm, parameters, context):
-    """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for `read_training`."""
+    """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for
+    `read_training`.
+    """
     source = open_source(algorithm, parameters, "TRAINING", context)
     origins = read_origins(parameters.get("TRAINING"), source.fields(), context)
     return source, origins, raster_source(algorithm, parameters, "PREDICTION_AREA", context)
@@ -119,11 +135,15 @@ def read_training(algorithm, opened, parameters, context, progress):
 
     source, origins, area = opened
     layer = read_table(source, progress, points=False)
-    station, time, weight, split = (algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT", "SPLIT"))
+    station, time, weight, split = (
+        algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT", "SPLIT")
+    )
     target = algorithm.parameterAsString(parameters, "TARGET", context)
     predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
     notes = {name: origin.as_dict() for name, origin in origins.items()}
-    block_size = None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
+    block_size = (
+        None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
+    )
     folds = whole_number(algorithm, parameters, "FOLDS", context, 10_000)
     prepared = prepare_training(
         SampledTable(layer.columns, layer.name, metric_positions(layer), notes),

@@ -8,8 +8,28 @@ from sm_toolbox.models.assessment.tuning import SEARCHES
 
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
-from ..parameters import choice, file_output, integer, layer_output, number, number_outputs, report_output, switch, table, text, whole_number
-from .shared import add_split_parameters, add_training_parameters, hyperparameter_help, model_help, model_words, open_training, read_training
+from ..parameters import (
+    choice,
+    file_output,
+    integer,
+    layer_output,
+    number,
+    number_outputs,
+    report_output,
+    switch,
+    table,
+    text,
+    whole_number,
+)
+from .shared import (
+    add_split_parameters,
+    add_training_parameters,
+    hyperparameter_help,
+    model_help,
+    model_words,
+    open_training,
+    read_training,
+)
 
 MODEL_FILTER = "Model files (*.smmodel)"
 
@@ -20,30 +40,38 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "modelling"
     SUMMARY = "Trains a model of soil moisture and says what it is worth at stations and times that it has not seen."
     DETAILS = (
-        "<p>The rows are divided into folds; each fold is predicted by a model that did not see it. What a fold leaves out decides what the error means: single rows (<i>random</i>) say how well the model fills "
-        "gaps at known stations, whole stations (<i>station</i>) how well it maps places without one, periods (<i>time</i>) how well it serves another season, blocks of land (<i>block</i>) how well it maps land "
-        "at some distance. The report shows the chosen split beside the random one and says what the difference means for a map. The model that is saved is fitted to all rows.</p>"
-        "<p>Rows without a target or a predictor are left out and counted. The model file holds plain numbers and no code: it is safe to pass on, and predicts without scikit-learn.</p>"
+        "<p>The rows are divided into folds; each fold is predicted by a model that did not see it. What a fold "
+        "leaves out decides what the error means: single rows (<i>random</i>) say how well the model fills gaps "
+        "at known stations, whole stations (<i>station</i>) how well it maps places without one, periods "
+        "(<i>time</i>) how well it serves another season, blocks of land (<i>block</i>) how well it maps land at "
+        "some distance. The report shows the chosen split beside the random one and says what the difference "
+        "means for a map. The model that is saved is fitted to all rows.</p><p>Rows without a target or a "
+        "predictor are left out and counted. The model file holds plain numbers and no code: it is safe to pass "
+        "on, and predicts without scikit-learn.</p>"
     )
     TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
     NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "scipy", "matplotlib")
 
     def declare(self):
-        add_training_parameters(self, "Numeric fields to learn from. Rasters are matched to them by name at prediction.")
+        add_training_parameters(
+            self, "Numeric fields to learn from. Rasters are matched to them by name at prediction."
+        )
         self.add(
             choice("MODEL", "Model", model_words(), "random_forest"),
             model_help(),
         )
         self.add(
             text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
-            f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. {hyperparameter_help()} An unknown name is refused with the list of the valid ones. '
-            'With TUNING a list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
+            f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
+            f"{hyperparameter_help()} An unknown name is refused with the list of the valid ones. With TUNING a "
+            'list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
             advanced=True,
         )
         self.add(
             choice("TUNING", "Search for hyper-parameters", SEARCHES, "none"),
-            "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the search "
-            "does not flatter the error; the model that is saved is searched with all rows.",
+            "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: "
+            "CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the "
+            "search does not flatter the error; the model that is saved is searched with all rows.",
             advanced=True,
         )
         self.add(
@@ -63,29 +91,37 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             table("SPIKE", "Local rows (spiking)", optional=True),
-            "Rows of the area to be mapped, with the same fields, that join the training when the stations of TRAINING lie elsewhere. Their gain is measured at local stations that did not join. Needs STATION.",
+            "Rows of the area to be mapped, with the same fields, that join the training when the stations of "
+            "TRAINING lie elsewhere. Their gain is measured at local stations that did not join. Needs STATION.",
             advanced=True,
         )
         self.add(
             number("SPIKE_WEIGHT", "Weight of a local row", 1, minimum=0),
-            "Weight of a row of SPIKE against one of TRAINING. Few local rows among many others need more than 1 to be heard.",
+            "Weight of a row of SPIKE against one of TRAINING. Few local rows among many others need more than 1 "
+            "to be heard.",
             advanced=True,
         )
         add_split_parameters(self, "Same seed, same data: same model.")
         self.add(file_output("MODEL_FILE", "Model file", MODEL_FILTER), "File to keep the model in (.smmodel).")
         self.add(
             report_output(self.TITLE),
-            "HTML page: error of the chosen split beside the random one, scatter plots, metrics of every station, importance.",
+            "HTML page: error of the chosen split beside the random one, scatter plots, metrics of every "
+            "station, importance.",
         )
         self.add(
             layer_output("PREDICTIONS", "Out-of-fold predictions", optional=True),
-            "The complete training rows with the fields predicted (by the model that did not see the row's fold), residual (observed − predicted) and fold.",
+            "The complete training rows with the fields predicted (by the model that did not see the row's "
+            "fold), residual (observed − predicted) and fold.",
         )
         number_outputs(
             self,
-            R="Correlation, out of fold", R2="Coefficient of determination, out of fold", RMSE="RMSE, out of fold [m³ m⁻³]", UBRMSE="Unbiased RMSE, out of fold [m³ m⁻³]",
-            BIAS="Bias, out of fold [m³ m⁻³]", N="Training rows",
-        )  # fmt: skip
+            R="Correlation, out of fold",
+            R2="Coefficient of determination, out of fold",
+            RMSE="RMSE, out of fold [m³ m⁻³]",
+            UBRMSE="Unbiased RMSE, out of fold [m³ m⁻³]",
+            BIAS="Bias, out of fold [m³ m⁻³]",
+            N="Training rows",
+        )
 
     def resolve(self, parameters, context):
         spike = None if parameters.get("SPIKE") is None else open_source(self, parameters, "SPIKE", context)
@@ -102,9 +138,18 @@ class Algorithm(ToolboxAlgorithm):
 
         opened, spike_source = inputs
         model_file = self.outputs.path("MODEL_FILE")
-        kind, tuning, hyperparameters = (self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS"))
-        count, seed = whole_number(self, parameters, "CANDIDATES", context), self.parameterAsInt(parameters, "SEED", context)
-        candidates = [make_estimator(kind, hyperparameters)] if tuning == "none" else make_candidates(kind, hyperparameters, tuning, count, seed)
+        kind, tuning, hyperparameters = (
+            self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS")
+        )
+        count, seed = (
+            whole_number(self, parameters, "CANDIDATES", context),
+            self.parameterAsInt(parameters, "SEED", context),
+        )
+        candidates = (
+            [make_estimator(kind, hyperparameters)]
+            if tuning == "none"
+            else make_candidates(kind, hyperparameters, tuning, count, seed)
+        )
         layer, prepared = read_training(self, opened, parameters, context, progress)
         spike = None
         if spike_source is not None:
@@ -119,7 +164,14 @@ class Algorithm(ToolboxAlgorithm):
                 self.parameterAsBool(parameters, "KEEP_BEST", context),
             )
         training = train(
-            prepared.table, candidates[0], prepared.split, prepared.periods, seed, tuner=tuner, spike=spike, progress=progress.part(0, 0.95)
+            prepared.table,
+            candidates[0],
+            prepared.split,
+            prepared.periods,
+            seed,
+            tuner=tuner,
+            spike=spike,
+            progress=progress.part(0, 0.95),
         )
         progress.info(gap_in_words(training))
         progress.check()
@@ -128,9 +180,16 @@ class Algorithm(ToolboxAlgorithm):
         predictions = self._write_predictions(parameters, context, layer, training, progress)
         values = training.chosen.metrics
         return {
-            "MODEL_FILE": model_file, "REPORT": report, "PREDICTIONS": predictions,
-            "R": values.r, "R2": values.r2, "RMSE": values.rmse, "UBRMSE": values.ubrmse, "BIAS": values.bias, "N": values.n,
-        }  # fmt: skip
+            "MODEL_FILE": model_file,
+            "REPORT": report,
+            "PREDICTIONS": predictions,
+            "R": values.r,
+            "R2": values.r2,
+            "RMSE": values.rmse,
+            "UBRMSE": values.ubrmse,
+            "BIAS": values.bias,
+            "N": values.n,
+        }
 
     def _write_predictions(self, parameters, context, layer, training, progress):
         chosen, rows = training.chosen, training.table.source_rows
@@ -142,6 +201,9 @@ class Algorithm(ToolboxAlgorithm):
             fields.append(QgsField(name, kind))
         residual = training.table.target - chosen.predictions
         names = layer.fields.names()
-        values = ([*(layer.columns[name][row] for name in names), chosen.predictions[i], residual[i], chosen.fold[i]] for i, row in enumerate(rows))
+        values = (
+            [*(layer.columns[name][row] for name in names), chosen.predictions[i], residual[i], chosen.fold[i]]
+            for i, row in enumerate(rows)
+        )
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []
         return self.outputs.write_table("PREDICTIONS", fields, values, geometries, layer.crs, progress, layer.wkb)

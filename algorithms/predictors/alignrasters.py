@@ -13,8 +13,9 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "predictors"
     SUMMARY = "Warps rasters of any CRS, cell size and extent to the grid of another, into one file."
     DETAILS = (
-        "<p>Bands keep their variables and dates. Gaps are those of each band. Integer rasters become Float32, so that means keep their fractions; scale and offset of the files are applied. "
-        "The other algorithms warp by themselves where grids differ; use this one to choose how, or to do it once.</p>"
+        "<p>Bands keep their variables and dates. Gaps are those of each band. Integer rasters become Float32, "
+        "so that means keep their fractions; scale and offset of the files are applied. The other algorithms "
+        "warp by themselves where grids differ; use this one to choose how, or to do it once.</p>"
     )
     TAGS = ("warp", "reproject", "resample", "grid", "snap")
     NEEDS = ("rasterio",)
@@ -25,7 +26,9 @@ class Algorithm(ToolboxAlgorithm):
         self.add(raster("GRID", "Grid"), "Raster whose CRS, cells and extent the output has.")
         self.add(
             choice("RESAMPLING", "Resampling", ["nearest", "bilinear", "cubic", "average", "mode"], "nearest"),
-            "nearest: the cell at the centre. bilinear, cubic: smooth between cells. average: mean of the finer cells within a coarser one. mode: the commonest of them, for classes. Bands named aspect are averaged as directions.",
+            "nearest: the cell at the centre. bilinear, cubic: smooth between cells. average: mean of the finer "
+            "cells within a coarser one. mode: the commonest of them, for classes. Bands named aspect are "
+            "averaged as directions.",
         )
         add_scheduler(self)
         self.add(raster_output("OUTPUT", "Aligned rasters"), "GeoTIFF with all bands.")

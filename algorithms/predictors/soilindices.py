@@ -15,7 +15,8 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "predictors"
     SUMMARY = "Computes sand, clay and silt in percent and the available water capacity."
     DETAILS = (
-        "<p>awc = 40.7 − 0.38 sand − 0.63 clay, all in percent; where it comes out negative it is set to 0 and the cells are counted. Without a silt layer silt is 100 − sand − clay. Values that cannot be in the "
+        "<p>awc = 40.7 − 0.38 sand − 0.63 clay, all in percent; where it comes out negative it is set to 0 and "
+        "the cells are counted. Without a silt layer silt is 100 − sand − clay. Values that cannot be in the "
         "unit that is said are refused: SoilGrids delivers g/kg.</p>"
     )
     TAGS = ("texture", "sand", "clay", "silt", "SoilGrids", "available water capacity")
@@ -25,10 +26,17 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(raster("SAND", "Sand"), "Raster with one band, or with a band named sand. The output has its grid.")
         self.add(raster("CLAY", "Clay"), "Raster with one band, or with a band named clay.")
-        self.add(raster("SILT", "Silt", optional=True), "Raster with one band, or with a band named silt. Not set: what sand and clay leave.")
-        self.add(choice("UNITS", "Unit of the layers", UNITS, "percent"), "percent, or g_per_kg as SoilGrids delivers it.")
+        self.add(
+            raster("SILT", "Silt", optional=True),
+            "Raster with one band, or with a band named silt. Not set: what sand and clay leave.",
+        )
+        self.add(
+            choice("UNITS", "Unit of the layers", UNITS, "percent"), "percent, or g_per_kg as SoilGrids delivers it."
+        )
         add_scheduler(self)
-        self.add(raster_output("OUTPUT", "Soil indices"), "GeoTIFF with the bands sand, clay, silt and awc, in percent.")
+        self.add(
+            raster_output("OUTPUT", "Soil indices"), "GeoTIFF with the bands sand, clay, silt and awc, in percent."
+        )
 
     def resolve(self, parameters, context):
         return [raster_source(self, parameters, key, context) for key in ("SAND", "CLAY", "SILT")]

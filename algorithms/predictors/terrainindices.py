@@ -15,16 +15,31 @@ class Algorithm(ToolboxAlgorithm):
     TITLE = "Terrain indices"
     GROUP = "predictors"
     SUMMARY = (
-        "Computes slope, aspect, curvatures, roughness and topographic wetness of a digital elevation model, if asked averaged to a coarser grid."
+        "Computes slope, aspect, curvatures, roughness and topographic wetness of a digital elevation model, if "
+        "asked averaged to a coarser grid."
     )
     DETAILS = (
         "<ul>"
         + "".join(f"<li><b>{name}</b> [{index.unit}]: {index.meaning}</li>" for name, index in TERRAIN_INDICES.items())
-        + "</ul><p>Distances are in metres whatever the unit of the CRS: a DEM in degrees is taken with the metres per degree of each row's latitude. Cells at the edge and beside gaps have no data. "
-        "Catchments for <i>twi</i>: depressions are filled to their lowest outlet, flats drain by the shortest way to theirs, and edges and gaps take whatever flows to them, so that catchments cut by the edge are too small: "
-        "give a DEM that reaches beyond the area of interest. <i>twi</i> needs the whole DEM in memory.</p><p>As predictors take northness and eastness rather than the aspect: they have no jump at north.</p>"
+        + "</ul><p>Distances are in metres whatever the unit of the CRS: a DEM in degrees is taken with the metres "
+        "per degree of each row's latitude. Cells at the edge and beside gaps have no data. Catchments for "
+        "<i>twi</i>: depressions are filled to their lowest outlet, flats drain by the shortest way to theirs, "
+        "and edges and gaps take whatever flows to them, so that catchments cut by the edge are too small: give "
+        "a DEM that reaches beyond the area of interest. <i>twi</i> needs the whole DEM in memory.</p><p>As "
+        "predictors take northness and eastness rather than the aspect: they have no jump at north.</p>"
     )
-    TAGS = ("DEM", "slope", "aspect", "curvature", "roughness", "ruggedness", "topography", "TWI", "wetness index", "flow accumulation")
+    TAGS = (
+        "DEM",
+        "slope",
+        "aspect",
+        "curvature",
+        "roughness",
+        "ruggedness",
+        "topography",
+        "TWI",
+        "wetness index",
+        "flow accumulation",
+    )
     NEEDS = ("rasterio", "numba")
     EXAMPLE = {"DEM": "dem.tif", "GRID": "ndvi.tif"}
 
@@ -36,13 +51,19 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             choice("FLOW_ROUTING", "Flow routing", FLOW_ROUTINGS, "mfd"),
-            "For twi. mfd: to all lower neighbours by their slopes (Freeman 1991); dinf: to one or two along the steepest direction (Tarboton 1997); d8: to the steepest neighbour.",
+            "For twi. mfd: to all lower neighbours by their slopes (Freeman 1991); dinf: to one or two along the "
+            "steepest direction (Tarboton 1997); d8: to the steepest neighbour.",
         )
         self.add(
             raster("GRID", "Coarser grid", optional=True),
-            "Raster to whose cells the indices are averaged, such as a 1 km product. The aspect is averaged as a vector. Not set: the cells of the DEM.",
+            "Raster to whose cells the indices are averaged, such as a 1 km product. The aspect is averaged as a "
+            "vector. Not set: the cells of the DEM.",
         )
-        self.add(number("Z_FACTOR", "Metres per unit of height", 1), "1 for heights in metres, 0.3048 for feet.", advanced=True)
+        self.add(
+            number("Z_FACTOR", "Metres per unit of height", 1),
+            "1 for heights in metres, 0.3048 for feet.",
+            advanced=True,
+        )
         add_scheduler(self)
         self.add(raster_output("OUTPUT", "Terrain indices"), "GeoTIFF with a band for each index.")
 
@@ -56,7 +77,12 @@ class Algorithm(ToolboxAlgorithm):
         output = self.outputs.path("OUTPUT")
         names = self.parameterAsEnumStrings(parameters, "INDICES", context)
         terrain_indices(
-            dem, names, output, flow_routing=self.parameterAsString(parameters, "FLOW_ROUTING", context), grid=grid,
-            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context), engine=engine_of(self, parameters, context, progress),
-        )  # fmt: skip
+            dem,
+            names,
+            output,
+            flow_routing=self.parameterAsString(parameters, "FLOW_ROUTING", context),
+            grid=grid,
+            z_factor=self.parameterAsDouble(parameters, "Z_FACTOR", context),
+            engine=engine_of(self, parameters, context, progress),
+        )
         return {"OUTPUT": output}

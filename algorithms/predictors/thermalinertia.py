@@ -13,19 +13,30 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "thermalinertia"
     TITLE = "Apparent thermal inertia"
     GROUP = "predictors"
-    SUMMARY = "Computes apparent thermal inertia from albedo and the temperature range between day and night: moist soil warms and cools less."
+    SUMMARY = (
+        "Computes apparent thermal inertia from albedo and the temperature range between day and night: moist soil "
+        "warms and cools less."
+    )
     DETAILS = (
-        "<p>ATI = C (1 − albedo) / (LST_DAY − LST_NIGHT) in K⁻¹. Dated layers are paired by day; the log says for each date what share of the cells has no value, because of clouds or too small a range. "
-        "C makes days and latitudes alike: <i>none</i> is 1; <i>verstraeten</i> follows Verstraeten et al. 2006; <i>first_harmonic</i> follows Xue &amp; Cracknell 1995.</p>"
+        "<p>ATI = C (1 − albedo) / (LST_DAY − LST_NIGHT) in K⁻¹. Dated layers are paired by day; the log says "
+        "for each date what share of the cells has no value, because of clouds or too small a range. C makes "
+        "days and latitudes alike: <i>none</i> is 1; <i>verstraeten</i> follows Verstraeten et al. 2006; "
+        "<i>first_harmonic</i> follows Xue &amp; Cracknell 1995.</p>"
     )
     TAGS = ("ATI", "land surface temperature", "albedo", "MODIS", "thermal")
     NEEDS = ("rasterio", "pyproj")
-    EXAMPLE = {"ALBEDO": ["albedo.tif"], "LST_DAY": ["lst_day.tif"], "LST_NIGHT": ["lst_night.tif"], "SOLAR_CORRECTION": "verstraeten"}
+    EXAMPLE = {
+        "ALBEDO": ["albedo.tif"],
+        "LST_DAY": ["lst_day.tif"],
+        "LST_NIGHT": ["lst_night.tif"],
+        "SOLAR_CORRECTION": "verstraeten",
+    }
 
     def declare(self):
         self.add(
             rasters("ALBEDO", "Albedo"),
-            "Broadband albedo, 0 to 1; dated, or one static band for all days. Of several variables, as 'Spectral indices' writes them, albedo is taken.",
+            "Broadband albedo, 0 to 1; dated, or one static band for all days. Of several variables, as "
+            "'Spectral indices' writes them, albedo is taken.",
         )
         self.add(
             rasters("LST_DAY", "Day temperature"),
@@ -33,11 +44,13 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             rasters("LST_NIGHT", "Night temperature"),
-            "Land surface temperature by night; of several variables lst_night. Its unit is that of the day temperature.",
+            "Land surface temperature by night; of several variables lst_night. Its unit is that of the day "
+            "temperature.",
         )
         self.add(
             number("LST_SCALE", "Kelvin per unit of the temperatures", None, minimum=1e-6, optional=True),
-            "0.02 for raw MODIS LST, whose 0 then means no data. Not set: the layers are in kelvin or °C, or carry their scale themselves.",
+            "0.02 for raw MODIS LST, whose 0 then means no data. Not set: the layers are in kelvin or °C, or "
+            "carry their scale themselves.",
         )
         self.add(
             choice("SOLAR_CORRECTION", "Correction for the sun", SOLAR_CORRECTIONS, "none"),
@@ -59,9 +72,17 @@ class Algorithm(ToolboxAlgorithm):
 
         albedo, lst_day, lst_night = inputs
         output = self.outputs.path("OUTPUT")
-        scale = None if parameters.get("LST_SCALE") is None else self.parameterAsDouble(parameters, "LST_SCALE", context)
+        scale = (
+            None if parameters.get("LST_SCALE") is None else self.parameterAsDouble(parameters, "LST_SCALE", context)
+        )
         thermal_inertia(
-            albedo, lst_day, lst_night, output, lst_scale=scale, correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),
-            min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context), engine=engine_of(self, parameters, context, progress),
-        )  # fmt: skip
+            albedo,
+            lst_day,
+            lst_night,
+            output,
+            lst_scale=scale,
+            correction=self.parameterAsString(parameters, "SOLAR_CORRECTION", context),
+            min_range=self.parameterAsDouble(parameters, "MIN_RANGE", context),
+            engine=engine_of(self, parameters, context, progress),
+        )
         return {"OUTPUT": output}

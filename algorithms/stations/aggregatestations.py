@@ -28,36 +28,55 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "aggregatestations"
     TITLE = "Aggregate station observations"
     GROUP = "stations"
-    SUMMARY = "Averages station observations by the hour, day or month, and those of all stations within a cell of a grid; keeps counts and spread."
+    SUMMARY = (
+        "Averages station observations by the hour, day or month, and those of all stations within a cell of a grid; "
+        "keeps counts and spread."
+    )
     DETAILS = (
-        "<p>Periods are in UTC. Months are written as text (<i>2018-06</i>), which the other tools take as the whole month.</p>"
-        "<p>With GRID every cell that holds stations becomes one station at its centre, named by its row and column: the mean of the stations' own means, for the comparison with a coarse product. "
+        "<p>Periods are in UTC. Months are written as text (<i>2018-06</i>), which the other tools take as the "
+        "whole month.</p><p>With GRID every cell that holds stations becomes one station at its centre, named by "
+        "its row and column: the mean of the stations' own means, for the comparison with a coarse product. "
         "Another field is kept where it has one value throughout a mean, and is NULL where it has several.</p>"
-        "<p>Means can be averaged again: where VALUE is itself named <i>maximum</i>, the largest of a period is <i>maximum_maximum</i>.</p>"
+        "<p>Means can be averaged again: where VALUE is itself named <i>maximum</i>, the largest of a period is "
+        "<i>maximum_maximum</i>.</p>"
     )
     TAGS = ("daily mean", "monthly mean", "resample", "upscaling", "ISMN", "in situ")
     NEEDS = ("rasterio", "pyproj")
-    EXAMPLE = {"INPUT": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture", "PERIOD": "month", "MIN_COUNT": 10}
+    EXAMPLE = {
+        "INPUT": "stations.gpkg",
+        "STATION": "station",
+        "TIME": "time",
+        "VALUE": "soil_moisture",
+        "PERIOD": "month",
+        "MIN_COUNT": 10,
+    }
 
     def declare(self):
         self.add(points("INPUT", "Observations"), "Point layer with one feature per station and time.")
         self.add(field("STATION", "Station field", "INPUT", "station"), "Name or number of the station.")
         self.add(field("TIME", "Time field", "INPUT", "time"), "Date, date and time, or ISO 8601 text, in UTC.")
         self.add(
-            field("VALUE", "Value field", "INPUT", "soil_moisture", numeric=True), "What is averaged; rows without a value are left out and counted."
+            field("VALUE", "Value field", "INPUT", "soil_moisture", numeric=True),
+            "What is averaged; rows without a value are left out and counted.",
         )
-        self.add(choice("PERIOD", "Period", ["hour", "day", "month"], "day"), "Length of time over which observations of a station are averaged.")
+        self.add(
+            choice("PERIOD", "Period", ["hour", "day", "month"], "day"),
+            "Length of time over which observations of a station are averaged.",
+        )
         self.add(
             raster("GRID", "Grid", optional=True),
-            "Raster in whose cells stations are averaged, such as the coarse product they are to be compared with. In any CRS; the output has its CRS.",
+            "Raster in whose cells stations are averaged, such as the coarse product they are to be compared "
+            "with. In any CRS; the output has its CRS.",
         )
         self.add(
             integer("MIN_COUNT", "Smallest number of observations", 1, minimum=1),
-            "Observations that a station needs in a period; with hourly data 18 a day is a common choice. Periods with fewer are left out and counted.",
+            "Observations that a station needs in a period; with hourly data 18 a day is a common choice. "
+            "Periods with fewer are left out and counted.",
         )
         self.add(
             layer_output("OUTPUT", "Means", geometry=QgsProcessing.SourceType.TypeVectorPoint),
-            "Points with the station, time and value fields of the input and: count (observations), sd, minimum, maximum, stations (in the cell).",
+            "Points with the station, time and value fields of the input and: count (observations), sd, minimum, "
+            "maximum, stations (in the cell).",
         )
         number_outputs(self, STATIONS="Stations or cells", MEANS="Means")
 
@@ -71,25 +90,46 @@ class Algorithm(ToolboxAlgorithm):
 
         source, grid_source = inputs
         table = read_table(source, progress.part(0, 0.4), points=True)
-        station, time, value = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE"))
+        station, time, value = (
+            self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE")
+        )
         period = self.parameterAsString(parameters, "PERIOD", context)
         grid = grid_of(grid_source) if grid_source else None
         values = to_numbers(table.columns[value], value, table.name)
-        means = aggregate(table_rows(table, station, time), values, period, self.parameterAsInt(parameters, "MIN_COUNT", context), grid, progress)
+        means = aggregate(
+            table_rows(table, station, time),
+            values,
+            period,
+            self.parameterAsInt(parameters, "MIN_COUNT", context),
+            grid,
+            progress,
+        )
         for reason, count in means.left_out.items():
             progress.warning(f"{count} rows of '{table.name}' were left out: {reason}.")
         progress.info(
-            f"{int(means.counts.sum())} observations of {len(set(means.names))} {'cells' if grid else 'stations'} make {len(means.names)} means by the {period}."
+            f"{int(means.counts.sum())} observations of {len(set(means.names))} {'cells' if grid else 'stations'} "
+            f"make {len(means.names)} means by the {period}."
         )
 
-        own = {station: means.names, time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times], value: means.values.tolist()}
-        spread = {"count": means.counts, "sd": means.sd, "minimum": means.minimum, "maximum": means.maximum, "stations": means.stations}
+        own = {
+            station: means.names,
+            time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times],
+            value: means.values.tolist(),
+        }
+        spread = {
+            "count": means.counts,
+            "sd": means.sd,
+            "minimum": means.minimum,
+            "maximum": means.maximum,
+            "stations": means.stations,
+        }
         # Such as the field 'maximum' of means that are averaged once more.
         clashing = [name for name in spread if name in {field.lower() for field in own}]
         if clashing:
             spread = {f"{value}_{name}" if name in clashing else name: numbers for name, numbers in spread.items()}
             progress.warning(
-                f"'{table.name}' already uses {', '.join(clashing)} as a field: here it is {', '.join(f'{value}_{name}' for name in clashing)}."
+                f"'{table.name}' already uses {', '.join(clashing)} as a field: here it is "
+                f"{', '.join(f'{value}_{name}' for name in clashing)}."
             )
         fields, columns = QgsFields(), []
         for given in table.fields:

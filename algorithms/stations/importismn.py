@@ -30,15 +30,23 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "importismn"
     TITLE = "Import ISMN archive"
     GROUP = "stations"
-    SUMMARY = "Reads soil moisture, or another variable, from an archive of the International Soil Moisture Network: by depth, quality flags and time, as it is or as daily or monthly means."
+    SUMMARY = (
+        "Reads soil moisture, or another variable, from an archive of the International Soil Moisture Network: by "
+        "depth, quality flags and time, as it is or as daily or monthly means."
+    )
     DETAILS = (
-        "<p>Takes the archive as downloaded from ismn.earth, in the formats <i>Header+values</i> and <i>CEOP</i> (separate files), zipped or unpacked; zips are read in place, one station at a time. "
-        "A file that is damaged or makes no sense is left out and named in the report. Times are UTC.</p>"
-        "<p>The output has one point per sensor and time (or day, or month): <i>network, station, station_id</i> (network/station: use it as station field where an archive has several networks), <i>sensor, depth_from, depth_to</i> "
-        "(m), <i>time, value, unit, count</i> (values behind a mean), <i>lat, lon, elevation</i>, and from the archive's static variables <i>land_cover</i> and <i>land_cover_code</i> (ESA CCI, map nearest to the sensor's period), "
-        "<i>climate</i> (Köppen–Geiger) and <i>sand, clay, silt, organic_carbon</i> at the sensor's depth (percent of weight).</p>"
-        "<p>Of several lines of one time the first is kept. Depths are those of ISMN's own reader: in CEOP those of the file's name, in header+values those of the header, where 2 inches are 0.05 m.</p>"
-        "<p>ISMN's data may not be passed on; cite the networks as its terms ask. Large archives make large layers: choose daily means where these will do.</p>"
+        "<p>Takes the archive as downloaded from ismn.earth, in the formats <i>Header+values</i> and <i>CEOP</i> "
+        "(separate files), zipped or unpacked; zips are read in place, one station at a time. A file that is "
+        "damaged or makes no sense is left out and named in the report. Times are UTC.</p><p>The output has one "
+        "point per sensor and time (or day, or month): <i>network, station, station_id</i> (network/station: use "
+        "it as station field where an archive has several networks), <i>sensor, depth_from, depth_to</i> (m), "
+        "<i>time, value, unit, count</i> (values behind a mean), <i>lat, lon, elevation</i>, and from the "
+        "archive's static variables <i>land_cover</i> and <i>land_cover_code</i> (ESA CCI, map nearest to the "
+        "sensor's period), <i>climate</i> (Köppen–Geiger) and <i>sand, clay, silt, organic_carbon</i> at the "
+        "sensor's depth (percent of weight).</p><p>Of several lines of one time the first is kept. Depths are "
+        "those of ISMN's own reader: in CEOP those of the file's name, in header+values those of the header, "
+        "where 2 inches are 0.05 m.</p><p>ISMN's data may not be passed on; cite the networks as its terms ask. "
+        "Large archives make large layers: choose daily means where these will do.</p>"
     )
     TAGS = ("International Soil Moisture Network", "ISMN", "in situ", "CEOP", "stm", "stations", "import")
     NEEDS = ("pandas", "matplotlib")
@@ -47,12 +55,14 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(
             QgsProcessingParameterFile("INPUT", "Archive", fileFilter="ISMN archives (*.zip *.stm);;All files (*)"),
-            "The zip as downloaded; or, typed or pasted, the folder into which it was unpacked, or a folder with several zips. One .stm file will do, too.",
+            "The zip as downloaded; or, typed or pasted, the folder into which it was unpacked, or a folder with "
+            "several zips. One .stm file will do, too.",
         )
         self.add(
             text("VARIABLE", "Variable", "soil_moisture", optional=False),
-            "ISMN's name or abbreviation: soil_moisture (sm), soil_temperature (ts), air_temperature (ta), precipitation (p), soil_suction (su), snow_depth (sd), snow_water_equivalent (sweq), surface_temperature (tsf). "
-            "Where the archive has none, the message lists those that it has.",
+            "ISMN's name or abbreviation: soil_moisture (sm), soil_temperature (ts), air_temperature (ta), "
+            "precipitation (p), soil_suction (su), snow_depth (sd), snow_water_equivalent (sweq), "
+            "surface_temperature (tsf). Where the archive has none, the message lists those that it has.",
         )
         self.add(
             number("DEPTH_FROM", "From depth [m]", 0),
@@ -60,33 +70,44 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             number("DEPTH_TO", "To depth [m]", 0.05),
-            "Lower end. Sensors at 2 inches are at 0.0508 m in CEOP files: 0.051 takes them. The log says where sensors just miss it.",
+            "Lower end. Sensors at 2 inches are at 0.0508 m in CEOP files: 0.051 takes them. The log says where "
+            "sensors just miss it.",
         )
         self.add(
             choice("DEPTH_RULE", "Depth rule", DEPTH_RULES, "encloses"),
-            "encloses: the sensor's depths lie wholly within those asked for, ends included. overlaps: they have more than a point in common; a sensor at a single depth must lie within.",
+            "encloses: the sensor's depths lie wholly within those asked for, ends included. overlaps: they have "
+            "more than a point in common; a sensor at a single depth must lie within.",
         )
         self.add(
             text("FLAGS", "Accepted quality flags", "G"),
-            "Comma list. An observation is taken where all its flags are in the list: with G only good ones, with G,D03 also those flagged for frozen soil (D03), but not those flagged D03,D05. Old archives have U (unchecked) in place of G. "
-            "Empty: take all, whatever their flags. C01–C03: outside the possible range; D01–D03: frost; D04, D05: rise without rain; D06–D10: spikes, breaks, plateaus; G: good; M: missing; U: unchecked.",
+            "Comma list. An observation is taken where all its flags are in the list: with G only good ones, "
+            "with G,D03 also those flagged for frozen soil (D03), but not those flagged D03,D05. Old archives "
+            "have U (unchecked) in place of G. Empty: take all, whatever their flags. C01–C03: outside the "
+            "possible range; D01–D03: frost; D04, D05: rise without rain; D06–D10: spikes, breaks, plateaus; G: "
+            "good; M: missing; U: unchecked.",
         )
-        self.add(QgsProcessingParameterDateTime("START", "Start", optional=True), "First moment (UTC). Not set: from the beginning.")
+        self.add(
+            QgsProcessingParameterDateTime("START", "Start", optional=True),
+            "First moment (UTC). Not set: from the beginning.",
+        )
         self.add(
             QgsProcessingParameterDateTime("END", "End", optional=True),
             "Last moment (UTC), itself included; 00:00 stands for the whole of that day. Not set: to the end.",
         )
         self.add(
             choice("PERIOD", "Means", ["none", "day", "month"], "none"),
-            "none: observations as they are, time as date and time. day: means of the UTC day, time as date. month: means of the month, time as text (2018-06), which the other tools take as the whole month.",
+            "none: observations as they are, time as date and time. day: means of the UTC day, time as date. "
+            "month: means of the month, time as text (2018-06), which the other tools take as the whole month.",
         )
         self.add(
             integer("MIN_COUNT", "Smallest number of observations of a mean", 1, minimum=1),
-            "Days or months with fewer observations are left out and counted; with hourly data 18 a day is a common choice.",
+            "Days or months with fewer observations are left out and counted; with hourly data 18 a day is a "
+            "common choice.",
         )
         self.add(
             choice("SENSORS", "Sensors of one station and depth", ["separate", "mean"], "separate"),
-            "separate: every sensor has rows of its own. mean: they are averaged at each time before the means of days and months.",
+            "separate: every sensor has rows of its own. mean: they are averaged at each time before the means "
+            "of days and months.",
         )
         self.add(
             layer_output("OUTPUT", "Observations", geometry=QgsProcessing.SourceType.TypeVectorPoint),
@@ -94,12 +115,15 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             report_output(self.TITLE),
-            "HTML page: sensors taken with their periods and gaps, flags, land cover, and the files skipped with the reason.",
+            "HTML page: sensors taken with their periods and gaps, flags, land cover, and the files skipped with "
+            "the reason.",
         )
         number_outputs(self, STATIONS="Stations", OBSERVATIONS="Observations taken")
 
     def resolve(self, parameters, context):
-        return self.parameterAsString(parameters, "INPUT", context), *(self._moment(parameters, key, context) for key in ("START", "END"))
+        return self.parameterAsString(parameters, "INPUT", context), *(
+            self._moment(parameters, key, context) for key in ("START", "END")
+        )
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.stations.ismn.archive import import_archive
@@ -110,8 +134,15 @@ class Algorithm(ToolboxAlgorithm):
         path, start, end = inputs
         if end is not None and end.time() == end.min.time():
             end += timedelta(days=1, seconds=-1)
-        words = {key.lower(): self.parameterAsString(parameters, key, context) for key in ("VARIABLE", "DEPTH_RULE", "PERIOD", "SENSORS")}
-        flags = "" if "FLAGS" in parameters and parameters["FLAGS"] is None else self.parameterAsString(parameters, "FLAGS", context)
+        words = {
+            key.lower(): self.parameterAsString(parameters, key, context)
+            for key in ("VARIABLE", "DEPTH_RULE", "PERIOD", "SENSORS")
+        }
+        flags = (
+            ""
+            if "FLAGS" in parameters and parameters["FLAGS"] is None
+            else self.parameterAsString(parameters, "FLAGS", context)
+        )
         selection = Selection(
             **words,
             depth_from=self.parameterAsDouble(parameters, "DEPTH_FROM", context),
@@ -125,7 +156,10 @@ class Algorithm(ToolboxAlgorithm):
         for warning in found.warnings:
             progress.warning(warning)
         count = sum(len(series.times) for series in found.series)
-        progress.info(f"{count:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from {found.observations:,} observations.")
+        progress.info(
+            f"{count:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from "
+            f"{found.observations:,} observations."
+        )
 
         fields = QgsFields()
         for name, kind in (
@@ -163,7 +197,15 @@ def _rows(all_series, period, progress):
         progress.set_fraction(done / len(all_series))
         place = series.place
         before = (series.network, series.station, series.station_id, series.sensor, place.top, place.bottom)
-        after = (place.latitude, place.longitude, place.elevation, series.land_cover, series.land_cover_code, series.climate, *series.soil.values())
+        after = (
+            place.latitude,
+            place.longitude,
+            place.elevation,
+            series.land_cover,
+            series.land_cover_code,
+            series.climate,
+            *series.soil.values(),
+        )
         times = series.times.astype(str) if period == "month" else series.times
         for time, value, count in zip(times.tolist(), series.values.tolist(), series.counts.tolist()):
             yield *before, time, value, series.unit or None, count, *after

@@ -13,10 +13,14 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "temporalcomposite"
     TITLE = "Composite over time"
     GROUP = "timeseries"
-    SUMMARY = "Combines dated rasters into one for each day, dekad, month, season or year, or over the days before each date."
+    SUMMARY = (
+        "Combines dated rasters into one for each day, dekad, month, season or year, or over the days before each date."
+    )
     DETAILS = (
-        "<p>Gaps do not count. Bands are named after the period: ndvi@2018-06 for a month, the first day for a dekad, season (December to February is the winter) or year, the last day for a trailing window. "
-        "With PRODUCT_DAYS a composite of several days that straddles the boundary of a period counts in both; <i>weighted_mean</i> weighs it by its days inside each.</p>"
+        "<p>Gaps do not count. Bands are named after the period: ndvi@2018-06 for a month, the first day for a "
+        "dekad, season (December to February is the winter) or year, the last day for a trailing window. With "
+        "PRODUCT_DAYS a composite of several days that straddles the boundary of a period counts in both; "
+        "<i>weighted_mean</i> weighs it by its days inside each.</p>"
     )
     TAGS = ("time series", "monthly", "mean", "maximum value composite", "NDVI", "aggregate")
     NEEDS = ("rasterio", "numba")
@@ -24,7 +28,8 @@ class Algorithm(ToolboxAlgorithm):
 
     def declare(self):
         self.add(
-            rasters("INPUT", "Rasters"), "Dated bands (variable@date) of one or several variables. On other grids than the first they are warped."
+            rasters("INPUT", "Rasters"),
+            "Dated bands (variable@date) of one or several variables. On other grids than the first they are warped.",
         )
         self.add(
             choice("PERIOD", "Period", PERIODS, "month"),
@@ -36,7 +41,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             choice("STATISTIC", "Statistic", STATISTICS, "mean"),
-            "How the values of a period are combined. Maximum is usual for NDVI; weighted_mean weighs by the days of a product inside the period.",
+            "How the values of a period are combined. Maximum is usual for NDVI; weighted_mean weighs by the "
+            "days of a product inside the period.",
         )
         self.add(
             integer("PRODUCT_DAYS", "Days of a product", 1, minimum=1),
@@ -58,8 +64,13 @@ class Algorithm(ToolboxAlgorithm):
 
         output = self.outputs.path("OUTPUT")
         temporal_composite(
-            inputs, output, period=self.parameterAsString(parameters, "PERIOD", context), statistic=self.parameterAsString(parameters, "STATISTIC", context),
-            trailing_days=self.parameterAsInt(parameters, "TRAILING_DAYS", context), product_days=self.parameterAsInt(parameters, "PRODUCT_DAYS", context),
-            min_count=self.parameterAsInt(parameters, "MIN_COUNT", context), engine=engine_of(self, parameters, context, progress),
-        )  # fmt: skip
+            inputs,
+            output,
+            period=self.parameterAsString(parameters, "PERIOD", context),
+            statistic=self.parameterAsString(parameters, "STATISTIC", context),
+            trailing_days=self.parameterAsInt(parameters, "TRAILING_DAYS", context),
+            product_days=self.parameterAsInt(parameters, "PRODUCT_DAYS", context),
+            min_count=self.parameterAsInt(parameters, "MIN_COUNT", context),
+            engine=engine_of(self, parameters, context, progress),
+        )
         return {"OUTPUT": output}

@@ -14,14 +14,18 @@ class Algorithm(ToolboxAlgorithm):
     TITLE = "Statistics over time"
     GROUP = "timeseries"
     SUMMARY = "Computes minimum, mean, maximum, standard deviation and number of valid values of each cell over time."
-    DETAILS = "<p>Dated bands of one or several variables, in any number of files and any order. Gaps do not count. The standard deviation is that of a sample (n − 1) and needs two values.</p>"
+    DETAILS = (
+        "<p>Dated bands of one or several variables, in any number of files and any order. Gaps do not count. The "
+        "standard deviation is that of a sample (n − 1) and needs two values.</p>"
+    )
     TAGS = ("time series", "mean", "minimum", "maximum", "standard deviation", "count")
     NEEDS = ("rasterio", "numba")
     EXAMPLE = {"INPUT": ["product_a.tif"]}
 
     def declare(self):
         self.add(
-            rasters("INPUT", "Rasters"), "Dated bands (variable@date), single- or multi-band files. On other grids than the first they are warped."
+            rasters("INPUT", "Rasters"),
+            "Dated bands (variable@date), single- or multi-band files. On other grids than the first they are warped.",
         )
         self.add(
             choice("STATISTICS", "Which statistics", STATISTICS, list(STATISTICS), multiple=True),

@@ -13,16 +13,22 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "temporaltrend"
     TITLE = "Trend over time"
     GROUP = "timeseries"
-    SUMMARY = "Computes how much each cell rises or falls per year, and how likely such a trend is by chance; if asked for each calendar month."
+    SUMMARY = (
+        "Computes how much each cell rises or falls per year, and how likely such a trend is by chance; if asked for "
+        "each calendar month."
+    )
     DETAILS = (
-        "<p><i>least_squares</i> fits a straight line and tests its slope with Student's t. <i>theil_sen</i> takes the median of the slopes between all pairs of values, which single outliers do not move, "
-        "and tests with Mann–Kendall (corrected for ties); it takes time with the square of the number of dates: hundreds are slow.</p>"
-        "<ul><li><b>slope</b>: change per year, from the true distances between the dates.</li>"
-        "<li><b>slope_per_step</b>: least squares over the numbers of the dates 1, 2, …, with either method. A cell with gaps keeps the numbers of its dates. By month, the step is one occurrence of the month.</li>"
-        "<li><b>p_value</b>: two-sided, 0 to 1. It takes the values as independent of each other; daily values are not, and look more significant than they are. "
-        "With fewer than ten values that of theil_sen is rough.</li>"
-        "<li><b>n</b>: valid values. With fewer than three a cell has no slope.</li></ul>"
-        "<p>A season that is cut at either end bends the slope of all dates: take whole years, or BY_MONTH.</p>"
+        "<p><i>least_squares</i> fits a straight line and tests its slope with Student's t. <i>theil_sen</i> "
+        "takes the median of the slopes between all pairs of values, which single outliers do not move, and "
+        "tests with Mann–Kendall (corrected for ties); it takes time with the square of the number of dates: "
+        "hundreds are slow.</p><ul><li><b>slope</b>: change per year, from the true distances between the "
+        "dates.</li><li><b>slope_per_step</b>: least squares over the numbers of the dates 1, 2, …, with either "
+        "method. A cell with gaps keeps the numbers of its dates. By month, the step is one occurrence of the "
+        "month.</li><li><b>p_value</b>: two-sided, 0 to 1. It takes the values as independent of each other; "
+        "daily values are not, and look more significant than they are. With fewer than ten values that of "
+        "theil_sen is rough.</li><li><b>n</b>: valid values. With fewer than three a cell has no "
+        "slope.</li></ul><p>A season that is cut at either end bends the slope of all dates: take whole years, "
+        "or BY_MONTH.</p>"
     )
     TAGS = ("time series", "regression", "slope", "Theil-Sen", "Mann-Kendall", "significance")
     NEEDS = ("rasterio", "numba", "scipy")
@@ -31,7 +37,8 @@ class Algorithm(ToolboxAlgorithm):
     def declare(self):
         self.add(
             rasters("INPUT", "Rasters"),
-            "Bands of one variable at three or more dates (variable@date), single- or multi-band files. On other grids than the first they are warped.",
+            "Bands of one variable at three or more dates (variable@date), single- or multi-band files. On other "
+            "grids than the first they are warped.",
         )
         self.add(choice("METHOD", "Method", METHODS, "least_squares"), "least_squares or theil_sen (robust).")
         self.add(
@@ -39,7 +46,10 @@ class Algorithm(ToolboxAlgorithm):
             "A trend for each calendar month that has dates, in bands slope_01 … slope_12 and so on.",
         )
         add_scheduler(self)
-        self.add(raster_output("OUTPUT", "Trend"), "GeoTIFF with the bands slope, slope_per_step, p_value and n, or these four for each month.")
+        self.add(
+            raster_output("OUTPUT", "Trend"),
+            "GeoTIFF with the bands slope, slope_per_step, p_value and n, or these four for each month.",
+        )
 
     def resolve(self, parameters, context):
         return raster_sources(self, parameters, "INPUT", context)
@@ -49,7 +59,10 @@ class Algorithm(ToolboxAlgorithm):
 
         output = self.outputs.path("OUTPUT")
         temporal_trend(
-            inputs, output, method=self.parameterAsString(parameters, "METHOD", context),
-            by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context), engine=engine_of(self, parameters, context, progress),
-        )  # fmt: skip
+            inputs,
+            output,
+            method=self.parameterAsString(parameters, "METHOD", context),
+            by_month=self.parameterAsBoolean(parameters, "BY_MONTH", context),
+            engine=engine_of(self, parameters, context, progress),
+        )
         return {"OUTPUT": output}

@@ -6,7 +6,14 @@ import os
 import time
 from pathlib import Path
 
-from qgis.core import Qgis, QgsApplication, QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsProcessingOutputBoolean
+from qgis.core import (
+    Qgis,
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputBoolean,
+)
 
 from ..base import ToolboxAlgorithm
 from ..layers import write_report
@@ -18,13 +25,17 @@ class Algorithm(ToolboxAlgorithm):
     TITLE = "Check installation"
     GROUP = "tools"
     SUMMARY = "Says which Python libraries are there, which are missing or clash, and how to get them on this computer."
-    DETAILS = "<p>The plugin never installs anything by itself. Run this first on a new computer, and whenever an algorithm says that a library is missing.</p>"
+    DETAILS = (
+        "<p>The plugin never installs anything by itself. Run this first on a new computer, and whenever an "
+        "algorithm says that a library is missing.</p>"
+    )
     TAGS = ("install", "dependencies", "versions", "troubleshooting")
 
     def declare(self):
         self.add(
             switch("PREPARE", "Compile now"),
-            "Algorithms compile their inner loops at their first use, which takes some seconds each. Yes: all are compiled now, on a small scene, which takes about two minutes once.",
+            "Algorithms compile their inner loops at their first use, which takes some seconds each. Yes: all "
+            "are compiled now, on a small scene, which takes about two minutes once.",
         )
         self.add(report_output(self.TITLE), "HTML page with versions, problems and their remedies.")
         self.addOutput(QgsProcessingOutputBoolean("READY", "All main algorithms can run"))
@@ -75,18 +86,26 @@ def compile_all(progress) -> list[str]:
                 problems.append(f"'{algorithm.displayName()}' does not run on the demo scene: {problem}")
                 progress.warning(problems[-1])
             progress.set_fraction((number + 1) / len(jobs))
-    progress.info(f"{compiled.count} functions compiled in {time.monotonic() - began:.0f} s; the others were compiled before.")
+    progress.info(
+        f"{compiled.count} functions compiled in {time.monotonic() - began:.0f} s; the others were compiled before."
+    )
     return problems
 
 
 def _jobs(work: Path) -> list[tuple[str, dict]]:
-    """List algorithms with their parameters: the examples, and a training with a map for each kind of compiled model."""
+    """List algorithms with their parameters: the examples, and a training with a map for each kind of compiled
+    model.
+    """
     scene = work / "scene"
 
     def on_scene(value):
         if isinstance(value, list):
             return [on_scene(item) for item in value]
-        return str(scene / value) if isinstance(value, str) and value.rpartition(".")[2] in ("tif", "gpkg", "csv", "zip") else value
+        return (
+            str(scene / value)
+            if isinstance(value, str) and value.rpartition(".")[2] in ("tif", "gpkg", "csv", "zip")
+            else value
+        )
 
     jobs: list[tuple[str, dict]] = [("demodata", {"OUTPUT": str(scene)})]
     for algorithm in QgsApplication.processingRegistry().providerById("smtoolbox").algorithms():
@@ -98,21 +117,51 @@ def _jobs(work: Path) -> list[tuple[str, dict]]:
                     parameters[definition.name()] = str(work / f"{algorithm.name()}_{definition.name()}.{suffix}")
             jobs.append((algorithm.name(), parameters))
     table, predictors = str(work / "table.gpkg"), on_scene(["soil.tif", "ndvi.tif"])
-    jobs.append((
-        "samplepredictors", {"STATIONS": on_scene("stations_validation.gpkg"), "STATION": "station", "TIME": "time", "PREDICTORS": predictors, "OUTPUT": table},
-    ))  # fmt: skip
-    for kind, hyperparameters in (("random_forest", '{"n_estimators": 8}'), ("quantile_forest", '{"n_estimators": 8}'), ("svr", "")):
+    jobs.append(
+        (
+            "samplepredictors",
+            {
+                "STATIONS": on_scene("stations_validation.gpkg"),
+                "STATION": "station",
+                "TIME": "time",
+                "PREDICTORS": predictors,
+                "OUTPUT": table,
+            },
+        )
+    )
+    for kind, hyperparameters in (
+        ("random_forest", '{"n_estimators": 8}'),
+        ("quantile_forest", '{"n_estimators": 8}'),
+        ("svr", ""),
+    ):
         model = str(work / f"{kind}.smmodel")
-        jobs.append((
-            "trainmodel", {
-                "TRAINING": table, "TARGET": "soil_moisture", "PREDICTORS": ["sand", "clay", "ndvi"], "STATION": "station", "TIME": "time", "MODEL": kind,
-                "HYPERPARAMETERS": hyperparameters, "FOLDS": 2, "MODEL_FILE": model,
-            },
-        ))  # fmt: skip
-        jobs.append((
-            "predictraster", {
-                "MODEL_FILE": model, "PREDICTORS": predictors, "GRID": on_scene("product_a.tif"), "APPLICABILITY": True, "OUTPUT": str(work / f"{kind}.tif"),
-                "QUANTILES_OUTPUT": str(work / f"{kind}_quantiles.tif"),
-            },
-        ))  # fmt: skip
+        jobs.append(
+            (
+                "trainmodel",
+                {
+                    "TRAINING": table,
+                    "TARGET": "soil_moisture",
+                    "PREDICTORS": ["sand", "clay", "ndvi"],
+                    "STATION": "station",
+                    "TIME": "time",
+                    "MODEL": kind,
+                    "HYPERPARAMETERS": hyperparameters,
+                    "FOLDS": 2,
+                    "MODEL_FILE": model,
+                },
+            )
+        )
+        jobs.append(
+            (
+                "predictraster",
+                {
+                    "MODEL_FILE": model,
+                    "PREDICTORS": predictors,
+                    "GRID": on_scene("product_a.tif"),
+                    "APPLICABILITY": True,
+                    "OUTPUT": str(work / f"{kind}.tif"),
+                    "QUANTILES_OUTPUT": str(work / f"{kind}_quantiles.tif"),
+                },
+            )
+        )
     return jobs

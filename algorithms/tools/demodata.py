@@ -25,9 +25,24 @@ from ..presentation import Grouped, write_style_beside
 GROUP = "Soil Moisture Toolbox demo"
 # From the top of the group.
 LAYERS = (
-    "stations", "stations_validation", "truth", "product_a", "product_b", "product_c", "product_truth", "ndvi", "albedo", "lst_day", "lst_night",
-    "reflectance", "sentinel1", "rain", "api", "soil", "dem",
-)  # fmt: skip
+    "stations",
+    "stations_validation",
+    "truth",
+    "product_a",
+    "product_b",
+    "product_c",
+    "product_truth",
+    "ndvi",
+    "albedo",
+    "lst_day",
+    "lst_night",
+    "reflectance",
+    "sentinel1",
+    "rain",
+    "api",
+    "soil",
+    "dem",
+)
 SHOWN = ("stations", "stations_validation", "truth", "dem")
 
 
@@ -37,7 +52,10 @@ class Algorithm(ToolboxAlgorithm):
     NAME = "demodata"
     TITLE = "Create demo data"
     GROUP = "tools"
-    SUMMARY = "Writes a small scene to try every algorithm on: real terrain, simulated soil moisture whose truth is known, stations, satellite layers and three coarse products."
+    SUMMARY = (
+        "Writes a small scene to try every algorithm on: real terrain, simulated soil moisture whose truth is known, "
+        "stations, satellite layers and three coarse products."
+    )
     DETAILS = """
 <p>Everything but the terrain is <b>simulated</b>: a daily water balance from April to September 2019 over 27 × 27 km near the Jacksboro fault,
 Tennessee (SRTM elevation). The scene lets you see how near a map, an error estimate or a validation comes to a truth that is known.</p>
@@ -61,17 +79,20 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
     def declare(self):
         self.add(
             QgsProcessingParameterFolderDestination("OUTPUT", "Demo folder"),
-            "A new or empty folder, or one with earlier demo data, which is replaced. A folder with anything else in it is refused.",
+            "A new or empty folder, or one with earlier demo data, which is replaced. A folder with anything "
+            "else in it is refused.",
         )
         self.add(
             integer("SEED", "Seed", 0, minimum=0),
-            "Start of the random numbers. The same seed gives the same weather, soil, stations and errors; another seed gives another scene on the same terrain.",
+            "Start of the random numbers. The same seed gives the same weather, soil, stations and errors; "
+            "another seed gives another scene on the same terrain.",
             advanced=True,
         )
 
         self.add(
             switch("ADD_TO_PROJECT", "Add the layers to the project", True),
-            "In QGIS's window: the layers are loaded into a group, in colours of their variables; stations, elevation and true soil moisture are visible. The styles lie beside the files in any case.",
+            "In QGIS's window: the layers are loaded into a group, in colours of their variables; stations, "
+            "elevation and true soil moisture are visible. The styles lie beside the files in any case.",
         )
 
     def resolve(self, parameters, context):
@@ -93,7 +114,9 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
         # Scripts and qgis_process have no window, and load nothing.
         if context.project() is not None and self.parameterAsBool(parameters, "ADD_TO_PROJECT", context):
             Grouped.load(layers, SHOWN, GROUP, context)
-        progress.info(f"The demo data are in '{scene.folder}'. Its README.txt names the files and suggests first steps.")
+        progress.info(
+            f"The demo data are in '{scene.folder}'. Its README.txt names the files and suggests first steps."
+        )
         return {"OUTPUT": str(scene.folder)}
 
 
@@ -113,14 +136,19 @@ def _write_points(table, path, transform_context, progress: Progress) -> None:
             if number % 500 == 0:
                 progress.check()
             feature = QgsFeature(fields)
-            feature.setAttributes([row.station, QDate(row.time.year, row.time.month, row.time.day), row.soil_moisture, row.land_cover])
+            feature.setAttributes(
+                [row.station, QDate(row.time.year, row.time.month, row.time.day), row.soil_moisture, row.land_cover]
+            )
             feature.setGeometry(point_geometry(row.lon, row.lat))
             if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
                 break
         else:
             writer.flushBuffer()
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise OutputError(f"The layer '{path.name}' could not be written: {writer.errorMessage()}. Check the free space of the disk.")
+            raise OutputError(
+                f"The layer '{path.name}' could not be written: {writer.errorMessage()}. Check the free space of "
+                "the disk."
+            )
     finally:
         # The file is closed only when the writer is gone; until then it cannot be moved on Windows.
         del writer

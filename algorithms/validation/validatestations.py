@@ -5,13 +5,49 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATETIME, INTEGER, NUMBER, TEXT, open_source, point_geometry, raster_sources, read_table, table_rows, write_report
-from ..parameters import add_time_gap, choice, field, integer, layer_output, number_outputs, points, rasters, report_output, time_gap
+from ..layers import (
+    DATETIME,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    open_source,
+    point_geometry,
+    raster_sources,
+    read_table,
+    table_rows,
+    write_report,
+)
+from ..parameters import (
+    add_time_gap,
+    choice,
+    field,
+    integer,
+    layer_output,
+    number_outputs,
+    points,
+    rasters,
+    report_output,
+    time_gap,
+)
 
 # The columns from of old in their order; those of further metrics follow.
 _METRICS = (
-    "n", "r", "r_low", "r_high", "r2", "r_squared", "rmse", "ubrmse", "ubrmse_low", "ubrmse_high", "bias", "bias_low", "bias_high", "slope", "n_effective",
-)  # fmt: skip
+    "n",
+    "r",
+    "r_low",
+    "r_high",
+    "r2",
+    "r_squared",
+    "rmse",
+    "ubrmse",
+    "ubrmse_low",
+    "ubrmse_high",
+    "bias",
+    "bias_low",
+    "bias_high",
+    "slope",
+    "n_effective",
+)
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -20,18 +56,27 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "validation"
     SUMMARY = "Compares a soil-moisture product with station observations, station by station and over all pairs."
     DETAILS = (
-        "<p>Each observation is paired with the product's cell and the nearest date within MAX_TIME_GAP days. Per station: correlation R with 95 % limits, R² (coefficient of determination), RMSE, ubRMSE, bias "
-        "(product − station) and slope; the limits use the number of samples that are independent of one another. Stations with fewer than MIN_SAMPLES pairs are listed, not rated.</p>"
-        "<p>A product is only validated by stations that did not take part in its making.</p>"
+        "<p>Each observation is paired with the product's cell and the nearest date within MAX_TIME_GAP days. "
+        "Per station: correlation R with 95 % limits, R² (coefficient of determination), RMSE, ubRMSE, bias "
+        "(product − station) and slope; the limits use the number of samples that are independent of one "
+        "another. Stations with fewer than MIN_SAMPLES pairs are listed, not rated.</p><p>A product is only "
+        "validated by stations that did not take part in its making.</p>"
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
     NEEDS = ("rasterio", "pyproj", "pandas", "scipy", "matplotlib")
-    EXAMPLE = {"PRODUCT": ["product_b.tif"], "STATIONS": "stations.gpkg", "STATION": "station", "TIME": "time", "VALUE": "soil_moisture"}
+    EXAMPLE = {
+        "PRODUCT": ["product_b.tif"],
+        "STATIONS": "stations.gpkg",
+        "STATION": "station",
+        "TIME": "time",
+        "VALUE": "soil_moisture",
+    }
 
     def declare(self):
         self.add(
             rasters("PRODUCT", "Product"),
-            "Soil moisture in m³ m⁻³: one static band, or dated bands of one name, in one or more files. Of several variables soil_moisture is taken.",
+            "Soil moisture in m³ m⁻³: one static band, or dated bands of one name, in one or more files. Of "
+            "several variables soil_moisture is taken.",
         )
         self.add(points("STATIONS", "Stations"), "Point layer with one feature per station and time.")
         self.add(field("STATION", "Station field", "STATIONS", "station"), "Name or number of the station.")
@@ -50,7 +95,8 @@ class Algorithm(ToolboxAlgorithm):
         add_time_gap(self, "Largest gap in time [days]", "How many days the product may lie from the observation")
         self.add(
             integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=1),
-            "Stations with fewer pairs are not rated on their own; their pairs count among all pairs. 1 for a map of one date.",
+            "Stations with fewer pairs are not rated on their own; their pairs count among all pairs. 1 for a "
+            "map of one date.",
         )
         self.add(
             choice("METHOD", "Value at the point", ["nearest", "bilinear"], "nearest"),
@@ -58,15 +104,28 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             layer_output("OUTPUT", "Stations with metrics", geometry=QgsProcessing.SourceType.TypeVectorPoint),
-            "One point per rated station with n, n_effective (independent pairs), r, r_squared (square of r), r2 (coefficient of determination), rmse, ubrmse, bias, slope and the confidence limits.",
+            "One point per rated station with n, n_effective (independent pairs), r, r_squared (square of r), r2 "
+            "(coefficient of determination), rmse, ubrmse, bias, slope and the confidence limits.",
         )
-        self.add(layer_output("MATCHES", "Pairs", optional=True), "Table of all pairs: station, time, observed, predicted.")
-        self.add(report_output(self.TITLE), "HTML page with scatter plot, box plots, Taylor diagram, series and the table of stations.")
+        self.add(
+            layer_output("MATCHES", "Pairs", optional=True), "Table of all pairs: station, time, observed, predicted."
+        )
+        self.add(
+            report_output(self.TITLE),
+            "HTML page with scatter plot, box plots, Taylor diagram, series and the table of stations.",
+        )
         number_outputs(
             self,
-            R="Correlation, all pairs", R2="Coefficient of determination, all pairs", RMSE="RMSE, all pairs [m³ m⁻³]", UBRMSE="Unbiased RMSE, all pairs [m³ m⁻³]", BIAS="Bias, all pairs [m³ m⁻³]", N="Pairs",
-            MEDIAN_R="Median correlation of the stations", MEDIAN_UBRMSE="Median unbiased RMSE of the stations [m³ m⁻³]", MEDIAN_BIAS="Median bias of the stations [m³ m⁻³]",
-        )  # fmt: skip
+            R="Correlation, all pairs",
+            R2="Coefficient of determination, all pairs",
+            RMSE="RMSE, all pairs [m³ m⁻³]",
+            UBRMSE="Unbiased RMSE, all pairs [m³ m⁻³]",
+            BIAS="Bias, all pairs [m³ m⁻³]",
+            N="Pairs",
+            MEDIAN_R="Median correlation of the stations",
+            MEDIAN_UBRMSE="Median unbiased RMSE of the stations [m³ m⁻³]",
+            MEDIAN_BIAS="Median bias of the stations [m³ m⁻³]",
+        )
 
     def resolve(self, parameters, context):
         return open_source(self, parameters, "STATIONS", context), raster_sources(self, parameters, "PRODUCT", context)
@@ -78,32 +137,48 @@ class Algorithm(ToolboxAlgorithm):
 
         source, product = inputs
         table = read_table(source, progress, points=True)
-        station, time, value, group = (self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE", "GROUP"))
+        station, time, value, group = (
+            self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE", "GROUP")
+        )
         rows = table_rows(table, station, time)
         min_samples = self.parameterAsInt(parameters, "MIN_SAMPLES", context)
         result = validate_stations(
-            rows, to_numbers(table.columns[value], value, table.name), product, to_names(table.columns[group]) if group else None,
-            max_gap_days=time_gap(self, parameters, context), min_samples=min_samples,
-            method=self.parameterAsString(parameters, "METHOD", context), progress=progress.part(0, 0.9),
-        )  # fmt: skip
+            rows,
+            to_numbers(table.columns[value], value, table.name),
+            product,
+            to_names(table.columns[group]) if group else None,
+            max_gap_days=time_gap(self, parameters, context),
+            min_samples=min_samples,
+            method=self.parameterAsString(parameters, "METHOD", context),
+            progress=progress.part(0, 0.9),
+        )
         for reason, count in result.unmatched:
             progress.warning(f"{count} observations have no pair: {reason}.")
         if result.too_few:
             progress.warning(
-                f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: {', '.join(name for name, _ in result.too_few)}."
+                f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
+                f"{', '.join(name for name, _ in result.too_few)}."
             )
         pooled = result.pooled
         progress.info(
-            f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE {pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
+            f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
+            f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
         )
         name = ", ".join(item.label for item in product[:3]) + (" …" if len(product) > 3 else "")
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),
             "MATCHES": self._write_matches(parameters, context, table, result, progress),
             "REPORT": write_report(self, lambda: validation_report(result, name, table.name, min_samples, progress)),
-            "R": pooled.r, "R2": pooled.r2, "RMSE": pooled.rmse, "UBRMSE": pooled.ubrmse, "BIAS": pooled.bias, "N": pooled.n,
-            "MEDIAN_R": result.median("r"), "MEDIAN_UBRMSE": result.median("ubrmse"), "MEDIAN_BIAS": result.median("bias"),
-        }  # fmt: skip
+            "R": pooled.r,
+            "R2": pooled.r2,
+            "RMSE": pooled.rmse,
+            "UBRMSE": pooled.ubrmse,
+            "BIAS": pooled.bias,
+            "N": pooled.n,
+            "MEDIAN_R": result.median("r"),
+            "MEDIAN_UBRMSE": result.median("ubrmse"),
+            "MEDIAN_BIAS": result.median("bias"),
+        }
 
     def _write_stations(self, parameters, context, table, result, progress):
         from sm_toolbox.metrics import METRICS
@@ -126,6 +201,9 @@ class Algorithm(ToolboxAlgorithm):
         for name, kind in (("station", TEXT), ("time", DATETIME), ("observed", NUMBER), ("predicted", NUMBER)):
             fields.append(QgsField(name, kind))
         times = result.times.tolist()
-        values = ([str(result.stations[i]), times[i], result.observed[i], result.predicted[i]] for i in range(len(result.rows)))
+        values = (
+            [str(result.stations[i]), times[i], result.observed[i], result.predicted[i]]
+            for i in range(len(result.rows))
+        )
         geometries = [point_geometry(table.x[row], table.y[row]) for row in result.rows]
         return self.outputs.write_table("MATCHES", fields, values, geometries, table.crs, progress)

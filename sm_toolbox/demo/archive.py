@@ -28,7 +28,9 @@ _LAND_COVER = {
 _NO_DATE = (2020, 1, 1, 0, 0, 0)  # the same in every run, so that the file is
 
 
-def write_ismn_archive(path: Path, stations: pd.DataFrame, terrain: Terrain, soil: Soil, rng: np.random.Generator) -> None:
+def write_ismn_archive(
+    path: Path, stations: pd.DataFrame, terrain: Terrain, soil: Soil, rng: np.random.Generator
+) -> None:
     """Write the first stations of a table in ISMN's format header+values.
 
     Parameters
@@ -50,7 +52,11 @@ def write_ismn_archive(path: Path, stations: pd.DataFrame, terrain: Terrain, soi
             for depth, sensor in depths:
                 file = f"{folder}_sm_{depth:.6f}_{depth:.6f}_{sensor}_20190401_20190930.stm"
                 _add(archive, file, _sensor_file(table, float(terrain.elevation[cell]), depth, sensor, rng))
-            _add(archive, f"{folder}_static_variables.csv", _static_file(table.iloc[0], float(soil.sand[cell]), float(soil.clay[cell])))
+            _add(
+                archive,
+                f"{folder}_static_variables.csv",
+                _static_file(table.iloc[0], float(soil.sand[cell]), float(soil.clay[cell])),
+            )
 
 
 def _cell(row: pd.Series, grid: Grid) -> tuple[int, int]:
@@ -77,8 +83,13 @@ def _sensor_file(table: pd.DataFrame, elevation: float, depth: float, sensor: st
     flags[dubious] = _FLAGS[rng.integers(0, len(_FLAGS), int(dubious.sum()))]
     values[dubious] += rng.normal(0.1, 0.05, int(dubious.sum()))
     times = [f"{day:%Y/%m/%d} {hour:02d}:00" for day in table["time"] for hour in _HOURS]
-    head = f"{ISMN_NETWORK:10} {ISMN_NETWORK:10} {first['station']:15} {first['lat']:10.5f} {first['lon']:11.5f} {elevation:8.2f} {depth:5.2f} {depth:5.2f} {sensor}"
-    return "\n".join([head, *(f"{time} {value:8.4f} {flag} M" for time, value, flag in zip(times, values, flags))]) + "\n"
+    head = (
+        f"{ISMN_NETWORK:10} {ISMN_NETWORK:10} {first['station']:15} {first['lat']:10.5f} {first['lon']:11.5f} "
+        f"{elevation:8.2f} {depth:5.2f} {depth:5.2f} {sensor}"
+    )
+    return (
+        "\n".join([head, *(f"{time} {value:8.4f} {flag} M" for time, value, flag in zip(times, values, flags))]) + "\n"
+    )
 
 
 def _static_file(row: pd.Series, sand: float, clay: float) -> str:

@@ -30,7 +30,9 @@ def random_field(rng: np.random.Generator, shape: tuple[int, ...], length: float
     rows, columns = (size + int(4 * length) + 1 for size in shape)
     frequency = np.hypot(np.fft.fftfreq(rows, 1.0)[:, None], np.fft.rfftfreq(columns, 1.0)[None, :])
     amplitude = (1 + (2 * np.pi * frequency * length) ** 2) ** -0.75
-    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((rows, columns))) * amplitude, s=(rows, columns))[: shape[0], : shape[1]]
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((rows, columns))) * amplitude, s=(rows, columns))[
+        : shape[0], : shape[1]
+    ]
     return standardised(field)
 
 

@@ -1,4 +1,6 @@
-"""What instruments see of the simulated truth: stations, MODIS-like composites and three coarse products, each with its errors."""
+"""What instruments see of the simulated truth: stations, MODIS-like composites and three coarse products, each with its
+errors.
+"""
 
 from __future__ import annotations
 
@@ -80,13 +82,20 @@ def make_composites(
         block_mean(insolation(terrain, [day_of_year(day) for day in COMPOSITES]), MEDIUM_FACTOR),
     )
     altitude = elevation - elevation.mean()
-    warmth, warmth_range = (composite_mean(series[SPIN_UP:]) for series in (weather.temperature, weather.temperature_range))
+    warmth, warmth_range = (
+        composite_mean(series[SPIN_UP:]) for series in (weather.temperature, weather.temperature_range)
+    )
     shape = elevation.shape
     found: dict[str, list[np.ndarray]] = {"ndvi": [], "albedo": [], "lst_day": [], "lst_night": []}
     for i, day in enumerate(COMPOSITES):
         noise = [0.6 * random_field(rng, shape, 2) + 0.4 * rng.standard_normal(shape) for _ in found]
         # Plants remember the last weeks' moisture; woods, whose roots go deep, less than grass.
-        ndvi = 0.16 + 0.74 * plants * (0.35 + 0.65 * season(day_of_year(day))) + 0.3 * (1 - 0.5 * plants) * (before[i] - 0.45) + 0.012 * noise[0]
+        ndvi = (
+            0.16
+            + 0.74 * plants * (0.35 + 0.65 * season(day_of_year(day)))
+            + 0.3 * (1 - 0.5 * plants) * (before[i] - 0.45)
+            + 0.012 * noise[0]
+        )
         albedo = 0.235 - 0.09 * plants - 0.10 * (1 - 0.6 * plants) * during[i] + 0.004 * noise[1]
         # What evaporates water heats the surface less; wet soil also keeps the warmth of the day for the night.
         evaporative = np.clip(0.15 + 0.55 * during[i] + 0.25 * ndvi, 0, 0.95)
@@ -105,7 +114,9 @@ def make_composites(
 REFLECTANCE_BANDS = ("red", "nir", "blue", "green", "swir_1240", "swir1", "swir2")
 
 
-def make_reflectances(ndvi: np.ndarray, soil: Soil, truth: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def make_reflectances(
+    ndvi: np.ndarray, soil: Soil, truth: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Simulate surface reflectances in MODIS's seven bands, of which the red and infrared make the NDVI of the scene.
 
     Parameters
@@ -126,7 +137,15 @@ def make_reflectances(ndvi: np.ndarray, soil: Soil, truth: np.ndarray, rng: np.r
     nir = (0.17 + 0.2 * ndvi) * noise[0]
     red = nir * (1 - ndvi) / (1 + ndvi)
     swir = (0.33 - 0.12 * ndvi - 0.16 * (1 - 0.7 * ndvi) * wetness) * noise[1]
-    found = (red, nir, 0.55 * red * noise[2], 0.03 + 0.75 * red * noise[3], 0.98 * nir - 0.04 * wetness, swir, (0.75 - 0.25 * wetness) * swir)
+    found = (
+        red,
+        nir,
+        0.55 * red * noise[2],
+        0.03 + 0.75 * red * noise[3],
+        0.98 * nir - 0.04 * wetness,
+        swir,
+        (0.75 - 0.25 * wetness) * swir,
+    )
     return {name: values.astype(np.float32) for name, values in zip(REFLECTANCE_BANDS, found)}
 
 
@@ -141,7 +160,8 @@ def make_backscatter(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Simulate the backscatter that a radar like Sentinel-1 sees every 12 days.
 
-    Moist soil scatters more, the less plants cover it; plants themselves scatter, most into the other polarisation. Speckle multiplies the power.
+    Moist soil scatters more, the less plants cover it; plants themselves scatter, most into the other polarisation.
+    Speckle multiplies the power.
 
     Returns
     -------
@@ -209,13 +229,18 @@ def make_coarse_products(truth: np.ndarray, rng: np.random.Generator) -> dict[st
         `truth` and the products `a`, `b` and `c` after `PRODUCT_ERRORS`; `a` has the gaps of an orbit.
     """
     coarse = block_mean(truth, COARSE_FACTOR)
-    products = {name: error.offset + error.gain * coarse + rng.normal(0, error.noise, coarse.shape) for name, error in PRODUCT_ERRORS.items()}
+    products = {
+        name: error.offset + error.gain * coarse + rng.normal(0, error.noise, coarse.shape)
+        for name, error in PRODUCT_ERRORS.items()
+    }
     products["a"][~_swath(coarse.shape)] = np.nan
     return {"truth": coarse, **{name: values.astype(np.float32) for name, values in products.items()}}
 
 
 def _swath(shape: tuple[int, ...]) -> np.ndarray:
-    """Say which cells an orbiting instrument sees: slanting swaths that move on from day to day and leave out some days."""
+    """Say which cells an orbiting instrument sees: slanting swaths that move on from day to day and leave out some
+    days.
+    """
     day, row, column = np.indices(shape)
     across = (column + 0.3 * row) / shape[2]  # in widths of the scene
     track = (day * 0.83) % 2.6 - 0.8
@@ -223,7 +248,9 @@ def _swath(shape: tuple[int, ...]) -> np.ndarray:
     return seen
 
 
-def make_stations(terrain: Terrain, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+def make_stations(
+    terrain: Terrain, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Place stations and let them measure.
 
     Parameters
@@ -236,14 +263,18 @@ def make_stations(terrain: Terrain, vegetation: np.ndarray, truth: np.ndarray, r
     Returns
     -------
     training, validation : DataFrame
-        One row per station and day, days without a measurement left out: station, time (midnight of the day), soil_moisture (m³ m⁻³), land_cover,
-        lon, lat (degrees, WGS 84). No station is in both.
+        One row per station and day, days without a measurement left out: station, time (midnight of the day),
+        soil_moisture (m³ m⁻³), land_cover, lon, lat (degrees, WGS 84). No station is in both.
     """
     rows, columns = _sites(terrain, rng)
     x, y = terrain.grid.transform * (columns + 0.5, rows + 0.5)
     lon, lat = transform(terrain.grid.crs, CRS.from_epsg(4326), x, y)
     cover = _land_cover(terrain, vegetation)[rows, columns]
-    measured = truth[:, rows, columns] + rng.normal(0, STATION_BIAS, len(rows)) + rng.normal(0, STATION_NOISE, (DAYS, len(rows)))
+    measured = (
+        truth[:, rows, columns]
+        + rng.normal(0, STATION_BIAS, len(rows))
+        + rng.normal(0, STATION_NOISE, (DAYS, len(rows)))
+    )
     measured = np.maximum(measured, 0.005)
     measured[_outages(len(rows), rng)] = np.nan
     table = pd.DataFrame(
@@ -257,7 +288,9 @@ def make_stations(terrain: Terrain, vegetation: np.ndarray, truth: np.ndarray, r
         }
     )
     is_training = np.repeat(np.arange(len(rows)) < TRAINING_STATIONS, DAYS)
-    training, validation = (table[part & table["soil_moisture"].notna()].reset_index(drop=True) for part in (is_training, ~is_training))
+    training, validation = (
+        table[part & table["soil_moisture"].notna()].reset_index(drop=True) for part in (is_training, ~is_training)
+    )
     return training, validation
 
 
@@ -272,7 +305,10 @@ def _sites(terrain: Terrain, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     # The mirror image within the 450 m cell, except for its middle, which has none.
     last = MEDIUM_FACTOR - 1
     twins = [
-        (row - row % MEDIUM_FACTOR + last - row % MEDIUM_FACTOR, column - column % MEDIUM_FACTOR + (column + 2) % MEDIUM_FACTOR)
+        (
+            row - row % MEDIUM_FACTOR + last - row % MEDIUM_FACTOR,
+            column - column % MEDIUM_FACTOR + (column + 2) % MEDIUM_FACTOR,
+        )
         for row, column in sites[:_TWINS]
     ]
     chosen = np.array(sites[: TRAINING_STATIONS - _TWINS] + twins + sites[TRAINING_STATIONS - _TWINS :])

@@ -74,9 +74,10 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
 
     Notes
     -----
-    Porosity, suction curve and conductivity follow Cosby et al. 1984 (doi 10.1029/WR020i006p00682, Table 5), field capacity and wilting point
-    are taken at -33 and -1500 kPa. Soils on slopes that face north hold more water (Geroy et al. 2011, doi 10.1002/hyp.8281). What no soil map
-    shows, structure and stones, shifts field capacity and depth in patches.
+    Porosity, suction curve and conductivity follow Cosby et al. 1984 (doi 10.1029/WR020i006p00682, Table 5), field
+    capacity and wilting point are taken at -33 and -1500 kPa. Soils on slopes that face north hold more water (Geroy et
+    al. 2011, doi 10.1002/hyp.8281). What no soil map shows, structure and stones, shifts field capacity and depth in
+    patches.
     """
     shape = terrain.elevation.shape
     patches, own, structure, stones = (random_field(rng, shape, length) for length in (40, 15, 12, 20))
@@ -99,7 +100,19 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
     drainage_days = 2.0 * (conductivity / 300) ** -0.5 * np.exp(0.3 * terrain.hollow)
     depth = 150 * np.exp(0.12 * stones + 0.08 * terrain.hollow)
     return Soil(
-        *(values.astype(np.float32) for values in (sand, clay, porosity, field_capacity, wilting_point, 0.5 * wilting_point, drainage_days, depth))
+        *(
+            values.astype(np.float32)
+            for values in (
+                sand,
+                clay,
+                porosity,
+                field_capacity,
+                wilting_point,
+                0.5 * wilting_point,
+                drainage_days,
+                depth,
+            )
+        )
     )
 
 
@@ -112,7 +125,8 @@ class Weather:
     rain : ndarray, float32 (days, rows, cols)
         mm per day on the 450 m grid.
     temperature, temperature_range, evapotranspiration : ndarray (days,)
-        Mean air temperature at the scene's mean elevation (°C), its daily range (K), reference evapotranspiration (mm per day).
+        Mean air temperature at the scene's mean elevation (°C), its daily range (K), reference evapotranspiration (mm
+        per day).
     """
 
     rain: np.ndarray
@@ -131,8 +145,8 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
 
     Notes
     -----
-    Rain is a two-state Markov chain with gamma amounts (Richardson 1981, doi 10.1029/WR017i001p00182); evapotranspiration after
-    Hargreaves & Samani 1985 with the radiation of FAO-56 (Allen et al. 1998, Eq. 21).
+    Rain is a two-state Markov chain with gamma amounts (Richardson 1981, doi 10.1029/WR017i001p00182);
+    evapotranspiration after Hargreaves & Samani 1985 with the radiation of FAO-56 (Allen et al. 1998, Eq. 21).
     """
     days = range(-SPIN_UP, DAYS)
     doy = np.array([day_of_year(day) for day in days])
@@ -159,7 +173,9 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
         noise[i] = (0.7 * noise[i - 1] if i else 0) + shock
     temperature = 14.5 + 10 * np.cos(2 * np.pi * (doy - 200) / 365) + noise - 1.5 * wet
     temperature_range = np.where(wet, 7.5, 12.5) + rng.normal(0, 1, len(doy))
-    evapotranspiration = 0.0023 * _radiation(terrain.latitude, doy) * (temperature + 17.8) * np.sqrt(np.maximum(temperature_range, 2))
+    evapotranspiration = (
+        0.0023 * _radiation(terrain.latitude, doy) * (temperature + 17.8) * np.sqrt(np.maximum(temperature_range, 2))
+    )
     return Weather(rain, temperature, temperature_range, np.maximum(evapotranspiration, 0.2))
 
 
@@ -168,12 +184,15 @@ def _radiation(latitude: float, doy: np.ndarray) -> np.ndarray:
     phi, delta = np.radians(latitude), declination(doy)
     sunset = np.arccos(-np.tan(phi) * np.tan(delta))
     megajoules = 24 * 60 / np.pi * 0.082 * (1 + 0.033 * np.cos(2 * np.pi * doy / 365))
-    result: np.ndarray = 0.408 * megajoules * (sunset * np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * np.sin(sunset))
+    result: np.ndarray = (
+        0.408 * megajoules * (sunset * np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * np.sin(sunset))
+    )
     return result
 
 
 def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
-    """Draw the share of the ground that plants cover at the height of the season: woods on slopes, fields in the valleys.
+    """Draw the share of the ground that plants cover at the height of the season: woods on slopes, fields in the
+    valleys.
 
     Returns
     -------
@@ -181,17 +200,23 @@ def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
         0 … 1.
     """
     pattern = standardised(
-        0.9 * random_field(rng, terrain.elevation.shape, 18) + 0.7 * standardised(np.minimum(terrain.slope, 0.4)) - 0.3 * terrain.hollow
+        0.9 * random_field(rng, terrain.elevation.shape, 18)
+        + 0.7 * standardised(np.minimum(terrain.slope, 0.4))
+        - 0.3 * terrain.hollow
     )
     return np.clip(0.66 + 0.13 * pattern, 0.2, 0.95)
 
 
 def season(doy: float) -> float:
-    """Return the state of the leaves, 0 in winter to 1 in summer (double logistic, Beck et al. 2006, doi 10.1016/j.rse.2005.10.021)."""
+    """Return the state of the leaves, 0 in winter to 1 in summer (double logistic, Beck et al. 2006, doi
+    10.1016/j.rse.2005.10.021).
+    """
     return float(1 / (1 + np.exp(-0.08 * (doy - 112))) + 1 / (1 + np.exp(0.06 * (doy - 290))) - 1)
 
 
-def simulate(terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndarray, progress: Progress = SILENT) -> np.ndarray:
+def simulate(
+    terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndarray, progress: Progress = SILENT
+) -> np.ndarray:
     """Run the water balance of the topsoil.
 
     Parameters
@@ -210,8 +235,9 @@ def simulate(terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndar
 
     Notes
     -----
-    Of the rain a share that grows with wetness runs off (Bergström 1992, the HBV model); water above field capacity drains; part of both runs
-    sideways into hollows; evapotranspiration follows light, plants and, below a critical wetness, the moisture that is left (Feddes et al. 1978).
+    Of the rain a share that grows with wetness runs off (Bergström 1992, the HBV model); water above field capacity
+    drains; part of both runs sideways into hollows; evapotranspiration follows light, plants and, below a critical
+    wetness, the moisture that is left (Feddes et al. 1978).
     """
     # Water gathers where the surrounding gives it away: the weights of a neighbourhood add up to one.
     attraction = np.exp(0.9 * np.clip(terrain.hollow, -2.5, 2.5))
@@ -228,7 +254,11 @@ def simulate(terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndar
         if row % COMPOSITE_DAYS == 0:
             light = insolation(terrain, [doy])[0] ** 1.5  # sunny slopes are warmer and windier as well
             cover = vegetation * (0.35 + 0.65 * season(doy))
-        rain = zoom(weather.rain[row], MEDIUM_FACTOR, order=1, grid_mode=True, mode="nearest") if weather.rain[row].any() else np.float32(0)
+        rain = (
+            zoom(weather.rain[row], MEDIUM_FACTOR, order=1, grid_mode=True, mode="nearest")
+            if weather.rain[row].any()
+            else np.float32(0)
+        )
         runoff = rain * (moisture / soil.porosity) ** 4
         drainage = np.maximum(moisture - soil.field_capacity, 0) * drained * soil.depth
         stress = np.clip((moisture - soil.residual) / (critical - soil.residual), 0, 1)

@@ -92,12 +92,15 @@ def _read_sample() -> tuple[np.ndarray, Affine]:
     try:
         with np.load(get_sample_data(_SAMPLE, asfileobj=False), allow_pickle=False) as sample:
             # `ymin` belongs to the first row, which is the northern one.
-            corner = Affine.translation(float(sample["xmin"]), float(sample["ymin"])) * Affine.scale(float(sample["dx"]), -float(sample["dy"]))
+            corner = Affine.translation(float(sample["xmin"]), float(sample["ymin"])) * Affine.scale(
+                float(sample["dx"]), -float(sample["dy"])
+            )
             return sample["elevation"].astype(np.float32), corner
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
-            f"The demo scene's terrain, matplotlib's sample file '{_SAMPLE}', cannot be read ({error}). Install matplotlib with its sample data: "
-            "on Debian and Ubuntu the package python-matplotlib-data, elsewhere reinstall matplotlib with pip."
+            f"The demo scene's terrain, matplotlib's sample file '{_SAMPLE}', cannot be read ({error}). Install "
+            "matplotlib with its sample data: on Debian and Ubuntu the package python-matplotlib-data, elsewhere "
+            "reinstall matplotlib with pip."
         ) from error
 
 
@@ -106,7 +109,9 @@ def _projected(elevation: np.ndarray, corner: Affine) -> tuple[np.ndarray, Grid]
     rows, columns = elevation.shape
     west, north = corner * (0, 0)
     east, south = corner * (columns, rows)
-    affine, width, height = calculate_default_transform(_WGS84, _UTM_16N, columns, rows, west, south, east, north, resolution=FINE_CELL)
+    affine, width, height = calculate_default_transform(
+        _WGS84, _UTM_16N, columns, rows, west, south, east, north, resolution=FINE_CELL
+    )
     warped = np.full((height, width), np.nan, np.float32)
     reproject(
         elevation, warped, src_transform=corner, src_crs=_WGS84, dst_transform=affine, dst_crs=_UTM_16N,
@@ -115,10 +120,22 @@ def _projected(elevation: np.ndarray, corner: Affine) -> tuple[np.ndarray, Grid]
     top, left, bottom, right = 0, 0, height, width
     while (missing := np.isnan(warped[top:bottom, left:right])).any():
         # Of the four borders the one with the largest share of gaps goes first.
-        gaps = {"top": missing[0].mean(), "left": missing[:, 0].mean(), "bottom": missing[-1].mean(), "right": missing[:, -1].mean()}
+        gaps = {
+            "top": missing[0].mean(),
+            "left": missing[:, 0].mean(),
+            "bottom": missing[-1].mean(),
+            "right": missing[:, -1].mean(),
+        }
         worst = max(gaps, key=lambda side: gaps[side])
-        top, left, bottom, right = top + (worst == "top"), left + (worst == "left"), bottom - (worst == "bottom"), right - (worst == "right")
-    return warped[top:bottom, left:right], Grid(_UTM_16N, affine * Affine.translation(left, top), right - left, bottom - top)
+        top, left, bottom, right = (
+            top + (worst == "top"),
+            left + (worst == "left"),
+            bottom - (worst == "bottom"),
+            right - (worst == "right"),
+        )
+    return warped[top:bottom, left:right], Grid(
+        _UTM_16N, affine * Affine.translation(left, top), right - left, bottom - top
+    )
 
 
 def _normal(elevation: np.ndarray) -> np.ndarray:

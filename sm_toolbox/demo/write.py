@@ -25,7 +25,10 @@ from sm_toolbox.raster.writing import raster_writer
 
 README_TITLE = "Soil Moisture Toolbox demo data"
 SIMULATED = "yes: these values were computed by a model of the Soil Moisture Toolbox, nobody measured them"
-REAL_TERRAIN = "no: real terrain, SRTM elevation near the Jacksboro fault, Tennessee, from matplotlib's sample data, projected and cut"
+REAL_TERRAIN = (
+    "no: real terrain, SRTM elevation near the Jacksboro fault, Tennessee, from matplotlib's sample data, projected "
+    "and cut"
+)
 
 StationWriter = Callable[[pd.DataFrame, Path], None]
 
@@ -103,7 +106,9 @@ class DemoScene:
         return cls(folder, folder / "README.txt", *(folder / name for name in paths))
 
 
-def write_demo_scene(folder: str | Path, seed: int = 0, progress: Progress = SILENT, station_writer: StationWriter | None = None) -> DemoScene:
+def write_demo_scene(
+    folder: str | Path, seed: int = 0, progress: Progress = SILENT, station_writer: StationWriter | None = None
+) -> DemoScene:
     """Simulate the demo scene and write it into a folder.
 
     Parameters
@@ -142,7 +147,9 @@ def write_demo_scene(folder: str | Path, seed: int = 0, progress: Progress = SIL
         progress.check()
         _move(work, target)
     except OSError as error:
-        raise OutputError(f"The demo data cannot be written into '{target}': {error}. Choose another folder, or free some space.") from error
+        raise OutputError(
+            f"The demo data cannot be written into '{target}': {error}. Choose another folder, or free some space."
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress.set_fraction(1)
@@ -152,9 +159,13 @@ def write_demo_scene(folder: str | Path, seed: int = 0, progress: Progress = SIL
 def _check_folder(target: Path) -> None:
     """Refuse a folder whose content is not ours to replace."""
     if not target.parent.is_dir():
-        raise OutputError(f"The folder '{target}' cannot be created: '{target.parent}' does not exist. Create it first.")
+        raise OutputError(
+            f"The folder '{target}' cannot be created: '{target.parent}' does not exist. Create it first."
+        )
     if not os.access(target.parent, os.W_OK):
-        raise OutputError(f"The folder '{target}' cannot be created: you may not write into '{target.parent}'. Choose another folder.")
+        raise OutputError(
+            f"The folder '{target}' cannot be created: you may not write into '{target.parent}'. Choose another folder."
+        )
     if not target.exists():
         return
     if not target.is_dir():
@@ -163,7 +174,8 @@ def _check_folder(target: Path) -> None:
     found = sorted(path.name for path in target.iterdir() if not path.name.startswith("."))
     if found and not _is_demo(target):
         raise OutputError(
-            f"The folder '{target}' holds other files ({', '.join(found[:3])}{', …' if len(found) > 3 else ''}). Choose an empty folder, a new one, or one with earlier demo data, which is then replaced."
+            f"The folder '{target}' holds other files ({', '.join(found[:3])}{', …' if len(found) > 3 else ''}). "
+            "Choose an empty folder, a new one, or one with earlier demo data, which is then replaced."
         )
     for name in found:
         if (target / name).is_file():
@@ -215,7 +227,12 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
     _write(files.dem, ["dem"], terrain.elevation[None], fine, REAL_TERRAIN)
     _write(files.soil, ["sand", "clay"], np.stack([soil.sand, soil.clay]), fine)
     _write(files.truth, _dated("soil_moisture", scene.COMPOSITES), truth[list(scene.COMPOSITES)], fine)
-    for name, path in (("ndvi", files.ndvi), ("albedo", files.albedo), ("lst_day", files.lst_day), ("lst_night", files.lst_night)):
+    for name, path in (
+        ("ndvi", files.ndvi),
+        ("albedo", files.albedo),
+        ("lst_day", files.lst_day),
+        ("lst_night", files.lst_night),
+    ):
         progress.check()
         _write(path, _dated(name, scene.COMPOSITES), composites[name], medium)
     _write(
@@ -228,7 +245,12 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
     _write(files.sentinel1, [*radar, "angle"], np.concatenate([*backscatter.values(), angle[None]]), fine)
     _write(files.rain, _dated("rain_7d", rain_days), week, large)
     _write(files.api, _dated("api", rain_days), index, large)
-    for name, path in (("a", files.product_a), ("b", files.product_b), ("c", files.product_c), ("truth", files.product_truth)):
+    for name, path in (
+        ("a", files.product_a),
+        ("b", files.product_b),
+        ("c", files.product_c),
+        ("truth", files.product_truth),
+    ):
         progress.check()
         _write(path, _dated("soil_moisture", days), coarse[name], large)
     for table, path in zip(tables, (files.stations, files.stations_validation)):

@@ -1,7 +1,8 @@
 """Kriging and inverse distance weighting: from values at stations to values anywhere, for many dates at once.
 
-With up to some hundred stations all of them count for each cell: one system is solved for a date, and the map is a weighted sum of covariances. With
-more, each cell has a small system of its nearest stations. Dates on which the same stations have values share all but their values.
+With up to some hundred stations all of them count for each cell: one system is solved for a date, and the map is a
+weighted sum of covariances. With more, each cell has a small system of its nearest stations. Dates on which the same
+stations have values share all but their values.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _PAIRS = 2**17
 
 
 def _placed(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions without NaN, which compiled loops would take for somewhere, and which of them had one, bool (cells,)."""
+    """Return positions without NaN, which compiled loops would take for somewhere, and which of them had one, bool
+    (cells,).
+    """
     cells = np.ascontiguousarray(cells, float)
     lost = ~np.isfinite(cells).all(axis=1)
     return (np.where(lost[:, None], 0.0, cells) if lost.any() else cells), lost
@@ -46,7 +49,9 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Factors:
-    """With K the correlations of a group's stations, F their drift, K = L L' and F' K⁻¹ F = R R': L⁻¹, L⁻¹ F and R⁻¹."""
+    """With K the correlations of a group's stations, F their drift, K = L L' and F' K⁻¹ F = R R': L⁻¹, L⁻¹ F and
+    R⁻¹.
+    """
 
     inverse: np.ndarray
     drift: np.ndarray
@@ -60,9 +65,13 @@ class _Factors:
 
 
 class _Interpolation:
-    """What kriging and inverse distances have in common: points, values of dates, and which stations count for a cell."""
+    """What kriging and inverse distances have in common: points, values of dates, and which stations count for a
+    cell.
+    """
 
-    def __init__(self, points: np.ndarray, values: np.ndarray, neighbours: int, drift: np.ndarray, most_memory: float = math.inf):
+    def __init__(
+        self, points: np.ndarray, values: np.ndarray, neighbours: int, drift: np.ndarray, most_memory: float = math.inf
+    ):
         self.points = np.ascontiguousarray(points, float)
         self._one_date = values.ndim == 1
         self.values = np.asarray(values, float).reshape(len(points), -1)
@@ -80,7 +89,9 @@ class _Interpolation:
         own = self.neighbours or stations
         # Each cell has a system of its own nearest stations; where all stations count there is one for all cells.
         of_system = own**3 / 3 if self.neighbours else own**2 if variance else 0
-        return int(np.clip(5e8 / (own * (50 + dates) + of_system * len(self._groups)), 32 if self.neighbours else 256, 8192))
+        return int(
+            np.clip(5e8 / (own * (50 + dates) + of_system * len(self._groups)), 32 if self.neighbours else 256, 8192)
+        )
 
     def _nearest(self, tree: cKDTree, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return distances (m) to and positions of the nearest stations, (cells, k) each."""
@@ -114,7 +125,8 @@ class Kriging(_Interpolation):
     kind : {'ordinary', 'simple'}, optional
         With an unknown mean for each date, or a known one.
     drift : ndarray (points, p) or (points, p, dates), optional
-        What the mean depends on linearly (universal kriging, kriging with external drift), beside a constant; for ordinary kriging only.
+        What the mean depends on linearly (universal kriging, kriging with external drift), beside a constant; for
+        ordinary kriging only.
     mean : float, optional
         The known mean of simple kriging; by default that of each date's values.
     neighbours : int, optional
@@ -124,18 +136,27 @@ class Kriging(_Interpolation):
     Raises
     ------
     InputError
-        Where a date has no more values than the drift has unknowns, the drift is constant or collinear on a date, or points coincide.
+        Where a date has no more values than the drift has unknowns, the drift is constant or collinear on a date, or
+        points coincide.
 
     Notes
     -----
-    A nugget counts as what stations measure beside the field: the map is that of the field without it, and exact at a station only where the
-    nugget is 0. The variance is that of what another station would measure, nugget included.
+    A nugget counts as what stations measure beside the field: the map is that of the field without it, and exact at a
+    station only where the nugget is 0. The variance is that of what another station would measure, nugget included.
     """
 
     def __init__(
-        self, points: np.ndarray, values: np.ndarray, variogram: Variogram, kind: str = "ordinary", drift: np.ndarray | None = None, *,
-        mean: float | None = None, neighbours: int = 0, progress: Progress = SILENT,
-    ):  # fmt: skip
+        self,
+        points: np.ndarray,
+        values: np.ndarray,
+        variogram: Variogram,
+        kind: str = "ordinary",
+        drift: np.ndarray | None = None,
+        *,
+        mean: float | None = None,
+        neighbours: int = 0,
+        progress: Progress = SILENT,
+    ):
         if kind not in KINDS:
             raise InputError(f"The kind of kriging '{kind}' is none of {', '.join(KINDS)}.")
         if kind == "simple" and drift is not None:
@@ -154,7 +175,9 @@ class Kriging(_Interpolation):
         for group in self._groups:
             progress.check()
             if len(group.rows) <= group.drift.shape[1]:
-                raise InputError(f"A date has {len(group.rows)} values, too few for {group.drift.shape[1]} unknowns of the mean.")
+                raise InputError(
+                    f"A date has {len(group.rows)} values, too few for {group.drift.shape[1]} unknowns of the mean."
+                )
             if not self.neighbours:
                 self._solve(group)
 
@@ -184,10 +207,14 @@ class Kriging(_Interpolation):
         try:
             drift_factor = np.linalg.cholesky(drift.T @ drift) if drift.shape[1] else np.empty((0, 0))
         except np.linalg.LinAlgError as error:
-            raise InputError("The drift is the same at all stations of a date, or one part of it follows from another.") from error
+            raise InputError(
+                "The drift is the same at all stations of a date, or one part of it follows from another."
+            ) from error
         return _Factors(inverse, drift, np.linalg.inv(drift_factor))
 
-    def predict(self, cells: np.ndarray, drift: np.ndarray | None = None, variance: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    def predict(
+        self, cells: np.ndarray, drift: np.ndarray | None = None, variance: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Predict cells.
 
         Parameters
@@ -253,13 +280,26 @@ class Kriging(_Interpolation):
     ) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = np.empty((len(cells), values.shape[1])), np.empty(len(cells))
         kernels.krige_nearest(
-            self._model, self.variogram.range, self.variogram.nugget, cells, self.points[group.rows], found,
-            np.ascontiguousarray(design), np.ascontiguousarray(group.drift), np.ascontiguousarray(values), mean, variance,
-        )  # fmt: skip
+            self._model,
+            self.variogram.range,
+            self.variogram.nugget,
+            cells,
+            self.points[group.rows],
+            found,
+            np.ascontiguousarray(design),
+            np.ascontiguousarray(group.drift),
+            np.ascontiguousarray(values),
+            mean,
+            variance,
+        )
         return mean, variance
 
-    def _leave_out_near(self, group: _Group, found: np.ndarray, values: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-        """Predict the stations of a group from their nearest others, as `_krige_nearest`, and hear Cancel on the way."""
+    def _leave_out_near(
+        self, group: _Group, found: np.ndarray, values: np.ndarray, progress: Progress
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Predict the stations of a group from their nearest others, as `_krige_nearest`, and hear Cancel on the
+        way.
+        """
         points, step, parts = self.points[group.rows], self.cells_at_once(True), []
         for start in range(0, len(found), step):
             progress.check()
@@ -274,12 +314,13 @@ class Kriging(_Interpolation):
         Returns
         -------
         predicted, variance : ndarray
-            Shaped as the values, NaN where they are. The variance is that of the difference to what the station measured.
+            Shaped as the values, NaN where they are. The variance is that of the difference to what the station
+            measured.
 
         Notes
         -----
-        Without a system for each station where all stations count: with Q the precision of `_Factors`, the error is (Q z)_i / Q_ii and its
-        variance 1 / Q_ii (Dubrule 1983, doi 10.1007/BF01033232).
+        Without a system for each station where all stations count: with Q the precision of `_Factors`, the error is (Q
+        z)_i / Q_ii and its variance 1 / Q_ii (Dubrule 1983, doi 10.1007/BF01033232).
         """
         predicted, variance = np.full(self.values.shape, np.nan), np.full(self.values.shape, np.nan)
         # A mean that is not given is that of the others, too.
@@ -292,7 +333,9 @@ class Kriging(_Interpolation):
                 values = np.concatenate([self._centred[at], np.ones((len(group.rows), 1))], axis=1)
                 mean, spread = self._leave_out_near(group, found, values, progress)
                 weights = mean[:, -1:]
-                predicted[at] = mean[:, :-1] + (self._means[group.dates] + (1 - weights) * shift[at] if self.kind == "simple" else 0)
+                predicted[at] = mean[:, :-1] + (
+                    self._means[group.dates] + (1 - weights) * shift[at] if self.kind == "simple" else 0
+                )
             else:
                 precision = self._factors[number].precision
                 spread = 1 / np.diagonal(precision)
@@ -369,7 +412,9 @@ def date_means(values: np.ndarray) -> np.ndarray:
 
 
 def mean_of_others(values: np.ndarray) -> np.ndarray:
-    """Return for each value (stations, dates) the mean of the others of its date, which any interpolation must beat; NaN where there is none."""
+    """Return for each value (stations, dates) the mean of the others of its date, which any interpolation must beat;
+    NaN where there is none.
+    """
     present = np.isfinite(values)
     total, count = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -407,7 +452,9 @@ def _version(design: np.ndarray, group: _Group) -> np.ndarray:
 
 
 def _cholesky(correlations: np.ndarray) -> np.ndarray:
-    """Factorise correlations, whose diagonal is to become 1, with as small an addition to it as makes them positive definite: smooth models are nearly singular."""
+    """Factorise correlations, whose diagonal is to become 1, with as small an addition to it as makes them positive
+    definite: smooth models are nearly singular.
+    """
     for addition in (1e-10, 1e-9, 1e-8, 1e-7, 1e-6):
         np.fill_diagonal(correlations, 1 + addition)
         try:
@@ -415,5 +462,6 @@ def _cholesky(correlations: np.ndarray) -> np.ndarray:
         except np.linalg.LinAlgError:
             continue
     raise InputError(
-        "The system of the stations cannot be solved: many lie so close together that the variogram hardly tells them apart. Give a NUGGET (such as 0.05), or use another VARIOGRAM (exponential)."
+        "The system of the stations cannot be solved: many lie so close together that the variogram hardly tells "
+        "them apart. Give a NUGGET (such as 0.05), or use another VARIOGRAM (exponential)."
     )

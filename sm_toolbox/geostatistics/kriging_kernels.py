@@ -1,4 +1,6 @@
-"""The compiled loops of kriging: correlations between many cells and stations, and small systems of the nearest stations."""
+"""The compiled loops of kriging: correlations between many cells and stations, and small systems of the nearest
+stations.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import numpy as np
 from sm_toolbox.compiled import njit
 
 SPHERICAL, EXPONENTIAL, GAUSSIAN, MATERN = range(4)
-# Distances over the range at which the correlation falls to 5 %, the practical range: e^-3, and (1 + s) e^-s for Matérn's with ν = 3/2.
+# Distances over the range at which the correlation falls to 5 %, the practical range: e^-3, and (1 + s) e^-s for
+# Matérn's with ν = 3/2.
 _THREE, _MATERN_SCALE = 3.0, 4.743864518390554
 # Within a thousandth of a millimetre a cell is at the station; its weight then outweighs all others.
 _SAME_PLACE, _ALL_WEIGHT = 1e-12, 1e200
@@ -20,7 +23,8 @@ _FAST = {**_COMPILE, "fastmath": {"contract", "reassoc"}}
 
 @njit(**_FAST)
 def _exp_of_minus(x):
-    """Return e^-x for x ≥ 0, relative error below 1e-11, without a branch or a call, so that loops become vector instructions.
+    """Return e^-x for x ≥ 0, relative error below 1e-11, without a branch or a call, so that loops become vector
+    instructions.
 
     (e^(-x / 1024))^1024, from Taylor's series and ten squarings; beyond 45 it stays at e^-45, 3e-20.
     """
@@ -81,7 +85,8 @@ def fill_correlations(model, cells, stations, range_, out):
     for i in range(len(cells)):
         row = out[i]
         cx, cy, cz = cells[i, 0], cells[i, 1], cells[i, 2]
-        # The model is chosen outside the loop over the stations: within it, it would keep the loop from becoming vector instructions.
+        # The model is chosen outside the loop over the stations: within it, it would keep the loop from becoming vector
+        # instructions.
         if model == SPHERICAL:
             for j in range(len(row)):
                 dx, dy, dz = x[j] - cx, y[j] - cy, z[j] - cz
@@ -124,7 +129,9 @@ def weigh_distances(row, power):
 
 
 @njit(**_COMPILE)
-def krige_nearest(model, range_, nugget, cells, stations, neighbours, cell_drift, station_drift, values, mean, variance):
+def krige_nearest(
+    model, range_, nugget, cells, stations, neighbours, cell_drift, station_drift, values, mean, variance
+):
     """Krige cells from the nearest stations of each, with a sill of 1.
 
     Parameters
@@ -137,7 +144,8 @@ def krige_nearest(model, range_, nugget, cells, stations, neighbours, cell_drift
     cells : ndarray of float64 (cells, 3)
     stations : ndarray of float64 (stations, 3)
     neighbours : ndarray of int64 (cells, k)
-        Positions in `stations`, ascending in each row: where those of a cell are those of the one before, as mostly is, its factors are used again.
+        Positions in `stations`, ascending in each row: where those of a cell are those of the one before, as mostly is,
+        its factors are used again.
     cell_drift : ndarray of float64 (cells, p)
     station_drift : ndarray of float64 (stations, p)
         A first column of ones for ordinary kriging; no column for simple kriging.

@@ -19,20 +19,23 @@ _SEMI_MAJOR, _ECCENTRICITY_SQUARED = 6378137.0, 0.00669437999014
 def globe_positions(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
     """Return Cartesian positions (points, 3) in metres on the WGS 84 ellipsoid of longitudes and latitudes in degrees.
 
-    Straight distances between them run through the earth: equal to those along the ground over 100 km but for a metre, and by 1 % shorter over
-    3,100 km. Covariance models of three dimensions are valid for them; for distances along a sphere some are not.
+    Straight distances between them run through the earth: equal to those along the ground over 100 km but for a metre,
+    and by 1 % shorter over 3,100 km. Covariance models of three dimensions are valid for them; for distances along a
+    sphere some are not.
     """
     lambda_, phi = np.radians(longitude), np.radians(latitude)
     normal = _SEMI_MAJOR / np.sqrt(1 - _ECCENTRICITY_SQUARED * np.sin(phi) ** 2)
     flat = normal * np.cos(phi)
-    return np.stack([flat * np.cos(lambda_), flat * np.sin(lambda_), normal * (1 - _ECCENTRICITY_SQUARED) * np.sin(phi)], axis=-1)
+    return np.stack(
+        [flat * np.cos(lambda_), flat * np.sin(lambda_), normal * (1 - _ECCENTRICITY_SQUARED) * np.sin(phi)], axis=-1
+    )
 
 
 class Positions:
     """Turns coordinates into positions (points, 3) in metres, all in one system.
 
-    That is the plane of the grid's CRS where its distances are true to 2 %. Where they are not, and on geographic grids, it is space: positions
-    on the WGS 84 ellipsoid.
+    That is the plane of the grid's CRS where its distances are true to 2 %. Where they are not, and on geographic
+    grids, it is space: positions on the WGS 84 ellipsoid.
 
     Parameters
     ----------
@@ -59,7 +62,9 @@ class Positions:
         self.radius = float(np.nanmax(np.linalg.norm(frame - self.centre, axis=1)))
 
     def _geographic_grid(self) -> Grid | None:
-        """Return a grid of one-degree cells from 0°, 0° whose columns and rows are longitudes and latitudes; None where the CRS is not of the earth."""
+        """Return a grid of one-degree cells from 0°, 0° whose columns and rows are longitudes and latitudes; None where
+        the CRS is not of the earth.
+        """
         if self._grid.crs.is_geographic:
             crs = self._grid.crs
         else:
@@ -70,7 +75,9 @@ class Positions:
         return Grid(crs, Affine.identity(), 360, 90)
 
     def _is_distorted(self) -> bool:
-        """Compare short steps along the axes of the map with their lengths on the ground, at nine places of the grid."""
+        """Compare short steps along the axes of the map with their lengths on the ground, at nine places of the
+        grid.
+        """
         west, south, east, north = self._grid.bounds
         x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3)))
         factor = self._grid.metres_per_unit()[0]
@@ -108,7 +115,9 @@ class Positions:
         grid : Grid, optional
             A grid of the same CRS with other cells; by default the grid itself.
         """
-        columns, rows = np.meshgrid(window.col_off + 0.5 + np.arange(window.width), window.row_off + 0.5 + np.arange(window.height))
+        columns, rows = np.meshgrid(
+            window.col_off + 0.5 + np.arange(window.width), window.row_off + 0.5 + np.arange(window.height)
+        )
         return self._of_map(*_to_map(grid or self._grid, columns.ravel(), rows.ravel()))
 
 

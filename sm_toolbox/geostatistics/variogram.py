@@ -1,7 +1,7 @@
 """Variograms: how alike values are with distance, estimated from stations and fitted by a model.
 
-The models and the fit are forty lines on SciPy here rather than gstools or pykrige at run time: each user would have to install them, with what
-they need in turn, into QGIS's Python. The tests compare with both.
+The models and the fit are forty lines on SciPy here rather than gstools or pykrige at run time: each user would have to
+install them, with what they need in turn, into QGIS's Python. The tests compare with both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from scipy.spatial.distance import pdist, squareform
 from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics import kriging_kernels as kernels
 
-MODELS = {"spherical": kernels.SPHERICAL, "exponential": kernels.EXPONENTIAL, "gaussian": kernels.GAUSSIAN, "matern": kernels.MATERN}
+MODELS = {
+    "spherical": kernels.SPHERICAL,
+    "exponential": kernels.EXPONENTIAL,
+    "gaussian": kernels.GAUSSIAN,
+    "matern": kernels.MATERN,
+}
 """Variogram models with their numbers in the kernels."""
 
 _CLASSES = 15
@@ -31,16 +36,18 @@ class Variogram:
     Parameters
     ----------
     model : {'spherical', 'exponential', 'gaussian', 'matern'}
-        With h the distance and a the range, the correlation is 1 − 1.5 h/a + 0.5 (h/a)³ up to a and 0 beyond; e^(−3 h/a); e^(−3 (h/a)²);
-        (1 + s) e^−s with s = 4.744 h/a (Matérn's with ν = 3/2).
+        With h the distance and a the range, the correlation is 1 − 1.5 h/a + 0.5 (h/a)³ up to a and 0 beyond; e^(−3
+        h/a); e^(−3 (h/a)²); (1 + s) e^−s with s = 4.744 h/a (Matérn's with ν = 3/2).
     sill : float
         Variance of values that are far apart, nugget included, in squared units of the values.
     range : float
         Practical range (m): where the correlation has fallen to 5 %; for the spherical model to 0.
     nugget : float
-        Share of the sill, 0 to 1, that even neighbours do not have in common: measurement errors and what varies within no distance.
+        Share of the sill, 0 to 1, that even neighbours do not have in common: measurement errors and what varies within
+        no distance.
     fit_error : float, optional
-        Relative deviation of the empirical variogram from the model, root mean square weighted by pairs; NaN where nothing was fitted.
+        Relative deviation of the empirical variogram from the model, root mean square weighted by pairs; NaN where
+        nothing was fitted.
     """
 
     model: str
@@ -54,7 +61,8 @@ class Variogram:
             raise InputError(f"The variogram model '{self.model}' is none of {', '.join(MODELS)}.")
         if not (self.range > 0 and self.sill >= 0 and 0 <= self.nugget <= 1):
             raise InputError(
-                f"A variogram needs a range above 0 m, a sill of 0 or more and a nugget of 0 to 1 of the sill, not {self.range:g}, {self.sill:g} and {self.nugget:g}."
+                "A variogram needs a range above 0 m, a sill of 0 or more and a nugget of 0 to 1 of the sill, "
+                f"not {self.range:g}, {self.sill:g} and {self.nugget:g}."
             )
 
     def correlation(self, distance: np.ndarray) -> np.ndarray:
@@ -111,8 +119,9 @@ def empirical_variogram(points: np.ndarray, values: np.ndarray) -> Empirical:
     Returns
     -------
     Empirical
-        In up to 15 classes of the same width for the nearest three quarters of the pairs of stations: beyond, there are only pairs across the whole
-        network, and stations far from all others. The dates are pooled: a single one with twenty stations has too few pairs to tell a shape.
+        In up to 15 classes of the same width for the nearest three quarters of the pairs of stations: beyond, there are
+        only pairs across the whole network, and stations far from all others. The dates are pooled: a single one with
+        twenty stations has too few pairs to tell a shape.
     """
     if len(points) > _MOST_STATIONS:
         chosen = np.random.default_rng(0).choice(len(points), _MOST_STATIONS, replace=False)
@@ -135,9 +144,17 @@ def empirical_variogram(points: np.ndarray, values: np.ndarray) -> Empirical:
     reach = float(np.quantile(distance, 0.75)) if len(distance) >= 4 * _CLASSES else float(distance.max())
     near = distance <= reach
     of_class = np.minimum((distance[near] / reach * _CLASSES).astype(int), _CLASSES - 1)
-    count, sums, total = (np.bincount(of_class, weights, _CLASSES) for weights in (pairs[near], half[near], (pairs * distance)[near]))
+    count, sums, total = (
+        np.bincount(of_class, weights, _CLASSES) for weights in (pairs[near], half[near], (pairs * distance)[near])
+    )
     some = count > 0
-    return Empirical(total[some] / count[some], sums[some] / count[some], count[some].astype(int), float(half.sum() / pairs.sum()), reach)
+    return Empirical(
+        total[some] / count[some],
+        sums[some] / count[some],
+        count[some].astype(int),
+        float(half.sum() / pairs.sum()),
+        reach,
+    )
 
 
 def fit_variogram(
@@ -168,7 +185,8 @@ def fit_variogram(
     Returns
     -------
     Variogram
-        With a sill of 0 where all values of each date are equal. Of three stations, whose pairs leave no more than two classes, without a nugget.
+        With a sill of 0 where all values of each date are equal. Of three stations, whose pairs leave no more than two
+        classes, without a nugget.
 
     Raises
     ------
@@ -177,7 +195,8 @@ def fit_variogram(
 
     Notes
     -----
-    The weights are those of Cressie (1985, doi 10.1007/BF01032109): the squares of γ̂ / γ − 1, each times the number of its pairs.
+    The weights are those of Cressie (1985, doi 10.1007/BF01032109): the squares of γ̂ / γ − 1, each times the number of
+    its pairs.
     """
     seen = empirical or empirical_variogram(points, values.reshape(len(points), -1))
     if nugget is None and 0 < len(seen.pairs) < 3:
@@ -189,14 +208,19 @@ def fit_variogram(
         return Variogram(model, 0.0, range_ or seen.reach or 1.0, nugget or 0.0)
     if len(seen.pairs) < len(unknown):
         raise InputError(
-            f"There are too few pairs of stations to fit a variogram: {int(seen.pairs.sum())} pairs in {len(seen.pairs)} classes of distance, for {' and '.join(unknown)}. "
-            "Use more stations or dates, give NUGGET, SILL and RANGE (of a larger network), or use METHOD idw."
+            f"There are too few pairs of stations to fit a variogram: {int(seen.pairs.sum())} pairs in "
+            f"{len(seen.pairs)} classes of distance, for {' and '.join(unknown)}. Use more stations or dates, "
+            "give NUGGET, SILL and RANGE (of a larger network), or use METHOD idw."
         )
     start_range = np.array([0.2, 0.5, 1.0, 2.0])
     # As shares of the sill of all pairs and of the reach, so that all are about 1.
     low = [0.0, 1e-3, min(0.5 * float(seen.distance[0]) / seen.reach, 0.05)]
     high = [1.0, 20.0, 4.0]
-    known = [nugget, None if sill is None else sill / (seen.spread or 1), None if range_ is None else range_ / seen.reach]
+    known = [
+        nugget,
+        None if sill is None else sill / (seen.spread or 1),
+        None if range_ is None else range_ / seen.reach,
+    ]
     free = [i for i, value in enumerate(known) if value is None]
     spread = seen.spread or 1.0
 

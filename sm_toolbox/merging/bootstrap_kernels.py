@@ -23,7 +23,9 @@ _FEWEST_DRAWN = 20
 
 
 @njit(**COMPILE)
-def bootstrap(block, cells, seeds, triplets, quadruplets, pairs, declared, reference, lost, replicates, widths, estimates, out):
+def bootstrap(
+    block, cells, seeds, triplets, quadruplets, pairs, declared, reference, lost, replicates, widths, estimates, out
+):
     """Find confidence limits of the estimates of some cells by drawing blocks of their samples with replacement.
 
     Parameters
@@ -52,7 +54,9 @@ def bootstrap(block, cells, seeds, triplets, quadruplets, pairs, declared, refer
     drawn = np.empty((number, replicates))
     for cell in cells:
         n = _copy_samples(block, cell, series)
-        found, blocks = _resample(series[:, :n], lost[cell], seeds[cell], triplets, quadruplets, pairs, declared, reference, drawn)
+        found, blocks = _resample(
+            series[:, :n], lost[cell], seeds[cell], triplets, quadruplets, pairs, declared, reference, drawn
+        )
         width = widths[min(blocks, widths.size - 1)]
         for k in range(number):
             out[0, k, cell], out[1, k, cell] = _limits(drawn[k, :found], np.float64(estimates[k, cell]), width)
@@ -76,12 +80,13 @@ def _copy_samples(block, cell, series):
 
 @njit(**COMPILE)
 def _resample(series, lost, seed, triplets, quadruplets, pairs, declared, reference, drawn):
-    """Fill the estimates of resampled series; return how many could be estimated, and of how many blocks a series is made.
+    """Fill the estimates of resampled series; return how many could be estimated, and of how many blocks a series is
+    made.
 
     Notes
     -----
-    Circular blocks (Politis & Romano 1992): each sample is drawn equally often. Blocks are added from cumulative sums, which takes as many
-    steps as there are blocks rather than samples.
+    Circular blocks (Politis & Romano 1992): each sample is drawn equally often. Blocks are added from cumulative sums,
+    which takes as many steps as there are blocks rather than samples.
     """
     products, n = series.shape
     q = np.empty((products, products))
@@ -142,7 +147,9 @@ def _covariances_of_sums(total, n, lost, q):
 
 @njit(**COMPILE)
 def _random_below(state, n):
-    """Return the next state of the generator SplitMix64 (Steele et al. 2014, doi 10.1145/2714064.2660195) and a number from 0 to n − 1."""
+    """Return the next state of the generator SplitMix64 (Steele et al. 2014, doi 10.1145/2714064.2660195) and a number
+    from 0 to n − 1.
+    """
     state += np.uint64(0x9E3779B97F4A7C15)
     mixed = state
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -153,7 +160,8 @@ def _random_below(state, n):
 
 @njit(**COMPILE)
 def _estimate_resampled(q, triplets, quadruplets, pairs, declared, reference, work, values):
-    """Estimate as for the samples themselves, but take impossible variances and correlations to their nearest possible value.
+    """Estimate as for the samples themselves, but take impossible variances and correlations to their nearest possible
+    value.
 
     Left out, they would be missing from the very tail that is looked for.
     """
@@ -185,9 +193,10 @@ def block_length(series, q, triplets):
 
     Notes
     -----
-    (√6 ρ / (1 − ρ²))^(2/3) n^(1/3), Carlstein's (1986, doi 10.1214/aos/1176350057) rule for a series with lag-1 autocorrelation ρ. The series
-    here are what each sample adds to the estimates: for products i, a, b with equal signals (x_i − x_a)(x_i − x_b) for an error variance and
-    (x_i − x_a) x_b for a sensitivity. The largest ρ of them counts.
+    (√6 ρ / (1 − ρ²))^(2/3) n^(1/3), Carlstein's (1986, doi 10.1214/aos/1176350057) rule for a series with lag-1
+    autocorrelation ρ. The series here are what each sample adds to the estimates: for products i, a, b with equal
+    signals (x_i − x_a)(x_i − x_b) for an error variance and (x_i − x_a) x_b for a sensitivity. The largest ρ of them
+    counts.
     """
     products, n = series.shape
     signal = np.empty(products)
@@ -229,8 +238,8 @@ def _limits(drawn, estimate, width):
 
     Notes
     -----
-    Bias-corrected percentiles (Efron 1987, doi 10.1080/01621459.1987.10478410, without acceleration), at the distances of Student's instead of the
-    normal distribution: few blocks tell little about their own spread.
+    Bias-corrected percentiles (Efron 1987, doi 10.1080/01621459.1987.10478410, without acceleration), at the distances
+    of Student's instead of the normal distribution: few blocks tell little about their own spread.
     """
     if drawn.size < _FEWEST_DRAWN or not math.isfinite(estimate):
         return np.float32(np.nan), np.float32(np.nan)
@@ -254,7 +263,9 @@ def _normal(z):
 
 @njit(**COMPILE)
 def _normal_quantile(p):
-    """Return the quantile of the standard normal distribution, by Newton's method: on either side of 0 the distribution is convex or concave, so that it converges."""
+    """Return the quantile of the standard normal distribution, by Newton's method: on either side of 0 the distribution
+    is convex or concave, so that it converges.
+    """
     z = 0.0
     for _ in range(30):
         step = (p - _normal(z)) * math.sqrt(2 * math.pi) * math.exp(z * z / 2)

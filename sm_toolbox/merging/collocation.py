@@ -39,10 +39,11 @@ class Design:
     declared : ndarray of bool (pairs,)
         Those whose errors may be correlated.
     triplets : ndarray of int64 (n, 3)
-        For each estimate of a product's signal variance the product and the two others; none of the three pairs is declared.
+        For each estimate of a product's signal variance the product and the two others; none of the three pairs is
+        declared.
     quadruplets : ndarray of int64 (n, 5)
-        For each estimate of the signal that a pair shares the pair, its products a and b and two others c and d; of the pairs ac, bd and cd none
-        is declared. Empty for three products.
+        For each estimate of the signal that a pair shares the pair, its products a and b and two others c and d; of the
+        pairs ac, bd and cd none is declared. Empty for three products.
     """
 
     count: int
@@ -58,10 +59,16 @@ class Design:
 
     @property
     def estimates(self) -> list[str]:
-        """The names of what is estimated for each cell, in order; error correlations of pairs only with four or more products."""
+        """The names of what is estimated for each cell, in order; error correlations of pairs only with four or more
+        products.
+        """
         kinds = ("error", "scaled_error", "correlation", "snr", "sensitivity", "weight")
         names = [f"{kind}_{letter}" for kind in kinds for letter in LETTERS[: self.count]]
-        return [*names, "merged_error", *([f"error_correlation_{pair}" for pair in self.pair_names] if self.count > 3 else [])]
+        return [
+            *names,
+            "merged_error",
+            *([f"error_correlation_{pair}" for pair in self.pair_names] if self.count > 3 else []),
+        ]
 
 
 def design(count: int, correlated: str = "") -> Design:
@@ -102,8 +109,9 @@ def design(count: int, correlated: str = "") -> Design:
     ]
     if lost:
         raise InputError(
-            f"With {count} products and CORRELATED '{correlated}', no three products without correlated errors are left for {', '.join(lost)}. "
-            "Add a product whose errors are independent, or declare fewer pairs: with four products one pair can be declared, or two that share no product."
+            f"With {count} products and CORRELATED '{correlated}', no three products without correlated errors "
+            f"are left for {', '.join(lost)}. Add a product whose errors are independent, or declare fewer pairs: "
+            "with four products one pair can be declared, or two that share no product."
         )
     return Design(
         count,
@@ -122,7 +130,10 @@ def _parse_pairs(text: str, count: int) -> set[tuple[int, ...]]:
         letters = [LETTERS.find(name.lower()) if name else -1 for name in part.split("-")]
         if len(letters) != 2 or letters[0] == letters[1] or not all(0 <= letter < count for letter in letters):
             known = ", ".join(LETTERS[:count].upper())
-            raise InputError(f"CORRELATED holds '{part}', but must hold pairs of the products {known}, such as B-C. Separate several with commas.")
+            raise InputError(
+                f"CORRELATED holds '{part}', but must hold pairs of the products {known}, such as B-C. Separate "
+                "several with commas."
+            )
         found.add(tuple(sorted(letters)))
     return found
 
@@ -148,8 +159,15 @@ class Collocation:
 
 
 def collocate(
-    covariances: np.ndarray, samples: np.ndarray, plan: Design, *, min_samples: int = 100, alpha: float = 0.05, reference: int = 0, lost: np.ndarray | float = 1.0,
-) -> Collocation:  # fmt: skip
+    covariances: np.ndarray,
+    samples: np.ndarray,
+    plan: Design,
+    *,
+    min_samples: int = 100,
+    alpha: float = 0.05,
+    reference: int = 0,
+    lost: np.ndarray | float = 1.0,
+) -> Collocation:
     """Estimate the errors of products from their covariances.
 
     Parameters
@@ -162,7 +180,8 @@ def collocate(
     min_samples : int, optional
         Cells with fewer are not resolved.
     alpha : float, optional
-        All pairs of products, but for the declared ones, must be positively correlated with a two-sided p-value (Student's t) below this.
+        All pairs of products, but for the declared ones, must be positively correlated with a two-sided p-value
+        (Student's t) below this.
     reference : int, optional
         The product in whose space scaled errors are, and to which sensitivities lead.
     lost : ndarray or float, optional
@@ -174,15 +193,18 @@ def collocate(
 
     Notes
     -----
-    With Q the covariances, the signal variance of product i is S_i = Q_ia Q_ib / Q_ab, averaged over all admissible others a and b, its error
-    variance σ_i² = Q_ii − S_i and its signal-to-noise ratio 10 log₁₀(S_i / σ_i²) dB (Gruber et al. 2015, doi 10.1016/j.jag.2015.09.002, and 2016,
-    doi 10.1002/2015JD024027). Its correlation with the truth is √(S_i / Q_ii) (McColl et al. 2014, doi 10.1002/2014GL061322). The sensitivity β_i = √(S_r / S_i)
-    to the reference r, with three products the Q_rk / Q_ik of Gruber et al. 2015, brings the product to the space of the reference: multiplied
-    by it, anomalies have the same signal, and the error is β_i σ_i, the scaled error. The weights are those of `least_squares_weights`.
+    With Q the covariances, the signal variance of product i is S_i = Q_ia Q_ib / Q_ab, averaged over all admissible
+    others a and b, its error variance σ_i² = Q_ii − S_i and its signal-to-noise ratio 10 log₁₀(S_i / σ_i²) dB (Gruber
+    et al. 2015, doi 10.1016/j.jag.2015.09.002, and 2016, doi 10.1002/2015JD024027). Its correlation with the truth is
+    √(S_i / Q_ii) (McColl et al. 2014, doi 10.1002/2014GL061322). The sensitivity β_i = √(S_r / S_i) to the reference r,
+    with three products the Q_rk / Q_ik of Gruber et al. 2015, brings the product to the space of the reference:
+    multiplied by it, anomalies have the same signal, and the error is β_i σ_i, the scaled error. The weights are those
+    of `least_squares_weights`.
 
-    An error variance that is not positive is flag 3; one that is positive but within rounding of 0, or a correlation of 1 between two products, too:
-    one is then a copy of the other. With three products a correlation with the truth above 1 is the same as a negative error variance, and flagged
-    as that; flag 4 is left for declared pairs whose errors would have a correlation beyond ±1, or several whose error correlations exclude one another.
+    An error variance that is not positive is flag 3; one that is positive but within rounding of 0, or a correlation of
+    1 between two products, too: one is then a copy of the other. With three products a correlation with the truth above
+    1 is the same as a negative error variance, and flagged as that; flag 4 is left for declared pairs whose errors
+    would have a correlation beyond ±1, or several whose error correlations exclude one another.
     """
     from sm_toolbox.merging import estimate_kernels
 
@@ -207,7 +229,9 @@ def collocate(
         out,
         flags,
     )
-    return Collocation(out.reshape(-1, *shape), correlations.reshape(-1, *shape), p_values.reshape(-1, *shape), flags.reshape(shape))
+    return Collocation(
+        out.reshape(-1, *shape), correlations.reshape(-1, *shape), p_values.reshape(-1, *shape), flags.reshape(shape)
+    )
 
 
 def _correlations(covariances: np.ndarray, freedom: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """The compiled loops that go over all values once: sums and products of the samples that all products share.
 
-The sums of some dates are taken before they are added to those in memory, over a stretch of columns that stays in the processor's cache, so
-that each loop is over a few neighbouring arrays and becomes vector instructions; the speed is near that of reading the values.
+The sums of some dates are taken before they are added to those in memory, over a stretch of columns that stays in the
+processor's cache, so that each loop is over a few neighbouring arrays and becomes vector instructions; the speed is
+near that of reading the values.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import numpy as np
 
 from sm_toolbox.compiled import njit
 
-# Dates that are added at once, and columns at once: the deviations of five products and their sums fill half of a level-2 cache at most.
+# Dates that are added at once, and columns at once: the deviations of five products and their sums fill half of a
+# level-2 cache at most.
 _DATES = 4
 _COLUMNS = 256
-# With three products, cells at once: the memory of one date is far from that of the next, and short stretches of it are slow to find.
+# With three products, cells at once: the memory of one date is far from that of the next, and short stretches of it are
+# slow to find.
 _CELLS = 2048
 # Samples of a moving window below which their mean says little about the season.
 FEWEST_IN_WINDOW = 3
@@ -22,7 +25,9 @@ _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 
 def sums_per_cell(products):
-    """Return how many sums `accumulate` keeps for a cell: the samples, the sum of each product and of each product of two."""
+    """Return how many sums `accumulate` keeps for a cell: the samples, the sum of each product and of each product of
+    two.
+    """
     return 1 + products + products * (products + 1) // 2
 
 
@@ -39,7 +44,8 @@ def accumulate(block, shifts, groups, sums):
     groups : ndarray of int64 (dates,)
         Which of the groups a date belongs to.
     sums : ndarray of float64 (groups, sums, rows, cols)
-        Added to: samples, the sums of the deviations x_i, and the sums of x_i x_j for i ≤ j, ordered 11, 12, 13, …, 22, 23, ….
+        Added to: samples, the sums of the deviations x_i, and the sums of x_i x_j for i ≤ j, ordered 11, 12, 13, …, 22,
+        23, ….
     """
     products, dates, rows, columns = block.shape
     if products == 3:
@@ -64,7 +70,12 @@ def accumulate(block, shifts, groups, sums):
                     for product in range(products):
                         _leave_out_gaps(block[product, date + i, row, left:right], is_sample)
                     for product in range(products):
-                        _deviate(block[product, date + i, row, left:right], shifts[product], is_sample, deviations[product, first:last])
+                        _deviate(
+                            block[product, date + i, row, left:right],
+                            shifts[product],
+                            is_sample,
+                            deviations[product, first:last],
+                        )
                 group = groups[date]
                 _add(deviations[products], sums[group, 0, row, left:right])
                 place = 1
@@ -82,8 +93,8 @@ def accumulate(block, shifts, groups, sums):
 def _accumulate_three(block, shifts, groups, sums):
     """Do as `accumulate` for three products, by far the most usual number, without writing deviations down.
 
-    One flat array holds the ten sums, at distances that are known when this is compiled: only so does the compiler see that they do not overlap, and
-    takes several cells at once. They are loaded and stored once for four dates.
+    One flat array holds the ten sums, at distances that are known when this is compiled: only so does the compiler see
+    that they do not overlap, and takes several cells at once. They are loaded and stored once for four dates.
     """
     dates, cells = block.shape[1], block.shape[2] * block.shape[3]
     values, totals = block.reshape(3, dates, cells), sums.reshape(sums.shape[0], 10, cells)
@@ -120,7 +131,12 @@ def _sample(a, b, c, shift_a, shift_b, shift_c):
     x, y, z = a - shift_a, b - shift_b, c - shift_c
     total = x + y + z
     valid = total == total
-    return np.float64(x) if valid else 0.0, np.float64(y) if valid else 0.0, np.float64(z) if valid else 0.0, 1.0 if valid else 0.0
+    return (
+        np.float64(x) if valid else 0.0,
+        np.float64(y) if valid else 0.0,
+        np.float64(z) if valid else 0.0,
+        1.0 if valid else 0.0,
+    )
 
 
 @njit(**_COMPILE)
@@ -176,7 +192,8 @@ def _leave_out_gaps(values, is_sample):
 @njit(**_COMPILE)
 def _deviate(values, shift, is_sample, deviations):
     for c in range(deviations.size):
-        # The difference is taken whether it is one or not: a branch would keep the loop from becoming vector instructions.
+        # The difference is taken whether it is one or not: a branch would keep the loop from becoming vector
+        # instructions.
         difference = values[c] - shift
         deviations[c] = difference if is_sample[c] != 0 else np.float32(0)
 

@@ -1,9 +1,10 @@
 """The compiled loops from covariances to error variances and weights, cell by cell, and the bootstrap around them.
 
-Gruber et al. 2016 (doi 10.1002/2015JD024027) solve for the variances of the signal and of the errors by least squares over all triplets without
-a pair of correlated errors. The error variance of a product stands in one equation alone, so that the solution is the mean of the estimates of
-the signal variance Q_ia Q_ib / Q_ab over the triplets (i, a, b), and what is left of Q_ii. With three products this is triple collocation
-(Gruber et al. 2015, doi 10.1016/j.jag.2015.09.002).
+Gruber et al. 2016 (doi 10.1002/2015JD024027) solve for the variances of the signal and of the errors by least squares
+over all triplets without a pair of correlated errors. The error variance of a product stands in one equation alone, so
+that the solution is the mean of the estimates of the signal variance Q_ia Q_ib / Q_ab over the triplets (i, a, b), and
+what is left of Q_ii. With three products this is triple collocation (Gruber et al. 2015, doi
+10.1016/j.jag.2015.09.002).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from sm_toolbox.compiled import njit
 
 RESOLVED, TOO_FEW, NOT_CORRELATED, NEGATIVE_VARIANCE, IMPOSSIBLE_CORRELATION = range(5)
 
-# An error variance below this share of the variance is the rounding of single precision: one product is a copy of another.
+# An error variance below this share of the variance is the rounding of single precision: one product is a copy of
+# another.
 ROUNDING = 1e-9
 # Autocorrelation that the rule for the length of blocks is still made for.
 MOST_MEMORY = 0.97
@@ -25,7 +27,9 @@ COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 @njit(**COMPILE)
-def fill_estimates(covariances, samples, p_values, triplets, quadruplets, pairs, declared, limits, reference, out, flags):
+def fill_estimates(
+    covariances, samples, p_values, triplets, quadruplets, pairs, declared, limits, reference, out, flags
+):
     """Estimate the errors of each cell, or say why they cannot be estimated.
 
     Parameters
@@ -206,8 +210,9 @@ def least_squares_weights(covariances, present, weights):
 
     Notes
     -----
-    w = C⁻¹1 / 1ᵀC⁻¹1 (Yilmaz et al. 2012, doi 10.1029/2011WR011682, for three products with independent errors). A product whose
-    weight would be negative, as happens where its errors follow those of a better one, is left out: taken off, it would add its own errors.
+    w = C⁻¹1 / 1ᵀC⁻¹1 (Yilmaz et al. 2012, doi 10.1029/2011WR011682, for three products with independent errors). A
+    product whose weight would be negative, as happens where its errors follow those of a better one, is left out: taken
+    off, it would add its own errors.
     """
     products = weights.size
     system = np.empty((products, products + 1))

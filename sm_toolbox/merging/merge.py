@@ -11,7 +11,15 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, design
 from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
-from sm_toolbox.merging.record import Estimated, Record, Settings, cell_seeds, check_settings, month_position, warn_of_short_climatology
+from sm_toolbox.merging.record import (
+    Estimated,
+    Record,
+    Settings,
+    cell_seeds,
+    check_settings,
+    month_position,
+    warn_of_short_climatology,
+)
 from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
 from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
 from sm_toolbox.progress import Progress
@@ -53,8 +61,8 @@ class MergeResult:
     map_times : list of Time
         The dates whose maps are in the overview.
     overview : Overview
-        Every so many cells of `weight_…`, `scaled_error_…`, `merged_error`, `average_error` (of the plain mean of the rescaled products), `flag`, and for each
-        of the map times, numbered from 0, `a@0` … and `merged@0`.
+        Every so many cells of `weight_…`, `scaled_error_…`, `merged_error`, `average_error` (of the plain mean of the
+        rescaled products), `flag`, and for each of the map times, numbered from 0, `a@0` … and `merged@0`.
     """
 
     products: Products
@@ -108,28 +116,41 @@ class _Merged:
 
 
 def merge_products(
-    sources: Sequence[Sequence[Source]], output: str, weights_output: str | None = None, *, reference: str = "a", fallback: str = "mean", window: str = "all",
-    correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none", anomaly_window: float = 35, replicates: int = 0,
-    max_gap_days: float | None = None, engine: Engine = ALL_CORES,
-) -> MergeResult:  # fmt: skip
+    sources: Sequence[Sequence[Source]],
+    output: str,
+    weights_output: str | None = None,
+    *,
+    reference: str = "a",
+    fallback: str = "mean",
+    window: str = "all",
+    correlated: str = "",
+    min_samples: int = 100,
+    alpha: float = 0.05,
+    anomalies: str = "none",
+    anomaly_window: float = 35,
+    replicates: int = 0,
+    max_gap_days: float | None = None,
+    engine: Engine = ALL_CORES,
+) -> MergeResult:
     """Merge three to five products, each weighted by its error at the cell.
 
     Parameters
     ----------
-    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days, scheduler, memory, threads
+    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days, scheduler, memory,
+    threads
         As `triple_collocation`; dates are matched to those of the reference.
     output : str
         Raster with `soil_moisture@date` on all dates that any product has, in the units of the reference.
     weights_output : str, optional
-        Raster with `weight_a` …, `merged_error` (standard deviation in the units of the reference), `samples` and `flag`; with `window` also those of each part of the
-        year, and with replicates `_low` and `_high` limits.
+        Raster with `weight_a` …, `merged_error` (standard deviation in the units of the reference), `samples` and
+        `flag`; with `window` also those of each part of the year, and with replicates `_low` and `_high` limits.
     reference : {'a', 'b', 'c', 'd', 'e'}
         To whose mean and signal the others are rescaled.
     fallback : {'mean', 'best', 'nodata'}
         What cells get that are not resolved; see the notes.
     window : {'all', 'season', 'month'}
-        Whether errors and weights are of the whole record, or of each season or calendar month. Where a part of the year is not resolved for itself, the
-        weights of the whole record are used.
+        Whether errors and weights are of the whole record, or of each season or calendar month. Where a part of the
+        year is not resolved for itself, the weights of the whole record are used.
     engine : Engine, optional
 
     Returns
@@ -143,15 +164,17 @@ def merge_products(
 
     Notes
     -----
-    x_i* = x̄_r + β_i (x_i − x̄_i) is the rescaled product (β and the means over the common samples of the whole record), and the merged value the mean of x_i*
-    with the weights of least squares (Yilmaz et al. 2012, doi 10.1029/2011WR011682). With anomalies, x̄ is the mean of the month or window: in between the middles
-    of two months that of climatologies is interpolated; the merged product has the seasonal cycle of the reference.
+    x_i* = x̄_r + β_i (x_i − x̄_i) is the rescaled product (β and the means over the common samples of the whole
+    record), and the merged value the mean of x_i* with the weights of least squares (Yilmaz et al. 2012, doi
+    10.1029/2011WR011682). With anomalies, x̄ is the mean of the month or window: in between the middles of two months
+    that of climatologies is interpolated; the merged product has the seasonal cycle of the reference.
 
-    On a date that some products lack, the weights are those of least squares for the others: with independent errors the same as their weights divided by
-    their sum.
+    On a date that some products lack, the weights are those of least squares for the others: with independent errors
+    the same as their weights divided by their sum.
 
-    Cells that are not resolved get, on each date, the mean of what products there are, or the one of these that on average is most correlated with the others, matched to the
-    reference in mean and standard deviation over at least 10 common samples. Without these, products are taken as they are, if the medians do not tell that the units differ.
+    Cells that are not resolved get, on each date, the mean of what products there are, or the one of these that on
+    average is most correlated with the others, matched to the reference in mean and standard deviation over at least 10
+    common samples. Without these, products are taken as they are, if the medians do not tell that the units differ.
     """
     from sm_toolbox.merging import merge_kernels
     from sm_toolbox.merging.products import read_products
@@ -161,15 +184,26 @@ def merge_products(
     from sm_toolbox.raster.writing import whole_outputs
 
     progress = engine.progress
-    for key, value, allowed in (("REFERENCE", reference, REFERENCES), ("FALLBACK", fallback, FALLBACKS), ("WINDOW", window, WINDOWS)):
+    for key, value, allowed in (
+        ("REFERENCE", reference, REFERENCES),
+        ("FALLBACK", fallback, FALLBACKS),
+        ("WINDOW", window, WINDOWS),
+    ):
         if value not in allowed:
             raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
     target = LETTERS.index(reference)
     if target >= product_count(sources):
-        raise InputError(f"REFERENCE is '{reference}', but PRODUCT_{reference.upper()} holds no raster. Choose one of the products that are given.")
-    settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, target)
+        raise InputError(
+            f"REFERENCE is '{reference}', but PRODUCT_{reference.upper()} holds no raster. Choose one of the "
+            "products that are given."
+        )
+    settings = Settings(
+        design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, target
+    )
     check_settings(settings)
-    products = read_products(sources, max_gap_days=max_gap_days, reference=target, min_samples=min_samples, progress=progress)
+    products = read_products(
+        sources, max_gap_days=max_gap_days, reference=target, min_samples=min_samples, progress=progress
+    )
     _report_dates(products, target, progress)
     if anomalies == "climatology":
         warn_of_short_climatology(products.times, progress)
@@ -197,7 +231,9 @@ def merge_products(
         progress.info(line)
     fixed, per_date = whole_record.bytes_per_cell()
     fixed += 12 * len(described) + 8 * max(1, len(names)) * (count + len(plan.pairs)) + 24 * count
-    stream = streaming.plan_stream(reader, len(products.times), fixed, per_date + 4 * (count + 3), whole=replicates > 0, engine=engine)
+    stream = streaming.plan_stream(
+        reader, len(products.times), fixed, per_date + 4 * (count + 3), whole=replicates > 0, engine=engine
+    )
     record = whole_record if stream.dates >= len(products.times) else common_record
 
     overview = Overview(
@@ -228,16 +264,27 @@ def merge_products(
         baseline = _baselines(found, record, sums, recipe)
         present, maps = np.zeros(count + 1, np.int64), {}
         # A record that is in memory at once is not read again.
-        pieces = [held] if record is whole_record and held is not None else whole_record.read(opened, place, stream.dates)
+        pieces = (
+            [held] if record is whole_record and held is not None else whole_record.read(opened, place, stream.dates)
+        )
         for first, block, means in pieces:
             progress.check()
             dates = slice(first, first + block.shape[1])
             merged = np.empty((block.shape[1], shape[0] * shape[1]), np.float32)
             merge_kernels.merge(
-                np.ascontiguousarray(block).reshape(*block.shape[:2], -1), _baseline_block(baseline, means, places[dates], recipe), target,
-                _flat(recipe.factors), recipe.how.ravel(), _flat(recipe.scores), _flat(recipe.errors), _flat(recipe.correlations),
-                plan.pairs, plan.declared, whole_record.parts[dates], merged,
-            )  # fmt: skip
+                np.ascontiguousarray(block).reshape(*block.shape[:2], -1),
+                _baseline_block(baseline, means, places[dates], recipe),
+                target,
+                _flat(recipe.factors),
+                recipe.how.ravel(),
+                _flat(recipe.scores),
+                _flat(recipe.errors),
+                _flat(recipe.correlations),
+                plan.pairs,
+                plan.declared,
+                whole_record.parts[dates],
+                merged,
+            )
             merged = merged.reshape(-1, *shape)
             emit(first, merged)
             present += [np.count_nonzero(~np.isnan(values)) for values in (*block, merged)]
@@ -272,13 +319,20 @@ def merge_products(
     report_tally(tally, settings, progress)
     shares = [100 * float(cells) / max(1, int(tally.flags[0])) for cells in own_weights]
     for name, share in zip(names, shares):
-        progress.info(f"{share:.1f} % of the resolved cells have weights of their own in {name}; the others have those of the whole record there.")
+        progress.info(
+            f"{share:.1f} % of the resolved cells have weights of their own in {name}; the others have those of "
+            "the whole record there."
+        )
     coverage = [100 * float(values) / (tally.cells * len(products.times)) for values in valid]
-    return MergeResult(products, settings, fallback, names, tally, shares, coverage, [products.times[i] for i in mapped], overview)
+    return MergeResult(
+        products, settings, fallback, names, tally, shares, coverage, [products.times[i] for i in mapped], overview
+    )
 
 
 def year_parts(window: str) -> tuple[list[str], np.ndarray]:
-    """Return the names of the parts of the year that have weights of their own, and the part of each month; no names for `all`."""
+    """Return the names of the parts of the year that have weights of their own, and the part of each month; no names
+    for `all`.
+    """
     if window == "all":
         return [], np.zeros(12, np.int64)
     if window == "season":
@@ -293,7 +347,8 @@ def _report_dates(products: Products, target: int, progress: Progress) -> None:
         progress.info(f"{len(products.times) - common} further dates lack a product; they are merged from the others.")
     if abs(products.medians[target]) > MOST_MOISTURE:
         progress.warning(
-            f"REFERENCE {LETTERS[target]} is not in m³ m⁻³ (median {products.medians[target]:.4g}), and the merged product is in its units. Choose another reference, or convert it first."
+            f"REFERENCE {LETTERS[target]} is not in m³ m⁻³ (median {products.medians[target]:.4g}), and the "
+            "merged product is in its units. Choose another reference, or convert it first."
         )
 
 
@@ -309,12 +364,15 @@ def _map_dates(products: Products) -> list[int]:
 def _recipe(
     found: Estimated, record: Record, sums: np.ndarray, parts: int, target: int, fallback: str, comparable: np.ndarray
 ) -> tuple[_Recipe, list[np.ndarray]]:
-    """Decide how the cells of a window are merged; also return weights, error and flag of each part of the year, (products + 2, rows, cols)."""
+    """Decide how the cells of a window are merged; also return weights, error and flag of each part of the year,
+    (products + 2, rows, cols).
+    """
     from sm_toolbox.merging import merge_kernels
 
     plan, count = record.settings.design, record.products.count
     own, scaled, sensitivity = (
-        [plan.estimates.index(f"{kind}_{letter}") for letter in LETTERS[:count]] for kind in ("error", "scaled_error", "sensitivity")
+        [plan.estimates.index(f"{kind}_{letter}") for letter in LETTERS[:count]]
+        for kind in ("error", "scaled_error", "sensitivity")
     )
     shape = found.flags.shape
     resolved = found.flags == 0
@@ -332,9 +390,16 @@ def _recipe(
         errors[part] = np.where(usable, found.estimates[sensitivity] * apart.estimates[own], errors[part])
         correlations[part] = np.where(usable, error_correlations(apart), correlations[part])
         weights, merged = np.empty((count, *shape), np.float32), np.empty(shape, np.float32)
-        merge_kernels.fill_weights(_flat(errors[part]), _flat(correlations[part]), plan.pairs, plan.declared, _flat(weights), merged.ravel())
+        merge_kernels.fill_weights(
+            _flat(errors[part]), _flat(correlations[part]), plan.pairs, plan.declared, _flat(weights), merged.ravel()
+        )
         described.append(
-            np.concatenate([np.where(usable, np.concatenate([weights, merged[None]]), np.nan), np.where(resolved, apart.flags, found.flags)[None]])
+            np.concatenate(
+                [
+                    np.where(usable, np.concatenate([weights, merged[None]]), np.nan),
+                    np.where(resolved, apart.flags, found.flags)[None],
+                ]
+            )
         )
 
     matched = (found.samples >= _FEWEST_TO_MATCH) & (found.spreads > 0).all(axis=0)
@@ -366,7 +431,9 @@ def _baselines(found: Estimated, record: Record, sums: np.ndarray, recipe: _Reci
     return np.where(recipe.as_they_are, 0, means)
 
 
-def _baseline_block(baseline: np.ndarray | None, means: np.ndarray | None, places: np.ndarray, recipe: _Recipe) -> np.ndarray:
+def _baseline_block(
+    baseline: np.ndarray | None, means: np.ndarray | None, places: np.ndarray, recipe: _Recipe
+) -> np.ndarray:
     """Return the baselines of some dates, float32 (products, dates, cells)."""
     if means is not None:
         return np.ascontiguousarray(np.where(recipe.as_they_are, np.float32(0), means)).reshape(*means.shape[:2], -1)
@@ -374,7 +441,13 @@ def _baseline_block(baseline: np.ndarray | None, means: np.ndarray | None, place
     flat = baseline.astype(np.float32).reshape(*baseline.shape[:2], -1)
     if len(flat) == 1:
         return np.broadcast_to(flat[0][:, None], (flat.shape[1], len(places), flat.shape[2]))
-    return np.stack([flat[int(first)] * np.float32(1 - share) + flat[int(second)] * np.float32(share) for first, second, share in places], axis=1)
+    return np.stack(
+        [
+            flat[int(first)] * np.float32(1 - share) + flat[int(second)] * np.float32(share)
+            for first, second, share in places
+        ],
+        axis=1,
+    )
 
 
 def _average_error(errors: np.ndarray, correlations: np.ndarray, settings: Settings) -> np.ndarray:

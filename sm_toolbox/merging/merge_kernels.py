@@ -50,7 +50,8 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
     precision = np.empty((len(errors), products, _CELLS))
     deviations = np.empty((products, _CELLS))
     total, divisor = np.empty(_CELLS), np.empty(_CELLS)
-    # Weights of products with correlated errors, by cell, part of the year and which of them are there; found when they are first needed.
+    # Weights of products with correlated errors, by cell, part of the year and which of them are there; found when they
+    # are first needed.
     weights = np.empty((_CELLS, len(errors), 1 << products, products))
     known = np.empty((_CELLS, len(errors), 1 << products), np.bool_)
     covariances = np.empty((products, products))
@@ -65,7 +66,9 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
             total[:] = 0
             divisor[:] = 0
             for i in range(products):
-                _deviate(block[i, date, first:last], baselines[i, date, first:last], factors[i, first:last], deviations[i])
+                _deviate(
+                    block[i, date, first:last], baselines[i, date, first:last], factors[i, first:last], deviations[i]
+                )
                 _weigh(deviations[i], precision[part, i], total, divisor)
             if not independent:
                 for cell in range(first, last):
@@ -76,7 +79,9 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
                             present |= int(deviations[i, c] == deviations[i, c]) << i
                         if not known[c, part, present]:
                             known[c, part, present] = True
-                            _scaled_covariances(errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances)
+                            _scaled_covariances(
+                                errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances
+                            )
                             least_squares_weights(covariances, present, weights[c, part, present])
                         total[c] = 0.0
                         divisor[c] = 1.0 if present else 0.0
@@ -88,14 +93,17 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
 
 @njit(**_COMPILE)
 def _fill_precision(errors, how, scores, precision):
-    """Fill numbers that the weights of products with independent errors are proportional to, whichever of them are there."""
+    """Fill numbers that the weights of products with independent errors are proportional to, whichever of them are
+    there.
+    """
     for i in range(precision.size):
         if how == LEAST_SQUARES:
             precision[i] = 1 / (np.float64(errors[i]) * errors[i])
         elif how == MEAN:
             precision[i] = 1.0
         elif how == BEST:
-            # So far apart that in double precision only the best of those that are there counts; of equal ones the first.
+            # So far apart that in double precision only the best of those that are there counts; of equal ones the
+            # first.
             better = 0
             for j in range(precision.size):
                 better += int(scores[j] > scores[i] or (scores[j] == scores[i] and j < i))

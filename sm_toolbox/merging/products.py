@@ -25,7 +25,8 @@ MOST_MOISTURE = 1.5
 _CUSTOMARY_SAMPLES = 100
 # Products whose medians differ by more than this factor are in different units.
 _SAME_UNIT = 5.0
-# Where in the record to look at values, in eighths: from the middle on, since an orbit may leave out the area on any date.
+# Where in the record to look at values, in eighths: from the middle on, since an orbit may leave out the area on any
+# date.
 _SPREAD = np.array([4, 2, 6, 0, 8, 1, 3, 5, 7])
 
 
@@ -67,7 +68,9 @@ class Products:
     @property
     def labels(self) -> list[str]:
         """The products in words: `a (soil_moisture of smap.tif)`."""
-        return [f"{LETTERS[i]} ({stack.variable} of {stack.bands[0].source.label})" for i, stack in enumerate(self.stacks)]
+        return [
+            f"{LETTERS[i]} ({stack.variable} of {stack.bands[0].source.label})" for i, stack in enumerate(self.stacks)
+        ]
 
     @property
     def common(self) -> np.ndarray:
@@ -77,17 +80,21 @@ class Products:
 
     def at(self, dates: np.ndarray) -> Products:
         """Return the products on some dates."""
-        return Products(self.stacks, [self.times[i] for i in np.flatnonzero(dates)], self.positions[:, dates], self.medians)
+        return Products(
+            self.stacks, [self.times[i] for i in np.flatnonzero(dates)], self.positions[:, dates], self.medians
+        )
 
 
-def match_times(stacks: Sequence[Sequence[Time]], max_gap_days: float | Sequence[float]) -> tuple[list[Time], np.ndarray]:
+def match_times(
+    stacks: Sequence[Sequence[Time]], max_gap_days: float | Sequence[float]
+) -> tuple[list[Time], np.ndarray]:
     """Match the dates of several stacks one to one.
 
     Parameters
     ----------
     stacks : sequence of sequence of Time
-        Sorted; those of the first are dates of their own, those of the others are joined to the nearest date that is no further away than the gap, the
-        nearest pairs first, and become dates of their own where there is none.
+        Sorted; those of the first are dates of their own, those of the others are joined to the nearest date that is no
+        further away than the gap, the nearest pairs first, and become dates of their own where there is none.
     max_gap_days : float or sequence of float
         For all stacks, or for each. Months are only joined to the same month.
 
@@ -134,7 +141,12 @@ def _nearest_pairs(dates: Sequence[Time], own: Sequence[Time], max_gap_days: flo
 
 
 def read_products(
-    sources: Sequence[Sequence[Source]], *, max_gap_days: float | None, reference: int, min_samples: int, progress: Progress
+    sources: Sequence[Sequence[Source]],
+    *,
+    max_gap_days: float | None,
+    reference: int,
+    min_samples: int,
+    progress: Progress,
 ) -> Products:
     """List the bands of products, match them by time and look at their values.
 
@@ -152,15 +164,18 @@ def read_products(
     Raises
     ------
     InputError
-        Where there are fewer than three products, one is not dated or of several variables, two are the same, months and days are mixed, or there are fewer common dates than
-        the samples that are asked for.
+        Where there are fewer than three products, one is not dated or of several variables, two are the same, months
+        and days are mixed, or there are fewer common dates than the samples that are asked for.
     """
     from sm_toolbox.raster.bands import default_gaps_in_words, read_bands, single_stack
 
     count = max([3, *(i + 1 for i, own in enumerate(sources) if own)])
     for i, own in enumerate(sources[:count]):
         if not own:
-            raise InputError(f"{_key(i)} holds no raster. Triple collocation needs at least three products, given from PRODUCT_A on without a gap.")
+            raise InputError(
+                f"{_key(i)} holds no raster. Triple collocation needs at least three products, given from "
+                "PRODUCT_A on without a gap."
+            )
     stacks = [single_stack(read_bands(own), _key(i)) for i, own in enumerate(sources[:count])]
     _check_stacks(stacks)
     order = [reference, *(i for i in range(len(stacks)) if i != reference)]
@@ -174,26 +189,33 @@ def read_products(
         positions[i] = np.where(matched[row] >= 0, matched[row] + starts[i], -1)
     products = Products(stacks, times, positions, [])
     common = np.flatnonzero(products.common)
-    spans = "; ".join(f"{_key(i)}: {len(stack.bands)} dates, {stack.times[0]} to {stack.times[-1]}" for i, stack in enumerate(stacks))
+    spans = "; ".join(
+        f"{_key(i)}: {len(stack.bands)} dates, {stack.times[0]} to {stack.times[-1]}" for i, stack in enumerate(stacks)
+    )
     if not common.size:
         raise InputError(
-            f"The products have no common date ({spans}). Check the dates of the layers, set MAX_TIME_GAP, or bring the products to common dates with 'Composite over time'."
+            f"The products have no common date ({spans}). Check the dates of the layers, set MAX_TIME_GAP, or "
+            "bring the products to common dates with 'Composite over time'."
         )
     progress.info(f"{common.size} dates have all {len(stacks)} products ({spans}).")
     if common.size < min_samples:
         raise InputError(
-            f"The products have {common.size} common dates, from {times[common[0]]} to {times[common[-1]]}, fewer than MIN_SAMPLES {min_samples}: no cell could be resolved. "
-            f"Add further dates, or lower MIN_SAMPLES; errors from fewer than {_CUSTOMARY_SAMPLES} samples are very uncertain."
+            f"The products have {common.size} common dates, from {times[common[0]]} to {times[common[-1]]}, fewer "
+            f"than MIN_SAMPLES {min_samples}: no cell could be resolved. Add further dates, or lower MIN_SAMPLES; "
+            f"errors from fewer than {_CUSTOMARY_SAMPLES} samples are very uncertain."
         )
     if min_samples < _CUSTOMARY_SAMPLES:
         progress.warning(
-            f"MIN_SAMPLES {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have very uncertain errors. BOOTSTRAP of 'Triple collocation' tells how uncertain."
+            f"MIN_SAMPLES {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have "
+            "very uncertain errors. BOOTSTRAP of 'Triple collocation' tells how uncertain."
         )
     return Products(stacks, times, positions, _look(products, common, progress))
 
 
 def in_same_unit(medians: Sequence[float], reference: int) -> np.ndarray:
-    """Say which products can be in the units of the reference, bool (products,); where there is no telling, they are."""
+    """Say which products can be in the units of the reference, bool (products,); where there is no telling, they
+    are.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(np.array(medians) / medians[reference])
     return ~((ratio > _SAME_UNIT) | (ratio < 1 / _SAME_UNIT))
@@ -212,12 +234,16 @@ def _check_stacks(stacks: Sequence[Stack]) -> None:
             twin = seen.setdefault((band.source.path, band.index), i)
             if twin != i:
                 raise InputError(
-                    f"'{band.source.label}' is in both {_key(twin)} and {_key(i)}. Each product must have files of its own: errors can only be told apart where they are independent."
+                    f"'{band.source.label}' is in both {_key(twin)} and {_key(i)}. Each product must have files "
+                    "of its own: errors can only be told apart where they are independent."
                 )
     months = {i: {time.resolution == "month" for time in stack.times} for i, stack in enumerate(stacks)}
     if len(set.union(*months.values())) > 1:
         monthly = ", ".join(_key(i) for i, kinds in months.items() if True in kinds)
-        raise InputError(f"{monthly} has monthly dates, others have days. Bring all products to one period with 'Composite over time'.")
+        raise InputError(
+            f"{monthly} has monthly dates, others have days. Bring all products to one period with 'Composite "
+            "over time'."
+        )
 
 
 def _look(products: Products, common: np.ndarray, progress: Progress) -> list[float]:
@@ -236,23 +262,35 @@ def _look(products: Products, common: np.ndarray, progress: Progress) -> list[fl
                 break
         seen.append(found)
     medians = [
-        float(np.median(np.concatenate([values[np.isfinite(values)] for values in found.values()]))) if found else float("nan") for found in seen
+        float(np.median(np.concatenate([values[np.isfinite(values)] for values in found.values()])))
+        if found
+        else float("nan")
+        for found in seen
     ]
     for i, median in enumerate(medians):
         if abs(median) > MOST_MOISTURE:
-            low, high = (float(extreme([extreme(values[np.isfinite(values)]) for values in seen[i].values()])) for extreme in (np.min, np.max))
+            low, high = (
+                float(extreme([extreme(values[np.isfinite(values)]) for values in seen[i].values()]))
+                for extreme in (np.min, np.max)
+            )
             progress.warning(
-                f"{_key(i)} has values of {low:.4g} to {high:.4g} (median {median:.4g}), which is not m³ m⁻³ but perhaps percent or kg m⁻². Triple collocation works in any unit "
-                f"that is linear in soil moisture: error_{LETTERS[i]} is in this one, scaled errors are in that of the reference."
+                f"{_key(i)} has values of {low:.4g} to {high:.4g} (median {median:.4g}), which is not m³ m⁻³ but "
+                "perhaps percent or kg m⁻². Triple collocation works in any unit that is linear in soil "
+                f"moisture: error_{LETTERS[i]} is in this one, scaled errors are in that of the reference."
             )
         for j in range(i):
             both = seen[i].keys() & seen[j].keys()
             if both and all(_same(seen[i][date], seen[j][date]) for date in both):
                 raise InputError(
-                    f"{_key(j)} and {_key(i)} hold the same values. Each product must be of its own making: errors can only be told apart where they are independent."
+                    f"{_key(j)} and {_key(i)} hold the same values. Each product must be of its own making: "
+                    "errors can only be told apart where they are independent."
                 )
     return medians
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:
-    return first.shape == second.shape and np.array_equal(first, second, equal_nan=True) and bool(np.nanmax(first) > np.nanmin(first))
+    return (
+        first.shape == second.shape
+        and np.array_equal(first, second, equal_nan=True)
+        and bool(np.nanmax(first) > np.nanmin(first))
+    )

@@ -40,8 +40,8 @@ class Settings:
     alpha : float
         As for `collocate`.
     anomalies : {'none', 'climatology', 'moving_window'}
-        Whether covariances are those of the values, of their deviations from the mean of each calendar month over all years, or from the mean of the samples of
-        `anomaly_days` around each date.
+        Whether covariances are those of the values, of their deviations from the mean of each calendar month over all
+        years, or from the mean of the samples of `anomaly_days` around each date.
     anomaly_days : float
     replicates : int
         Resampled series for confidence limits; 0 for none.
@@ -72,19 +72,26 @@ def check_settings(settings: Settings) -> None:
     if settings.anomalies not in ANOMALIES:
         raise InputError(f"ANOMALIES is '{settings.anomalies}', but must be one of: {', '.join(ANOMALIES)}.")
     if settings.min_samples < 3:
-        raise InputError(f"MIN_SAMPLES is {settings.min_samples}, but must be at least 3: a covariance of two samples says nothing.")
+        raise InputError(
+            f"MIN_SAMPLES is {settings.min_samples}, but must be at least 3: a covariance of two samples says nothing."
+        )
     if not 0 < settings.alpha <= 1:
         raise InputError(f"ALPHA is {settings.alpha:g}, but must be above 0 and at most 1.")
     if settings.replicates < 0 or 0 < settings.replicates < 100:
         raise InputError(
-            f"BOOTSTRAP is {settings.replicates}, but must be 0 or at least 100: limits are taken from the outermost resampled estimates."
+            f"BOOTSTRAP is {settings.replicates}, but must be 0 or at least 100: limits are taken from the "
+            "outermost resampled estimates."
         )
     if settings.replicates > _MOST_REPLICATES:
         raise InputError(
-            f"BOOTSTRAP is {settings.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady limits, and time grows with the number."
+            f"BOOTSTRAP is {settings.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady "
+            "limits, and time grows with the number."
         )
     if not 0 < settings.anomaly_days <= _LONGEST_WINDOW:
-        raise InputError(f"ANOMALY_WINDOW is {settings.anomaly_days:g} days, but must be above 0 and up to {_LONGEST_WINDOW:,} (100 years).")
+        raise InputError(
+            f"ANOMALY_WINDOW is {settings.anomaly_days:g} days, but must be above 0 and up to {_LONGEST_WINDOW:,} "
+            "(100 years)."
+        )
 
 
 class Record:
@@ -106,7 +113,9 @@ class Record:
         by_month = settings.anomalies == "climatology"
         self.groups = self.months if by_month else self.parts
         self.group_count = 12 if by_month else int(parts.max()) + 1
-        self.groups_of_part = [np.flatnonzero(parts == part) if by_month else np.array([part]) for part in range(int(parts.max()) + 1)]
+        self.groups_of_part = [
+            np.flatnonzero(parts == part) if by_month else np.array([part]) for part in range(int(parts.max()) + 1)
+        ]
         self.low: np.ndarray | None = None
         self.high: np.ndarray | None = None
         if settings.anomalies == "moving_window":
@@ -120,8 +129,12 @@ class Record:
         """Dates around a date that its moving window needs."""
         return 0 if self.low is None or self.high is None else int((self.high - self.low).max())
 
-    def read(self, opened: OpenStacks, window: Window, at_once: int) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-        """Yield parts of the record: the first date, float32 (products, dates, rows, cols), and moving means of the same shape or None."""
+    def read(
+        self, opened: OpenStacks, window: Window, at_once: int
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+        """Yield parts of the record: the first date, float32 (products, dates, rows, cols), and moving means of the
+        same shape or None.
+        """
         from sm_toolbox.merging import covariance_kernels
 
         dates = self.positions.shape[1]
@@ -155,7 +168,9 @@ class Record:
         return np.zeros((self.group_count, sums_per_cell(self.products.count), *shape))
 
     def bytes_per_cell(self) -> tuple[float, float]:
-        """Return the bytes of a cell for sums and estimates, and for each date in memory, read, decoded and, where asked, as anomalies."""
+        """Return the bytes of a cell for sums and estimates, and for each date in memory, read, decoded and, where
+        asked, as anomalies.
+        """
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         count = self.products.count
@@ -169,14 +184,21 @@ class Record:
         groups = None if part is None else self.groups_of_part[part]
         samples, lost, means, covariances = covariances_of_sums(sums, groups, within)
         found = collocate(
-            covariances, samples, self.settings.design, min_samples=min_samples or self.settings.min_samples, alpha=self.settings.alpha,
-            reference=self.settings.reference, lost=lost,
-        )  # fmt: skip
+            covariances,
+            samples,
+            self.settings.design,
+            min_samples=min_samples or self.settings.min_samples,
+            alpha=self.settings.alpha,
+            reference=self.settings.reference,
+            lost=lost,
+        )
         spreads = np.sqrt(np.stack([covariances[i, i] for i in range(self.products.count)]))
         return Estimated(found, samples, lost, means + self.shifts[:, None, None], spreads)
 
     def month_means(self, sums: np.ndarray) -> np.ndarray:
-        """Return the mean of each product in each month, (12, products, rows, cols); that of all the year where a month has fewer than three samples."""
+        """Return the mean of each product in each month, (12, products, rows, cols); that of all the year where a month
+        has fewer than three samples.
+        """
         count = self.products.count
         n, total = sums[:, :1], sums[:, 1 : count + 1]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -185,9 +207,17 @@ class Record:
         return filled
 
     def limits(
-        self, block: np.ndarray, found: Estimated, seeds: np.ndarray, means: np.ndarray | None, sums: np.ndarray, progress: Progress
+        self,
+        block: np.ndarray,
+        found: Estimated,
+        seeds: np.ndarray,
+        means: np.ndarray | None,
+        sums: np.ndarray,
+        progress: Progress,
     ) -> np.ndarray:
-        """Return confidence limits, float32 (2, estimates, rows, cols), from the whole record of a window; NaN where there are none."""
+        """Return confidence limits, float32 (2, estimates, rows, cols), from the whole record of a window; NaN where
+        there are none.
+        """
         from sm_toolbox.merging import bootstrap_kernels
 
         plan = self.settings.design
@@ -205,15 +235,28 @@ class Record:
         for first in range(0, cells.size, _CELLS_BETWEEN_CHECKS):
             progress.check()
             bootstrap_kernels.bootstrap(
-                flat, cells[first : first + _CELLS_BETWEEN_CHECKS], seeds.ravel(), plan.triplets, plan.quadruplets, plan.pairs, plan.declared,
-                self.settings.reference, found.lost.ravel(), self.settings.replicates, limit_widths(), estimates, out,
-            )  # fmt: skip
+                flat,
+                cells[first : first + _CELLS_BETWEEN_CHECKS],
+                seeds.ravel(),
+                plan.triplets,
+                plan.quadruplets,
+                plan.pairs,
+                plan.declared,
+                self.settings.reference,
+                found.lost.ravel(),
+                self.settings.replicates,
+                limit_widths(),
+                estimates,
+                out,
+            )
         return out.reshape(2, -1, *shape)
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """What is known of the cells of a window, each (..., rows, cols): estimates, samples, lost degrees of freedom, means and standard deviations of the products."""
+    """What is known of the cells of a window, each (..., rows, cols): estimates, samples, lost degrees of freedom,
+    means and standard deviations of the products.
+    """
 
     found: Collocation
     samples: np.ndarray
@@ -240,8 +283,9 @@ def _moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.
     low, high = np.searchsorted(at, at - days / 2, "left"), np.searchsorted(at, at + days / 2, "right")
     if float(np.median(high - low)) < FEWEST_IN_WINDOW:
         raise InputError(
-            f"A window of ANOMALY_WINDOW {days:g} days holds {np.median(high - low):.0f} of the dates, but the mean of the season needs at least {FEWEST_IN_WINDOW}. "
-            "Give a longer window, or take ANOMALIES climatology for monthly data."
+            f"A window of ANOMALY_WINDOW {days:g} days holds {np.median(high - low):.0f} of the dates, but the "
+            f"mean of the season needs at least {FEWEST_IN_WINDOW}. Give a longer window, or take ANOMALIES "
+            "climatology for monthly data."
         )
     return low.astype(np.int64), high.astype(np.int64)
 
@@ -251,13 +295,20 @@ def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None
     years = (times[-1].start - times[0].start).days / 365.25
     if years < _FEWEST_YEARS:
         progress.warning(
-            f"ANOMALIES climatology: the common dates span {years:.1f} years, so that each month's mean is mostly of the month itself. It is meant for {_FEWEST_YEARS} and more years; take moving_window."
+            f"ANOMALIES climatology: the common dates span {years:.1f} years, so that each month's mean is mostly "
+            f"of the month itself. It is meant for {_FEWEST_YEARS} and more years; take moving_window."
         )
 
 
 def month_position(time: Time) -> tuple[int, int, float]:
-    """Return the two months whose middles a date lies between, and how far it is from the first to the second, 0 to 1."""
-    day = (calendar.monthrange(time.start.year, time.start.month)[1] - 1) / 2 if time.resolution == "month" else time.start.day - 1
+    """Return the two months whose middles a date lies between, and how far it is from the first to the second, 0 to
+    1.
+    """
+    day = (
+        (calendar.monthrange(time.start.year, time.start.month)[1] - 1) / 2
+        if time.resolution == "month"
+        else time.start.day - 1
+    )
     place = time.start.month - 1 + (day + 0.5) / calendar.monthrange(time.start.year, time.start.month)[1] - 0.5
     first = math.floor(place)
     return first % 12, (first + 1) % 12, place - first
@@ -266,6 +317,7 @@ def month_position(time: Time) -> tuple[int, int, float]:
 def cell_seeds(grid: Grid, window: Window) -> np.ndarray:
     """Return a seed for each cell of a window (rows, cols), which depends on nothing but its place in the grid."""
     rows, columns = (
-        np.arange(start, start + size, dtype=np.uint64) for start, size in ((window.row_off, window.height), (window.col_off, window.width))
+        np.arange(start, start + size, dtype=np.uint64)
+        for start, size in ((window.row_off, window.height), (window.col_off, window.width))
     )
     return rows[:, None] * np.uint64(grid.width) + columns + np.uint64(1)

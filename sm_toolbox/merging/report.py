@@ -1,4 +1,6 @@
-"""Reports on triple collocation and on merged products: what the errors are, why cells have none, and what rests on assumptions."""
+"""Reports on triple collocation and on merged products: what the errors are, why cells have none, and what rests on
+assumptions.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,10 @@ _METRICS = (
     ("weight", "Weight in the merged product"),
 )
 _ASSUMPTIONS = (
-    "Triple collocation knows no truth. Its errors are right where the errors of the products are independent of one another and of the truth, and where "
-    "each product is a straight line of the truth plus noise. What fails in practice is the first: products that share their forcing, their retrieval model or "
-    "auxiliary data share errors, which then count as signal, and both look better than they are. Biases are not seen at all."
+    "Triple collocation knows no truth. Its errors are right where the errors of the products are independent of "
+    "one another and of the truth, and where each product is a straight line of the truth plus noise. What fails "
+    "in practice is the first: products that share their forcing, their retrieval model or auxiliary data share "
+    "errors, which then count as signal, and both look better than they are. Biases are not seen at all."
 )
 
 
@@ -55,22 +58,30 @@ def collocation_report(result: CollocationResult, progress: Progress = SILENT) -
         page.text("Median over the resolved cells, and in brackets the range of the middle half of them.")
         page.table(
             ("Metric", *products.labels),
-            [(label, *(_spread(result.overview[f"{kind}_{letter}"]) for letter in letters)) for kind, label in _METRICS],
+            [
+                (label, *(_spread(result.overview[f"{kind}_{letter}"]) for letter in letters))
+                for kind, label in _METRICS
+            ],
         )
         limits = [(kind, label) for kind, label in _METRICS if f"{kind}_a_low" in result.overview]
         if limits:
             page.text(
-                f"95 % limits of the estimates in a cell, by bootstrap ({settings.replicates} replicates): medians of the lower and of the upper limit over the resolved cells. "
-                "Where they overlap, the record is too short to tell the products apart in a single cell."
+                f"95 % limits of the estimates in a cell, by bootstrap ({settings.replicates} replicates): "
+                "medians of the lower and of the upper limit over the resolved cells. Where they overlap, the "
+                "record is too short to tell the products apart in a single cell."
             )
             page.table(
                 ("Metric", *products.labels),
-                [(label, *(_limits(result.overview, f"{kind}_{letter}") for letter in letters)) for kind, label in limits],
+                [
+                    (label, *(_limits(result.overview, f"{kind}_{letter}") for letter in letters))
+                    for kind, label in limits
+                ],
             )
         for kind, label in (_METRICS[1], _METRICS[3], _METRICS[2]):
             _maps(page, result.overview, [f"{kind}_{letter}" for letter in letters], label)
             page.figure(
-                figures.boxes({letter: result.overview[f"{kind}_{letter}"].ravel() for letter in letters}, label), f"{label}: all resolved cells."
+                figures.boxes({letter: result.overview[f"{kind}_{letter}"].ravel() for letter in letters}, label),
+                f"{label}: all resolved cells.",
             )
     _pairs(page, result)
     _flag_map(page, result.overview)
@@ -90,7 +101,9 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     products, settings, seen = result.products, result.settings, result.overview
     letters = LETTERS[: products.count]
     reference = LETTERS[settings.reference]
-    page = Page("Merged product", f"{_subtitle(products, settings)} In the units of product {reference}.", progress=progress)
+    page = Page(
+        "Merged product", f"{_subtitle(products, settings)} In the units of product {reference}.", progress=progress
+    )
     _resolved(page, result.tally, settings, products)
     what = {
         "mean": "the mean of the products that are there, matched to the reference",
@@ -99,23 +112,33 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     }
     page.text(f"Cells that are not resolved get {what[result.fallback]} (FALLBACK {result.fallback}).")
     page.heading("Coverage")
-    page.text("Share of all cells and dates with a value. On dates that a product lacks, the weights of the others are renormalised.")
+    page.text(
+        "Share of all cells and dates with a value. On dates that a product lacks, the weights of the others are "
+        "renormalised."
+    )
     page.table(("Product", "coverage (%)"), [*zip(products.labels, result.coverage), ("merged", result.coverage[-1])])
     if result.tally.flags[0]:
         page.heading("Weights")
         _maps(page, seen, [f"weight_{letter}" for letter in letters], "Weight", limits=(0, 1))
         if result.parts:
-            page.text("Cells with weights of their own in a part of the year; the others have those of the whole record there.")
-            page.table(("Part of the year", "resolved cells with own weights (%)"), list(zip(result.parts, result.own_weights)))
+            page.text(
+                "Cells with weights of their own in a part of the year; the others have those of the whole "
+                "record there."
+            )
+            page.table(
+                ("Part of the year", "resolved cells with own weights (%)"), list(zip(result.parts, result.own_weights))
+            )
         page.heading("Errors")
         groups = {f"product {letter}": seen[f"scaled_error_{letter}"].ravel() for letter in letters}
         groups |= {"plain mean": seen["average_error"].ravel(), "merged": seen["merged_error"].ravel()}
         medians = {name: _quantile(values, 0.5) for name, values in groups.items()}
         best = min((letter for letter in letters), key=lambda letter: medians[f"product {letter}"])
         page.text(
-            f"Expected error standard deviation in the space of product {reference}, median over the resolved cells: merged {medians['merged']:.4f}, plain mean {medians['plain mean']:.4f}, "
-            f"the best single product ({best}) {medians[f'product {best}']:.4f}. These are estimates of the random error under the assumptions below; stations tell how far they hold. "
-            "They are errors on dates on which all products have a value: on the others the merged product is made of fewer, and its error is larger."
+            f"Expected error standard deviation in the space of product {reference}, median over the resolved "
+            f"cells: merged {medians['merged']:.4f}, plain mean {medians['plain mean']:.4f}, the best single "
+            f"product ({best}) {medians[f'product {best}']:.4f}. These are estimates of the random error under "
+            "the assumptions below; stations tell how far they hold. They are errors on dates on which all "
+            "products have a value: on the others the merged product is made of fewer, and its error is larger."
         )
         page.figure(
             figures.boxes(groups, f"error, in units of {reference}"),
@@ -141,23 +164,38 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
 
 def _subtitle(products: Products, settings: Settings) -> str:
     common = int(np.count_nonzero(products.common))
-    declared = [name.upper() for name, is_declared in zip(settings.design.pair_names, settings.design.declared) if is_declared]
+    declared = [
+        name.upper() for name, is_declared in zip(settings.design.pair_names, settings.design.declared) if is_declared
+    ]
     text = f"Products {', '.join(products.labels)}; {common} common dates, {products.times[0]} to {products.times[-1]}."
-    return text + (f" Errors of {', '.join('-'.join(pair) for pair in declared)} may be correlated." if declared else "")
+    return text + (
+        f" Errors of {', '.join('-'.join(pair) for pair in declared)} may be correlated." if declared else ""
+    )
 
 
 def _resolved(page: Page, tally: Tally, settings: Settings, products: Products) -> None:
     page.notice(
-        f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.", warning=tally.resolved_percent < 50
+        f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.",
+        warning=tally.resolved_percent < 50,
     )
     reasons = (
         "",
         f"Fewer than MIN_SAMPLES {settings.min_samples} dates on which all products have a value.",
-        f"Two products do not rise and fall together (p ≥ ALPHA {settings.alpha:g}): at least one has no skill here, or sees something else.",
-        "The covariances contradict independent errors: two products share errors, one is a copy, or there are too few samples.",
+        f"Two products do not rise and fall together (p ≥ ALPHA {settings.alpha:g}): at least one has no skill "
+        "here, or sees something else.",
+        (
+            "The covariances contradict independent errors: two products share errors, one is a copy, or there are "
+            "too few samples."
+        ),
         "Declared pairs whose error correlation would lie beyond ±1.",
     )
-    page.table(("Flag", "cells", "share (%)", "what it means"), [(f"{flag} {name}", int(cells), 100 * float(cells) / max(1, tally.sampled), reason) for flag, (name, cells, reason) in enumerate(zip(FLAGS, tally.flags, reasons))])  # fmt: skip
+    page.table(
+        ("Flag", "cells", "share (%)", "what it means"),
+        [
+            (f"{flag} {name}", int(cells), 100 * float(cells) / max(1, tally.sampled), reason)
+            for flag, (name, cells, reason) in enumerate(zip(FLAGS, tally.flags, reasons))
+        ],
+    )
     if tally.flags[2]:
         pairs = [
             (products.labels[i], products.labels[j], 100 * float(cells) / float(tally.flags[2]))
@@ -192,26 +230,53 @@ def _pairs(page: Page, result: CollocationResult) -> None:
         row = [f"{products.labels[i]} and {products.labels[j]}", _quantile(seen[f"r_{name}"], 0.5)]
         if f"error_correlation_{name}" in seen:
             correlation = _quantile(seen[f"error_correlation_{name}"], 0.5)
-            row += [correlation, _quantile(seen[f"error_correlation_{name}"], 0.25), _quantile(seen[f"error_correlation_{name}"], 0.75)]
-            # Shared errors are positive; strongly negative ones, even beyond -1, are what another pair's shared errors do to this one.
+            row += [
+                correlation,
+                _quantile(seen[f"error_correlation_{name}"], 0.25),
+                _quantile(seen[f"error_correlation_{name}"], 0.75),
+            ]
+            # Shared errors are positive; strongly negative ones, even beyond -1, are what another pair's shared errors
+            # do to this one.
             if correlation >= _NOTEWORTHY_CORRELATION:
                 high.append((correlation, name))
         rows.append(row)
     if products.count == 3:
         page.table(("Pair", "correlation (median)"), rows)
-        page.text("With three products correlated errors cannot be seen. A fourth product, with errors of its own, shows them.")
+        page.text(
+            "With three products correlated errors cannot be seen. A fourth product, with errors of its own, "
+            "shows them."
+        )
         return
     page.table(("Pair", "correlation (median)", "error correlation: median", "25 %", "75 %"), rows)
     page.text(
-        "The error correlation of a pair is estimated as if that pair alone had correlated errors. A pair that has makes others look correlated, too: declare the largest in CORRELATED, and look again."
+        "The error correlation of a pair is estimated as if that pair alone had correlated errors. A pair that "
+        "has makes others look correlated, too: declare the largest in CORRELATED, and look again."
     )
     if high:
         _, name = max(high)
-        page.notice(f"The largest error correlation is that of {'-'.join(name.upper())}: independence does not hold there.", warning=True)
-    _maps(page, seen, [f"error_correlation_{name}" for name in design.pair_names], "Error correlation", limits=(-1, 1), cmap="RdBu_r")
+        page.notice(
+            f"The largest error correlation is that of {'-'.join(name.upper())}: independence does not hold there.",
+            warning=True,
+        )
+    _maps(
+        page,
+        seen,
+        [f"error_correlation_{name}" for name in design.pair_names],
+        "Error correlation",
+        limits=(-1, 1),
+        cmap="RdBu_r",
+    )
 
 
-def _maps(page: Page, seen: Overview, names: Sequence[str], label: str, *, limits: tuple[float, float] | None = None, cmap: str = "YlGnBu") -> None:
+def _maps(
+    page: Page,
+    seen: Overview,
+    names: Sequence[str],
+    label: str,
+    *,
+    limits: tuple[float, float] | None = None,
+    cmap: str = "YlGnBu",
+) -> None:
     """Draw maps in one colour scale, in rows of two or three; titles are the names without the number of a date."""
     some = [name for name in names if np.isfinite(seen[name]).any()]
     if not some:
@@ -227,7 +292,9 @@ def _maps(page: Page, seen: Overview, names: Sequence[str], label: str, *, limit
 
 def _flag_map(page: Page, seen: Overview) -> None:
     page.heading("Where cells are resolved")
-    page.figure(figures.classes(seen["flag"], [f"{flag} {name}" for flag, name in enumerate(FLAGS)]), "Flag of each cell.")
+    page.figure(
+        figures.classes(seen["flag"], [f"{flag} {name}" for flag, name in enumerate(FLAGS)]), "Flag of each cell."
+    )
 
 
 def _spread(values: np.ndarray) -> str:
@@ -247,7 +314,11 @@ def _quantile(values: np.ndarray, q: float) -> float:
 def _about_anomalies(settings: Settings) -> str:
     if settings.anomalies == "none":
         return (
-            "The errors are those of the values themselves. Where the seasons are strong, they make up most of the signal and raise correlations and signal-to-noise ratios; "
-            "ANOMALIES tells how well the products follow single rains and dry spells."
+            "The errors are those of the values themselves. Where the seasons are strong, they make up most of "
+            "the signal and raise correlations and signal-to-noise ratios; ANOMALIES tells how well the products "
+            "follow single rains and dry spells."
         )
-    return f"The errors are those of anomalies (ANOMALIES {settings.anomalies}): of what is left when the seasonal cycle is taken off."
+    return (
+        f"The errors are those of anomalies (ANOMALIES {settings.anomalies}): of what is left when the seasonal cycle "
+        "is taken off."
+    )

@@ -32,7 +32,9 @@ class Overview:
     def __init__(self, names: Sequence[str], grid: Grid):
         self._step = max(1, -(-max(grid.width, grid.height) // _OVERVIEW))
         self._places = {name: i for i, name in enumerate(names)}
-        self._values = np.full((len(names), -(-grid.height // self._step), -(-grid.width // self._step)), np.nan, np.float32)
+        self._values = np.full(
+            (len(names), -(-grid.height // self._step), -(-grid.width // self._step)), np.nan, np.float32
+        )
 
     def __contains__(self, name: str) -> bool:
         return name in self._places
@@ -44,7 +46,11 @@ class Overview:
         """Keep some cells of a block (names, rows, cols), whose first name is given and whose others follow it."""
         row, column = -window.row_off % self._step, -window.col_off % self._step
         part = block[:, row :: self._step, column :: self._step]
-        top, left, place = (window.row_off + row) // self._step, (window.col_off + column) // self._step, self._places[first]
+        top, left, place = (
+            (window.row_off + row) // self._step,
+            (window.col_off + column) // self._step,
+            self._places[first],
+        )
         self._values[place : place + len(part), top : top + part.shape[1], left : left + part.shape[2]] = part
 
 
@@ -110,8 +116,12 @@ def report_tally(tally: Tally, settings: Settings, progress: Progress) -> None:
     if not tally.flags[0]:
         worst = FLAGS[int(np.argmax(tally.flags))]
         progress.warning(
-            f"No cell is resolved, mostly because of {worst}. Look at the samples, and at whether the products see the same depth, unit and season."
+            f"No cell is resolved, mostly because of {worst}. Look at the samples, and at whether the products "
+            "see the same depth, unit and season."
         )
     for k in np.flatnonzero(tally.failed_pairs):
         share = 100 * tally.failed_pairs[k] / max(1, tally.flags[2])
-        progress.info(f"Of the cells with flag 2, {share:.0f} % fail for the pair {' and '.join(LETTERS[i] for i in design.pairs[k])}.")
+        progress.info(
+            f"Of the cells with flag 2, {share:.0f} % fail for the pair "
+            f"{' and '.join(LETTERS[i] for i in design.pairs[k])}."
+        )

@@ -10,7 +10,15 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, Design, design
-from sm_toolbox.merging.record import LIMITED, Estimated, Record, Settings, cell_seeds, check_settings, warn_of_short_climatology
+from sm_toolbox.merging.record import (
+    LIMITED,
+    Estimated,
+    Record,
+    Settings,
+    cell_seeds,
+    check_settings,
+    warn_of_short_climatology,
+)
 from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
@@ -47,9 +55,18 @@ class CollocationResult:
 
 
 def triple_collocation(
-    sources: Sequence[Sequence[Source]], output: str, *, correlated: str = "", min_samples: int = 100, alpha: float = 0.05, anomalies: str = "none",
-    anomaly_window: float = 35, replicates: int = 0, max_gap_days: float | None = None, engine: Engine = ALL_CORES,
-) -> CollocationResult:  # fmt: skip
+    sources: Sequence[Sequence[Source]],
+    output: str,
+    *,
+    correlated: str = "",
+    min_samples: int = 100,
+    alpha: float = 0.05,
+    anomalies: str = "none",
+    anomaly_window: float = 35,
+    replicates: int = 0,
+    max_gap_days: float | None = None,
+    engine: Engine = ALL_CORES,
+) -> CollocationResult:
     """Estimate the random errors of three to five products, cell by cell, without knowing the truth.
 
     Parameters
@@ -68,7 +85,8 @@ def triple_collocation(
     replicates : int, optional
         Resampled series for 95 % confidence limits; 0 for none.
     max_gap_days : float, optional
-        Days between dates of products that are taken as one; those of the first product count. By default half the distance of each product's dates.
+        Days between dates of products that are taken as one; those of the first product count. By default half the
+        distance of each product's dates.
     engine : Engine, optional
 
     Returns
@@ -84,8 +102,8 @@ def triple_collocation(
 
     Notes
     -----
-    Samples are the dates on which all products have a value: with more than three products, too, so that all covariances are of the same days and
-    the estimates of different triplets can be averaged.
+    Samples are the dates on which all products have a value: with more than three products, too, so that all
+    covariances are of the same days and the estimates of different triplets can be averaged.
     """
     from sm_toolbox.merging.products import read_products
     from sm_toolbox.raster import streaming
@@ -93,7 +111,9 @@ def triple_collocation(
     from sm_toolbox.raster.writing import whole_outputs
 
     progress = engine.progress
-    settings = Settings(design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, 0)
+    settings = Settings(
+        design(product_count(sources), correlated), min_samples, alpha, anomalies, anomaly_window, replicates, 0
+    )
     check_settings(settings)
     matched = read_products(sources, max_gap_days=max_gap_days, reference=0, min_samples=min_samples, progress=progress)
     products = matched.at(matched.common)
@@ -107,13 +127,19 @@ def triple_collocation(
     for line in reader.warnings():
         progress.info(line)
     fixed, per_date = record.bytes_per_cell()
-    stream = streaming.plan_stream(reader, len(products.times), fixed + 12 * len(bands), per_date, whole=replicates > 0, engine=engine)
+    stream = streaming.plan_stream(
+        reader, len(products.times), fixed + 12 * len(bands), per_date, whole=replicates > 0, engine=engine
+    )
     limited = [plan.estimates.index(f"{kind}_{letter}") for kind in LIMITED for letter in LETTERS[: plan.count]]
     limits_from = len(output_bands(plan, False))
-    overview = Overview([*plan.estimates, "samples", "flag", *(f"r_{pair}" for pair in plan.pair_names), *bands[limits_from:]], grid)
+    overview = Overview(
+        [*plan.estimates, "samples", "flag", *(f"r_{pair}" for pair in plan.pair_names), *bands[limits_from:]], grid
+    )
     counter = Counter(settings)
 
-    def work(opened: OpenStacks, window: Window, emit: streaming.Emit, progress: Progress) -> tuple[np.ndarray, Estimated]:
+    def work(
+        opened: OpenStacks, window: Window, emit: streaming.Emit, progress: Progress
+    ) -> tuple[np.ndarray, Estimated]:
         sums = record.empty_sums((int(window.height), int(window.width)))
         block = means = None
         for first, block, means in record.read(opened, window, stream.dates):
@@ -146,20 +172,28 @@ def triple_collocation(
 def output_bands(plan: Design, limits: bool) -> list[str]:
     """Return the names of the bands of the output.
 
-    For each product a to e `error` (standard deviation in own units), `scaled_error` (in the space of a), `correlation` (with the truth), `snr` (dB), `sensitivity`
-    (factor to the space of a) and `weight`; `merged_error`; with four and more products `error_correlation` of each pair; `r` and `p` (correlation and p-value of
-    each pair); `samples` and `flag`; and `_low` and `_high` of the metrics where there are limits.
+    For each product a to e `error` (standard deviation in own units), `scaled_error` (in the space of a), `correlation`
+    (with the truth), `snr` (dB), `sensitivity` (factor to the space of a) and `weight`; `merged_error`; with four and
+    more products `error_correlation` of each pair; `r` and `p` (correlation and p-value of each pair); `samples` and
+    `flag`; and `_low` and `_high` of the metrics where there are limits.
     """
     limited = [f"{kind}_{letter}" for kind in LIMITED for letter in LETTERS[: plan.count]]
     ends = [f"{name}_{end}" for end in ("low", "high") for name in limited] if limits else []
-    return [*plan.estimates, *(f"{kind}_{pair}" for kind in ("r", "p") for pair in plan.pair_names), "samples", "flag", *ends]
+    return [
+        *plan.estimates,
+        *(f"{kind}_{pair}" for kind in ("r", "p") for pair in plan.pair_names),
+        "samples",
+        "flag",
+        *ends,
+    ]
 
 
 def no_samples(products: Products) -> str:
     """Return the message for products that share no cell and date."""
     return (
-        f"No cell has data of all products on the same date: {', '.join(products.labels)}. Check that the layers overlap, that they are not empty, and that their nodata values are right "
-        "(Layer properties > Information shows extent, minimum and maximum)."
+        f"No cell has data of all products on the same date: {', '.join(products.labels)}. Check that the layers "
+        "overlap, that they are not empty, and that their nodata values are right (Layer properties > "
+        "Information shows extent, minimum and maximum)."
     )
 
 
@@ -171,4 +205,8 @@ def product_count(sources: Sequence[Sequence[Source]]) -> int:
 def output_tags(products: Products) -> dict[str, str]:
     """Return metadata that tell what an output was made of."""
     named = {f"PRODUCT_{LETTERS[i].upper()}": label for i, label in enumerate(products.labels)}
-    return {**named, "DATES": f"{products.times[0]} to {products.times[-1]}", "COMMON_DATES": str(int(np.count_nonzero(products.common)))}
+    return {
+        **named,
+        "DATES": f"{products.times[0]} to {products.times[-1]}",
+        "COMMON_DATES": str(int(np.count_nonzero(products.common))),
+    }

@@ -79,7 +79,9 @@ def parse_cyclic(text: str | None, predictors: Sequence[str]) -> dict[str, float
         except ValueError:
             value = 0.0
         if not colon or not 1e-6 <= value < np.inf:
-            raise InputError(f"CYCLIC: '{item}' is not of the form name:period with a positive period, such as aspect:360.")
+            raise InputError(
+                f"CYCLIC: '{item}' is not of the form name:period with a positive period, such as aspect:360."
+            )
         if name not in predictors:
             raise InputError(f"CYCLIC names '{name}', which is none of the predictors: {', '.join(predictors)}.")
         periods[name] = value

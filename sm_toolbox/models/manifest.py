@@ -253,7 +253,9 @@ def _read(kind: type[_R], value: Any) -> _R:
     """Return a record that is read only where somebody needs it."""
     if isinstance(value, kind):
         return value
-    return kind(**{item.name: value[item.name] if item.default is MISSING else value.get(item.name) for item in fields(kind)})  # type: ignore[arg-type]
+    return kind(
+        **{item.name: value[item.name] if item.default is MISSING else value.get(item.name) for item in fields(kind)}
+    )  # type: ignore[arg-type]
 
 
 def _record(kind: Any, values: Mapping[str, Any]) -> Any:

@@ -35,10 +35,22 @@ _MEMBERS = {"manifest.json", "arrays.npz"}
 _LARGEST = 2**30
 _LARGEST_MANIFEST = 16 * 2**20
 # Of the parts that models of all kinds have.
-_SHARED_ARRAYS = r"aoa_(rows|weights|periods|mean_distance|training_di)|evidence_(predictors|target|predicted|importance)"
+_SHARED_ARRAYS = (
+    r"aoa_(rows|weights|periods|mean_distance|training_di)|evidence_(predictors|target|predicted|importance)"
+)
 _TYPES = {np.dtype(order + name) for name in ("f4", "f8", "i4", "i8") for order in "<>"}
 # What checks make of bytes that somebody has written by hand; what else is raised is a fault of the machine or of ours.
-_CAUSED_BY_BYTES = (ModelFileError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+_CAUSED_BY_BYTES = (
+    ModelFileError,
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,9 @@ class Evidence:
         predictors, target, predicted, importance = parts
         sound = predictors.ndim == importance.ndim == 2 and target.shape == predicted.shape == predictors.shape[:1]
         sound = sound and predictors.shape[1] == importance.shape[1] == n_predictors
-        if not sound or not all(np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in parts):
+        if not sound or not all(
+            np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in parts
+        ):
             raise ModelFileError("the training rows that it keeps do not have the shapes and types they must have")
         return cls(*parts)
 
@@ -155,18 +169,23 @@ def save_model(model: Model, path: str) -> None:
     size = sum(array.nbytes for array in kept.values())
     if size > _LARGEST:
         raise OutputError(
-            f"The model takes {size / 2**20:,.0f} MB, more than the {_LARGEST / 2**20:,.0f} MB that a model file may hold, so that it was not written. "
-            'Train with smaller or fewer trees, such as HYPERPARAMETERS {"min_samples_leaf": 10, "n_estimators": 100}, or with fewer rows.'
+            f"The model takes {size / 2**20:,.0f} MB, more than the {_LARGEST / 2**20:,.0f} MB that a model file "
+            "may hold, so that it was not written. "
+            'Train with smaller or fewer trees, such as HYPERPARAMETERS {"min_samples_leaf": 10, "n_estimators": '
+            "100}, or with fewer rows."
         )
     np.savez_compressed(arrays, **kept)  # type: ignore[arg-type]
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
-            archive.writestr("manifest.json", json.dumps(model.manifest.to_json(), indent=1, allow_nan=False), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                "manifest.json", json.dumps(model.manifest.to_json(), indent=1, allow_nan=False), zipfile.ZIP_DEFLATED
+            )
             archive.writestr("arrays.npz", arrays.getvalue(), zipfile.ZIP_STORED)
     except OSError as error:
         remove_quietly(temporary)
         raise OutputError(
-            f"The model file '{path}' could not be written ({error.strerror or error}). Nothing was kept. Check the free space of the disk."
+            f"The model file '{path}' could not be written ({error.strerror or error}). Nothing was kept. Check "
+            "the free space of the disk."
         ) from error
     except BaseException:
         remove_quietly(temporary)
@@ -180,19 +199,23 @@ def load_model(path: str) -> Model:
     Raises
     ------
     ModelFileError
-        Where the file is missing, damaged, not a model file, of a newer format, or holds anything but the manifest and plain arrays.
+        Where the file is missing, damaged, not a model file, of a newer format, or holds anything but the manifest and
+        plain arrays.
     InputError
         Where it needs more memory than is free.
     """
     if not Path(path).is_file():
-        raise ModelFileError(f"The model file '{path}' does not exist. Choose a file that 'Train model' wrote (.smmodel).")
+        raise ModelFileError(
+            f"The model file '{path}' does not exist. Choose a file that 'Train model' wrote (.smmodel)."
+        )
     try:
         manifest, arrays = _read(path)
         return _build(manifest, arrays)
     except _CAUSED_BY_BYTES as error:
         reason = error if isinstance(error, ModelFileError) else f"it holds what no model has ({error!r})"
         raise ModelFileError(
-            f"The model file '{path}' cannot be used: {reason}. Choose a file that 'Train model' wrote, or train the model again."
+            f"The model file '{path}' cannot be used: {reason}. Choose a file that 'Train model' wrote, or train "
+            "the model again."
         ) from None
 
 
@@ -206,7 +229,8 @@ def _read(path: str) -> tuple[Manifest, dict[str, np.ndarray]]:
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):
             raise InputError(
-                f"The model file '{path}' cannot be read: {error.strerror or error}. Check that you may read it, and the disk."
+                f"The model file '{path}' cannot be read: {error.strerror or error}. Check that you may read it, "
+                "and the disk."
             ) from error
         # Places in the file that cannot be.
         raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
@@ -218,7 +242,9 @@ def _read_members(file: IO[bytes], path: str) -> tuple[Manifest, dict[str, np.nd
         names = [member.filename for member in members]
         foreign = sorted(set(names) - _MEMBERS)
         if foreign:
-            raise ModelFileError(f"it holds '{foreign[0]}', which has no place in a model file, so that nothing in it is to be trusted")
+            raise ModelFileError(
+                f"it holds '{foreign[0]}', which has no place in a model file, so that nothing in it is to be trusted"
+            )
         if set(names) != _MEMBERS or len(names) != len(_MEMBERS):
             raise ModelFileError("it does not hold the manifest and the arrays of a model, each once")
         if archive.getinfo("manifest.json").file_size > _LARGEST_MANIFEST:
@@ -247,7 +273,10 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
     with archive.open(member) as stream:
         try:
             version = np.lib.format.read_magic(stream)
-            shape, by_column, dtype = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version](stream)
+            shape, by_column, dtype = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version](stream)
         except (ValueError, KeyError, SyntaxError, TokenError) as error:
             raise ModelFileError(f"'{member.filename}' is no array ({error})") from None
         # Of Python objects reading one would run what it says.
@@ -263,14 +292,17 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
 
 
 def _refuse_large(members: Sequence[zipfile.ZipInfo], path: str) -> None:
-    """Refuse by what the zip's directory says, before anything is unpacked; of a member no more than that is ever read."""
+    """Refuse by what the zip's directory says, before anything is unpacked; of a member no more than that is ever
+    read.
+    """
     size = sum(member.file_size for member in members)
     if size > _LARGEST:
         raise ModelFileError("it unpacks to more than any model needs")
     free = free_memory()
     if size > free / 2:
         raise InputError(
-            f"The model file '{path}' unpacks to {size / 2**20:,.0f} MB, more than half of the {free / 2**20:,.0f} MB of memory that are free. Close other programs, or use a computer with more."
+            f"The model file '{path}' unpacks to {size / 2**20:,.0f} MB, more than half of the "
+            f"{free / 2**20:,.0f} MB of memory that are free. Close other programs, or use a computer with more."
         )
 
 
@@ -282,10 +314,14 @@ def _check_manifest(manifest: Any) -> None:
         raise ModelFileError("its format has no version")
     if version > FORMAT_VERSION:
         raise ModelFileError(
-            f"its format {version} is newer than the format {FORMAT_VERSION} that this version of the toolbox reads; update the toolbox"
+            f"its format {version} is newer than the format {FORMAT_VERSION} that this version of the toolbox "
+            "reads; update the toolbox"
         )
     if manifest.get("kind") not in LEARNERS:
-        raise ModelFileError(f"its kind '{manifest.get('kind')}' is none of those that this version of the toolbox knows ({', '.join(LEARNERS)})")
+        raise ModelFileError(
+            f"its kind '{manifest.get('kind')}' is none of those that this version of the toolbox knows "
+            f"({', '.join(LEARNERS)})"
+        )
     target = manifest.get("target")
     if not isinstance(target, dict) or not isinstance(target.get("name"), str):
         raise ModelFileError("it does not say what it predicts")
@@ -308,7 +344,9 @@ def _build(manifest: Manifest, arrays: dict[str, np.ndarray]) -> Model:
     names = manifest.names
     if len(set(names)) != len(names):
         raise ModelFileError("it names a predictor twice")
-    encoder = FeatureEncoder(names, {item.name: float(item.period) for item in manifest.predictors if item.period is not None})
+    encoder = FeatureEncoder(
+        names, {item.name: float(item.period) for item in manifest.predictors if item.period is not None}
+    )
     fitted = LEARNERS[manifest.kind].estimator.from_arrays(arrays, len(encoder.names))
     applicability = None
     if any(name.startswith("aoa_") for name in arrays):
@@ -317,4 +355,11 @@ def _build(manifest: Manifest, arrays: dict[str, np.ndarray]) -> Model:
         applicability = Applicability.from_arrays(arrays, len(names))
         if not np.allclose(applicability.periods, [encoder.periods.get(name, 0.0) for name in names]):
             raise ModelFileError("its area of applicability has other cyclic predictors than the model")
-    return Model(manifest, encoder, fitted, applicability, read_shift(manifest.calibration), Evidence.from_arrays(arrays, len(names)))
+    return Model(
+        manifest,
+        encoder,
+        fitted,
+        applicability,
+        read_shift(manifest.calibration),
+        Evidence.from_arrays(arrays, len(names)),
+    )

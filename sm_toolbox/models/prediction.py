@@ -82,23 +82,32 @@ class Prediction:
 
 
 def predict_raster(
-    model: Model, sources: Sequence[Source], output: str, *,
-    grid: Source | None = None, max_gap_days: float | None = None, dates: Sequence[Time] | None = None, fallback: Model | None = None, wanted: Wanted = Wanted(),
+    model: Model,
+    sources: Sequence[Source],
+    output: str,
+    *,
+    grid: Source | None = None,
+    max_gap_days: float | None = None,
+    dates: Sequence[Time] | None = None,
+    fallback: Model | None = None,
+    wanted: Wanted = Wanted(),
     engine: Engine = ALL_CORES,
-) -> Prediction:  # fmt: skip
+) -> Prediction:
     """Predict a map, or one for each date.
 
     Parameters
     ----------
     model : Model
     sources : sequence of Source
-        Rasters that hold the model's predictors, matched by name, and products of one variable by their files' names; in any order, further bands are ignored.
+        Rasters that hold the model's predictors, matched by name, and products of one variable by their files' names;
+        in any order, further bands are ignored.
     output : str
         GeoTIFF with a band `soil_moisture`, or `soil_moisture@date` for each date where predictors are dated.
     grid : Source, optional
         Raster whose grid the map has; by default the first source that holds a predictor.
     max_gap_days : float, optional
-        How far in time a dated predictor may lie from the date of the map, earlier or later; by default half the distance of the predictor's dates.
+        How far in time a dated predictor may lie from the date of the map, earlier or later; by default half the
+        distance of the predictor's dates.
     dates : sequence of Time, optional
         Dates to predict; by default all for which every dated predictor has a band within the gap.
     fallback : Model, optional
@@ -109,8 +118,8 @@ def predict_raster(
     Raises
     ------
     InputError
-        Where a predictor is missing, no date has all of them, no cell has data in all of them, the fallback predicts something else, or a model does not
-        have what is wanted beside the map.
+        Where a predictor is missing, no date has all of them, no cell has data in all of them, the fallback predicts
+        something else, or a model does not have what is wanted beside the map.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -118,33 +127,55 @@ def predict_raster(
     models = [model] if fallback is None else [model, fallback]
     _check_wanted(models, wanted, progress)
     available = part_products(list_bands(sources))
-    used = [find_predictors(each, available, role, progress) for each, role in zip(models, ("The model", "The fallback model"))]
+    used = [
+        find_predictors(each, available, role, progress)
+        for each, role in zip(models, ("The model", "The fallback model"))
+    ]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     taken = {variable for variable, _, stack in available if _is_among(stack, everything)}
     unused = [
-        f"{variable} of '{product}'" if variable in taken else variable for variable, product, stack in available if not _is_among(stack, everything)
+        f"{variable} of '{product}'" if variable in taken else variable
+        for variable, product, stack in available
+        if not _is_among(stack, everything)
     ]
     if unused:
-        progress.warning(f"Given, but not used, because the model was trained without: {', '.join(dict.fromkeys(unused))}.")
+        progress.warning(
+            f"Given, but not used, because the model was trained without: {', '.join(dict.fromkeys(unused))}."
+        )
     target = _grid(grid, everything, sources)
     if max_gap_days is None:
         _tell_gaps(everything, progress)
     times = _dates(used, max_gap_days, dates, progress)
     # For each date and model the band of each predictor; None where the model lacks one on that date.
     picks = [[_pick(stacks_, time, max_gap_days) for stacks_ in used] for time in times]
-    needed = {name: sorted({pick[name] for of_date in picks for pick in of_date if pick is not None and name in pick}) for name in everything}
-    inputs: dict[str, list[Band]] = {name: [everything[name].bands[i] for i in positions] for name, positions in needed.items() if positions}
+    needed = {
+        name: sorted({pick[name] for of_date in picks for pick in of_date if pick is not None and name in pick})
+        for name in everything
+    }
+    inputs: dict[str, list[Band]] = {
+        name: [everything[name].bands[i] for i in positions] for name, positions in needed.items() if positions
+    }
     plan = [
-        [None if pick is None else [(name, needed[name].index(pick[name])) for name in each.predictors] for each, pick in zip(models, of_date)]
+        [
+            None if pick is None else [(name, needed[name].index(pick[name])) for name in each.predictors]
+            for each, pick in zip(models, of_date)
+        ]
         for of_date in picks
     ]
     levels = np.array(wanted.levels if wanted.quantiles else (), float)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        # (dates, values, rows, cols): the prediction, its quantiles, dissimilarity, whether it is applicable, and the number of the model.
+        # (dates, values, rows, cols): the prediction, its quantiles, dissimilarity, whether it is applicable, and the
+        # number of the model.
         result = np.full((len(plan), len(levels) + 4, int(window.height), int(window.width)), np.nan, np.float32)
         for out, of_date in zip(result, plan):
-            _predict_date(out, models, [None if bands is None else [blocks[name][i] for name, i in bands] for bands in of_date], levels, wanted)
+            _predict_date(
+                out,
+                models,
+                [None if bands is None else [blocks[name][i] for name, i in bands] for bands in of_date],
+                levels,
+                wanted,
+            )
         facts = {
             "made": np.array([np.count_nonzero(result[:, -1] == number + 1) for number in range(len(models))]),
             "applicable": int(np.count_nonzero(result[:, -2] == 1)),
@@ -168,9 +199,18 @@ def predict_raster(
     }
     outputs = [RasterOutput(output, bands, tags)]
     if wanted.quantiles:
-        outputs.append(RasterOutput(wanted.quantiles, [band_name(f"{VARIABLE}_{name}", time) for time in times for name in names], tags))
+        outputs.append(
+            RasterOutput(
+                wanted.quantiles, [band_name(f"{VARIABLE}_{name}", time) for time in times for name in names], tags
+            )
+        )
     if wanted.applicability:
-        outputs.append(RasterOutput(wanted.applicability, [band_name(name, time) for time in times for name in ("dissimilarity", "applicable")]))
+        outputs.append(
+            RasterOutput(
+                wanted.applicability,
+                [band_name(name, time) for time in times for name in ("dissimilarity", "applicable")],
+            )
+        )
     if wanted.source:
         outputs.append(RasterOutput(wanted.source, [band_name("source", time) for time in times]))
     scratch = 12 + 4 * len(plan) * (len(levels) + 4)
@@ -183,7 +223,8 @@ def predict_raster(
         outside = _outside_the_training(model, inputs)
         if outside:
             progress.warning(
-                f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that these are the same quantities in the same units as in the training table."
+                f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
+                "these are the same quantities in the same units as in the training table."
             )
     return Prediction(bands, sum(shares), shares, applicable_share)
 
@@ -202,7 +243,11 @@ def _outside_the_training(model: Model, inputs: Mapping[str, Sequence[Band]]) ->
         share = float(np.mean((values < low) | (values > high)))
         if share > 0.25:
             found.append(
-                (share, f"{share:.0%} of the cells of '{name}' ({values.min():.4g} to {values.max():.4g}; the training has {low:.4g} to {high:.4g})")
+                (
+                    share,
+                    f"{share:.0%} of the cells of '{name}' ({values.min():.4g} to {values.max():.4g}; the "
+                    f"training has {low:.4g} to {high:.4g})",
+                )
             )
     return [text for _, text in sorted(found, reverse=True)[:3]]
 
@@ -211,31 +256,41 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
     names = [each.manifest.target.name for each in models]
     if len(set(names)) > 1:
         raise InputError(
-            f"The model predicts '{names[0]}', but FALLBACK_MODEL predicts '{names[1]}': one map cannot hold both. Choose models of one target."
+            f"The model predicts '{names[0]}', but FALLBACK_MODEL predicts '{names[1]}': one map cannot hold "
+            "both. Choose models of one target."
         )
     if len(models) == 2 and set(models[1].predictors) >= set(models[0].predictors):
         progress.warning(
-            "The fallback model needs all predictors that the model needs, so that it fills no cell. Give one that was trained on fewer."
+            "The fallback model needs all predictors that the model needs, so that it fills no cell. Give one "
+            "that was trained on fewer."
         )
     for each in models:
         if wanted.needs_applicability and each.applicability is None:
             raise InputError(
-                "A model file holds no area of applicability: it was made by an earlier version. Train the model again, or switch APPLICABILITY off."
+                "A model file holds no area of applicability: it was made by an earlier version. Train the model "
+                "again, or switch APPLICABILITY off."
             )
         if wanted.quantiles and each.calibration is None:
             raise InputError(
-                "A model file holds no calibration of intervals: it was made by an earlier version. Train the model again, or leave QUANTILES_OUTPUT empty."
+                "A model file holds no calibration of intervals: it was made by an earlier version. Train the "
+                "model again, or leave QUANTILES_OUTPUT empty."
             )
         if wanted.quantiles and not isinstance(each.fitted, WithQuantiles):
             progress.info(
-                f"The model '{each.manifest.kind}' gives no quantiles of its own: the intervals are those of its out-of-fold errors and equally wide everywhere. MODEL {' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
+                f"The model '{each.manifest.kind}' gives no quantiles of its own: the intervals are those of its "
+                "out-of-fold errors and equally wide everywhere. MODEL "
+                f"{' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
             )
     if wanted.quantiles and not wanted.levels:
         raise InputError("QUANTILES_OUTPUT needs QUANTILES, such as 0.05,0.5,0.95.")
 
 
 def _predict_date(
-    out: np.ndarray, models: Sequence[Model], predictors: Sequence[list[np.ndarray] | None], levels: np.ndarray, wanted: Wanted
+    out: np.ndarray,
+    models: Sequence[Model],
+    predictors: Sequence[list[np.ndarray] | None],
+    levels: np.ndarray,
+    wanted: Wanted,
 ) -> None:
     """Fill one date of a block, (values, rows, cols), from the predictors of each model, each (rows, cols)."""
     flat_out = out.reshape(len(out), -1)
@@ -260,7 +315,9 @@ def _predict_date(
             flat_out[-1, cells] = number
 
 
-def _predict_rows(out: np.ndarray, cells: slice | np.ndarray, model: Model, rows: np.ndarray, levels: np.ndarray, wanted: Wanted) -> None:
+def _predict_rows(
+    out: np.ndarray, cells: slice | np.ndarray, model: Model, rows: np.ndarray, levels: np.ndarray, wanted: Wanted
+) -> None:
     if len(levels):
         mean, quantiles = model.predict_quantiles(rows, levels)
         out[0, cells] = mean
@@ -275,7 +332,8 @@ def _predict_rows(out: np.ndarray, cells: slice | np.ndarray, model: Model, rows
 
 
 def find_predictors(model: Model, available: AvailableStacks, role: str, progress: Progress) -> dict[str, Stack]:
-    """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of it.
+    """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of
+    it.
 
     Parameters
     ----------
@@ -298,15 +356,17 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
         found = _candidates(name, notes.get(name), available)
         if len(found) > 1:
             raise InputError(
-                f"{role} needs '{name}', but several products of it are given: {', '.join(sorted(product for _, product, _ in found))} (files without their dates). "
-                "Leave the others out, or give the files the names that they had when the training table was sampled."
+                f"{role} needs '{name}', but several products of it are given: "
+                f"{', '.join(sorted(product for _, product, _ in found))} (files without their dates). Leave the "
+                "others out, or give the files the names that they had when the training table was sampled."
             )
         if found:
             variable, product, used[name] = found[0]
             origin = notes.get(name)
             if variable != name and origin is not None and product != origin.product:
                 progress.warning(
-                    f"The predictor '{name}' was sampled from '{origin.product}'; now '{product}' is taken, the only one with '{variable}'. Check that it is the same product."
+                    f"The predictor '{name}' was sampled from '{origin.product}'; now '{product}' is taken, the "
+                    f"only one with '{variable}'. Check that it is the same product."
                 )
             elif variable != name:
                 progress.info(f"The predictor '{name}' is '{variable}' of '{product}'.")
@@ -319,8 +379,9 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
     close = {name: difflib.get_close_matches(name, names, 1) for name in lost}
     hints = [f"'{name}' (did you mean '{match[0]}'?)" if match else f"'{name}'" for name, match in close.items()]
     raise InputError(
-        f"{role} needs predictors that none of the layers has: {', '.join(hints)}. The layers have: {', '.join(names)}. "
-        "Add the layers, or give their bands the names that the model was trained with (band descriptions)."
+        f"{role} needs predictors that none of the layers has: {', '.join(hints)}. The layers have: "
+        f"{', '.join(names)}. Add the layers, or give their bands the names that the model was trained with (band "
+        "descriptions)."
     )
 
 
@@ -351,7 +412,8 @@ def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:
         twin = of_stack.setdefault(id(stack), name)
         if twin != name:
             raise InputError(
-                f"{role} needs '{twin}' and '{name}', two products of '{stack.variable}', but only '{stack.bands[0].source.label}' has it. Add the layers of the other product."
+                f"{role} needs '{twin}' and '{name}', two products of '{stack.variable}', but only "
+                f"'{stack.bands[0].source.label}' has it. Add the layers of the other product."
             )
 
 
@@ -371,16 +433,25 @@ def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]
 def _pick(used: dict[str, Stack], time: Time | None, max_gap_days: float | None) -> dict[str, int] | None:
     """Choose the band of each predictor for a date; None where one has none near enough."""
     found = {name: stack.nearest(time, max_gap_days) for name, stack in used.items()}
-    return None if None in found.values() else {name: position for name, position in found.items() if position is not None}
+    return (
+        None if None in found.values() else {name: position for name, position in found.items() if position is not None}
+    )
 
 
-def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress) -> list[Time | None]:
-    """Choose the dates to predict, for which one of the models has all its predictors; a single None where all predictors are static."""
+def _dates(
+    used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress
+) -> list[Time | None]:
+    """Choose the dates to predict, for which one of the models has all its predictors; a single None where all
+    predictors are static.
+    """
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
     within = "half the distance of their dates" if max_gap_days is None else f"{max_gap_days:g} days"
     if not dated:
         if wanted:
-            raise InputError("DATES are given, but no predictor of the model is dated: there is one map for all times. Leave DATES empty.")
+            raise InputError(
+                "DATES are given, but no predictor of the model is dated: there is one map for all times. Leave "
+                "DATES empty."
+            )
         return [None]
 
     def possible(time: Time) -> bool:
@@ -391,7 +462,9 @@ def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted:
             if not possible(time):
                 lost = [name for name, stack in dated.items() if stack.nearest(time, max_gap_days) is None]
                 raise InputError(
-                    f"DATES: for {time} there is no band within {within} of {', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or allow a larger MAX_TIME_GAP."
+                    f"DATES: for {time} there is no band within {within} of "
+                    f"{', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or "
+                    "allow a larger MAX_TIME_GAP."
                 )
         return [*sorted(set(wanted))]
     candidates = sorted({time for stack in dated.values() for time in stack.times})
@@ -399,10 +472,14 @@ def _dates(used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted:
     if not chosen:
         spans = "; ".join(f"{name}: {_span(stack)}" for name, stack in dated.items())
         raise InputError(
-            f"No date has all dated predictors within {within} of it ({spans}). Allow a larger MAX_TIME_GAP, or add the layers of the missing dates."
+            f"No date has all dated predictors within {within} of it ({spans}). Allow a larger MAX_TIME_GAP, or "
+            "add the layers of the missing dates."
         )
     if len(chosen) < len(candidates):
-        progress.info(f"{len(chosen)} of {len(candidates)} dates have all dated predictors within {within}; the others are left out.")
+        progress.info(
+            f"{len(chosen)} of {len(candidates)} dates have all dated predictors within {within}; the others are "
+            "left out."
+        )
     return chosen
 
 

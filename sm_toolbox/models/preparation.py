@@ -119,7 +119,9 @@ def prepare_training(
     taken = (roles.target, roles.station, roles.time, roles.weight)
     predictors, left_out = choose_predictors(roles.predictors, source.columns, taken, source.name)
     if left_out:
-        progress.warning(f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
+        progress.warning(
+            f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}."
+        )
     table = make_training_table(source.columns, replace(roles, predictors=predictors), source.name, source.positions)
     table = replace(table, origins=source.origins)
     if table.stations is None and table.positions is not None:

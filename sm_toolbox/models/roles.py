@@ -12,7 +12,9 @@ import numpy as np
 from sm_toolbox.errors import InputError
 
 # Names that programs give to the numbers of rows.
-_ROW_NUMBERS = re.compile(r"fid|ogc_fid|objectid|oid|gid|rowid|row_?(id|number|num|nr)|feature_?id|unnamed: 0", re.IGNORECASE)
+_ROW_NUMBERS = re.compile(
+    r"fid|ogc_fid|objectid|oid|gid|rowid|row_?(id|number|num|nr)|feature_?id|unnamed: 0", re.IGNORECASE
+)
 # What goes up by one from row to row, too, where one station measured every day.
 _OF_TIME = re.compile(r"(.*_)?(doy|day|julian_?day|day_?of_?year|week|month|year|hour)", re.IGNORECASE)
 _GAP_DAYS = re.compile(r".+_gap_days", re.IGNORECASE)
@@ -21,12 +23,16 @@ _FEWEST_ROWS = 10
 
 
 def is_row_number(name: str, values: Sequence[Any]) -> bool:
-    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row and are no days, months or years."""
+    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row and are no
+    days, months or years.
+    """
     if _ROW_NUMBERS.fullmatch(name):
         return True
     if _OF_TIME.fullmatch(name):
         return False
-    if len(values) < _FEWEST_ROWS or not all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in values):
+    if len(values) < _FEWEST_ROWS or not all(
+        isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in values
+    ):
         return False
     return all(math.isfinite(value) for value in values) and bool(np.all(np.diff(np.asarray(values, float)) == 1))
 
@@ -49,7 +55,10 @@ def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) ->
         else ""
     )
     if what:
-        raise InputError(f"TARGET: the field '{name}' of '{layer}' {what} and is nothing to learn. Choose the field of the observed soil moisture.")
+        raise InputError(
+            f"TARGET: the field '{name}' of '{layer}' {what} and is nothing to learn. Choose the field of the "
+            "observed soil moisture."
+        )
 
 
 def choose_predictors(
@@ -57,8 +66,8 @@ def choose_predictors(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Leave out of the predictors asked for what none can be.
 
-    Where all fields of the table are asked for ('Select all'), these are the fields that play another part and those that hold no numbers, too; one that
-    is named among others is left in, to be refused with its reason.
+    Where all fields of the table are asked for ('Select all'), these are the fields that play another part and those
+    that hold no numbers, too; one that is named among others is left in, to be refused with its reason.
 
     Parameters
     ----------
@@ -80,7 +89,9 @@ def choose_predictors(
     InputError
         Where nothing is left.
     """
-    everything = len(asked) > 1 and set(asked) >= set(columns) - {name for name in columns if _ROW_NUMBERS.fullmatch(name)}
+    everything = len(asked) > 1 and set(asked) >= set(columns) - {
+        name for name in columns if _ROW_NUMBERS.fullmatch(name)
+    }
     left_out: dict[str, str] = {}
     for name in asked:
         if name not in columns:
@@ -97,7 +108,8 @@ def choose_predictors(
     if asked and not kept:
         reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())
         raise InputError(
-            f"PREDICTORS: none of the fields chosen of '{layer}' can be a predictor: {reasons}. Choose fields such as elevation or ndvi."
+            f"PREDICTORS: none of the fields chosen of '{layer}' can be a predictor: {reasons}. Choose fields "
+            "such as elevation or ndvi."
         )
     return kept, left_out
 

@@ -60,7 +60,8 @@ class TrainingTable:
     sources : ndarray of str (rows,), optional
         `STATIONS_SOURCE` and the names of products, where pixels of products are among the rows.
     origins : mapping of str to dict
-        What the table notes of the rasters behind its columns, by column; the model keeps it, to find the predictors again.
+        What the table notes of the rasters behind its columns, by column; the model keeps it, to find the predictors
+        again.
     """
 
     roles: Roles
@@ -85,13 +86,24 @@ class TrainingTable:
             name: None if values is None else values[rows]
             for name, values in (
                 (name, getattr(self, name))
-                for name in ("predictors", "target", "source_rows", "stations", "times", "weights", "positions", "sources")
+                for name in (
+                    "predictors",
+                    "target",
+                    "source_rows",
+                    "stations",
+                    "times",
+                    "weights",
+                    "positions",
+                    "sources",
+                )
             )
         }
         return replace(self, **chosen)  # type: ignore[arg-type]
 
     def joined(self, other: TrainingTable, weight: float) -> TrainingTable:
-        """Return the rows of both tables, those of the other with a weight of their own; a weight of 1 is that of a row without one."""
+        """Return the rows of both tables, those of the other with a weight of their own; a weight of 1 is that of a row
+        without one.
+        """
         weights = np.ones(len(self)) if self.weights is None else self.weights
         others = weight * (np.ones(len(other)) if other.weights is None else other.weights)
 
@@ -100,14 +112,24 @@ class TrainingTable:
             return None if first is None or second is None else np.concatenate([first, second])
 
         return replace(
-            self, predictors=np.concatenate([self.predictors, other.predictors]), target=np.concatenate([self.target, other.target]),
-            source_rows=np.concatenate([self.source_rows, np.full(len(other), -1)]), stations=both("stations"), times=both("times"),
-            weights=np.concatenate([weights, others]), positions=both("positions"), sources=both("sources"),
-        )  # fmt: skip
+            self,
+            predictors=np.concatenate([self.predictors, other.predictors]),
+            target=np.concatenate([self.target, other.target]),
+            source_rows=np.concatenate([self.source_rows, np.full(len(other), -1)]),
+            stations=both("stations"),
+            times=both("times"),
+            weights=np.concatenate([weights, others]),
+            positions=both("positions"),
+            sources=both("sources"),
+        )
 
 
 def make_training_table(
-    columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str, positions: np.ndarray | None = None, must_vary: bool = True
+    columns: Mapping[str, Sequence[Any]],
+    roles: Roles,
+    layer: str,
+    positions: np.ndarray | None = None,
+    must_vary: bool = True,
 ) -> TrainingTable:
     """Check a table and keep its complete rows.
 
@@ -126,8 +148,8 @@ def make_training_table(
     Raises
     ------
     InputError
-        Where a field is missing or does not hold what its part needs, where no row is complete, and where the target or a predictor
-        is the same in all rows.
+        Where a field is missing or does not hold what its part needs, where no row is complete, and where the target or
+        a predictor is the same in all rows.
     """
     _check_roles(columns, roles, layer)
     target = to_numbers(columns[roles.target], roles.target, layer)
@@ -142,7 +164,8 @@ def make_training_table(
         names = to_names(columns[roles.station])
         if not any(names):
             raise InputError(
-                f"The STATION field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in it. Choose the field with their names or numbers, or leave STATION empty."
+                f"The STATION field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in "
+                "it. Choose the field with their names or numbers, or leave STATION empty."
             )
         missing["no_station"] = np.array([name is None for name in names])
         stations = np.array([name or "" for name in names])
@@ -153,19 +176,34 @@ def make_training_table(
     if roles.weight:
         weights = to_numbers(columns[roles.weight], roles.weight, layer)
         if np.nanmin(weights, initial=0) < 0 or not np.nansum(weights) > 0:
-            raise InputError(f"The weights in field '{roles.weight}' of '{layer}' must be zero or positive and not all zero.")
+            raise InputError(
+                f"The weights in field '{roles.weight}' of '{layer}' must be zero or positive and not all zero."
+            )
         missing["no_weight"] = np.isnan(weights)
     keep, dropped = drop_missing(**missing)
     if not keep.any():
         reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
         raise InputError(
-            f"No row of '{layer}' has a target and all predictors ({reasons}). Leave out the predictors that are missing everywhere, or sample them again."
+            f"No row of '{layer}' has a target and all predictors ({reasons}). Leave out the predictors that are "
+            "missing everywhere, or sample them again."
         )
     rows = np.flatnonzero(keep)
-    stations, times, weights, positions = (None if values is None else values[rows] for values in (stations, times, weights, positions))
+    stations, times, weights, positions = (
+        None if values is None else values[rows] for values in (stations, times, weights, positions)
+    )
     table = TrainingTable(
-        roles, predictors[rows], target[rows], rows, stations, times, weights, positions, dropped, layer, _sources(columns, roles, rows)
-    )  # fmt: skip
+        roles,
+        predictors[rows],
+        target[rows],
+        rows,
+        stations,
+        times,
+        weights,
+        positions,
+        dropped,
+        layer,
+        _sources(columns, roles, rows),
+    )
     if must_vary:
         _check_variation(table)
     _check_size(table)
@@ -190,17 +228,26 @@ def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str)
     if twice:
         raise InputError(f"PREDICTORS names {', '.join(twice)} more than once.")
     if roles.target in roles.predictors:
-        raise InputError(f"The target '{roles.target}' is also among the predictors: the model would learn to copy it. Take it out of PREDICTORS.")
+        raise InputError(
+            f"The target '{roles.target}' is also among the predictors: the model would learn to copy it. Take it "
+            "out of PREDICTORS."
+        )
 
 
 def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
     """Say how to encode a predictor that holds names of classes."""
     texts = {value.strip() for value in values if isinstance(value, str)} - {""}
-    if any(any(letter.isalpha() for letter in text) and text.lower() not in ("null", "none", "nan", "na", "n/a", "inf", "-inf") for text in texts):
+    if any(
+        any(letter.isalpha() for letter in text)
+        and text.lower() not in ("null", "none", "nan", "na", "n/a", "inf", "-inf")
+        for text in texts
+    ):
         some = sorted(texts)[:3]
         raise InputError(
-            f"Predictor '{name}' of '{layer}' holds text ({', '.join(some)}{', …' if len(texts) > 3 else ''}), but models learn from numbers. Make a field of 0 and 1 for each class with 'Field calculator', such as "
-            f"CASE WHEN \"{name}\" = '{some[0]}' THEN 1 ELSE 0 END, choose these fields instead, and give the raster of each class the same name."
+            f"Predictor '{name}' of '{layer}' holds text ({', '.join(some)}{', …' if len(texts) > 3 else ''}), "
+            "but models learn from numbers. Make a field of 0 and 1 for each class with 'Field calculator', such "
+            f"as CASE WHEN \"{name}\" = '{some[0]}' THEN 1 ELSE 0 END, choose these fields instead, and give the "
+            "raster of each class the same name."
         )
 
 
@@ -210,13 +257,15 @@ def oddities(table: TrainingTable) -> list[str]:
     rows, count = table.predictors.shape
     if count >= rows:
         notes.append(
-            f"There are {count} predictors and only {rows} rows: many models fit such a table perfectly and know nothing. Trust only the error of rows left out, and choose fewer predictors."
+            f"There are {count} predictors and only {rows} rows: many models fit such a table perfectly and know "
+            "nothing. Trust only the error of rows left out, and choose fewer predictors."
         )
     repeated = _repeated(table)
     if repeated:
         notes.append(
-            f"{repeated:,} rows of '{table.layer}' repeat another in station, time, target and all predictors: they count twice, and with single rows left out the model has seen what it is judged by. "
-            "Take them out with 'Delete duplicates by attribute'."
+            f"{repeated:,} rows of '{table.layer}' repeat another in station, time, target and all predictors: "
+            "they count twice, and with single rows left out the model has seen what it is judged by. Take them "
+            "out with 'Delete duplicates by attribute'."
         )
     varying = np.ptp(table.predictors, axis=0) > 0
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -229,7 +278,10 @@ def oddities(table: TrainingTable) -> list[str]:
         if varying[i] and varying[j] and abs(correlation[i, j]) > _COPY
     ]
     if copies:
-        notes.append(f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. Leave one of each pair out.")
+        notes.append(
+            f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. "
+            "Leave one of each pair out."
+        )
     return notes
 
 
@@ -252,22 +304,28 @@ def _repeated(table: TrainingTable) -> int:
 def _check_variation(table: TrainingTable) -> None:
     if np.ptp(table.target) == 0:
         raise InputError(
-            f"The target '{table.roles.target}' is {table.target[0]:g} in all {len(table)} complete rows of '{table.layer}': there is nothing to learn. Check the field."
+            f"The target '{table.roles.target}' is {table.target[0]:g} in all {len(table)} complete rows of "
+            f"'{table.layer}': there is nothing to learn. Check the field."
         )
     constant = [name for name, values in zip(table.roles.predictors, table.predictors.T) if np.ptp(values) == 0]
     if constant:
         raise InputError(
-            f"Predictors that are the same in all {len(table)} complete rows of '{table.layer}' carry no information: {', '.join(constant)}. Take them out of PREDICTORS, "
-            "or check that they were sampled from the right layers."
+            f"Predictors that are the same in all {len(table)} complete rows of '{table.layer}' carry no "
+            f"information: {', '.join(constant)}. Take them out of PREDICTORS, or check that they were sampled "
+            "from the right layers."
         )
 
 
 def _check_size(table: TrainingTable) -> None:
     if np.abs(table.target).max() > np.finfo(np.float32).max:
         raise InputError(
-            f"The target '{table.roles.target}' of '{table.layer}' holds {np.abs(table.target).max():g}, which is no soil moisture. Make such values NULL with 'Field calculator'."
+            f"The target '{table.roles.target}' of '{table.layer}' holds {np.abs(table.target).max():g}, which is "
+            "no soil moisture. Make such values NULL with 'Field calculator'."
         )
     largest = np.abs(table.predictors).max(axis=0)
     for name, value in zip(table.roles.predictors, largest):
         if value > np.finfo(np.float32).max:
-            raise InputError(f"Predictor '{name}' of '{table.layer}' holds {value:g}, beyond what a raster cell can hold. Check its nodata value.")
+            raise InputError(
+                f"Predictor '{name}' of '{table.layer}' holds {value:g}, beyond what a raster cell can hold. "
+                "Check its nodata value."
+            )

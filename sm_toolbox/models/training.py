@@ -165,12 +165,17 @@ def train(
     if nested:
         estimator = nested.search.best
         progress = _Deaf(progress) if nested.stopped else progress
-    rounds = _Rounds(progress.part(nested.share if nested else 0, 1), sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2)
+    rounds = _Rounds(
+        progress.part(nested.share if nested else 0, 1),
+        sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2,
+    )
     results = []
     for way, parts in zip(splits, folds):
         is_chosen = way is split
         estimators = nested.by_fold if nested and is_chosen else [estimator] * len(parts)
-        results.append(evaluate(problem, way, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen))
+        results.append(
+            evaluate(problem, way, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen)
+        )
     spiking, final = None, problem
     if spike:
         spiking = measure_spiking(problem, spike, estimator, local_folds, rounds.take(len(local_folds) + 1))
@@ -182,7 +187,9 @@ def train(
     shift = QuantileShift.fit(table.target, results[0].quantiles)
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
-    return Training(model, table, results, split, nested.search if nested else None, not (nested and nested.stopped), spiking)
+    return Training(
+        model, table, results, split, nested.search if nested else None, not (nested and nested.stopped), spiking
+    )
 
 
 def _spiking_in_words(spiking: Spiking) -> str:
@@ -193,7 +200,9 @@ def _spiking_in_words(spiking: Spiking) -> str:
     )
 
 
-def _applicability(problem: Problem, chosen: SplitResult, folds: Folds, spike: Spike | None, progress: Progress) -> Applicability:
+def _applicability(
+    problem: Problem, chosen: SplitResult, folds: Folds, spike: Spike | None, progress: Progress
+) -> Applicability:
     from sm_toolbox.models.applicability.area import Applicability
 
     table, encoder = problem.table, problem.encoder
@@ -211,7 +220,9 @@ def _evidence(problem: Problem, chosen: SplitResult) -> Evidence:
     rows = np.arange(len(table))
     if len(rows) > _EVIDENCE_ROWS:
         rows = np.sort(np.random.default_rng(problem.seed).choice(len(rows), _EVIDENCE_ROWS, replace=False))
-    return Evidence(table.predictors[rows].astype(np.float32), table.target[rows], chosen.predictions[rows], chosen.importance)
+    return Evidence(
+        table.predictors[rows].astype(np.float32), table.target[rows], chosen.predictions[rows], chosen.importance
+    )
 
 
 def _manifest(
@@ -296,9 +307,14 @@ def _split_record(result: SplitResult) -> SplitRecord:
 def _tuning_record(nested: NestedSearch) -> TuningRecord:
     search = nested.search
     ranked = sorted(search.tried, key=lambda candidate: candidate.rmse)
-    best = [{"rmse": candidate.rmse, "hyperparameters": hyperparameters_of(candidate.estimator)} for candidate in ranked[:10]]
+    best = [
+        {"rmse": candidate.rmse, "hyperparameters": hyperparameters_of(candidate.estimator)}
+        for candidate in ranked[:10]
+    ]
     return TuningRecord(len(search.tried), search.asked, not nested.stopped, best, ranked[-1].rmse)
 
 
 def _spiking_record(spiking: Spiking) -> SpikingRecord:
-    return SpikingRecord(spiking.rows, spiking.stations, spiking.weight, metrics_record(spiking.before), metrics_record(spiking.after))
+    return SpikingRecord(
+        spiking.rows, spiking.stations, spiking.weight, metrics_record(spiking.before), metrics_record(spiking.after)
+    )

@@ -75,7 +75,8 @@ def _is_slope(z, known, cell, offsets):
 
 @njit(**_COMPILE)
 def fill_depressions(z, bits, width, queue, control):
-    """Raise every cell from which no path leads down to the edge of the raster or to a hole, to the height of its lowest outlet.
+    """Raise every cell from which no path leads down to the edge of the raster or to a hole, to the height of its
+    lowest outlet.
 
     Priority-flood (Barnes, Lehman & Mulla 2014, doi 10.1016/j.cageo.2013.04.024), in which cells on slopes pass by the
     priority queue (Wei, Zhou & Fu 2019, doi 10.1080/17538947.2018.1429503): a cell above one that drains drains too.
@@ -112,8 +113,9 @@ def fill_depressions(z, bits, width, queue, control):
         cell = np.uint64(_pop(heap, size) & 0xFFFFFFFF)
         size -= 1
         level = z[cell]
-        # The depression behind this cell, if there is one: all that is not above its level, from neighbour to neighbour. What lies
-        # higher around it is a slope. Both wait in the same room, the depression from its start, the slopes from its end.
+        # The depression behind this cell, if there is one: all that is not above its level, from neighbour to
+        # neighbour. What lies higher around it is a slope. Both wait in the same room, the depression from its start,
+        # the slopes from its end.
         first, last, top = 0, 1, queue.size
         queue[0] = cell
         while first < last:
@@ -181,7 +183,8 @@ def mark_flats(z, width, first_row, last_row, steps):
 
 @njit(**_COMPILE)
 def grade_flats(z, width, queue, steps):
-    """Give every cell of a flat its number of steps to the flat's nearest outlet: a gradient smaller than any in the heights.
+    """Give every cell of a flat its number of steps to the flat's nearest outlet: a gradient smaller than any in the
+    heights.
 
     Parameters
     ----------

@@ -13,18 +13,25 @@ from sm_toolbox.progress import SILENT, Progress
 FLOW_ROUTINGS = ("mfd", "dinf", "d8")
 # float32 heights, int32 steps and queue, uint8 marks, float64 areas; the DEM as it was read, and the result in float32.
 BYTES_PER_CELL = 30
-# Rows are worked on in this many bands at once: with more of them, more water has to wait at their borders until all bands are done.
-# A fixed number, so that the order of the sums does not hang on the computer.
+# Rows are worked on in this many bands at once: with more of them, more water has to wait at their borders until all
+# bands are done. A fixed number, so that the order of the sums does not hang on the computer.
 _BANDS = 2
 
 
 def specific_catchment_area(
-    dem: np.ndarray, dx: np.ndarray, dy: np.ndarray, routing: str = "mfd", *, threads: int | None = None, progress: Progress = SILENT
+    dem: np.ndarray,
+    dx: np.ndarray,
+    dy: np.ndarray,
+    routing: str = "mfd",
+    *,
+    threads: int | None = None,
+    progress: Progress = SILENT,
 ) -> np.ndarray:
     """Return the area that drains through each cell, per metre of its width.
 
-    Depressions are filled to their lowest outlet; on flats the water takes the shortest way out. Edges of the raster and holes in it
-    take all that comes: cells beside them lose what lies beyond, so that areas downstream of an edge are lower bounds.
+    Depressions are filled to their lowest outlet; on flats the water takes the shortest way out. Edges of the raster
+    and holes in it take all that comes: cells beside them lose what lies beyond, so that areas downstream of an edge
+    are lower bounds.
 
     Parameters
     ----------
@@ -40,7 +47,8 @@ def specific_catchment_area(
     Returns
     -------
     ndarray of float32 (rows, cols)
-        Metres; NaN where there is no data. The area counts the cell itself; the width is the square root of the cell's area.
+        Metres; NaN where there is no data. The area counts the cell itself; the width is the square root of the cell's
+        area.
 
     Raises
     ------
@@ -58,7 +66,8 @@ def specific_catchment_area(
     width = columns + 2
     if (rows + 2) * width >= 2**31:
         raise InputError(
-            f"The DEM has {rows:,} × {columns:,} cells; flow can be routed over {2**31:,} cells at most. Cut it along watersheds, or average it to coarser cells first."
+            f"The DEM has {rows:,} × {columns:,} cells; flow can be routed over {2**31:,} cells at most. Cut it "
+            "along watersheds, or average it to coarser cells first."
         )
     z = np.full((rows + 2, width), np.nan, np.float32)
     z[1:-1, 1:-1] = dem
@@ -79,16 +88,38 @@ def specific_catchment_area(
         run(fill_kernels.mark_flats, [(z, width, *band, steps) for band in bands], progress.part(0.4, 0.45))
         run(fill_kernels.grade_flats, [(z, width, queue, steps)], progress.part(0.45, 0.5))
         progress.info("Routing flow …")
-        run(kernels.count_givers, [(method, z, steps, width, closeness, *band, givers) for band in bands], progress.part(0.5, 0.55))
+        run(
+            kernels.count_givers,
+            [(method, z, steps, width, closeness, *band, givers) for band in bands],
+            progress.part(0.5, 0.55),
+        )
         area = np.repeat(np.concatenate([[0], np.abs(dx * dy), [0]]), width)
         none = np.empty(0, np.int32), np.empty(0)
         leaving = [(np.empty(6 * width, np.int32), np.empty(6 * width)) for _ in bands]
-        calls = [(method, z, steps, width, closeness, *band, givers, area, queue, *none, *left, control) for band, left in zip(bands, leaving)]
+        calls = [
+            (method, z, steps, width, closeness, *band, givers, area, queue, *none, *left, control)
+            for band, left in zip(bands, leaving)
+        ]
         counts = run(kernels.accumulate, calls, progress.part(0.55, 0.95))
         # Little is left once every band has gone as far as it can alone: the rivers that cross from band to band.
         cells, amounts = (np.concatenate([left[i][:count] for left, count in zip(leaving, counts)]) for i in range(2))
         if cells.size:
-            call = (method, z, steps, width, closeness, 1, rows + 1, givers, area, queue, cells, amounts, *leaving[0], control)
+            call = (
+                method,
+                z,
+                steps,
+                width,
+                closeness,
+                1,
+                rows + 1,
+                givers,
+                area,
+                queue,
+                cells,
+                amounts,
+                *leaving[0],
+                control,
+            )
             run(kernels.accumulate, [call], progress.part(0.95, 0.99))
         out = np.empty((rows, columns), np.float32)
         per_width = 1 / np.sqrt(np.abs(dx * dy))

@@ -1,8 +1,9 @@
 """The compiled loops behind flow routing: depressions, flats, and what drains through each cell.
 
-The rasters here are flat arrays with a rim of one cell of NaN around them. A comparison with NaN is false, so that neither the rim nor a hole
-is ever lower, higher or level, and no loop needs to know where the raster ends. Cells are numbered along the rows; the eight neighbours of
-cell c are c + offset, with the directions counted from east, counter-clockwise.
+The rasters here are flat arrays with a rim of one cell of NaN around them. A comparison with NaN is false, so that
+neither the rim nor a hole is ever lower, higher or level, and no loop needs to know where the raster ends. Cells are
+numbered along the rows; the eight neighbours of cell c are c + offset, with the directions counted from east,
+counter-clockwise.
 
 `control` is what a kernel shares with the thread that waits for it: the cells done so far, and whether to stop.
 """
@@ -36,7 +37,9 @@ def neighbour_offsets(width):
 
 @njit(**_COMPILE)
 def _shares_mfd(z, steps, cell, offsets, closeness, shares):
-    """Divide the flow among all lower neighbours by their slopes to the power 1.1 (Freeman 1991, doi 10.1016/0098-3004(91)90048-I)."""
+    """Divide the flow among all lower neighbours by their slopes to the power 1.1 (Freeman 1991, doi
+    10.1016/0098-3004(91)90048-I).
+    """
     total = 0.0
     for k in range(8):
         near = cell + offsets[k]
@@ -44,7 +47,9 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
         shares[k] = 0.0
         if drop > 0:
             # In single precision, which is much faster; what vanishes or overflows in it is still a share.
-            shares[k] = min(max((drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT), _LEAST_SHARE), _LARGEST_SHARE)
+            shares[k] = min(
+                max((drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT), _LEAST_SHARE), _LARGEST_SHARE
+            )
         elif drop == 0 and steps[near] < steps[cell]:
             # On a flat all steps down are equally small.
             shares[k] = closeness[k] ** FREEMAN_EXPONENT
@@ -56,7 +61,9 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
 
 @njit(**_COMPILE)
 def _shares_d8(z, steps, cell, offsets, closeness, shares):
-    """Send all flow to the neighbour of the steepest descent (O'Callaghan & Mark 1984, doi 10.1016/S0734-189X(84)80011-0)."""
+    """Send all flow to the neighbour of the steepest descent (O'Callaghan & Mark 1984, doi
+    10.1016/S0734-189X(84)80011-0).
+    """
     steepest, chosen = 0.0, -1
     for k in range(8):
         near = cell + offsets[k]
@@ -77,7 +84,9 @@ def _shares_d8(z, steps, cell, offsets, closeness, shares):
 
 @njit(**_COMPILE)
 def _shares_dinf(z, steps, cell, offsets, closeness, shares):
-    """Send the flow down the steepest of eight triangular facets, to one or two neighbours by the angle (Tarboton 1997, doi 10.1029/96WR03137)."""
+    """Send the flow down the steepest of eight triangular facets, to one or two neighbours by the angle (Tarboton 1997,
+    doi 10.1029/96WR03137).
+    """
     steepest, straight, diagonal, part = 0.0, -1, -1, 0.0
     for k in range(8):
         shares[k] = 0.0
@@ -167,7 +176,23 @@ def count_givers(routing, z, steps, width, closeness, first_row, last_row, giver
 
 
 @njit(**_COMPILE)
-def accumulate(routing, z, steps, width, closeness, first_row, last_row, givers, area, queue, arrived, amounts, leaving, left, control):
+def accumulate(
+    routing,
+    z,
+    steps,
+    width,
+    closeness,
+    first_row,
+    last_row,
+    givers,
+    area,
+    queue,
+    arrived,
+    amounts,
+    leaving,
+    left,
+    control,
+):
     """Pass the area of every cell of some rows, and all that it has received, on to the cells below.
 
     What leaves these rows is not passed on but handed out, so that other rows can be worked on at the same time.
@@ -187,7 +212,8 @@ def accumulate(routing, z, steps, width, closeness, first_row, last_row, givers,
     amounts : ndarray of float64 (n,)
         What they receive (m²).
     leaving : ndarray of int32 (6 width,)
-        Filled with the cells of other rows that receive from these: three from each cell of the first and of the last row at most.
+        Filled with the cells of other rows that receive from these: three from each cell of the first and of the last
+        row at most.
     left : ndarray of float64 (6 width,)
         Filled with what they receive.
     control : ndarray of int64 (2,)
@@ -263,4 +289,6 @@ def to_specific(area, z, width, per_width, first_row, last_row, out):
     for row in range(first_row, last_row):
         start = row * width + 1
         for column in range(out.shape[1]):
-            out[row - 1, column] = area[start + column] * per_width[row - 1] if z[start + column] == z[start + column] else np.nan
+            out[row - 1, column] = (
+                area[start + column] * per_width[row - 1] if z[start + column] == z[start + column] else np.nan
+            )

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Band
 
 REFLECTANCE_TOLERANCE = 0.02
-"""How far below 0 or above 1 a reflectance may lie, as atmospheric correction leaves it over dark water and snow; it is set to 0 or 1."""
+"""How far below 0 or above 1 a reflectance may lie, as atmospheric correction leaves it over dark water and snow; it is
+set to 0 or 1.
+"""
 
 _BASELINE_OFFSET = -0.1
 _BASELINE_START = datetime(2022, 1, 25)
@@ -58,8 +60,8 @@ class Calibration:
 def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float | None = None) -> Calibration:
     """Find out how the values of a band become reflectances.
 
-    What is given counts (without `offset` it is 0); else the file's own scale and offset; else whole numbers have those of the sensor's surface
-    reflectance products, and floating-point numbers are reflectances already.
+    What is given counts (without `offset` it is 0); else the file's own scale and offset; else whole numbers have those
+    of the sensor's surface reflectance products, and floating-point numbers are reflectances already.
 
     Parameters
     ----------
@@ -93,13 +95,17 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
             used, reason = _sentinel2_scale(band, baseline)
         if sensor.startswith("landsat") and re.search(r"_L1[TG][PST]_", band.source.path):
             raise InputError(
-                f"'{band.source.label}' is Landsat Level 1 (top of atmosphere). Use Level 2 (surface reflectance, L2SP), or give SCALE and OFFSET: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's MTL file."
+                f"'{band.source.label}' is Landsat Level 1 (top of atmosphere). Use Level 2 (surface reflectance, "
+                "L2SP), or give SCALE and OFFSET: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's "
+                "MTL file."
             )
     if offset is not None:
         used, reason = (used[0], offset), f"{reason}, OFFSET as given"
     factor = used[0] / own_scale
     fills = tuple(fill * own_scale + own_offset for fill in known.fills) if used[0] != 1 else ()
-    return Calibration(factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})")
+    return Calibration(
+        factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
+    )
 
 
 def _sentinel2_scale(band: Band, tag: str) -> tuple[tuple[float, float], str]:
@@ -113,6 +119,7 @@ def _sentinel2_scale(band: Band, tag: str) -> tuple[tuple[float, float], str]:
         reason = f"acquired {'since' if is_new else 'before'} {_BASELINE_START:%Y-%m-%d}, when baseline 04.00 began"
     else:
         raise InputError(
-            f"'{band.source.label}' has neither a processing baseline (N0400) nor a date in its name, so that its offset cannot be known. Give OFFSET: -0.1 from baseline 04.00 on (January 2022), else 0."
+            f"'{band.source.label}' has neither a processing baseline (N0400) nor a date in its name, so that its "
+            "offset cannot be known. Give OFFSET: -0.1 from baseline 04.00 on (January 2022), else 0."
         )
     return (SENSORS["sentinel2"].scale, _BASELINE_OFFSET if is_new else 0.0), f"default of sentinel2, {reason}"

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.times import Time
 
 LIMITS = {"vv": (-25.0, -5.0), "vh": (-30.0, -10.0)}
-"""Lowest and highest backscatter (dB) of each polarisation that land has; what lies outside is water, built-up or layover."""
+"""Lowest and highest backscatter (dB) of each polarisation that land has; what lies outside is water, built-up or
+layover.
+"""
 _LOWEST_MEDIAN = -60
 _OVER_TIME = ("min", "mean", "max", "sd")
-# Cells on a side of the window that smooths; more is no despeckling, and takes memory for all that lies around each block.
+# Cells on a side of the window that smooths; more is no despeckling, and takes memory for all that lies around each
+# block.
 _LARGEST_FILTER = 1001
 _NEPERS_PER_DB = np.float32(np.log(10) / 10)
 # Fine cells in linear power wait in a temporary file until they are averaged, as many bands at a time as fit into this.
@@ -37,29 +40,38 @@ _TEMPORARY_BYTES = 2**31
 
 
 def sar_predictors(
-    vv: Sequence[Source], vh: Sequence[Source], angle: Sequence[Source], output: str, *, grid: Source | None = None, filter_size: int = 3,
-    statistics: str | None = None, engine: Engine = ALL_CORES,
-) -> list[str]:  # fmt: skip
+    vv: Sequence[Source],
+    vh: Sequence[Source],
+    angle: Sequence[Source],
+    output: str,
+    *,
+    grid: Source | None = None,
+    filter_size: int = 3,
+    statistics: str | None = None,
+    engine: Engine = ALL_CORES,
+) -> list[str]:
     """Mask, average and smooth backscatter, each band on its own.
 
-    Values outside `LIMITS` are masked. All that follows is done in linear power, of which decibels are the logarithm: the cells within each
-    cell of `grid` are averaged, then smoothed with a Gaussian window. The steps and limits are those of a global study at 100 m (Front. Water
-    2021, after Bauer-Marschallinger et al. 2018, doi 10.1109/TGRS.2018.2858004).
+    Values outside `LIMITS` are masked. All that follows is done in linear power, of which decibels are the logarithm:
+    the cells within each cell of `grid` are averaged, then smoothed with a Gaussian window. The steps and limits are
+    those of a global study at 100 m (Front. Water 2021, after Bauer-Marschallinger et al. 2018, doi
+    10.1109/TGRS.2018.2858004).
 
     Parameters
     ----------
     vv, vh, angle : sequence of Source
-        Backscatter (dB) and incidence angle (degrees): one variable each, dated or static, or the variable of that name among several.
-        `vh` and `angle` may be empty. The angle is averaged to the output's cells, no more.
+        Backscatter (dB) and incidence angle (degrees): one variable each, dated or static, or the variable of that name
+        among several. `vh` and `angle` may be empty. The angle is averaged to the output's cells, no more.
     output : str
-        GeoTIFF with `vv@date` and `vh@date` (dB) and `angle@date` (degrees), on the grid of the first VV band or on `grid`.
+        GeoTIFF with `vv@date` and `vh@date` (dB) and `angle@date` (degrees), on the grid of the first VV band or on
+        `grid`.
     grid : Source, optional
         A raster with coarser cells.
     filter_size : int, optional
         Cells on a side of the window, odd; 1 does not smooth. See `gaussian_weights`.
     statistics : str, optional
-        GeoTIFF with `vv_min`, `vv_mean`, `vv_max`, `vv_sd` and the same of VH: over time, of the decibels in `output`. The standard deviation
-        is that of a sample and needs two dates.
+        GeoTIFF with `vv_min`, `vv_mean`, `vv_max`, `vv_sd` and the same of VH: over time, of the decibels in `output`.
+        The standard deviation is that of a sample and needs two dates.
     engine : Engine, optional
 
     Returns
@@ -70,7 +82,8 @@ def sar_predictors(
     Raises
     ------
     InputError
-        Where backscatter is not in dB, VV and VH are the same band, the window has no middle, or `grid` is finer than the backscatter.
+        Where backscatter is not in dB, VV and VH are the same band, the window has no middle, or `grid` is finer than
+        the backscatter.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -79,7 +92,8 @@ def sar_predictors(
     progress = engine.progress
     if filter_size < 1 or filter_size % 2 == 0:
         raise InputError(
-            f"FILTER_SIZE is {filter_size}, but must be an odd number: 3, 5 … so that the window has a cell in its middle, or 1 for none."
+            f"FILTER_SIZE is {filter_size}, but must be an odd number: 3, 5 … so that the window has a cell in "
+            "its middle, or 1 for none."
         )
     radar = {"vv": _stack(vv, "vv")}
     if vh:
@@ -92,7 +106,8 @@ def sar_predictors(
     largest = min(_LARGEST_FILTER, max(9, 2 * max(target.width, target.height) + 1))
     if filter_size > largest:
         raise InputError(
-            f"FILTER_SIZE is {filter_size:,}, but may be up to {largest:,} for a raster of {target.width:,} × {target.height:,} cells: a window beyond that smooths all away."
+            f"FILTER_SIZE is {filter_size:,}, but may be up to {largest:,} for a raster of {target.width:,} × "
+            f"{target.height:,} cells: a window beyond that smooths all away."
         )
     # For each polarisation the valid values before and after the limits.
     counts = {name: np.zeros(2, np.int64) for name in radar}
@@ -127,8 +142,9 @@ def gaussian_weights(size: int) -> np.ndarray:
     Parameters
     ----------
     size : int
-        Cells on a side, odd. The standard deviation is a third of it: 1 cell for 3 × 3, with the weights 0.204 in the middle, 0.124 beside and
-        0.075 at the corners, as Google Earth Engine, where the study smoothed its images, has it by default.
+        Cells on a side, odd. The standard deviation is a third of it: 1 cell for 3 × 3, with the weights 0.204 in the
+        middle, 0.124 beside and 0.075 at the corners, as Google Earth Engine, where the study smoothed its images, has
+        it by default.
     """
     places = np.arange(size) - size // 2
     weights = np.exp(-0.5 * (places / (size / 3)) ** 2)
@@ -200,10 +216,15 @@ def _stack(sources: Sequence[Source], name: str) -> Stack:
         twin = seen.setdefault(band.time, band)
         if twin is not band:
             raise InputError(
-                f"{role}: '{twin.source.label}' and '{band.source.label}' have the same time ({band.time or 'none'}). Merge scenes of one pass with 'Merge', and give every other one its date (variable@YYYY-MM-DD)."
+                f"{role}: '{twin.source.label}' and '{band.source.label}' have the same time "
+                f"({band.time or 'none'}). Merge scenes of one pass with 'Merge', and give every other one its "
+                "date (variable@YYYY-MM-DD)."
             )
     if None in seen and len(seen) > 1:
-        raise InputError(f"{role}: '{seen[None].source.label}' has no date, but others have. Name its band variable@YYYY-MM-DD, or leave it out.")
+        raise InputError(
+            f"{role}: '{seen[None].source.label}' has no date, but others have. Name its band "
+            "variable@YYYY-MM-DD, or leave it out."
+        )
     return single_stack([replace(band, variable=name) for band in bands], role)
 
 
@@ -217,19 +238,25 @@ def _check_decibels(radar: dict[str, Stack], progress: Progress) -> None:
         medians[name] = median
         if median > 0:
             raise InputError(
-                f"{name.upper()} has a median of {median:.4g}, but backscatter in dB is negative over land. It looks like linear power or raw counts: calibrate it to sigma0 or gamma0 where it is not, and convert it to dB with the raster calculator (10 * log10)."
+                f"{name.upper()} has a median of {median:.4g}, but backscatter in dB is negative over land. It "
+                "looks like linear power or raw counts: calibrate it to sigma0 or gamma0 where it is not, and "
+                "convert it to dB with the raster calculator (10 * log10)."
             )
         if median < _LOWEST_MEDIAN:
             raise InputError(
-                f"{name.upper()} has a median of {median:.4g}, but backscatter lies between about −30 and 0 dB. Bring scaled whole numbers to dB, and declare the nodata value of the file where it has one."
+                f"{name.upper()} has a median of {median:.4g}, but backscatter lies between about −30 and 0 dB. "
+                "Bring scaled whole numbers to dB, and declare the nodata value of the file where it has one."
             )
     if "vh" not in radar:
         return
-    if {(band.source.path, band.index) for band in radar["vv"].bands} & {(band.source.path, band.index) for band in radar["vh"].bands}:
+    if {(band.source.path, band.index) for band in radar["vv"].bands} & {
+        (band.source.path, band.index) for band in radar["vh"].bands
+    }:
         raise InputError("VV and VH are the same band. Choose the layers of the two polarisations, or leave VH empty.")
     if len(medians) == 2 and medians["vh"] > medians["vv"]:
         progress.warning(
-            f"VH (median {medians['vh']:.1f} dB) is stronger than VV (median {medians['vv']:.1f} dB), which land hardly ever shows. Check that the two are not swapped."
+            f"VH (median {medians['vh']:.1f} dB) is stronger than VV (median {medians['vv']:.1f} dB), which land "
+            "hardly ever shows. Check that the two are not swapped."
         )
 
 
@@ -252,8 +279,9 @@ def _check_coarser(radar: dict[str, Stack], target: Grid, grid: Source) -> None:
             size = np.multiply(band.grid.cell_size, band.grid.metres_per_unit())
             if np.any(wanted < 0.99 * size):
                 raise InputError(
-                    f"The cells of GRID '{grid.label}' ({wanted[0]:.4g} × {wanted[1]:.4g} m) are finer than those of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). "
-                    "Backscatter is averaged to coarser cells only; leave GRID empty, or choose a coarser raster."
+                    f"The cells of GRID '{grid.label}' ({wanted[0]:.4g} × {wanted[1]:.4g} m) are finer than those "
+                    f"of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). Backscatter is averaged to "
+                    "coarser cells only; leave GRID empty, or choose a coarser raster."
                 )
 
 
@@ -262,7 +290,9 @@ def _batches(fine: Sequence[tuple[str, Band]]) -> Iterator[list[tuple[str, Band]
     batch: list[tuple[str, Band]] = []
     for item in fine:
         grid = item[1].grid
-        if batch and (not batch[0][1].grid.same_as(grid) or 4 * grid.width * grid.height * (len(batch) + 1) > _TEMPORARY_BYTES):
+        if batch and (
+            not batch[0][1].grid.same_as(grid) or 4 * grid.width * grid.height * (len(batch) + 1) > _TEMPORARY_BYTES
+        ):
             yield batch
             batch = []
         batch.append(item)
@@ -273,7 +303,9 @@ def _batches(fine: Sequence[tuple[str, Band]]) -> Iterator[list[tuple[str, Band]
 def _average(
     fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, counts: dict[str, np.ndarray], engine: Engine
 ) -> dict[tuple[str, Time | None], Band]:
-    """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and time."""
+    """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and
+    time.
+    """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.opening import Source
@@ -295,14 +327,25 @@ def _average(
         power, mean = (Source(str(folder / f"{stem}_{number}.tif"), label) for stem in ("power", "mean"))
 
         kernel = partial(_to_linear, roles=[name for name, _ in batch])
-        written = run_blocks(kernel, {"fine": bands}, [RasterOutput(power.path, names)], bands[0].grid, part.part(0, 0.5), scratch_bytes_per_cell=12)
+        written = run_blocks(
+            kernel,
+            {"fine": bands},
+            [RasterOutput(power.path, names)],
+            bands[0].grid,
+            part.part(0, 0.5),
+            scratch_bytes_per_cell=12,
+        )
         for name, valid in written.facts.items():
             counts[name] += valid
         # What has been written lies in a folder of this computer.
         run_blocks(
-            lambda blocks, window: blocks["power"], {"power": read_bands([power])}, [RasterOutput(mean.path, names)], target,
-            part.part(0.5, 1).here(), resampling="average",
-        )  # fmt: skip
+            lambda blocks, window: blocks["power"],
+            {"power": read_bands([power])},
+            [RasterOutput(mean.path, names)],
+            target,
+            part.part(0.5, 1).here(),
+            resampling="average",
+        )
         Path(power.path).unlink()
         means.update({(name, band.time): found for (name, band), found in zip(batch, read_bands([mean]))})
     return means
@@ -321,7 +364,9 @@ def _to_linear(blocks: Blocks, window: Window, roles: Sequence[str]) -> tuple[np
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Backscatter by polarisation, the means of its finer bands by polarisation and time, incidence angles, and the grid of the output."""
+    """Backscatter by polarisation, the means of its finer bands by polarisation and time, incidence angles, and the
+    grid of the output.
+    """
 
     radar: dict[str, Stack]
     means: dict[tuple[str, Time | None], Band]
@@ -329,7 +374,9 @@ class _Inputs:
     target: Grid
 
 
-def _smooth(given: _Inputs, filter_size: int, output: str, statistics: str | None, counts: dict[str, np.ndarray], engine: Engine) -> list[str]:
+def _smooth(
+    given: _Inputs, filter_size: int, output: str, statistics: str | None, counts: dict[str, np.ndarray], engine: Engine
+) -> list[str]:
     """Smooth backscatter, from decibels or from averaged power, and write it with the angle and its statistics."""
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
@@ -337,7 +384,9 @@ def _smooth(given: _Inputs, filter_size: int, output: str, statistics: str | Non
 
     radar, means, incidence = given.radar, given.means, given.incidence
     weights, halo = gaussian_weights(filter_size), filter_size // 2
-    inputs: dict[str, Sequence[Band]] = {name: [means.get((name, band.time), band) for band in stack.bands] for name, stack in radar.items()}
+    inputs: dict[str, Sequence[Band]] = {
+        name: [means.get((name, band.time), band) for band in stack.bands] for name, stack in radar.items()
+    }
     if incidence:
         inputs["angle"] = incidence
 
@@ -365,7 +414,9 @@ def _smooth(given: _Inputs, filter_size: int, output: str, statistics: str | Non
             parts.append(_inner(blocks["angle"], halo))
         return np.concatenate(parts + over_time), facts
 
-    times = [(name, band.time) for name, stack in radar.items() for band in stack.bands] + [("angle", band.time) for band in incidence]
+    times = [(name, band.time) for name, stack in radar.items() for band in stack.bands] + [
+        ("angle", band.time) for band in incidence
+    ]
     tags = {f"UNIT_{name}": "degrees" if name == "angle" else "dB" for name in inputs}
     outputs = [RasterOutput(output, [band_name(name, time) for name, time in times], tags)]
     if statistics:
@@ -374,7 +425,9 @@ def _smooth(given: _Inputs, filter_size: int, output: str, statistics: str | Non
     # Averages lie in a folder of this computer.
     engine = engine.here() if means else engine
     scratch = 40 + 4 * len(times) + (17 * deepest if statistics else 0)
-    written = run_blocks(kernel, inputs, outputs, given.target, engine, halo=halo, scratch_bytes_per_cell=scratch, resampling="average")
+    written = run_blocks(
+        kernel, inputs, outputs, given.target, engine, halo=halo, scratch_bytes_per_cell=scratch, resampling="average"
+    )
     for name, valid in written.facts.items():
         counts[name] += valid
     return list(outputs[0].bands)

@@ -86,21 +86,32 @@ def soil_indices(
                 raise InputError(_impossible(bands[name], name, low if low < -_ROUNDING else high, units))
         rest = 100 - percent["sand"] - percent["clay"]
         capacity = 40.7 - 0.38 * percent["sand"] - 0.63 * percent["clay"]
-        facts = {"clipped_awc": int(np.count_nonzero(capacity < 0)), "above_100": int(np.count_nonzero(rest < -_ROUNDING))}
+        facts = {
+            "clipped_awc": int(np.count_nonzero(capacity < 0)),
+            "above_100": int(np.count_nonzero(rest < -_ROUNDING)),
+        }
         texture_silt = percent.get("silt", np.maximum(rest, 0))
-        out = np.stack([percent["sand"], percent["clay"], texture_silt, available_water_capacity(percent["sand"], percent["clay"])])
+        out = np.stack(
+            [percent["sand"], percent["clay"], texture_silt, available_water_capacity(percent["sand"], percent["clay"])]
+        )
         return out.astype(np.float32), facts
 
     names = ["sand", "clay", "silt", "awc"]
     tags = {f"UNIT_{name}": "percent" for name in names}
     inputs = {name: [band] for name, band in bands.items()}
-    counts = run_blocks(kernel, inputs, [RasterOutput(output, names, tags)], bands["sand"].grid, engine, scratch_bytes_per_cell=32).facts
+    counts = run_blocks(
+        kernel, inputs, [RasterOutput(output, names, tags)], bands["sand"].grid, engine, scratch_bytes_per_cell=32
+    ).facts
     if counts["clipped_awc"]:
         progress.warning(
-            f"The available water capacity came out negative in {counts['clipped_awc']} cells (very clayey soil) and was set to 0 there."
+            f"The available water capacity came out negative in {counts['clipped_awc']} cells (very clayey soil) "
+            "and was set to 0 there."
         )
     if counts["above_100"]:
-        progress.warning(f"Sand and clay add up to more than 100 % in {counts['above_100']} cells; check that both are of one product and depth.")
+        progress.warning(
+            f"Sand and clay add up to more than 100 % in {counts['above_100']} cells; check that both are of one "
+            "product and depth."
+        )
     return counts
 
 
@@ -119,7 +130,8 @@ def _check_unit(bands: dict[str, Band], units: str) -> None:
     if max(highest.values()) <= 100:
         found = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
         raise InputError(
-            f"UNITS is g_per_kg, but the values ({found}) look like percent: g/kg go up to 1000. Set UNITS to percent, or check the layers."
+            f"UNITS is g_per_kg, but the values ({found}) look like percent: g/kg go up to 1000. Set UNITS to "
+            "percent, or check the layers."
         )
 
 
@@ -130,4 +142,7 @@ def _impossible(band: Band, name: str, value: float, units: str) -> str:
         if units == "percent" and 100 < raw <= 1010
         else "Check the layer and its nodata value."
     )
-    return f"{name.capitalize()} in '{band.source.label}' holds {raw:.4g}, which cannot be {units.replace('_', ' ')}. {hint}"
+    return (
+        f"{name.capitalize()} in '{band.source.label}' holds {raw:.4g}, which cannot be {units.replace('_', ' ')}. "
+        f"{hint}"
+    )

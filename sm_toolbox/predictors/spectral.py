@@ -71,13 +71,21 @@ class SpectralResult:
 
 
 def spectral_indices(
-    sources: Sequence[Source], sensor: str, names: Sequence[str], output: str, *,
-    bands: str = "", scale: float | None = None, offset: float | None = None, lst: Sequence[Source] = (), engine: Engine = ALL_CORES,
-) -> SpectralResult:  # fmt: skip
+    sources: Sequence[Source],
+    sensor: str,
+    names: Sequence[str],
+    output: str,
+    *,
+    bands: str = "",
+    scale: float | None = None,
+    offset: float | None = None,
+    lst: Sequence[Source] = (),
+    engine: Engine = ALL_CORES,
+) -> SpectralResult:
     """Compute spectral indices from the bands of a sensor.
 
-    Bands are recognised by their names and brought to reflectances; values that cannot be reflectances are left out. Each index is computed on every
-    date that has all its bands.
+    Bands are recognised by their names and brought to reflectances; values that cannot be reflectances are left out.
+    Each index is computed on every date that has all its bands.
 
     Parameters
     ----------
@@ -90,8 +98,8 @@ def spectral_indices(
     output : str
         GeoTIFF with `ndvi`, or `ndvi@date` where the input is dated.
     bands : str, optional
-        `red=1, nir=2` for bands without known names: the position among all bands of the input, or a variable's name. Of dated input the
-        band at the position stands for its namesakes on all dates.
+        `red=1, nir=2` for bands without known names: the position among all bands of the input, or a variable's name.
+        Of dated input the band at the position stands for its namesakes on all dates.
     scale, offset : float, optional
         Reflectance = scale × stored value + offset; by default what `calibrate` finds.
     lst : sequence of Source, optional
@@ -101,7 +109,8 @@ def spectral_indices(
     Raises
     ------
     InputError
-        Where a band that an index needs is missing, values are no reflectances or temperatures, files are of another sensor, or edges cannot be fitted.
+        Where a band that an index needs is missing, values are no reflectances or temperatures, files are of another
+        sensor, or edges cannot be fitted.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -120,12 +129,16 @@ def spectral_indices(
     used = list(dict.fromkeys((role, time) for name, time in jobs for role in SPECTRAL_INDICES[name].needs(sensor)))
     chosen = [found[time][role] for role, time in used]
     grid = min((band for (role, _), band in zip(used, chosen) if role != "lst"), key=listed.index).grid
-    calibrations = [None if role == "lst" else calibrate(band, sensor, scale, offset) for (role, _), band in zip(used, chosen)]
+    calibrations = [
+        None if role == "lst" else calibrate(band, sensor, scale, offset) for (role, _), band in zip(used, chosen)
+    ]
     reasons = [calibration.reason for calibration in calibrations if calibration]
     for reason in dict.fromkeys(reasons):
         progress.info(f"Reflectance = {reason}, in {reasons.count(reason)} bands.")
     _check_reflectances(used, chosen, calibrations)
-    edges = {time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"}
+    edges = {
+        time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"
+    }
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         raw = blocks["INPUT"]
@@ -143,16 +156,29 @@ def spectral_indices(
                 if time == now:
                     out[i] = SPECTRAL_INDICES[name].compute(values, sensor)
                     with np.errstate(invalid="ignore"):
-                        beyond[i] = np.count_nonzero(out[i] < 0), np.count_nonzero(out[i] > 1), np.count_nonzero(~np.isnan(out[i]))
+                        beyond[i] = (
+                            np.count_nonzero(out[i] < 0),
+                            np.count_nonzero(out[i] > 1),
+                            np.count_nonzero(~np.isnan(out[i])),
+                        )
         return out, {"counts": counts, "beyond": beyond}
 
     band_names = [band_name(name, time) for name, time in jobs]
     tags = {f"UNIT_{name}": SPECTRAL_INDICES[name].unit for name in names}
     if edges:
-        tags["EDGES"] = json.dumps([{"time": str(e.time or ""), "dry": e.dry, "wet": e.wet, "coldest": e.coldest} for e in edges.values()])
+        tags["EDGES"] = json.dumps(
+            [{"time": str(e.time or ""), "dry": e.dry, "wet": e.wet, "coldest": e.coldest} for e in edges.values()]
+        )
     # The bands of one date with their masks, the edges and what a formula needs meanwhile.
     scratch = 4 * (2 * len(SENSORS[sensor].bands) + 8)
-    facts = run_blocks(kernel, {"INPUT": chosen}, [RasterOutput(output, band_names, tags)], grid, engine, scratch_bytes_per_cell=scratch).facts
+    facts = run_blocks(
+        kernel,
+        {"INPUT": chosen},
+        [RasterOutput(output, band_names, tags)],
+        grid,
+        engine,
+        scratch_bytes_per_cell=scratch,
+    ).facts
 
     inputs = [
         InputShare(role, band, calibration, float(wrong / max(wrong + right, 1)))
@@ -164,7 +190,9 @@ def spectral_indices(
         worst = max(own, key=lambda item: item.share)
         if worst.share > 0:
             progress.warning(
-                f"{role} in {_place(worst.band)}{f', the worst of {len(own)} dates' if len(own) > 1 else ''}: {100 * worst.share:.2g} % of the cells with data lie more than {REFLECTANCE_TOLERANCE} outside 0 to 1; these are no reflectances and were left out."
+                f"{role} in {_place(worst.band)}{f', the worst of {len(own)} dates' if len(own) > 1 else ''}: "
+                f"{100 * worst.share:.2g} % of the cells with data lie more than {REFLECTANCE_TOLERANCE} outside "
+                "0 to 1; these are no reflectances and were left out."
             )
     outside = {
         name: (float(below / max(count, 1)), float(above / max(count, 1)))
@@ -172,26 +200,36 @@ def spectral_indices(
         if "lst" in SPECTRAL_INDICES[index].needs(sensor)
     }
     for name, (below, above) in outside.items():
-        progress.info(f"{name}: {100 * below:.1f} % of the cells lie below 0 and {100 * above:.1f} % above 1, beyond the edges.")
+        progress.info(
+            f"{name}: {100 * below:.1f} % of the cells lie below 0 and {100 * above:.1f} % above 1, beyond the edges."
+        )
     return SpectralResult(band_names, list(edges.values()), inputs, outside)
 
 
-def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str], scale: float | None, offset: float | None) -> list[str]:
+def _check_choices(
+    sources: Sequence[Source], sensor: str, names: Sequence[str], scale: float | None, offset: float | None
+) -> list[str]:
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in SPECTRAL_INDICES]
     if unknown or not names:
-        raise InputError(f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(SPECTRAL_INDICES)}.")
+        raise InputError(
+            f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(SPECTRAL_INDICES)}."
+        )
     if sensor not in SENSORS:
         raise InputError(f"SENSOR is '{sensor}', but must be one of: {', '.join(SENSORS)}.")
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"OFFSET is {offset:g}, but must be a number: the reflectance of a stored 0, such as -0.2.")
     if scale is not None and not (np.isfinite(scale) and scale > 0):
-        raise InputError(f"SCALE is {scale:g}, but must be above 0: the reflectance of one unit of the stored values, such as 0.0001.")
+        raise InputError(
+            f"SCALE is {scale:g}, but must be above 0: the reflectance of one unit of the stored values, such as "
+            "0.0001."
+        )
     for source in sources:
         of = [name for name, known in SENSORS.items() if re.search(known.files, Path(source.path).name)]
         if of and sensor not in of:
             raise InputError(
-                f"SENSOR is {sensor}, but '{source.label}' has a name of {' or '.join(of)}, whose bands have other numbers. Choose that SENSOR, or rename the file."
+                f"SENSOR is {sensor}, but '{source.label}' has a name of {' or '.join(of)}, whose bands have "
+                "other numbers. Choose that SENSOR, or rename the file."
             )
     return names
 
@@ -237,18 +275,24 @@ def _assign(listed: Sequence[Band], sensor: str, text: str, progress: Progress) 
         twin = ranked.get((band.time, role))
         if twin is not None and twin[0] == rank:
             raise InputError(
-                f"Two bands are {role}{f' on {band.time}' if band.time else ''}: {_place(twin[1])} and {_place(band)}. Leave one out, or name the right one in BANDS ({role}={i + 1})."
+                f"Two bands are {role}{f' on {band.time}' if band.time else ''}: {_place(twin[1])} and "
+                f"{_place(band)}. Leave one out, or name the right one in BANDS ({role}={i + 1})."
             )
         if twin is None or rank < twin[0]:
             ranked[band.time, role] = rank, band
     if unknown:
-        progress.info(f"Not used, as their names speak of no band that indices need: {', '.join(unknown[:10])}{' …' if len(unknown) > 10 else ''}.")
+        progress.info(
+            "Not used, as their names speak of no band that indices need: "
+            f"{', '.join(unknown[:10])}{' …' if len(unknown) > 10 else ''}."
+        )
     found: dict[Time | None, dict[str, Band]] = {}
     for (time, role), (_, band) in ranked.items():
         found.setdefault(time, {})[role] = band
     if not found:
         raise InputError(
-            f"None of the bands ({', '.join(band.name for band in listed[:8])}) has a name that is known of {sensor}, such as red or B{SENSORS[sensor].bands['red'][0]}. Say in BANDS which is which, such as red=1, nir=2."
+            f"None of the bands ({', '.join(band.name for band in listed[:8])}) has a name that is known of "
+            f"{sensor}, such as red or B{SENSORS[sensor].bands['red'][0]}. Say in BANDS which is which, such as "
+            "red=1, nir=2."
         )
     return found
 
@@ -261,22 +305,33 @@ def _given_bands(listed: Sequence[Band], sensor: str, text: str) -> dict[int, st
         role = role.lower()
         if role not in SENSORS[sensor].bands or not value:
             raise InputError(
-                f"BANDS holds '{part.strip()}', but must be of the form red=1, nir=2 with names among: {', '.join(SENSORS[sensor].bands)}."
+                f"BANDS holds '{part.strip()}', but must be of the form red=1, nir=2 with names among: "
+                f"{', '.join(SENSORS[sensor].bands)}."
             )
         if re.fullmatch("[0-9]{1,6}", value):
             if not 1 <= int(value) <= len(listed):
-                raise InputError(f"BANDS says {role}={value}, but INPUT has {len(listed)} bands, counted from 1 over all files.")
+                raise InputError(
+                    f"BANDS says {role}={value}, but INPUT has {len(listed)} bands, counted from 1 over all files."
+                )
             at = listed[int(value) - 1]
-            hits = [i for i, band in enumerate(listed) if i == int(value) - 1 or (band.variable == at.variable and band.time != at.time)]
+            hits = [
+                i
+                for i, band in enumerate(listed)
+                if i == int(value) - 1 or (band.variable == at.variable and band.time != at.time)
+            ]
         else:
             hits = [i for i, band in enumerate(listed) if band.variable == value]
             if not hits:
                 raise InputError(
-                    f"BANDS says {role}={value}, but no band of INPUT has that name. There are: {', '.join(dict.fromkeys(band.variable for band in listed))}."
+                    f"BANDS says {role}={value}, but no band of INPUT has that name. There are: "
+                    f"{', '.join(dict.fromkeys(band.variable for band in listed))}."
                 )
         taken = [i for i in hits if i in given]
         if taken:
-            raise InputError(f"BANDS gives {_place(listed[taken[0]])} to both {given[taken[0]]} and {role}. Each band can be only one.")
+            raise InputError(
+                f"BANDS gives {_place(listed[taken[0]])} to both {given[taken[0]]} and {role}. Each band can be "
+                "only one."
+            )
         given.update(dict.fromkeys(hits, role))
     return given
 
@@ -296,7 +351,9 @@ def _add_temperature(found: dict[Time | None, dict[str, Band]], stack: Stack) ->
                 roles["lst"] = stack.bands[nearest]
 
 
-def _jobs(names: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]], progress: Progress) -> list[tuple[str, Time | None]]:
+def _jobs(
+    names: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]], progress: Progress
+) -> list[tuple[str, Time | None]]:
     """List the indices with the dates on which all their bands are there."""
     times = sorted(found, key=lambda time: (time is not None, time.start if time else datetime.min))
     jobs = []
@@ -308,32 +365,46 @@ def _jobs(names: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping
         if len(own) < len(times):
             left = [str(time or "undated") for time in times if time not in own]
             progress.info(
-                f"{name}: {len(own)} of {len(times)} dates have all of {', '.join(needs)}; left out: {', '.join(left[:10])}{' …' if len(left) > 10 else ''}."
+                f"{name}: {len(own)} of {len(times)} dates have all of {', '.join(needs)}; left out: "
+                f"{', '.join(left[:10])}{' …' if len(left) > 10 else ''}."
             )
         jobs += [(name, time) for time in own]
     return jobs
 
 
-def _what_is_missing(name: str, needs: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]]) -> str:
+def _what_is_missing(
+    name: str, needs: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]]
+) -> str:
     own = SENSORS[sensor].bands
     without = [role for role in needs if role not in own and role != "lst"]
     if without:
-        return f"{name} needs {' and '.join(needs)}, but {sensor} has no band {', '.join(without)}. Leave {name} out of INDICES{'; ndii6 is its like with 1.6 µm' if 'swir_1240' in without else ''}."
+        return (
+            f"{name} needs {' and '.join(needs)}, but {sensor} has no band {', '.join(without)}. Leave {name} out of "
+            f"INDICES{'; ndii6 is its like with 1.6 µm' if 'swir_1240' in without else ''}."
+        )
     missing = [role for role in needs if not any(role in roles for roles in found.values())]
     there = ", ".join(dict.fromkeys(role for roles in found.values() for role in roles))
     if not missing:
-        return f"{name} needs {', '.join(needs)} of one date, but no date has all of them. Check the dates of the layers; LST is paired by day."
+        return (
+            f"{name} needs {', '.join(needs)} of one date, but no date has all of them. Check the dates of the "
+            "layers; LST is paired by day."
+        )
     if missing == ["lst"]:
         return f"{name} needs the surface temperature of the same day. Give it as LST; found in INPUT: {there}."
     wanted = ", ".join(role if role == "lst" else f"{role} (B{own[role][0]})" for role in missing)
-    return f"{name} needs {', '.join(needs)}; missing: {wanted}; found: {there}. Add the band, say in BANDS which it is ({missing[0]}=1), or leave {name} out of INDICES."
+    return (
+        f"{name} needs {', '.join(needs)}; missing: {wanted}; found: {there}. Add the band, say in BANDS which it is "
+        f"({missing[0]}=1), or leave {name} out of INDICES."
+    )
 
 
 def _place(band: Band) -> str:
     return f"band {band.index} of '{band.source.label}'{f' ({band.time})' if band.time else ''}"
 
 
-def _check_reflectances(used: Sequence[tuple[str, Time | None]], chosen: Sequence[Band], calibrations: Sequence[Calibration | None]) -> None:
+def _check_reflectances(
+    used: Sequence[tuple[str, Time | None]], chosen: Sequence[Band], calibrations: Sequence[Calibration | None]
+) -> None:
     """Look at a middle date of each band for values that are no reflectances."""
     from sm_toolbox.raster.bands import overview
 
@@ -348,15 +419,24 @@ def _check_reflectances(used: Sequence[tuple[str, Time | None]], chosen: Sequenc
         if bad > right:
             low, high = np.nanpercentile(values, [2, 98])
             raise InputError(
-                f"The values of {role} in {_place(chosen[middle])} are not reflectances: with {calibration.reason}, {100 * bad / (bad + right):.0f} % of them lie outside 0 to 1. As read they go from {low:.4g} to {high:.4g}. "
-                "Set SCALE and OFFSET as the product's guide says (such as 0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the right SENSOR."
+                f"The values of {role} in {_place(chosen[middle])} are not reflectances: with "
+                f"{calibration.reason}, {100 * bad / (bad + right):.0f} % of them lie outside 0 to 1. As read "
+                f"they go from {low:.4g} to {high:.4g}. Set SCALE and OFFSET as the product's guide says (such as "
+                "0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the right SENSOR."
             )
 
 
 def _sampled_edges(
-    time: Time | None, used: Sequence[tuple[str, Time | None]], chosen: Sequence[Band], calibrations: Sequence[Calibration | None], grid: Grid, progress: Progress,
-) -> Edges:  # fmt: skip
-    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands on different grids stay aligned."""
+    time: Time | None,
+    used: Sequence[tuple[str, Time | None]],
+    chosen: Sequence[Band],
+    calibrations: Sequence[Calibration | None],
+    grid: Grid,
+    progress: Progress,
+) -> Edges:
+    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands on different grids stay
+    aligned.
+    """
     from affine import Affine
     from rasterio.windows import Window
 
@@ -371,7 +451,8 @@ def _sampled_edges(
         red, nir, lst = reader.read(Window(0, 0, width, height))
     if np.isfinite(lst).any() and np.nanmedian(lst) > 1000:
         raise InputError(
-            f"LST in {_place(chosen[picks[2]])} has a median of {np.nanmedian(lst):.5g}, which is neither kelvin nor °C. Scale it with the raster calculator: MODIS × 0.02, Landsat Collection 2 × 0.00341802 + 149."
+            f"LST in {_place(chosen[picks[2]])} has a median of {np.nanmedian(lst):.5g}, which is neither kelvin "
+            "nor °C. Scale it with the raster calculator: MODIS × 0.02, Landsat Collection 2 × 0.00341802 + 149."
         )
     reflectances = {
         role: calibration.apply(values)[0]
@@ -382,6 +463,8 @@ def _sampled_edges(
     progress.info(f"{f'{time}: ' if time else ''}{edges.text}.")
     if edges.dry[1] >= 0:
         progress.warning(
-            f"{f'{time}: ' if time else ''}the dry edge does not fall with NDVI ({edges.dry[1]:+.2f} K per unit), so that tvdi and vtci say little about moisture. Clouds, water and great differences in height do this: mask them, or use a smaller, more level area."
+            f"{f'{time}: ' if time else ''}the dry edge does not fall with NDVI ({edges.dry[1]:+.2f} K per unit), "
+            "so that tvdi and vtci say little about moisture. Clouds, water and great differences in height do "
+            "this: mask them, or use a smaller, more level area."
         )
     return edges

@@ -13,9 +13,13 @@ Values = Mapping[str, np.ndarray]
 
 
 SMALLEST_DENOMINATOR = 0.01
-"""Ratios over less have no value: surface reflectance is known to about 0.005, so that a sum or difference of two or three bands below this is noise."""
+"""Ratios over less have no value: surface reflectance is known to about 0.005, so that a sum or difference of two or
+three bands below this is noise.
+"""
 SMALLEST_SPREAD = 1.0
-"""Kelvin: where the dry edge lies less above the wet one, the triangle has closed and the temperature says nothing about moisture."""
+"""Kelvin: where the dry edge lies less above the wet one, the triangle has closed and the temperature says nothing
+about moisture.
+"""
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray, smallest: float = SMALLEST_DENOMINATOR) -> np.ndarray:
@@ -39,8 +43,8 @@ class SpectralIndex:
     bands : tuple of str
         What it needs: names of bands as in `Sensor.bands`, and `lst`.
     formula : callable
-        From reflectances by the names of their bands. Indices that need `lst` (K) find there, too, the dry edge at the cell's NDVI (`dry`), the wet
-        edge (`wet`) and the constant wet edge (`coldest`).
+        From reflectances by the names of their bands. Indices that need `lst` (K) find there, too, the dry edge at the
+        cell's NDVI (`dry`), the wet edge (`wet`) and the constant wet edge (`coldest`).
     unit : str
     """
 
@@ -84,7 +88,8 @@ class BroadbandAlbedo:
         """
         if sensor not in self.weights:
             raise InputError(
-                f"There is no such albedo for {sensor} ({self.meaning}). It is known for {', '.join(self.weights)}; leave it out of INDICES, or choose albedo."
+                f"There is no such albedo for {sensor} ({self.meaning}). It is known for "
+                f"{', '.join(self.weights)}; leave it out of INDICES, or choose albedo."
             )
         return tuple(band for band in self.weights[sensor] if band)
 
@@ -112,44 +117,84 @@ SPECTRAL_INDICES: dict[str, SpectralIndex | BroadbandAlbedo] = {
         lambda v: _ratio(v["green"] - v["red"], v["green"] + v["red"] - v["blue"]),
     ),
     "ndwi_gao": SpectralIndex(
-        "(nir − swir_1240) / (nir + swir_1240), water in leaves (Gao 1996); only MODIS has 1.24 µm, see ndii6 for the others.",
+        "(nir − swir_1240) / (nir + swir_1240), water in leaves (Gao 1996); only MODIS has 1.24 µm, see ndii6 "
+        "for the others.",
         ("nir", "swir_1240"),
         _difference("nir", "swir_1240"),
     ),
-    "ndwi_mcfeeters": SpectralIndex("(green − nir) / (green + nir), open water (McFeeters 1996).", ("green", "nir"), _difference("green", "nir")),
-    "ndii5": SpectralIndex(
-        "(nir − swir_1240) / (nir + swir_1240); on MODIS the same as ndwi_gao.", ("nir", "swir_1240"), _difference("nir", "swir_1240")
+    "ndwi_mcfeeters": SpectralIndex(
+        "(green − nir) / (green + nir), open water (McFeeters 1996).", ("green", "nir"), _difference("green", "nir")
     ),
-    "ndii6": SpectralIndex("(nir − swir1) / (nir + swir1), also named NDMI (Hardisky et al. 1983).", ("nir", "swir1"), _difference("nir", "swir1")),
-    "ndii7": SpectralIndex("(nir − swir2) / (nir + swir2), also named NBR.", ("nir", "swir2"), _difference("nir", "swir2")),
+    "ndii5": SpectralIndex(
+        "(nir − swir_1240) / (nir + swir_1240); on MODIS the same as ndwi_gao.",
+        ("nir", "swir_1240"),
+        _difference("nir", "swir_1240"),
+    ),
+    "ndii6": SpectralIndex(
+        "(nir − swir1) / (nir + swir1), also named NDMI (Hardisky et al. 1983).",
+        ("nir", "swir1"),
+        _difference("nir", "swir1"),
+    ),
+    "ndii7": SpectralIndex(
+        "(nir − swir2) / (nir + swir2), also named NBR.", ("nir", "swir2"), _difference("nir", "swir2")
+    ),
     "gvmi": SpectralIndex(
-        "((nir + 0.1) − (swir1 + 0.02)) / ((nir + 0.1) + (swir1 + 0.02)) with 1.6 µm (Ceccato et al. 2002); some catalogues take 2.1 µm.",
+        "((nir + 0.1) − (swir1 + 0.02)) / ((nir + 0.1) + (swir1 + 0.02)) with 1.6 µm (Ceccato et al. 2002); some "
+        "catalogues take 2.1 µm.",
         ("nir", "swir1"),
         lambda v: _ratio(v["nir"] - v["swir1"] + 0.08, v["nir"] + v["swir1"] + 0.12),
     ),
     "albedo": BroadbandAlbedo(
         f"Shortwave albedo ({_LIANG}; Sentinel-2: Bonafoni & Sekertekin 2020, doi 10.1109/LGRS.2020.2967085).",
         {
-            "modis": {"red": 0.160, "nir": 0.291, "blue": 0.243, "green": 0.116, "swir_1240": 0.112, "swir2": 0.081, "": -0.0015},
+            "modis": {
+                "red": 0.160,
+                "nir": 0.291,
+                "blue": 0.243,
+                "green": 0.116,
+                "swir_1240": 0.112,
+                "swir2": 0.081,
+                "": -0.0015,
+            },
             "landsat_tm_etm": _ETM_SHORTWAVE,
             "landsat_oli": _ETM_SHORTWAVE,
-            "sentinel2": {"blue": 0.2266, "green": 0.1236, "red": 0.1573, "nir": 0.3417, "swir1": 0.1170, "swir2": 0.0338},
+            "sentinel2": {
+                "blue": 0.2266,
+                "green": 0.1236,
+                "red": 0.1573,
+                "nir": 0.3417,
+                "swir1": 0.1170,
+                "swir2": 0.0338,
+            },
         },
     ),
     "albedo_visible": BroadbandAlbedo(
         f"Albedo of visible light ({_LIANG}).",
-        {"modis": {"red": 0.331, "blue": 0.424, "green": 0.246}, "landsat_tm_etm": _ETM_VISIBLE, "landsat_oli": _ETM_VISIBLE},
+        {
+            "modis": {"red": 0.331, "blue": 0.424, "green": 0.246},
+            "landsat_tm_etm": _ETM_VISIBLE,
+            "landsat_oli": _ETM_VISIBLE,
+        },
     ),
     "albedo_nir": BroadbandAlbedo(
         f"Albedo of infrared light ({_LIANG}).",
         {
-            "modis": {"red": 0.039, "nir": 0.504, "blue": -0.071, "green": 0.105, "swir_1240": 0.252, "swir1": 0.069, "swir2": 0.101},
+            "modis": {
+                "red": 0.039,
+                "nir": 0.504,
+                "blue": -0.071,
+                "green": 0.105,
+                "swir_1240": 0.252,
+                "swir1": 0.069,
+                "swir2": 0.101,
+            },
             "landsat_tm_etm": _ETM_NIR,
             "landsat_oli": _ETM_NIR,
         },
     ),
     "tvdi": SpectralIndex(
-        "(LST − wet) / (dry(NDVI) − wet), 0 wet to 1 dry; the wet edge is constant (Sandholt et al. 2002, doi 10.1016/S0034-4257(01)00274-7).",
+        "(LST − wet) / (dry(NDVI) − wet), 0 wet to 1 dry; the wet edge is constant (Sandholt et al. 2002, doi "
+        "10.1016/S0034-4257(01)00274-7).",
         ("red", "nir", "lst"),
         lambda v: _ratio(v["lst"] - v["coldest"], np.maximum(v["dry"] - v["coldest"], 0), SMALLEST_SPREAD),
     ),

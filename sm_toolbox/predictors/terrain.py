@@ -42,18 +42,29 @@ class TerrainIndex:
 TERRAIN_INDICES = {
     "elevation": TerrainIndex("m", "Height, times Z_FACTOR."),
     "slope": TerrainIndex("°", "Steepest descent (Horn 1981)."),
-    "aspect": TerrainIndex("°", "Direction of the descent, clockwise from north (Horn 1981); no data on level cells, which have none."),
+    "aspect": TerrainIndex(
+        "°", "Direction of the descent, clockwise from north (Horn 1981); no data on level cells, which have none."
+    ),
     "northness": TerrainIndex("–", "Cosine of the aspect; 0 on level cells, so that a plain is not without data."),
     "eastness": TerrainIndex("–", "Sine of the aspect; 0 on level cells."),
-    "profile_curvature": TerrainIndex("m⁻¹", "Curvature along the slope, positive where convex (Zevenbergen & Thorne 1987)."),
-    "plan_curvature": TerrainIndex("m⁻¹", "Curvature of the contour line, positive where convex (Zevenbergen & Thorne 1987)."),
-    "tangential_curvature": TerrainIndex("m⁻¹", "Curvature across the slope, positive where convex (Zevenbergen & Thorne 1987)."),
+    "profile_curvature": TerrainIndex(
+        "m⁻¹", "Curvature along the slope, positive where convex (Zevenbergen & Thorne 1987)."
+    ),
+    "plan_curvature": TerrainIndex(
+        "m⁻¹", "Curvature of the contour line, positive where convex (Zevenbergen & Thorne 1987)."
+    ),
+    "tangential_curvature": TerrainIndex(
+        "m⁻¹", "Curvature across the slope, positive where convex (Zevenbergen & Thorne 1987)."
+    ),
     "mean_curvature": TerrainIndex("m⁻¹", "Mean of profile and tangential curvature."),
     "roughness": TerrainIndex("m", "Highest minus lowest of 3 × 3 cells (Wilson et al. 2007)."),
-    "vector_ruggedness": TerrainIndex("–", "Dispersion of the surface normals of 3 × 3 cells, 0 to 1 (Hobson 1972; Sappington et al. 2007)."),
+    "vector_ruggedness": TerrainIndex(
+        "–", "Dispersion of the surface normals of 3 × 3 cells, 0 to 1 (Hobson 1972; Sappington et al. 2007)."
+    ),
     "twi": TerrainIndex(
         "–",
-        "Topographic wetness, ln(a / tan β) with the specific catchment area a (m) by FLOW_ROUTING and the slope β (Beven & Kirkby 1979); tan β is at least 0.001.",
+        "Topographic wetness, ln(a / tan β) with the specific catchment area a (m) by FLOW_ROUTING and the slope "
+        "β (Beven & Kirkby 1979); tan β is at least 0.001.",
     ),
 }
 """All indices by the names of their bands."""
@@ -65,8 +76,8 @@ def terrain_indices(
 ) -> None:  # fmt: skip
     """Compute terrain indices, block by block.
 
-    Cells at the raster's edge and beside cells without data have no data, as with gdaldem. Distances are in metres whatever the
-    unit of the CRS; in geographic coordinates they follow the latitude of each row.
+    Cells at the raster's edge and beside cells without data have no data, as with gdaldem. Distances are in metres
+    whatever the unit of the CRS; in geographic coordinates they follow the latitude of each row.
 
     Parameters
     ----------
@@ -77,10 +88,11 @@ def terrain_indices(
     output : str
         GeoTIFF.
     flow_routing : {'mfd', 'dinf', 'd8'}, optional
-        How twi's catchment areas come about, see `specific_catchment_area`. It needs the whole DEM in memory; the log says how much that is.
+        How twi's catchment areas come about, see `specific_catchment_area`. It needs the whole DEM in memory; the log
+        says how much that is.
     grid : Source, optional
-        A coarser raster: the indices are computed on the DEM's cells and averaged over those within each of its cells. The
-        aspect there is that of the mean of the cells' direction vectors: 350° and 10° have the mean 0°, not 180°.
+        A coarser raster: the indices are computed on the DEM's cells and averaged over those within each of its cells.
+        The aspect there is that of the mean of the cells' direction vectors: 350° and 10° have the mean 0°, not 180°.
     z_factor : float, optional
         Metres per unit of the DEM.
     engine : Engine, optional
@@ -88,7 +100,8 @@ def terrain_indices(
     Raises
     ------
     InputError
-        Where the DEM has more than one band, is rotated or too small, where no index is named, and where `grid` is finer than the DEM.
+        Where the DEM has more than one band, is rotated or too small, where no index is named, and where `grid` is
+        finer than the DEM.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -99,13 +112,18 @@ def terrain_indices(
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in TERRAIN_INDICES]
     if unknown or not names:
-        raise InputError(f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(TERRAIN_INDICES)}.")
+        raise InputError(
+            f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(TERRAIN_INDICES)}."
+        )
     if not np.isfinite(z_factor) or z_factor == 0:
-        raise InputError(f"Z_FACTOR is {z_factor:g}, but must be a number other than 0: the metres in a unit of the DEM's heights.")
+        raise InputError(
+            f"Z_FACTOR is {z_factor:g}, but must be a number other than 0: the metres in a unit of the DEM's heights."
+        )
     with open_raster(dem) as dataset:
         if dataset.count != 1:
             raise InputError(
-                f"The DEM '{dem.label}' has {dataset.count} bands, but must have one. Extract the band of heights with 'Rearrange bands' first."
+                f"The DEM '{dem.label}' has {dataset.count} bands, but must have one. Extract the band of heights "
+                "with 'Rearrange bands' first."
             )
     band = read_bands([dem])[0]
     _check_grid(band)
@@ -114,8 +132,10 @@ def terrain_indices(
 
         refuse_beyond_memory(
             band.grid.width * band.grid.height * BYTES_PER_CELL,
-            f"twi routes flow over the whole DEM '{dem.label}' of {band.grid.width:,} × {band.grid.height:,} cells and needs",
-            "Leave twi out of INDICES, cut the DEM to the catchments that matter ('Clip raster by extent'), or use a coarser DEM.",
+            f"twi routes flow over the whole DEM '{dem.label}' of {band.grid.width:,} × {band.grid.height:,} "
+            "cells and needs",
+            "Leave twi out of INDICES, cut the DEM to the catchments that matter ('Clip raster by extent'), or "
+            "use a coarser DEM.",
         )
     if grid is None:
         _fine_indices(band, names, output, z_factor, flow_routing, engine)
@@ -126,7 +146,9 @@ def terrain_indices(
     with BandReader([band], coarse, "average").open():
         pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
-    parts = list(dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,))))
+    parts = list(
+        dict.fromkeys(part for name in names for part in (("northness", "eastness") if name == "aspect" else (name,)))
+    )
     with working_folder() as folder:
         fine = str(Path(folder) / "fine.tif")
         _fine_indices(band, parts, fine, z_factor, flow_routing, engine.part(0, 0.7))
@@ -138,11 +160,13 @@ def _check_grid(band: Band) -> None:
     transform = band.grid.transform
     if transform.b or transform.d:
         raise InputError(
-            f"The DEM '{band.source.label}' is rotated against the axes of its CRS. Warp it with 'Warp (reproject)' first, so that its rows run from west to east."
+            f"The DEM '{band.source.label}' is rotated against the axes of its CRS. Warp it with 'Warp "
+            "(reproject)' first, so that its rows run from west to east."
         )
     if band.grid.width < 3 or band.grid.height < 3:
         raise InputError(
-            f"The DEM '{band.source.label}' has {band.grid.width} × {band.grid.height} cells; at least 3 × 3 are needed to know a slope."
+            f"The DEM '{band.source.label}' has {band.grid.width} × {band.grid.height} cells; at least 3 × 3 are "
+            "needed to know a slope."
         )
 
 
@@ -150,8 +174,9 @@ def _check_coarser(fine: Grid, coarse: Grid, dem: Source, grid: Source) -> None:
     fine_size, coarse_size = (np.multiply(item.cell_size, item.metres_per_unit()) for item in (fine, coarse))
     if np.any(coarse_size < 0.99 * fine_size):
         raise InputError(
-            f"The cells of GRID '{grid.label}' ({coarse_size[0]:.4g} × {coarse_size[1]:.4g} m) are finer than those of the DEM '{dem.label}' ({fine_size[0]:.4g} × {fine_size[1]:.4g} m). "
-            "Indices are averaged to coarser cells only; leave GRID empty, or choose a coarser raster."
+            f"The cells of GRID '{grid.label}' ({coarse_size[0]:.4g} × {coarse_size[1]:.4g} m) are finer than "
+            f"those of the DEM '{dem.label}' ({fine_size[0]:.4g} × {fine_size[1]:.4g} m). Indices are averaged to "
+            "coarser cells only; leave GRID empty, or choose a coarser raster."
         )
 
 
@@ -192,7 +217,8 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
     grid = band.grid
     progress.info(
-        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about {grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory."
+        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about "
+        f"{grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory."
     )
     with BandReader([band], grid).open() as reader:
         dem = reader.read(Window(0, 0, grid.width, grid.height))[0]
@@ -201,7 +227,9 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
 
 def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return metres to the next column (towards east positive) and to the previous row (towards north positive), for each row."""
+    """Return metres to the next column (towards east positive) and to the previous row (towards north positive), for
+    each row.
+    """
     transform = grid.transform
     if not grid.crs.is_geographic:
         x, y = grid.metres_per_unit()
@@ -228,4 +256,6 @@ def _aggregate(fine: str, names: Sequence[str], output: str, grid: Grid, engine:
         return np.stack([means[name] for name in names])
 
     # One block of the output rests on many fine cells; GDAL's warper takes them in pieces of its own.
-    run_blocks(kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, engine, resampling="average")
+    run_blocks(
+        kernel, {"fine": list(bands.values())}, [RasterOutput(output, list(names))], grid, engine, resampling="average"
+    )

@@ -1,7 +1,8 @@
 """The compiled loops behind the terrain indices: all that is asked of a block of a DEM, row by row, in one pass.
 
-Every loop runs over one row and little more than a handful of arrays, so that the compiler turns it into vector instructions; what passes
-from loop to loop is one row long and stays in the processor's cache, so that the speed is that of reading the DEM and writing the indices.
+Every loop runs over one row and little more than a handful of arrays, so that the compiler turns it into vector
+instructions; what passes from loop to loop is one row long and stays in the processor's cache, so that the speed is
+that of reading the DEM and writing the indices.
 """
 
 from __future__ import annotations
@@ -12,22 +13,48 @@ import numpy as np
 
 from sm_toolbox.compiled import njit
 
-# tan β below which a slope counts as this: 0.06°, a height of 3 cm between the neighbours of a cell of 15 m. Flatter is within the error of any DEM.
+# tan β below which a slope counts as this: 0.06°, a height of 3 cm between the neighbours of a cell of 15 m. Flatter is
+# within the error of any DEM.
 SMALLEST_TAN_SLOPE = 0.001
 
 # The order of the `places` that `fill_indices` takes.
 KERNEL_ORDER = (
-    "elevation", "slope", "aspect", "northness", "eastness", "profile_curvature", "plan_curvature", "tangential_curvature", "mean_curvature",
-    "roughness", "vector_ruggedness", "twi",
-)  # fmt: skip
-_ELEVATION, _SLOPE, _ASPECT, _NORTHNESS, _EASTNESS, _PROFILE, _PLAN, _TANGENTIAL, _MEAN, _ROUGHNESS, _RUGGEDNESS, _TWI = range(len(KERNEL_ORDER))
+    "elevation",
+    "slope",
+    "aspect",
+    "northness",
+    "eastness",
+    "profile_curvature",
+    "plan_curvature",
+    "tangential_curvature",
+    "mean_curvature",
+    "roughness",
+    "vector_ruggedness",
+    "twi",
+)
+(
+    _ELEVATION,
+    _SLOPE,
+    _ASPECT,
+    _NORTHNESS,
+    _EASTNESS,
+    _PROFILE,
+    _PLAN,
+    _TANGENTIAL,
+    _MEAN,
+    _ROUGHNESS,
+    _RUGGEDNESS,
+    _TWI,
+) = range(len(KERNEL_ORDER))
 
 # A Python number next to a float32 would make it a float64, and halve how many are computed at once.
 _ZERO, _ONE, _TWO, _HALF, _NINE, _LEVEL = (np.float32(value) for value in (0, 1, 2, 0.5, 9, SMALLEST_TAN_SLOPE))
 _DEGREES, _RIGHT, _STRAIGHT, _FULL = (np.float32(value) for value in (180 / math.pi, 90, 180, 360))
 _QUARTER_PI, _HALF_PI, _TAN_PI_8 = (np.float32(value) for value in (math.pi / 4, math.pi / 2, math.tan(math.pi / 8)))
 # The polynomial of atanf in S. Moshier's Cephes library, for |x| ≤ tan(π/8): relative error 2e-7.
-_A3, _A5, _A7, _A9 = (np.float32(value) for value in (-3.33329491539e-1, 1.99777106478e-1, -1.38776856032e-1, 8.05374449538e-2))
+_A3, _A5, _A7, _A9 = (
+    np.float32(value) for value in (-3.33329491539e-1, 1.99777106478e-1, -1.38776856032e-1, 8.05374449538e-2)
+)
 
 # No fast mathematics but fused multiply-adds: gaps are NaN, and sums must keep their order to be exact on level ground.
 # Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
@@ -70,7 +97,9 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
         if ruggedness:
             _unit_normals(p, q, normals[(row + 1) % 3])
             if row > 0:
-                _vector_ruggedness(normals[(row - 1) % 3], normals[row % 3], normals[(row + 1) % 3], out[places[_RUGGEDNESS], row - 1])
+                _vector_ruggedness(
+                    normals[(row - 1) % 3], normals[row % 3], normals[(row + 1) % 3], out[places[_RUGGEDNESS], row - 1]
+                )
         if row < 0 or row >= rows:
             continue
         above, here, below = above[rim : rim + cols + 2], here[rim : rim + cols + 2], below[rim : rim + cols + 2]
@@ -129,7 +158,9 @@ def _elevation(here, z_factor, out):
 
 @njit(**_COMPILE)
 def _angle(opposite, adjacent):
-    """Return the arc tangent of opposite / adjacent in radians, 0 to π/2, for two numbers that are not negative; NaN where both are 0."""
+    """Return the arc tangent of opposite / adjacent in radians, 0 to π/2, for two numbers that are not negative; NaN
+    where both are 0.
+    """
     swapped = opposite > adjacent
     low = adjacent if swapped else opposite
     high = opposite if swapped else adjacent
@@ -151,7 +182,8 @@ def _slope(p, q, out):
 @njit(**_COMPILE)
 def _aspect(p, q, out):
     for j in range(out.size):
-        # Downhill is (-p, -q); the angle from the meridian is the same in all four quarters. Level ground is 0/0, so NaN.
+        # Downhill is (-p, -q); the angle from the meridian is the same in all four quarters. Level ground is 0/0, so
+        # NaN.
         angle = _DEGREES * _angle(abs(p[j]), abs(q[j]))
         angle = _STRAIGHT - angle if q[j] > _ZERO else angle
         angle = _FULL - angle if p[j] > _ZERO else angle
@@ -169,12 +201,17 @@ def _direction(component, other, out):
 
 @njit(**_COMPILE)
 def _second_derivatives(above, here, below, dx, dy, z_factor, along, across, steepness):
-    """Zevenbergen & Thorne (1987), doi 10.1002/esp.3290120107: second derivatives along and across the slope (m⁻¹), and tan of the slope.
+    """Zevenbergen & Thorne (1987), doi 10.1002/esp.3290120107: second derivatives along and across the slope (m⁻¹), and
+    tan of the slope.
 
     With the gradient divided by its length first, nothing overflows or underflows however gentle the slope is.
     """
     half_x, half_y = np.float32(z_factor / (2 * dx)), np.float32(z_factor / (2 * dy))
-    xx, yy, xy = np.float32(z_factor / (dx * dx)), np.float32(z_factor / (dy * dy)), np.float32(z_factor / (4 * dx * dy))
+    xx, yy, xy = (
+        np.float32(z_factor / (dx * dx)),
+        np.float32(z_factor / (dy * dy)),
+        np.float32(z_factor / (4 * dx * dy)),
+    )
     for j in range(steepness.size):
         centre = here[j + 1]
         p, q = (here[j + 2] - here[j]) * half_x, (above[j + 1] - below[j + 1]) * half_y
@@ -249,7 +286,11 @@ def _vector_ruggedness(above, here, below, out):
         squares = east = north = up = _ZERO
         for normals in (above, here, below):
             for k in range(3):
-                x, y, z = normals[0, j + k] - here[0, j + 1], normals[1, j + k] - here[1, j + 1], normals[2, j + k] - here[2, j + 1]
+                x, y, z = (
+                    normals[0, j + k] - here[0, j + 1],
+                    normals[1, j + k] - here[1, j + 1],
+                    normals[2, j + k] - here[2, j + 1],
+                )
                 squares += x * x + y * y + z * z
                 east, north, up = east + x, north + y, up + z
         spread = (squares - (east * east + north * north + up * up) / _NINE) / _NINE

@@ -53,8 +53,8 @@ def solar_correction(latitude: np.ndarray | float, delta: float, variant: str) -
     delta : float
         Declination in radians.
     variant : {'none', 'verstraeten', 'first_harmonic'}
-        1; Verstraeten et al. 2006 (doi 10.1016/j.rse.2005.12.016); the first harmonic of the insolation after Xue & Cracknell 1995, which has
-        the square root of the bracket.
+        1; Verstraeten et al. 2006 (doi 10.1016/j.rse.2005.12.016); the first harmonic of the insolation after Xue &
+        Cracknell 1995, which has the square root of the bracket.
     """
     if variant == "none":
         return 1.0
@@ -75,7 +75,8 @@ class ThermalInertia:
     ----------
     bands : list of str
     missing : dict of str to float
-        For each date (or '' where the inputs are static) the share of cells without a value, 0 to 1: clouds, and ranges below the smallest.
+        For each date (or '' where the inputs are static) the share of cells without a value, 0 to 1: clouds, and ranges
+        below the smallest.
     """
 
     bands: list[str]
@@ -91,7 +92,8 @@ def thermal_inertia(
     Parameters
     ----------
     albedo, lst_day, lst_night : sequence of Source
-        One variable each, or the variable of that name among several. Dated ones are paired by day; a static one serves all days.
+        One variable each, or the variable of that name among several. Dated ones are paired by day; a static one serves
+        all days.
     output : str
         GeoTIFF with `ati@date` (K⁻¹) and `delta_lst@date` (K) for each day, on the grid of the day temperature.
     lst_scale : float, optional
@@ -115,11 +117,15 @@ def thermal_inertia(
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
-    stacks = {role: named_stack(read_bands(sources), role, progress) for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))}
+    stacks = {
+        role: named_stack(read_bands(sources), role, progress)
+        for role, sources in zip(_ROLES, (albedo, lst_day, lst_night))
+    }
     times = _days(stacks, progress)
     if correction != "none" and times == [None]:
         raise InputError(
-            f"SOLAR_CORRECTION '{correction}' depends on the day, but none of the layers is dated. Name the bands variable@YYYY-MM-DD, or choose none."
+            f"SOLAR_CORRECTION '{correction}' depends on the day, but none of the layers is dated. Name the bands "
+            "variable@YYYY-MM-DD, or choose none."
         )
     _check_units(stacks, lst_scale)
     grid = stacks["LST_DAY"].bands[0].grid
@@ -132,7 +138,10 @@ def thermal_inertia(
         out = np.empty((2 * len(times), rows, columns), np.float32)
         missing = np.zeros(len(times), np.int64)
         for i, (time, pick) in enumerate(zip(times, picks)):
-            day, night = (_temperature(blocks[role][pick[role]], scale, lst_scale is not None) for role in ("LST_DAY", "LST_NIGHT"))
+            day, night = (
+                _temperature(blocks[role][pick[role]], scale, lst_scale is not None)
+                for role in ("LST_DAY", "LST_NIGHT")
+            )
             reflected = blocks["ALBEDO"][pick["ALBEDO"]]
             delta = day - night
             with np.errstate(invalid="ignore"):
@@ -149,7 +158,10 @@ def thermal_inertia(
     inputs = {role: stack.bands for role, stack in stacks.items()}
     outputs = [RasterOutput(output, bands, {"UNIT_ati": "K-1", "UNIT_delta_lst": "K"})]
     written = run_blocks(kernel, inputs, outputs, grid, engine, scratch_bytes_per_cell=40)
-    shares = {str(time or ""): float(count) / (grid.width * grid.height) for time, count in zip(times, written.facts["missing"])}
+    shares = {
+        str(time or ""): float(count) / (grid.width * grid.height)
+        for time, count in zip(times, written.facts["missing"])
+    }
     for day, share in shares.items():
         progress.info(f"{day or 'All times'}: {100 * share:.1f} % of the cells have no thermal inertia.")
     return ThermalInertia(bands, shares)
@@ -169,39 +181,53 @@ def _days(stacks: dict[str, Stack], progress: Progress) -> list[Time | None]:
         return [None]
     candidates = sorted({time for stack in dated.values() for time in stack.times})
     first = next(iter(dated.values()))
-    chosen: list[Time | None] = [time for time in first.times if all(stack.nearest(time, 0) is not None for stack in dated.values())]
+    chosen: list[Time | None] = [
+        time for time in first.times if all(stack.nearest(time, 0) is not None for stack in dated.values())
+    ]
     if not chosen:
         spans = "; ".join(f"{role}: {stack.times[0]} to {stack.times[-1]}" for role, stack in dated.items())
         raise InputError(
-            f"No day has {', '.join(dated)} ({spans}). Check the dates of the layers, or bring them to common dates with 'Composite over time'."
+            f"No day has {', '.join(dated)} ({spans}). Check the dates of the layers, or bring them to common "
+            "dates with 'Composite over time'."
         )
     if len(chosen) < len(candidates):
-        progress.info(f"{len(chosen)} of {len(candidates)} dates have all of {', '.join(dated)}; the others are left out.")
+        progress.info(
+            f"{len(chosen)} of {len(candidates)} dates have all of {', '.join(dated)}; the others are left out."
+        )
     return chosen
 
 
 def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
-    """Look at a middle date for temperatures in different units, for day and night swapped, and for an albedo that needs scaling."""
+    """Look at a middle date for temperatures in different units, for day and night swapped, and for an albedo that
+    needs scaling.
+    """
     from sm_toolbox.raster.bands import overview
 
     seen = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}
     scale = 1.0 if lst_scale is None else lst_scale
-    day, night = (np.where(seen[role] == 0, np.nan, seen[role]) * scale if lst_scale else seen[role] for role in ("LST_DAY", "LST_NIGHT"))
+    day, night = (
+        np.where(seen[role] == 0, np.nan, seen[role]) * scale if lst_scale else seen[role]
+        for role in ("LST_DAY", "LST_NIGHT")
+    )
     if np.isfinite(day).any() and np.isfinite(night).any():
         middle_day, middle_night = float(np.nanmedian(day)), float(np.nanmedian(night))
         if abs(middle_day - middle_night) > 150:
             raise InputError(
-                f"LST_DAY (median {middle_day:.4g}) and LST_NIGHT (median {middle_night:.4g}) are not in the same unit: one looks like kelvin, the other like °C. Convert one of them with the raster calculator."
+                f"LST_DAY (median {middle_day:.4g}) and LST_NIGHT (median {middle_night:.4g}) are not in the same "
+                "unit: one looks like kelvin, the other like °C. Convert one of them with the raster calculator."
             )
         if max(middle_day, middle_night) > 1000:
             raise InputError(f"Temperatures of about {middle_day:.4g} are not kelvin. MODIS LST needs LST_SCALE 0.02.")
         both = np.isfinite(day) & np.isfinite(night) if day.shape == night.shape else np.zeros(1, bool)
         if both.any() and float(np.max(day[both] - night[both])) < 0:
-            raise InputError("The night is warmer than the day everywhere. Check that LST_DAY and LST_NIGHT are not swapped.")
+            raise InputError(
+                "The night is warmer than the day everywhere. Check that LST_DAY and LST_NIGHT are not swapped."
+            )
     albedo = seen["ALBEDO"]
     if np.isfinite(albedo).any() and float(np.nanmedian(albedo)) > 1:
         raise InputError(
-            f"ALBEDO has a median of {float(np.nanmedian(albedo)):.4g}, but must lie between 0 and 1. Scale it (MODIS: × 0.001) with the raster calculator."
+            f"ALBEDO has a median of {float(np.nanmedian(albedo)):.4g}, but must lie between 0 and 1. Scale it "
+            "(MODIS: × 0.001) with the raster calculator."
         )
 
 
@@ -209,7 +235,9 @@ def _latitudes(grid: Grid, window: Window) -> np.ndarray:
     """Return the latitude (degrees) of the cells of a window (rows, cols)."""
     from pyproj import Transformer
 
-    columns, rows = np.meshgrid(np.arange(window.width) + window.col_off + 0.5, np.arange(window.height) + window.row_off + 0.5)
+    columns, rows = np.meshgrid(
+        np.arange(window.width) + window.col_off + 0.5, np.arange(window.height) + window.row_off + 0.5
+    )
     t = grid.transform
     x, y = t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f
     if grid.crs.is_geographic:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 NDVI_BIN = 0.02
 LOWEST_NDVI = 0.1
-"""The edges begin here: below are water, snow, cloud and rock, whose temperature does not follow the moisture of the soil."""
+"""The edges begin here: below are water, snow, cloud and rock, whose temperature does not follow the moisture of the
+soil.
+"""
 MIN_CELLS_IN_BIN = 50
 MIN_BINS = 5
 EDGE_PERCENTILES = (1, 99)
@@ -65,7 +67,8 @@ class Edges:
 def fit_edges(ndvi: np.ndarray, lst: np.ndarray, time: Time | None = None) -> Edges:
     """Fit the dry and the wet edge to the scatter of surface temperature over NDVI.
 
-    The edges are straight lines through the warmest and the coldest cells (percentiles) of bins of NDVI, by least squares in which every bin counts alike.
+    The edges are straight lines through the warmest and the coldest cells (percentiles) of bins of NDVI, by least
+    squares in which every bin counts alike.
 
     Parameters
     ----------
@@ -86,13 +89,29 @@ def fit_edges(ndvi: np.ndarray, lst: np.ndarray, time: Time | None = None) -> Ed
     full = counts >= MIN_CELLS_IN_BIN
     if np.count_nonzero(full) < MIN_BINS:
         raise InputError(
-            f"The edges of the temperature–NDVI triangle cannot be fitted{f' on {time}' if time else ''}: {np.count_nonzero(full)} bins of NDVI (width {NDVI_BIN}, from {LOWEST_NDVI}) hold at least {MIN_CELLS_IN_BIN} cells with "
-            f"both values ({len(x)} in all), but {MIN_BINS} are needed. Use a larger area with bare and vegetated land, check that LST covers it, or leave tvdi and vtci out of INDICES."
+            f"The edges of the temperature–NDVI triangle cannot be fitted{f' on {time}' if time else ''}: "
+            f"{np.count_nonzero(full)} bins of NDVI (width {NDVI_BIN}, from {LOWEST_NDVI}) hold at least "
+            f"{MIN_CELLS_IN_BIN} cells with both values ({len(x)} in all), but {MIN_BINS} are needed. Use a "
+            "larger area with bare and vegetated land, check that LST covers it, or leave tvdi and vtci out of "
+            "INDICES."
         )
-    limits = np.array([np.percentile(y[order[start : start + count]], EDGE_PERCENTILES) for start, count in zip(starts[full], counts[full])])
+    limits = np.array(
+        [
+            np.percentile(y[order[start : start + count]], EDGE_PERCENTILES)
+            for start, count in zip(starts[full], counts[full])
+        ]
+    )
     centres = LOWEST_NDVI + NDVI_BIN * (bins[full] + 0.5)
     (wet_slope, wet), (dry_slope, dry) = (np.polyfit(centres, limits[:, i], 1) for i in (0, 1))
     few = slice(None, None, -(-len(x) // 20000))
     return Edges(
-        time, (float(dry), float(dry_slope)), (float(wet), float(wet_slope)), float(limits[:, 0].mean()), centres, limits[:, 1], limits[:, 0], x[few], y[few]
-    )  # fmt: skip
+        time,
+        (float(dry), float(dry_slope)),
+        (float(wet), float(wet_slope)),
+        float(limits[:, 0].mean()),
+        centres,
+        limits[:, 1],
+        limits[:, 0],
+        x[few],
+        y[few],
+    )

@@ -45,5 +45,12 @@ def align_rasters(
     """
     bands = read_bands(sources)
     names = [band.name for band in bands]
-    run_blocks(lambda blocks, window: blocks["bands"], {"bands": bands}, [RasterOutput(output, names)], grid_of(grid), engine, resampling=resampling)
+    run_blocks(
+        lambda blocks, window: blocks["bands"],
+        {"bands": bands},
+        [RasterOutput(output, names)],
+        grid_of(grid),
+        engine,
+        resampling=resampling,
+    )
     return names

@@ -53,8 +53,8 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
     """List the bands of raster files with their variables and times.
 
     The time of a band is taken from its description (`ndvi@2018-06-01`, or a bare date), else from the layer's temporal
-    range in QGIS, else from NetCDF/CF time metadata, else from a date in the file's name. Where the description is empty the variable is
-    the NetCDF variable or the file's stem without the date.
+    range in QGIS, else from NetCDF/CF time metadata, else from a date in the file's name. Where the description is
+    empty the variable is the NetCDF variable or the file's stem without the date.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     sources = list(sources)
     if not sources:
         raise InputError("No raster is given. Choose at least one layer.")
-    # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF it need only ask for their few names.
+    # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF
+    # it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=ask):
@@ -105,7 +106,8 @@ def _read_file(source: Source, bands: list[Band]) -> list[Source]:
             grid = Grid.of(dataset, source.label)
             if any(dtype.startswith("complex") for dtype in dataset.dtypes):
                 raise InputError(
-                    f"The raster '{source.label}' ({source.path}) holds complex numbers. Make real ones of them first: the amplitude or the intensity of a radar image."
+                    f"The raster '{source.label}' ({source.path}) holds complex numbers. Make real ones of them "
+                    "first: the amplitude or the intensity of a radar image."
                 )
             # Transparency says where the other bands have data, and is read as such.
             alpha = [color == ColorInterp.alpha for color in dataset.colorinterp]
@@ -125,7 +127,9 @@ def _no_band(source: Source) -> InputError:
 
 
 def refuse_duplicates(bands: Sequence[Band]) -> None:
-    """Raise where two bands have the same variable and time, or a variable is static in one file and dated in another."""
+    """Raise where two bands have the same variable and time, or a variable is static in one file and dated in
+    another.
+    """
     seen: dict[tuple[str, Time | None], Band] = {}
     dated: dict[str, Band] = {}
     static: dict[str, Band] = {}
@@ -133,14 +137,16 @@ def refuse_duplicates(bands: Sequence[Band]) -> None:
         twin = seen.setdefault((band.variable, band.time), band)
         if twin is not band:
             raise InputError(
-                f"Two bands are named '{band.name}': band {twin.index} of '{twin.source.label}' ({twin.source.path}) and band {band.index} of "
-                f"'{band.source.label}' ({band.source.path}). Leave one of the files out, or give the bands different descriptions."
+                f"Two bands are named '{band.name}': band {twin.index} of '{twin.source.label}' "
+                f"({twin.source.path}) and band {band.index} of '{band.source.label}' ({band.source.path}). Leave "
+                "one of the files out, or give the bands different descriptions."
             )
         (static if band.time is None else dated).setdefault(band.variable, band)
     for variable in static.keys() & dated.keys():
         a, b = static[variable], dated[variable]
         raise InputError(
-            f"The variable '{variable}' is static in '{a.source.label}' ({a.source.path}) but dated in '{b.source.label}' ({b.source.path}). Give every band of a variable a date, or none."
+            f"The variable '{variable}' is static in '{a.source.label}' ({a.source.path}) but dated in "
+            f"'{b.source.label}' ({b.source.path}). Give every band of a variable a date, or none."
         )
 
 
@@ -167,13 +173,16 @@ class Stack:
         return float(np.median(np.diff(starts).astype(float)) / 86400) if len(starts) > 1 else 0.0
 
     def reach(self, max_gap_days: float | None) -> float:
-        """Return the largest gap in time in days: what is given, or half the distance of the dates, with which no time within a regular record lacks one."""
+        """Return the largest gap in time in days: what is given, or half the distance of the dates, with which no time
+        within a regular record lacks one.
+        """
         return self.step_days / 2 if max_gap_days is None else max_gap_days
 
     def nearest(self, time: Time | None, max_gap_days: float | None) -> int | None:
         """Return the position of the band nearest in time, within the gap; of equally near ones the earlier.
 
-        A static stack always answers 0. A dated one asked without a time answers None. Without a gap it is half the distance of the dates.
+        A static stack always answers 0. A dated one asked without a time answers None. Without a gap it is half the
+        distance of the dates.
         """
         if self.is_static:
             return 0
@@ -182,7 +191,9 @@ class Stack:
         # Sorted by start, the nearest can only be a neighbour; a day band may follow the month band it lies in.
         times = self.times
         after = bisect_left(times, time)
-        distance, position = min((time.distance_days(times[i]), i) for i in range(max(0, after - 2), min(len(times), after + 2)))
+        distance, position = min(
+            (time.distance_days(times[i]), i) for i in range(max(0, after - 2), min(len(times), after + 2))
+        )
         return position if distance <= self.reach(max_gap_days) else None
 
 
@@ -197,7 +208,10 @@ def stacks(bands: Iterable[Band]) -> dict[str, Stack]:
     groups: dict[str, list[Band]] = {}
     for band in bands:
         groups.setdefault(band.variable, []).append(band)
-    return {variable: Stack(variable, tuple(sorted(group, key=lambda band: band.time or _NEVER))) for variable, group in groups.items()}
+    return {
+        variable: Stack(variable, tuple(sorted(group, key=lambda band: band.time or _NEVER)))
+        for variable, group in groups.items()
+    }
 
 
 def single_stack(bands: Iterable[Band], role: str) -> Stack:
@@ -211,13 +225,15 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
     found = stacks(bands)
     if len(found) != 1:
         raise InputError(
-            f"{role} must hold one variable (one static band, or dated bands of the same name), but holds {len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable."
+            f"{role} must hold one variable (one static band, or dated bands of the same name), but holds "
+            f"{len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable."
         )
     return next(iter(found.values()))
 
 
 def named_stack(bands: Iterable[Band], role: str, progress: Progress = SILENT) -> Stack:
-    """Return the stack of the variable that is named as a role (`LST_DAY`: lst_day) where there are several, else the only one.
+    """Return the stack of the variable that is named as a role (`LST_DAY`: lst_day) where there are several, else the
+    only one.
 
     Raises
     ------
@@ -244,7 +260,8 @@ def named_band(source: Source, variable: str) -> Band:
     chosen = [band for band in bands if band.variable == variable] if len(bands) > 1 else bands
     if len(chosen) != 1:
         raise InputError(
-            f"'{source.label}' has {len(bands)} bands ({', '.join(band.name for band in bands[:8])}), none of them named '{variable}' alone. Name the band, or extract it into a file of its own."
+            f"'{source.label}' has {len(bands)} bands ({', '.join(band.name for band in bands[:8])}), none of "
+            f"them named '{variable}' alone. Name the band, or extract it into a file of its own."
         )
     return chosen[0]
 

@@ -64,7 +64,8 @@ def on_cluster(
         `work(opened, window)`; it must hold nothing that cannot be sent to another process.
     plan : Plan
     engine : Engine
-        With the address of the cluster's scheduler (`tcp://host:8786`). The workers need `sm_toolbox`, and see the files under the same names.
+        With the address of the cluster's scheduler (`tcp://host:8786`). The workers need `sm_toolbox`, and see the
+        files under the same names.
     cache : int
         Bytes that GDAL may keep in a worker.
 
@@ -83,7 +84,8 @@ def on_cluster(
         threads = cluster.threads()
         if not threads:
             raise InputError(
-                f"The cluster at SCHEDULER '{engine.scheduler}' has no workers. Start some with 'dask worker {engine.scheduler}', or leave SCHEDULER empty."
+                f"The cluster at SCHEDULER '{engine.scheduler}' has no workers. Start some with 'dask worker "
+                f"{engine.scheduler}', or leave SCHEDULER empty."
             )
         cluster.compare_versions()
         cluster.check_files({file_of(band.source.path) for band in reader.bands})
@@ -115,12 +117,15 @@ def import_distributed() -> Any:
         return importlib.import_module("distributed")
     except ImportError as error:
         raise InputError(
-            "SCHEDULER needs the Python library 'distributed', which is not here. Install it as 'Check installation' says for the others, or leave SCHEDULER empty."
+            "SCHEDULER needs the Python library 'distributed', which is not here. Install it as 'Check "
+            "installation' says for the others, or leave SCHEDULER empty."
         ) from error
 
 
 def _knock(scheduler: str) -> None:
-    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect again and again."""
+    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect again and
+    again.
+    """
     protocol, _, place = scheduler.rpartition("://")
     if protocol not in ("", "tcp", "tls"):
         return
@@ -146,19 +151,26 @@ class _Cluster:
         client = import_distributed().Client
         try:
             _knock(scheduler.strip())
-            self.client = _answer(lambda: client(scheduler.strip(), timeout=_PATIENCE, set_as_default=False), 2 * _PATIENCE, progress, undo=_close)
+            self.client = _answer(
+                lambda: client(scheduler.strip(), timeout=_PATIENCE, set_as_default=False),
+                2 * _PATIENCE,
+                progress,
+                undo=_close,
+            )
         except (OSError, TimeoutError, ValueError) as error:
             raise self._unreachable(str(error)) from error
         self._seen = time.monotonic()
 
     def _unreachable(self, reason: str) -> InputError:
         return InputError(
-            f"SCHEDULER '{self._scheduler}' cannot be reached ({reason}). Start a cluster ('dask scheduler' and 'dask worker'), give the address that it prints, such as tcp://host:8786, or leave SCHEDULER empty."
+            f"SCHEDULER '{self._scheduler}' cannot be reached ({reason}). Start a cluster ('dask scheduler' and "
+            "'dask worker'), give the address that it prints, such as tcp://host:8786, or leave SCHEDULER empty."
         )
 
     def _lost(self, reason: str) -> InputError:
         return InputError(
-            f"The cluster at SCHEDULER '{self._scheduler}' was lost: {reason}. Nothing was kept. Look into the logs of its scheduler and workers, start them again, or leave SCHEDULER empty."
+            f"The cluster at SCHEDULER '{self._scheduler}' was lost: {reason}. Nothing was kept. Look into the "
+            "logs of its scheduler and workers, start them again, or leave SCHEDULER empty."
         )
 
     def close(self) -> None:
@@ -184,7 +196,9 @@ class _Cluster:
         return self._ask(lambda: self.client.scatter(thing, broadcast=True, hash=False), seconds)
 
     def compare_versions(self) -> None:
-        """Refuse workers whose libraries are not those of this process, before any code is sent that these would not understand."""
+        """Refuse workers whose libraries are not those of this process, before any code is sent that these would not
+        understand.
+        """
         here = ".".join(map(str, sys.version_info[:2]))
         pythons = {
             worker: ".".join(found["packages"]["python"].split(".")[:2])
@@ -193,7 +207,12 @@ class _Cluster:
         }
         other = next(((worker, python) for worker, python in pythons.items() if python != here), None)
         if other is not None:
-            raise self._mismatch(other[0], f"Python {other[1]}, and this computer {here}", f"python{here} -m venv worker", "worker/bin/python")
+            raise self._mismatch(
+                other[0],
+                f"Python {other[1]}, and this computer {here}",
+                f"python{here} -m venv worker",
+                "worker/bin/python",
+            )
         own = _own_versions()
 
         # Within this function, so that it is sent as it is: a worker may have no sm_toolbox to find it in.
@@ -205,7 +224,9 @@ class _Cluster:
                 try:
                     found[name] = str(import_module(name).__version__)
                 except Exception as error:
-                    found[name] = "" if isinstance(error, ModuleNotFoundError) and error.name == name else f"broken: {error}"
+                    found[name] = (
+                        "" if isinstance(error, ModuleNotFoundError) and error.name == name else f"broken: {error}"
+                    )
             return found
 
         for worker, found in self._on_all(versions, list(own)).items():
@@ -225,24 +246,29 @@ class _Cluster:
         folder = Path(__file__).parents[2]
         commands = [*filter(None, [before]), f"{python} -m pip install {' '.join(libraries)} '{folder}'"]
         return InputError(
-            f"The worker {worker} of the cluster at SCHEDULER '{self._scheduler}' has {what}. Only with the same does it make the same values. "
-            f"Run there, with the Python of the worker: {' && '.join(commands)} ('{folder}' is the folder of this toolbox), start the workers again, or leave SCHEDULER empty."
+            f"The worker {worker} of the cluster at SCHEDULER '{self._scheduler}' has {what}. Only with the same "
+            f"does it make the same values. Run there, with the Python of the worker: {' && '.join(commands)} "
+            f"('{folder}' is the folder of this toolbox), start the workers again, or leave SCHEDULER empty."
         )
 
     def check_files(self, files: Iterable[str]) -> None:
-        """Refuse files that a worker cannot see as they are here, and such as are named relative to a folder that it does not know."""
+        """Refuse files that a worker cannot see as they are here, and such as are named relative to a folder that it
+        does not know.
+        """
         here = {file: os.path.getsize(file) for file in sorted(files) if os.path.exists(file)}
         relative = next((file for file in here if not os.path.isabs(file)), None)
         if relative is not None:
             raise InputError(
-                f"'{relative}' is a relative path, which workers of a cluster cannot know. Give the whole path, or leave SCHEDULER empty."
+                f"'{relative}' is a relative path, which workers of a cluster cannot know. Give the whole path, "
+                "or leave SCHEDULER empty."
             )
         for worker, missing in self._on_all(_unseen, here).items():
             if missing:
                 others = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
                 raise InputError(
-                    f"The worker {worker} of the cluster at SCHEDULER '{self._scheduler}' cannot see '{missing[0]}'{others} as this computer does. "
-                    "Put the files where all see them under the same name, such as a shared disk, or leave SCHEDULER empty."
+                    f"The worker {worker} of the cluster at SCHEDULER '{self._scheduler}' cannot see "
+                    f"'{missing[0]}'{others} as this computer does. Put the files where all see them under the "
+                    "same name, such as a shared disk, or leave SCHEDULER empty."
                 )
 
     def _on_all(self, function: Callable, *arguments: Any) -> dict[str, Any]:
@@ -273,12 +299,14 @@ class _Cluster:
             raise
         except ImportError as error:
             raise InputError(
-                f"A worker of the cluster at SCHEDULER '{self._scheduler}' lacks a library: {error}. Install there what 'Check installation' lists here, or leave SCHEDULER empty."
+                f"A worker of the cluster at SCHEDULER '{self._scheduler}' lacks a library: {error}. Install "
+                "there what 'Check installation' lists here, or leave SCHEDULER empty."
             ) from error
         except BaseException as error:
             if type(error).__name__ == "KilledWorker":
                 raise self._lost(
-                    "several workers ended at the same block, most likely for want of memory; give them more, or fewer threads each"
+                    "several workers ended at the same block, most likely for want of memory; give them more, or "
+                    "fewer threads each"
                 ) from error
             if isinstance(error, (CancelledError, OSError)) or "Cancelled" in type(error).__name__:
                 raise self._lost("its workers or its scheduler have ended") from error
@@ -318,7 +346,9 @@ def _in_thread(call: Callable[[], Any], undo: Callable[[Any], None] | None = Non
     return future
 
 
-def _answer(call: Callable[[], Any], seconds: float, progress: Progress, undo: Callable[[Any], None] | None = None) -> Any:
+def _answer(
+    call: Callable[[], Any], seconds: float, progress: Progress, undo: Callable[[Any], None] | None = None
+) -> Any:
     """Return what a function that waits returns, in a time; hear Cancel meanwhile.
 
     Raises
@@ -367,7 +397,9 @@ _LOADING = threading.Lock()
 
 
 class _Shared:
-    """Bytes that a worker makes its task of when it first needs them: what it cannot read is then an error that comes back, not one of the transport."""
+    """Bytes that a worker makes its task of when it first needs them: what it cannot read is then an error that comes
+    back, not one of the transport.
+    """
 
     def __init__(self, payload: bytes):
         self._payload: bytes | None = payload
@@ -388,7 +420,9 @@ class _Shared:
 
 
 def _one_thread_each() -> None:
-    """Keep products of matrices from starting threads of their own, as the engine does here: sums in another order differ in their last bits."""
+    """Keep products of matrices from starting threads of their own, as the engine does here: sums in another order
+    differ in their last bits.
+    """
     if importlib.util.find_spec("threadpoolctl") is not None:
         importlib.import_module("threadpoolctl").threadpool_limits(1)
 

@@ -1,4 +1,6 @@
-"""The block engine: run a pure function over rasters larger than memory, on threads, into outputs that appear whole or not at all."""
+"""The block engine: run a pure function over rasters larger than memory, on threads, into outputs that appear whole or
+not at all.
+"""
 
 from __future__ import annotations
 
@@ -82,12 +84,13 @@ def run_blocks(
     Parameters
     ----------
     kernel : callable
-        `kernel(blocks, window) -> (block, facts)`, or `-> block` where there is nothing to tell: a pure function of the inputs' blocks, float32
-        (bands, rows + 2 halo, cols + 2 halo) under the inputs' names with NaN where there is no data, and of the block's window (for what depends on
-        the place). The block is float32 (bands, rows, cols), the bands of all outputs one after the other. The facts are a dict of numbers, arrays or
-        whatever else can be added; they are summed up here, in the order of the windows. `with_data`, where the kernel tells it, counts what rests on
-        data, where not all values that are written do (a count of 0). It is called from several threads at once, or from other computers: it must
-        change nothing, and hold nothing that cannot be sent.
+        `kernel(blocks, window) -> (block, facts)`, or `-> block` where there is nothing to tell: a pure function of the
+        inputs' blocks, float32 (bands, rows + 2 halo, cols + 2 halo) under the inputs' names with NaN where there is no
+        data, and of the block's window (for what depends on the place). The block is float32 (bands, rows, cols), the
+        bands of all outputs one after the other. The facts are a dict of numbers, arrays or whatever else can be added;
+        they are summed up here, in the order of the windows. `with_data`, where the kernel tells it, counts what rests
+        on data, where not all values that are written do (a count of 0). It is called from several threads at once, or
+        from other computers: it must change nothing, and hold nothing that cannot be sent.
     inputs : mapping of str to sequence of Band
         Bands on other grids are warped; the log names the files. None where a kernel needs only its window.
     outputs : sequence of RasterOutput
@@ -129,8 +132,16 @@ def run_blocks(
     plan = plan_blocks(grid, tile, bytes_per_cell, memory, engine.threads or os.cpu_count() or 1, halo)
     work = _Work(kernel, tuple(inputs), tuple(np.cumsum([len(bands) for bands in inputs.values()])[:-1].tolist()), halo)
     facts: Facts = {}
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), _products_in_one_thread(), whole_outputs(outputs, grid, plan) as writers:
-        blocks = on_cluster(reader, work, plan, engine, GDAL_CACHE) if engine.scheduler else in_order(reader, work, plan, progress)
+    with (
+        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+        _products_in_one_thread(),
+        whole_outputs(outputs, grid, plan) as writers,
+    ):
+        blocks = (
+            on_cluster(reader, work, plan, engine, GDAL_CACHE)
+            if engine.scheduler
+            else in_order(reader, work, plan, progress)
+        )
         with closing(blocks) as results:
             for done, (window, (result, told)) in enumerate(results, start=1):
                 start = 0
@@ -149,7 +160,9 @@ def run_blocks(
 
 @dataclass(frozen=True)
 class _Work:
-    """Reads the blocks of a window and runs the kernel on them; it can be sent to another process where the kernel can."""
+    """Reads the blocks of a window and runs the kernel on them; it can be sent to another process where the kernel
+    can.
+    """
 
     kernel: Kernel
     names: tuple[str, ...]
@@ -163,7 +176,8 @@ class _Work:
 
 @contextmanager
 def _products_in_one_thread() -> Iterator[None]:
-    """Keep products of matrices from starting threads of their own: beside one block on each core they would only get into each other's way.
+    """Keep products of matrices from starting threads of their own: beside one block on each core they would only get
+    into each other's way.
 
     The library that can tell them so comes with scikit-learn; without it all works, some kernels slower.
     """
@@ -186,7 +200,10 @@ def in_order(
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     waiting: deque[_Task] = deque()
     windows = iter(plan.windows)
-    workers = [threading.Thread(target=_serve, args=(reader, work, tasks), name=f"smtoolbox-{i}", daemon=True) for i in range(plan.threads)]
+    workers = [
+        threading.Thread(target=_serve, args=(reader, work, tasks), name=f"smtoolbox-{i}", daemon=True)
+        for i in range(plan.threads)
+    ]
     for worker in workers:
         worker.start()
     try:
@@ -232,6 +249,7 @@ def _serve(reader: BandReader, work: Callable[[OpenBands, Window], Any], tasks: 
 def _why_empty(inputs: Mapping[str, Sequence[Band]]) -> str:
     names = sorted({f"'{band.source.label}'" for bands in inputs.values() for band in bands})
     return (
-        f"Nothing was written: no cell has data in all that is needed from {', '.join(names)}. Check that the layers overlap, that they are not empty, and that their nodata values are right "
-        "(Layer properties > Information shows extent, minimum and maximum)."
+        f"Nothing was written: no cell has data in all that is needed from {', '.join(names)}. Check that the "
+        "layers overlap, that they are not empty, and that their nodata values are right (Layer properties > "
+        "Information shows extent, minimum and maximum)."
     )

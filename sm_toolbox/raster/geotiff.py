@@ -25,8 +25,8 @@ class GeotiffWriter(RasterWriter):
     output : RasterOutput
     grid : Grid
     tile : (int, int)
-        Rows and columns of the file's tiles, multiples of 16. Where the blocks that are written are not made of whole tiles, GDAL reads
-        back and compresses again, which takes long and leaves holes in the file.
+        Rows and columns of the file's tiles, multiples of 16. Where the blocks that are written are not made of whole
+        tiles, GDAL reads back and compresses again, which takes long and leaves holes in the file.
     """
 
     def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int]):
@@ -34,10 +34,25 @@ class GeotiffWriter(RasterWriter):
         compression = {"compress": "zstd", "zstd_level": 1} if _has_zstd() else {"compress": "deflate", "zlevel": 6}
         try:
             self._dataset = rasterio.open(
-                self._temporary, "w", driver="GTiff", dtype="float32", nodata=np.nan, count=len(output.bands), width=grid.width, height=grid.height,
-                crs=grid.crs, transform=grid.transform, tiled=True, blockysize=tile[0], blockxsize=tile[1], interleave="band", predictor=2,
-                num_threads="all_cpus", bigtiff="if_safer", **compression,
-            )  # fmt: skip
+                self._temporary,
+                "w",
+                driver="GTiff",
+                dtype="float32",
+                nodata=np.nan,
+                count=len(output.bands),
+                width=grid.width,
+                height=grid.height,
+                crs=grid.crs,
+                transform=grid.transform,
+                tiled=True,
+                blockysize=tile[0],
+                blockxsize=tile[1],
+                interleave="band",
+                predictor=2,
+                num_threads="all_cpus",
+                bigtiff="if_safer",
+                **compression,
+            )
             for index, name in enumerate(output.bands, start=1):
                 self._dataset.set_band_description(index, name)
             self._dataset.update_tags(**output.tags)
@@ -84,7 +99,9 @@ def _has_zstd() -> bool:
     try:
         with (
             MemoryFile() as memory,
-            memory.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8", compress="zstd", transform=Affine.scale(2)),
+            memory.open(
+                driver="GTiff", width=1, height=1, count=1, dtype="uint8", compress="zstd", transform=Affine.scale(2)
+            ),
         ):
             return True
     except RASTER_ERRORS:

@@ -43,7 +43,8 @@ class Grid:
     height: int
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As text and numbers: the classes of affine and rasterio differ between their versions, and a worker of a cluster may have others.
+        # As text and numbers: the classes of affine and rasterio differ between their versions, and a worker of a
+        # cluster may have others.
         return _grid, (self.crs.to_wkt(), tuple(self.transform)[:6], self.width, self.height)
 
     @classmethod
@@ -58,18 +59,23 @@ class Grid:
         crs = crs_of(dataset)
         if not crs:
             raise InputError(
-                f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save it with "
-                "'Assign projection', so that it is written into the file."
+                f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save "
+                "it with 'Assign projection', so that it is written into the file."
             )
         if not (crs.is_geographic or crs.is_projected):
             raise InputError(
-                f"The raster '{name}' has the coordinate reference system '{label(crs)}', a local one that does not say where on the earth the raster lies. "
-                "Give it the right one with 'Assign projection', or georeference it."
+                f"The raster '{name}' has the coordinate reference system '{label(crs)}', a local one that does "
+                "not say where on the earth the raster lies. Give it the right one with 'Assign projection', or "
+                "georeference it."
             )
         transform = dataset.transform
         if transform.is_identity or transform.determinant == 0:
-            raise InputError(f"The raster '{name}' has no georeference (its cells have no size or place). Georeference it first.")
-        return cls(crs, from_minus_180(transform, split_column(crs, transform, dataset.width)), dataset.width, dataset.height)
+            raise InputError(
+                f"The raster '{name}' has no georeference (its cells have no size or place). Georeference it first."
+            )
+        return cls(
+            crs, from_minus_180(transform, split_column(crs, transform, dataset.width)), dataset.width, dataset.height
+        )
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -84,7 +90,8 @@ class Grid:
         return min(west, east), min(south, north), max(west, east), max(south, north)
 
     def metres_per_unit(self, row: float | None = None) -> tuple[float, float]:
-        """Return metres per map unit along x and y, for geographic grids at the latitude of a row (default: the middle).
+        """Return metres per map unit along x and y, for geographic grids at the latitude of a row (default: the
+        middle).
 
         Notes
         -----
@@ -125,9 +132,11 @@ def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Gr
 
 
 def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
-    """Return the column from which on a raster with longitudes of 0° to 360° lies west of Greenwich; None where it has no such longitudes.
+    """Return the column from which on a raster with longitudes of 0° to 360° lies west of Greenwich; None where it has
+    no such longitudes.
 
-    A raster all of which lies beyond 180° is 0. One that goes around the globe is split; one that crosses 180° without going around stays as it is.
+    A raster all of which lies beyond 180° is 0. One that goes around the globe is split; one that crosses 180° without
+    going around stays as it is.
     """
     if not crs.is_geographic or transform.b or transform.d or transform.a <= 0:
         return None
@@ -140,22 +149,32 @@ def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
 
 
 def goes_around(transform: Affine, width: int) -> bool:
-    """Say whether a raster of degrees goes once around the globe, so that its first column is the neighbour of its last."""
+    """Say whether a raster of degrees goes once around the globe, so that its first column is the neighbour of its
+    last.
+    """
     return abs(abs(transform.a) * width - 360) <= 0.01 * abs(transform.a)
 
 
 def from_minus_180(transform: Affine, column: int | None) -> Affine:
-    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°, before the others."""
+    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°, before the
+    others.
+    """
     if column is None:
         return transform
     return Affine(transform.a, 0, transform.c + column * transform.a - 360, 0, transform.e, transform.f)
 
 
 def crs_of(dataset: DatasetReader) -> CRS | None:
-    """Return the CRS of a dataset, WGS 84 for NetCDF files whose coordinates are latitudes and longitudes: many say no more than that."""
+    """Return the CRS of a dataset, WGS 84 for NetCDF files whose coordinates are latitudes and longitudes: many say no
+    more than that.
+    """
     if dataset.crs:
         return dataset.crs
-    units = {value for key, value in dataset.tags().items() if key.endswith("#units")} if dataset.driver == "netCDF" else set()
+    units = (
+        {value for key, value in dataset.tags().items() if key.endswith("#units")}
+        if dataset.driver == "netCDF"
+        else set()
+    )
     return CRS.from_epsg(4326) if {"degrees_north", "degrees_east"} <= units else None
 
 

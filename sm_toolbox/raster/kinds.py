@@ -6,7 +6,9 @@ import numpy as np
 
 
 def is_direction(variable: str) -> bool:
-    """Say whether a variable is a direction, whose means are those of its northward and eastward components: the aspect of slopes."""
+    """Say whether a variable is a direction, whose means are those of its northward and eastward components: the aspect
+    of slopes.
+    """
     return variable.lower() == "aspect"
 
 

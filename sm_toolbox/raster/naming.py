@@ -44,7 +44,8 @@ def name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[s
         time = parse_time(text)
         if time is None:
             raise InputError(
-                f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
+                f"Band {index} of '{source.label}' is named '{description}', but '{text}' is not a date. Write "
+                "the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
             )
     stem = stem_of(source.path)
     time = time or source.time or cf_time(tags, dataset.tags(), source.label)
@@ -88,8 +89,9 @@ def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -
             start = _cf_moment(float(value), units, calendar)
         except (ValueError, OverflowError):
             raise InputError(
-                f"The times of '{label}' are {value} '{units}' in the calendar '{calendar}', which cannot be told from days and hours of the standard calendar. "
-                "Write dates into the band descriptions (variable@YYYY-MM-DD), or convert the file with CDO or xarray first."
+                f"The times of '{label}' are {value} '{units}' in the calendar '{calendar}', which cannot be told "
+                "from days and hours of the standard calendar. Write dates into the band descriptions "
+                "(variable@YYYY-MM-DD), or convert the file with CDO or xarray first."
             ) from None
         midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
         resolution = file_tags.get(f"{name}#resolution")
@@ -111,6 +113,12 @@ def _cf_moment(value: float, units: str, calendar: str) -> datetime:
         century = (year - (month < 3)) // 100
         julian = timedelta(days=century - century // 4 - 2)
     zone = re.sub("[:ZUTCGM]", "", match["zone"] or "")
-    shift = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5] or 0)) * (-1 if zone[0] == "-" else 1) if zone else timedelta()
+    shift = (
+        timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5] or 0)) * (-1 if zone[0] == "-" else 1)
+        if zone
+        else timedelta()
+    )
     # Fractions of days do not hold whole seconds exactly.
-    return epoch + (julian - shift + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2] + round(value * unit)))
+    return epoch + (
+        julian - shift + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2] + round(value * unit))
+    )

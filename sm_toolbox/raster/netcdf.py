@@ -24,7 +24,8 @@ _RESERVED = {"time", "x", "y", "lon", "lat", "crs"}
 
 
 class NetcdfWriter(RasterWriter):
-    """A compressed NetCDF-4 file after CF-1.8: one variable for each variable of the bands, with a time dimension where it is dated.
+    """A compressed NetCDF-4 file after CF-1.8: one variable for each variable of the bands, with a time dimension where
+    it is dated.
 
     Its chunks hold one time each: GDAL, and so QGIS, reads band by band.
 
@@ -40,7 +41,10 @@ class NetcdfWriter(RasterWriter):
     def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int]):
         super().__init__(output, grid)
         if grid.transform.b or grid.transform.d:
-            raise OutputError(f"The output '{output.path}' cannot be NetCDF: its grid is rotated against the axes of its CRS. Write a .tif instead.")
+            raise OutputError(
+                f"The output '{output.path}' cannot be NetCDF: its grid is rotated against the axes of its CRS. "
+                "Write a .tif instead."
+            )
         self._names = [split_name(name) for name in output.bands]
         variables = list(dict.fromkeys(name for name, _ in self._names))
         in_file = [_in_file(name) for name in variables]
@@ -48,13 +52,16 @@ class NetcdfWriter(RasterWriter):
         twins = sorted({name for name in in_file if in_file.count(name) > 1})
         if twins:
             raise OutputError(
-                f"The output '{output.path}' cannot be NetCDF: several variables would be named '{twins[0]}' there ({', '.join(variables[:8])}). Write a .tif instead."
+                f"The output '{output.path}' cannot be NetCDF: several variables would be named '{twins[0]}' "
+                f"there ({', '.join(variables[:8])}). Write a .tif instead."
             )
         if taken:
             raise OutputError(
-                f"The output '{output.path}' cannot be NetCDF: a variable named '{taken[0]}' would be taken for a coordinate. Write a .tif instead."
+                f"The output '{output.path}' cannot be NetCDF: a variable named '{taken[0]}' would be taken for a "
+                "coordinate. Write a .tif instead."
             )
-        # GDAL returns nothing where it fails, or raises RuntimeError where another plugin has switched its exceptions on.
+        # GDAL returns nothing where it fails, or raises RuntimeError where another plugin has switched its exceptions
+        # on.
         self._dataset: Any = None
         with contextlib.suppress(RuntimeError):
             self._dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(self._temporary, [], ["FORMAT=NC4"])
@@ -71,7 +78,13 @@ class NetcdfWriter(RasterWriter):
 
     def _define(self, tile: tuple[int, int]) -> None:
         root = self._dataset.GetRootGroup()
-        _describe(root, {"Conventions": "CF-1.8", **{key: text for key, text in self.output.tags.items() if not key.startswith("UNIT_")}})
+        _describe(
+            root,
+            {
+                "Conventions": "CF-1.8",
+                **{key: text for key, text in self.output.tags.items() if not key.startswith("UNIT_")},
+            },
+        )
         grid = self._grid
         transform = grid.transform
         geographic = grid.crs.is_geographic
@@ -82,7 +95,11 @@ class NetcdfWriter(RasterWriter):
             ("x", "lon", grid.width, transform.c, transform.a, "longitude", "east"),
         ):
             axis = root.CreateDimension(name if geographic else letter, f"HORIZONTAL_{letter.upper()}", None, size)
-            attributes = {"standard_name": kind.format(long if geographic else letter), "units": unit.format(compass), "axis": letter.upper()}
+            attributes = {
+                "standard_name": kind.format(long if geographic else letter),
+                "units": unit.format(compass),
+                "axis": letter.upper(),
+            }
             _coordinate(root, axis, origin + (np.arange(size) + 0.5) * step, attributes)
             axes.append(axis)
         system = osr.SpatialReference()
@@ -100,17 +117,22 @@ class NetcdfWriter(RasterWriter):
             own = tuple(sorted(times))
             if len({time.resolution for time in own}) > 1:
                 raise OutputError(
-                    f"The output '{self.output.path}' cannot be NetCDF: {variable} has {own[0]} and other times that stand for months, days and moments, which a time axis cannot tell apart. Write a .tif instead."
+                    f"The output '{self.output.path}' cannot be NetCDF: {variable} has {own[0]} and other times "
+                    "that stand for months, days and moments, which a time axis cannot tell apart. Write a .tif "
+                    "instead."
                 )
             if own and own not in dimensions:
                 dimensions[own] = _time_axis(root, f"time_{len(dimensions) + 1}" if dimensions else "time", own)
             over = [dimensions[own], *axes] if own else axes
             chunks = ",".join(str(length) for length in ([1, *chunk] if own else chunk))
             name = _in_file(variable)
-            array = root.CreateMDArray(name, over, _type(gdal.GDT_Float32), [f"BLOCKSIZE={chunks}", "COMPRESS=DEFLATE", "ZLEVEL=1"])
+            array = root.CreateMDArray(
+                name, over, _type(gdal.GDT_Float32), [f"BLOCKSIZE={chunks}", "COMPRESS=DEFLATE", "ZLEVEL=1"]
+            )
             if array is None:
                 raise OutputError(
-                    f"The output '{self.output.path}' cannot be NetCDF: the variable '{variable}' is refused ({gdal.GetLastErrorMsg()})."
+                    f"The output '{self.output.path}' cannot be NetCDF: the variable '{variable}' is refused "
+                    f"({gdal.GetLastErrorMsg()})."
                 )
             array.SetNoDataValueDouble(float("nan"))
             array.SetSpatialRef(system)
@@ -127,7 +149,9 @@ class NetcdfWriter(RasterWriter):
             return
         target = root.OpenMDArray(mapping.ReadAsString())
         if target is not None and "GeoTransform" not in (attribute.GetName() for attribute in target.GetAttributes()):
-            _describe(target, {"GeoTransform": " ".join(repr(float(value)) for value in self._grid.transform.to_gdal())})
+            _describe(
+                target, {"GeoTransform": " ".join(repr(float(value)) for value in self._grid.transform.to_gdal())}
+            )
 
     def _write(self, block: np.ndarray, window: Window, first: int) -> bool:
         start, size = [int(window.row_off), int(window.col_off)], [int(window.height), int(window.width)]
@@ -136,7 +160,10 @@ class NetcdfWriter(RasterWriter):
             at, count = (start, size) if time is None else ([places[time], *start], [1, *size])
             data = np.ascontiguousarray(values, np.float32).tobytes()
             try:
-                if array.Write(data, array_start_idx=at, count=count, buffer_datatype=_type(gdal.GDT_Float32)) != gdal.CE_None:
+                if (
+                    array.Write(data, array_start_idx=at, count=count, buffer_datatype=_type(gdal.GDT_Float32))
+                    != gdal.CE_None
+                ):
                     return False
             except RuntimeError:
                 return False
@@ -175,10 +202,17 @@ def _describe(target: gdal.Group | gdal.MDArray, attributes: dict[str, str]) -> 
         target.CreateAttribute(name, [], gdal.ExtendedDataType.CreateString()).WriteString(text)
 
 
-def _coordinate(root: gdal.Group, dimension: gdal.Dimension, values: Sequence[float] | np.ndarray, attributes: dict[str, str]) -> None:
+def _coordinate(
+    root: gdal.Group, dimension: gdal.Dimension, values: Sequence[float] | np.ndarray, attributes: dict[str, str]
+) -> None:
     array = root.CreateMDArray(dimension.GetName(), [dimension], _type(gdal.GDT_Float64))
     _describe(array, attributes)
-    array.Write(np.asarray(values, np.float64).tobytes(), array_start_idx=[0], count=[len(values)], buffer_datatype=_type(gdal.GDT_Float64))
+    array.Write(
+        np.asarray(values, np.float64).tobytes(),
+        array_start_idx=[0],
+        count=[len(values)],
+        buffer_datatype=_type(gdal.GDT_Float64),
+    )
 
 
 def _time_axis(root: gdal.Group, name: str, times: Sequence[Time]) -> gdal.Dimension:

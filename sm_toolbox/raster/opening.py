@@ -60,17 +60,20 @@ def open_raster(source: Source) -> DatasetReader:
             return rasterio.open(_moved_west(dataset, crs, column))
     except RASTER_ERRORS as error:
         raise InputError(
-            f"The raster '{source.label}' ({source.path}) has longitudes from 0° to 360° and cannot be read as from −180° to 180°: {error}. Convert it with 'Translate (convert format)' first."
+            f"The raster '{source.label}' ({source.path}) has longitudes from 0° to 360° and cannot be read as "
+            f"from −180° to 180°: {error}. Convert it with 'Translate (convert format)' first."
         ) from error
 
 
 def open_as_stored(source: Source) -> DatasetReader:
     try:
-        # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the file.
+        # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the
+        # file.
         return DatasetReader(source.path) if hasenv() else rasterio.open(source.path)
     except RASTER_ERRORS as error:
         raise InputError(
-            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that the file exists and is a raster that QGIS can show."
+            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that "
+            "the file exists and is a raster that QGIS can show."
         ) from error
 
 
@@ -87,37 +90,51 @@ def readable(source: Source, where: object = "") -> Iterator[None]:
     except RASTER_ERRORS as error:
         at = f" at {where}" if where else ""
         raise InputError(
-            f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, or one that it is made of, is missing or damaged: "
-            "download or make it again."
+            f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, "
+            "or one that it is made of, is missing or damaged: download or make it again."
         ) from error
 
 
 _GDAL_TYPES = {
-    "uint8": "Byte", "int8": "Int16", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32", "float32": "Float32", "float64": "Float64",
-}  # fmt: skip
+    "uint8": "Byte",
+    "int8": "Int16",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "float32": "Float32",
+    "float64": "Float64",
+}
 
 
 def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
-    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns before it."""
+    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns
+    before it.
+    """
     width, height = dataset.width, dataset.height
     parts = [(column, 0, width - column), (0, width - column, column)]
 
     def sources(band: str) -> str:
         return "".join(
-            f'<SimpleSource><SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{band}</SourceBand>'
-            f'<SrcRect xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" xSize="{size}" ySize="{height}"/></SimpleSource>'
+            "<SimpleSource><SourceFilename "
+            f'relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{band}</SourceBand><SrcRect '
+            f'xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" '
+            f'xSize="{size}" ySize="{height}"/></SimpleSource>'
             for start, place, size in parts
             if size
         )
 
     bands = []
-    for index, (dtype, nodata, scale, offset) in enumerate(zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1):
+    for index, (dtype, nodata, scale, offset) in enumerate(
+        zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1
+    ):
         gap = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
         name = escape(dataset.descriptions[index - 1] or "")
         color = dataset.colorinterp[index - 1].name.capitalize()
         # 64-bit integers lose digits that no measurement has.
         bands.append(
-            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(dtype, "Float64")}" band="{index}"><Description>{name}</Description>{gap}<ColorInterp>{color}</ColorInterp>'
+            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(dtype, "Float64")}" '
+            f'band="{index}"><Description>{name}</Description>{gap}<ColorInterp>{color}</ColorInterp>'
             f"<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources(str(index))}</VRTRasterBand>"
         )
     mask = ""
@@ -126,8 +143,10 @@ def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
     tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
     a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
     return (
-        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
-        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
+        f'<VRTDataset rasterXSize="{width}" '
+        f'rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, "
+        f"{e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
     )
 
 

@@ -86,24 +86,38 @@ class Predictors:
             first = stack.bands[0]
             transform = first.grid.transform
             found[name] = Origin(
-                stack.variable, self.products[name], Path(first.source.path).name, first.grid.crs.to_wkt(), (abs(transform.a), abs(transform.e)),
-                (transform.c, transform.f), None if stack.is_static else stack.step_days, None if stack.is_static else stack.reach(max_gap_days), method,
-                _unit(first), "direction" if is_direction(stack.variable) else "amount",
-            )  # fmt: skip
+                stack.variable,
+                self.products[name],
+                Path(first.source.path).name,
+                first.grid.crs.to_wkt(),
+                (abs(transform.a), abs(transform.e)),
+                (transform.c, transform.f),
+                None if stack.is_static else stack.step_days,
+                None if stack.is_static else stack.reach(max_gap_days),
+                method,
+                _unit(first),
+                "direction" if is_direction(stack.variable) else "amount",
+            )
         return found
 
 
 def _unit(band: Band) -> str | None:
     """Return the unit that a file states of a band, or of its variable as the toolbox's own files do."""
     with open_raster(band.source) as dataset:
-        return dataset.units[band.index - 1] or dataset.tags().get(f"UNIT_{band.variable}") or dataset.tags().get("UNITS") or None
+        return (
+            dataset.units[band.index - 1]
+            or dataset.tags().get(f"UNIT_{band.variable}")
+            or dataset.tags().get("UNITS")
+            or None
+        )
 
 
 def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> Predictors:
     """Read the variables of rasters, each under a name that no other column has.
 
-    Where two products have one variable, both are named `variable_product`, as is one whose variable is the name of a column that must stay. The product
-    is the name of the files without dates, so that the same files give the same names again.
+    Where two products have one variable, both are named `variable_product`, as is one whose variable is the name of a
+    column that must stay. The product is the name of the files without dates, so that the same files give the same
+    names again.
 
     Parameters
     ----------
@@ -128,7 +142,9 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
         if not keeps:
             used.add(name.lower())
             several = variables.count(variable) > 1
-            found.renamed[name] = f"several products have '{variable}'" if several else f"the table has a field '{variable}' of its own"
+            found.renamed[name] = (
+                f"several products have '{variable}'" if several else f"the table has a field '{variable}' of its own"
+            )
         found.stacks[name] = stack
         found.products[name] = product
     return found
@@ -140,7 +156,8 @@ def part_products(bands: Sequence[Band]) -> list[tuple[str, str, Stack]]:
     Returns
     -------
     list of (str, str, Stack)
-        Variable, product and stack, in the order of the bands. Bands that do not clash are one stack, from however many files.
+        Variable, product and stack, in the order of the bands. Bands that do not clash are one stack, from however many
+        files.
     """
     found: list[tuple[str, str, Stack]] = []
     for variable, stack in stacks(bands).items():
@@ -214,5 +231,9 @@ def origin_from(item: Any) -> Origin | None:
     """Read an origin from JSON; None where it is none. What later versions know more is left out."""
     if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("variable", "product")):
         return None
-    known = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items() if key in Origin.__dataclass_fields__}
+    known = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in item.items()
+        if key in Origin.__dataclass_fields__
+    }
     return Origin(**known)  # type: ignore[arg-type]

@@ -51,10 +51,14 @@ def check_raster_output(path: str) -> None:
     """
     suffix = Path(path).suffix.lower()
     if suffix != ".nc" and raster_driver_extensions().get(suffix.lstrip(".")) != "GTiff":
-        raise OutputError(f"The output '{path}' cannot be written: rasters are written as GeoTIFF or NetCDF. Give it the extension .tif or .nc.")
+        raise OutputError(
+            f"The output '{path}' cannot be written: rasters are written as GeoTIFF or NetCDF. Give it the "
+            "extension .tif or .nc."
+        )
     if suffix == ".nc" and importlib.util.find_spec("osgeo") is None:
         raise OutputError(
-            f"The output '{path}' cannot be written: NetCDF needs GDAL's Python module (osgeo), which is not here. Write a .tif instead."
+            f"The output '{path}' cannot be written: NetCDF needs GDAL's Python module (osgeo), which is not "
+            "here. Write a .tif instead."
         )
     check_output(path)
 
@@ -88,7 +92,8 @@ class RasterWriter(ABC):
         """Say whether all that was written lies in the closed file."""
 
     def write(self, block: np.ndarray, window: Window, first: int = 0) -> None:
-        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data; what is infinite becomes no data.
+        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data; what is infinite becomes no
+        data.
 
         Parameters
         ----------
@@ -101,7 +106,8 @@ class RasterWriter(ABC):
             raise self._full()
         infinite = np.isinf(block)
         if infinite.any():
-            # No measurement is infinite: it comes of a division by nearly nothing, and would spoil every mean and every colour ramp.
+            # No measurement is infinite: it comes of a division by nearly nothing, and would spoil every mean and every
+            # colour ramp.
             block = np.where(infinite, np.float32(np.nan), block)
         self.valid_cells += int(np.count_nonzero(~np.isnan(block)))
         if not self._write(block, window, first):
@@ -126,7 +132,9 @@ class RasterWriter(ABC):
     def __enter__(self) -> RasterWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             try:
                 self.finish()
@@ -141,5 +149,6 @@ class RasterWriter(ABC):
         folder = os.path.dirname(os.path.abspath(self.output.path))
         free = shutil.disk_usage(folder).free / 2**20
         return OutputError(
-            f"Writing '{self.output.path}' failed: the file could not be written whole. {free:,.0f} MB are free in '{folder}': free some space or choose another disk. Nothing was kept."
+            f"Writing '{self.output.path}' failed: the file could not be written whole. {free:,.0f} MB are free "
+            f"in '{folder}': free some space or choose another disk. Nothing was kept."
         )

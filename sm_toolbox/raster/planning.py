@@ -14,15 +14,16 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import TILE
 
 DEFAULT_MEMORY = 256 * 2**20
-# GDAL keeps decoded tiles for the whole process, by default as many as fill 5 % of the memory. Blocks read each tile once, so that a few are enough;
-# rasterio takes bytes and restores the limit afterwards.
+# GDAL keeps decoded tiles for the whole process, by default as many as fill 5 % of the memory. Blocks read each tile
+# once, so that a few are enough; rasterio takes bytes and restores the limit afterwards.
 GDAL_CACHE = 64 * 2**20
 # Blocks of about this size keep every thread busy to the end and the progress bar moving; larger ones gain nothing.
 _PREFERRED_CELLS = 2**18
 
 
 class Windows(Sequence[Window]):
-    """The windows of the blocks of a raster, row by row; a grid of a continent in metres has more than a list should hold.
+    """The windows of the blocks of a raster, row by row; a grid of a continent in metres has more than a list should
+    hold.
 
     Parameters
     ----------
@@ -42,7 +43,9 @@ class Windows(Sequence[Window]):
     def __getitem__(self, number: int) -> Window:  # type: ignore[override]
         if not -len(self) <= number < len(self):
             raise IndexError(number)
-        row, column = (place * size for place, size in zip(divmod(number % len(self), self._across), (self._rows, self._columns)))
+        row, column = (
+            place * size for place, size in zip(divmod(number % len(self), self._across), (self._rows, self._columns))
+        )
         return Window(column, row, min(self._columns, self._width - column), min(self._rows, self._height - row))
 
 
@@ -70,11 +73,16 @@ class Plan:
         last = self.windows[-1]
         height, width = last.row_off + last.height, last.col_off + last.width
         first = self.windows[0]
-        rows, columns = (TILE if size >= whole else max(16, math.gcd(size, TILE)) for size, whole in ((first.height, height), (first.width, width)))
+        rows, columns = (
+            TILE if size >= whole else max(16, math.gcd(size, TILE))
+            for size, whole in ((first.height, height), (first.width, width))
+        )
         return rows, columns
 
 
-def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory: int, threads: int, halo: int = 0) -> Plan:
+def plan_blocks(
+    grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory: int, threads: int, halo: int = 0
+) -> Plan:
     """Cut a grid into blocks so that all that is in memory at once stays within a budget.
 
     Blocks are whole multiples of the files' tiles, wide before they are high, since strips are read and written faster.
@@ -96,7 +104,9 @@ def plan_blocks(grid: Grid, tile: tuple[int, int], bytes_per_cell: float, memory
     rows_step, columns_step = (min(size, limit) for size, limit in zip(tile, (grid.height, grid.width)))
     smallest = (rows_step + 2 * halo) * (columns_step + 2 * halo)
     # One block more than there are threads is being written; the last resort is one block at a time.
-    in_flight = next((blocks for blocks in range(threads + 1, 1, -1) if memory / blocks / bytes_per_cell >= smallest), 1)
+    in_flight = next(
+        (blocks for blocks in range(threads + 1, 1, -1) if memory / blocks / bytes_per_cell >= smallest), 1
+    )
     threads = max(in_flight - 1, 1)
     budget = memory / in_flight / bytes_per_cell
     budget = min(budget, _PREFERRED_CELLS)
@@ -119,13 +129,16 @@ def _half(size: int) -> int:
 
 
 def memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: int, progress: Progress) -> int:
-    """Return the default budget, or what one tile of a long record needs, as far as the computer has it: tiles read in parts are decoded again for each."""
+    """Return the default budget, or what one tile of a long record needs, as far as the computer has it: tiles read in
+    parts are decoded again for each.
+    """
     needed = math.ceil((tile[0] + 2 * halo) * (tile[1] + 2 * halo) * bytes_per_cell)
     allowed = max(DEFAULT_MEMORY, physical_memory() // 4)
     if needed > allowed:
         progress.info(
-            f"The {bands:,} bands of one tile take {needed / 2**20:,.0f} MB, more than the {allowed / 2**20:,.0f} MB that blocks may take here: each tile is decoded about {math.ceil(needed / allowed)} times. "
-            "Files with smaller tiles, or fewer dates at a time, are faster."
+            f"The {bands:,} bands of one tile take {needed / 2**20:,.0f} MB, more than the {allowed / 2**20:,.0f} "
+            f"MB that blocks may take here: each tile is decoded about {math.ceil(needed / allowed)} times. Files "
+            "with smaller tiles, or fewer dates at a time, are faster."
         )
     return max(DEFAULT_MEMORY, min(needed, allowed))
 

@@ -21,8 +21,8 @@ from sm_toolbox.raster.reading import is_nodata, typed_nodata
 class PointFile:
     """A raster file, open for reading cells.
 
-    It is read through GDAL's own Python module: a call of rasterio takes ten times as long, which for some cells in each of a thousand files
-    is nearly all the time there is.
+    It is read through GDAL's own Python module: a call of rasterio takes ten times as long, which for some cells in
+    each of a thousand files is nearly all the time there is.
     """
 
     def __init__(self, bands: Sequence[Band]):
@@ -37,15 +37,24 @@ class PointFile:
             gdal.PopErrorHandler()
         first = self._dataset.GetRasterBand(self._indexes[0])
         self.block = tuple(first.GetBlockSize()[::-1])
-        self._type = first.DataType if all(self._dataset.GetRasterBand(i).DataType == first.DataType for i in self._indexes) else gdal.GDT_Float64
+        self._type = (
+            first.DataType
+            if all(self._dataset.GetRasterBand(i).DataType == first.DataType for i in self._indexes)
+            else gdal.GDT_Float64
+        )
         if self._type not in _NUMPY_TYPES:
             self._type = gdal.GDT_Float64
         self._dtype = np.dtype(_NUMPY_TYPES[self._type])
         self.item_size = self._dtype.itemsize
         grid = bands[0].grid
-        # Columns by which the grid begins further east, where its longitudes are counted from -180° and the file's from 0°.
+        # Columns by which the grid begins further east, where its longitudes are counted from -180° and the file's from
+        # 0°.
         is_geographic = grid.crs.is_geographic
-        self.shift = (split_column(grid.crs, Affine.from_gdal(*self._dataset.GetGeoTransform()), grid.width) or 0) if is_geographic else 0
+        self.shift = (
+            (split_column(grid.crs, Affine.from_gdal(*self._dataset.GetGeoTransform()), grid.width) or 0)
+            if is_geographic
+            else 0
+        )
         self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
 
     def read(self, read: PointRead) -> np.ndarray:
@@ -84,7 +93,8 @@ class PointFile:
             error = str(raised)
         if error is not None:
             raise InputError(
-                f"The raster '{self._source.label}' ({self._source.path}) cannot be read: {error}. The file may be damaged; download or make it again."
+                f"The raster '{self._source.label}' ({self._source.path}) cannot be read: {error}. The file may "
+                "be damaged; download or make it again."
             )
         return result
 
@@ -93,16 +103,23 @@ _of_thread = threading.local()
 
 
 def _buffer(size: int) -> np.ndarray:
-    """Return memory of this thread, uint8 (size,): memory that is new for each read takes the system as long as reading."""
+    """Return memory of this thread, uint8 (size,): memory that is new for each read takes the system as long as
+    reading.
+    """
     if getattr(_of_thread, "buffer", np.empty(0)).size < size:
         _of_thread.buffer = np.empty(size, np.uint8)
     return _of_thread.buffer[:size]
 
 
 _NUMPY_TYPES = {
-    gdal.GDT_Byte: np.uint8, gdal.GDT_UInt16: np.uint16, gdal.GDT_Int16: np.int16, gdal.GDT_UInt32: np.uint32, gdal.GDT_Int32: np.int32,
-    gdal.GDT_Float32: np.float32, gdal.GDT_Float64: np.float64,
-}  # fmt: skip
+    gdal.GDT_Byte: np.uint8,
+    gdal.GDT_UInt16: np.uint16,
+    gdal.GDT_Int16: np.int16,
+    gdal.GDT_UInt32: np.uint32,
+    gdal.GDT_Int32: np.int32,
+    gdal.GDT_Float32: np.float32,
+    gdal.GDT_Float64: np.float64,
+}
 
 
 @dataclass(frozen=True)

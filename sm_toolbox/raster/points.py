@@ -26,15 +26,19 @@ METHODS = ("nearest", "bilinear", "mean_3x3")
 """Ways to read a value at a point."""
 
 
-def match_times(stack: Stack, times: Sequence[Time | None], max_gap_days: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each time the band of a stack that is nearest within a gap; without one, within half the distance of its dates.
+def match_times(
+    stack: Stack, times: Sequence[Time | None], max_gap_days: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find for each time the band of a stack that is nearest within a gap; without one, within half the distance of its
+    dates.
 
     Returns
     -------
     positions : ndarray of int (times,)
         Positions in the stack; -1 where no band is near enough.
     gaps : ndarray of float64 (times,)
-        Days from the times to the bands, negative where the band is earlier; NaN where there is none, or the stack is static.
+        Days from the times to the bands, negative where the band is earlier; NaN where there is none, or the stack is
+        static.
     """
     first, of_time = distinct_times(times)
     positions, gaps = np.full(len(first), -1), np.full(len(first), np.nan)
@@ -67,7 +71,10 @@ def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarr
     values = overview(band)
     row, column = np.nonzero(~np.isnan(values))
     if not len(row):
-        raise InputError(f"The raster '{band.source.label}' has no cell with data. Choose a raster that covers the area to be mapped.")
+        raise InputError(
+            f"The raster '{band.source.label}' has no cell with data. Choose a raster that covers the area to be "
+            "mapped."
+        )
     if len(row) > count:
         drawn = np.random.default_rng(seed).choice(len(row), count, replace=False)
         row, column = row[drawn], column[drawn]
@@ -79,10 +86,12 @@ def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarr
 def distinct_times(times: Sequence[Time | None]) -> tuple[np.ndarray, np.ndarray]:
     """Find the distinct times among rows, quickly: a row of each (distinct,) and the time of each row (rows,).
 
-    Rows of one date mostly share one object, and comparing the objects themselves takes a tenth of comparing dates; equal dates that are different objects
-    count twice.
+    Rows of one date mostly share one object, and comparing the objects themselves takes a tenth of comparing dates;
+    equal dates that are different objects count twice.
     """
-    first, of_row = np.unique(np.fromiter(map(id, times), np.int64, len(times)), return_index=True, return_inverse=True)[1:]
+    first, of_row = np.unique(
+        np.fromiter(map(id, times), np.int64, len(times)), return_index=True, return_inverse=True
+    )[1:]
     return first, of_row
 
 
@@ -121,7 +130,8 @@ def transform_points(x: np.ndarray, y: np.ndarray, crs: CRS, to: CRS) -> tuple[n
         transformer = Transformer.from_crs(crs.to_wkt(), to.to_wkt(), always_xy=True)
     except ProjError as error:
         raise InputError(
-            f"Points cannot be transformed from {label(crs)} to {label(to)}: {error}. Reproject the layer with 'Reproject layer' first, or run 'Check installation'."
+            f"Points cannot be transformed from {label(crs)} to {label(to)}: {error}. Reproject the layer with "
+            "'Reproject layer' first, or run 'Check installation'."
         ) from error
     x, y = (np.asarray(values, float) for values in transformer.transform(x, y))
     lost = ~(np.isfinite(x) & np.isfinite(y))
@@ -150,7 +160,8 @@ def sample(
     points, wanted : ndarray of int (pairs,)
         Which band is read at which point; -1 in `wanted` for none.
     method : {'nearest', 'bilinear', 'mean_3x3'}
-        Bilinear interpolation and the mean of 3 × 3 cells leave missing cells out and give the others their weight; directions are averaged by components.
+        Bilinear interpolation and the mean of 3 × 3 cells leave missing cells out and give the others their weight;
+        directions are averaged by components.
     progress : Progress, optional
 
     Returns
@@ -229,7 +240,9 @@ def _sample_file(bands: Sequence[Band], places: _Places, stop: threading.Event) 
 
 
 class _Places:
-    """Where a file is read: for each pair its fractional row and column in a grid, and the place of its band among those of the file."""
+    """Where a file is read: for each pair its fractional row and column in a grid, and the place of its band among
+    those of the file.
+    """
 
     def __init__(self, grid: Grid, row: np.ndarray, column: np.ndarray, band: np.ndarray, method: str):
         self._grid, self._row, self._column, self._band, self._method = grid, row, column, band, method
@@ -238,7 +251,8 @@ class _Places:
 
     def same_as(self, other: _Places) -> bool:
         return self._grid is other._grid and all(
-            np.array_equal(a, b) for a, b in ((self._row, other._row), (self._column, other._column), (self._band, other._band))
+            np.array_equal(a, b)
+            for a, b in ((self._row, other._row), (self._column, other._column), (self._band, other._band))
         )
 
     def reads(self, file: PointFile) -> list[PointRead]:
@@ -255,7 +269,9 @@ class _Places:
         rows = rows.clip(0, self._grid.height - 1)
         columns = (columns.clip(0, self._grid.width - 1) + shift) % self._grid.width
         middle = len(rows) // 2
-        for pairs, bands in _groups(rows[middle] // block[0], columns[middle] // block[1], self._band, block[0] * block[1] * item_size):
+        for pairs, bands in _groups(
+            rows[middle] // block[0], columns[middle] // block[1], self._band, block[0] * block[1] * item_size
+        ):
             left, top = int(columns[:, pairs].min()), int(rows[:, pairs].min())
             window = (left, top, int(columns[:, pairs].max()) - left + 1, int(rows[:, pairs].max()) - top + 1)
             at_once = max(1, _LARGEST_READ // (window[2] * window[3] * item_size))
@@ -318,13 +334,16 @@ class _Group:
         return _Group(top, left, bottom, right, used, self.pairs + other.pairs, self.bands)
 
 
-def _groups(row: np.ndarray, column: np.ndarray, band: np.ndarray, block_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _groups(
+    row: np.ndarray, column: np.ndarray, band: np.ndarray, block_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the pairs that are read at once and the bands they need, sorted.
 
     Parameters
     ----------
     row, column : ndarray of int (pairs,)
-        The block in which each pair's cell lies. Neighbours that lie in the next block do not count: few cells of it are read twice.
+        The block in which each pair's cell lies. Neighbours that lie in the next block do not count: few cells of it
+        are read twice.
     band : ndarray of int (pairs,)
     block_size : int
         Bytes of a block of one band.
@@ -332,7 +351,15 @@ def _groups(row: np.ndarray, column: np.ndarray, band: np.ndarray, block_size: i
     order = np.lexsort((column, row))
     starts = np.flatnonzero(np.diff(row[order], prepend=-1) | np.diff(column[order], prepend=-1))
     groups = [
-        _Group(int(row[pairs[0]]), int(column[pairs[0]]), int(row[pairs[0]]) + 1, int(column[pairs[0]]) + 1, 1, [pairs], np.unique(band[pairs]))
+        _Group(
+            int(row[pairs[0]]),
+            int(column[pairs[0]]),
+            int(row[pairs[0]]) + 1,
+            int(column[pairs[0]]) + 1,
+            1,
+            [pairs],
+            np.unique(band[pairs]),
+        )
         for pairs in np.split(order, starts[1:])
     ]
     # First blocks join their neighbours in the same row, then rows join.

@@ -65,7 +65,8 @@ class BandReader:
     def warnings(self) -> list[str]:
         """Say, a line for each file, what is warped and why."""
         return [
-            f"'{source.label}' is warped to the grid of the output ({method}): {'; '.join(self.grid.differences(self._grid_of(source)))}."
+            f"'{source.label}' is warped to the grid of the output ({method}): "
+            f"{'; '.join(self.grid.differences(self._grid_of(source)))}."
             for source, method in self._warp.items()
         ]
 
@@ -80,8 +81,8 @@ class BandReader:
     def open(self) -> Iterator[OpenBands]:
         """Open the files, for one thread.
 
-        Systems allow a process some hundred open files, and a long record may have more: the first ones stay open, the others are opened
-        whenever they are read.
+        Systems allow a process some hundred open files, and a long record may have more: the first ones stay open, the
+        others are opened whenever they are read.
         """
         with ExitStack() as stack:
             readers: list[Callable[[], AbstractContextManager[OpenFile]]] = []
@@ -103,7 +104,8 @@ class BandReader:
             own = self._grid_of(source)
             if not overlap(own, self.grid):
                 raise InputError(
-                    f"The raster '{source.label}' does not overlap the grid of the output. Check both extents and coordinate reference systems."
+                    f"The raster '{source.label}' does not overlap the grid of the output. Check both extents and "
+                    "coordinate reference systems."
                 )
             warp = Warp(own, self.grid, self._warp[source])
             self._check_sizes(source, own, warp.cells_for_one())
@@ -111,14 +113,19 @@ class BandReader:
             yield WarpedFile(source, dataset, indexes, warp, directions)
 
     def _check_sizes(self, source: Source, own: Grid, cells: float) -> None:
-        """Refuse rasters of which one cell of the grid takes more than can be held: one of the two has a wrong cell size, most likely."""
+        """Refuse rasters of which one cell of the grid takes more than can be held: one of the two has a wrong cell
+        size, most likely.
+        """
         if cells > _LARGEST_FOR_ONE:
             fine, coarse = (
-                " × ".join(f"{size * metres:.3g}" for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, self.grid)
+                " × ".join(f"{size * metres:.3g}" for size, metres in zip(each.cell_size, each.metres_per_unit()))
+                for each in (own, self.grid)
             )
             raise InputError(
-                f"The raster '{source.label}' has cells of {fine} m ({own.width:,} × {own.height:,}), but the grid of the output {coarse} m: for one of its cells {cells:.2g} would be read at once, "
-                f"and at most {_LARGEST_FOR_ONE:.2g} are. Check both cell sizes and coordinate reference systems, or bring '{source.label}' to coarser cells first ('Warp (reproject)')."
+                f"The raster '{source.label}' has cells of {fine} m ({own.width:,} × {own.height:,}), but the "
+                f"grid of the output {coarse} m: for one of its cells {cells:.2g} would be read at once, and at "
+                f"most {_LARGEST_FOR_ONE:.2g} are. Check both cell sizes and coordinate reference systems, or "
+                f"bring '{source.label}' to coarser cells first ('Warp (reproject)')."
             )
 
     def _grid_of(self, source: Source) -> Grid:
@@ -126,7 +133,9 @@ class BandReader:
 
 
 def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
-    """Return a nodata value in the file's own type: -3.4e38 as float64 is no float32. None where no cell can have it."""
+    """Return a nodata value in the file's own type: -3.4e38 as float64 is no float32. None where no cell can have
+    it.
+    """
     if value is None or np.isnan(value):
         return None
     if np.issubdtype(dtype, np.floating):
@@ -138,8 +147,9 @@ def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
 def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
     """Say which cells have a nodata value in their own type.
 
-    Programs write the lowest number of a type with different last digits into the cells and into the header (-3.40282347e38 and -3.40282306e38 in one file), so
-    that of such numbers, which nothing measures, all that are beyond count.
+    Programs write the lowest number of a type with different last digits into the cells and into the header
+    (-3.40282347e38 and -3.40282306e38 in one file), so that of such numbers, which nothing measures, all that are
+    beyond count.
     """
     if np.issubdtype(values.dtype, np.floating) and abs(float(nodata)) > 1e30:
         limit = values.dtype.type(float(nodata) * (1 - 1e-6))
@@ -195,15 +205,22 @@ class OpenFile:
     def _parts(self, window: Window) -> Iterator[tuple[Window, slice, slice]]:
         """Cut a window into what is read at once, with its place in the window.
 
-        A chunk of a NetCDF file may hold many times, and the library keeps only a few chunks: all times of one chunk are read before the next one.
+        A chunk of a NetCDF file may hold many times, and the library keeps only a few chunks: all times of one chunk
+        are read before the next one.
         """
-        row, column, height, width = (int(size) for size in (window.row_off, window.col_off, window.height, window.width))
+        row, column, height, width = (
+            int(size) for size in (window.row_off, window.col_off, window.height, window.width)
+        )
         rows, columns = self._chunk or (height, width)
         for top in range(row - row % rows if self._chunk else row, row + height, rows):
             for left in range(column - column % columns if self._chunk else column, column + width, columns):
                 first, last = max(top, row), min(top + rows, row + height)
                 start, stop = max(left, column), min(left + columns, column + width)
-                yield Window(start, first, stop - start, last - first), slice(first - row, last - row), slice(start - column, stop - column)
+                yield (
+                    Window(start, first, stop - start, last - first),
+                    slice(first - row, last - row),
+                    slice(start - column, stop - column),
+                )
 
 
 class WarpedFile(OpenFile):
@@ -242,7 +259,9 @@ def _as_it_is(file: OpenFile) -> AbstractContextManager[OpenFile]:
 class OpenBands:
     """The bands of a `BandReader`, open for one thread."""
 
-    def __init__(self, files: list[tuple[Callable[[], AbstractContextManager[OpenFile]], list[int]]], count: int, grid: Grid):
+    def __init__(
+        self, files: list[tuple[Callable[[], AbstractContextManager[OpenFile]], list[int]]], count: int, grid: Grid
+    ):
         self._files, self._count, self._grid = files, count, grid
 
     def read(self, window: Window, halo: int = 0) -> np.ndarray:
@@ -258,7 +277,11 @@ class OpenBands:
         column_0, column_1 = max(left, 0), min(left + columns, self._grid.width)
         inside = Window(column_0, row_0, column_1 - column_0, row_1 - row_0)
         whole = (row_1 - row_0, column_1 - column_0) == (rows, columns)
-        out = np.empty((self._count, rows, columns), np.float32) if whole else np.full((self._count, rows, columns), np.nan, np.float32)
+        out = (
+            np.empty((self._count, rows, columns), np.float32)
+            if whole
+            else np.full((self._count, rows, columns), np.nan, np.float32)
+        )
         inner = out[:, row_0 - top : row_1 - top, column_0 - left : column_1 - left]
         for opened, positions in self._files:
             with opened() as file:

@@ -1,4 +1,6 @@
-"""With what blocks of rasters are worked on: memory, threads or a cluster, and progress; what travels together is one object."""
+"""With what blocks of rasters are worked on: memory, threads or a cluster, and progress; what travels together is one
+object.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,13 @@ class Engine:
     Parameters
     ----------
     memory : int, optional
-        Budget in bytes for all blocks in memory at once; by default 256 MB, and more where one tile of many bands needs it, up to a quarter of the
-        computer's memory.
+        Budget in bytes for all blocks in memory at once; by default 256 MB, and more where one tile of many bands needs
+        it, up to a quarter of the computer's memory.
     threads : int, optional
         Workers; by default all cores.
     scheduler : str, optional
-        Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this process work.
+        Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this
+        process work.
     progress : Progress, optional
     """
 

@@ -1,7 +1,9 @@
-"""Reading long stacks window by window and some dates at a time, so that memory depends neither on the number of dates nor on the grid.
+"""Reading long stacks window by window and some dates at a time, so that memory depends neither on the number of dates
+nor on the grid.
 
-The block engine holds all bands of a window. With thousands of dates its windows become much smaller than the files' tiles, each of which would be decoded
-many times. Here windows are whole tiles, and a kernel asks for as many dates at once as the budget allows.
+The block engine holds all bands of a window. With thousands of dates its windows become much smaller than the files'
+tiles, each of which would be decoded many times. Here windows are whole tiles, and a kernel asks for as many dates at
+once as the budget allows.
 """
 
 from __future__ import annotations
@@ -53,12 +55,15 @@ class StackReader(BandReader):
         for source in self._warp:
             if not overlap(self._grid_of(source), grid):
                 raise InputError(
-                    f"The raster '{source.label}' does not overlap the grid of the first product. Check both extents and coordinate reference systems."
+                    f"The raster '{source.label}' does not overlap the grid of the first product. Check both "
+                    "extents and coordinate reference systems."
                 )
 
     @property
     def wants_whole_records(self) -> bool:
-        """Whether a file is read fastest with all its dates: chunks of NetCDF files may hold many, and GDAL does not keep them from one date to the next."""
+        """Whether a file is read fastest with all its dates: chunks of NetCDF files may hold many, and GDAL does not
+        keep them from one date to the next.
+        """
         for source, positions in self._files.items():
             if len(positions) > 1:
                 with open_raster(source) as dataset:
@@ -80,9 +85,13 @@ class OpenStacks:
 
     def __init__(self, reader: StackReader):
         self._reader = reader
-        self._warps = {source: Warp(reader._grid_of(source), reader.grid, method) for source, method in reader._warp.items()}
+        self._warps = {
+            source: Warp(reader._grid_of(source), reader.grid, method) for source, method in reader._warp.items()
+        }
         self._open: OrderedDict[Source, tuple[ExitStack, OpenFile]] = OrderedDict()
-        self._place = {position: (source, i) for source, positions in reader._files.items() for i, position in enumerate(positions)}
+        self._place = {
+            position: (source, i) for source, positions in reader._files.items() for i, position in enumerate(positions)
+        }
 
     def close(self) -> None:
         """Close all files."""
@@ -177,8 +186,8 @@ def plan_stream(
     whole : bool
         Whether all dates must be in memory at once; they also are where a file asks for it.
     engine : Engine
-        Its budget is by default as `run_blocks` where all dates are in memory at once, else its smallest, or what a tile and some dates need for each
-        worker.
+        Its budget is by default as `run_blocks` where all dates are in memory at once, else its smallest, or what a
+        tile and some dates need for each worker.
     """
     workers, grid, memory = engine.threads or os.cpu_count() or 1, reader.grid, engine.memory
     tile = planning.common_tile(reader.tiles(), grid)
@@ -199,16 +208,21 @@ Work = Callable[[OpenStacks, Window, Emit, Progress], Any]
 
 
 def in_order(
-    reader: StackReader, work: Work, plan: Plan, engine: Engine, *, write: Callable[[Window, int, np.ndarray], None] | None = None,
-) -> Iterator[tuple[Window, Any]]:  # fmt: skip
+    reader: StackReader,
+    work: Work,
+    plan: Plan,
+    engine: Engine,
+    *,
+    write: Callable[[Window, int, np.ndarray], None] | None = None,
+) -> Iterator[tuple[Window, Any]]:
     """Yield windows, in order, with what `work` makes of them on several threads or on a cluster.
 
     Parameters
     ----------
     reader : StackReader
     work : callable
-        `work(opened, window, emit, progress)`; what it hands to `emit(first, block)` is written at once, so that it need not keep it. For a cluster
-        it must hold nothing that cannot be sent there.
+        `work(opened, window, emit, progress)`; what it hands to `emit(first, block)` is written at once, so that it
+        need not keep it. For a cluster it must hold nothing that cannot be sent there.
     plan : Plan
     engine : Engine
     write : callable, optional

@@ -77,7 +77,14 @@ def parse_time(text: str) -> Time | None:
         return None
     part = match.groupdict()
     try:
-        start = datetime(int(part["y"]), int(part["m"]), int(part["d"] or 1), int(part["H"] or 0), int(part["M"] or 0), int(part["S"] or 0))
+        start = datetime(
+            int(part["y"]),
+            int(part["m"]),
+            int(part["d"] or 1),
+            int(part["H"] or 0),
+            int(part["M"] or 0),
+            int(part["S"] or 0),
+        )
     except ValueError:
         return None
     # Years that no record has: they stand for "never", and sums of days would leave what Python can count.
@@ -97,7 +104,9 @@ def parse_time(text: str) -> Time | None:
 _MODIS = re.compile(r"(?<![A-Za-z0-9])A(?P<y>\d{4})(?P<j>\d{3})(?!\d)")
 # So do Landsat's and Sentinel-2's products; Landsat's path and row may look like a month.
 _LANDSAT = re.compile(r"(?<=L[COTEM]\d\d_L\d[A-Z]{2}_\d{6}_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?=_\d{8}_)")
-_SENTINEL2 = re.compile(r"(?<=_MSIL\d[AC]_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_N\d{4}_R\d{3}_)")
+_SENTINEL2 = re.compile(
+    r"(?<=_MSIL\d[AC]_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_N\d{4}_R\d{3}_)"
+)
 # The start of the overpass; its end follows.
 _SENTINEL1 = re.compile(
     r"(?<=^S1[A-D]_[A-Z0-9]{2}_[A-Z0-9]{3}[A-Z_]_[12][A-Z]{3}_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_\d{8}T\d{6}_)"
@@ -165,8 +174,9 @@ def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
                 taken.append(range(*match.span()))
     if len({time for time, _ in found}) > 1:
         raise InputError(
-            f"The date of '{path or stem}' is ambiguous: its name holds {' and '.join(str(time) for time, _ in found)}. "
-            "Write the time into the band description as 'variable@YYYY-MM-DD', or rename the file so that one date remains."
+            f"The date of '{path or stem}' is ambiguous: its name holds "
+            f"{' and '.join(str(time) for time, _ in found)}. Write the time into the band description as "
+            "'variable@YYYY-MM-DD', or rename the file so that one date remains."
         )
     if not found:
         return None, stem
@@ -181,7 +191,8 @@ def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
 def parse_dates(text: str | None) -> list[Time]:
     """Read dates: ISO 8601 with commas between them, and `first/last/days` for all dates at equal distances.
 
-    `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in order; none for no text.
+    `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in
+    order; none for no text.
 
     Raises
     ------
@@ -197,13 +208,24 @@ def parse_dates(text: str | None) -> list[Time]:
             continue
         first, last = ends if len(pieces) in (2, 3) else (None, None)
         step = pieces[2] if len(pieces) == 3 else "1"
-        if first is None or last is None or not re.fullmatch(r"[0-9]{1,5}", step) or int(step) < 1 or first.resolution == "month" or last < first:
+        if (
+            first is None
+            or last is None
+            or not re.fullmatch(r"[0-9]{1,5}", step)
+            or int(step) < 1
+            or first.resolution == "month"
+            or last < first
+        ):
             raise InputError(
-                f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
+                f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas "
+                "between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
             )
         count = (last.start - first.start) // (int(step) * _ONE_DAY) + 1
         if count > _MOST_DATES:
-            raise InputError(f"DATES: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or make the step longer.")
+            raise InputError(
+                f"DATES: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or "
+                "make the step longer."
+            )
         found += [Time(first.start + k * int(step) * _ONE_DAY, first.resolution) for k in range(count)]
     twice = [str(a) for a, b in zip(sorted(found), sorted(found)[1:]) if a == b]
     if twice:

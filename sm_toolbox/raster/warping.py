@@ -47,7 +47,8 @@ def touched_window(own: Grid, grid: Grid) -> Window:
         bounds = _bounds_in(own.crs, grid, own.bounds)
     except RASTER_ERRORS as error:
         raise InputError(
-            f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject the layer with 'Warp (reproject)' first."
+            f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject "
+            "the layer with 'Warp (reproject)' first."
         ) from error
     return inside(_cells(grid, bounds), Window(0, 0, grid.width, grid.height))
 
@@ -68,7 +69,9 @@ def _bounds_in(crs: CRS, grid: Grid, bounds: Sequence[float]) -> Sequence[float]
 
 
 def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
-    """Return the window of a grid that covers an extent, which may reach beyond the raster; the whole raster where the extent is not finite."""
+    """Return the window of a grid that covers an extent, which may reach beyond the raster; the whole raster where the
+    extent is not finite.
+    """
     if not all(map(math.isfinite, bounds)):
         return Window(0, 0, grid.width, grid.height)
     west, south, east, north = bounds
@@ -91,8 +94,8 @@ def inside(window: Window, other: Window) -> Window:
 class Warp:
     """Warps the bands of a file to windows of a grid.
 
-    GDAL is handed cells that reach beyond the window on all sides, with NaN where the file ends: where its source window is cut at the edge of the file, versions
-    before 3.8 average wrong cells, inside the file too.
+    GDAL is handed cells that reach beyond the window on all sides, with NaN where the file ends: where its source
+    window is cut at the edge of the file, versions before 3.8 average wrong cells, inside the file too.
 
     Parameters
     ----------
@@ -104,10 +107,13 @@ class Warp:
 
     def __init__(self, own: Grid, grid: Grid, resampling: str):
         self._own, self._grid, self._resampling = own, grid, Resampling[resampling]
-        fine, coarse = (tuple(size * metres for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, grid))
+        fine, coarse = (
+            tuple(size * metres for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, grid)
+        )
         # Cells of the file that one of the grid reaches over, which kernels are widened to.
         self._ratio = max(1.0, *(large / small for large, small in zip(coarse, fine)))
-        # Versions of GDAL before 3.8 average nothing where a file lies within one or two cells and little is added around it.
+        # Versions of GDAL before 3.8 average nothing where a file lies within one or two cells and little is added
+        # around it.
         self._margin = math.ceil(_RADIUS.get(resampling, min(1, _LARGEST_MARGIN / self._ratio)) * self._ratio) + 2
         self._reach = touched_window(own, grid)
 
@@ -117,7 +123,9 @@ class Warp:
         return self._resampling not in (Resampling.nearest, Resampling.mode)
 
     def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
-        """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the file."""
+        """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the
+        file.
+        """
         out[:] = np.nan
         part = inside(window, self._reach)
         if part.width and part.height:
@@ -138,10 +146,17 @@ class Warp:
         warped = np.full(out.shape, np.nan, np.float32)
         # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
         reproject(
-            values, warped, src_transform=window_transform(around, self._own.transform), src_crs=self._own.crs, src_nodata=np.nan,
-            dst_transform=window_transform(window, self._grid.transform), dst_crs=self._grid.crs, dst_nodata=np.nan,
-            resampling=self._resampling, UNIFIED_SRC_NODATA="NO",
-        )  # fmt: skip
+            values,
+            warped,
+            src_transform=window_transform(around, self._own.transform),
+            src_crs=self._own.crs,
+            src_nodata=np.nan,
+            dst_transform=window_transform(window, self._grid.transform),
+            dst_crs=self._grid.crs,
+            dst_nodata=np.nan,
+            resampling=self._resampling,
+            UNIFIED_SRC_NODATA="NO",
+        )
         out[:] = warped
 
     def _around(self, window: Window) -> Window:
@@ -153,8 +168,13 @@ class Warp:
             # A corner that the other projection does not show: GDAL finds the cells that it does.
             bounds = (math.inf,) * 4
         around = _cells(self._own, bounds, self._margin)
-        # Around a whole globe there is nothing beyond the edges, and GDAL finds the way across 180° only where nothing is added there.
-        return inside(around, Window(0, around.row_off, self._own.width, around.height)) if _is_globe(self._own) else around
+        # Around a whole globe there is nothing beyond the edges, and GDAL finds the way across 180° only where nothing
+        # is added there.
+        return (
+            inside(around, Window(0, around.row_off, self._own.width, around.height))
+            if _is_globe(self._own)
+            else around
+        )
 
     def cells_for_one(self) -> float:
         """Return how many cells of the file are read for a single cell of the grid."""

@@ -26,7 +26,9 @@ def raster_writer(output: RasterOutput, grid: Grid, tile: tuple[int, int] = (TIL
 
 @contextmanager
 def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
-    """Open outputs that get their names only when all of them are complete; none is left behind where something fails."""
+    """Open outputs that get their names only when all of them are complete; none is left behind where something
+    fails.
+    """
     paths = [os.path.realpath(output.path) for output in outputs]
     twice = next((output.path for output, path in zip(outputs, paths) if paths.count(path) > 1), None)
     if twice is not None:

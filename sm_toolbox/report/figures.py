@@ -14,7 +14,9 @@ UNIT = "m³ m⁻³"
 
 
 def plain(text: str) -> str:
-    """Return a name as matplotlib shows it letter by letter: between two `$` it would take it for a formula, and fail where it is none."""
+    """Return a name as matplotlib shows it letter by letter: between two `$` it would take it for a formula, and fail
+    where it is none.
+    """
     return text.replace("$", r"\$")
 
 
@@ -26,14 +28,24 @@ def scatter(observed: np.ndarray, predicted: np.ndarray, title: str, note: str) 
     pad = 0.03 * (high - low or 1)
     limits = (low - pad, high + pad)
     if len(observed) > 1500:
-        cells = axes.hexbin(observed, predicted, gridsize=60, extent=(*limits, *limits), bins="log", mincnt=1, cmap="viridis")
+        cells = axes.hexbin(
+            observed, predicted, gridsize=60, extent=(*limits, *limits), bins="log", mincnt=1, cmap="viridis"
+        )
         figure.colorbar(cells, ax=axes, label="pairs")
     else:
         axes.scatter(observed, predicted, s=12, alpha=0.5, color=BLUE, edgecolors="none")
     axes.plot(limits, limits, color=GREY, linewidth=1)
     axes.set(xlim=limits, ylim=limits, xlabel=f"observed ({UNIT})", ylabel=f"predicted ({UNIT})", title=plain(title))
     axes.set_aspect("equal")
-    axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=9, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"})
+    axes.text(
+        0.03,
+        0.97,
+        note,
+        transform=axes.transAxes,
+        va="top",
+        fontsize=9,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"},
+    )
     return figure
 
 
@@ -79,7 +91,8 @@ def distributions(groups: Mapping[str, np.ndarray], label: str) -> Figure:
 
 
 def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
-    """Draw a Taylor diagram of standard deviations relative to the observed one (Taylor 2001, doi 10.1029/2000JD900719).
+    """Draw a Taylor diagram of standard deviations relative to the observed one (Taylor 2001, doi
+    10.1029/2000JD900719).
 
     Parameters
     ----------
@@ -98,7 +111,12 @@ def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
     axes.set_thetagrids(np.degrees(np.arccos(ticks)), [f"{tick:g}" for tick in ticks])
     angle, radius = np.meshgrid(np.linspace(0, reach, 90), np.linspace(0, top, 60))
     lines = axes.contour(
-        angle, radius, np.sqrt(1 + radius**2 - 2 * radius * np.cos(angle)), levels=[0.25, 0.5, 0.75, 1, 1.5], colors=GREY, linewidths=0.6
+        angle,
+        radius,
+        np.sqrt(1 + radius**2 - 2 * radius * np.cos(angle)),
+        levels=[0.25, 0.5, 0.75, 1, 1.5],
+        colors=GREY,
+        linewidths=0.6,
     )
     axes.clabel(lines, fontsize=7)
     axes.plot(np.linspace(0, reach, 90), np.ones(90), color=GREY, linestyle="--", linewidth=0.8)
@@ -125,8 +143,15 @@ def series(times: np.ndarray, observed: np.ndarray, predicted: np.ndarray, title
     return figure
 
 
-def maps(images: Sequence[tuple[str, np.ndarray]], label: str, cmap: str = "YlGnBu", limits: tuple[float, float] | None = None) -> Figure:
-    """Draw rasters (rows, cols) beside one another in one colour scale, by default over all but the outermost values; NaN stays white."""
+def maps(
+    images: Sequence[tuple[str, np.ndarray]],
+    label: str,
+    cmap: str = "YlGnBu",
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw rasters (rows, cols) beside one another in one colour scale, by default over all but the outermost values;
+    NaN stays white.
+    """
     values = np.concatenate([image[np.isfinite(image)] for _, image in images])
     low, high = limits or (np.percentile(values, [1, 99]) if len(values) else (0, 1))
     figure = Figure(figsize=(4.6 * len(images) + 0.8, 4.4), constrained_layout=True)
@@ -148,9 +173,14 @@ def classes(image: np.ndarray, names: Sequence[str]) -> Figure:
     colors = [BLUE, "#c8d0d3", ORANGE, "#8c2d2d", "#5b3f8c"]
     figure = Figure(figsize=(6.4, 4.4), constrained_layout=True)
     axes = figure.add_subplot()
-    axes.imshow(image, vmin=-0.5, vmax=len(names) - 0.5, cmap=ListedColormap(colors[: len(names)]), interpolation="nearest")
+    axes.imshow(
+        image, vmin=-0.5, vmax=len(names) - 0.5, cmap=ListedColormap(colors[: len(names)]), interpolation="nearest"
+    )
     axes.set_axis_off()
     axes.legend(
-        handles=[Patch(color=color, label=plain(name)) for color, name in zip(colors, names)], loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8
+        handles=[Patch(color=color, label=plain(name)) for color, name in zip(colors, names)],
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+        fontsize=8,
     )
     return figure

@@ -65,7 +65,8 @@ class Page:
         """Add a table; numbers are rounded to what can be told apart."""
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
         self._parts.append(
-            f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'
+            "<div "
+            f'class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'
         )
 
     def figure(self, figure: Figure, caption: str) -> None:
@@ -86,14 +87,16 @@ class Page:
         Canvas(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
         image = base64.b64encode(data.getvalue()).decode("ascii")
         self._parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>'
+            f'<figure><img alt="{escape(caption)}" '
+            f'src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>'
         )
 
     def html(self) -> str:
         """Return the page."""
         body = "\n".join(self._parts)
         return (
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n'
+            '<!DOCTYPE html>\n<html lang="en"><head><meta '
+            f'charset="utf-8"><title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n'
             f"<body>{body}<footer>Soil Moisture Toolbox</footer></body></html>\n"
         )
 
@@ -111,7 +114,10 @@ class Page:
             Path(temporary).write_text(self.html(), encoding="utf-8")
         except OSError as error:
             remove_quietly(temporary)
-            raise OutputError(f"The report '{path}' could not be written ({error.strerror or error}). Check the free space of the disk.") from error
+            raise OutputError(
+                f"The report '{path}' could not be written ({error.strerror or error}). Check the free space of "
+                "the disk."
+            ) from error
         put_in_place(temporary, path)
 
 

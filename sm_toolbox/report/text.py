@@ -26,7 +26,10 @@ def metrics_explained() -> str:
 
 def summary(values: Metrics) -> str:
     """Return the note of a scatter plot."""
-    return f"n = {values.n:,}\nR = {number(values.r)}\nR² = {number(values.r2)}\nRMSE = {number(values.rmse)}\nubRMSE = {number(values.ubrmse)}\nbias = {number(values.bias)}"
+    return (
+        f"n = {values.n:,}\nR = {number(values.r)}\nR² = {number(values.r2)}\nRMSE = {number(values.rmse)}\nubRMSE = "
+        f"{number(values.ubrmse)}\nbias = {number(values.bias)}"
+    )
 
 
 def bare_coverage(share: float) -> str:

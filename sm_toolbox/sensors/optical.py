@@ -33,7 +33,15 @@ class Sensor:
 _TM = {"blue": ("1",), "green": ("2",), "red": ("3",), "nir": ("4",), "swir1": ("5",), "swir2": ("7",)}
 _OLI = {"blue": ("2",), "green": ("3",), "red": ("4",), "nir": ("5",), "swir1": ("6",), "swir2": ("7",)}
 _MSI = {"blue": ("2",), "green": ("3",), "red": ("4",), "nir": ("8", "8a"), "swir1": ("11",), "swir2": ("12",)}
-_MODIS = {"red": ("1",), "nir": ("2",), "blue": ("3",), "green": ("4",), "swir_1240": ("5",), "swir1": ("6",), "swir2": ("7",)}
+_MODIS = {
+    "red": ("1",),
+    "nir": ("2",),
+    "blue": ("3",),
+    "green": ("4",),
+    "swir_1240": ("5",),
+    "swir1": ("6",),
+    "swir2": ("7",),
+}
 SENSORS = {
     "modis": Sensor(_MODIS, 1e-4, 0, (32767, -28672), r"\bM[OYC]D\d\d"),
     "landsat_tm_etm": Sensor(_TM, 2.75e-5, -0.2, (0,), r"\bL[TE](0[457]_|[457]\d{13})"),
@@ -41,8 +49,19 @@ SENSORS = {
     "sentinel2": Sensor(_MSI, 1e-4, 0, (0,), r"\bS2[A-D]_MSI|\bT\d\d[A-Z]{3}_\d{8}T\d{6}_"),
 }
 _NUMBER = re.compile(r"(?<![a-z0-9])(?:b|band)[ _]?0*(\d{1,2}a?)(?![a-z0-9])")
-_WORD = re.compile(r"(?<![a-z0-9])(blue|green|red|nir08|nir|swir_?(?:1240|16|22|1|2))(?![a-z0-9])(?![ _-]?(?:edge|narrow))")
-_WORDS = {"nir08": "nir", "swir1240": "swir_1240", "swir16": "swir1", "swir_16": "swir1", "swir22": "swir2", "swir_22": "swir2", "swir_1": "swir1", "swir_2": "swir2"}  # fmt: skip
+_WORD = re.compile(
+    r"(?<![a-z0-9])(blue|green|red|nir08|nir|swir_?(?:1240|16|22|1|2))(?![a-z0-9])(?![ _-]?(?:edge|narrow))"
+)
+_WORDS = {
+    "nir08": "nir",
+    "swir1240": "swir_1240",
+    "swir16": "swir1",
+    "swir_16": "swir1",
+    "swir22": "swir2",
+    "swir_22": "swir2",
+    "swir_1": "swir1",
+    "swir_2": "swir2",
+}
 # Quality layers carry the number of the band that they are about.
 _NO_REFLECTANCE = re.compile(r"(?<![a-z])(quality|qa|qc|mask|state|uncertainty)(?![a-z])")
 
@@ -53,7 +72,8 @@ def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
     Parameters
     ----------
     name : str
-        A band's description, a sub-dataset or a file's stem: `red`, `B4`, `SR_B4`, `sur_refl_b01`, `T32TQM_20200101T101031_B8A_20m`.
+        A band's description, a sub-dataset or a file's stem: `red`, `B4`, `SR_B4`, `sur_refl_b01`,
+        `T32TQM_20200101T101031_B8A_20m`.
     sensor : str
 
     Returns
@@ -70,4 +90,6 @@ def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
     if words and not (numbers and numbers[-1].start() > words[-1].start()):
         role = _WORDS.get(words[-1][1], words[-1][1])
         return (role, 0) if role in bands else None
-    return next(((role, own.index(numbers[-1][1])) for role, own in bands.items() if numbers and numbers[-1][1] in own), None)
+    return next(
+        ((role, own.index(numbers[-1][1])) for role, own in bands.items() if numbers and numbers[-1][1] in own), None
+    )

@@ -31,8 +31,8 @@ class Aggregated:
     x, y : ndarray of float64 (means,)
         The station's place in its own CRS, or the centre of the cell in the grid's.
     values, sd, minimum, maximum : ndarray of float64 (means,)
-        In the unit of the observations. In cells, mean and spread are those of the stations' own means, so that a station that reports more often has no
-        more weight; `sd` has the divisor n − 1 and is NaN for a single value.
+        In the unit of the observations. In cells, mean and spread are those of the stations' own means, so that a
+        station that reports more often has no more weight; `sd` has the divisor n − 1 and is NaN for a single value.
     counts : ndarray of int (means,)
         Observations.
     stations : ndarray of int (means,)
@@ -57,7 +57,14 @@ class Aggregated:
     left_out: dict[str, int]
 
 
-def aggregate(rows: Rows, values: np.ndarray, period: str, min_count: int = 1, grid: Grid | None = None, progress: Progress = SILENT) -> Aggregated:
+def aggregate(
+    rows: Rows,
+    values: np.ndarray,
+    period: str,
+    min_count: int = 1,
+    grid: Grid | None = None,
+    progress: Progress = SILENT,
+) -> Aggregated:
     """Average observations of each station over periods, and those of all stations in a cell of a grid.
 
     Parameters
@@ -78,7 +85,9 @@ def aggregate(rows: Rows, values: np.ndarray, period: str, min_count: int = 1, g
         Where no row remains, and where times stand for more than the period.
     """
     if rows.times is None or rows.names is None:
-        raise InputError(f"Observations of '{rows.layer}' cannot be averaged without the STATION and TIME fields. Choose both.")
+        raise InputError(
+            f"Observations of '{rows.layer}' cannot be averaged without the STATION and TIME fields. Choose both."
+        )
     starts, coarsest = _period_starts(rows, period)
     missing = {
         "without_a_station": np.array([name is None for name in rows.names]),
@@ -91,11 +100,13 @@ def aggregate(rows: Rows, values: np.ndarray, period: str, min_count: int = 1, g
     keep, left_out = drop_missing(**missing)
     if not keep.any():
         raise InputError(
-            f"No row of '{rows.layer}' can be used: {_counts(left_out)}. Check the STATION, TIME and VALUE fields{' and the GRID' if grid else ''}."
+            f"No row of '{rows.layer}' can be used: {_counts(left_out)}. Check the STATION, TIME and VALUE "
+            f"fields{' and the GRID' if grid else ''}."
         )
     if coarsest is not None and RESOLUTIONS.index(coarsest) > RESOLUTIONS.index(PERIODS[period]):
         raise InputError(
-            f"Observations of '{rows.layer}' stand for a whole {coarsest} each and cannot be averaged by the {period}. Choose a longer PERIOD."
+            f"Observations of '{rows.layer}' stand for a whole {coarsest} each and cannot be averaged by the "
+            f"{period}. Choose a longer PERIOD."
         )
 
     kept = np.flatnonzero(keep)
@@ -108,7 +119,8 @@ def aggregate(rows: Rows, values: np.ndarray, period: str, min_count: int = 1, g
     enough = groups.counts >= min_count
     if not enough.any():
         raise InputError(
-            f"No station of '{rows.layer}' has {min_count} observations in a {period}; the most are {groups.counts.max()}. Choose a smaller MIN_COUNT or a longer PERIOD."
+            f"No station of '{rows.layer}' has {min_count} observations in a {period}; the most are "
+            f"{groups.counts.max()}. Choose a smaller MIN_COUNT or a longer PERIOD."
         )
     rare = int(groups.counts[~enough].sum())
     if rare:
@@ -119,11 +131,23 @@ def aggregate(rows: Rows, values: np.ndarray, period: str, min_count: int = 1, g
     if grid is None:
         places = first_of_station[groups.keys]
         return Aggregated(
-            names[groups.keys].tolist(), _times(groups.starts, period), rows.x[places], rows.y[places],
-            groups.means, groups.sd, groups.minimum, groups.maximum, groups.counts, np.ones(len(groups.keys), np.int64), row_groups, left_out,
-        )  # fmt: skip
+            names[groups.keys].tolist(),
+            _times(groups.starts, period),
+            rows.x[places],
+            rows.y[places],
+            groups.means,
+            groups.sd,
+            groups.minimum,
+            groups.maximum,
+            groups.counts,
+            np.ones(len(groups.keys), np.int64),
+            row_groups,
+            left_out,
+        )
 
-    cell_of_station = (lines[first_of_station].astype(np.int64) * grid.width + columns[first_of_station].astype(np.int64))[groups.keys]
+    cell_of_station = (
+        lines[first_of_station].astype(np.int64) * grid.width + columns[first_of_station].astype(np.int64)
+    )[groups.keys]
     cells, cell = np.unique(cell_of_station, return_inverse=True)
     together = _Groups(cell, groups.starts, groups.means)
     row_groups = np.where(row_groups >= 0, together.of_row[row_groups], -1)
@@ -164,14 +188,20 @@ class _Groups:
 
 
 def _period_starts(rows: Rows, period: str) -> tuple[np.ndarray, str | None]:
-    """Return the start of each row's period, datetime64[s] (rows,), NaT where it has no time, and the coarsest resolution among them."""
+    """Return the start of each row's period, datetime64[s] (rows,), NaT where it has no time, and the coarsest
+    resolution among them.
+    """
     unit = {"hour": "h", "day": "D", "month": "M"}[period]
     times = list(rows.times or [])
     first, of_row = distinct_times(times)
     distinct = [times[row] for row in first]
-    starts = np.array([np.datetime64("NaT") if time is None else np.datetime64(time.start) for time in distinct], "datetime64[s]")
+    starts = np.array(
+        [np.datetime64("NaT") if time is None else np.datetime64(time.start) for time in distinct], "datetime64[s]"
+    )
     found = [RESOLUTIONS.index(time.resolution) for time in distinct if time is not None]
-    return starts.astype(f"datetime64[{unit}]").astype("datetime64[s]")[of_row], RESOLUTIONS[max(found)] if found else None
+    return starts.astype(f"datetime64[{unit}]").astype("datetime64[s]")[of_row], RESOLUTIONS[
+        max(found)
+    ] if found else None
 
 
 def _times(starts: np.ndarray, period: str) -> list[Time]:
@@ -185,13 +215,16 @@ def _first(group: np.ndarray, count: int) -> np.ndarray:
     return first
 
 
-def _report_moved(rows: Rows, kept: np.ndarray, station: np.ndarray, names: np.ndarray, first: np.ndarray, progress: Progress) -> None:
+def _report_moved(
+    rows: Rows, kept: np.ndarray, station: np.ndarray, names: np.ndarray, first: np.ndarray, progress: Progress
+) -> None:
     home = first[station]
     apart = ~np.isnan(rows.x[kept]) & ((rows.x[kept] != rows.x[home]) | (rows.y[kept] != rows.y[home]))
     if apart.any():
         moved = names[np.unique(station[apart])]
         progress.warning(
-            f"{len(moved)} stations of '{rows.layer}' have rows at different places ({label(rows.crs)}), the first of which is taken: {', '.join(moved[:10])}. Are these different stations of one name?"
+            f"{len(moved)} stations of '{rows.layer}' have rows at different places ({label(rows.crs)}), the "
+            f"first of which is taken: {', '.join(moved[:10])}. Are these different stations of one name?"
         )
 
 

@@ -1,4 +1,6 @@
-"""Pixels of a coarse product as further rows of a training table: its value, and the means of the fine predictors under it."""
+"""Pixels of a coarse product as further rows of a training table: its value, and the means of the fine predictors under
+it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.warping import inside, touched_window
 
-# A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other by rounding.
+# A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other
+# by rounding.
 _INSET = 0.01
 # Places, coordinates and what is found of them.
 _BYTES_PER_PIXEL = 80
@@ -64,13 +67,18 @@ class PixelRows:
 
 
 def sample_pixels(
-    product: Sequence[Source], sources: Sequence[Source], max_gap_days: float | None = None, most: int = 10_000, seed: int = 0,
-    progress: Progress = SILENT, taken: Collection[str] = (),
-) -> PixelRows:  # fmt: skip
+    product: Sequence[Source],
+    sources: Sequence[Source],
+    max_gap_days: float | None = None,
+    most: int = 10_000,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    taken: Collection[str] = (),
+) -> PixelRows:
     """Average predictors over the pixels of a coarse product.
 
-    A model that learns from few stations is given the product's pixels as further targets (Remote Sens. 2023, 15, 1531, section 2.3). Only pixels that lie
-    wholly within every predictor's raster count.
+    A model that learns from few stations is given the product's pixels as further targets (Remote Sens. 2023, 15, 1531,
+    section 2.3). Only pixels that lie wholly within every predictor's raster count.
 
     Parameters
     ----------
@@ -79,7 +87,8 @@ def sample_pixels(
     sources : sequence of Source
         Predictors, with finer cells.
     max_gap_days : float, optional
-        How far in time a dated predictor may lie from the product; not given: half the distance of the predictor's dates.
+        How far in time a dated predictor may lie from the product; not given: half the distance of the predictor's
+        dates.
     most : int, optional
         Largest number of rows; where there are more, so many are drawn at random.
     seed : int, optional
@@ -96,14 +105,17 @@ def sample_pixels(
     for band in stack.bands:
         if not band.grid.same_as(grid):
             raise InputError(
-                f"The bands of EXTRA_TARGETS must have one grid, but '{band.source.label}' differs from '{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters to a grid' (smtoolbox:alignrasters) first."
+                f"The bands of EXTRA_TARGETS must have one grid, but '{band.source.label}' differs from "
+                f"'{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters "
+                "to a grid' (smtoolbox:alignrasters) first."
             )
     found = read_predictors(sources, taken).stacks
     grids = {band.grid for predictor in found.values() for band in predictor.bands}
     window, covered = _covered(grid, grids)
     if not covered.any():
         raise InputError(
-            f"No pixel of EXTRA_TARGETS ('{stack.bands[0].source.label}') lies wholly within the predictors. Check both extents and coordinate reference systems."
+            f"No pixel of EXTRA_TARGETS ('{stack.bands[0].source.label}') lies wholly within the predictors. "
+            "Check both extents and coordinate reference systems."
         )
     values, band_of, cell_of = [], [], []
     for number, band in enumerate(stack.bands):
@@ -118,12 +130,20 @@ def sample_pixels(
     value, number_of, cell = np.concatenate(values), np.concatenate(band_of), np.concatenate(cell_of)
     total = len(value)
     if not total:
-        raise InputError(f"EXTRA_TARGETS ('{stack.bands[0].source.label}') has no data where the predictors lie. Check its nodata value.")
+        raise InputError(
+            f"EXTRA_TARGETS ('{stack.bands[0].source.label}') has no data where the predictors lie. Check its "
+            "nodata value."
+        )
     if total > most:
         drawn = np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
         value, number_of, cell = value[drawn], number_of[drawn], cell[drawn]
 
-    cropped = Grid(grid.crs, grid.transform * Affine.translation(window.col_off, window.row_off), int(window.width), int(window.height))
+    cropped = Grid(
+        grid.crs,
+        grid.transform * Affine.translation(window.col_off, window.row_off),
+        int(window.width),
+        int(window.height),
+    )
     times: list[Time | None] = [band.time for band in stack.bands]
     row_times = [times[i] for i in number_of]
     predictors, gaps = {}, {}
@@ -141,14 +161,17 @@ def sample_pixels(
 
 
 def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
-    """Return the window of a grid that other grids may cover, and which of its pixels lie wholly within all of them, bool (rows, cols)."""
+    """Return the window of a grid that other grids may cover, and which of its pixels lie wholly within all of them,
+    bool (rows, cols).
+    """
     window = Window(0, 0, grid.width, grid.height)
     for other in others:
         window = inside(window, touched_window(other, grid))
     refuse_beyond_memory(
         _BYTES_PER_PIXEL * window.width * window.height,
         f"EXTRA_TARGETS has {window.width:,.0f} × {window.height:,.0f} pixels over the predictors, which needs",
-        "It must be a product of coarser cells than the predictors: check its cell size and coordinate reference system.",
+        "It must be a product of coarser cells than the predictors: check its cell size and coordinate reference "
+        "system.",
     )
     row, column = np.indices((int(window.height), int(window.width)))
     covered = np.ones(row.shape, bool)
@@ -161,7 +184,9 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
 
 
 def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return the means of a predictor's bands over the cells of a grid (rows,); NaN where a row has no band, or the cell no data."""
+    """Return the means of a predictor's bands over the cells of a grid (rows,); NaN where a row has no band, or the
+    cell no data.
+    """
     means = np.full(len(cell), np.nan)
     wanted = np.unique(position[position >= 0])
     row, column = np.divmod(cell, grid.width)

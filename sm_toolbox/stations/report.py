@@ -13,20 +13,28 @@ from sm_toolbox.stations.sampling import Samples
 def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress: Progress = SILENT) -> Page:
     """Write up a sampling, and the pixels of a product that were added to it."""
     total, complete = len(samples.rows.x), int(np.count_nonzero(samples.complete))
-    page = Page("Sampling report", f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.", progress=progress)
+    page = Page(
+        "Sampling report",
+        f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.",
+        progress=progress,
+    )
     page.notice(
-        f"{complete:,} of {total:,} rows of stations have a value of every predictor; only these can train a model.", warning=complete < total
+        f"{complete:,} of {total:,} rows of stations have a value of every predictor; only these can train a model.",
+        warning=complete < total,
     )
     if pixels is not None:
         page.text(
-            f"{len(pixels.values):,} rows more are pixels of '{pixels.product}', drawn from {pixels.found:,} pixels and dates. Their target is the product, not a measurement: a model "
-            "that fits them reproduces the product. Judge it on the rows of stations."
+            f"{len(pixels.values):,} rows more are pixels of '{pixels.product}', drawn from {pixels.found:,} "
+            "pixels and dates. Their target is the product, not a measurement: a model that fits them reproduces "
+            "the product. Judge it on the rows of stations."
         )
     page.heading("Predictors")
     rows = []
     for variable in samples.variables:
         values = variable.values[~np.isnan(variable.values)]
-        limits = (float(values.min()), float(values.mean()), float(values.max())) if len(values) else (float("nan"),) * 3
+        limits = (
+            (float(values.min()), float(values.mean()), float(values.max())) if len(values) else (float("nan"),) * 3
+        )
         rows.append(
             (
                 variable.variable,
@@ -35,7 +43,19 @@ def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress:
                 *limits,
             )
         )
-    page.table(("Predictor", "rows with a value", "outside the raster", "no date near enough", "no data", "minimum", "mean", "maximum"), rows)
+    page.table(
+        (
+            "Predictor",
+            "rows with a value",
+            "outside the raster",
+            "no date near enough",
+            "no data",
+            "minimum",
+            "mean",
+            "maximum",
+        ),
+        rows,
+    )
     incomplete = samples.incomplete_stations()
     if incomplete:
         page.heading("Stations that lack values")

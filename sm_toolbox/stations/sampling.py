@@ -66,7 +66,8 @@ class VariableSamples:
     no_date : ndarray of bool (rows,)
         No band lies within the gap in time.
     gap_days : ndarray of float64 (rows,), optional
-        Days from the row's time to the band's: negative where the band is earlier, NaN where there is none. None for static variables.
+        Days from the row's time to the band's: negative where the band is earlier, NaN where there is none. None for
+        static variables.
     reach_days : float, optional
         How far a band was allowed to lie from a row.
     step_days : float, optional
@@ -99,14 +100,19 @@ class Samples:
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def lacking(self) -> list[tuple[str, int, str, float | None]]:
-        """List variables that rows lack, those that most lack first: name, rows, why, and the gap in days with which most of them would have a date.
+        """List variables that rows lack, those that most lack first: name, rows, why, and the gap in days with which
+        most of them would have a date.
 
-        The gap is half the distance of the dates, or what nine tenths of the rows need where that is less than the whole distance; None where no gap of a
-        sensible size helps.
+        The gap is half the distance of the dates, or what nine tenths of the rows need where that is less than the
+        whole distance; None where no gap of a sensible size helps.
         """
         found: list[tuple[str, int, str, float | None]] = []
         for variable in self.variables:
-            masks = (("outside the raster", variable.outside), ("no date near enough", variable.no_date), ("no data", variable.no_data))
+            masks = (
+                ("outside the raster", variable.outside),
+                ("no date near enough", variable.no_date),
+                ("no data", variable.no_data),
+            )
             counts = [(int(np.count_nonzero(mask)), what) for what, mask in masks]
             missing = sum(count for count, _ in counts)
             if missing:
@@ -153,14 +159,20 @@ class Samples:
                     count = int(np.count_nonzero(own & mask))
                     if count:
                         reasons.append(f"{variable.variable}: {what} ({count})")
-            found.append((str(name), int(np.count_nonzero(own & missing)), int(np.count_nonzero(own)), "; ".join(reasons)))
+            found.append(
+                (str(name), int(np.count_nonzero(own & missing)), int(np.count_nonzero(own)), "; ".join(reasons))
+            )
         return found
 
 
 def sample_rows(
-    rows: Rows, sources: Sequence[Source], max_gap_days: float | None = None, method: str = "nearest", progress: Progress = SILENT,
+    rows: Rows,
+    sources: Sequence[Source],
+    max_gap_days: float | None = None,
+    method: str = "nearest",
+    progress: Progress = SILENT,
     taken: Collection[str] = (),
-) -> Samples:  # fmt: skip
+) -> Samples:
     """Read every variable of a set of rasters at every row.
 
     Parameters
@@ -168,10 +180,12 @@ def sample_rows(
     rows : Rows
     sources : sequence of Source
     max_gap_days : float, optional
-        How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the distance of the variable's dates.
+        How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the
+        distance of the variable's dates.
     method : {'nearest', 'bilinear', 'mean_3x3'}, optional
     taken : collection of str, optional
-        Names that the variables must not have; one that has gets its product as a suffix, as do two products of one variable.
+        Names that the variables must not have; one that has gets its product as a suffix, as do two products of one
+        variable.
 
     Raises
     ------
@@ -186,24 +200,32 @@ def sample_rows(
     predictors = read_predictors(sources, taken)
     found = predictors.stacks
     for name, why in predictors.renamed.items():
-        progress.warning(f"'{found[name].variable}' of '{found[name].bands[0].source.label}' becomes '{name}', since {why}.")
+        progress.warning(
+            f"'{found[name].variable}' of '{found[name].bands[0].source.label}' becomes '{name}', since {why}."
+        )
     dated = [name for name, stack in found.items() if not stack.is_static]
     if dated and rows.times is None:
         raise InputError(
-            f"{', '.join(dated)} are dated (such as {found[dated[0]].bands[0].name}), so that the TIME field of '{rows.layer}' is needed. Choose it."
+            f"{', '.join(dated)} are dated (such as {found[dated[0]].bands[0].name}), so that the TIME field of "
+            f"'{rows.layer}' is needed. Choose it."
         )
     valid = np.isfinite(rows.x) & np.isfinite(rows.y)
     if not valid.any():
         raise InputError(
-            f"No row of '{rows.layer}' has a point with coordinates. Create points from the table's coordinates first ('Create points layer from table')."
+            f"No row of '{rows.layer}' has a point with coordinates. Create points from the table's coordinates "
+            "first ('Create points layer from table')."
         )
     if not valid.all():
-        progress.warning(f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values.")
+        progress.warning(
+            f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values."
+        )
     # A station is read once for each band, however many of its rows match that band.
     first, of_row = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
     samples = [
-        _sample_stack(name, stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found)))
+        _sample_stack(
+            name, stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found))
+        )
         for i, (name, stack) in enumerate(found.items())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
@@ -212,7 +234,14 @@ def sample_rows(
 
 
 def _sample_stack(
-    name: str, stack: Stack, rows: Rows, places: np.ndarray, of_row: np.ndarray, max_gap_days: float | None, method: str, progress: Progress
+    name: str,
+    stack: Stack,
+    rows: Rows,
+    places: np.ndarray,
+    of_row: np.ndarray,
+    max_gap_days: float | None,
+    method: str,
+    progress: Progress,
 ) -> VariableSamples:
     times = rows.times if rows.times is not None else [None] * len(of_row)
     bands, gaps = match_times(stack, times, max_gap_days)
@@ -225,7 +254,9 @@ def _sample_stack(
     if stack.is_static:
         return VariableSamples(name, values[of_pair], outside[of_row], no_date)
     nearest = np.abs(match_times(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
-    return VariableSamples(name, values[of_pair], outside[of_row], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest)
+    return VariableSamples(
+        name, values[of_pair], outside[of_row], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
+    )
 
 
 def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
@@ -253,11 +284,21 @@ def _why_nothing(rows: Rows, samples: list[VariableSamples], found: dict[str, St
         x, y = rows.x[np.isfinite(rows.x)], rows.y[np.isfinite(rows.y)]
         grid = next(iter(found.values())).bands[0].grid
         return (
-            f"No station of '{rows.layer}' lies within the rasters. The stations span {x.min():.6g} to {x.max():.6g}, {y.min():.6g} to {y.max():.6g} in {label(rows.crs)}; the first raster spans "
-            f"{', '.join(f'{value:.6g}' for value in grid.bounds)} (west, south, east, north) in {label(grid.crs)}. Check that both CRSs are right and that x and y are not swapped."
+            f"No station of '{rows.layer}' lies within the rasters. The stations span {x.min():.6g} to "
+            f"{x.max():.6g}, {y.min():.6g} to {y.max():.6g} in {label(rows.crs)}; the first raster spans "
+            f"{', '.join(f'{value:.6g}' for value in grid.bounds)} (west, south, east, north) in "
+            f"{label(grid.crs)}. Check that both CRSs are right and that x and y are not swapped."
         )
     if all((variable.outside | variable.no_date).all() for variable in samples):
         times = sorted(time for time in rows.times or [] if time)
-        spans = "; ".join(f"{name}: {stack.times[0]} to {stack.times[-1]}" for name, stack in found.items() if stack.times)
-        return f"No row of '{rows.layer}' ({times[0] if times else 'no time'} to {times[-1] if times else ''}) has a band near enough in time ({spans}). Check the TIME field, or allow a larger MAX_TIME_GAP."
-    return f"All rows of '{rows.layer}' lie on cells without data. Check the rasters' nodata values, and that the stations do not lie in a gap."
+        spans = "; ".join(
+            f"{name}: {stack.times[0]} to {stack.times[-1]}" for name, stack in found.items() if stack.times
+        )
+        return (
+            f"No row of '{rows.layer}' ({times[0] if times else 'no time'} to {times[-1] if times else ''}) has a "
+            f"band near enough in time ({spans}). Check the TIME field, or allow a larger MAX_TIME_GAP."
+        )
+    return (
+        f"All rows of '{rows.layer}' lie on cells without data. Check the rasters' nodata values, and that the "
+        "stations do not lie in a gap."
+    )

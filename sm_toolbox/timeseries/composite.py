@@ -90,8 +90,8 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
     period : str
         One of `PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
     product_days : int
-        Days that a date stands for, counted from it: 8 for MODIS composites. A product that straddles a boundary counts in both periods, with
-        its days inside each.
+        Days that a date stands for, counted from it: 8 for MODIS composites. A product that straddles a boundary counts
+        in both periods, with its days inside each.
 
     Returns
     -------
@@ -128,18 +128,34 @@ def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int,
         # Sorted, NaN is last: the middle of the valid ones is found by their number.
         own.sort(axis=0)
         count = np.count_nonzero(~np.isnan(own), axis=0)
-        low, high = (np.take_along_axis(own, np.maximum(i, 0)[None], axis=0)[0] for i in ((count - 1) // 2, np.minimum(count // 2, len(own) - 1)))
+        low, high = (
+            np.take_along_axis(own, np.maximum(i, 0)[None], axis=0)[0]
+            for i in ((count - 1) // 2, np.minimum(count // 2, len(own) - 1))
+        )
         out[...] = np.where(count >= min_count, (low + high) / 2, np.nan)
         return
     weights = np.array(period.weights) if statistic == "weighted_mean" else np.ones(len(period.weights))
-    code = {"mean": kernels.MEAN, "weighted_mean": kernels.MEAN, "sum": kernels.SUM, "max": kernels.MAX, "min": kernels.MIN}[statistic]
+    code = {
+        "mean": kernels.MEAN,
+        "weighted_mean": kernels.MEAN,
+        "sum": kernels.SUM,
+        "max": kernels.MAX,
+        "min": kernels.MIN,
+    }[statistic]
     kernels.combine(values, np.array(period.positions), weights, code, min_count, out)
 
 
 def temporal_composite(
-    sources: Sequence[Source], output: str, *, period: str = "month", statistic: str = "mean", trailing_days: int = 7, product_days: int = 1,
-    min_count: int = 1, engine: Engine = ALL_CORES,
-) -> list[str]:  # fmt: skip
+    sources: Sequence[Source],
+    output: str,
+    *,
+    period: str = "month",
+    statistic: str = "mean",
+    trailing_days: int = 7,
+    product_days: int = 1,
+    min_count: int = 1,
+    engine: Engine = ALL_CORES,
+) -> list[str]:
     """Composite every variable over calendar periods or trailing windows.
 
     Parameters
@@ -147,9 +163,11 @@ def temporal_composite(
     sources : sequence of Source
         Dated bands of one or several variables, in any order of dates; on other grids than the first they are warped.
     output : str
-        GeoTIFF with the bands `variable@period`: `ndvi@2018-06` for a month, the first day for other calendar periods, the last day for trailing windows.
+        GeoTIFF with the bands `variable@period`: `ndvi@2018-06` for a month, the first day for other calendar periods,
+        the last day for trailing windows.
     period, statistic : str
-        One of `PERIODS` and of `STATISTICS`; `weighted_mean` weighs a date by the days of its product inside the period.
+        One of `PERIODS` and of `STATISTICS`; `weighted_mean` weighs a date by the days of its product inside the
+        period.
     trailing_days, product_days : int, optional
         As `plan_periods`.
     min_count : int, optional

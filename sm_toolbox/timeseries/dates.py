@@ -30,7 +30,9 @@ def require_dates(stack: Stack, fewest: int = 1) -> None:
     count = len(stack.times)
     if count < fewest:
         raise InputError(
-            f"{stack.variable} has {'a single date' if count == 1 else f'{count} dates'} ({', '.join(map(str, stack.times))}), but at least {fewest} are needed. Add the layers of further dates."
+            f"{stack.variable} has {'a single date' if count == 1 else f'{count} dates'} "
+            f"({', '.join(map(str, stack.times))}), but at least {fewest} are needed. Add the layers of further "
+            "dates."
         )
 
 
@@ -44,7 +46,8 @@ def require_distinct_starts(stack: Stack) -> None:
     for earlier, later in zip(stack.times, stack.times[1:]):
         if earlier.start == later.start:
             raise InputError(
-                f"{stack.variable} has both {earlier} and {later}, which start at the same moment. Leave one of them out, or bring all to one period with 'Composite over time'."
+                f"{stack.variable} has both {earlier} and {later}, which start at the same moment. Leave one of "
+                "them out, or bring all to one period with 'Composite over time'."
             )
 
 

@@ -39,7 +39,8 @@ class GapFilling:
     ----------
     bands : list of str
     missing : dict of str to (float, float)
-        For each variable the share of values that were missing, 0 to 1, in its dates, and that still are in the output's.
+        For each variable the share of values that were missing, 0 to 1, in its dates, and that still are in the
+        output's.
     """
 
     bands: list[str]
@@ -47,9 +48,16 @@ class GapFilling:
 
 
 def fill_gaps(
-    sources: Sequence[Source], output: str, *, method: str = "linear", window: float | None = None, order: int = DEFAULT_ORDER,
-    max_gap: float | None = None, dates: str = "", engine: Engine = ALL_CORES,
-) -> GapFilling:  # fmt: skip
+    sources: Sequence[Source],
+    output: str,
+    *,
+    method: str = "linear",
+    window: float | None = None,
+    order: int = DEFAULT_ORDER,
+    max_gap: float | None = None,
+    dates: str = "",
+    engine: Engine = ALL_CORES,
+) -> GapFilling:
     """Fill the gaps of every variable over time, or interpolate it to given dates. Values that are there never change.
 
     Parameters
@@ -59,18 +67,19 @@ def fill_gaps(
     output : str
         GeoTIFF or NetCDF with the bands `variable@date`.
     method : {'moving_average', 'linear', 'spline', 'savitzky_golay'}
-        The mean of the values within `window` days around the date; the line between the values on both sides; the piecewise cubic that keeps the
-        shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021); the polynomial fitted within a moving window of equal steps (Savitzky &
-        Golay 1964, doi 10.1021/ac60214a047), gaps bridged by lines first. All but the first need a value on both sides of a gap, and Savitzky–Golay as
-        many steps from a cell's first to its last value as its window has.
+        The mean of the values within `window` days around the date; the line between the values on both sides; the
+        piecewise cubic that keeps the shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021); the polynomial
+        fitted within a moving window of equal steps (Savitzky & Golay 1964, doi 10.1021/ac60214a047), gaps bridged by
+        lines first. All but the first need a value on both sides of a gap, and Savitzky–Golay as many steps from a
+        cell's first to its last value as its window has.
     window : float, optional
-        Days for the moving average (3: the day before, the day, the day after); for Savitzky–Golay an odd number of steps (7), where a step is the median
-        distance of the dates.
+        Days for the moving average (3: the day before, the day, the day after); for Savitzky–Golay an odd number of
+        steps (7), where a step is the median distance of the dates.
     order : int, optional
         Degree of the polynomial of Savitzky–Golay.
     max_gap : float, optional
-        Gaps stay where the values on both sides are further apart than these days. What lies before the first or after the last value is no such gap:
-        only the moving average fills it, as far as its window goes.
+        Gaps stay where the values on both sides are further apart than these days. What lies before the first or after
+        the last value is no such gap: only the moving average fills it, as far as its window goes.
     dates : str, optional
         Dates of the output as `parse_dates` takes them; by default those of the input.
     engine : Engine, optional
@@ -78,7 +87,8 @@ def fill_gaps(
     Raises
     ------
     InputError
-        Where a variable is not dated, has a single date or two that start at the same moment, and where a setting is impossible.
+        Where a variable is not dated, has a single date or two that start at the same moment, and where a setting is
+        impossible.
     OutputError, Cancelled
         As `run_blocks`.
 
@@ -100,10 +110,15 @@ def fill_gaps(
         require_dates(stack, 2)
         require_distinct_starts(stack)
     targets = {name: wanted or stack.times for name, stack in found.items()}
-    series = {name: tuple(days_since_first(times, stack.times[0]) for times in (stack.times, targets[name])) for name, stack in found.items()}
+    series = {
+        name: tuple(days_since_first(times, stack.times[0]) for times in (stack.times, targets[name]))
+        for name, stack in found.items()
+    }
     for name, (days, times) in series.items():
         _check_reach(name, found[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
-    regular = {name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()}
+    regular = {
+        name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()
+    }
     weights = _polynomial_weights(int(size), order) if method == "savitzky_golay" else np.empty((0, 0))
 
     # Of each variable the dates that it has and those that it gets, as days, and the equal steps.
@@ -125,7 +140,11 @@ def fill_gaps(
 
 
 def _filled(
-    blocks: Blocks, window: Window, jobs: dict[str, tuple[np.ndarray, ...]], settings: tuple[int, float, float], weights: np.ndarray
+    blocks: Blocks,
+    window: Window,
+    jobs: dict[str, tuple[np.ndarray, ...]],
+    settings: tuple[int, float, float],
+    weights: np.ndarray,
 ) -> tuple[np.ndarray, Facts]:
     """Return all variables on their dates, and the valid values of each before and after; a kernel."""
     from sm_toolbox.timeseries.gapfill_kernels import fill
@@ -153,18 +172,27 @@ def _wanted(dates: str) -> list[Time]:
 
 def _report_missing(filling: GapFilling, progress: Progress) -> None:
     for name, shares in filling.missing.items():
-        progress.info(f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of the output.")
+        progress.info(
+            f"{name}: {100 * shares[0]:.1f} % of the values of the input are missing, {100 * shares[1]:.1f} % of "
+            "the output."
+        )
 
 
-def _check_reach(variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress) -> None:
+def _check_reach(
+    variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress
+) -> None:
     """Say how many of the dates asked for no value can reach, and refuse where these are all."""
     outside = np.count_nonzero((targets < days[0] - reach) | (targets > days[-1] + reach))
     if outside == len(targets):
         raise InputError(
-            f"DATES: none lies within the dates of {variable}, {dates[0]} to {dates[-1]}. Ask for dates between them, or leave {variable} out."
+            f"DATES: none lies within the dates of {variable}, {dates[0]} to {dates[-1]}. Ask for dates between "
+            f"them, or leave {variable} out."
         )
     if outside:
-        progress.warning(f"{outside} of {len(targets)} DATES lie outside the dates of {variable}, {dates[0]} to {dates[-1]}, and have no values.")
+        progress.warning(
+            f"{outside} of {len(targets)} DATES lie outside the dates of {variable}, {dates[0]} to {dates[-1]}, "
+            "and have no values."
+        )
 
 
 def _regular(days: np.ndarray, variable: str) -> np.ndarray:
@@ -173,10 +201,13 @@ def _regular(days: np.ndarray, variable: str) -> np.ndarray:
     count = int(np.ceil((days[-1] - days[0]) / step - 1e-6)) + 1
     if count > _MOST_DATES:
         raise InputError(
-            f"Half of the dates of {variable} are no more than {step:.2g} days apart, which makes {count:,} equal steps for savitzky_golay; at most {_MOST_DATES:,} are taken. Bring the dates to one period with 'Composite over time' first, or choose another METHOD."
+            f"Half of the dates of {variable} are no more than {step:.2g} days apart, which makes {count:,} equal "
+            f"steps for savitzky_golay; at most {_MOST_DATES:,} are taken. Bring the dates to one period with "
+            "'Composite over time' first, or choose another METHOD."
         )
     regular = days[0] + step * np.arange(count)
-    # Steps that are dates but for rounding become them: next to the first or the last value a step would else count as outside.
+    # Steps that are dates but for rounding become them: next to the first or the last value a step would else count as
+    # outside.
     nearest = days[np.searchsorted((days[1:] + days[:-1]) / 2, regular)]
     return np.where(np.abs(nearest - regular) < 1e-6, nearest, regular)
 
@@ -196,10 +227,17 @@ def _check(method: str, window: float | None, order: int, max_gap: float | None)
     if not 0 < size <= _LARGEST_WINDOW:
         raise InputError(f"WINDOW is {size:g}, but must be greater than 0 and at most {_LARGEST_WINDOW:,}.")
     if max_gap is not None and not max_gap > 0:
-        raise InputError(f"MAX_GAP is {max_gap:g}, but must be greater than 0 days. Leave it empty to fill gaps of any length.")
+        raise InputError(
+            f"MAX_GAP is {max_gap:g}, but must be greater than 0 days. Leave it empty to fill gaps of any length."
+        )
     if method == "savitzky_golay":
         if size != int(size) or int(size) % 2 == 0 or size < 3:
-            raise InputError(f"WINDOW is {size:g}, but for savitzky_golay it is the number of steps, an odd number from 3 on: 5, 7, 9.")
+            raise InputError(
+                f"WINDOW is {size:g}, but for savitzky_golay it is the number of steps, an odd number from 3 on: "
+                "5, 7, 9."
+            )
         if not 0 <= order < size:
-            raise InputError(f"ORDER is {order}, but must be at least 0 and less than WINDOW ({size:g}). 2 or 3 are usual.")
+            raise InputError(
+                f"ORDER is {order}, but must be at least 0 and less than WINDOW ({size:g}). 2 or 3 are usual."
+            )
     return size

@@ -1,7 +1,8 @@
 """The compiled loops behind gap filling: date after date, some columns of a row at a time.
 
-The values of one cell lie far apart in a block, those of neighbouring columns side by side. So time is walked through once for all columns together,
-every loop over columns becomes vector instructions, and what is remembered on the way fits into the processor's cache.
+The values of one cell lie far apart in a block, those of neighbouring columns side by side. So time is walked through
+once for all columns together, every loop over columns becomes vector instructions, and what is remembered on the way
+fits into the processor's cache.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from sm_toolbox.compiled import njit
 MOVING_AVERAGE, LINEAR, SPLINE, SAVITZKY_GOLAY = range(4)
 # Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
-# Columns walked through together: many, since every call costs the same however long the row; fewer with many dates, to stay within the cache.
+# Columns walked through together: many, since every call costs the same however long the row; fewer with many dates, to
+# stay within the cache.
 _COLUMNS, _VALUES = 256, 2**17
 # Days; times that are meant to be equally far apart differ by less, by rounding.
 _SAME = 1e-6
-# The place of a value in what `_look_ahead` and `_pass` remember: time and value of the nearest date, of the one beyond it.
+# The place of a value in what `_look_ahead` and `_pass` remember: time and value of the nearest date, of the one beyond
+# it.
 _X, _Y, _X2, _Y2 = range(4)
 
 
@@ -99,8 +102,11 @@ def _forget(memory, time):
 
 @njit(**_COMPILE)
 def _pass(values, day, memory, twice):
-    """Remember the values of a date, where there are any, as the nearest; where twice is asked, what was the nearest as the one beyond."""
-    # Loops over few arrays: the more there are, the more pairs must be known to be apart before vector instructions can be used.
+    """Remember the values of a date, where there are any, as the nearest; where twice is asked, what was the nearest as
+    the one beyond.
+    """
+    # Loops over few arrays: the more there are, the more pairs must be known to be apart before vector instructions can
+    # be used.
     if twice:
         _keep(values, memory[_X], memory[_X2])
         _keep(values, memory[_Y], memory[_Y2])
@@ -188,7 +194,9 @@ def _cubic(time, behind, ahead, limit, out):
 
 @njit(**_COMPILE)
 def _slope(outer, inner, opposite, outer_step, step, opposite_step):
-    """The slope at one end of a gap, from the rise outside of it, within it, and beyond its other end; NaN stands for none."""
+    """The slope at one end of a gap, from the rise outside of it, within it, and beyond its other end; NaN stands for
+    none.
+    """
     a, b = 2 * step + outer_step, step + 2 * outer_step
     mean = (a + b) * (outer * inner) / (a * inner + b * outer) if outer * inner > 0 else 0.0
     # At the end of the series: such that the curve neither overshoots nor turns.
@@ -213,7 +221,9 @@ def _bridge(block, row, start, stop, days, regular, ahead, behind, bridged):
 
 @njit(**_COMPILE)
 def _smooth(bridged, columns, weights, smooth):
-    """Take the middle of the polynomial in each window, and near the ends of a series the sides of the first and the last."""
+    """Take the middle of the polynomial in each window, and near the ends of a series the sides of the first and the
+    last.
+    """
     steps, window = bridged.shape[0], weights.shape[0]
     half = window // 2
     smooth[:] = np.nan

@@ -76,7 +76,8 @@ def summarise(block, out):
     block : ndarray of float32 (dates, rows, cols)
         NaN in gaps.
     out : ndarray of float32 (5, rows, cols)
-        Filled with minimum, mean, maximum, standard deviation of a sample and count; NaN where there are too few values.
+        Filled with minimum, mean, maximum, standard deviation of a sample and count; NaN where there are too few
+        values.
     """
     dates, rows, columns = block.shape
     total, squares, shift = np.empty(columns), np.empty(columns), np.empty(columns)

@@ -58,7 +58,8 @@ def temporal_statistics(
     names : sequence of str
         Of `STATISTICS`.
     output : str
-        GeoTIFF with the bands `variable_statistic`; gaps do not count, and cells with too few values have none (a count of 0 is a value).
+        GeoTIFF with the bands `variable_statistic`; gaps do not count, and cells with too few values have none (a count
+        of 0 is a value).
     engine : Engine, optional
 
     Returns

@@ -58,8 +58,8 @@ def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
     times : sequence of Time
         Sorted. A month counts from its first day.
     by_month : bool
-        Whether each calendar month is a group. Its step is one occurrence of the month, so that several dates of a month are at the same step.
-        Without it each date is a step.
+        Whether each calendar month is a group. Its step is one occurrence of the month, so that several dates of a
+        month are at the same step. Without it each date is a step.
     """
     days = days_since_first(times, times[0])
     months = np.array([time.start.month if by_month else 0 for time in times])
@@ -84,12 +84,13 @@ def temporal_trend(
     sources : sequence of Source
         Dated bands of one variable, in any order of dates; on other grids than the first they are warped.
     output : str
-        GeoTIFF with `slope` (units of the variable per year of 365.25 days), `slope_per_step` (per step), `p_value` (0 to 1) and `n` (valid
-        values). Cells with fewer than three values have only `n`.
+        GeoTIFF with `slope` (units of the variable per year of 365.25 days), `slope_per_step` (per step), `p_value` (0
+        to 1) and `n` (valid values). Cells with fewer than three values have only `n`.
     method : {'least_squares', 'theil_sen'}
-        Least squares with the two-sided t test (n − 2 degrees of freedom); or the median of the slopes between all pairs of values (Theil 1950;
-        Sen 1968, doi 10.1080/01621459.1968.10480934) with the two-sided test of Mann (1945) and Kendall (1975) in its normal approximation, with
-        corrections for ties and continuity. The second takes time with the square of the number of dates, and 2 n² bytes for each thread.
+        Least squares with the two-sided t test (n − 2 degrees of freedom); or the median of the slopes between all
+        pairs of values (Theil 1950; Sen 1968, doi 10.1080/01621459.1968.10480934) with the two-sided test of Mann
+        (1945) and Kendall (1975) in its normal approximation, with corrections for ties and continuity. The second
+        takes time with the square of the number of dates, and 2 n² bytes for each thread.
     by_month : bool, optional
         A trend for each calendar month, its bands named `slope_01` to `slope_12` and so on.
     engine : Engine, optional
@@ -102,15 +103,17 @@ def temporal_trend(
     Raises
     ------
     InputError
-        Where the bands are of several variables or not dated, two dates start at the same moment, or no trend has three dates.
+        Where the bands are of several variables or not dated, two dates start at the same moment, or no trend has three
+        dates.
     OutputError, Cancelled
         As `run_blocks`.
 
     Notes
     -----
-    `slope_per_step` is least squares over the numbers 1, 2, … of the dates, whatever the method: Eq. 8 of the study of Zoige (Remote Sens. 2023,
-    15, 1531). A cell with gaps keeps the numbers that its dates have in the whole record. By month, the occurrences of the month are numbered.
-    Both tests take the values as independent; values that follow each other closely are not, and have smaller p-values than they should.
+    `slope_per_step` is least squares over the numbers 1, 2, … of the dates, whatever the method: Eq. 8 of the study of
+    Zoige (Remote Sens. 2023, 15, 1531). A cell with gaps keeps the numbers that its dates have in the whole record. By
+    month, the occurrences of the month are numbered. Both tests take the values as independent; values that follow each
+    other closely are not, and have smaller p-values than they should.
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
@@ -128,17 +131,31 @@ def temporal_trend(
     bands = [f"{name}{group.suffix}" for group in groups for name in BANDS]
     grid = given[0].grid
     kernel = partial(_trends, groups=groups, method=method, progress=progress)
-    written = run_blocks(kernel, {"input": stack.bands}, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=4 * len(bands) + 40)
+    written = run_blocks(
+        kernel,
+        {"input": stack.bands},
+        [RasterOutput(output, bands)],
+        grid,
+        engine,
+        scratch_bytes_per_cell=4 * len(bands) + 40,
+    )
     found = written.facts["with_trend"]
     for group, cells in zip(groups, found):
         share = 100 * float(cells) / (grid.width * grid.height)
-        progress.info(f"{f'Month {group.suffix[1:]}' if by_month else 'All dates'}: {share:.1f} % of the cells have a trend.")
+        progress.info(
+            f"{f'Month {group.suffix[1:]}' if by_month else 'All dates'}: {share:.1f} % of the cells have a trend."
+        )
     if not found.any():
-        progress.warning(f"No cell has three values of {stack.variable}, so that there is no trend. The output has only the numbers of values.")
+        progress.warning(
+            f"No cell has three values of {stack.variable}, so that there is no trend. The output has only the "
+            "numbers of values."
+        )
     return bands
 
 
-def _trends(blocks: Blocks, window: Window, groups: Sequence[Group], method: str, progress: Progress) -> tuple[np.ndarray, Facts]:
+def _trends(
+    blocks: Blocks, window: Window, groups: Sequence[Group], method: str, progress: Progress
+) -> tuple[np.ndarray, Facts]:
     """Return the four bands of each group of dates, and in how many cells each has a trend; a kernel."""
     from sm_toolbox.timeseries import trend_kernels
 
@@ -148,13 +165,17 @@ def _trends(blocks: Blocks, window: Window, groups: Sequence[Group], method: str
     with_trend = np.zeros(len(groups), np.int64)
     for i, group in enumerate(groups):
         slope, per_step, p_value, count = out[i]
-        trend_kernels.least_squares(values, group.positions, group.years, group.steps, slope, per_step, statistic, count)
+        trend_kernels.least_squares(
+            values, group.positions, group.years, group.steps, slope, per_step, statistic, count
+        )
         if method == "theil_sen":
             pairs = len(group.positions) ** 2 * values.shape[2]
             rows = max(1, 2 * _PAIRS_BETWEEN_CHECKS // pairs)
             for row in range(0, values.shape[1], rows):
                 progress.check()
-                trend_kernels.theil_sen(values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows])
+                trend_kernels.theil_sen(
+                    values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows]
+                )
         p_value[...] = two_sided(statistic, count if method == "least_squares" else None)
         with_trend[i] = np.count_nonzero(count >= FEWEST)
     return out.reshape(-1, *values.shape[1:]), {"with_trend": with_trend}
@@ -167,7 +188,8 @@ def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:
     ----------
     statistic : ndarray of float
     count : ndarray, optional
-        Values behind each statistic, which is Student's t with two degrees of freedom fewer; without it the statistic is standard normal.
+        Values behind each statistic, which is Student's t with two degrees of freedom fewer; without it the statistic
+        is standard normal.
     """
     from scipy.special import ndtr, stdtr
 
@@ -179,12 +201,16 @@ def _report_groups(variable: str, groups: Sequence[Group], method: str, progress
     short = [group for group in groups if len(group.positions) < FEWEST]
     if len(short) == len(groups):
         raise InputError(
-            f"No calendar month has three dates of {variable}, as a trend needs. Add the layers of further years, or switch BY_MONTH off."
+            f"No calendar month has three dates of {variable}, as a trend needs. Add the layers of further years, "
+            "or switch BY_MONTH off."
         )
     if short:
-        progress.warning(f"Fewer than three dates, and no trend, in the months {', '.join(group.suffix[1:] for group in short)}.")
+        progress.warning(
+            f"Fewer than three dates, and no trend, in the months {', '.join(group.suffix[1:] for group in short)}."
+        )
     most = max(len(group.positions) for group in groups)
     if method == "theil_sen" and most > _MANY_DATES:
         progress.info(
-            f"The {most} dates make {most * (most - 1) // 2:,} pairs in each cell: this takes long. 'Composite over time' to months first is much faster."
+            f"The {most} dates make {most * (most - 1) // 2:,} pairs in each cell: this takes long. 'Composite "
+            "over time' to months first is much faster."
         )

@@ -1,7 +1,7 @@
 """The compiled loops behind trends over time: a block of dated bands to slopes and test statistics, cell by cell.
 
-A few neighbouring cells are first copied out of all dates, so that each one's series lies in one piece: read cell by cell, the dates of a
-block are so far apart that they push each other out of the processor's cache.
+A few neighbouring cells are first copied out of all dates, so that each one's series lies in one piece: read cell by
+cell, the dates of a block are so far apart that they push each other out of the processor's cache.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from sm_toolbox.timeseries.dates import FEWEST
 
 # Cells copied at once: a few cache lines of each date.
 _CELLS = 64
-# Values come in single precision: residuals below this share of the variance are their rounding, and the fit is perfect.
+# Values come in single precision: residuals below this share of the variance are their rounding, and the fit is
+# perfect.
 _PERFECT = 1e-14
 # The sums of a series may be taken in any order, which lets the compiler take several values at once; gaps stay NaN.
 _SUMS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
@@ -66,7 +67,8 @@ def theil_sen(block, first, positions, years, slope, statistic):
     slope : ndarray of float32 (rows, cols)
         Filled: median slope per year (Theil 1950, Sen 1968); NaN with fewer than FEWEST values.
     statistic : ndarray of float64 (rows, cols)
-        Filled: z of Mann (1945) and Kendall (1975), with corrections for ties and for continuity; standard normal where there is no trend.
+        Filled: z of Mann (1945) and Kendall (1975), with corrections for ties and for continuity; standard normal where
+        there is no trend.
     """
     rows, columns = slope.shape
     dates = positions.size
@@ -114,7 +116,8 @@ def _fit(series, years, steps):
         one = 1.0 if valid else 0.0
         x = years[i] if valid else 0.0
         k = steps[i] if valid else 0.0
-        # Differences from the first value: squares of temperatures in kelvin would leave few digits, and those of a constant are exactly 0.
+        # Differences from the first value: squares of temperatures in kelvin would leave few digits, and those of a
+        # constant are exactly 0.
         d = value - first if valid else 0.0
         n += one
         x_1 += x
@@ -188,11 +191,13 @@ def _select(values, k):
     low, high = 0, values.size
     random = np.uint32(1)
     while high - low > 1:
-        # The middle of three, one of them at random: slopes come in an order of their own, in which fixed places can be the worst ones.
+        # The middle of three, one of them at random: slopes come in an order of their own, in which fixed places can be
+        # the worst ones.
         random = random * np.uint32(1664525) + np.uint32(1013904223)
         a, b, c = values[low + np.int64(random) % (high - low)], values[low + (high - low) // 2], values[high - 1]
         pivot = max(min(a, b), min(max(a, b), c))
-        # Swapping always, and moving the boundary on by the comparison's result, spares a branch that would be guessed wrong every other time.
+        # Swapping always, and moving the boundary on by the comparison's result, spares a branch that would be guessed
+        # wrong every other time.
         boundary = low
         for i in range(low, high):
             value = values[i]

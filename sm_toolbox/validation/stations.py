@@ -111,13 +111,15 @@ def validate_stations(
 
     Notes
     -----
-    Places of one name that are more than 1 km apart are stations of their own, and the same observation in several rows is counted once; both with a warning.
+    Places of one name that are more than 1 km apart are stations of their own, and the same observation in several rows
+    is counted once; both with a warning.
     """
     if np.isnan(observed).all():
         raise InputError(f"No row of '{rows.layer}' has an observed value. Check the VALUE field.")
     if rows.names is not None and not any(rows.names):
         raise InputError(
-            f"The STATION field of '{rows.layer}' is NULL in all rows: there is no station in it. Choose the field with their names or numbers."
+            f"The STATION field of '{rows.layer}' is NULL in all rows: there is no station in it. Choose the "
+            "field with their names or numbers."
         )
     rows = _told_apart(rows, progress)
     repeated = _repeated(rows, observed, progress)
@@ -158,14 +160,17 @@ def _told_apart(rows: Rows, progress: Progress) -> Rows:
             names[row] = f"{name} ({number + 1})"
     if apart:
         progress.warning(
-            f"'{rows.layer}' has stations of one name at several places, more than {_ONE_PLACE / 1000:g} km apart; they are rated each on its own, with a number: {', '.join(apart[:10])}"
+            f"'{rows.layer}' has stations of one name at several places, more than {_ONE_PLACE / 1000:g} km "
+            f"apart; they are rated each on its own, with a number: {', '.join(apart[:10])}"
             f"{f' and {len(apart) - 10} more' if len(apart) > 10 else ''}."
         )
     return replace(rows, names=names)
 
 
 def _near_one_another(places: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Number places (rows, 2) so that those within a kilometre of the first of a number share it; rows without a place are of the first."""
+    """Number places (rows, 2) so that those within a kilometre of the first of a number share it; rows without a place
+    are of the first.
+    """
     numbers = np.zeros(len(places), np.int64)
     distinct, first, of_row = np.unique(places[known], axis=0, return_index=True, return_inverse=True)
     number_of, number, tree = np.full(len(distinct), -1), 0, cKDTree(distinct)
@@ -186,20 +191,28 @@ def _repeated(rows: Rows, observed: np.ndarray, progress: Progress) -> np.ndarra
         return np.zeros(len(observed), bool)
     seen: set[tuple] = set()
     repeated = np.zeros(len(observed), bool)
-    for row, key in enumerate(zip(rows.stations().tolist(), rows.x.tolist(), rows.y.tolist(), rows.times, observed.tolist())):
+    for row, key in enumerate(
+        zip(rows.stations().tolist(), rows.x.tolist(), rows.y.tolist(), rows.times, observed.tolist())
+    ):
         # NaN is like no other, so that rows without a value repeat none.
         repeated[row] = key in seen and rows.times[row] is not None and not np.isnan(observed[row])
         seen.add(key)
     twice = int(np.count_nonzero(repeated))
     if twice:
         progress.warning(
-            f"{twice} rows of '{rows.layer}' repeat the station, place, time and value of an earlier one and are counted once: they would make the result look more certain than it is."
+            f"{twice} rows of '{rows.layer}' repeat the station, place, time and value of an earlier one and are "
+            "counted once: they would make the result look more certain than it is."
         )
     return repeated
 
 
 def _compare(
-    rows: Rows, observed: np.ndarray, product: VariableSamples, groups: Sequence[str | None] | None, min_samples: int, repeated: np.ndarray
+    rows: Rows,
+    observed: np.ndarray,
+    product: VariableSamples,
+    groups: Sequence[str | None] | None,
+    min_samples: int,
+    repeated: np.ndarray,
 ) -> StationValidation:
     has_value = ~np.isnan(observed) & ~repeated
     reasons = {
@@ -228,12 +241,20 @@ def _compare(
         own = pairs[start : start + count]
         group = None if group_of is None else str(group_of[own[0]])
         predicted, truth = product.values[own], observed[own]
-        by_station.append(StationMetrics(str(station), group, int(own[0]), metrics(predicted, truth), intervals(predicted, truth)))
+        by_station.append(
+            StationMetrics(str(station), group, int(own[0]), metrics(predicted, truth), intervals(predicted, truth))
+        )
     if not by_station:
-        most = f"the one with the most, '{stations[np.argmax(counts)]}', has {counts.max()}" if len(pairs) else "there is none at all"
+        most = (
+            f"the one with the most, '{stations[np.argmax(counts)]}', has {counts.max()}"
+            if len(pairs)
+            else "there is none at all"
+        )
         why = "; ".join(f"{count} rows: {reason}" for reason, count in unmatched)
         raise InputError(
-            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). {why + '. ' if why else ''}Lower MIN_SAMPLES (1 for a map of one date), or allow a larger MAX_TIME_GAP."
+            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). "
+            f"{why + '. ' if why else ''}Lower MIN_SAMPLES (1 for a map of one date), or allow a larger "
+            "MAX_TIME_GAP."
         )
     pooled = metrics(product.values[pairs], observed[pairs])
     return StationValidation(

@@ -15,6 +15,12 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "peers"
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(name):
     more = ["--large"] if name == "predictraster" else []
-    done = subprocess.run([sys.executable, str(FOLDER / f"{name}.py"), "--small", *more], capture_output=True, text=True, timeout=300, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"{name}.py"), "--small", *more],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip()

@@ -1,4 +1,6 @@
-"""Values past what makes sense are refused with the bound, before they take all memory; what is infinite is never written."""
+"""Values past what makes sense are refused with the bound, before they take all memory; what is infinite is never
+written.
+"""
 
 from dataclasses import replace
 
@@ -34,9 +36,11 @@ def million(write_raster, tmp_path):
         crs = dataset.crs.to_wkt().replace('"', "&quot;")
     path = tmp_path / "million.vrt"
     path.write_text(
-        f'<VRTDataset rasterXSize="1000000" rasterYSize="1000000"><SRS>{crs}</SRS><GeoTransform>500000, 0.00018, 0, 4000000, 0, -0.00018</GeoTransform>'
-        f'<VRTRasterBand dataType="Float32" band="1"><Description>sm</Description><SimpleSource><SourceFilename>{six.path}</SourceFilename><SourceBand>1</SourceBand>'
-        '<SrcRect xOff="0" yOff="0" xSize="6" ySize="6"/><DstRect xOff="0" yOff="0" xSize="1000000" ySize="1000000"/></SimpleSource></VRTRasterBand></VRTDataset>'
+        f'<VRTDataset rasterXSize="1000000" rasterYSize="1000000"><SRS>{crs}</SRS><GeoTransform>500000, 0.00018, '
+        '0, 4000000, 0, -0.00018</GeoTransform><VRTRasterBand dataType="Float32" '
+        f'band="1"><Description>sm</Description><SimpleSource><SourceFilename>{six.path}</SourceFilename><SourceBand>1</SourceBand>'
+        '<SrcRect xOff="0" yOff="0" xSize="6" ySize="6"/><DstRect xOff="0" yOff="0" xSize="1000000" '
+        'ySize="1000000"/></SimpleSource></VRTRasterBand></VRTDataset>'
     )
     return Source(str(path)), six
 
@@ -44,19 +48,25 @@ def million(write_raster, tmp_path):
 @pytest.mark.parametrize("method", ["average", "nearest"])
 def test_a_million_cells_for_one(million, tmp_path, method):
     with pytest.raises(
-        InputError, match=r"'million.vrt' has cells of 0.00018 × 0.00018 m \(1,000,000 × 1,000,000\), but the grid of the output 30 × 30 m.*at most"
+        InputError,
+        match=r"'million.vrt' has cells of 0.00018 × 0.00018 m \(1,000,000 × 1,000,000\), but the grid of the output 30 × 30 m.*at most",
     ):
         align_rasters([million[0]], million[1], str(tmp_path / "out.tif"), method)
 
 
 def test_pixels_that_are_finer_than_the_predictors(million):
-    with pytest.raises(InputError, match="EXTRA_TARGETS has 1,000,000 × 1,000,000 pixels over the predictors.*coarser cells than the predictors"):
+    with pytest.raises(
+        InputError,
+        match="EXTRA_TARGETS has 1,000,000 × 1,000,000 pixels over the predictors.*coarser cells than the predictors",
+    ):
         sample_pixels([million[0]], [million[1]])
 
 
 def test_a_grid_whose_cells_are_wider_than_the_earth(write_raster, tmp_path):
     wide = write_raster("wide.tif", np.ones((6, 6)), ["a"], transform=from_origin(-3e9, 3e9, 1e9, 1e9))
-    with pytest.raises(InputError, match=r"'a.tif' has cells of 30 × 30 m .* but the grid of the output 1e\+09 × 1e\+09 m"):
+    with pytest.raises(
+        InputError, match=r"'a.tif' has cells of 30 × 30 m .* but the grid of the output 1e\+09 × 1e\+09 m"
+    ):
         align_rasters([write_raster("a.tif", np.ones((6, 6)), ["a"])], wide, str(tmp_path / "out.tif"), "average")
 
 
@@ -70,7 +80,9 @@ def test_a_window_beyond_the_raster(write_raster, tmp_path):
 def test_numbers_whose_squares_are_none(write_raster, tmp_path, key):
     settings = Settings(method="simple_kriging", **{key: 1e308})
     with pytest.raises(InputError, match=rf"{key.upper()} is 1e\+308, but may be up to 1e\+15"):
-        interpolate_stations(None, np.zeros(3), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif"), settings=settings)
+        interpolate_stations(
+            None, np.zeros(3), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif"), settings=settings
+        )
 
 
 def test_thirty_million_candidates():
@@ -79,7 +91,11 @@ def test_thirty_million_candidates():
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"replicates": 10**7}, "BOOTSTRAP is 10,000,000, but may be up to 100,000"), ({"anomaly_days": 1e308}, "up to 36,525")]
+    ("changes", "words"),
+    [
+        ({"replicates": 10**7}, "BOOTSTRAP is 10,000,000, but may be up to 100,000"),
+        ({"anomaly_days": 1e308}, "up to 36,525"),
+    ],
 )
 def test_settings_of_a_collocation(changes, words):
     with pytest.raises(InputError, match=words):
@@ -92,7 +108,9 @@ def test_a_network_that_runs_away_is_no_model(rate):
     features = rng.random((200, 4)).astype(np.float32)
     target = features @ np.array([1, 2, 3, 4.0])
     with pytest.raises(NoConvergence, match="did not converge.*learning_rate_init"):
-        NeuralNetwork(learning_rate_init=rate, hidden_layer_sizes=[60, 60, 60], max_iter=30).fit(features, target, None, 0, SILENT)
+        NeuralNetwork(learning_rate_init=rate, hidden_layer_sizes=[60, 60, 60], max_iter=30).fit(
+            features, target, None, 0, SILENT
+        )
     NeuralNetwork(max_iter=30).fit(features, target, None, 0, SILENT)
 
 
@@ -113,12 +131,16 @@ def test_infinities_are_not_written(write_raster, tmp_path, suffix):
 
 def test_values_that_no_station_measures(write_raster, tmp_path):
     with pytest.raises(InputError, match=r"VALUE holds 1e\+300, but may hold up to 1e\+15"):
-        interpolate_stations(None, np.array([1, 1e300, np.nan]), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif"))
+        interpolate_stations(
+            None, np.array([1, 1e300, np.nan]), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif")
+        )
 
 
 def test_a_local_reference_system_is_none_of_the_earth(write_raster):
     wkt = 'LOCAL_CS["site",UNIT["metre",1]]'
-    with pytest.raises(InputError, match="raster 'site.tif' has .* a local one that does not say where .*'Assign projection'"):
+    with pytest.raises(
+        InputError, match="raster 'site.tif' has .* a local one that does not say where .*'Assign projection'"
+    ):
         _ = read_bands([write_raster("site.tif", np.ones((4, 4)), ["a"], crs=wkt)])[0].grid
 
 

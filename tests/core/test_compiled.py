@@ -47,7 +47,9 @@ def test_the_fallback_is_a_folder_of_the_user_alone(read_only, monkeypatch, tmp_
     read_only(tmp_path)
     assert njit(cache=True)(twice)(3) == 6
     folder = tmp_path / "smtoolbox-compiled"
-    assert folder.stat().st_mode & 0o777 == 0o700 and list(folder.rglob("*.nbc")) and check_cache().startswith(str(folder))
+    assert (
+        folder.stat().st_mode & 0o777 == 0o700 and list(folder.rglob("*.nbc")) and check_cache().startswith(str(folder))
+    )
     assert not numba.config.CACHE_DIR
 
 

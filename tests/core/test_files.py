@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from sm_toolbox.errors import OutputError
-from sm_toolbox.files import StagedOutputs, check_output, check_writable, one_at_a_time, temporary_name, tidy, working_folder
+from sm_toolbox.files import (
+    StagedOutputs,
+    check_output,
+    check_writable,
+    one_at_a_time,
+    temporary_name,
+    tidy,
+    working_folder,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,7 +102,10 @@ def test_notes_on_the_file_that_was_replaced_go(tmp_path):
         write(staged, old)
         Path(staged.path(str(old)) + ".aux.xml").write_text("new")
         staged.keep()
-    assert names(tmp_path) == ["a.gpkg", "a.gpkg.aux.xml", "b.gpkg-wal"] and (tmp_path / "a.gpkg.aux.xml").read_text() == "new"
+    assert (
+        names(tmp_path) == ["a.gpkg", "a.gpkg.aux.xml", "b.gpkg-wal"]
+        and (tmp_path / "a.gpkg.aux.xml").read_text() == "new"
+    )
 
 
 def test_what_belongs_to_an_old_shapefile_goes_with_it(tmp_path):
@@ -104,7 +115,9 @@ def test_what_belongs_to_an_old_shapefile_goes_with_it(tmp_path):
         for name in ("a.shp", "a.dbf", "a.prj"):
             write(staged, tmp_path / name)
         staged.keep()
-    assert names(tmp_path) == ["a.dbf", "a.prj", "a.qml", "a.shp", "b.qix"] and (tmp_path / "a.prj").read_text() == "new"
+    assert (
+        names(tmp_path) == ["a.dbf", "a.prj", "a.qml", "a.shp", "b.qix"] and (tmp_path / "a.prj").read_text() == "new"
+    )
 
 
 def test_a_folder_beside_the_outputs_has_the_rights_of_any_other(tmp_path):
@@ -134,7 +147,10 @@ def test_a_link_keeps_leading_to_its_file(tmp_path):
 def run_until(code, folder):
     """Start a process that runs code with a folder, and wait until it says that it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", code, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout.readline() == "ready\n"
     return process
@@ -241,7 +257,12 @@ def test_one_run_at_a_time_gives_names_in_a_folder(tmp_path):
 
 def test_only_what_is_ours_is_tidied(tmp_path):
     own = Path(temporary_name(str(tmp_path / "map.tif")))
-    for path in (own, tmp_path / "of-0123abcd.partial.tif", tmp_path / ".hidden.tif", tmp_path / "smtoolbox-analysis" / "map.tif"):
+    for path in (
+        own,
+        tmp_path / "of-0123abcd.partial.tif",
+        tmp_path / ".hidden.tif",
+        tmp_path / "smtoolbox-analysis" / "map.tif",
+    ):
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
         for old in (path, path.parent):
@@ -282,7 +303,10 @@ def test_what_windows_will_not_replace_is_refused_before_the_work(tmp_path, monk
 
 def test_names_that_no_file_can_have_are_refused(tmp_path):
     (tmp_path / "file").write_text("x")
-    for path, words in ((tmp_path / ("x" * 300 + ".tif"), "name too long"), (tmp_path / "file" / "out.tif", "not a directory")):
+    for path, words in (
+        (tmp_path / ("x" * 300 + ".tif"), "name too long"),
+        (tmp_path / "file" / "out.tif", "not a directory"),
+    ):
         with pytest.raises(OutputError, match=f"cannot be written: .*{words}"):
             check_output(str(path))
 

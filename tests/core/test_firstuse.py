@@ -12,7 +12,8 @@ pytest.importorskip("numba")
 def kernels(tmp_path, monkeypatch):
     """A module of compiled functions that looks like one of the toolbox's."""
     (tmp_path / "firstuse_kernels.py").write_text(
-        "from numba import njit\n@njit(cache=True)\ndef double(x):\n    return 2 * x\n@njit(cache=True)\ndef half(x):\n    return x / 2\n"
+        "from numba import njit\n@njit(cache=True)\ndef double(x):\n    return 2 * x\n@njit(cache=True)\ndef "
+        "half(x):\n    return x / 2\n"
     )
 
     def load(package="sm_toolbox"):

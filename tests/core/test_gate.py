@@ -39,7 +39,10 @@ def test_what_qt6_lacks_is_seen(line):
 
 def test_what_qt6_has_passes():
     lint = tool("lint_qt6")
-    good = "from qgis.PyQt.QtCore import Qt\nkind = QVariant.Double\nzone = Qt.TimeSpec.UTC\nversion = Qgis.QGIS_VERSION\nold = QgsX.ModeY  # qt6: kept\n"
+    good = (
+        "from qgis.PyQt.QtCore import Qt\nkind = QVariant.Double\nzone = Qt.TimeSpec.UTC\nversion = "
+        "Qgis.QGIS_VERSION\nold = QgsX.ModeY  # qt6: kept\n"
+    )
     assert list(lint.faults(good)) == [] and lint.main([]) == 0
 
 
@@ -49,9 +52,19 @@ def test_the_rules_of_the_repository_of_plugins(tmp_path):
         pytest.importorskip(package)
     (tmp_path / "metadata.txt").write_text("[general]\nname=x\n")
     (tmp_path / "run.sh").write_text("#!/bin/sh\n")
-    (tmp_path / "code.py").write_text("import subprocess\nsubprocess.call(input(), shell=True)\nprint(nowhere)\npassword = 'hunter2hunter2'\n")
+    (tmp_path / "code.py").write_text(
+        "import subprocess\nsubprocess.call(input(), shell=True)\nprint(nowhere)\npassword = 'hunter2hunter2'\n"
+    )
     found = "\n".join(lint.faults(tmp_path))
-    for words in ("no repository", "LICENSE is missing", "run.sh: no file of this kind", "run.sh: a script", "F821", "B602", "looks like a secret"):
+    for words in (
+        "no repository",
+        "LICENSE is missing",
+        "run.sh: no file of this kind",
+        "run.sh: a script",
+        "F821",
+        "B602",
+        "looks like a secret",
+    ):
         assert words in found, f"{words} in {found}"
 
 
@@ -66,7 +79,10 @@ def test_install_finds_the_profiles_of_both_versions(tmp_path):
         .replace("/usr/bin/python3 tools/copy_libraries.py", "true")
     )
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
     assert all((profile / "python" / "plugins" / "soil_moisture_toolbox").is_symlink() for profile in profiles)
@@ -101,7 +117,9 @@ def test_links_between_pages_lead_somewhere():
 
 def test_paths_that_the_documentation_names_are_there():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
-        for path in re.findall(r"`((?:sm_toolbox|algorithms|tests|tools|benchmarks|resources)/[\w./]+)`", page.read_text(encoding="utf-8")):
+        for path in re.findall(
+            r"`((?:sm_toolbox|algorithms|tests|tools|benchmarks|resources)/[\w./]+)`", page.read_text(encoding="utf-8")
+        ):
             assert (ROOT / path).exists(), f"{page.name} names {path}"
 
 

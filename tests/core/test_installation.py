@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from sm_toolbox import installation
-from sm_toolbox.installation import LIBRARIES, check_installation, how_to_install, installation_report, interpreter, package_of
+from sm_toolbox.installation import (
+    LIBRARIES,
+    check_installation,
+    how_to_install,
+    installation_report,
+    interpreter,
+    package_of,
+)
 
 BY_MODULE = {library.module: library for library in LIBRARIES}
 
@@ -34,7 +41,11 @@ def test_a_missing_library(monkeypatch):
 def test_what_only_one_model_needs_is_a_hint(monkeypatch):
     monkeypatch.setitem(sys.modules, "xgboost", None)
     found = check_installation("/profile/python", "3.22.16")
-    assert found.ready and "For MODEL xgboost alone: xgboost" in found.hints[0] and "xgboost" in installation_report(found).html()
+    assert (
+        found.ready
+        and "For MODEL xgboost alone: xgboost" in found.hints[0]
+        and "xgboost" in installation_report(found).html()
+    )
 
 
 def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
@@ -47,7 +58,10 @@ def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
 
     monkeypatch.setattr(installation.importlib, "import_module", broken)
     found = check_installation("/profile/python", "3.22.16")
-    assert not found.ready and ("scikit-learn", "cannot be loaded: compiled against another numpy", "training models") in found.versions
+    assert (
+        not found.ready
+        and ("scikit-learn", "cannot be loaded: compiled against another numpy", "training models") in found.versions
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +104,11 @@ def test_the_interpreter_is_qgiss_own_whatever_comes_first_in_the_path(tmp_path,
 
 
 def test_libraries_have_the_names_under_which_they_are_installed():
-    assert [package_of(name) for name in ("sklearn", "numba", "distributed")] == ["scikit-learn", "numba", "distributed"]
+    assert [package_of(name) for name in ("sklearn", "numba", "distributed")] == [
+        "scikit-learn",
+        "numba",
+        "distributed",
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the lines for Linux")
@@ -100,7 +118,9 @@ def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp
         pytest.skip("pip is not installed")
     library = installation.Library("toolz", "toolz", "this test")
     lines = how_to_install([library], str(tmp_path / "profile"), "Linux")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {"HOME": str(tmp_path)}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {
+        "HOME": str(tmp_path)
+    }
     (tmp_path / "profile").mkdir()
     (tmp_path / ".cache").mkdir()
     for line in lines:
@@ -109,7 +129,12 @@ def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp
             if "pip" in line and done.returncode and "No matching distribution" in done.stderr:
                 pytest.skip("PyPI is not reached")
             assert done.returncode == 0, f"{line}: {done.stderr}"
-    assert {path.name.partition("-")[0] for path in (tmp_path / "profile").iterdir()} <= {"toolz", "tlz", "__pycache__", "bin"}
+    assert {path.name.partition("-")[0] for path in (tmp_path / "profile").iterdir()} <= {
+        "toolz",
+        "tlz",
+        "__pycache__",
+        "bin",
+    }
     assert (tmp_path / "profile" / "toolz" / "__init__.py").is_file() and not list((tmp_path / ".cache").iterdir())
 
 
@@ -121,11 +146,18 @@ def test_two_gdals_in_one_program_are_noticed(monkeypatch):
 
 def test_a_proj_database_of_another_installation_is_noticed(monkeypatch):
     def clash():
-        raise RuntimeError("DATABASE.LAYOUT.VERSION.MINOR = 6 whereas a number >= 7 is expected. It comes from another PROJ installation.")
+        raise RuntimeError(
+            "DATABASE.LAYOUT.VERSION.MINOR = 6 whereas a number >= 7 is expected. It comes from another PROJ "
+            "installation."
+        )
 
     monkeypatch.setattr(installation, "_rasterio_crs", clash)
     found = check_installation("/profile/python", "3.22.16")
-    assert not found.ready and "Another PROJ installation is in the way" in found.problems[0] and "virtual environment" in found.problems[0]
+    assert (
+        not found.ready
+        and "Another PROJ installation is in the way" in found.problems[0]
+        and "virtual environment" in found.problems[0]
+    )
 
 
 def test_gdals_numpy_module(monkeypatch):
@@ -139,7 +171,11 @@ def test_gdals_numpy_module(monkeypatch):
 
 def test_it_says_where_compiled_functions_are_kept(monkeypatch):
     found = check_installation("/profile/python", "3.22")
-    assert ("Compiled functions", str(Path(installation.__file__).parent / "__pycache__"), "starting quickly") in found.versions
+    assert (
+        "Compiled functions",
+        str(Path(installation.__file__).parent / "__pycache__"),
+        "starting quickly",
+    ) in found.versions
     monkeypatch.setattr("sm_toolbox.compiled.check_cache", lambda: "")
     found = check_installation("/profile/python", "3.22")
     assert any("Set the environment variable NUMBA_CACHE_DIR" in hint for hint in found.hints) and found.ready
@@ -148,10 +184,16 @@ def test_it_says_where_compiled_functions_are_kept(monkeypatch):
 def test_one_list_of_libraries():
     """What is checked, what requirements.txt installs and what `pip install .` brings are the same."""
     root = Path(__file__).parents[2]
-    installs = {re.split(r"[>=;]", line)[0] for line in (root / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")}
+    installs = {
+        re.split(r"[>=;]", line)[0]
+        for line in (root / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
     from_pypi = {library.package for library in LIBRARIES if library.package not in installation._WITH_QGIS}
     # joblib comes with scikit-learn, and the two wheels of XGBoost are for different systems.
     assert installs - {"xgboost", "xgboost-cpu"} == from_pypi - {"joblib", "xgboost", "xgboost-cpu"}
     assert {"xgboost", "xgboost-cpu"} <= installs
     dependencies = re.search(r"^dependencies = \[(.*)\]", (root / "pyproject.toml").read_text(), re.M)[1]
-    assert set(re.findall(r'"([^"]+)"', dependencies)) == {library.package for library in LIBRARIES if not library.optional}
+    assert set(re.findall(r'"([^"]+)"', dependencies)) == {
+        library.package for library in LIBRARIES if not library.optional
+    }

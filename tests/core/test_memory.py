@@ -26,7 +26,9 @@ def test_wetness_of_a_dem_that_does_not_fit_is_refused_before_any_work(write_ras
 
     dem = write_raster("dem.tif", np.random.default_rng(0).random((100, 100)), ["dem"])
     monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
-    with pytest.raises(InputError, match=r"whole DEM 'dem.tif' of 100 × 100 cells and needs about .* MB.*70% of that.*Leave twi out"):
+    with pytest.raises(
+        InputError, match=r"whole DEM 'dem.tif' of 100 × 100 cells and needs about .* MB.*70% of that.*Leave twi out"
+    ):
         terrain_indices(dem, ["slope", "twi"], str(tmp_path / "out.tif"))
     assert leftovers() == ["dem.tif"]
     terrain_indices(dem, ["slope"], str(tmp_path / "out.tif"))

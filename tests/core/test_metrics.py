@@ -25,9 +25,13 @@ def test_against_scipy_and_scikit_learn(observed, seed):
     if np.ptp(observed) > 0.01:
         line = stats.linregress(predicted, observed)
         assert found.r == pytest.approx(line.rvalue) and found.slope == pytest.approx(line.slope)
-        assert found.r_squared == pytest.approx(line.rvalue**2) and found.r2 == pytest.approx(r2_score(observed, predicted))
+        assert found.r_squared == pytest.approx(line.rvalue**2) and found.r2 == pytest.approx(
+            r2_score(observed, predicted)
+        )
         # Taylor 2001: the three sides of a triangle.
-        assert found.ubrmse**2 == pytest.approx(predicted.var() + observed.var() - 2 * predicted.std() * observed.std() * found.r)
+        assert found.ubrmse**2 == pytest.approx(
+            predicted.var() + observed.var() - 2 * predicted.std() * observed.std() * found.r
+        )
 
 
 def test_closed_forms():
@@ -67,8 +71,10 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(rho):
         found = intervals(a, r_true * a + np.sqrt(1 - r_true**2) * b)
         of_error = intervals(0.2 + error, np.full(200, 0.2))
         covered += [
-            found.r_low <= r_true <= found.r_high, of_error.bias_low <= bias_true <= of_error.bias_high, of_error.ubrmse_low <= sd_true <= of_error.ubrmse_high,
-        ]  # fmt: skip
+            found.r_low <= r_true <= found.r_high,
+            of_error.bias_low <= bias_true <= of_error.bias_high,
+            of_error.ubrmse_low <= sd_true <= of_error.ubrmse_high,
+        ]
     np.testing.assert_allclose(covered / runs, 0.95, atol=0.035)
 
 

@@ -37,7 +37,9 @@ def names_of_qt():
 def functions(*names):
     """Return the code of functions of algorithms/layers.py."""
     tree = ast.parse((ROOT / "algorithms" / "layers.py").read_text(encoding="utf-8"))
-    return "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names)
+    return "\n".join(
+        ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names
+    )
 
 
 def pyqt6(code):
@@ -53,7 +55,9 @@ def pyqt6(code):
             setattr(QVariant, name, QMetaType.Type[kind])
     """
     environment = {**os.environ, "PYTHONPATH": str(FOLDER), "QT_QPA_PLATFORM": "offscreen"}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(head) + code], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(head) + code], capture_output=True, text=True, env=environment
+    )
     if "ImportError" in done.stderr and "QtGui" in done.stderr:
         pytest.skip(f"PyQt6 cannot be loaded here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,13 @@ def dialog(plugin, provider, point_layer, qgis_iface, monkeypatch):
     monkeypatch.setattr(ParametersPanel.iface, "browserModel", lambda: model)
 
     rows = [(500000 + i, 3999000, i, f"s{i}", "2019-06-01", 0.2, 0.5) for i in range(3)]
-    fields = [("fid", "integer"), ("station", "string"), ("time", "string"), ("soil_moisture", "double"), ("ndvi", "double")]
+    fields = [
+        ("fid", "integer"),
+        ("station", "string"),
+        ("time", "string"),
+        ("soil_moisture", "double"),
+        ("ndvi", "double"),
+    ]
     layer = point_layer(fields, rows)
     QgsProject.instance().addMapLayer(layer)
     opened = []

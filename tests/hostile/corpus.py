@@ -9,8 +9,15 @@ from typing import Any
 
 from tests.hostile import kinds
 
-_PLAIN = {"number": kinds.NUMBERS, "distance": kinds.NUMBERS, "string": kinds.TEXTS, "enum": kinds.CHOICES, "boolean": kinds.SWITCHES, "field": kinds.FIELDS,
-          "datetime": kinds.DATES}  # fmt: skip
+_PLAIN = {
+    "number": kinds.NUMBERS,
+    "distance": kinds.NUMBERS,
+    "string": kinds.TEXTS,
+    "enum": kinds.CHOICES,
+    "boolean": kinds.SWITCHES,
+    "field": kinds.FIELDS,
+    "datetime": kinds.DATES,
+}
 _OUTPUTS = ("rasterDestination", "sink", "fileDestination", "folderDestination")
 
 
@@ -55,7 +62,9 @@ def all_cases(provider, scene) -> list[Case]:
             cases += [Case(name, definition.name(), f"{group}: {label}", value) for label, value in values.items()]
             if kind == "multilayer":
                 cases.append(Case(name, definition.name(), "raster: none", []))
-                cases.append(Case(name, definition.name(), "raster: one file twice", lambda folder: [scene.ndvi, scene.ndvi]))
+                cases.append(
+                    Case(name, definition.name(), "raster: one file twice", lambda folder: [scene.ndvi, scene.ndvi])
+                )
     return cases
 
 

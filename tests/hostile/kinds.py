@@ -14,14 +14,44 @@ from tests.hostile.scene import CELL, COLUMNS, DAYS, LEFT, ROWS, TOP, dated, wri
 
 SHAPE = (len(DAYS), ROWS, COLUMNS)
 NUMBERS = {
-    "decimal comma": "0,5", "letters": "abc", "empty text": "", "not a number": float("nan"), "infinite": float("inf"), "negative": -1, "zero": 0,
-    "huge": 1e308, "beyond 64 bits": 2**63, "beyond 32 bits": 2**31, "tens of millions": 3 * 10**7, "fraction": 0.5, "tiny": 1e-300, "list": [1, 2], "truth": True,
-}  # fmt: skip
+    "decimal comma": "0,5",
+    "letters": "abc",
+    "empty text": "",
+    "not a number": float("nan"),
+    "infinite": float("inf"),
+    "negative": -1,
+    "zero": 0,
+    "huge": 1e308,
+    "beyond 64 bits": 2**63,
+    "beyond 32 bits": 2**31,
+    "tens of millions": 3 * 10**7,
+    "fraction": 0.5,
+    "tiny": 1e-300,
+    "list": [1, 2],
+    "truth": True,
+}
 TEXTS = {
-    "empty": "", "blank": "  ", "separators": ";;,,::", "brace": "{", "list": "[]", "number": "12", "not a number": "nan", "long": "a" * 100_000, "emoji": "😀",
-    "quotes": "'\"`", "mathematics": "$\\frac{4$_^", "line break": "a\nb", "path": "../../etc/passwd", "code": "__import__('os').system('true')", "percent": "%s%n",
-    "pairs": "a:b,c:d", "dates": "2020-13-45,01/02/2020", "negative": '{"n_estimators": -1}', "range": "0,1,2", "address": "tcp://127.0.0.1:1",
-}  # fmt: skip
+    "empty": "",
+    "blank": "  ",
+    "separators": ";;,,::",
+    "brace": "{",
+    "list": "[]",
+    "number": "12",
+    "not a number": "nan",
+    "long": "a" * 100_000,
+    "emoji": "😀",
+    "quotes": "'\"`",
+    "mathematics": "$\\frac{4$_^",
+    "line break": "a\nb",
+    "path": "../../etc/passwd",
+    "code": "__import__('os').system('true')",
+    "percent": "%s%n",
+    "pairs": "a:b,c:d",
+    "dates": "2020-13-45,01/02/2020",
+    "negative": '{"n_estimators": -1}',
+    "range": "0,1,2",
+    "address": "tcp://127.0.0.1:1",
+}
 CHOICES = {"garbage": "garbage", "empty": "", "index": 99, "list of garbage": ["garbage"], "list": []}
 SWITCHES = {"garbage": "nope", "number": 7, "list": []}
 FIELDS = {
@@ -32,7 +62,13 @@ FIELDS = {
     "list": ["soil_moisture", "soil_moisture"],
     "itself": "soil_moisture",
 }
-DATES = {"garbage": "the day before", "impossible": "2020-13-45", "empty": "", "far": "9999-12-31T00:00:00", "number": 5}
+DATES = {
+    "garbage": "the day before",
+    "impossible": "2020-13-45",
+    "empty": "",
+    "far": "9999-12-31T00:00:00",
+    "number": 5,
+}
 
 
 def _values(seed=1):
@@ -104,23 +140,41 @@ def raster_kinds() -> dict:
         "no crs": lambda f: write(f / "no_crs.tif", _values(), names, crs=None),
         "engineering crs": lambda f: write(f / "engineering.tif", _values(), names, crs=engineering),
         "elsewhere": lambda f: write(f / "elsewhere.tif", _values(), names, left=200_000, top=100_000),
-        "other crs": lambda f: write(f / "degrees.tif", _values(), names, crs="EPSG:4326", left=-3.001, top=36.15, cell=0.0003),
+        "other crs": lambda f: write(
+            f / "degrees.tif", _values(), names, crs="EPSG:4326", left=-3.001, top=36.15, cell=0.0003
+        ),
         "other crs elsewhere": lambda f: write(f / "polar.tif", _values(), names, crs="EPSG:3995", left=0, top=0),
-        "latitudes beyond the pole": lambda f: write(f / "pole.tif", _values(), names, crs="EPSG:4326", left=0, top=95, cell=1),
+        "latitudes beyond the pole": lambda f: write(
+            f / "pole.tif", _values(), names, crs="EPSG:4326", left=0, top=95, cell=1
+        ),
         "cells of nothing": lambda f: write(f / "nothing.tif", _values(), names, cell=1e-9),
         "cells of a billion metres": lambda f: write(f / "billion.tif", _values(), names, cell=1e9),
-        "upside down": lambda f: write(f / "upside.tif", _values(), names, transform=__import__("affine").Affine(CELL, 0, LEFT, 0, CELL, TOP - ROWS * CELL)),
-        "rotated": lambda f: write(f / "rotated.tif", _values(), names, transform=__import__("affine").Affine(CELL, 5, LEFT, 5, -CELL, TOP)),
+        "upside down": lambda f: write(
+            f / "upside.tif",
+            _values(),
+            names,
+            transform=__import__("affine").Affine(CELL, 0, LEFT, 0, CELL, TOP - ROWS * CELL),
+        ),
+        "rotated": lambda f: write(
+            f / "rotated.tif", _values(), names, transform=__import__("affine").Affine(CELL, 5, LEFT, 5, -CELL, TOP)
+        ),
         "undated": lambda f: write(f / "undated.tif", _values()[:1], ["ndvi"]),
         "nameless": lambda f: write(f / "nameless.tif", _values(), [""] * len(DAYS)),
         "one date twice": lambda f: write(f / "twice.tif", _values(), [names[0]] * len(DAYS)),
         "impossible date": lambda f: write(f / "impossible.tif", _values(), ["ndvi@2020-13-45", *names[1:]]),
-        "other dates": lambda f: write(f / "late.tif", _values(), [f"ndvi@2031-01-{i + 1:02d}" for i in range(len(DAYS))]),
-        "name of mathematics": lambda f: write(f / "frac$_^{4$.tif", _values(), ["$\\frac{4$_^"] + [f"x{i}" for i in range(len(DAYS) - 1)]),
-        "vector": lambda f: _file(f / "points.geojson", b'{"type":"FeatureCollection","features":[{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[0,0]}}]}'),
+        "other dates": lambda f: write(
+            f / "late.tif", _values(), [f"ndvi@2031-01-{i + 1:02d}" for i in range(len(DAYS))]
+        ),
+        "name of mathematics": lambda f: write(
+            f / "frac$_^{4$.tif", _values(), ["$\\frac{4$_^"] + [f"x{i}" for i in range(len(DAYS) - 1)]
+        ),
+        "vector": lambda f: _file(
+            f / "points.geojson",
+            b'{"type":"FeatureCollection","features":[{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[0,0]}}]}',
+        ),
         "path of a program": lambda f: "/bin/sh",
         "wms": lambda f: "crs=EPSG:4326&url=http://127.0.0.1:1/wms&layers=a&format=image/png&styles=",
-    }  # fmt: skip
+    }
 
 
 def table_kinds(scene) -> dict:
@@ -169,18 +223,27 @@ def table_kinds(scene) -> dict:
         "times garbage": lambda f: layer(change=column(1, "the day before")),
         "times of one day": lambda f: layer(change=column(1, DAYS[0])),
         "values nan": lambda f: layer(change=lambda number, i, old: float("nan") if i == 2 and number == 5 else old),
-        "values infinite": lambda f: layer(change=lambda number, i, old: float("inf") if i == 2 and number == 5 else old),
+        "values infinite": lambda f: layer(
+            change=lambda number, i, old: float("inf") if i == 2 and number == 5 else old
+        ),
         "values constant": lambda f: layer(change=column(2, 0.2)),
         "values huge": lambda f: layer(change=lambda number, i, old: old * 1e300 if i == 2 else old),
-        "values text": lambda f: layer(fields=[(name, "string" if name == "soil_moisture" else kind) for name, kind in scene.fields], change=lambda n, i, old: str(old)),
+        "values text": lambda f: layer(
+            fields=[(name, "string" if name == "soil_moisture" else kind) for name, kind in scene.fields],
+            change=lambda n, i, old: str(old),
+        ),
         "predictor null": lambda f: layer(change=column(3, None)),
         "predictor constant": lambda f: layer(change=column(3, 1.0)),
         "weights negative": lambda f: layer(change=column(5, -1.0)),
-        "station names of mathematics": lambda f: layer(change=lambda number, i, old: f"$\\frac{{{number // 6}$_^" if i == 0 else old, name="$_^{"),
-        "station names long": lambda f: layer(change=lambda number, i, old: f"{number // 6}" + "x" * 5_000 if i == 0 else old),
+        "station names of mathematics": lambda f: layer(
+            change=lambda number, i, old: f"$\\frac{{{number // 6}$_^" if i == 0 else old, name="$_^{"
+        ),
+        "station names long": lambda f: layer(
+            change=lambda number, i, old: f"{number // 6}" + "x" * 5_000 if i == 0 else old
+        ),
         "stations of one row": lambda f: layer(change=lambda number, i, old: f"s{number}" if i == 0 else old),
         "fields missing": lambda f: layer(fields=scene.fields[:2], rows=[point[:4] for point in scene.points]),
-    }  # fmt: skip
+    }
 
 
 def file_kinds(scene) -> dict:
@@ -199,7 +262,9 @@ def file_kinds(scene) -> dict:
 
     def bomb(parts):
         arrays = io.BytesIO()
-        np.savez_compressed(arrays, **dict(np.load(io.BytesIO(parts["arrays.npz"]))), more=np.zeros(2 * 10**8, np.uint8))
+        np.savez_compressed(
+            arrays, **dict(np.load(io.BytesIO(parts["arrays.npz"]))), more=np.zeros(2 * 10**8, np.uint8)
+        )
         return {**parts, "arrays.npz": arrays.getvalue()}
 
     def pickled(parts):
@@ -247,7 +312,10 @@ def output_kinds(kind: str, base: dict) -> dict:
         "in a file": lambda f: _file(f / "file", b"x") + f"/out{suffix}",
     }
     inputs = [
-        item for value in base.values() for item in (value if isinstance(value, list) else [value]) if isinstance(item, str) and os.path.isfile(item)
+        item
+        for value in base.values()
+        for item in (value if isinstance(value, list) else [value])
+        if isinstance(item, str) and os.path.isfile(item)
     ]
     if inputs:
         kinds["input"] = lambda f: inputs[0]

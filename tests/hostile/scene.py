@@ -12,13 +12,30 @@ DAYS = [f"2020-06-{day:02d}" for day in range(1, 25, 4)]
 ROWS, COLUMNS, CELL, LEFT, TOP = 22, 26, 30.0, 500_000.0, 4_000_000.0
 
 
-def write(path: Path, bands, names, *, cell=CELL, left=LEFT, top=TOP, crs="EPSG:32630", dtype="float32", **options) -> str:
+def write(
+    path: Path, bands, names, *, cell=CELL, left=LEFT, top=TOP, crs="EPSG:32630", dtype="float32", **options
+) -> str:
     """Write bands (bands, rows, cols) as a GeoTIFF."""
     bands = np.atleast_3d(np.asarray(bands, float))
     bands = bands if bands.shape[0] == len(names) else bands[None, ..., 0]
-    options = {"transform": from_origin(left, top, cell, cell), "tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate", **options}
+    options = {
+        "transform": from_origin(left, top, cell, cell),
+        "tiled": True,
+        "blockxsize": 16,
+        "blockysize": 16,
+        "compress": "deflate",
+        **options,
+    }
     with rasterio.open(
-        path, "w", driver="GTiff", height=bands.shape[1], width=bands.shape[2], count=len(bands), dtype=dtype, crs=crs, **options
+        path,
+        "w",
+        driver="GTiff",
+        height=bands.shape[1],
+        width=bands.shape[2],
+        count=len(bands),
+        dtype=dtype,
+        crs=crs,
+        **options,
     ) as file:
         file.write(bands.astype(dtype))
         for index, name in enumerate(names, start=1):
@@ -50,9 +67,13 @@ class Scene:
         shape = (len(DAYS), ROWS, COLUMNS)
         rows, columns = np.mgrid[:ROWS, :COLUMNS]
         relief = 300 + 20 * np.sin(rows / 5) + 15 * np.cos(columns / 4)
-        truth = 0.25 + 0.1 * np.sin(rows / 6)[None] + 0.05 * rng.standard_normal(len(DAYS))[:, None, None] + np.zeros(shape)
+        truth = (
+            0.25 + 0.1 * np.sin(rows / 6)[None] + 0.05 * rng.standard_normal(len(DAYS))[:, None, None] + np.zeros(shape)
+        )
         self.dem = write(folder / "dem.tif", relief + rng.random(relief.shape), ["dem"])
-        self.soil = write(folder / "soil.tif", [20 + rng.random(relief.shape), 30 + rng.random(relief.shape)], ["sand", "clay"])
+        self.soil = write(
+            folder / "soil.tif", [20 + rng.random(relief.shape), 30 + rng.random(relief.shape)], ["sand", "clay"]
+        )
         self.ndvi = write(folder / "ndvi.tif", truth + 0.3 + 0.02 * rng.random(shape), dated("ndvi"))
         self.albedo = write(folder / "albedo.tif", 0.2 + 0.05 * rng.random(shape), dated("albedo"))
         self.day = write(folder / "lst_day.tif", 300 + 5 * rng.random(shape), dated("lst_day"))
@@ -60,7 +81,10 @@ class Scene:
         self.red = write(folder / "red.tif", 0.1 + 0.05 * rng.random(shape), dated("red"))
         self.nir = write(folder / "nir.tif", 0.3 + 0.05 * rng.random(shape), dated("nir"))
         self.vv = write(folder / "vv.tif", -12 + rng.random(shape), dated("vv"))
-        self.products = [write(folder / f"{name}.tif", truth + 0.02 * rng.standard_normal(shape), dated("soil_moisture")) for name in "abc"]
+        self.products = [
+            write(folder / f"{name}.tif", truth + 0.02 * rng.standard_normal(shape), dated("soil_moisture"))
+            for name in "abc"
+        ]
         fields = [
             ("station", "string"),
             ("time", "string"),
@@ -73,8 +97,15 @@ class Scene:
         for number in range(12):
             row, column = 2 + 5 * (number // 4), 3 + 6 * (number % 4)
             for i, day in enumerate(DAYS):
-                values = (truth[i, row, column] + 0.01 * rng.standard_normal(), relief[row, column], truth[i, row, column] + 0.3, 1.0)
-                points.append((LEFT + CELL * (column + 0.5), TOP - CELL * (row + 0.5), f"s{number}", day, *map(float, values)))
+                values = (
+                    truth[i, row, column] + 0.01 * rng.standard_normal(),
+                    relief[row, column],
+                    truth[i, row, column] + 0.3,
+                    1.0,
+                )
+                points.append(
+                    (LEFT + CELL * (column + 0.5), TOP - CELL * (row + 0.5), f"s{number}", day, *map(float, values))
+                )
         self.fields, self.points = fields, points
         self.stations = point_layer(fields, points, name="stations")
         train = self.bases()["trainmodel"]
@@ -84,45 +115,156 @@ class Scene:
         """Return the parameters by algorithm, outputs aside."""
         who = {"STATION": "station", "TIME": "time"}
         train = {
-            "TRAINING": self.stations, "TARGET": "soil_moisture", "PREDICTORS": ["elevation", "ndvi"], **who, "WEIGHT": "weight", "MODEL": "random_forest",
-            "HYPERPARAMETERS": '{"n_estimators": 4}', "SPLIT": "station", "FOLDS": 2, "BLOCK_SIZE": 200, "CYCLIC": "", "SEED": 0, "PREDICTION_AREA": self.dem,
-        }  # fmt: skip
+            "TRAINING": self.stations,
+            "TARGET": "soil_moisture",
+            "PREDICTORS": ["elevation", "ndvi"],
+            **who,
+            "WEIGHT": "weight",
+            "MODEL": "random_forest",
+            "HYPERPARAMETERS": '{"n_estimators": 4}',
+            "SPLIT": "station",
+            "FOLDS": 2,
+            "BLOCK_SIZE": 200,
+            "CYCLIC": "",
+            "SEED": 0,
+            "PREDICTION_AREA": self.dem,
+        }
         products = {f"PRODUCT_{letter}": path for letter, path in zip("ABC", self.products)}
-        merging = {**products, "MIN_SAMPLES": 4, "ALPHA": 0.5, "ANOMALIES": "none", "ANOMALY_WINDOW": 5, "MAX_TIME_GAP": 0}
+        merging = {
+            **products,
+            "MIN_SAMPLES": 4,
+            "ALPHA": 0.5,
+            "ANOMALIES": "none",
+            "ANOMALY_WINDOW": 5,
+            "MAX_TIME_GAP": 0,
+        }
         return {
-            "aggregatestations": {"INPUT": self.stations, **who, "VALUE": "soil_moisture", "PERIOD": "month", "GRID": self.dem, "MIN_COUNT": 1},
+            "aggregatestations": {
+                "INPUT": self.stations,
+                **who,
+                "VALUE": "soil_moisture",
+                "PERIOD": "month",
+                "GRID": self.dem,
+                "MIN_COUNT": 1,
+            },
             "alignrasters": {"INPUT": [self.ndvi], "GRID": self.dem, "RESAMPLING": "average"},
             "checkinstallation": {},
             "demodata": {"SEED": -1},
-            "importismn": {"INPUT": self.dem, "VARIABLE": "soil_moisture", "DEPTH_FROM": 0, "DEPTH_TO": 0.05, "FLAGS": "G", "MIN_COUNT": 1},
+            "importismn": {
+                "INPUT": self.dem,
+                "VARIABLE": "soil_moisture",
+                "DEPTH_FROM": 0,
+                "DEPTH_TO": 0.05,
+                "FLAGS": "G",
+                "MIN_COUNT": 1,
+            },
             "interpolatestations": {
-                "STATIONS": self.stations, **who, "VALUE": "soil_moisture", "GRID": self.dem, "METHOD": "ordinary_kriging", "VARIOGRAM": "spherical",
-                "DRIFT": [self.dem], "NUGGET": 0.1, "SILL": 1, "RANGE": 300, "MEAN": 0.2, "POWER": 2, "NEIGHBOURS": 5, "MEMORY": 32,
+                "STATIONS": self.stations,
+                **who,
+                "VALUE": "soil_moisture",
+                "GRID": self.dem,
+                "METHOD": "ordinary_kriging",
+                "VARIOGRAM": "spherical",
+                "DRIFT": [self.dem],
+                "NUGGET": 0.1,
+                "SILL": 1,
+                "RANGE": 300,
+                "MEAN": 0.2,
+                "POWER": 2,
+                "NEIGHBOURS": 5,
+                "MEMORY": 32,
             },
             "modelreport": {"MODEL_FILE": getattr(self, "model", "")},
             "predictraster": {
-                "MODEL_FILE": getattr(self, "model", ""), "PREDICTORS": [self.elevation(), self.ndvi], "GRID": self.dem, "MAX_TIME_GAP": 0, "DATES": "2020-06-01",
-                "MEMORY": 32, "QUANTILES": "0.1,0.9", "APPLICABILITY": True,
+                "MODEL_FILE": getattr(self, "model", ""),
+                "PREDICTORS": [self.elevation(), self.ndvi],
+                "GRID": self.dem,
+                "MAX_TIME_GAP": 0,
+                "DATES": "2020-06-01",
+                "MEMORY": 32,
+                "QUANTILES": "0.1,0.9",
+                "APPLICABILITY": True,
             },
             "samplepredictors": {
-                "STATIONS": self.stations, **who, "VALUE": "soil_moisture", "PREDICTORS": [self.soil, self.albedo], "MAX_TIME_GAP": 0, "METHOD": "nearest",
-                "EXTRA_TARGETS": [self.products[0]], "EXTRA_VALUE": "soil_moisture", "EXTRA_ROWS": 20,
+                "STATIONS": self.stations,
+                **who,
+                "VALUE": "soil_moisture",
+                "PREDICTORS": [self.soil, self.albedo],
+                "MAX_TIME_GAP": 0,
+                "METHOD": "nearest",
+                "EXTRA_TARGETS": [self.products[0]],
+                "EXTRA_VALUE": "soil_moisture",
+                "EXTRA_ROWS": 20,
             },
             "sarpredictors": {"VV": [self.vv], "FILTER_SIZE": 3, "GRID": self.dem},
-            "selectpredictors": {**{key: value for key, value in train.items() if key != "WEIGHT"}, "METHOD": "forward", "IMPORTANCE": "impurity", "GROUPS": ""},
+            "selectpredictors": {
+                **{key: value for key, value in train.items() if key != "WEIGHT"},
+                "METHOD": "forward",
+                "IMPORTANCE": "impurity",
+                "GROUPS": "",
+            },
             "soilindices": {"SAND": self.soil, "CLAY": self.clay(), "UNITS": "percent"},
-            "spectralindices": {"INPUT": [self.red, self.nir], "SENSOR": "modis", "BANDS": "", "INDICES": ["ndvi"], "SCALE": 1, "OFFSET": 0},
+            "spectralindices": {
+                "INPUT": [self.red, self.nir],
+                "SENSOR": "modis",
+                "BANDS": "",
+                "INDICES": ["ndvi"],
+                "SCALE": 1,
+                "OFFSET": 0,
+            },
             "tcmerge": {**merging, "REFERENCE": "a", "FALLBACK": "mean", "WINDOW": "all", "BOOTSTRAP": 0},
-            "temporalcomposite": {"INPUT": [self.ndvi], "PERIOD": "month", "TRAILING_DAYS": 3, "STATISTIC": "mean", "PRODUCT_DAYS": 4, "MIN_COUNT": 1},
-            "temporalgapfill": {"INPUT": [self.ndvi], "METHOD": "linear", "WINDOW": 3, "ORDER": 1, "MAX_GAP": 10, "DATES": ""},
+            "temporalcomposite": {
+                "INPUT": [self.ndvi],
+                "PERIOD": "month",
+                "TRAILING_DAYS": 3,
+                "STATISTIC": "mean",
+                "PRODUCT_DAYS": 4,
+                "MIN_COUNT": 1,
+            },
+            "temporalgapfill": {
+                "INPUT": [self.ndvi],
+                "METHOD": "linear",
+                "WINDOW": 3,
+                "ORDER": 1,
+                "MAX_GAP": 10,
+                "DATES": "",
+            },
             "temporalstatistics": {"INPUT": [self.ndvi], "STATISTICS": ["mean"]},
             "temporaltrend": {"INPUT": [self.ndvi], "METHOD": "least_squares", "BY_MONTH": False},
-            "terrainindices": {"DEM": self.dem, "INDICES": ["slope"], "FLOW_ROUTING": "d8", "GRID": self.ndvi, "Z_FACTOR": 1},
-            "thermalinertia": {"ALBEDO": [self.albedo], "LST_DAY": [self.day], "LST_NIGHT": [self.night], "LST_SCALE": 1, "SOLAR_CORRECTION": "verstraeten", "MIN_RANGE": 1},
-            "trainmodel": {**train, "TUNING": "none", "CANDIDATES": 2, "TUNING_FOLDS": 2, "KEEP_BEST": False, "SPIKE_WEIGHT": 1},
+            "terrainindices": {
+                "DEM": self.dem,
+                "INDICES": ["slope"],
+                "FLOW_ROUTING": "d8",
+                "GRID": self.ndvi,
+                "Z_FACTOR": 1,
+            },
+            "thermalinertia": {
+                "ALBEDO": [self.albedo],
+                "LST_DAY": [self.day],
+                "LST_NIGHT": [self.night],
+                "LST_SCALE": 1,
+                "SOLAR_CORRECTION": "verstraeten",
+                "MIN_RANGE": 1,
+            },
+            "trainmodel": {
+                **train,
+                "TUNING": "none",
+                "CANDIDATES": 2,
+                "TUNING_FOLDS": 2,
+                "KEEP_BEST": False,
+                "SPIKE_WEIGHT": 1,
+            },
             "triplecollocation": {**merging, "BOOTSTRAP": 0},
-            "validatestations": {"PRODUCT": [self.products[0]], "STATIONS": self.stations, **who, "VALUE": "soil_moisture", "GROUP": "station", "MAX_TIME_GAP": 0, "MIN_SAMPLES": 3},
-        }  # fmt: skip
+            "validatestations": {
+                "PRODUCT": [self.products[0]],
+                "STATIONS": self.stations,
+                **who,
+                "VALUE": "soil_moisture",
+                "GROUP": "station",
+                "MAX_TIME_GAP": 0,
+                "MIN_SAMPLES": 3,
+            },
+        }
 
     def elevation(self) -> str:
         """Return the elevation under the name that the model knows."""

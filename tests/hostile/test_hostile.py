@@ -53,7 +53,11 @@ ALGORITHMS = sorted(
 def scene(plugin, tmp_path_factory, point_layer_factory):
     import processing
 
-    return Scene(tmp_path_factory.mktemp("scene"), lambda name, **given: processing.run(f"smtoolbox:{name}", given), point_layer_factory)
+    return Scene(
+        tmp_path_factory.mktemp("scene"),
+        lambda name, **given: processing.run(f"smtoolbox:{name}", given),
+        point_layer_factory,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +106,9 @@ def _judge(plugin, scene, case, folder):
     """Run a case; return what is wrong with its end, if anything, and whether it was done."""
     inputs = _state(scene.folder)
     outputs = _outputs(plugin, case.algorithm, folder / "out")
-    value = case.value(folder / ("out" if case.kind.startswith("output") else "in")) if callable(case.value) else case.value
+    value = (
+        case.value(folder / ("out" if case.kind.startswith("output") else "in")) if callable(case.value) else case.value
+    )
     before = set(os.listdir(folder / "out"))
     start = time.monotonic()
     done, message = _run(plugin, case.algorithm, {**outputs, **scene.bases()[case.algorithm], case.key: value})
@@ -126,7 +132,13 @@ def _judge(plugin, scene, case, folder):
 
 def _run(plugin, name, parameters):
     """Run an algorithm as Processing does; return whether it ended well, and the last words."""
-    from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsProject
+    from qgis.core import (
+        QgsApplication,
+        QgsProcessingContext,
+        QgsProcessingException,
+        QgsProcessingFeedback,
+        QgsProject,
+    )
 
     class Errors(QgsProcessingFeedback):
         """Keeps the errors."""
@@ -165,4 +177,8 @@ def _outputs(plugin, name, folder):
 
 def _state(folder):
     """What the files of a folder are; statistics that QGIS notes aside."""
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir() if not path.name.endswith((".aux.xml", "-wal", "-shm"))}
+    return {
+        path: (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.iterdir()
+        if not path.name.endswith((".aux.xml", "-wal", "-shm"))
+    }

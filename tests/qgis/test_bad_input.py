@@ -56,7 +56,8 @@ def rasters(write_raster):
     return [write_raster(f"{name}.tif", np.random.default_rng(0).random((40, 50)), [name]).path for name in "ab"]
 
 
-# Training ----------------------------------------------------------------------------------------------------------------
+# Training
+# ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -73,9 +74,17 @@ def rasters(write_raster):
         ({}, {"SPLIT": "block"}, "needs BLOCK_SIZE"),
         ({}, {"PREDICTORS": ["a", "sm"]}, "also among the predictors"),
         ({}, {"HYPERPARAMETERS": "{"}, "HYPERPARAMETERS is not valid JSON"),
-        ({}, {"HYPERPARAMETERS": '{"trees": 3}'}, r"names trees, which random_forest does not have\. Valid are: n_estimators"),
+        (
+            {},
+            {"HYPERPARAMETERS": '{"trees": 3}'},
+            r"names trees, which random_forest does not have\. Valid are: n_estimators",
+        ),
         ({}, {"CYCLIC": "aspect:360"}, "CYCLIC names 'aspect', which is none of the predictors"),
-        ({"a": lambda i: -1.0 * (i == 3)}, {"WEIGHT": "a", "PREDICTORS": ["b"]}, "weights in field 'a'.*zero or positive"),
+        (
+            {"a": lambda i: -1.0 * (i == 3)},
+            {"WEIGHT": "a", "PREDICTORS": ["b"]},
+            "weights in field 'a'.*zero or positive",
+        ),
     ],
 )
 def test_training(refused, table, train, columns, changes, words):
@@ -102,12 +111,20 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, ta
     refused("does not exist", "trainmodel", TRAINING=table(), **{**train, "REPORT": str(tmp_path / "no" / "r.html")})
 
 
-# Sampling ----------------------------------------------------------------------------------------------------------------
+# Sampling
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def sampling(point_layer, rasters, rows=((500100, 3999900, "s", "2020-06-01"),), crs="EPSG:32630", **changes):
     stations = point_layer([("station", "string"), ("time", "string")], rows, crs=crs)
-    return {"STATIONS": stations, "STATION": "station", "TIME": "time", "PREDICTORS": rasters, "OUTPUT": "TEMPORARY_OUTPUT", **changes}
+    return {
+        "STATIONS": stations,
+        "STATION": "station",
+        "TIME": "time",
+        "PREDICTORS": rasters,
+        "OUTPUT": "TEMPORARY_OUTPUT",
+        **changes,
+    }
 
 
 def test_no_overlap(refused, point_layer, rasters):
@@ -139,7 +156,9 @@ def test_rasters_without_crs(refused, point_layer, write_raster):
 
 def test_duplicate_bands(refused, point_layer, write_raster, rasters):
     twin = write_raster("twin.tif", np.ones((2, 4, 4)), ["c", "c"]).path
-    refused(r"Two bands are named 'c'.*twin\.tif.*twin\.tif", "samplepredictors", **sampling(point_layer, [*rasters, twin]))
+    refused(
+        r"Two bands are named 'c'.*twin\.tif.*twin\.tif", "samplepredictors", **sampling(point_layer, [*rasters, twin])
+    )
 
 
 def test_ambiguous_dates_of_files(refused, point_layer, write_raster):
@@ -148,7 +167,11 @@ def test_ambiguous_dates_of_files(refused, point_layer, write_raster):
 
 
 def test_ambiguous_dates_of_stations(refused, point_layer, rasters):
-    refused("holds '03/04/2019', whose order", "samplepredictors", **sampling(point_layer, rasters, [(500100, 3999900, "s", "03/04/2019")]))
+    refused(
+        "holds '03/04/2019', whose order",
+        "samplepredictors",
+        **sampling(point_layer, rasters, [(500100, 3999900, "s", "03/04/2019")]),
+    )
 
 
 def test_a_raster_of_nothing(refused, point_layer, write_raster):
@@ -199,7 +222,8 @@ def test_lines_instead_of_points(refused, rasters):
     refused("'roads' has no points", "samplepredictors", STATIONS=layer, PREDICTORS=rasters, OUTPUT="TEMPORARY_OUTPUT")
 
 
-# Prediction ----------------------------------------------------------------------------------------------------------------
+# Prediction
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_predictor_is_missing(refused, model, rasters, tmp_path):
@@ -225,7 +249,13 @@ def test_a_predictor_without_data(refused, model, rasters, write_raster, tmp_pat
 
 def test_a_predictor_elsewhere(refused, model, rasters, write_raster, tmp_path):
     far = write_raster("far.tif", np.ones((4, 4)), ["b"], origin=(900000, 4000000)).path
-    refused("does not overlap the grid", "predictraster", MODEL_FILE=model, PREDICTORS=[rasters[0], far], OUTPUT=str(tmp_path / "map.tif"))
+    refused(
+        "does not overlap the grid",
+        "predictraster",
+        MODEL_FILE=model,
+        PREDICTORS=[rasters[0], far],
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
 
 
 def test_an_existing_map_is_kept_where_the_run_fails(refused, model, rasters, tmp_path):
@@ -242,14 +272,28 @@ def test_an_output_that_is_no_geotiff(refused, model, rasters, tmp_path):
 def test_a_foreign_model_file(refused, rasters, tmp_path, content):
     path = tmp_path / "x.smmodel"
     path.write_bytes(content)
-    refused(r"x\.smmodel' cannot be used", "predictraster", MODEL_FILE=str(path), PREDICTORS=rasters, OUTPUT=str(tmp_path / "map.tif"))
+    refused(
+        r"x\.smmodel' cannot be used",
+        "predictraster",
+        MODEL_FILE=str(path),
+        PREDICTORS=rasters,
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
 
 
 def test_dates_that_are_none(refused, model, rasters, tmp_path):
-    refused("'soon' is not a date", "predictraster", MODEL_FILE=model, PREDICTORS=rasters, DATES="soon", OUTPUT=str(tmp_path / "map.tif"))
+    refused(
+        "'soon' is not a date",
+        "predictraster",
+        MODEL_FILE=model,
+        PREDICTORS=rasters,
+        DATES="soon",
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
 
 
-# Validation ----------------------------------------------------------------------------------------------------------------
+# Validation
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def test_no_station_has_enough_pairs(refused, point_layer, rasters):
@@ -284,7 +328,8 @@ def test_demo_data_do_not_replace_other_files(refused, tmp_path):
     refused("holds other files", "demodata", OUTPUT=str(tmp_path / "mine"))
 
 
-# Cancel --------------------------------------------------------------------------------------------------------------------
+# Cancel
+# --------------------------------------------------------------------------------------------------------------------
 
 
 class CancelAt(QgsProcessingFeedback):
@@ -304,7 +349,9 @@ def files(folder):
 
 @pytest.mark.parametrize("percent", [0, 10, 60])
 def test_cancel_a_training(plugin, table, train, tmp_path, percent):
-    run_cancelled("trainmodel", CancelAt(percent), {**train, "TRAINING": table(), "HYPERPARAMETERS": '{"n_estimators": 200}'})
+    run_cancelled(
+        "trainmodel", CancelAt(percent), {**train, "TRAINING": table(), "HYPERPARAMETERS": '{"n_estimators": 200}'}
+    )
     assert files(tmp_path) == []
 
 
@@ -312,7 +359,11 @@ def test_cancel_a_training(plugin, table, train, tmp_path, percent):
 def test_cancel_a_prediction(plugin, model, write_raster, tmp_path, percent):
     big = [write_raster(f"{name}.tif", np.random.default_rng(0).random((2000, 400)), [name]).path for name in "ab"]
     before = files(tmp_path)
-    run_cancelled("predictraster", CancelAt(percent), {"MODEL_FILE": model, "PREDICTORS": big, "MEMORY": 16, "OUTPUT": str(tmp_path / "map.tif")})
+    run_cancelled(
+        "predictraster",
+        CancelAt(percent),
+        {"MODEL_FILE": model, "PREDICTORS": big, "MEMORY": 16, "OUTPUT": str(tmp_path / "map.tif")},
+    )
     assert files(tmp_path) == before
 
 
@@ -342,4 +393,6 @@ def test_a_band_that_cannot_be_read(refused, model, rasters, tmp_path):
         dataset.write(np.random.default_rng(0).random((1, 4000, 50)).astype(np.float32))
         dataset.set_band_description(1, "b")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    refused("cut", "predictraster", MODEL_FILE=model, PREDICTORS=[str(path), rasters[0]], OUTPUT=str(tmp_path / "map.tif"))
+    refused(
+        "cut", "predictraster", MODEL_FILE=model, PREDICTORS=[str(path), rasters[0]], OUTPUT=str(tmp_path / "map.tif")
+    )

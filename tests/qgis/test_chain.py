@@ -28,7 +28,9 @@ def scene(write_raster, point_layer):
         row, col = rng.integers(2, 78), rng.integers(2, 98)
         for day, date in enumerate(DATES):
             value = 0.2 + 0.001 * dem[row, col] + 0.1 * rain[day, row // 10, col // 10] + rng.normal(0, 0.005)
-            features.append((500000 + 30 * (col + 0.5), 4000000 - 30 * (row + 0.5), f"S {station}#é", date, float(value)))
+            features.append(
+                (500000 + 30 * (col + 0.5), 4000000 - 30 * (row + 0.5), f"S {station}#é", date, float(value))
+            )
     layers["stations"] = point_layer([("station", "string"), ("time", "date"), ("sm", "double")], features)
     return layers
 
@@ -47,20 +49,43 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     )
     assert (sampled["ROWS"], sampled["COMPLETE_ROWS"]) == (336, 336)
     table = sampled["OUTPUT"]
-    assert [field.name() for field in table.fields()] == ["station", "time", "sm", "dem", "rain"] and table.featureCount() == 336
+    assert [field.name() for field in table.fields()] == [
+        "station",
+        "time",
+        "sm",
+        "dem",
+        "rain",
+    ] and table.featureCount() == 336
     assert table.geometryType() == 0 and table.crs().authid() == "EPSG:32630"
 
     trained = run(
-        "trainmodel", feedback, TRAINING=table, TARGET="sm", PREDICTORS=["dem", "rain"], STATION="station", TIME="time", HYPERPARAMETERS='{"n_estimators": 40, "max_features": null}',
-        MODEL_FILE=str(tmp_path / "m.smmodel"), REPORT=str(tmp_path / "t.html"), PREDICTIONS="TEMPORARY_OUTPUT",
-    )  # fmt: skip
+        "trainmodel",
+        feedback,
+        TRAINING=table,
+        TARGET="sm",
+        PREDICTORS=["dem", "rain"],
+        STATION="station",
+        TIME="time",
+        HYPERPARAMETERS='{"n_estimators": 40, "max_features": null}',
+        MODEL_FILE=str(tmp_path / "m.smmodel"),
+        REPORT=str(tmp_path / "t.html"),
+        PREDICTIONS="TEMPORARY_OUTPUT",
+    )
     assert trained["R2"] > 0.8 and trained["N"] == 336 and 0 < trained["RMSE"] < 0.03
     predictions = trained["PREDICTIONS"]
-    assert predictions.featureCount() == 336 and {feature["fold"] for feature in predictions.getFeatures()} == {1, 2, 3, 4, 5}
+    assert predictions.featureCount() == 336 and {feature["fold"] for feature in predictions.getFeatures()} == {
+        1,
+        2,
+        3,
+        4,
+        5,
+    }
     for feature in predictions.getFeatures():
         assert feature["residual"] == pytest.approx(feature["sm"] - feature["predicted"])
     log = feedback.textLog()
-    assert "Split 'station' tells how well the model maps places that have no station" in log and "Split 'random'" in log
+    assert (
+        "Split 'station' tells how well the model maps places that have no station" in log and "Split 'random'" in log
+    )
 
     predicted = run(
         "predictraster",
@@ -70,7 +95,10 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
         GRID=scene["dem"],
         OUTPUT=str(tmp_path / "map.tif"),
     )
-    assert predicted["COVERAGE_PERCENT"] == 100 and "'rain' is warped to the grid of the output (nearest)" in feedback.textLog()
+    assert (
+        predicted["COVERAGE_PERCENT"] == 100
+        and "'rain' is warped to the grid of the output (nearest)" in feedback.textLog()
+    )
     layer = QgsRasterLayer(predicted["OUTPUT"], "map")
     assert layer.isValid() and layer.bandCount() == 14 and "soil_moisture@2020-06-01" in layer.bandName(1)
 
@@ -86,7 +114,12 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
         MATCHES="TEMPORARY_OUTPUT",
         REPORT=str(tmp_path / "v.html"),
     )
-    assert rated["N"] == 336 and rated["R2"] > 0.9 and rated["OUTPUT"].featureCount() == 24 and rated["MATCHES"].featureCount() == 336
+    assert (
+        rated["N"] == 336
+        and rated["R2"] > 0.9
+        and rated["OUTPUT"].featureCount() == 24
+        and rated["MATCHES"].featureCount() == 336
+    )
     first = next(rated["OUTPUT"].getFeatures())
     assert (
         first["n"] == 14
@@ -97,7 +130,13 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
 
 
 def test_reports_and_optional_outputs_may_be_skipped(run, scene, tmp_path):
-    sampled = run("samplepredictors", STATIONS=scene["stations"], TIME="time", PREDICTORS=[scene["dem"]], OUTPUT="TEMPORARY_OUTPUT")
+    sampled = run(
+        "samplepredictors",
+        STATIONS=scene["stations"],
+        TIME="time",
+        PREDICTORS=[scene["dem"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )
     assert sampled["REPORT"] is None
     trained = run(
         "trainmodel",
@@ -111,7 +150,13 @@ def test_reports_and_optional_outputs_may_be_skipped(run, scene, tmp_path):
 
 
 def test_terrain_indices_with_a_grid(run, scene, tmp_path):
-    out = run("terrainindices", DEM=scene["dem"], INDICES=["slope", "aspect"], GRID=scene["rain"], OUTPUT=str(tmp_path / "t.tif"))["OUTPUT"]
+    out = run(
+        "terrainindices",
+        DEM=scene["dem"],
+        INDICES=["slope", "aspect"],
+        GRID=scene["rain"],
+        OUTPUT=str(tmp_path / "t.tif"),
+    )["OUTPUT"]
     with rasterio.open(out) as dataset:
         assert dataset.descriptions == ("slope", "aspect") and dataset.shape == (8, 10)
     every = run("terrainindices", DEM=scene["dem"], OUTPUT=str(tmp_path / "all.tif"))["OUTPUT"]
@@ -143,10 +188,18 @@ def test_a_layers_temporal_range_gives_its_bands_a_time(run, write_raster, point
     layer = QgsRasterLayer(write_raster("plain.tif", np.full((5, 5), 7.0), ["moist"]).path, "plain")
     properties = layer.temporalProperties()
     properties.setMode(properties.ModeFixedTemporalRange)
-    properties.setFixedTemporalRange(QgsDateTimeRange(QDateTime(QDate(2020, 6, 2), QTime(0, 0)), QDateTime(QDate(2020, 6, 3), QTime(0, 0))))
+    properties.setFixedTemporalRange(
+        QgsDateTimeRange(QDateTime(QDate(2020, 6, 2), QTime(0, 0)), QDateTime(QDate(2020, 6, 3), QTime(0, 0)))
+    )
     properties.setIsActive(True)
     rows = [(500030, 3999970, "2020-06-02"), (500030, 3999970, "2020-06-03")]
-    out = run("samplepredictors", STATIONS=point_layer([("t", "string")], rows), TIME="t", PREDICTORS=[layer], OUTPUT="TEMPORARY_OUTPUT")
+    out = run(
+        "samplepredictors",
+        STATIONS=point_layer([("t", "string")], rows),
+        TIME="t",
+        PREDICTORS=[layer],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )
     values = [feature["moist"] for feature in out["OUTPUT"].getFeatures()]
     assert values[0] == 7 and not values[1]
     assert out["COMPLETE_ROWS"] == 1
@@ -158,14 +211,24 @@ def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
     lines = ["name,date,sm,x,y"]
     for station in range(12):
         lines += [
-            f"a{station},2020-06-{day:02d},{0.1 + 0.01 * station + 0.001 * day},{500100 + 200 * station},{3999000 - 30 * day}" for day in range(1, 15)
+            f"a{station},2020-06-{day:02d},{0.1 + 0.01 * station + 0.001 * day},{500100 + 200 * station},{3999000 - 30 * day}"
+            for day in range(1, 15)
         ]
     lines[3] = lines[3].replace(lines[3].split(",")[2], "")
     path.write_text("\n".join(lines))
-    layer = QgsVectorLayer(f"file://{path}?type=csv&delimiter=,&xField=x&yField=y&crs=EPSG:32630&detectTypes=no", "obs", "delimitedtext")
+    layer = QgsVectorLayer(
+        f"file://{path}?type=csv&delimiter=,&xField=x&yField=y&crs=EPSG:32630&detectTypes=no", "obs", "delimitedtext"
+    )
     assert layer.isValid() and layer.fields().field("sm").typeName().lower() in ("text", "string")
     feedback = QgsProcessingFeedback()
-    out = run("samplepredictors", STATIONS=layer, STATION="name", TIME="date", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")
+    out = run(
+        "samplepredictors",
+        STATIONS=layer,
+        STATION="name",
+        TIME="date",
+        PREDICTORS=[scene["dem"], scene["rain"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )
     trained = run(
         "trainmodel",
         feedback,
@@ -193,17 +256,35 @@ def test_every_split(run, scene, tmp_path):
     errors = {}
     for split, more in [("random", {}), ("station", {}), ("time", {}), ("block", {"BLOCK_SIZE": 600})]:
         errors[split] = run(
-            "trainmodel", TRAINING=table, TARGET="sm", PREDICTORS=["dem", "rain"], STATION="station", TIME="time", SPLIT=split, FOLDS=3, HYPERPARAMETERS='{"n_estimators": 16, "max_features": null}',
-            MODEL_FILE=str(tmp_path / "m.smmodel"), **more,
-        )["RMSE"]  # fmt: skip
+            "trainmodel",
+            TRAINING=table,
+            TARGET="sm",
+            PREDICTORS=["dem", "rain"],
+            STATION="station",
+            TIME="time",
+            SPLIT=split,
+            FOLDS=3,
+            HYPERPARAMETERS='{"n_estimators": 16, "max_features": null}',
+            MODEL_FILE=str(tmp_path / "m.smmodel"),
+            **more,
+        )["RMSE"]
     assert errors["block"] > errors["random"]
 
 
 def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, tmp_path):
-    table = run("samplepredictors", STATIONS=scene["stations"], STATION="station", TIME="time", PREDICTORS=[scene["dem"]], OUTPUT="TEMPORARY_OUTPUT")[
-        "OUTPUT"
-    ]
-    for split, station, chosen in [(None, "station", "station"), (None, "", "station"), ("random", "station", "random")]:
+    table = run(
+        "samplepredictors",
+        STATIONS=scene["stations"],
+        STATION="station",
+        TIME="time",
+        PREDICTORS=[scene["dem"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )["OUTPUT"]
+    for split, station, chosen in [
+        (None, "station", "station"),
+        (None, "", "station"),
+        ("random", "station", "random"),
+    ]:
         feedback = QgsProcessingFeedback()
         run(
             "trainmodel",
@@ -221,18 +302,30 @@ def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, 
 
 
 def test_the_same_seed_gives_the_same_model(run, scene, tmp_path):
-    table = run("samplepredictors", STATIONS=scene["stations"], TIME="time", PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")[
-        "OUTPUT"
-    ]
+    table = run(
+        "samplepredictors",
+        STATIONS=scene["stations"],
+        TIME="time",
+        PREDICTORS=[scene["dem"], scene["rain"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )["OUTPUT"]
     arrays, manifests = [], []
     for name in "ab":
         path = tmp_path / f"{name}.smmodel"
         run(
-            "trainmodel", TRAINING=table, TARGET="sm", PREDICTORS=["dem", "rain"], SEED=5, HYPERPARAMETERS='{"n_estimators": 8}', MODEL_FILE=str(path)
+            "trainmodel",
+            TRAINING=table,
+            TARGET="sm",
+            PREDICTORS=["dem", "rain"],
+            SEED=5,
+            HYPERPARAMETERS='{"n_estimators": 8}',
+            MODEL_FILE=str(path),
         )
         with zipfile.ZipFile(path) as archive:
             arrays.append(archive.read("arrays.npz"))
-            manifests.append({key: value for key, value in json.loads(archive.read("manifest.json")).items() if key != "created"})
+            manifests.append(
+                {key: value for key, value in json.loads(archive.read("manifest.json")).items() if key != "created"}
+            )
     assert arrays[0] == arrays[1] and manifests[0] == manifests[1]
 
 
@@ -253,18 +346,35 @@ def test_the_model_runs_through_processing(run, tmp_path):
     )
     feedback = QgsProcessingFeedback()
     out = run(
-        "stationmap", feedback, dem=str(scene / "dem.tif"), predictors=[str(scene / "soil.tif"), str(scene / "ndvi.tif")], stations=stations,
-        station="station", time="time", value="soil_moisture", validation=str(scene / "stations_validation.gpkg"),
-        **{"train:Model file": str(tmp_path / "m.smmodel"), "train:Training report": str(tmp_path / "t.html"), "predict:Soil moisture": str(tmp_path / "map.tif"), "validate:Stations with metrics": "TEMPORARY_OUTPUT", "validate:Validation report": str(tmp_path / "v.html")},
-    )  # fmt: skip
+        "stationmap",
+        feedback,
+        dem=str(scene / "dem.tif"),
+        predictors=[str(scene / "soil.tif"), str(scene / "ndvi.tif")],
+        stations=stations,
+        station="station",
+        time="time",
+        value="soil_moisture",
+        validation=str(scene / "stations_validation.gpkg"),
+        **{
+            "train:Model file": str(tmp_path / "m.smmodel"),
+            "train:Training report": str(tmp_path / "t.html"),
+            "predict:Soil moisture": str(tmp_path / "map.tif"),
+            "validate:Stations with metrics": "TEMPORARY_OUTPUT",
+            "validate:Validation report": str(tmp_path / "v.html"),
+        },
+    )
     with rasterio.open(out["predict:Soil moisture"]) as dataset:
         assert dataset.count == 23 and dataset.shape == (300, 300)
     assert out["validate:Stations with metrics"].featureCount() == 15
     with zipfile.ZipFile(tmp_path / "m.smmodel") as archive:
         manifest = json.loads(archive.read("manifest.json"))
     learned = json.dumps(manifest)
-    assert all(f'"{name}"' in learned for name in ("elevation", "slope", "tangential_curvature", "sand", "clay", "ndvi")), "all that is given"
-    assert "7,004 of 7,092 rows have a value of every predictor" in feedback.textLog(), "the gap of 4 days is the default, here too"
+    assert all(
+        f'"{name}"' in learned for name in ("elevation", "slope", "tangential_curvature", "sand", "clay", "ndvi")
+    ), "all that is given"
+    assert "7,004 of 7,092 rows have a value of every predictor" in feedback.textLog(), (
+        "the gap of 4 days is the default, here too"
+    )
 
 
 def test_the_model_is_valid_and_in_order(provider):
@@ -278,7 +388,12 @@ def test_the_model_is_valid_and_in_order(provider):
 
 
 def test_predictors_that_are_given_and_not_used_are_named(run, scene, tmp_path):
-    table = run("samplepredictors", STATIONS=scene["stations"], PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")
+    table = run(
+        "samplepredictors",
+        STATIONS=scene["stations"],
+        PREDICTORS=[scene["dem"], scene["rain"]],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )
     assert table["FIELDS"] == "dem;rain"
     feedback = QgsProcessingFeedback()
     model = run(
@@ -289,5 +404,11 @@ def test_predictors_that_are_given_and_not_used_are_named(run, scene, tmp_path):
         HYPERPARAMETERS='{"n_estimators": 4}',
         MODEL_FILE=str(tmp_path / "m.smmodel"),
     )
-    run("predictraster", feedback, MODEL_FILE=model["MODEL_FILE"], PREDICTORS=[scene["dem"], scene["rain"]], OUTPUT=str(tmp_path / "map.tif"))
+    run(
+        "predictraster",
+        feedback,
+        MODEL_FILE=model["MODEL_FILE"],
+        PREDICTORS=[scene["dem"], scene["rain"]],
+        OUTPUT=str(tmp_path / "map.tif"),
+    )
     assert "Given, but not used, because the model was trained without: rain." in feedback.textLog()

@@ -44,7 +44,12 @@ def test_layers_are_loaded_into_a_group_in_order(made):
     children = root.findGroup(GROUP).children()
     names = [child.name() for child in children]
     assert len(names) == 17 and names[:3] == ["stations", "stations_validation", "truth"] and names[-1] == "dem"
-    assert {child.name() for child in children if child.itemVisibilityChecked()} == {"stations", "stations_validation", "truth", "dem"}
+    assert {child.name() for child in children if child.itemVisibilityChecked()} == {
+        "stations",
+        "stations_validation",
+        "truth",
+        "dem",
+    }
     stations = next(child.layer() for child in children if child.name() == "stations")
     assert stations.renderer().type() == "graduatedSymbol"
 

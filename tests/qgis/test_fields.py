@@ -5,9 +5,15 @@ import pytest
 from qgis.core import QgsProcessingFeedback
 
 FIELDS = [
-    ("fid", "integer"), ("station", "string"), ("time", "string"), ("soil_moisture", "double"), ("land_cover", "string"), ("ndvi", "double"),
-    ("ndvi_gap_days", "double"), ("elevation", "double"),
-]  # fmt: skip
+    ("fid", "integer"),
+    ("station", "string"),
+    ("time", "string"),
+    ("soil_moisture", "double"),
+    ("land_cover", "string"),
+    ("ndvi", "double"),
+    ("ndvi_gap_days", "double"),
+    ("elevation", "double"),
+]
 
 
 @pytest.fixture
@@ -66,7 +72,9 @@ def test_all_fields_may_be_selected(train, training):
     assert "elevation" not in said
 
 
-@pytest.mark.parametrize(("name", "words"), [("fid", "numbers the rows"), ("ndvi_gap_days", "days between the rows and a band")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("fid", "numbers the rows"), ("ndvi_gap_days", "days between the rows and a band")]
+)
 def test_what_is_no_quantity_is_no_target(refused, training, tmp_path, name, words):
     refused(
         f"TARGET: the field '{name}' .*{words}",
@@ -80,7 +88,13 @@ def test_what_is_no_quantity_is_no_target(refused, training, tmp_path, name, wor
 
 def test_a_default_that_the_layer_lacks_is_refused_where_it_is_needed(refused, training, tmp_path):
     words = r"\(TARGET\): 'stations' has no field 'soil_moisture'. Its fields are: .*moist"
-    refused(words, "trainmodel", TRAINING=training(soil_moisture="moist"), PREDICTORS=["ndvi"], MODEL_FILE=str(tmp_path / "m.smmodel"))
+    refused(
+        words,
+        "trainmodel",
+        TRAINING=training(soil_moisture="moist"),
+        PREDICTORS=["ndvi"],
+        MODEL_FILE=str(tmp_path / "m.smmodel"),
+    )
 
 
 def test_and_not_set_where_it_is_not(train, training):

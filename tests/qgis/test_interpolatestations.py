@@ -18,7 +18,17 @@ def gauges(point_layer):
     for i in range(25):
         x, y = 500000 + 20000 * rng.random(), 3980000 + 20000 * rng.random()
         for day in (1, 2):
-            rows.append((x, y, f"g{i}", f"2018-06-0{day}", day * (5 + 3 * math.sin(x / 4000) + 0.3 * rng.normal()), "wet" if i == 7 else "4", 1.0))
+            rows.append(
+                (
+                    x,
+                    y,
+                    f"g{i}",
+                    f"2018-06-0{day}",
+                    day * (5 + 3 * math.sin(x / 4000) + 0.3 * rng.normal()),
+                    "wet" if i == 7 else "4",
+                    1.0,
+                )
+            )
     return point_layer(FIELDS, rows, name="gauges")
 
 
@@ -42,7 +52,11 @@ def asked(gauges, grid, tmp_path):
 
 def test_maps_numbers_and_report(run, asked, tmp_path):
     done = run("interpolatestations", VARIOGRAM="matern", VARIANCE=str(tmp_path / "variance.tif"), **asked)
-    with rasterio.open(done["OUTPUT"]) as maps, rasterio.open(done["VARIANCE"]) as variances, rasterio.open(asked["GRID"]) as grid:
+    with (
+        rasterio.open(done["OUTPUT"]) as maps,
+        rasterio.open(done["VARIANCE"]) as variances,
+        rasterio.open(asked["GRID"]) as grid,
+    ):
         assert maps.descriptions == ("rain_mm@2018-06-01", "rain_mm@2018-06-02")
         assert variances.descriptions == ("rain_mm_variance@2018-06-01", "rain_mm_variance@2018-06-02")
         assert (maps.shape, maps.transform, maps.crs) == (grid.shape, grid.transform, grid.crs)
@@ -94,7 +108,11 @@ def test_only_selected_features(run, asked, gauges):
 def test_an_empty_selection(refused, asked, gauges):
     QgsProject.instance().addMapLayer(gauges)
     gauges.removeSelection()
-    refused("has no rows", "interpolatestations", **{**asked, "STATIONS": QgsProcessingFeatureSourceDefinition(gauges.id(), True)})
+    refused(
+        "has no rows",
+        "interpolatestations",
+        **{**asked, "STATIONS": QgsProcessingFeatureSourceDefinition(gauges.id(), True)},
+    )
     QgsProject.instance().removeMapLayer(gauges.id())
 
 
@@ -102,7 +120,9 @@ def test_drift_and_output_chain_as_predictors(run, asked, gauges, write_raster, 
     rng = np.random.default_rng(1)
     dem = write_raster("dem.tif", 500 * rng.random((40, 40)), ["dem"], cell=500).path
     done = run("interpolatestations", **{**asked, "DRIFT": [dem]})
-    sampled = run("samplepredictors", STATIONS=gauges, TIME="time", PREDICTORS=[done["OUTPUT"]], OUTPUT=str(tmp_path / "t.gpkg"))
+    sampled = run(
+        "samplepredictors", STATIONS=gauges, TIME="time", PREDICTORS=[done["OUTPUT"]], OUTPUT=str(tmp_path / "t.gpkg")
+    )
     layer = QgsVectorLayer(sampled["OUTPUT"], "t")
     assert layer.fields().lookupField("rain_mm") >= 0
     assert all(feature["rain_mm"] is not None for feature in layer.getFeatures(QgsFeatureRequest().setLimit(50)))
@@ -121,15 +141,25 @@ def one(gauges, point_layer, count=1, **changes):
 
 
 def test_bad_values(refused, asked, gauges, point_layer):
-    refused("'note' of 'gauges' must hold numbers, but row 15 holds 'wet'", "interpolatestations", **{**asked, "VALUE": "note"})
+    refused(
+        "'note' of 'gauges' must hold numbers, but row 15 holds 'wet'",
+        "interpolatestations",
+        **{**asked, "VALUE": "note"},
+    )
     nan = one(gauges, point_layer, 5, **{"rain (mm)": lambda i: float("nan") if i == 2 else 1.0})
     refused(r"'rain \(mm\)' of 'few' holds nan in row 3", "interpolatestations", **{**asked, "STATIONS": nan})
-    refused("'note' of 'gauges' must hold times, but row 1 holds '4'", "interpolatestations", **{**asked, "TIME": "note"})
+    refused(
+        "'note' of 'gauges' must hold times, but row 1 holds '4'", "interpolatestations", **{**asked, "TIME": "note"}
+    )
 
 
 def test_one_station(refused, run, asked, gauges, point_layer):
     single = one(gauges, point_layer)
-    refused("'few' has 1 station with a value.*ordinary_kriging needs 3", "interpolatestations", **{**asked, "STATIONS": single})
+    refused(
+        "'few' has 1 station with a value.*ordinary_kriging needs 3",
+        "interpolatestations",
+        **{**asked, "STATIONS": single},
+    )
     done = run("interpolatestations", **{**asked, "STATIONS": single, "METHOD": "idw"})
     with rasterio.open(done["OUTPUT"]) as maps:
         assert np.ptp(maps.read()) == 0
@@ -144,13 +174,24 @@ def test_all_values_equal(run, asked):
 
 def test_swapped_coordinates(refused, asked, point_layer):
     swapped = point_layer(
-        FIELDS, [(36.0 + i / 20, -3.0, f"g{i}", "2018-06-01", 2.0 + i, "4", 1.0) for i in range(6)], crs="EPSG:4326", name="swapped"
+        FIELDS,
+        [(36.0 + i / 20, -3.0, f"g{i}", "2018-06-01", 2.0 + i, "4", 1.0) for i in range(6)],
+        crs="EPSG:4326",
+        name="swapped",
     )
-    refused(r"No station of 'swapped' lies on the grid or near it.*x and y are not swapped", "interpolatestations", **{**asked, "STATIONS": swapped})
+    refused(
+        r"No station of 'swapped' lies on the grid or near it.*x and y are not swapped",
+        "interpolatestations",
+        **{**asked, "STATIONS": swapped},
+    )
 
 
 def test_no_variance_of_inverse_distances(refused, asked, tmp_path):
-    refused("Inverse distances have no variance", "interpolatestations", **{**asked, "METHOD": "idw", "VARIANCE": str(tmp_path / "v.tif")})
+    refused(
+        "Inverse distances have no variance",
+        "interpolatestations",
+        **{**asked, "METHOD": "idw", "VARIANCE": str(tmp_path / "v.tif")},
+    )
 
 
 def test_a_grid_without_crs(refused, asked, write_raster):

@@ -18,7 +18,9 @@ FOREIGN = ("affine", "rasterio", "osgeo", "pyproj", "qgis")
 def sent(thing):
     """Return a thing as it comes out at the other end, after a look at what it is made of."""
     payload = cloudpickle.dumps(thing)
-    strings = [argument for operation, argument, _ in pickletools.genops(io.BytesIO(payload)) if "UNICODE" in operation.name]
+    strings = [
+        argument for operation, argument, _ in pickletools.genops(io.BytesIO(payload)) if "UNICODE" in operation.name
+    ]
     assert not [text for text in strings if text.partition(".")[0] in FOREIGN]
     return pickle.loads(payload)
 
@@ -76,7 +78,13 @@ def test_a_kernel_that_was_sent_makes_the_same(run, provider, scene, cluster, tm
     monkeypatch.undo()
     (tmp_path / "there").mkdir()
     feedback = QgsProcessingFeedback()
-    run(name, feedback, **parameters, **{key: str(tmp_path / "there" / f"{key}.tif") for key in rasters}, SCHEDULER=cluster)
+    run(
+        name,
+        feedback,
+        **parameters,
+        **{key: str(tmp_path / "there" / f"{key}.tif") for key in rasters},
+        SCHEDULER=cluster,
+    )
     assert "2 threads of the cluster" in feedback.textLog()
     for key in rasters:
         with rasterio.open(tmp_path / "here" / f"{key}.tif") as here:

@@ -21,7 +21,9 @@ def test_spaces_accents_and_brackets_in_paths(run, write_raster, point_layer, tm
 
 
 def test_multipoints_null_points_and_month_bands(run, write_raster):
-    raster = write_raster("m.tif", np.stack([np.full((5, 5), 1.0), np.full((5, 5), 2.0)]), ["rain@2020-05", "rain@2020-06"]).path
+    raster = write_raster(
+        "m.tif", np.stack([np.full((5, 5), 1.0), np.full((5, 5), 2.0)]), ["rain@2020-05", "rain@2020-06"]
+    ).path
     layer = QgsVectorLayer("MultiPoint?crs=EPSG:32630&field=t:string", "multi", "memory")
     features = []
     for wkt, time in [
@@ -46,7 +48,9 @@ def test_multipoints_null_points_and_month_bands(run, write_raster):
 def test_south_up_rasters(run, write_raster, point_layer, tmp_path):
     cells = np.arange(25.0).reshape(5, 5)
     north = write_raster("north.tif", cells, ["a"]).path
-    south = write_raster("south.tif", cells[::-1], ["b"], transform=rasterio.Affine(30, 0, 500000, 0, 30, 4000000 - 150)).path
+    south = write_raster(
+        "south.tif", cells[::-1], ["b"], transform=rasterio.Affine(30, 0, 500000, 0, 30, 4000000 - 150)
+    ).path
     rows = [(500000 + 30 * (c + 0.5), 4000000 - 30 * (r + 0.5)) for r in range(5) for c in range(5)]
     out = run(
         "samplepredictors",
@@ -54,7 +58,11 @@ def test_south_up_rasters(run, write_raster, point_layer, tmp_path):
         PREDICTORS=[north, south],
         OUTPUT="TEMPORARY_OUTPUT",
     )["OUTPUT"]
-    assert [feature["a"] for feature in out.getFeatures()] == [feature["b"] for feature in out.getFeatures()] == list(range(25))
+    assert (
+        [feature["a"] for feature in out.getFeatures()]
+        == [feature["b"] for feature in out.getFeatures()]
+        == list(range(25))
+    )
     aligned = run("alignrasters", INPUT=[south], GRID=north, OUTPUT=str(tmp_path / "o.tif"))["OUTPUT"]
     with rasterio.open(aligned) as dataset:
         np.testing.assert_array_equal(dataset.read(1), cells)
@@ -64,7 +72,14 @@ def test_integers_with_scale_and_an_alpha_band(run, write_raster, point_layer):
     scaled = write_raster("s.tif", np.array([[1000, -32768]]), ["lst"], dtype="int16", nodata=-32768)
     with rasterio.open(scaled.path, "r+") as dataset:
         dataset.scales, dataset.offsets = (0.02,), (100.0,)
-    alpha = write_raster("rgba.tif", np.array([[[10, 20]], [[255, 0]]]), ["red", "alpha"], dtype="uint8", photometric="MINISBLACK", alpha="yes")
+    alpha = write_raster(
+        "rgba.tif",
+        np.array([[[10, 20]], [[255, 0]]]),
+        ["red", "alpha"],
+        dtype="uint8",
+        photometric="MINISBLACK",
+        alpha="yes",
+    )
     out = run(
         "samplepredictors",
         STATIONS=point_layer([("n", "int")], [(500015, 3999985, 1), (500045, 3999985, 2)]),

@@ -7,7 +7,14 @@ import pytest
 import rasterio
 from qgis.core import QgsProcessingFeedback
 
-FIELDS = [("station", "string"), ("time", "date"), ("sm", "double"), ("dem", "double"), ("lst", "double"), ("cover", "string")]
+FIELDS = [
+    ("station", "string"),
+    ("time", "date"),
+    ("sm", "double"),
+    ("dem", "double"),
+    ("lst", "double"),
+    ("cover", "string"),
+]
 
 
 def rows(stations, seed, shift=0.0, first=0):
@@ -18,7 +25,18 @@ def rows(stations, seed, shift=0.0, first=0):
         for day in range(1, 13):
             lst = 290 + 10 * rng.random()
             value = 0.2 + shift + 0.001 * dem - 0.005 * (lst - 295) + 0.005 * rng.standard_normal()
-            found.append((x, y, f"s{first + station}", f"202{day % 3}-{day:02d}-15", float(value), float(dem), float(lst), "forest"))
+            found.append(
+                (
+                    x,
+                    y,
+                    f"s{first + station}",
+                    f"202{day % 3}-{day:02d}-15",
+                    float(value),
+                    float(dem),
+                    float(lst),
+                    "forest",
+                )
+            )
     return found
 
 
@@ -34,11 +52,21 @@ def rasters(write_raster):
     dem[:, :10] += 1000
     lst = 290 + 10 * rng.random((2, 40, 50))
     lst[0, :20] = np.nan
-    return [write_raster("dem.tif", dem, ["dem"]).path, write_raster("lst.tif", lst, ["lst@2021-06-01", "lst@2021-06-09"]).path]
+    return [
+        write_raster("dem.tif", dem, ["dem"]).path,
+        write_raster("lst.tif", lst, ["lst@2021-06-01", "lst@2021-06-09"]).path,
+    ]
 
 
 def train(run, layer, path, feedback=None, predictors=("dem", "lst"), **more):
-    given = {"TRAINING": layer, "TARGET": "sm", "PREDICTORS": list(predictors), "STATION": "station", "TIME": "time", "MODEL_FILE": str(path)}
+    given = {
+        "TRAINING": layer,
+        "TARGET": "sm",
+        "PREDICTORS": list(predictors),
+        "STATION": "station",
+        "TIME": "time",
+        "MODEL_FILE": str(path),
+    }
     return run("trainmodel", feedback, **{**given, **more})
 
 
@@ -50,7 +78,9 @@ def test_a_map_with_intervals_applicability_and_a_second_model(kind, run, traini
     assert trained["R2"] > 0.5
     train(run, training, tmp_path / "b.smmodel", predictors=["dem"], MODEL="random_forest")
     feedback = QgsProcessingFeedback()
-    outputs = {key: str(tmp_path / f"{key}.tif") for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")}
+    outputs = {
+        key: str(tmp_path / f"{key}.tif") for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")
+    }
     done = run(
         "predictraster",
         feedback,
@@ -81,9 +111,17 @@ def test_a_map_with_intervals_applicability_and_a_second_model(kind, run, traini
 def test_tuning_and_matched_distances(run, training, rasters, tmp_path):
     feedback = QgsProcessingFeedback()
     train(
-        run, training, tmp_path / "t.smmodel", feedback, TUNING="grid", HYPERPARAMETERS='{"n_estimators": 10, "min_samples_leaf": [2, 60]}', SPLIT="knndm", FOLDS=3,
-        PREDICTION_AREA=rasters[0], REPORT=str(tmp_path / "t.html"),
-    )  # fmt: skip
+        run,
+        training,
+        tmp_path / "t.smmodel",
+        feedback,
+        TUNING="grid",
+        HYPERPARAMETERS='{"n_estimators": 10, "min_samples_leaf": [2, 60]}',
+        SPLIT="knndm",
+        FOLDS=3,
+        PREDICTION_AREA=rasters[0],
+        REPORT=str(tmp_path / "t.html"),
+    )
     html = (tmp_path / "t.html").read_text("utf-8")
     assert (
         "2 of 2 candidates were tried" in html
@@ -92,13 +130,25 @@ def test_tuning_and_matched_distances(run, training, rasters, tmp_path):
         and "as far from the others as the map is" in html
     )
     for split in ("year", "month", "station_time"):
-        assert train(run, training, tmp_path / f"{split}.smmodel", SPLIT=split, FOLDS=3, HYPERPARAMETERS='{"n_estimators": 10}')["N"] == 240
+        assert (
+            train(
+                run,
+                training,
+                tmp_path / f"{split}.smmodel",
+                SPLIT=split,
+                FOLDS=3,
+                HYPERPARAMETERS='{"n_estimators": 10}',
+            )["N"]
+            == 240
+        )
 
 
 def test_a_direction_that_is_not_cyclic_is_said(run, point_layer, tmp_path):
     rng = np.random.default_rng(0)
     fields = [("station", "string"), ("sm", "double"), ("aspect", "double")]
-    layer = point_layer(fields, [(500000 + i, 3999000, f"s{i % 9}", rng.random(), 360 * rng.random()) for i in range(60)])
+    layer = point_layer(
+        fields, [(500000 + i, 3999000, f"s{i % 9}", rng.random(), 360 * rng.random()) for i in range(60)]
+    )
     given = {
         "TRAINING": layer,
         "TARGET": "sm",
@@ -118,12 +168,20 @@ def test_local_rows_take_the_bias_away(run, training, point_layer, tmp_path):
     near = point_layer(FIELDS, rows(6, 5, shift=0.1, first=100), name="near")
     feedback = QgsProcessingFeedback()
     train(run, training, tmp_path / "s.smmodel", feedback, SPIKE=near, SPIKE_WEIGHT=20, REPORT=str(tmp_path / "s.html"))
-    assert "Local stations: bias -0.1" in feedback.textLog() and "joined the training with a weight of 20" in (tmp_path / "s.html").read_text("utf-8")
+    assert "Local stations: bias -0.1" in feedback.textLog() and "joined the training with a weight of 20" in (
+        tmp_path / "s.html"
+    ).read_text("utf-8")
 
 
 def test_bad_input_is_named(refused, run, training, point_layer, rasters, tmp_path):
     path = str(tmp_path / "m.smmodel")
-    given = {"TRAINING": training, "TARGET": "sm", "PREDICTORS": ["dem", "lst"], "STATION": "station", "MODEL_FILE": path}
+    given = {
+        "TRAINING": training,
+        "TARGET": "sm",
+        "PREDICTORS": ["dem", "lst"],
+        "STATION": "station",
+        "MODEL_FILE": path,
+    }
     refused(r"holds text \(forest\).*CASE WHEN", "trainmodel", **{**given, "PREDICTORS": ["dem", "cover"]})
     refused("HYPERPARAMETERS is not valid JSON", "trainmodel", **given, HYPERPARAMETERS="{trees: 5}")
     refused(
@@ -139,10 +197,22 @@ def test_bad_input_is_named(refused, run, training, point_layer, rasters, tmp_pa
     refused("more than CANDIDATES", "trainmodel", **given, TUNING="grid", CANDIDATES=5)
     train(run, training, path)
     refused(
-        "QUANTILES: '5%' is not a number", "predictraster", MODEL_FILE=path, PREDICTORS=rasters, QUANTILES="5%,0.5", OUTPUT=str(tmp_path / "o.tif")
+        "QUANTILES: '5%' is not a number",
+        "predictraster",
+        MODEL_FILE=path,
+        PREDICTORS=rasters,
+        QUANTILES="5%,0.5",
+        OUTPUT=str(tmp_path / "o.tif"),
     )
     dem = train(run, training, tmp_path / "dem.smmodel", predictors=["lst"], TARGET="dem")["MODEL_FILE"]
-    refused("FALLBACK_MODEL predicts 'dem'", "predictraster", MODEL_FILE=path, FALLBACK_MODEL=dem, PREDICTORS=rasters, OUTPUT=str(tmp_path / "o.tif"))
+    refused(
+        "FALLBACK_MODEL predicts 'dem'",
+        "predictraster",
+        MODEL_FILE=path,
+        FALLBACK_MODEL=dem,
+        PREDICTORS=rasters,
+        OUTPUT=str(tmp_path / "o.tif"),
+    )
 
 
 def test_outputs_never_overwrite_inputs_or_each_other(run, training, rasters, tmp_path):
@@ -158,7 +228,11 @@ def test_outputs_never_overwrite_inputs_or_each_other(run, training, rasters, tm
             {**predict, "QUANTILES_OUTPUT": str(tmp_path / "." / "dem.tif")},
             r"\(QUANTILES_OUTPUT\) would overwrite the input .*\(PREDICTORS\)",
         ),
-        ("predictraster", {**predict, "SOURCE": str(tmp_path / "o.tif")}, r"\(SOURCE\) would overwrite the output .*\(OUTPUT\)"),
+        (
+            "predictraster",
+            {**predict, "SOURCE": str(tmp_path / "o.tif")},
+            r"\(SOURCE\) would overwrite the output .*\(OUTPUT\)",
+        ),
         ("modelreport", {"MODEL_FILE": path, "REPORT": path}, r"\(REPORT\) would overwrite the input .*\(MODEL_FILE\)"),
     ):
         with pytest.raises(QgsProcessingException, match=words):

@@ -99,4 +99,6 @@ def found():
 def test_needs_are_what_is_imported(found):
     assert len(found) > 20
     wrong = {name: pair for name, pair in found.items() if set(pair[0]) != set(pair[1])}
-    assert not wrong, "\n".join(f"{name}: imports {imports}, NEEDS names {needs}" for name, (imports, needs) in wrong.items())
+    assert not wrong, "\n".join(
+        f"{name}: imports {imports}, NEEDS names {needs}" for name, (imports, needs) in wrong.items()
+    )

@@ -13,7 +13,10 @@ def tables(path):
     from osgeo import ogr
 
     dataset = ogr.Open(str(path))
-    return {layer.GetName(): layer.GetFeatureCount() for layer in (dataset.GetLayer(i) for i in range(dataset.GetLayerCount()))}
+    return {
+        layer.GetName(): layer.GetFeatureCount()
+        for layer in (dataset.GetLayer(i) for i in range(dataset.GetLayerCount()))
+    }
 
 
 def table_in(path, name):
@@ -66,7 +69,13 @@ def test_a_raster_within_a_file_is_not_overwritten(refused, run, point_layer, wr
     run("temporalgapfill", INPUT=[grid], METHOD="linear", OUTPUT=str(path))
     named = f'NETCDF:"{path}":ndvi'
     before = path.read_bytes()
-    refused(r"\(OUTPUT\) would overwrite the input .*\(INPUT\)", "temporalstatistics", INPUT=[named], STATISTICS=["mean"], OUTPUT=str(path))
+    refused(
+        r"\(OUTPUT\) would overwrite the input .*\(INPUT\)",
+        "temporalstatistics",
+        INPUT=[named],
+        STATISTICS=["mean"],
+        OUTPUT=str(path),
+    )
     assert path.read_bytes() == before
     # It is read where the output is another.
     run("temporalstatistics", INPUT=[named], STATISTICS=["mean"], OUTPUT=str(tmp_path / "mean.tif"))
@@ -79,9 +88,16 @@ def test_a_raster_within_a_file_may_be_the_grid(run, write_raster, tmp_path):
     path = tmp_path / "grid.gpkg"
     from osgeo import gdal
 
-    gdal.Translate(str(path), write_raster("a.tif", np.ones((4, 5)), ["a"], dtype="uint8").path, format="GPKG", creationOptions=["RASTER_TABLE=grid"])
+    gdal.Translate(
+        str(path),
+        write_raster("a.tif", np.ones((4, 5)), ["a"], dtype="uint8").path,
+        format="GPKG",
+        creationOptions=["RASTER_TABLE=grid"],
+    )
     fine = write_raster("fine.tif", np.ones((40, 50)), ["fine"], cell=3.0).path
-    done = run("alignrasters", INPUT=[fine], GRID=f"GPKG:{path}:grid", RESAMPLING="average", OUTPUT=str(tmp_path / "out.tif"))
+    done = run(
+        "alignrasters", INPUT=[fine], GRID=f"GPKG:{path}:grid", RESAMPLING="average", OUTPUT=str(tmp_path / "out.tif")
+    )
     import rasterio
 
     with rasterio.open(done["OUTPUT"]) as dataset:
@@ -108,23 +124,45 @@ def test_cancel_leaves_the_other_tables_and_no_part_of_its_own(plugin, stations,
     feedback = CancelWhileWriting()
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("smtoolbox:aggregatestations")
     output = table_in(str(stations).replace("'", "\\'"), "begun")
-    results, _ = algorithm.run({**means(""), "INPUT": layer, "PERIOD": "day", "OUTPUT": output}, QgsProcessingContext(), feedback)
+    results, _ = algorithm.run(
+        {**means(""), "INPUT": layer, "PERIOD": "day", "OUTPUT": output}, QgsProcessingContext(), feedback
+    )
     assert feedback.asked and results == {} and tables(stations) == {"stations": 6, "others": 3}
     assert not list(stations.parent.glob(".smtoolbox-*"))
 
 
-def test_tables_that_cannot_be_written_are_refused_before_the_work(refused, run, point_layer, write_raster, stations, tmp_path):
+def test_tables_that_cannot_be_written_are_refused_before_the_work(
+    refused, run, point_layer, write_raster, stations, tmp_path
+):
     missing = str(tmp_path / "no folder" / "p.gpkg")
     rows = [(500015 + 30 * i, 3999985, f"s{i % 6}", f"2020-06-{1 + i % 28:02d}", 0.1 + 0.01 * i) for i in range(60)]
-    training = {"TRAINING": point_layer(FIELDS, rows), "TARGET": "sm", "PREDICTORS": ["sm"], "MODEL_FILE": str(tmp_path / "m.smmodel")}
+    training = {
+        "TRAINING": point_layer(FIELDS, rows),
+        "TARGET": "sm",
+        "PREDICTORS": ["sm"],
+        "MODEL_FILE": str(tmp_path / "m.smmodel"),
+    }
     refused("the folder '.*no folder' does not exist", "trainmodel", **training, PREDICTIONS=missing)
-    refused("the folder '.*no folder' does not exist", "aggregatestations", **means(stations, OUTPUT=table_in(missing, "t")))
+    refused(
+        "the folder '.*no folder' does not exist", "aggregatestations", **means(stations, OUTPUT=table_in(missing, "t"))
+    )
 
 
 def test_a_table_makes_no_shapefile(refused, point_layer, tmp_path):
     rows = [(None, None, f"s{i % 6}", "2020-06-01", 0.1 + 0.01 * i) for i in range(60)]
-    layer = point_layer([*FIELDS, ("a", "double"), ("b", "double")], [(*row, i % 7, i % 5) for i, row in enumerate(rows)], kind="None", crs=None)
-    given = {"TRAINING": layer, "TARGET": "sm", "PREDICTORS": ["a", "b"], "STATION": "station", "HYPERPARAMETERS": '{"n_estimators": 5}'}
+    layer = point_layer(
+        [*FIELDS, ("a", "double"), ("b", "double")],
+        [(*row, i % 7, i % 5) for i, row in enumerate(rows)],
+        kind="None",
+        crs=None,
+    )
+    given = {
+        "TRAINING": layer,
+        "TARGET": "sm",
+        "PREDICTORS": ["a", "b"],
+        "STATION": "station",
+        "HYPERPARAMETERS": '{"n_estimators": 5}',
+    }
     refused("makes no Shapefile", "selectpredictors", **given, METHOD="forward", OUTPUT=str(tmp_path / "s.shp"))
 
 
@@ -140,8 +178,20 @@ def test_fields_that_are_not_there_are_named(refused, stations, key):
 
 def test_numbers_that_are_none(refused, stations, write_raster, tmp_path):
     grid = write_raster("grid.tif", np.ones((4, 5)), ["grid"]).path
-    given = {"STATIONS": str(stations), "STATION": "station", "VALUE": "sm", "GRID": grid, "OUTPUT": str(tmp_path / "o.tif")}
-    refused(r"\(MEAN\) must be a finite number, not nan", "interpolatestations", **given, METHOD="simple_kriging", MEAN=float("nan"))
+    given = {
+        "STATIONS": str(stations),
+        "STATION": "station",
+        "VALUE": "sm",
+        "GRID": grid,
+        "OUTPUT": str(tmp_path / "o.tif"),
+    }
+    refused(
+        r"\(MEAN\) must be a finite number, not nan",
+        "interpolatestations",
+        **given,
+        METHOD="simple_kriging",
+        MEAN=float("nan"),
+    )
     refused("SILL must be above 0", "interpolatestations", **given, SILL=0, RANGE=100)
     refused("NEIGHBOURS may be up to 500, not 2000", "interpolatestations", **given, NEIGHBOURS=2000)
 

@@ -20,12 +20,25 @@ def read(path):
 
 
 def test_thermal_inertia_knows_where_it_is_moist(run, scene, tmp_path):
-    files = {key: [str(scene / f"{name}.tif")] for key, name in (("ALBEDO", "albedo"), ("LST_DAY", "lst_day"), ("LST_NIGHT", "lst_night"))}
+    files = {
+        key: [str(scene / f"{name}.tif")]
+        for key, name in (("ALBEDO", "albedo"), ("LST_DAY", "lst_day"), ("LST_NIGHT", "lst_night"))
+    }
     out = run("thermalinertia", **files, SOLAR_CORRECTION="verstraeten", OUTPUT=str(tmp_path / "ati.tif"))["OUTPUT"]
     grid = str(scene / "ndvi.tif")
-    truth = run("alignrasters", INPUT=[str(scene / "truth.tif")], GRID=grid, RESAMPLING="average", OUTPUT=str(tmp_path / "truth.tif"))["OUTPUT"]
+    truth = run(
+        "alignrasters",
+        INPUT=[str(scene / "truth.tif")],
+        GRID=grid,
+        RESAMPLING="average",
+        OUTPUT=str(tmp_path / "truth.tif"),
+    )["OUTPUT"]
     ati, moist = read(out), read(truth)
-    pairs = [(ati[name].ravel(), moist[name.replace("ati", "soil_moisture")].ravel()) for name in ati if name.startswith("ati")]
+    pairs = [
+        (ati[name].ravel(), moist[name.replace("ati", "soil_moisture")].ravel())
+        for name in ati
+        if name.startswith("ati")
+    ]
     x, y = (np.concatenate(part) for part in zip(*pairs))
     valid = np.isfinite(x) & np.isfinite(y)
     assert 0.3 < valid.mean() < 0.95 and np.corrcoef(x[valid], y[valid])[0, 1] > 0.4
@@ -40,7 +53,10 @@ def test_soil_indices(run, scene, refused, tmp_path):
 
 
 def test_an_optional_number_that_is_not_set_is_no_zero(run, scene, tmp_path):
-    files = {key: [str(scene / f"{name}.tif")] for key, name in (("ALBEDO", "albedo"), ("LST_DAY", "lst_day"), ("LST_NIGHT", "lst_night"))}
+    files = {
+        key: [str(scene / f"{name}.tif")]
+        for key, name in (("ALBEDO", "albedo"), ("LST_DAY", "lst_day"), ("LST_NIGHT", "lst_night"))
+    }
     plain = read(run("thermalinertia", **files, OUTPUT=str(tmp_path / "a.tif"))["OUTPUT"])
     one = read(run("thermalinertia", **files, LST_SCALE=1, OUTPUT=str(tmp_path / "b.tif"))["OUTPUT"])
     for name in plain:
@@ -49,19 +65,39 @@ def test_an_optional_number_that_is_not_set_is_no_zero(run, scene, tmp_path):
 
 def test_spectral_indices_of_the_reflectances(run, scene, refused, tmp_path):
     reflectance = [str(scene / "reflectance.tif")]
-    refused("ndii5 needs|tvdi needs", "spectralindices", INPUT=reflectance, SENSOR="modis", INDICES=["tvdi"], OUTPUT=str(tmp_path / "x.tif"))
+    refused(
+        "ndii5 needs|tvdi needs",
+        "spectralindices",
+        INPUT=reflectance,
+        SENSOR="modis",
+        INDICES=["tvdi"],
+        OUTPUT=str(tmp_path / "x.tif"),
+    )
     done = run(
-        "spectralindices", INPUT=reflectance, SENSOR="modis", LST=[str(scene / "lst_day.tif")], INDICES=["ndvi", "albedo", "tvdi"],
-        OUTPUT=str(tmp_path / "indices.tif"), REPORT=str(tmp_path / "indices.html"),
-    )  # fmt: skip
+        "spectralindices",
+        INPUT=reflectance,
+        SENSOR="modis",
+        LST=[str(scene / "lst_day.tif")],
+        INDICES=["ndvi", "albedo", "tvdi"],
+        OUTPUT=str(tmp_path / "indices.tif"),
+        REPORT=str(tmp_path / "indices.html"),
+    )
     found, ndvi, truth = read(done["OUTPUT"]), read(scene / "ndvi.tif"), read(scene / "truth.tif")
     for name, values in ndvi.items():
         np.testing.assert_allclose(found[name], values, atol=1e-4)
     assert "NDVI" in (tmp_path / "indices.html").read_text(encoding="utf-8")
     # Where it is dry for its vegetation it is warm, though heights and slopes count as well.
-    date = "2019-07-28" if "tvdi@2019-07-28" in found else sorted(name for name in found if name.startswith("tvdi"))[12].partition("@")[2]
+    date = (
+        "2019-07-28"
+        if "tvdi@2019-07-28" in found
+        else sorted(name for name in found if name.startswith("tvdi"))[12].partition("@")[2]
+    )
     moist = truth[f"soil_moisture@{date}"]
-    moist = moist[: moist.shape[0] // 5 * 5, : moist.shape[1] // 5 * 5].reshape(moist.shape[0] // 5, 5, -1, 5).mean(axis=(1, 3))
+    moist = (
+        moist[: moist.shape[0] // 5 * 5, : moist.shape[1] // 5 * 5]
+        .reshape(moist.shape[0] // 5, 5, -1, 5)
+        .mean(axis=(1, 3))
+    )
     dry = found[f"tvdi@{date}"]
     valid = np.isfinite(dry)
     assert np.corrcoef(dry[valid], moist[valid])[0, 1] < -0.1
@@ -75,13 +111,23 @@ def test_radar_predictors_and_their_statistics(run, scene, tmp_path):
     )  # fmt: skip
     found, statistics = read(done["OUTPUT"]), read(done["STATISTICS"])
     dates = sum(name.startswith("vv@") for name in found)
-    assert dates == 16 and "angle" in found and set(statistics) == {f"{name}_{s}" for name in ("vv", "vh") for s in ("min", "mean", "max", "sd")}
+    assert (
+        dates == 16
+        and "angle" in found
+        and set(statistics) == {f"{name}_{s}" for name in ("vv", "vh") for s in ("min", "mean", "max", "sd")}
+    )
     # 25 cells and a window of 3 × 3: the speckle of one cell (2 dB) has gone.
     assert np.nanstd(found[f"vv@{next(iter(found)).partition('@')[2]}"]) < 1.5
 
 
 def test_gaps_filled_and_trend(run, scene, tmp_path):
-    filled = run("temporalgapfill", INPUT=[str(scene / "lst_day.tif")], METHOD="linear", MAX_GAP=32, OUTPUT=str(tmp_path / "filled.nc"))["OUTPUT"]
+    filled = run(
+        "temporalgapfill",
+        INPUT=[str(scene / "lst_day.tif")],
+        METHOD="linear",
+        MAX_GAP=32,
+        OUTPUT=str(tmp_path / "filled.nc"),
+    )["OUTPUT"]
     before = read(scene / "lst_day.tif")
     with rasterio.open(filled) as dataset:
         after = dataset.read()
@@ -94,12 +140,30 @@ def test_gaps_filled_and_trend(run, scene, tmp_path):
 
 
 def test_a_netcdf_of_several_variables_goes_on_into_the_next_algorithm(run, scene, tmp_path):
-    files = {key: [str(scene / f"{name}.tif")] for key, name in (("ALBEDO", "albedo"), ("LST_DAY", "lst_day"), ("LST_NIGHT", "lst_night"))}
+    files = {
+        key: [str(scene / f"{name}.tif")]
+        for key, name in (("ALBEDO", "albedo"), ("LST_DAY", "lst_day"), ("LST_NIGHT", "lst_night"))
+    }
     ati = run("thermalinertia", **files, OUTPUT=str(tmp_path / "ati.nc"))["OUTPUT"]
-    monthly = read(run("temporalcomposite", INPUT=[str(scene / "ndvi.tif"), ati], PERIOD="month", OUTPUT=str(tmp_path / "monthly.tif"))["OUTPUT"])
+    monthly = read(
+        run(
+            "temporalcomposite",
+            INPUT=[str(scene / "ndvi.tif"), ati],
+            PERIOD="month",
+            OUTPUT=str(tmp_path / "monthly.tif"),
+        )["OUTPUT"]
+    )
     assert {name.partition("@")[0] for name in monthly} == {"ndvi", "ati", "delta_lst"} and "ati@2019-06" in monthly
 
 
 def test_topographic_wetness(run, scene, tmp_path):
-    wet = read(run("terrainindices", DEM=str(scene / "dem.tif"), INDICES=["twi"], FLOW_ROUTING="dinf", OUTPUT=str(tmp_path / "twi.tif"))["OUTPUT"])
+    wet = read(
+        run(
+            "terrainindices",
+            DEM=str(scene / "dem.tif"),
+            INDICES=["twi"],
+            FLOW_ROUTING="dinf",
+            OUTPUT=str(tmp_path / "twi.tif"),
+        )["OUTPUT"]
+    )
     assert np.nanmin(wet["twi"]) > 3 and np.nanmax(wet["twi"]) < 30

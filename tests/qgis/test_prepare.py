@@ -20,12 +20,17 @@ def test_what_does_not_run_is_a_problem(run, monkeypatch):
     from soil_moisture_toolbox.algorithms.tools import checkinstallation
 
     monkeypatch.setattr(
-        checkinstallation, "_jobs", lambda work: [("soilindices", {"SAND": "lost.tif", "CLAY": "lost.tif", "OUTPUT": str(work / "o.tif")})]
+        checkinstallation,
+        "_jobs",
+        lambda work: [("soilindices", {"SAND": "lost.tif", "CLAY": "lost.tif", "OUTPUT": str(work / "o.tif")})],
     )
     feedback = QgsProcessingFeedback()
     done = run("checkinstallation", feedback, PREPARE=True)
     assert done["READY"] is False
-    assert "'Soil indices' does not run on the demo scene" in feedback.textLog() and "functions compiled in" in feedback.textLog()
+    assert (
+        "'Soil indices' does not run on the demo scene" in feedback.textLog()
+        and "functions compiled in" in feedback.textLog()
+    )
 
 
 def test_algorithms_that_compile_listen(provider):

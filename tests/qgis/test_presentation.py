@@ -30,7 +30,9 @@ def composite(plugin, write_raster, tmp_path):
         output = str(tmp_path / "out.tif")
         context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
         context.setProject(QgsProject.instance())
-        context.addLayerToLoadOnCompletion(output, QgsProcessingContext.LayerDetails("out", QgsProject.instance(), "OUTPUT"))
+        context.addLayerToLoadOnCompletion(
+            output, QgsProcessingContext.LayerDetails("out", QgsProject.instance(), "OUTPUT")
+        )
         algorithm = plugin.provider.algorithm("temporalcomposite").create()
         _, done = algorithm.run({"INPUT": [source.path], "OUTPUT": output, **parameters}, context, feedback)
         assert done, feedback.textLog()
@@ -45,9 +47,14 @@ def composite(plugin, write_raster, tmp_path):
 def test_one_month_is_the_range_of_the_layer(composite):
     layer = composite(["ndvi@2018-06-01", "ndvi@2018-06-17"], PERIOD="month")
     properties = layer.temporalProperties()
-    assert properties.isActive() and properties.mode() == QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: kept by QGIS
+    assert (
+        properties.isActive() and properties.mode() == QgsRasterLayerTemporalProperties.ModeFixedTemporalRange
+    )  # qt6: kept by QGIS
     found = properties.fixedTemporalRange()
-    assert (found.begin().toString("yyyy-MM-dd hh:mm"), found.end().toString("yyyy-MM-dd hh:mm")) == ("2018-06-01 00:00", "2018-07-01 00:00")
+    assert (found.begin().toString("yyyy-MM-dd hh:mm"), found.end().toString("yyyy-MM-dd hh:mm")) == (
+        "2018-06-01 00:00",
+        "2018-07-01 00:00",
+    )
     assert found.includeBeginning() and not found.includeEnd()
 
 
@@ -58,7 +65,9 @@ def test_bands_have_ranges_of_their_own(composite):
     assert properties.isActive() and properties.mode() == Qgis.RasterTemporalMode.FixedRangePerBand
     found = properties.fixedRangePerBand()
     assert (
-        sorted(found) == [1, 2] and found[2].begin().toString("yyyy-MM-dd") == "2018-07-17" and found[2].end().toString("yyyy-MM-dd") == "2018-07-18"
+        sorted(found) == [1, 2]
+        and found[2].begin().toString("yyyy-MM-dd") == "2018-07-17"
+        and found[2].end().toString("yyyy-MM-dd") == "2018-07-18"
     )
 
 
@@ -135,7 +144,12 @@ def test_the_slope_of_a_trend_is_no_slope_of_land(plugin, shown):
 def test_classes_say_their_reason(plugin, shown):
     layer = shown([CELLS % 5], ["flag"])
     labels = [item.label for item in layer.renderer().classes()]
-    assert layer.renderer().type() == "paletted" and labels[0] == "resolved" and len(labels) == 5 and "negative error variance" in labels
+    assert (
+        layer.renderer().type() == "paletted"
+        and labels[0] == "resolved"
+        and len(labels) == 5
+        and "negative error variance" in labels
+    )
     layer = shown([CELLS % 2 + 1], ["source@2018-06-01"])
     assert "fallback" in layer.renderer().classes()[1].label
 
@@ -175,16 +189,25 @@ def test_files_of_styles_are_those_of_the_table(plugin, write_raster):
     folder = Path(__file__).parents[2] / "resources" / "styles"
     layer = QgsRasterLayer(write_raster("cell.tif", CELLS, ["x"]).path, "cell")
     fixed = [item for item in STYLES if item.classes or None not in (item.low, item.high)]
-    assert {path.stem for path in folder.glob("*.qml")} == {item.name for item in fixed} | {"stations_ubrmse", "stations_soil_moisture"}
+    assert {path.stem for path in folder.glob("*.qml")} == {item.name for item in fixed} | {
+        "stations_ubrmse",
+        "stations_soil_moisture",
+    }
     for item in fixed:
         _, loaded = layer.loadNamedStyle(str(folder / f"{item.name}.qml"))
         made = layer.renderer()
         assert loaded, item.name
         if item.classes:
-            assert [(c.value, c.color.name(), c.label) for c in made.classes()] == list(item.classes), f"make styles: {item.name}"
+            assert [(c.value, c.color.name(), c.label) for c in made.classes()] == list(item.classes), (
+                f"make styles: {item.name}"
+            )
         else:
-            assert (made.classificationMin(), made.classificationMax()) == (item.low, item.high), f"make styles: {item.name}"
-            assert made.shader().rasterShaderFunction().sourceColorRamp().color1().name() == RAMPS[item.ramp][0], f"make styles: {item.name}"
+            assert (made.classificationMin(), made.classificationMax()) == (item.low, item.high), (
+                f"make styles: {item.name}"
+            )
+            assert made.shader().rasterShaderFunction().sourceColorRamp().color1().name() == RAMPS[item.ramp][0], (
+                f"make styles: {item.name}"
+            )
 
 
 def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
@@ -193,16 +216,22 @@ def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
     context = QgsProcessingContext()
     layer = point_layer([("ubrmse", "double")], [(0, 0, 0.01)])
     context.temporaryLayerStore().addMapLayer(layer)
-    context.addLayerToLoadOnCompletion(layer.id(), QgsProcessingContext.LayerDetails("stations", QgsProject.instance(), "OUTPUT"))
+    context.addLayerToLoadOnCompletion(
+        layer.id(), QgsProcessingContext.LayerDetails("stations", QgsProject.instance(), "OUTPUT")
+    )
     Presentation.attach(layer.id(), context)
     Presentation.attach("not loaded", context)
-    context.layerToLoadOnCompletionDetails(layer.id()).postProcessor().postProcessLayer(layer, context, QgsProcessingFeedback())
+    context.layerToLoadOnCompletionDetails(layer.id()).postProcessor().postProcessLayer(
+        layer, context, QgsProcessingFeedback()
+    )
     assert layer.renderer().type() == "graduatedSymbol"
 
 
 @pytest.mark.skipif(Qgis.QGIS_VERSION_INT < 33800, reason="QGIS has ranges of bands from 3.38 on")
 def test_two_dates_are_two_pictures_in_the_temporal_controller(plugin, shown):
-    layer = shown([np.full((4, 5), 0.05), np.full((4, 5), 0.4)], ["soil_moisture@2018-06-01", "soil_moisture@2018-06-09"])
+    layer = shown(
+        [np.full((4, 5), 0.05), np.full((4, 5), 0.4)], ["soil_moisture@2018-06-01", "soil_moisture@2018-06-09"]
+    )
     pictures = []
     for day in (1, 9):
         settings = QgsMapSettings()

@@ -40,10 +40,27 @@ CONTRACT = {
     "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
-    "thermalinertia": (["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"], ["OUTPUT"]),
+    "thermalinertia": (
+        ["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"],
+        ["OUTPUT"],
+    ),
     "terrainindices": (["DEM", "INDICES", "FLOW_ROUTING", "GRID", "Z_FACTOR", "OUTPUT"], ["OUTPUT"]),
     "importismn": (
-        ["INPUT", "VARIABLE", "DEPTH_FROM", "DEPTH_TO", "DEPTH_RULE", "FLAGS", "START", "END", "PERIOD", "MIN_COUNT", "SENSORS", "OUTPUT", "REPORT"],
+        [
+            "INPUT",
+            "VARIABLE",
+            "DEPTH_FROM",
+            "DEPTH_TO",
+            "DEPTH_RULE",
+            "FLAGS",
+            "START",
+            "END",
+            "PERIOD",
+            "MIN_COUNT",
+            "SENSORS",
+            "OUTPUT",
+            "REPORT",
+        ],
         ["OUTPUT", "REPORT", "STATIONS", "OBSERVATIONS"],
     ),
     "interpolatestations": (
@@ -122,8 +139,34 @@ CONTRACT = {
     ),
     "modelreport": (["MODEL_FILE", "REPORT"], ["REPORT"]),
     "validatestations": (
-        ["PRODUCT", "STATIONS", "STATION", "TIME", "VALUE", "GROUP", "MAX_TIME_GAP", "MIN_SAMPLES", "METHOD", "OUTPUT", "MATCHES", "REPORT"],
-        ["OUTPUT", "MATCHES", "REPORT", "R", "R2", "RMSE", "UBRMSE", "BIAS", "N", "MEDIAN_R", "MEDIAN_UBRMSE", "MEDIAN_BIAS"],
+        [
+            "PRODUCT",
+            "STATIONS",
+            "STATION",
+            "TIME",
+            "VALUE",
+            "GROUP",
+            "MAX_TIME_GAP",
+            "MIN_SAMPLES",
+            "METHOD",
+            "OUTPUT",
+            "MATCHES",
+            "REPORT",
+        ],
+        [
+            "OUTPUT",
+            "MATCHES",
+            "REPORT",
+            "R",
+            "R2",
+            "RMSE",
+            "UBRMSE",
+            "BIAS",
+            "N",
+            "MEDIAN_R",
+            "MEDIAN_UBRMSE",
+            "MEDIAN_BIAS",
+        ],
     ),
     "checkinstallation": (["PREPARE", "REPORT"], ["REPORT", "READY"]),
     "demodata": (["SEED", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
@@ -146,14 +189,20 @@ def test_ids_parameters_and_outputs_are_those_that_scripts_depend_on(provider):
 def test_every_algorithm_that_writes_rasters_takes_a_cluster(provider):
     for algorithm in algorithms(provider):
         definitions = {d.name(): d for d in algorithm.parameterDefinitions()}
-        assert ("SCHEDULER" in definitions) == any(d.type() == "rasterDestination" for d in definitions.values()), algorithm.name()
+        assert ("SCHEDULER" in definitions) == any(d.type() == "rasterDestination" for d in definitions.values()), (
+            algorithm.name()
+        )
         assert "SCHEDULER" not in definitions or "exchanged with that address" in definitions["SCHEDULER"].help()
 
 
 def test_every_algorithm_explains_itself(provider):
     for algorithm in algorithms(provider):
         assert algorithm.name().islower() and algorithm.name().isalpha()
-        assert algorithm.displayName()[0].isupper() and algorithm.shortDescription().endswith(".") and algorithm.helpUrl().startswith("https://")
+        assert (
+            algorithm.displayName()[0].isupper()
+            and algorithm.shortDescription().endswith(".")
+            and algorithm.helpUrl().startswith("https://")
+        )
         assert len(algorithm.tags()) >= 3 and not algorithm.icon().isNull() and Path(algorithm.svgIconPath()).is_file()
         help_text = algorithm.shortHelpString()
         for definition in algorithm.parameterDefinitions():
@@ -186,7 +235,9 @@ def test_help_has_no_line_breaks_in_sentences(provider):
 
 def test_several_choices_are_boxes_to_tick(provider):
     """QGIS 3.22's other window for them has blank rows."""
-    several = [d for a in algorithms(provider) for d in a.parameterDefinitions() if d.type() == "enum" and d.allowMultiple()]
+    several = [
+        d for a in algorithms(provider) for d in a.parameterDefinitions() if d.type() == "enum" and d.allowMultiple()
+    ]
     assert several and all(d.metadata()["widget_wrapper"]["useCheckBoxes"] for d in several)
 
 
@@ -215,7 +266,12 @@ def python(code):
         application = QgsApplication([], False)
         application.initQgis()
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code)], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -300,7 +356,11 @@ def test_unload_takes_the_provider_away():
 def test_a_plugin_that_is_loaded_again_is_the_new_one(tmp_path):
     """As after an upgrade: the files are others, the program is the same."""
     folder = tmp_path / "soil_moisture_toolbox"
-    shutil.copytree(ROOT, folder, ignore=lambda _, names: [name for name in names if name.startswith(".") or name in ("tests", "demo", "dist")])
+    shutil.copytree(
+        ROOT,
+        folder,
+        ignore=lambda _, names: [name for name in names if name.startswith(".") or name in ("tests", "demo", "dist")],
+    )
     out = python(f"""
         import importlib
         sys.path = [path for path in sys.path if path != {str(ROOT)!r}]

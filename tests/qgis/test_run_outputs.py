@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProcessingOutputLayerDefinition, QgsProject
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
+    QgsProject,
+)
 
 from sm_toolbox.errors import OutputError
 
@@ -20,7 +26,10 @@ FIELDS = [("station", "string"), ("time", "date"), ("sm", "double")]
 def stations(point_layer):
     """Values of twelve stations on one day."""
     rng = np.random.default_rng(0)
-    return point_layer(FIELDS, [(500000 + 300 * (i % 4), 3999000 - 300 * (i // 4), f"s{i}", "2020-06-01", rng.random()) for i in range(12)])
+    return point_layer(
+        FIELDS,
+        [(500000 + 300 * (i % 4), 3999000 - 300 * (i // 4), f"s{i}", "2020-06-01", rng.random()) for i in range(12)],
+    )
 
 
 @pytest.fixture
@@ -39,7 +48,10 @@ def run_loading(plugin):
         context.setProject(project)
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"smtoolbox:{name}")
         outputs = {definition.name() for definition in algorithm.destinationParameterDefinitions()}
-        given = {key: QgsProcessingOutputLayerDefinition(value, project) if key in outputs else value for key, value in parameters.items()}
+        given = {
+            key: QgsProcessingOutputLayerDefinition(value, project) if key in outputs else value
+            for key, value in parameters.items()
+        }
         results, done = algorithm.run(given, context, feedback or QgsProcessingFeedback())
         return results, done, context.layersToLoadOnCompletion()
 
@@ -92,7 +104,13 @@ def test_tables_are_loaded_from_where_they_end(run_loading, stations, tmp_path):
     ):
         output = name if expected is None else str(tmp_path / name)
         results, done, loaded = run_loading(
-            "aggregatestations", INPUT=stations, STATION="station", TIME="time", VALUE="sm", PERIOD="month", OUTPUT=output
+            "aggregatestations",
+            INPUT=stations,
+            STATION="station",
+            TIME="time",
+            VALUE="sm",
+            PERIOD="month",
+            OUTPUT=output,
         )
         path = f"{tmp_path}/table.gpkg|layername=means" if expected is None else str(tmp_path / expected)
         assert done and results["OUTPUT"] == path and list(loaded) == [path]
@@ -110,8 +128,21 @@ def test_a_report_that_fails_takes_the_maps_with_it(plugin, refused, stations, w
         raise OutputError("The report could not be written.")
 
     monkeypatch.setattr(module, "interpolation_report", fail)
-    given = {"STATIONS": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "GRID": grid, "REPORT": str(tmp_path / "r.html")}
-    refused("report could not be written", "interpolatestations", **given, OUTPUT=str(tmp_path / "map.tif"), VARIANCE=str(tmp_path / "v.tif"))
+    given = {
+        "STATIONS": stations,
+        "STATION": "station",
+        "TIME": "time",
+        "VALUE": "sm",
+        "GRID": grid,
+        "REPORT": str(tmp_path / "r.html"),
+    }
+    refused(
+        "report could not be written",
+        "interpolatestations",
+        **given,
+        OUTPUT=str(tmp_path / "map.tif"),
+        VARIANCE=str(tmp_path / "v.tif"),
+    )
     assert (tmp_path / "map.tif").read_bytes() == b"of yesterday" and in_folder(tmp_path) == ["grid.tif", "map.tif"]
 
 
@@ -130,8 +161,16 @@ def test_cancel_at_the_end_leaves_what_was_there(plugin, stations, write_raster,
     monkeypatch.setattr(module, "interpolation_report", cancelled)
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("smtoolbox:interpolatestations")
     given = {"STATIONS": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "GRID": grid}
-    results, _ = algorithm.run({**given, "OUTPUT": str(tmp_path / "map.tif"), "REPORT": str(tmp_path / "r.html")}, QgsProcessingContext(), feedback)
-    assert results == {} and (tmp_path / "map.tif").read_bytes() == b"of yesterday" and in_folder(tmp_path) == ["grid.tif", "map.tif"]
+    results, _ = algorithm.run(
+        {**given, "OUTPUT": str(tmp_path / "map.tif"), "REPORT": str(tmp_path / "r.html")},
+        QgsProcessingContext(),
+        feedback,
+    )
+    assert (
+        results == {}
+        and (tmp_path / "map.tif").read_bytes() == b"of yesterday"
+        and in_folder(tmp_path) == ["grid.tif", "map.tif"]
+    )
 
 
 # A GeoPackage of these rows takes about 450 kB, a table as text 150 kB.
@@ -141,7 +180,14 @@ def test_tables_on_a_full_disk_keep_the_old_file(run, days, small_disk, tmp_path
     from qgis.core import QgsProcessingException
 
     (tmp_path / name).write_bytes(b"of yesterday")
-    given = {"INPUT": days, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day", "OUTPUT": str(tmp_path / name)}
+    given = {
+        "INPUT": days,
+        "STATION": "station",
+        "TIME": "time",
+        "VALUE": "sm",
+        "PERIOD": "day",
+        "OUTPUT": str(tmp_path / name),
+    }
     written = False
     with small_disk(size):
         try:
@@ -171,7 +217,9 @@ def test_a_table_into_a_full_file_keeps_the_others(run, stations, days, small_di
             run("aggregatestations", INPUT=days, **given, OUTPUT=f"ogr:dbname='{path}' table=\"second\" (geom)")
             rows["second"] = 3000
         except QgsProcessingException as error:
-            assert "(OUTPUT)" in str(error) and "Check the free space of the disk" in str(error).replace("and check", "Check")
+            assert "(OUTPUT)" in str(error) and "Check the free space of the disk" in str(error).replace(
+                "and check", "Check"
+            )
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert {table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in rows} == rows
@@ -188,11 +236,21 @@ def test_two_tables_of_one_run_go_into_one_file_that_is_there(run, days, write_r
     given = {"PRODUCT": product.path, "STATIONS": days, "STATION": "station", "TIME": "time", "VALUE": "sm"}
     # Twice: the second time both replace a table of theirs.
     for _ in range(2):
-        run("validatestations", **given, **{key: f"ogr:dbname='{path}' table=\"{key.lower()}\" (geom)" for key in ("OUTPUT", "MATCHES")})
+        run(
+            "validatestations",
+            **given,
+            **{key: f"ogr:dbname='{path}' table=\"{key.lower()}\" (geom)" for key in ("OUTPUT", "MATCHES")},
+        )
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        rows = {table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")}
-        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"all", "output", "matches"}
+        rows = {
+            table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")
+        }
+        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {
+            "all",
+            "output",
+            "matches",
+        }
     assert rows == {"output": 30, "matches": 3000}
     assert in_folder(tmp_path) == ["all.gpkg", "product.tif"]
 
@@ -214,7 +272,10 @@ def test_a_file_that_another_run_made_meanwhile_keeps_its_tables(run, stations, 
     run("aggregatestations", **given, OUTPUT=f"ogr:dbname='{path}' table=\"own\" (geom)")
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"own", "other"}
-        assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("own", "other")] == [12, 12]
+        assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("own", "other")] == [
+            12,
+            12,
+        ]
     assert in_folder(tmp_path) == ["all.gpkg"]
 
 
@@ -274,7 +335,9 @@ def test_the_source_of_a_vrt_is_not_overwritten(refused, write_raster, tmp_path)
             OUTPUT=dem,
         )
     assert Path(dem).read_bytes() == before
-    refused(r"would overwrite the input|of which the input", "terrainindices", DEM=outer, INDICES=["slope"], OUTPUT=inner)
+    refused(
+        r"would overwrite the input|of which the input", "terrainindices", DEM=outer, INDICES=["slope"], OUTPUT=inner
+    )
 
 
 def test_outputs_that_are_devices_are_refused(refused, run, stations, write_raster, tmp_path):
@@ -298,10 +361,18 @@ def test_messages_name_files_as_the_user_did(refused, stations, write_raster, tm
         raise OutputError(f"Writing '{arguments[2]}' failed.")
 
     monkeypatch.setattr(module, "terrain_indices", full)
-    refused(f"Writing '{tmp_path}/slope.tif' failed", "terrainindices", DEM=dem, INDICES=["slope"], OUTPUT=str(tmp_path / "slope.tif"))
+    refused(
+        f"Writing '{tmp_path}/slope.tif' failed",
+        "terrainindices",
+        DEM=dem,
+        INDICES=["slope"],
+        OUTPUT=str(tmp_path / "slope.tif"),
+    )
 
 
-def test_what_nobody_expected_becomes_one_sentence_and_a_traceback_in_the_log(plugin, write_raster, tmp_path, monkeypatch):
+def test_what_nobody_expected_becomes_one_sentence_and_a_traceback_in_the_log(
+    plugin, write_raster, tmp_path, monkeypatch
+):
     import sm_toolbox.predictors.terrain as module
 
     dem = write_raster("dem.tif", np.random.default_rng(0).random((30, 30)), ["dem"]).path
@@ -312,10 +383,15 @@ def test_what_nobody_expected_becomes_one_sentence_and_a_traceback_in_the_log(pl
     monkeypatch.setattr(module, "terrain_indices", broken)
     feedback = QgsProcessingFeedback(False)
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("smtoolbox:terrainindices")
-    _, done = algorithm.run({"DEM": dem, "INDICES": ["slope"], "OUTPUT": str(tmp_path / "slope.tif")}, QgsProcessingContext(), feedback)
+    _, done = algorithm.run(
+        {"DEM": dem, "INDICES": ["slope"], "OUTPUT": str(tmp_path / "slope.tif")}, QgsProcessingContext(), feedback
+    )
     assert not done
     log = feedback.textLog()
-    assert "'Terrain indices' met something it does not expect (KeyError: 'missing'). No output was written. Please report it at https://" in log
+    assert (
+        "'Terrain indices' met something it does not expect (KeyError: 'missing'). No output was written. Please "
+        "report it at https://" in log
+    )
     assert "Traceback" in log and 'return {}["missing"]' in log
 
 
@@ -341,17 +417,25 @@ def test_notes_on_columns_go_with_a_table_into_a_file(run, stations, write_raste
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_results_have_the_names_that_were_given_where_these_lead_through_a_link(run_loading, stations, write_raster, tmp_path):
+def test_results_have_the_names_that_were_given_where_these_lead_through_a_link(
+    run_loading, stations, write_raster, tmp_path
+):
     grid = write_raster("grid.tif", np.ones((40, 50)), ["grid"]).path
     (tmp_path / "real").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "real")
     given = {"STATION": "station", "TIME": "time", "VALUE": "sm"}
     report = str(link / "report.html")
-    results, done, loaded = run_loading("interpolatestations", STATIONS=stations, **given, GRID=grid, OUTPUT=str(link / "map.tif"), REPORT=report)
+    results, done, loaded = run_loading(
+        "interpolatestations", STATIONS=stations, **given, GRID=grid, OUTPUT=str(link / "map.tif"), REPORT=report
+    )
     assert done and results["OUTPUT"] == str(link / "map.tif") and results["REPORT"] == report
     assert loaded[results["OUTPUT"]].postProcessor() is not None, "the map gets no colours"
-    for output in (str(link / "table.gpkg"), str(link / "text.csv"), f"ogr:dbname='{link}/table.gpkg' table=\"means\" (geom)"):
+    for output in (
+        str(link / "table.gpkg"),
+        str(link / "text.csv"),
+        f"ogr:dbname='{link}/table.gpkg' table=\"means\" (geom)",
+    ):
         results, done, loaded = run_loading("aggregatestations", INPUT=stations, **given, PERIOD="month", OUTPUT=output)
         assert done and results["OUTPUT"].startswith(str(link)) and list(loaded) == [results["OUTPUT"]]
         assert loaded[results["OUTPUT"]].postProcessor() is not None
@@ -362,12 +446,38 @@ def test_two_tables_of_a_run_go_into_one_file(run, stations, write_raster, tmp_p
     product = write_raster("sm.tif", np.full((120, 120), 0.3), ["soil_moisture"], origin=(499000, 4000000)).path
     path = tmp_path / "all.gpkg"
     if there:
-        run("aggregatestations", INPUT=stations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", OUTPUT=str(path))
-    given = {"PRODUCT": [product], "STATIONS": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "MIN_SAMPLES": 1}
-    run("validatestations", **given, **{key: f"ogr:dbname='{path}' table=\"{key.lower()}\" (geom)" for key in ("OUTPUT", "MATCHES")})
+        run(
+            "aggregatestations",
+            INPUT=stations,
+            STATION="station",
+            TIME="time",
+            VALUE="sm",
+            PERIOD="day",
+            OUTPUT=str(path),
+        )
+    given = {
+        "PRODUCT": [product],
+        "STATIONS": stations,
+        "STATION": "station",
+        "TIME": "time",
+        "VALUE": "sm",
+        "MIN_SAMPLES": 1,
+    }
+    run(
+        "validatestations",
+        **given,
+        **{key: f"ogr:dbname='{path}' table=\"{key.lower()}\" (geom)" for key in ("OUTPUT", "MATCHES")},
+    )
     with contextlib.closing(sqlite3.connect(path)) as database:
-        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {"output", "matches", *(["all"] if there else [])}
-        assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")] == [12, 12]
+        assert {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")} == {
+            "output",
+            "matches",
+            *(["all"] if there else []),
+        }
+        assert [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("output", "matches")] == [
+            12,
+            12,
+        ]
 
 
 def test_a_table_that_loses_its_notes_to_a_full_disk_is_not_kept(run, stations, write_raster, tmp_path, monkeypatch):
@@ -377,7 +487,14 @@ def test_a_table_that_loses_its_notes_to_a_full_disk_is_not_kept(run, stations, 
     raster = write_raster("soil.tif", np.ones((120, 120)), ["clay"], origin=(499000, 4000000)).path
     monkeypatch.setattr(ogr.Layer, "SetMetadataItem", lambda *arguments: gdal.CE_Failure)
     with pytest.raises(QgsProcessingException, match="knows of the rasters behind its columns could not be written"):
-        run("samplepredictors", STATIONS=stations, STATION="station", TIME="time", PREDICTORS=[raster], OUTPUT=str(tmp_path / "table.gpkg"))
+        run(
+            "samplepredictors",
+            STATIONS=stations,
+            STATION="station",
+            TIME="time",
+            PREDICTORS=[raster],
+            OUTPUT=str(tmp_path / "table.gpkg"),
+        )
     assert in_folder(tmp_path) == ["soil.tif"]
 
 
@@ -400,6 +517,10 @@ def test_tables_of_points_have_their_spatial_index(run, stations, tmp_path):
     path = tmp_path / "it's.gpkg"
     given = {"INPUT": stations, "STATION": "station", "TIME": "time", "VALUE": "sm", "PERIOD": "day"}
     run("aggregatestations", **given, OUTPUT=str(path))
-    run("aggregatestations", **given, OUTPUT="ogr:dbname='{}' table=\"more\" (geom)".format(str(path).replace("'", "\\'")))
+    run(
+        "aggregatestations",
+        **given,
+        OUTPUT="ogr:dbname='{}' table=\"more\" (geom)".format(str(path).replace("'", "\\'")),
+    )
     dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR)
     assert [has_spatial_index(dataset, dataset.GetLayer(number)) for number in range(2)] == [True, True]

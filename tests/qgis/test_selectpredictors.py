@@ -17,8 +17,31 @@ from qgis.core import QgsProcessingModelChildParameterSource as Source
 
 from sm_toolbox.models.modelfile import load_model
 
-FIELDS = [("station", "string"), ("time", "string"), ("sm", "double"), ("noise", "double"), ("rain", "double"), ("sand", "double"), ("id", "double")]
-NAMES = ["step", "added", "removed", "variables", "count", "n", "r", "r2", "rmse", "ubrmse", "bias", "slope", "rmse_sd", "chosen"]
+FIELDS = [
+    ("station", "string"),
+    ("time", "string"),
+    ("sm", "double"),
+    ("noise", "double"),
+    ("rain", "double"),
+    ("sand", "double"),
+    ("id", "double"),
+]
+NAMES = [
+    "step",
+    "added",
+    "removed",
+    "variables",
+    "count",
+    "n",
+    "r",
+    "r2",
+    "rmse",
+    "ubrmse",
+    "bias",
+    "slope",
+    "rmse_sd",
+    "chosen",
+]
 
 
 @pytest.fixture
@@ -32,7 +55,17 @@ def training(point_layer):
             noise, rain, sand = rng.random(3).tolist()
             value = float(0.2 + level + 0.1 * rain - 0.06 * sand + rng.normal(0, 0.004))
             rows.append(
-                (500000 + 900 * station, 3999900 - 700 * (station % 4), f"S {station}", f"2020-06-{day + 1:02d}", value, noise, rain, sand, number)
+                (
+                    500000 + 900 * station,
+                    3999900 - 700 * (station % 4),
+                    f"S {station}",
+                    f"2020-06-{day + 1:02d}",
+                    value,
+                    noise,
+                    rain,
+                    sand,
+                    number,
+                )
             )
     return point_layer(FIELDS, rows, name="table")
 
@@ -41,9 +74,15 @@ def training(point_layer):
 def options(training, tmp_path):
     """Parameters of a quick selection."""
     return {
-        "TRAINING": training, "TARGET": "sm", "PREDICTORS": ["noise", "rain", "sand", "id"], "STATION": "station", "TIME": "time",
-        "HYPERPARAMETERS": '{"n_estimators": 16, "max_features": null}', "OUTPUT": "TEMPORARY_OUTPUT", "REPORT": str(tmp_path / "r.html"),
-    }  # fmt: skip
+        "TRAINING": training,
+        "TARGET": "sm",
+        "PREDICTORS": ["noise", "rain", "sand", "id"],
+        "STATION": "station",
+        "TIME": "time",
+        "HYPERPARAMETERS": '{"n_estimators": 16, "max_features": null}',
+        "OUTPUT": "TEMPORARY_OUTPUT",
+        "REPORT": str(tmp_path / "r.html"),
+    }
 
 
 def rows_of(layer):
@@ -90,7 +129,14 @@ def test_groups_are_ignored_with_a_warning_by_other_methods(run, options):
 def test_other_splits_and_a_table_without_a_report(run, options, write_raster):
     area = write_raster("area.tif", np.ones((60, 500)), ["area"]).path
     for split, more in (("time", {}), ("block", {"BLOCK_SIZE": 1000.0}), ("knndm", {"PREDICTION_AREA": area})):
-        done = run("selectpredictors", METHOD="ranked", SPLIT=split, FOLDS=3, CYCLIC="id:1000", **{**options, **more, "REPORT": None})
+        done = run(
+            "selectpredictors",
+            METHOD="ranked",
+            SPLIT=split,
+            FOLDS=3,
+            CYCLIC="id:1000",
+            **{**options, **more, "REPORT": None},
+        )
         assert done["REPORT"] is None and done["SELECTED_COUNT"] >= 1
 
 
@@ -110,7 +156,8 @@ def test_the_chain_in_the_modeler(plugin, training, tmp_path):
     value, given, made = Source.fromStaticValue, Source.fromModelParameter, Source.fromChildOutput
     model = QgsProcessingModelAlgorithm("chain", "tests")
     model.addModelParameter(
-        QgsProcessingParameterFeatureSource("TABLE", "Table", [QgsProcessing.SourceType.TypeVector]), QgsProcessingModelParameter("TABLE")
+        QgsProcessingParameterFeatureSource("TABLE", "Table", [QgsProcessing.SourceType.TypeVector]),
+        QgsProcessingModelParameter("TABLE"),
     )
     names = ";".join(["noise", "rain", "sand", "id"])
     steps = {
@@ -134,7 +181,8 @@ def test_the_chain_in_the_modeler(plugin, training, tmp_path):
     model.updateDestinationParameters()
     path = str(tmp_path / "m.smmodel")
     outputs = {
-        definition.name(): path if "trainmodel" in definition.name() else "TEMPORARY_OUTPUT" for definition in model.destinationParameterDefinitions()
+        definition.name(): path if "trainmodel" in definition.name() else "TEMPORARY_OUTPUT"
+        for definition in model.destinationParameterDefinitions()
     }
     feedback = QgsProcessingFeedback()
     _, succeeded = model.run({"TABLE": training, **outputs}, QgsProcessingContext(), feedback)
@@ -153,7 +201,10 @@ def test_the_text_is_an_output(provider):
         ({"METHOD": "forward", "PREDICTORS": ["rain"]}, "METHOD 'forward' needs at least two predictors"),
         ({"METHOD": "leave_one_out", "PREDICTORS": ["rain"]}, "METHOD 'leave_one_out' needs at least two"),
         ({"METHOD": "groups"}, "METHOD 'groups' needs GROUPS"),
-        ({"METHOD": "groups", "GROUPS": "soil: sand, loam"}, "'loam' in group 'soil' is none of the predictors: noise, rain, sand, id"),
+        (
+            {"METHOD": "groups", "GROUPS": "soil: sand, loam"},
+            "'loam' in group 'soil' is none of the predictors: noise, rain, sand, id",
+        ),
         ({"METHOD": "groups", "GROUPS": "soil:"}, "the group 'soil' has no predictors"),
         ({"SPLIT": "block"}, "needs BLOCK_SIZE"),
         ({"FOLDS": 16}, "15 stations, fewer than 16 folds"),
@@ -184,16 +235,32 @@ def test_on_the_demo_scene(run, tmp_path):
     scene = tmp_path / "scene"
     run("demodata", OUTPUT=str(scene))
     sampled = run(
-        "samplepredictors", STATIONS=str(scene / "stations.gpkg"), STATION="station", TIME="time", MAX_TIME_GAP=4,
-        PREDICTORS=[str(scene / name) for name in ("dem.tif", "soil.tif", "ndvi.tif", "rain.tif", "api.tif")], OUTPUT="TEMPORARY_OUTPUT",
-    )["OUTPUT"]  # fmt: skip
+        "samplepredictors",
+        STATIONS=str(scene / "stations.gpkg"),
+        STATION="station",
+        TIME="time",
+        MAX_TIME_GAP=4,
+        PREDICTORS=[str(scene / name) for name in ("dem.tif", "soil.tif", "ndvi.tif", "rain.tif", "api.tif")],
+        OUTPUT="TEMPORARY_OUTPUT",
+    )["OUTPUT"]
     feedback = QgsProcessingFeedback()
     done = run(
-        "selectpredictors", feedback, TRAINING=sampled, TARGET="soil_moisture", PREDICTORS=["dem", "sand", "clay", "ndvi", "rain_7d", "api"], STATION="station", TIME="time",
-        METHOD="ranked", HYPERPARAMETERS='{"n_estimators": 20}', OUTPUT="TEMPORARY_OUTPUT", REPORT=str(tmp_path / "r.html"),
-    )  # fmt: skip
+        "selectpredictors",
+        feedback,
+        TRAINING=sampled,
+        TARGET="soil_moisture",
+        PREDICTORS=["dem", "sand", "clay", "ndvi", "rain_7d", "api"],
+        STATION="station",
+        TIME="time",
+        METHOD="ranked",
+        HYPERPARAMETERS='{"n_estimators": 20}',
+        OUTPUT="TEMPORARY_OUTPUT",
+        REPORT=str(tmp_path / "r.html"),
+    )
     rows = rows_of(done["OUTPUT"])
     assert len(rows) == 6 and 1 <= done["SELECTED_COUNT"] <= 6
     # Soil moisture of the scene follows the rain of the days before: no selection can do without it.
     assert {"api", "rain_7d"} & set(done["SELECTED"].split(";"))
-    assert min(row["rmse"] for row in rows) < 0.06 and "Strongly collinear pairs" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert min(row["rmse"] for row in rows) < 0.06 and "Strongly collinear pairs" in (tmp_path / "r.html").read_text(
+        encoding="utf-8"
+    )

@@ -20,12 +20,37 @@ def rows_of(layer):
 
 
 def test_monthly_means_keep_fields_that_do_not_vary(run, observations):
-    found = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="month", OUTPUT="memory:")
+    found = run(
+        "aggregatestations",
+        INPUT=observations,
+        STATION="station",
+        TIME="time",
+        VALUE="sm",
+        PERIOD="month",
+        OUTPUT="memory:",
+    )
     layer = found["OUTPUT"]
-    assert layer.fields().names() == ["station", "time", "sm", "depth", "note", "count", "sd", "minimum", "maximum", "stations"]
+    assert layer.fields().names() == [
+        "station",
+        "time",
+        "sm",
+        "depth",
+        "note",
+        "count",
+        "sd",
+        "minimum",
+        "maximum",
+        "stations",
+    ]
     rows = rows_of(layer)
     assert [row[0] for row in rows] == ["b", "c", "Å #1"] and found["STATIONS"] == 3 and found["MEANS"] == 3
-    assert rows[2][1] == "2020-06" and rows[2][2] == pytest.approx(0.225) and rows[2][3] == 0.05 and not rows[2][4] and rows[2][5] == 4
+    assert (
+        rows[2][1] == "2020-06"
+        and rows[2][2] == pytest.approx(0.225)
+        and rows[2][3] == 0.05
+        and not rows[2][4]
+        and rows[2][5] == 4
+    )
     assert rows[0][4] == "x"
 
 
@@ -35,16 +60,22 @@ def test_means_are_averaged_again(run, point_layer, tmp_path, name, output):
     """A field named as one of those that are added keeps its values."""
     values = [0.11, 0.12, 0.16]
     layer = point_layer(
-        [("station", "string"), ("time", "date"), (name, "double")], [(0, 0, "a", f"2020-06-0{i + 1}", v) for i, v in enumerate(values)]
+        [("station", "string"), ("time", "date"), (name, "double")],
+        [(0, 0, "a", f"2020-06-0{i + 1}", v) for i, v in enumerate(values)],
     )
     target = output if output == "memory:" else str(tmp_path / output)
-    found = run("aggregatestations", INPUT=layer, STATION="station", TIME="time", VALUE=name, PERIOD="month", OUTPUT=target)["OUTPUT"]
+    found = run(
+        "aggregatestations", INPUT=layer, STATION="station", TIME="time", VALUE=name, PERIOD="month", OUTPUT=target
+    )["OUTPUT"]
     if output != "memory:":
         from qgis.core import QgsVectorLayer
 
         found = QgsVectorLayer(found, "m", "ogr")
     (row,) = found.getFeatures()
-    added = {other: f"{name}_{other}" if other == name.lower() else other for other in ("count", "sd", "minimum", "maximum", "stations")}
+    added = {
+        other: f"{name}_{other}" if other == name.lower() else other
+        for other in ("count", "sd", "minimum", "maximum", "stations")
+    }
     assert [field for field in found.fields().names() if field != "fid"] == ["station", "time", name, *added.values()]
     expected = {
         name: 0.13,
@@ -59,24 +90,39 @@ def test_means_are_averaged_again(run, point_layer, tmp_path, name, output):
 
 def test_cells_of_a_grid_chain_into_sampling(run, observations, write_raster):
     grid = write_raster("grid.tif", np.arange(16).reshape(4, 4), ["v"], cell=300)
-    means = run("aggregatestations", INPUT=observations, STATION="station", TIME="time", VALUE="sm", PERIOD="day", GRID=grid.path, OUTPUT="memory:")[
-        "OUTPUT"
-    ]
+    means = run(
+        "aggregatestations",
+        INPUT=observations,
+        STATION="station",
+        TIME="time",
+        VALUE="sm",
+        PERIOD="day",
+        GRID=grid.path,
+        OUTPUT="memory:",
+    )["OUTPUT"]
     rows = rows_of(means)
     assert rows[-1][0] == "cell_r1_c1" and rows[-1][2] == pytest.approx(0.4) and rows[-1][-1] == 2 and not rows[-1][3]
     assert rows[-1][1].toString("yyyy-MM-dd") == "2020-06-02"
-    table = run("samplepredictors", STATIONS=means, STATION="station", TIME="time", PREDICTORS=[grid.path], OUTPUT="memory:")["OUTPUT"]
+    table = run(
+        "samplepredictors", STATIONS=means, STATION="station", TIME="time", PREDICTORS=[grid.path], OUTPUT="memory:"
+    )["OUTPUT"]
     assert [feature["v"] for feature in table.getFeatures()] == [0, 0, 0, 0, 5]
 
 
 def test_sampling_keeps_the_gap_in_time(run, observations, write_raster):
     ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
-    table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=2, OUTPUT="memory:")["OUTPUT"]
+    table = run(
+        "samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=2, OUTPUT="memory:"
+    )["OUTPUT"]
     assert [feature["ndvi_gap_days"] for feature in table.getFeatures()] == [0, -1, -2, 1, -1, -1]
-    table = run("samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=0, OUTPUT="memory:")["OUTPUT"]
+    table = run(
+        "samplepredictors", STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=0, OUTPUT="memory:"
+    )["OUTPUT"]
     assert "ndvi_gap_days" not in table.fields().names()
     feedback = QgsProcessingFeedback()
-    table = run("samplepredictors", feedback, STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], OUTPUT="memory:")["OUTPUT"]
+    table = run(
+        "samplepredictors", feedback, STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], OUTPUT="memory:"
+    )["OUTPUT"]
     assert [feature["ndvi_gap_days"] for feature in table.getFeatures()] == [0, -1, -2, 1, -1, -1]
     assert "half the distance of each variable's dates, in days: ndvi 2." in feedback.textLog()
 
@@ -84,8 +130,19 @@ def test_sampling_keeps_the_gap_in_time(run, observations, write_raster):
 def test_a_gap_that_is_too_small_is_told_with_the_cure(run, observations, write_raster):
     ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
     feedback = QgsProcessingFeedback()
-    run("samplepredictors", feedback, STATIONS=observations, TIME="time", PREDICTORS=[ndvi.path], MAX_TIME_GAP=0, OUTPUT="memory:")
-    assert "'ndvi' is missing in 5 rows: no date near enough (5); with 2 days (MAX_TIME_GAP) 6 rows would be complete, now 1." in feedback.textLog()
+    run(
+        "samplepredictors",
+        feedback,
+        STATIONS=observations,
+        TIME="time",
+        PREDICTORS=[ndvi.path],
+        MAX_TIME_GAP=0,
+        OUTPUT="memory:",
+    )
+    assert (
+        "'ndvi' is missing in 5 rows: no date near enough (5); with 2 days (MAX_TIME_GAP) 6 rows would be "
+        "complete, now 1." in feedback.textLog()
+    )
 
 
 def test_a_gap_of_millions_of_years_is_refused(refused, observations, write_raster):
@@ -96,7 +153,9 @@ def test_a_gap_of_millions_of_years_is_refused(refused, observations, write_rast
 
 @pytest.mark.parametrize("output", ["memory:", "table.gpkg"])
 @pytest.mark.parametrize("copied", [False, True])
-def test_the_observed_value_is_never_replaced_and_its_namesakes_are_found_again(run, point_layer, write_raster, tmp_path, output, copied):
+def test_the_observed_value_is_never_replaced_and_its_namesakes_are_found_again(
+    run, point_layer, write_raster, tmp_path, output, copied
+):
     """Two satellite products named as the observation: from the table through the model to the map."""
     rng = np.random.default_rng(0)
     products = {name: rng.random((40, 40)).astype(np.float32) for name in ("product_a", "product_b")}
@@ -108,11 +167,15 @@ def test_the_observed_value_is_never_replaced_and_its_namesakes_are_found_again(
         rows.append((500015 + 30 * column, 3999985 - 30 * row, f"s{station}", float(value)))
     layer = point_layer([("station", "string"), ("soil_moisture", "double")], rows)
     target = output if output == "memory:" else str(tmp_path / output)
-    table = run("samplepredictors", STATIONS=layer, STATION="station", PREDICTORS=paths, REPLACE=True, OUTPUT=target)["OUTPUT"]
+    table = run("samplepredictors", STATIONS=layer, STATION="station", PREDICTORS=paths, REPLACE=True, OUTPUT=target)[
+        "OUTPUT"
+    ]
     if copied:
         import processing
 
-        table = processing.run("native:extractbyexpression", {"INPUT": table, "EXPRESSION": "true", "OUTPUT": "memory:"})["OUTPUT"]
+        table = processing.run(
+            "native:extractbyexpression", {"INPUT": table, "EXPRESSION": "true", "OUTPUT": "memory:"}
+        )["OUTPUT"]
     names = ["soil_moisture_product_a", "soil_moisture_product_b"]
     model, maps = str(tmp_path / "m.smmodel"), str(tmp_path / "map.tif")
     run(
@@ -129,11 +192,15 @@ def test_the_observed_value_is_never_replaced_and_its_namesakes_are_found_again(
     run("predictraster", MODEL_FILE=model, PREDICTORS=paths[::-1], OUTPUT=maps)
     with rasterio.open(maps) as dataset:
         predicted = dataset.read(1)
-    assert np.corrcoef(predicted.ravel(), (0.3 * products["product_a"] - 0.1 * products["product_b"]).ravel())[0, 1] > 0.9
+    assert (
+        np.corrcoef(predicted.ravel(), (0.3 * products["product_a"] - 0.1 * products["product_b"]).ravel())[0, 1] > 0.9
+    )
 
 
 def test_pixels_of_a_product_become_rows(run, observations, write_raster, tmp_path):
-    ndvi = write_raster("ndvi.tif", np.random.default_rng(0).random((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
+    ndvi = write_raster(
+        "ndvi.tif", np.random.default_rng(0).random((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"]
+    )
     product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
     given = {
         "STATIONS": observations,
@@ -163,9 +230,21 @@ def test_extra_targets_refused(refused, observations, point_layer, write_raster)
     product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
     given = {"TIME": "time", "PREDICTORS": [ndvi.path], "EXTRA_TARGETS": [product.path], "OUTPUT": "memory:"}
     refused("needs VALUE or EXTRA_VALUE: the field of 'stations'", "samplepredictors", STATIONS=observations, **given)
-    whole = point_layer([("station", "string"), ("time", "date"), ("sm", "integer")], [(500015, 3999985, "a", "2020-06-04", 1)])
-    refused("must hold decimal numbers", "samplepredictors", STATIONS=whole, STATION="station", EXTRA_VALUE="sm", **given)
+    whole = point_layer(
+        [("station", "string"), ("time", "date"), ("sm", "integer")], [(500015, 3999985, "a", "2020-06-04", 1)]
+    )
+    refused(
+        "must hold decimal numbers", "samplepredictors", STATIONS=whole, STATION="station", EXTRA_VALUE="sm", **given
+    )
     kept = write_raster("fid.tif", np.ones((1, 40, 40)), ["fid"])
-    refused("GeoPackages keep for themselves", "samplepredictors", STATIONS=observations, PREDICTORS=[kept.path], OUTPUT="memory:")
-    numbered = point_layer([("id", "integer"), ("time", "date"), ("sm", "double")], [(500015, 3999985, 1, "2020-06-04", 0.2)])
+    refused(
+        "GeoPackages keep for themselves",
+        "samplepredictors",
+        STATIONS=observations,
+        PREDICTORS=[kept.path],
+        OUTPUT="memory:",
+    )
+    numbered = point_layer(
+        [("id", "integer"), ("time", "date"), ("sm", "double")], [(500015, 3999985, 1, "2020-06-04", 0.2)]
+    )
     refused("which must be text", "samplepredictors", STATIONS=numbered, STATION="id", EXTRA_VALUE="sm", **given)

@@ -37,7 +37,9 @@ def test_what_is_no_value_is_refused_by_name(refused, interpolation, changes, wo
 def test_numbers_as_text_count(run, interpolation, given):
     import rasterio
 
-    with rasterio.open(run("interpolatestations", **interpolation, NUGGET=given, RANGE="900", SILL="1")["OUTPUT"]) as dataset:
+    with rasterio.open(
+        run("interpolatestations", **interpolation, NUGGET=given, RANGE="900", SILL="1")["OUTPUT"]
+    ) as dataset:
         assert np.isfinite(dataset.read()).all()
 
 
@@ -50,14 +52,24 @@ def test_expressions_count(run, interpolation):
 def test_an_optional_choice_is_one_of_its_words(refused, point_layer, tmp_path):
     rows = [(500000 + i, 4000000, f"s{i % 6}", 0.1 + 0.01 * (i % 17), i % 7, i % 5) for i in range(60)]
     layer = point_layer([("station", "string"), ("sm", "double"), ("a", "double"), ("b", "double")], rows)
-    given = {"TRAINING": layer, "TARGET": "sm", "PREDICTORS": ["a", "b"], "STATION": "station", "MODEL_FILE": str(tmp_path / "m.smmodel")}
-    refused(r"\(SPLIT\) does not know 'stations'\. It takes random, station, time", "trainmodel", **given, SPLIT="stations")
+    given = {
+        "TRAINING": layer,
+        "TARGET": "sm",
+        "PREDICTORS": ["a", "b"],
+        "STATION": "station",
+        "MODEL_FILE": str(tmp_path / "m.smmodel"),
+    }
+    refused(
+        r"\(SPLIT\) does not know 'stations'\. It takes random, station, time", "trainmodel", **given, SPLIT="stations"
+    )
     refused(r"\(KEEP_BEST\) is switched by true or false, not by 'nope'", "trainmodel", **given, KEEP_BEST="nope")
 
 
 @pytest.fixture
 def damaged(write_raster, tmp_path):
-    """A function that writes a dated record and spoils it: a file cut short, a tile of rubbish, a VRT whose source is gone."""
+    """A function that writes a dated record and spoils it: a file cut short, a tile of rubbish, a VRT whose source is
+    gone.
+    """
 
     def make(name, variable, kind, value=0.2):
         rng = np.random.default_rng(0)
@@ -107,12 +119,20 @@ def test_damaged_files_are_named(run, write_raster, damaged, point_layer, tmp_pa
     rng = np.random.default_rng(1)
 
     def sound(variable, value):
-        return write_raster(f"{variable}.tif", value * (1 + 0.1 * rng.random((6, 80, 80))), [f"{variable}@{day}" for day in days]).path
+        return write_raster(
+            f"{variable}.tif", value * (1 + 0.1 * rng.random((6, 80, 80))), [f"{variable}@{day}" for day in days]
+        ).path
 
     out = str(tmp_path / "out.tif")
     if case in ("tcmerge", "triplecollocation"):
         bad = damaged("bad.tif", "soil_moisture", kind)
-        given = {"PRODUCT_A": sound("a", 0.2), "PRODUCT_B": bad, "PRODUCT_C": sound("c", 0.2), "MIN_SAMPLES": 3, "OUTPUT": out}
+        given = {
+            "PRODUCT_A": sound("a", 0.2),
+            "PRODUCT_B": bad,
+            "PRODUCT_C": sound("c", 0.2),
+            "MIN_SAMPLES": 3,
+            "OUTPUT": out,
+        }
     elif case == "thermalinertia":
         bad = damaged("bad.tif", "lst_day", kind, 300)
         given = {"ALBEDO": sound("albedo", 0.2), "LST_DAY": bad, "LST_NIGHT": sound("lst_night", 280), "OUTPUT": out}
@@ -126,12 +146,25 @@ def test_damaged_files_are_named(run, write_raster, damaged, point_layer, tmp_pa
         case, bad = "trainmodel", damaged("bad.tif", "a", kind)
         rows = [(500000 + 30 * i, 3999900, f"s{i % 12}", 0.1 + 0.01 * (i % 17), i % 7, i % 5) for i in range(60)]
         layer = point_layer([("station", "string"), ("sm", "double"), ("a", "double"), ("b", "double")], rows)
-        given = {"TRAINING": layer, "TARGET": "sm", "PREDICTORS": ["a", "b"], "STATION": "station", "SPLIT": "knndm", "PREDICTION_AREA": bad,
-                 "MODEL_FILE": str(tmp_path / "m.smmodel")}  # fmt: skip
+        given = {
+            "TRAINING": layer,
+            "TARGET": "sm",
+            "PREDICTORS": ["a", "b"],
+            "STATION": "station",
+            "SPLIT": "knndm",
+            "PREDICTION_AREA": bad,
+            "MODEL_FILE": str(tmp_path / "m.smmodel"),
+        }
     else:
         bad = damaged("bad.tif", "ndvi", kind)
         given = {"INPUT": [bad], "OUTPUT": out}
-        given |= {"GRID": sound("grid", 1)} if case == "alignrasters" else {"PERIOD": "month"} if case == "temporalcomposite" else {}
+        given |= (
+            {"GRID": sound("grid", 1)}
+            if case == "alignrasters"
+            else {"PERIOD": "month"}
+            if case == "temporalcomposite"
+            else {}
+        )
     with pytest.raises(QgsProcessingException) as caught:
         run(case, **given)
     message = str(caught.value)

@@ -49,7 +49,9 @@ def describe(file):
         "latitude": value("latitude"),
         "longitude": value("longitude"),
         "elevation": value("elevation"),
-        "land_cover": {year: int(value(f"lc_{year}")) for year in (2000, 2005, 2010) if value(f"lc_{year}") is not None},
+        "land_cover": {
+            year: int(value(f"lc_{year}")) for year in (2000, 2005, 2010) if value(f"lc_{year}") is not None
+        },
         "climate": value("climate_KG"),
         "soil": {name: value(theirs) for name, theirs in SOIL.items()},
     }
@@ -60,9 +62,17 @@ def describe(file):
     ):
         sensor[key] = {"count": len(chosen)}
         if len(chosen):
-            sensor[key] |= {"sum": float(chosen.sum()), "first": chosen.index[0].isoformat(), "last": chosen.index[-1].isoformat()}
+            sensor[key] |= {
+                "sum": float(chosen.sum()),
+                "first": chosen.index[0].isoformat(),
+                "last": chosen.index[-1].isoformat(),
+            }
     days = values.resample("D")
-    sensor["days"] = {"count": int((days.count() > 0).sum()), "sum": float(days.mean().sum()), "full": int((days.count() == 24).sum())}
+    sensor["days"] = {
+        "count": int((days.count() > 0).sum()),
+        "sum": float(days.mean().sum()),
+        "full": int((days.count() == 24).sum()),
+    }
     return sensor
 
 
@@ -71,7 +81,9 @@ def main(folder):
     reference = {}
     for name in ARCHIVES:
         with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(sys.stderr):
-            files = IsmnFileCollection.build_from_scratch(Path(folder) / "tests" / "test_data" / name, parallel=False, log_path=work)
+            files = IsmnFileCollection.build_from_scratch(
+                Path(folder) / "tests" / "test_data" / name, parallel=False, log_path=work
+            )
             reference[name] = [describe(file) for file in files.iter_filehandlers()]
     for name in FILES:
         path = Path(folder) / "tests" / "test_data" / name

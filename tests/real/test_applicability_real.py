@@ -1,4 +1,5 @@
-"""The area of applicability on Cook Agronomy Farm: logger readings against the map, compared with all distances at once.
+"""The area of applicability on Cook Agronomy Farm: logger readings against the map, compared with all distances at
+once.
 
 Gasch et al. 2015, doi 10.1016/j.spasta.2015.04.001.
 """
@@ -74,7 +75,8 @@ def test_as_defined(farm, cyclic):
     assert np.all(lpd[complete] <= (expected <= threshold * (1 + 1e-5)).sum(axis=1))
     inside = np.mean(di[complete] <= area.threshold)
     print(
-        f"Cook Farm: threshold {area.threshold:.3f}, {100 * inside:.1f} % of the cells inside, median LPD {np.median(lpd[complete]):.0f} of {len(rows)}"
+        f"Cook Farm: threshold {area.threshold:.3f}, {100 * inside:.1f} % of the cells inside, median LPD "
+        f"{np.median(lpd[complete]):.0f} of {len(rows)}"
     )
     # The loggers were placed to cover the farm.
     assert 0.5 < inside <= 1

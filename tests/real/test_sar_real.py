@@ -24,13 +24,23 @@ def scene(real_data):
 def filtered(power):
     """SciPy's filter knows no gaps: filtered zeros over the filtered share of valid cells."""
     valid = np.isfinite(power)
-    total, share = (gaussian_filter(values, 1, truncate=1, mode="constant") for values in (np.where(valid, power, 0), valid.astype(float)))
+    total, share = (
+        gaussian_filter(values, 1, truncate=1, mode="constant")
+        for values in (np.where(valid, power, 0), valid.astype(float))
+    )
     return 10 * np.log10(np.where(valid, total, np.nan) / np.where(valid, share, 1))
 
 
 def test_the_scene_equals_scipy(scene, tmp_path, progress):
     path, power = scene
-    bands = sar_predictors([Source(path)], [], [], str(tmp_path / "o.tif"), statistics=str(tmp_path / "s.tif"), engine=Engine(progress=progress))
+    bands = sar_predictors(
+        [Source(path)],
+        [],
+        [],
+        str(tmp_path / "o.tif"),
+        statistics=str(tmp_path / "s.tif"),
+        engine=Engine(progress=progress),
+    )
     assert bands == ["vv@2015-03-09T17:30:17"]
     with rasterio.open(tmp_path / "o.tif") as dataset:
         found = dataset.read(1)

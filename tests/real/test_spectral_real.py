@@ -25,7 +25,8 @@ def temperature(real_data, tmp_path):
     """Brightness temperature (K) of band 10, with the constants of the scene's metadata."""
     mtl = real_data("landsat8_talca", f"{SCENE}_MTL.txt").read_text()
     gain, add, k1, k2 = (
-        float(re.search(rf"{key}_BAND_10 = (\S+)", mtl).group(1)) for key in ("RADIANCE_MULT", "RADIANCE_ADD", "K1_CONSTANT", "K2_CONSTANT")
+        float(re.search(rf"{key}_BAND_10 = (\S+)", mtl).group(1))
+        for key in ("RADIANCE_MULT", "RADIANCE_ADD", "K1_CONSTANT", "K2_CONSTANT")
     )
     with rasterio.open(real_data("landsat8_talca", f"{SCENE}_band10.tif")) as dataset:
         kelvin = k2 / np.log(k1 / (gain * dataset.read(1) + add) + 1)
@@ -42,7 +43,15 @@ def read(path):
 
 def test_irrigated_land(scene, temperature, tmp_path, progress):
     names = ["ndvi", "savi", "vari", "ndii6", "ndii7", "gvmi", "albedo", "albedo_visible", "albedo_nir", "tvdi", "vtci"]
-    result = spectral_indices(scene, "landsat_oli", names, str(tmp_path / "o.tif"), scale=1e-4, lst=temperature, engine=Engine(progress=progress))
+    result = spectral_indices(
+        scene,
+        "landsat_oli",
+        names,
+        str(tmp_path / "o.tif"),
+        scale=1e-4,
+        lst=temperature,
+        engine=Engine(progress=progress),
+    )
     assert result.bands[0].startswith("ndvi")
     found = read(tmp_path / "o.tif")
     with rasterio.open(scene[2].path) as red, rasterio.open(scene[3].path) as nir:
@@ -50,7 +59,11 @@ def test_irrigated_land(scene, temperature, tmp_path, progress):
     # Where the sum is large enough to divide by, the scale cancels out.
     sure = n + r >= 100
     np.testing.assert_allclose(found["ndvi"][sure], ((n - r) / (n + r))[sure], rtol=1e-4, atol=1e-6)
-    assert np.nanmin(found["ndvi"]) > -0.5 and 0.85 < np.nanmax(found["ndvi"]) < 0.98 and 0.4 < np.nanmean(found["ndvi"]) < 0.6
+    assert (
+        np.nanmin(found["ndvi"]) > -0.5
+        and 0.85 < np.nanmax(found["ndvi"]) < 0.98
+        and 0.4 < np.nanmean(found["ndvi"]) < 0.6
+    )
     low, middle, high = np.nanpercentile(found["albedo"], [1, 50, 99])
     assert 0.05 < low < 0.15 < middle < 0.25 < high < 0.5
     assert np.nanmedian(found["albedo_visible"]) < np.nanmedian(found["albedo"]) < np.nanmedian(found["albedo_nir"])

@@ -1,4 +1,6 @@
-"""Where a model may be applied: how far the predictors of a map are from those of the training, and how many training rows are near them."""
+"""Where a model may be applied: how far the predictors of a map are from those of the training, and how many training
+rows are near them.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,18 @@ _ROWS = 8192
 class Applicability:
     """The area of applicability of a model, and the density of its training rows.
 
-    The dissimilarity index (DI) of a row is its distance to the nearest training row over the mean distance between two training rows. Distances are
-    Euclidean, after each predictor was standardised by mean and standard deviation of the training and multiplied by its importance
-    (Meyer & Pebesma 2021, doi 10.1111/2041-210X.13650). The local point density (LPD) is the number of training rows within the threshold of the DI
-    (Schumacher et al. 2024), so that it is at least 1 just where the DI is at most the threshold.
+    The dissimilarity index (DI) of a row is its distance to the nearest training row over the mean distance between two
+    training rows. Distances are Euclidean, after each predictor was standardised by mean and standard deviation of the
+    training and multiplied by its importance (Meyer & Pebesma 2021, doi 10.1111/2041-210X.13650). The local point
+    density (LPD) is the number of training rows within the threshold of the DI (Schumacher et al. 2024), so that it is
+    at least 1 just where the DI is at most the threshold.
 
-    A cyclic predictor enters as sine and cosine, both divided by the square root of the sum of their variances: together they count as one
-    standardised predictor does, wherever its zero is.
+    A cyclic predictor enters as sine and cosine, both divided by the square root of the sum of their variances:
+    together they count as one standardised predictor does, wherever its zero is.
 
-    The threshold is min(q75 + 1.5 IQR, maximum) of the training rows' DI, each to the nearest row outside its fold. The R package CAST takes the largest
-    of these DI that is at most q75 + 1.5 IQR, with hinges for quartiles, which is mostly a little less, and counts rows below the threshold
-    rather than up to it.
+    The threshold is min(q75 + 1.5 IQR, maximum) of the training rows' DI, each to the nearest row outside its fold. The
+    R package CAST takes the largest of these DI that is at most q75 + 1.5 IQR, with hinges for quartiles, which is
+    mostly a little less, and counts rows below the threshold rather than up to it.
 
     Parameters
     ----------
@@ -70,18 +73,20 @@ class Applicability:
     ) -> Applicability:
         """Measure the training rows.
 
-        The mean distance is that of all pairs for up to 20,000 rows; for more, that of 10 million pairs drawn with a fixed seed, whose standard error
-        is 1/3000 of the scatter of the distances, usually about 0.01 % of their mean, and is told to `progress`.
+        The mean distance is that of all pairs for up to 20,000 rows; for more, that of 10 million pairs drawn with a
+        fixed seed, whose standard error is 1/3000 of the scatter of the distances, usually about 0.01 % of their mean,
+        and is told to `progress`.
 
         Parameters
         ----------
         predictors : ndarray (rows, predictors)
             Without missing values. Predictors that are the same in all rows get no weight.
         weights : ndarray (predictors,)
-            Importance of each predictor. Only ratios count; a negative one is zero; where none is positive, all are equal, with a warning.
+            Importance of each predictor. Only ratios count; a negative one is zero; where none is positive, all are
+            equal, with a warning.
         folds : ndarray of int (rows,), or sequence of (ndarray of int, ndarray of int), optional
-            Fold of each row in the cross-validation, or training and test rows of each fold, every row being a test row once; without it, each row is a fold
-            of its own.
+            Fold of each row in the cross-validation, or training and test rows of each fold, every row being a test row
+            once; without it, each row is a fold of its own.
         periods : mapping of int to float, optional
             Periods of cyclic predictors by column.
 
@@ -97,16 +102,26 @@ class Applicability:
         pairs = None
         if folds is not None and not isinstance(folds, np.ndarray):
             pairs, folds = _as_numbers(folds, len(rows))
-        if rows.ndim != 2 or importance.shape != rows.shape[1:] or (folds is not None and np.shape(folds) != rows.shape[:1]):
-            raise ValueError("predictors, weights and folds must have the shapes (rows, predictors), (predictors,) and (rows,)")
+        if (
+            rows.ndim != 2
+            or importance.shape != rows.shape[1:]
+            or (folds is not None and np.shape(folds) != rows.shape[:1])
+        ):
+            raise ValueError(
+                "predictors, weights and folds must have the shapes (rows, predictors), (predictors,) and (rows,)"
+            )
         if not (np.isfinite(rows).all() and np.isfinite(importance).all()):
             raise ValueError("predictors and weights must be finite")
         if len(rows) < 2:
-            raise InputError(f"The area of applicability needs at least 2 training rows, but there is {len(rows)}. Add rows, or leave it out.")
+            raise InputError(
+                f"The area of applicability needs at least 2 training rows, but there is {len(rows)}. Add rows, "
+                "or leave it out."
+            )
         groups = np.arange(len(rows)) if folds is None else np.unique(folds, return_inverse=True)[1]
         if groups.max() == 0:
             raise InputError(
-                "The threshold of the area of applicability needs training rows of at least 2 folds, but all are in one. Give more FOLDS, or no folds."
+                "The threshold of the area of applicability needs training rows of at least 2 folds, but all are "
+                "in one. Give more FOLDS, or no folds."
             )
         cycle = np.zeros(len(importance))
         for column, period in (periods or {}).items():
@@ -119,7 +134,9 @@ class Applicability:
         progress.check()
         index = build_index(features, scale, groups.astype(np.int32))
         progress.check()
-        mean_distance = _mean_distance((features.T.astype(np.float64) - features.mean(axis=1, dtype=np.float64)) * scale, progress.part(0, 0.5))
+        mean_distance = _mean_distance(
+            (features.T.astype(np.float64) - features.mean(axis=1, dtype=np.float64)) * scale, progress.part(0, 0.5)
+        )
         if pairs is None:
             training_di = _between_folds(features, groups.astype(np.int32), index, mean_distance, progress.part(0.5, 1))
         else:
@@ -127,8 +144,9 @@ class Applicability:
         threshold = _threshold(training_di)
         if threshold == 0:
             progress.warning(
-                "Most training rows have the same predictors as a row of another fold, so that the threshold of the area of applicability is 0: only what equals a "
-                "training row is inside. Choose a SPLIT that keeps such rows together, such as 'station'."
+                "Most training rows have the same predictors as a row of another fold, so that the threshold of "
+                "the area of applicability is 0: only what equals a training row is inside. Choose a SPLIT that "
+                "keeps such rows together, such as 'station'."
             )
         return cls(rows, weight, cycle, mean_distance, training_di, threshold, index)
 
@@ -147,7 +165,8 @@ class Applicability:
         Returns
         -------
         di : ndarray of float32 (rows,)
-            DI; NaN where any predictor is missing or infinite. Outside the area of applicability where it is above `threshold`.
+            DI; NaN where any predictor is missing or infinite. Outside the area of applicability where it is above
+            `threshold`.
         lpd : ndarray of float32 (rows,) or None
             Number of training rows within the threshold, NaN as above.
         """
@@ -201,13 +220,28 @@ class Applicability:
         except KeyError as error:
             raise ModelFileError(f"the array {error} is missing") from None
         types = (np.float32, np.float32, np.float64, np.float64, np.float32)
-        if not all(array.dtype == kind for array, kind in zip((rows, weights, periods, mean_distance, training_di), types)):
+        if not all(
+            array.dtype == kind for array, kind in zip((rows, weights, periods, mean_distance, training_di), types)
+        ):
             raise ModelFileError("the arrays of the area of applicability do not have the types they must have")
         shapes = weights.shape == periods.shape == (n_predictors,) and mean_distance.shape == (1,)
-        if not shapes or rows.ndim != 2 or len(rows) < 2 or rows.shape[1] != np.count_nonzero(weights) or training_di.shape != rows.shape[:1]:
+        if (
+            not shapes
+            or rows.ndim != 2
+            or len(rows) < 2
+            or rows.shape[1] != np.count_nonzero(weights)
+            or training_di.shape != rows.shape[:1]
+        ):
             raise ModelFileError("the arrays of the area of applicability do not have the shapes they must have")
-        numbers = all(np.isfinite(array).all() and (array >= 0).all() for array in (weights, periods, mean_distance, training_di))
-        if not numbers or not np.isfinite(rows).all() or not 0 < weights.max(initial=0) <= 1 or not 1e-30 < mean_distance[0] < 1e30:
+        numbers = all(
+            np.isfinite(array).all() and (array >= 0).all() for array in (weights, periods, mean_distance, training_di)
+        )
+        if (
+            not numbers
+            or not np.isfinite(rows).all()
+            or not 0 < weights.max(initial=0) <= 1
+            or not 1e-30 < mean_distance[0] < 1e30
+        ):
             raise ModelFileError("the area of applicability holds numbers that cannot be")
         used = weights > 0
         rows = np.ascontiguousarray(rows)
@@ -221,12 +255,21 @@ class Applicability:
 
 def _weights(rows: np.ndarray, importance: np.ndarray, periods: np.ndarray, progress: Progress) -> np.ndarray:
     """Return weights of up to 1, and 0 for predictors that tell no row from another."""
-    varied = np.array([
-        bool((_scale(_encode(rows[:, i : i + 1], periods[i : i + 1]), np.ones(1, np.float32), periods[i : i + 1]) > 0).all()) for i in range(rows.shape[1])
-    ])  # fmt: skip
+    varied = np.array(
+        [
+            bool(
+                (
+                    _scale(_encode(rows[:, i : i + 1], periods[i : i + 1]), np.ones(1, np.float32), periods[i : i + 1])
+                    > 0
+                ).all()
+            )
+            for i in range(rows.shape[1])
+        ]
+    )
     if not varied.any():
         raise InputError(
-            f"All predictors are the same in all {len(rows)} training rows, so that no area of applicability can be told. Choose other predictors."
+            f"All predictors are the same in all {len(rows)} training rows, so that no area of applicability can "
+            "be told. Choose other predictors."
         )
     weights = np.where(varied, np.maximum(importance, 0), 0)
     if not weights.any():
@@ -255,7 +298,9 @@ def _encode(rows: np.ndarray, periods: np.ndarray) -> np.ndarray:
 
 
 def _scale(features: np.ndarray, weights: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Return the factor of each feature, float32 (features,): weight over standard deviation, 0 where the feature does not vary."""
+    """Return the factor of each feature, float32 (features,): weight over standard deviation, 0 where the feature does
+    not vary.
+    """
     variances = iter(np.var(features, axis=1, dtype=np.float64))
     constant = iter((features == features[:, :1]).all(axis=1))
     factors = []
@@ -292,7 +337,9 @@ def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
 
 
 def _mean_distance(points: np.ndarray, progress: Progress) -> float:
-    """Return the mean distance between two of the points, float64 (rows, features), in memory that grows with the rows only."""
+    """Return the mean distance between two of the points, float64 (rows, features), in memory that grows with the rows
+    only.
+    """
     count = len(points)
     if count <= _ALL_PAIRS_ROWS:
         squares = np.einsum("ij,ij->i", points, points)
@@ -321,11 +368,16 @@ def _mean_distance(points: np.ndarray, progress: Progress) -> float:
         progress.set_fraction((start + size) / _DRAWN_PAIRS)
     mean = total / _DRAWN_PAIRS
     error = np.sqrt(max(total_squared / _DRAWN_PAIRS - mean**2, 0) / _DRAWN_PAIRS)
-    progress.info(f"Mean distance between training rows from {_DRAWN_PAIRS} pairs of {count} rows: standard error {100 * error / mean:.3f} %.")
+    progress.info(
+        f"Mean distance between training rows from {_DRAWN_PAIRS} pairs of {count} rows: standard error "
+        f"{100 * error / mean:.3f} %."
+    )
     return mean
 
 
-def _between_folds(features: np.ndarray, groups: np.ndarray, index: Index, mean_distance: float, progress: Progress) -> np.ndarray:
+def _between_folds(
+    features: np.ndarray, groups: np.ndarray, index: Index, mean_distance: float, progress: Progress
+) -> np.ndarray:
     """Return the DI of each training row, float32 (rows,), to the nearest of another group."""
     from sm_toolbox.models.applicability.kernels import nearest
 
@@ -343,8 +395,12 @@ def _between_folds(features: np.ndarray, groups: np.ndarray, index: Index, mean_
     return di
 
 
-def _as_numbers(folds: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> tuple[Sequence[tuple[np.ndarray, np.ndarray]] | None, np.ndarray]:
-    """Return the number of each row's fold, and the folds themselves where some rows are neither training nor test rows of a fold."""
+def _as_numbers(
+    folds: Sequence[tuple[np.ndarray, np.ndarray]], count: int
+) -> tuple[Sequence[tuple[np.ndarray, np.ndarray]] | None, np.ndarray]:
+    """Return the number of each row's fold, and the folds themselves where some rows are neither training nor test rows
+    of a fold.
+    """
     number = np.zeros(count, np.int64)
     for i, (_, test) in enumerate(folds):
         number[test] = i
@@ -353,9 +409,15 @@ def _as_numbers(folds: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> t
 
 
 def _between_pairs(
-    features: np.ndarray, scale: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]], mean_distance: float, progress: Progress
+    features: np.ndarray,
+    scale: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    mean_distance: float,
+    progress: Progress,
 ) -> np.ndarray:
-    """Return the DI of each training row, float32 (rows,), to the nearest training row of the fold in which it is a test row."""
+    """Return the DI of each training row, float32 (rows,), to the nearest training row of the fold in which it is a
+    test row.
+    """
     from sm_toolbox.models.applicability.kernels import nearest
 
     di = np.empty(features.shape[1], np.float32)
@@ -363,7 +425,13 @@ def _between_pairs(
         progress.check()
         index = build_index(np.ascontiguousarray(features[:, train]), scale, np.zeros(len(train), np.int32))
         nearest_di = np.empty(len(test), np.float32)
-        nearest(np.ascontiguousarray(features[:, test]), np.full(len(test), -1, np.int32), index, np.float32(1 / mean_distance), nearest_di)
+        nearest(
+            np.ascontiguousarray(features[:, test]),
+            np.full(len(test), -1, np.int32),
+            index,
+            np.float32(1 / mean_distance),
+            nearest_di,
+        )
         di[test] = nearest_di
         progress.set_fraction((number + 1) / len(folds))
     return di

@@ -86,13 +86,22 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
         return np.ascontiguousarray(values.reshape(leaves, LANES, -1).transpose(0, 2, 1)).reshape(-1)
 
     return Index(
-        centre, factor, rotation.reshape(-1), in_leaves(rows[filled]), in_leaves(place), np.concatenate(boxes).reshape(-1),
-        np.cumsum([0, *(len(level) for level in boxes)]).astype(np.uint64), groups[filled], np.float32(_ROUNDING * np.abs(places).max()),
-    )  # fmt: skip
+        centre,
+        factor,
+        rotation.reshape(-1),
+        in_leaves(rows[filled]),
+        in_leaves(place),
+        np.concatenate(boxes).reshape(-1),
+        np.cumsum([0, *(len(level) for level in boxes)]).astype(np.uint64),
+        groups[filled],
+        np.float32(_ROUNDING * np.abs(places).max()),
+    )
 
 
 def _leaf_order(places: np.ndarray, leaf: int) -> np.ndarray:
-    """Order points so that each run of `leaf` is compact, and so are runs of 2, 4, 8 … of these: each part is cut where it is widest."""
+    """Order points so that each run of `leaf` is compact, and so are runs of 2, 4, 8 … of these: each part is cut where
+    it is widest.
+    """
     order = np.arange(len(places))
     parts = [(0, len(places))]
     while parts:

@@ -9,7 +9,9 @@ import numpy as np
 from sm_toolbox.compiled import njit
 
 LANES = 16
-"""Training rows of a leaf, children of a node, and rows that are looked up together: each a vector that is compared in few instructions."""
+"""Training rows of a leaf, children of a node, and rows that are looked up together: each a vector that is compared in
+few instructions.
+"""
 
 PAD = 1e18
 """First coordinate of what fills up the last leaf and node: farther away than anything that is looked up."""
@@ -30,7 +32,8 @@ _INLINED = {**_FAST, "forceinline": True}
 
 @njit(**_COMPILE)
 def _load(features, first, tile, missing):
-    """Take up to LANES rows, feature after feature; the last ones repeat the last row. Rows with a gap take the values of one without.
+    """Take up to LANES rows, feature after feature; the last ones repeat the last row. Rows with a gap take the values
+    of one without.
 
     Returned is whether any row is complete. Not compiled with fast mathematics, which knows no NaN.
     """
@@ -82,7 +85,9 @@ def _project(tile, width, axes, centre, scale, rotation, standard, out):
             a, b, c, d = rotation[at], rotation[at + _1], rotation[at + _2], rotation[at + _3]
             for lane in range(_LANES):
                 i = base + lane
-                out[to + lane] += (a * standard[i] + b * standard[i + _LANES]) + (c * standard[i + _2 * _LANES] + d * standard[i + _3 * _LANES])
+                out[to + lane] += (a * standard[i] + b * standard[i + _LANES]) + (
+                    c * standard[i + _2 * _LANES] + d * standard[i + _3 * _LANES]
+                )
             k += _4
 
 
@@ -118,7 +123,9 @@ def _box_distances(query, lane, axes, boxes, base, out):
 
 @njit(**_INLINED)
 def _axis_distances(query, lane, axes, places, base, out):
-    """Fill in the squared distances from a row to those of a leaf along the principal axes: never more than the whole distances."""
+    """Fill in the squared distances from a row to those of a leaf along the principal axes: never more than the whole
+    distances.
+    """
     for row in range(_LANES):
         out[row] = _ZERO
     k = _0
@@ -127,14 +134,21 @@ def _axis_distances(query, lane, axes, places, base, out):
         a, b, c, d = query[at], query[at + _LANES], query[at + _2 * _LANES], query[at + _3 * _LANES]
         for row in range(_LANES):
             i = start + row
-            da, db, dc, dd = places[i] - a, places[i + _LANES] - b, places[i + _2 * _LANES] - c, places[i + _3 * _LANES] - d
+            da, db, dc, dd = (
+                places[i] - a,
+                places[i + _LANES] - b,
+                places[i + _2 * _LANES] - c,
+                places[i + _3 * _LANES] - d,
+            )
             out[row] += (da * da + db * db) + (dc * dc + dd * dd)
         k += _4
 
 
 @njit(**_INLINED)
 def _distances(tile, lane, width, rows, base, scale, out):
-    """Fill in the squared distances from a row to those of a leaf; exact also where they are tiny, because features are subtracted as they are."""
+    """Fill in the squared distances from a row to those of a leaf; exact also where they are tiny, because features are
+    subtracted as they are.
+    """
     for row in range(_LANES):
         out[row] = _ZERO
     k = _0
@@ -160,8 +174,9 @@ def _widened(squared, slack):
 def nearest(features, own, index, unit, out):
     """Find the distance from each row to the nearest training row of another group.
 
-    Training rows lie in a tree of boxes on the first principal axes, which hold nearly all of the distances; only the rows that are near along these
-    are compared in all features. The search begins with the row that was nearest to the last one: on a map it is near to this one, too.
+    Training rows lie in a tree of boxes on the first principal axes, which hold nearly all of the distances; only the
+    rows that are near along these are compared in all features. The search begins with the row that was nearest to the
+    last one: on a map it is near to this one, too.
 
     Parameters
     ----------
@@ -186,7 +201,11 @@ def nearest(features, own, index, unit, out):
     nearby = np.empty(LANES, np.uint64)
     top = len(levels) - 2
     room = LANES * len(levels)
-    stack_node, stack_level, stack_bound = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.float32)
+    stack_node, stack_level, stack_bound = (
+        np.empty(room, np.uint64),
+        np.empty(room, np.int64),
+        np.empty(room, np.float32),
+    )
     count = features.shape[1]
     near = _0
     for first in range(0, count, LANES):
@@ -211,7 +230,8 @@ def nearest(features, own, index, unit, out):
                     continue
                 node, level = stack_node[waiting], stack_level[waiting]
                 _box_distances(query, lane, axes, boxes, (levels[level] + node) * box_size, bounds)
-                # The children that are near enough, farthest first; written down without a branch, as few of sixteen are.
+                # The children that are near enough, farthest first; written down without a branch, as few of sixteen
+                # are.
                 found = 0
                 for child in range(_LANES):
                     nearby[found] = child

@@ -33,9 +33,10 @@ class QuantileShift:
     def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> QuantileShift:
         """Find the shift of each quantile after which the promised share of out-of-fold observations lies below it.
 
-        One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n + 1) q⌉-th smallest difference between
-        observations and predicted quantiles for q of at least one half, the ⌊(n + 1) q⌋-th for smaller ones, so that intervals hold at least what they promise. With fewer
-        than 1 / q rows there is no such difference and the most extreme one is taken.
+        One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n +
+        1) q⌉-th smallest difference between observations and predicted quantiles for q of at least one half, the ⌊(n +
+        1) q⌋-th for smaller ones, so that intervals hold at least what they promise. With fewer than 1 / q rows there
+        is no such difference and the most extreme one is taken.
 
         Parameters
         ----------
@@ -80,7 +81,8 @@ class Coverage:
 
 
 def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Coverage:
-    """Find out what share of observations the intervals hold, on rows that neither the model nor its calibration has seen.
+    """Find out what share of observations the intervals hold, on rows that neither the model nor its calibration has
+    seen.
 
     Parameters
     ----------
@@ -98,9 +100,13 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
         calibrated[test] = shifted[:, columns]
     inside = _inside(observed, calibrated)
     return Coverage(
-        INTERVALS, inside.mean(axis=0), _inside(observed, quantiles[:, columns]).mean(axis=0), np.stack([inside[test].mean(axis=0) for _, test in folds]),
-        np.diff(calibrated, axis=2)[..., 0].mean(axis=0), inside,
-    )  # fmt: skip
+        INTERVALS,
+        inside.mean(axis=0),
+        _inside(observed, quantiles[:, columns]).mean(axis=0),
+        np.stack([inside[test].mean(axis=0) for _, test in folds]),
+        np.diff(calibrated, axis=2)[..., 0].mean(axis=0),
+        inside,
+    )
 
 
 def _inside(observed: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -125,7 +131,10 @@ def parse_quantiles(text: str | None) -> list[float]:
         except ValueError:
             level = -1.0
         if not 0 < level < 1 or level != round(level, 4):
-            raise InputError(f"QUANTILES: '{part}' is not a number above 0 and below 1 with at most four decimals. Write for example 0.05,0.5,0.95.")
+            raise InputError(
+                f"QUANTILES: '{part}' is not a number above 0 and below 1 with at most four decimals. Write for "
+                "example 0.05,0.5,0.95."
+            )
         levels.append(level)
     if len(set(levels)) < len(levels):
         raise InputError(f"QUANTILES names a quantile twice: {text}.")

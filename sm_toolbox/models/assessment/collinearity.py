@@ -10,7 +10,8 @@ from sm_toolbox.models.assessment.selection import PredictorSelection
 def correlations(selection: PredictorSelection) -> tuple[list[str], np.ndarray]:
     """Return Pearson correlations between the predictors as the model sees them.
 
-    A cyclic predictor enters as its sine and its cosine: 359° and 1° are neighbours, which a correlation of the angles would not know.
+    A cyclic predictor enters as its sine and its cosine: 359° and 1° are neighbours, which a correlation of the angles
+    would not know.
 
     Returns
     -------
@@ -25,7 +26,9 @@ def correlations(selection: PredictorSelection) -> tuple[list[str], np.ndarray]:
 
 
 def alike(selection: PredictorSelection, least: float = 0.8) -> list[tuple[str, str, float]]:
-    """List pairs of features of different predictors whose correlation is at least `least` in size, the strongest first."""
+    """List pairs of features of different predictors whose correlation is at least `least` in size, the strongest
+    first.
+    """
     names, correlation = correlations(selection)
     encoder = selection.encoder
     owner = [name for name in encoder.predictors for _ in range(2 if name in encoder.periods else 1)]

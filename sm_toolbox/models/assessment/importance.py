@@ -15,9 +15,14 @@ _ROWS_AT_ONCE = 2048
 
 
 def permutation_increase(
-    fitted: FittedModel, encoder: FeatureEncoder, predictors: np.ndarray, target: np.ndarray, rng: np.random.Generator, repeats: int = 3,
+    fitted: FittedModel,
+    encoder: FeatureEncoder,
+    predictors: np.ndarray,
+    target: np.ndarray,
+    rng: np.random.Generator,
+    repeats: int = 3,
     progress: Progress = SILENT,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Return how much the RMSE of left-out rows grows when the values of one predictor are shuffled among them.
 
     Computed on rows that the model was not trained on, so that a predictor it merely memorised does not count

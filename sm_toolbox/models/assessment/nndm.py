@@ -29,7 +29,8 @@ class MatchedFolds:
     fold : ndarray of int (places,)
         From 0.
     clustered : bool
-        Whether the places are significantly nearer to each other than the prediction is to them; where they are not, the folds are random.
+        Whether the places are significantly nearer to each other than the prediction is to them; where they are not,
+        the folds are random.
     to_training : ndarray of float64 (prediction points,)
         Distances from the prediction to the nearest place, m, sorted.
     in_folds : ndarray of float64 (places,)
@@ -51,9 +52,9 @@ class MatchedFolds:
 def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: int = 0) -> MatchedFolds:
     """Divide places into folds by k-fold nearest neighbour distance matching.
 
-    Places are clustered hierarchically (by Ward's method) into ever more clusters, which are spread over the folds along the main direction of the
-    places; the division is kept whose distribution of distances between folds comes nearest to that of the distances from prediction to places
-    (Linnenbrink et al. 2024, doi 10.5194/gmd-17-5897-2024).
+    Places are clustered hierarchically (by Ward's method) into ever more clusters, which are spread over the folds
+    along the main direction of the places; the division is kept whose distribution of distances between folds comes
+    nearest to that of the distances from prediction to places (Linnenbrink et al. 2024, doi 10.5194/gmd-17-5897-2024).
 
     Parameters
     ----------
@@ -72,7 +73,8 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     """
     if len(places) < 2 * folds:
         raise InputError(
-            f"SPLIT 'knndm' needs at least two places for each of {folds} folds, but the training rows are of {len(places)}. Give fewer FOLDS."
+            f"SPLIT 'knndm' needs at least two places for each of {folds} folds, but the training rows are of "
+            f"{len(places)}. Give fewer FOLDS."
         )
     units, unit_index = _units(places)
     to_training = np.sort(cKDTree(places).query(prediction)[0])
@@ -80,7 +82,9 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     random = np.random.default_rng(seed).permutation(len(places)) % folds
     if ks_2samp(in_random, to_training, alternative="greater", method="asymp").pvalue >= _SIGNIFICANT:
         distances = _between(places, random)
-        return MatchedFolds(random, False, to_training, distances, in_random, float(wasserstein_distance(distances, to_training)))
+        return MatchedFolds(
+            random, False, to_training, distances, in_random, float(wasserstein_distance(distances, to_training))
+        )
     tree = linkage(units, "ward")
     along = _main_direction(units)
     best: tuple[float, np.ndarray, np.ndarray] | None = None
@@ -97,13 +101,16 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
             best = mismatch, fold, distances
     if best is None:
         raise InputError(
-            f"The training places are in too few groups to be divided into {folds} folds of comparable size. Give another number of FOLDS, or choose SPLIT 'block'."
+            f"The training places are in too few groups to be divided into {folds} folds of comparable size. Give "
+            "another number of FOLDS, or choose SPLIT 'block'."
         )
     return MatchedFolds(best[1], True, to_training, best[2], in_random, best[0])
 
 
 def _units(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places, or means of those that share a cell of a lattice where there are too many to cluster; and the unit of each place."""
+    """Return the places, or means of those that share a cell of a lattice where there are too many to cluster; and the
+    unit of each place.
+    """
     cell = 0.0
     span = float(np.ptp(places, axis=0).max())
     unit_index = np.arange(len(places))

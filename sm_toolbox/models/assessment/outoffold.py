@@ -104,7 +104,10 @@ def evaluate(
         by_fold.append(metrics(means, table.target[test_rows]))
         if increase is not None:
             importance.append(increase)
-        progress.info(f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} rows left out.")
+        progress.info(
+            f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} "
+            "rows left out."
+        )
     return SplitResult(
         split.key,
         split.left_out,
@@ -146,7 +149,12 @@ def _check_weights(table: TrainingTable, folds: Folds, key: str) -> None:
 
 
 def _judge(
-    problem: Problem, with_importance: bool, train_rows: np.ndarray, test_rows: np.ndarray, estimator: Estimator, progress: Progress
+    problem: Problem,
+    with_importance: bool,
+    train_rows: np.ndarray,
+    test_rows: np.ndarray,
+    estimator: Estimator,
+    progress: Progress,
 ) -> _Judged:
     """Fit to some rows, and predict others."""
     table, encoder = problem.table, problem.encoder
@@ -159,8 +167,12 @@ def _judge(
     return means, levels, permutation_increase(fitted, encoder, *rows, rng, progress=progress)
 
 
-def _predict_with_quantiles(fitted: FittedModel, features: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind has no quantiles."""
+def _predict_with_quantiles(
+    fitted: FittedModel, features: np.ndarray, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind
+    has no quantiles.
+    """
     means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
     for part in parts(len(features)):
         progress.check()

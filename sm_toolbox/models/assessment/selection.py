@@ -1,4 +1,6 @@
-"""Choice of predictors by errors on rows left out: in the order of importance, forward, or without one or one group in turn."""
+"""Choice of predictors by errors on rows left out: in the order of importance, forward, or without one or one group in
+turn.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from sm_toolbox.progress import SILENT, Progress
 SELECTION_METHODS = ("ranked", "forward", "leave_one_out", "groups")
 IMPORTANCES = ("permutation", "impurity")
 PAIR_LIMIT = 20
-"""Up to so many predictors forward selection starts from all pairs: beyond, the pairs alone would be hundreds of subsets."""
+"""Up to so many predictors forward selection starts from all pairs: beyond, the pairs alone would be hundreds of
+subsets.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class PredictorSelection:
 
     @property
     def selected(self) -> list[str]:
-        """The chosen predictors in the table's order: a training with them in this order has the very error of the chosen step."""
+        """The chosen predictors in the table's order: a training with them in this order has the very error of the
+        chosen step.
+        """
         return [name for name in self.table.roles.predictors if name in self.chosen.predictors]
 
     @property
@@ -156,7 +162,9 @@ def select_predictors(
     check_targets(table, folds, split.key)
     planned = {"ranked": len(names), "forward": _most_subsets(len(names))}.get(method.key, len(parts) + 2)
     trials = Trials(table, encoder, estimator, folds, seed, progress, planned)
-    progress.info(f"Up to {planned} sets of predictors will be tried, each in {len(folds)} folds ({split.left_out} left out).")
+    progress.info(
+        f"Up to {planned} sets of predictors will be tried, each in {len(folds)} folds ({split.left_out} left out)."
+    )
     importance = None
     if method.key == "ranked":
         steps, chosen, importance = _ranked(trials, method.importance)
@@ -168,18 +176,36 @@ def select_predictors(
             notes.append(note)
             progress.warning(note)
     return PredictorSelection(
-        method.key, kind, split.key, split.left_out, table, encoder, estimator, method.importance, seed, steps, chosen, importance,
-        trials.done, notes,
-    )  # fmt: skip
+        method.key,
+        kind,
+        split.key,
+        split.left_out,
+        table,
+        encoder,
+        estimator,
+        method.importance,
+        seed,
+        steps,
+        chosen,
+        importance,
+        trials.done,
+        notes,
+    )
 
 
 def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[str]]:
     """Return what is left out in turn, by name, after checking that the method is possible."""
     if method.key in ("forward", "leave_one_out") and len(names) < 2:
-        raise InputError(f"METHOD '{method.key}' needs at least two predictors to choose from, but PREDICTORS names only '{names[0]}'.")
+        raise InputError(
+            f"METHOD '{method.key}' needs at least two predictors to choose from, but PREDICTORS names only "
+            f"'{names[0]}'."
+        )
     if method.key == "ranked" and method.importance == "impurity" and not LEARNERS[kind].impurity:
         able = ", ".join(key for key, row in LEARNERS.items() if row.impurity)
-        raise InputError(f"MODEL {kind} has no impurity importance. Choose IMPORTANCE permutation, or one of the models that have it: {able}.")
+        raise InputError(
+            f"MODEL {kind} has no impurity importance. Choose IMPORTANCE permutation, or one of the models that "
+            f"have it: {able}."
+        )
     if method.key == "leave_one_out":
         return {name: [name] for name in names}
     parts = {name: list(group) for name, group in (method.groups or {}).items()}
@@ -203,7 +229,8 @@ def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple
         name, colon, members = (part.strip() for part in item.partition(":"))
         if not colon or not name:
             raise InputError(
-                f"GROUPS: '{item}' is not of the form name: predictor, predictor. Separate groups by semicolons: terrain: slope, aspect; soil: sand, clay."
+                f"GROUPS: '{item}' is not of the form name: predictor, predictor. Separate groups by semicolons: "
+                "terrain: slope, aspect; soil: sand, clay."
             )
         if name in groups:
             raise InputError(f"GROUPS names the group '{name}' twice.")
@@ -218,15 +245,25 @@ def _check_groups(groups: Mapping[str, Sequence[str]], predictors: Sequence[str]
     owner: dict[str, str] = {}
     for name, members in groups.items():
         if not members:
-            raise InputError(f"GROUPS: the group '{name}' has no predictors. Name some after the colon, or leave the group out.")
+            raise InputError(
+                f"GROUPS: the group '{name}' has no predictors. Name some after the colon, or leave the group out."
+            )
         for member in members:
             if member not in predictors:
-                raise InputError(f"GROUPS: '{member}' in group '{name}' is none of the predictors: {', '.join(predictors)}.")
+                raise InputError(
+                    f"GROUPS: '{member}' in group '{name}' is none of the predictors: {', '.join(predictors)}."
+                )
             if member in owner:
-                raise InputError(f"GROUPS: '{member}' is named twice, in group '{owner[member]}' and in group '{name}'. Name it once.")
+                raise InputError(
+                    f"GROUPS: '{member}' is named twice, in group '{owner[member]}' and in group '{name}'. Name "
+                    "it once."
+                )
             owner[member] = name
         if len(members) == len(predictors):
-            raise InputError(f"GROUPS: the group '{name}' holds all predictors; without it none would be left. Divide it into two or more groups.")
+            raise InputError(
+                f"GROUPS: the group '{name}' holds all predictors; without it none would be left. Divide it into "
+                "two or more groups."
+            )
 
 
 def _most_subsets(predictors: int) -> int:
@@ -263,7 +300,8 @@ def _forward(trials: Trials) -> tuple[list[Step], Step]:
     else:
         starts = [(i,) for i in range(count)]
         trials.progress.info(
-            f"{count} predictors are more than {PAIR_LIMIT}: the selection starts from the best single predictor, not from the best of all {count * (count - 1) // 2} pairs."
+            f"{count} predictors are more than {PAIR_LIMIT}: the selection starts from the best single predictor, "
+            f"not from the best of all {count * (count - 1) // 2} pairs."
         )
     steps = [_best(trials, 1, starts, ())]
     chosen = steps[0]
@@ -272,7 +310,9 @@ def _forward(trials: Trials) -> tuple[list[Step], Step]:
         step = _best(trials, chosen.number + 1, [(*taken, i) for i in range(count) if i not in taken], taken)
         steps.append(step)
         if not step.metrics.rmse < chosen.metrics.rmse:
-            trials.progress.info(f"No further predictor lowers the RMSE; the best of them would have been '{step.added[0]}'.")
+            trials.progress.info(
+                f"No further predictor lowers the RMSE; the best of them would have been '{step.added[0]}'."
+            )
             break
         chosen = step
     return steps, chosen
@@ -305,7 +345,10 @@ def _without(trials: Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[S
             spare.update(members)
     kept = tuple(name for name in trials.names if name not in spare)
     if not kept:
-        note = "Without any single one of them the error is not larger, because the others say the same; so all are kept. METHOD 'forward' finds a set without what is said twice."
+        note = (
+            "Without any single one of them the error is not larger, because the others say the same; so all are "
+            "kept. METHOD 'forward' finds a set without what is said twice."
+        )
         return steps, whole, importance, note
     chosen = next((step for step in steps if step.predictors == kept), None)
     if chosen is None:
@@ -315,8 +358,9 @@ def _without(trials: Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[S
     if chosen.metrics.rmse <= whole.metrics.rmse + whole.rmse_se:
         return steps, chosen, importance, ""
     note = (
-        f"What can be spared singly ({', '.join(singly)}) cannot be spared together: without all of it the RMSE is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f} m³ m⁻³. "
-        "These predictors stand in for one another, so all are kept. METHOD 'forward' finds a set without what is said twice."
+        f"What can be spared singly ({', '.join(singly)}) cannot be spared together: without all of it the RMSE "
+        f"is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f} m³ m⁻³. These predictors "
+        "stand in for one another, so all are kept. METHOD 'forward' finds a set without what is said twice."
     )
     return steps, whole, importance, note
 

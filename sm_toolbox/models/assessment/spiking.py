@@ -1,4 +1,6 @@
-"""Spiking: rows of the area to be mapped join the training, and what they bring is found out at local stations that did not."""
+"""Spiking: rows of the area to be mapped join the training, and what they bring is found out at local stations that did
+not.
+"""
 
 from __future__ import annotations
 
@@ -58,21 +60,29 @@ def divide_local_rows(table: TrainingTable, spike: TrainingTable, folds: int, se
     """Divide local rows so that whole stations are left out."""
     if spike.stations is None:
         raise InputError(
-            f"SPIKE needs the STATION field in '{spike.layer}', too: what local rows bring is found out at local stations that are left out."
+            f"SPIKE needs the STATION field in '{spike.layer}', too: what local rows bring is found out at local "
+            "stations that are left out."
         )
     stations = len(np.unique(spike.stations))
     if stations < 2:
-        raise InputError(f"The SPIKE layer '{spike.layer}' has rows of one station only; with two or more the gain can be measured on the others.")
+        raise InputError(
+            f"The SPIKE layer '{spike.layer}' has rows of one station only; with two or more the gain can be "
+            "measured on the others."
+        )
     both = [] if table.stations is None else sorted(set(spike.stations) & set(table.stations))
     if both:
         raise InputError(
-            f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': {', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows anyway. "
-            "Take them out of one of the layers; where they are different stations, give them different names."
+            f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': "
+            f"{', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows "
+            "anyway. Take them out of one of the layers; where they are different stations, give them different "
+            "names."
         )
     return StationSplit(min(folds, stations)).divide(spike, seed)
 
 
-def measure_spiking(problem: Problem, spike: Spike, estimator: Estimator, folds: Folds, fits: Sequence[Progress]) -> Spiking:
+def measure_spiking(
+    problem: Problem, spike: Spike, estimator: Estimator, folds: Folds, fits: Sequence[Progress]
+) -> Spiking:
     """Compare the model without local rows with those that saw some of the local stations, on the others.
 
     Parameters

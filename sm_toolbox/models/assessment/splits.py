@@ -87,7 +87,9 @@ class Split:
         return list(replace(self, seed=seed).split(table.predictors, table.target, self.groups_of(table)))
 
     def groups_of(self, table: TrainingTable) -> Any:
-        """Return what the rows of a table are divided by (rows, …); None where they are alike, or the table lacks it."""
+        """Return what the rows of a table are divided by (rows, …); None where they are alike, or the table lacks
+        it.
+        """
         return None
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -130,16 +132,21 @@ class RandomSplit(Split):
     elsewhere = "the same stations and times"
     help = "single rows (random)"
     cautions = Cautions(
-        "The split is random: rows of one station are in training and validation at once, and the error says how well gaps of these stations are filled, not how well a map is made. "
-        "Set STATION, and SPLIT to station, for the error of a map.",
-        "Rows of one place are alike: left out at random they also reward predictors that only tell the stations apart, such as coordinates or elevation. "
-        "For a map of places without a station choose predictors with whole stations left out (SPLIT 'station', which needs the STATION field).",
-        "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to see the error at places without a station.",
+        "The split is random: rows of one station are in training and validation at once, and the error says how "
+        "well gaps of these stations are filled, not how well a map is made. Set STATION, and SPLIT to station, "
+        "for the error of a map.",
+        "Rows of one place are alike: left out at random they also reward predictors that only tell the stations "
+        "apart, such as coordinates or elevation. For a map of places without a station choose predictors with "
+        "whole stations left out (SPLIT 'station', which needs the STATION field).",
+        "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to "
+        "see the error at places without a station.",
     )
 
     def _divide(self, n: int, groups: Any) -> Folds:
         if n < self.folds:
-            raise InputError(f"{n} complete rows cannot be divided into {self.folds} folds. Give fewer FOLDS, or more rows.")
+            raise InputError(
+                f"{n} complete rows cannot be divided into {self.folds} folds. Give fewer FOLDS, or more rows."
+            )
         order = np.random.default_rng(self.seed).permutation(n)
         fold = np.empty(n, np.int64)
         fold[order] = np.arange(n) % self.folds
@@ -164,7 +171,9 @@ class StationSplit(Split):
     def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the stations so that the folds have about equally many rows."""
         if groups is None:
-            raise InputError("SPLIT 'station' needs the STATION field, which tells the rows of one station from those of another.")
+            raise InputError(
+                "SPLIT 'station' needs the STATION field, which tells the rows of one station from those of another."
+            )
         return group_folds(groups, self.folds, self.seed, "stations")
 
 
@@ -190,13 +199,18 @@ class TimeSplit(Split):
         times = np.asarray(groups, "datetime64[s]")
         days, day_index, counts = np.unique(times.astype("datetime64[D]"), return_inverse=True, return_counts=True)
         if len(days) < self.folds:
-            raise InputError(f"The training rows are of {len(days)} days, fewer than {self.folds} folds. Give fewer FOLDS, or another SPLIT.")
+            raise InputError(
+                f"The training rows are of {len(days)} days, fewer than {self.folds} folds. Give fewer FOLDS, or "
+                "another SPLIT."
+            )
         middle = np.cumsum(counts) - counts / 2
         fold = np.minimum((middle * self.folds / n).astype(np.int64), self.folds - 1)
         # A day with very many rows may leave a fold without any: number the folds that are there anew.
         fold = np.unique(fold, return_inverse=True)[1]
         if fold.max() == 0:
-            raise InputError("Nearly all training rows are of one day, so that no periods can be held out. Choose another SPLIT.")
+            raise InputError(
+                "Nearly all training rows are of one day, so that no periods can be held out. Choose another SPLIT."
+            )
         return numbered_folds(fold[day_index])
 
 
@@ -219,12 +233,16 @@ class YearSplit(Split):
         """Leave out each year in turn, or several together where there are more years than folds."""
         if groups is None:
             raise InputError("SPLIT 'year' needs the TIME field.")
-        return calendar_folds(np.asarray(groups, "datetime64[Y]").astype(np.int64), self.folds, self.seed, "year", "years")
+        return calendar_folds(
+            np.asarray(groups, "datetime64[Y]").astype(np.int64), self.folds, self.seed, "year", "years"
+        )
 
 
 @dataclass(frozen=True)
 class MonthSplit(Split):
-    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are the rows' times (n,)."""
+    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are the rows' times
+    (n,).
+    """
 
     key = "month"
     left_out = "whole calendar months"
@@ -247,7 +265,8 @@ class MonthSplit(Split):
 
 @dataclass(frozen=True)
 class StationTimeSplit(Split):
-    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et al. 2018).
+    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et
+    al. 2018).
 
     Groups are a structured array (n,) of the rows' `station` and `time`.
     """
@@ -257,7 +276,10 @@ class StationTimeSplit(Split):
     meaning = "how well the model maps places without a station in periods it was not trained on"
     elsewhere = "places without a station in other periods"
     remembered = "places and dates"
-    source = "Splits in space and time: Meyer, H. et al. (2018). Environmental Modelling & Software 101. doi 10.1016/j.envsoft.2017.12.001"
+    source = (
+        "Splits in space and time: Meyer, H. et al. (2018). Environmental Modelling & Software 101. doi "
+        "10.1016/j.envsoft.2017.12.001"
+    )
     help = "stations and periods at once (station_time: FOLDS × FOLDS fits)"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
@@ -286,7 +308,8 @@ class StationTimeSplit(Split):
             if len(test):
                 if len(train) < 2:
                     raise InputError(
-                        "SPLIT 'station_time' leaves no training rows beside some stations and periods. Give fewer FOLDS, or choose 'station'."
+                        "SPLIT 'station_time' leaves no training rows beside some stations and periods. Give "
+                        "fewer FOLDS, or choose 'station'."
                     )
                 folds.append((train, test))
         return folds
@@ -294,7 +317,8 @@ class StationTimeSplit(Split):
 
 @dataclass(frozen=True)
 class BlockSplit(Split):
-    """Square blocks of land: no row of a test block is in the training. Groups are the rows' positions (n, 2) in metres.
+    """Square blocks of land: no row of a test block is in the training. Groups are the rows' positions (n, 2) in
+    metres.
 
     Parameters
     ----------
@@ -319,11 +343,13 @@ class BlockSplit(Split):
         """Divide the blocks so that the folds have about equally many rows."""
         if groups is None:
             raise InputError(
-                "SPLIT 'block' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
+                "SPLIT 'block' needs training rows with points: use the layer that 'Sample predictors at "
+                "stations' made, or choose another SPLIT."
             )
         if not self.block_size > 0:
             raise InputError(
-                "SPLIT 'block' needs BLOCK_SIZE: the side of a block in metres, larger than the distance over which soil moisture is alike."
+                "SPLIT 'block' needs BLOCK_SIZE: the side of a block in metres, larger than the distance over "
+                "which soil moisture is alike."
             )
         positions = np.asarray(groups, np.float64)
         block = np.floor((positions - positions.min(axis=0)) / self.block_size).astype(np.int64)
@@ -333,7 +359,8 @@ class BlockSplit(Split):
 
 @dataclass(frozen=True)
 class DistanceSplit(Split):
-    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance matching).
+    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance
+    matching).
 
     Groups are the rows' positions (n, 2) in metres.
 
@@ -348,7 +375,10 @@ class DistanceSplit(Split):
     meaning = "how well the model maps land as far from its stations as the area to be mapped is"
     elsewhere = "the area to be mapped, at times it was trained on,"
     remembered = "places"
-    source = "Distance-matched folds: Linnenbrink, J. et al. (2024). kNNDM CV. Geoscientific Model Development 17. doi 10.5194/gmd-17-5897-2024"
+    source = (
+        "Distance-matched folds: Linnenbrink, J. et al. (2024). kNNDM CV. Geoscientific Model Development 17. doi "
+        "10.5194/gmd-17-5897-2024"
+    )
     help = "places as far from the others as the map is from its stations (knndm)"
 
     prediction: np.ndarray | None = None
@@ -370,10 +400,13 @@ class DistanceSplit(Split):
         """Return the folds of the places, and the place of each row (n,)."""
         if positions is None:
             raise InputError(
-                "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at stations' made, or choose another SPLIT."
+                "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at "
+                "stations' made, or choose another SPLIT."
             )
         if self.prediction is None:
-            raise InputError("SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped.")
+            raise InputError(
+                "SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped."
+            )
         from sm_toolbox.models.assessment.nndm import match_folds
 
         places, place_index = np.unique(positions, axis=0, return_inverse=True)
@@ -381,7 +414,17 @@ class DistanceSplit(Split):
 
 
 SPLITS: dict[str, type[Split]] = {
-    row.key: row for row in (RandomSplit, StationSplit, TimeSplit, YearSplit, MonthSplit, StationTimeSplit, BlockSplit, DistanceSplit)
+    row.key: row
+    for row in (
+        RandomSplit,
+        StationSplit,
+        TimeSplit,
+        YearSplit,
+        MonthSplit,
+        StationTimeSplit,
+        BlockSplit,
+        DistanceSplit,
+    )
 }
 """Splits by the word that users give."""
 
@@ -402,7 +445,9 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
 
 
 def default_split(stations: np.ndarray | None, folds: int) -> str:
-    """Return the split where none is asked for: whole stations where there are enough of them and they have several rows, else random rows."""
+    """Return the split where none is asked for: whole stations where there are enough of them and they have several
+    rows, else random rows.
+    """
     if stations is None:
         return RandomSplit.key
     count = len(np.unique(stations))
@@ -410,7 +455,8 @@ def default_split(stations: np.ndarray | None, folds: int) -> str:
 
 
 def comparison(split: Split, table: TrainingTable) -> Split | None:
-    """Return the split to show beside another: random rows, or beside these whole stations, where there are enough of them.
+    """Return the split to show beside another: random rows, or beside these whole stations, where there are enough of
+    them.
 
     The difference between the two says what part of the skill is memory of the place.
     """
@@ -422,5 +468,7 @@ def comparison(split: Split, table: TrainingTable) -> Split | None:
 
 
 def expectation(key: str) -> str:
-    """Say of what the error of a split is, in a sentence's part; of one that this version does not know, 'what was left out'."""
+    """Say of what the error of a split is, in a sentence's part; of one that this version does not know, 'what was left
+    out'.
+    """
     return SPLITS[key].elsewhere if key in SPLITS else Split.elsewhere

@@ -86,7 +86,9 @@ class Trials:
         names = self.encoder.predictors
         self.names = names
         self._features = self.encoder.encode(self.table.predictors)
-        self._predictor_of_feature = np.repeat(np.arange(len(names)), [2 if name in self.encoder.periods else 1 for name in names])
+        self._predictor_of_feature = np.repeat(
+            np.arange(len(names)), [2 if name in self.encoder.periods else 1 for name in names]
+        )
 
     def step(
         self, number: int, columns: Sequence[int], added: tuple[str, ...] = (), removed: tuple[str, ...] = (),
@@ -121,7 +123,9 @@ class Trials:
                 watch(fitted, test)
         self.done += 1
         self.progress.set_fraction(self.done / self.planned)
-        return Step(number, tuple(self.names[i] for i in columns), metrics(predictions, table.target), by_fold, added, removed)
+        return Step(
+            number, tuple(self.names[i] for i in columns), metrics(predictions, table.target), by_fold, added, removed
+        )
 
     def all_predictors(self, number: int) -> tuple[Step, Importance]:
         """Judge the model of all predictors and what it leans on."""

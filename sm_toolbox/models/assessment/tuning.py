@@ -107,7 +107,10 @@ class Tuner:
             except Cancelled:
                 if not (self.keep_best and tried):
                     raise
-                progress.warning(f"The search was stopped after {len(tried)} of {len(self.candidates)} candidates; the best of them is kept.")
+                progress.warning(
+                    f"The search was stopped after {len(tried)} of {len(self.candidates)} candidates; the best of "
+                    "them is kept."
+                )
                 stopped = True
                 # Ends the fits that other threads are still at.
                 errors.close()
@@ -116,7 +119,10 @@ class Tuner:
                 progress.info(f"Candidate {number + 1} of {len(self.candidates)} is left out: {error}")
                 continue
             if not tried or error < min(candidate.rmse for candidate in tried):
-                progress.info(f"Candidate {number + 1} of {len(self.candidates)}: RMSE {error:.4f}, the best so far: {_in_words(estimator)}.")
+                progress.info(
+                    f"Candidate {number + 1} of {len(self.candidates)}: RMSE {error:.4f}, the best so far: "
+                    f"{_in_words(estimator)}."
+                )
             tried.append(Candidate(estimator, error))
             progress.set_fraction((number + 1) / len(self.candidates))
         if not tried:
@@ -125,7 +131,12 @@ class Tuner:
 
 
 def _error(
-    estimator: Estimator, features: np.ndarray, table: TrainingTable, folds: Sequence[tuple[np.ndarray, np.ndarray]], seed: int, progress: Progress
+    estimator: Estimator,
+    features: np.ndarray,
+    table: TrainingTable,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    seed: int,
+    progress: Progress,
 ) -> float | NoConvergence:
     predictions = np.full(len(table), np.nan)
     for train, test in folds:
@@ -209,8 +220,8 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     ----------
     kind : str
     hyperparameters : str or None
-        JSON. A list stands for values to choose from, `{"min_samples_leaf": [1, 5, 10]}`, any other value is fixed. Without a list the search space of the kind
-        is used for all that is not fixed (that of S4, Table III).
+        JSON. A list stands for values to choose from, `{"min_samples_leaf": [1, 5, 10]}`, any other value is fixed.
+        Without a list the search space of the kind is used for all that is not fixed (that of S4, Table III).
     method : {'grid', 'random'}
         All combinations, of ranges of whole numbers three values, or `count` draws.
     count : int
@@ -224,12 +235,17 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     """
     if count > _MOST_CANDIDATES:
         raise InputError(
-            f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold of the search, and more hardly find a better one."
+            f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold "
+            "of the search, and more hardly find a better one."
         )
     given = read_hyperparameters(kind, hyperparameters)
     learner = LEARNERS[kind]
     model = learner.estimator
-    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list) and not _is_value(learner, name, value)}
+    lists = {
+        name: tuple(value)
+        for name, value in given.items()
+        if isinstance(value, list) and not _is_value(learner, name, value)
+    }
     for name, values in lists.items():
         if not values:
             raise InputError(f"HYPERPARAMETERS: the list of {name} is empty. Give the values to choose from.")
@@ -255,8 +271,11 @@ def _grid(space: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
     combinations = int(np.prod([len(axis) for axis in axes]))
     if combinations > count:
         raise InputError(
-            f"The grid has {combinations} combinations ({', '.join(f'{name}: {len(axis)}' for name, axis in zip(space, axes))}), more than CANDIDATES ({count}). "
-            'Allow more, choose TUNING random, or name fewer values in HYPERPARAMETERS, such as {"min_samples_leaf": [1, 5, 10]}.'
+            f"The grid has {combinations} combinations "
+            f"({', '.join(f'{name}: {len(axis)}' for name, axis in zip(space, axes))}), more than CANDIDATES "
+            f"({count}). "
+            "Allow more, choose TUNING random, or name fewer values in HYPERPARAMETERS, such as "
+            '{"min_samples_leaf": [1, 5, 10]}.'
         )
     return (dict(zip(space, values)) for values in itertools.product(*axes))
 
@@ -271,7 +290,9 @@ def _random(space: Mapping[str, Any], count: int, seed: int) -> Iterator[dict[st
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield {
-            name: int(rng.integers(values.low, values.high + 1)) if isinstance(values, IntRange) else values[int(rng.integers(len(values)))]
+            name: int(rng.integers(values.low, values.high + 1))
+            if isinstance(values, IntRange)
+            else values[int(rng.integers(len(values)))]
             for name, values in space.items()
         }
 

@@ -1,4 +1,6 @@
-"""What a learner is: the protocols that the rest of the toolbox relies on, and the row that says everything about one."""
+"""What a learner is: the protocols that the rest of the toolbox relies on, and the row that says everything about
+one.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class WithQuantiles(Protocol):
     """A fitted model with quantiles of its own."""
 
     def predict_quantiles(self, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predict features (rows, features) at ascending levels (levels,) → mean (rows,) and quantiles (rows, levels)."""
+        """Predict features (rows, features) at ascending levels (levels,) → mean (rows,) and quantiles (rows,
+        levels).
+        """
         ...
 
 
@@ -38,7 +42,9 @@ class WithImpurity(Protocol):
 
     @property
     def impurity_importance(self) -> np.ndarray | None:
-        """Share of the variance, or gain, that splits at each feature explain (features,); None where a file does not keep it."""
+        """Share of the variance, or gain, that splits at each feature explain (features,); None where a file does not
+        keep it.
+        """
         ...
 
 
@@ -48,7 +54,9 @@ class Estimator(Protocol):
     SPACE: ClassVar[dict[str, Any]]
     """Values to search by hyper-parameter: a tuple to choose from, or an `IntRange`."""
 
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> FittedModel:
+    def fit(
+        self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
+    ) -> FittedModel:
         """Fit to features (rows, features) and target (rows,)."""
         ...
 
@@ -102,7 +110,9 @@ def impurity_of(fitted: FittedModel) -> np.ndarray | None:
 
 
 def mean_and_quantiles(fitted: FittedModel, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return predictions (rows,) and quantiles (rows, levels); the prediction for each level of a kind without quantiles."""
+    """Return predictions (rows,) and quantiles (rows, levels); the prediction for each level of a kind without
+    quantiles.
+    """
     if isinstance(fitted, WithQuantiles):
         return fitted.predict_quantiles(features, levels)
     mean = fitted.predict(features)

@@ -16,7 +16,8 @@ from sm_toolbox.models.learners.hyperparameters import IntRange, check, is_numbe
 from sm_toolbox.models.learners.scaling import float_array, relative_weights
 from sm_toolbox.progress import Progress
 
-# Rows times features up to which one thread is as fast as several on idle cores, and many times as fast on busy ones, where they wait for one another.
+# Rows times features up to which one thread is as fast as several on idle cores, and many times as fast on busy ones,
+# where they wait for one another.
 _ONE_THREAD = 1_000_000
 
 
@@ -54,14 +55,36 @@ class XGBoost:
     reg_lambda: float = 1
 
     def __post_init__(self) -> None:
-        check(is_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
-        check(is_whole(self.max_depth) and 1 <= self.max_depth <= 20, "max_depth", self.max_depth, "a whole number from 1 to 20")
+        check(
+            is_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000,
+            "n_estimators",
+            self.n_estimators,
+            "a whole number from 1 to 10000",
+        )
+        check(
+            is_whole(self.max_depth) and 1 <= self.max_depth <= 20,
+            "max_depth",
+            self.max_depth,
+            "a whole number from 1 to 20",
+        )
         for name in ("learning_rate", "subsample", "colsample_bytree"):
-            check(is_number(getattr(self, name)) and 0 < getattr(self, name) <= 1, name, getattr(self, name), "a number above 0 and up to 1")
+            check(
+                is_number(getattr(self, name)) and 0 < getattr(self, name) <= 1,
+                name,
+                getattr(self, name),
+                "a number above 0 and up to 1",
+            )
         for name in ("min_child_weight", "reg_lambda"):
-            check(is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 1e9, name, getattr(self, name), "a number from 0 to 1e9")
+            check(
+                is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 1e9,
+                name,
+                getattr(self, name),
+                "a number from 0 to 1e9",
+            )
 
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> BoostedTrees:
+    def fit(
+        self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
+    ) -> BoostedTrees:
         """Grow the trees; Cancel is heard after each.
 
         Raises
@@ -73,9 +96,12 @@ class XGBoost:
         """
         try:
             import xgboost
-        except Exception as error:  # what is not there, and what cannot be loaded, for which xgboost has an error of its own
+        except (
+            Exception
+        ) as error:  # what is not there, and what cannot be loaded, for which xgboost has an error of its own
             raise InputError(
-                f"MODEL xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check installation' says how to get it; or choose another MODEL."
+                f"MODEL xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check "
+                "installation' says how to get it; or choose another MODEL."
             ) from error
 
         progress.check()
@@ -87,10 +113,18 @@ class XGBoost:
                 return progress.is_cancelled()
 
         settings = {
-            "objective": "reg:squarederror", "tree_method": "hist", "seed": seed, "max_depth": self.max_depth, "learning_rate": self.learning_rate,
-            "min_child_weight": self.min_child_weight, "subsample": self.subsample, "colsample_bytree": self.colsample_bytree, "reg_lambda": self.reg_lambda, "verbosity": 0,
+            "objective": "reg:squarederror",
+            "tree_method": "hist",
+            "seed": seed,
+            "max_depth": self.max_depth,
+            "learning_rate": self.learning_rate,
+            "min_child_weight": self.min_child_weight,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample_bytree,
+            "reg_lambda": self.reg_lambda,
+            "verbosity": 0,
             **({"nthread": 1} if features.size <= _ONE_THREAD else {}),
-        }  # fmt: skip
+        }
         rows = xgboost.DMatrix(np.asarray(features, np.float32), target, weight=relative_weights(weights))
         booster = xgboost.train(settings, rows, total, callbacks=[Watch()])
         progress.check()
@@ -136,7 +170,11 @@ class BoostedTrees:
             conditions = np.array(tree["split_conditions"], np.float32)
             # XGBoost sends x < t to the left, our loop x <= t: the next smaller number says the same.
             threshold = np.nextafter(conditions, np.float32(-np.inf))
-            trees.append(Tree(left, np.array(tree["right_children"], np.int64), feature, threshold, conditions.astype(np.float64)))
+            trees.append(
+                Tree(
+                    left, np.array(tree["right_children"], np.int64), feature, threshold, conditions.astype(np.float64)
+                )
+            )
             inner = left >= 0
             gain += np.bincount(feature[inner], np.array(tree["loss_changes"])[inner], n_features)
         importance = (gain / (gain.sum() or 1.0)).astype(np.float32)
@@ -163,7 +201,8 @@ LEARNER = Learner(
     XGBoost,
     "XGBoost",
     help="trees that correct each other, often the most accurate with many rows.",
-    source="XGBoost: Chen, T. & Guestrin, C. (2016). XGBoost: a scalable tree boosting system. KDD '16. doi 10.1145/2939672.2939785",
+    source="XGBoost: Chen, T. & Guestrin, C. (2016). XGBoost: a scalable tree boosting system. KDD '16. doi "
+    "10.1145/2939672.2939785",
     arrays=r"forest_(feature|threshold|child|value|root|importance)|boosting_base",
     impurity=True,
     packages=("xgboost",),

@@ -13,7 +13,9 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.learners import boosting, mlp, quantileforest, randomforest, svr
 from sm_toolbox.models.learners.base import Estimator, Learner
 
-LEARNERS: dict[str, Learner] = {module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp)}
+LEARNERS: dict[str, Learner] = {
+    module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp)
+}
 """Kinds of models by the word that users give."""
 
 
@@ -63,13 +65,16 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
         given: Any = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(
-            f'HYPERPARAMETERS is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for {kind}: {listing}.'
+            f'HYPERPARAMETERS is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for '
+            f"{kind}: {listing}."
         ) from None
     if not isinstance(given, dict):
         raise InputError(f'HYPERPARAMETERS must be a JSON object such as {{"n_estimators": 200}}, not {text}.')
     unknown = sorted(set(given) - set(valid))
     if unknown:
-        raise InputError(f"HYPERPARAMETERS names {', '.join(unknown)}, which {kind} does not have. Valid are: {listing}.")
+        raise InputError(
+            f"HYPERPARAMETERS names {', '.join(unknown)}, which {kind} does not have. Valid are: {listing}."
+        )
     return given
 
 

@@ -68,13 +68,24 @@ class Forest:
         importance = np.mean([estimator.feature_importances_ for estimator in trees], axis=0).astype(np.float32)
         parts = [estimator.tree_ for estimator in trees]
         return cls.from_trees(
-            [Tree(tree.children_left, tree.children_right, tree.feature, _float32_at_most(tree.threshold), tree.value[:, 0, 0]) for tree in parts],
+            [
+                Tree(
+                    tree.children_left,
+                    tree.children_right,
+                    tree.feature,
+                    _float32_at_most(tree.threshold),
+                    tree.value[:, 0, 0],
+                )
+                for tree in parts
+            ],
             n_features,
             importance,
         )
 
     @classmethod
-    def from_trees(cls, trees: Sequence[Tree], n_features: int, impurity_importance: np.ndarray | None = None) -> Forest:
+    def from_trees(
+        cls, trees: Sequence[Tree], n_features: int, impurity_importance: np.ndarray | None = None
+    ) -> Forest:
         """Lay out trees for the compiled loop."""
         nodes, values, roots = [], [], []
         start = 0
@@ -91,7 +102,9 @@ class Forest:
             values.append(value)
             roots.append(start)
             start += len(leaf)
-        return cls(np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features, impurity_importance)
+        return cls(
+            np.concatenate(nodes), np.concatenate(values), np.array(roots, np.uint64), n_features, impurity_importance
+        )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
@@ -114,14 +127,25 @@ class Forest:
             Where the arrays cannot be those of a forest: the compiled loop trusts them.
         """
         try:
-            feature, threshold, child, value, root = (arrays[f"forest_{name}"] for name in ("feature", "threshold", "child", "value", "root"))
+            feature, threshold, child, value, root = (
+                arrays[f"forest_{name}"] for name in ("feature", "threshold", "child", "value", "root")
+            )
         except KeyError as error:
             raise ModelFileError(f"the array {error} is missing") from None
         count = feature.size
-        shapes = all(array.ndim == 1 for array in (feature, threshold, child, value, root)) and len(threshold) == len(child) == len(value) == count
+        shapes = (
+            all(array.ndim == 1 for array in (feature, threshold, child, value, root))
+            and len(threshold) == len(child) == len(value) == count
+        )
         kinds = all(
             array.dtype == dtype
-            for array, dtype in ((feature, np.int32), (threshold, np.float32), (child, np.int32), (value, np.float64), (root, np.int64))
+            for array, dtype in (
+                (feature, np.int32),
+                (threshold, np.float32),
+                (child, np.int32),
+                (value, np.float64),
+                (root, np.int64),
+            )
         )
         if not shapes or not kinds or count == 0 or len(root) == 0:
             raise ModelFileError("the arrays of the forest do not have the shapes and types they must have")
@@ -142,7 +166,9 @@ class Forest:
         nodes["feature"], nodes["threshold"], nodes["child"] = feature, threshold, child
         importance = arrays.get("forest_importance")
         if importance is not None and (importance.shape != (n_features,) or importance.dtype != np.float32):
-            raise ModelFileError("the importance of the forest's features does not have the shape and type it must have")
+            raise ModelFileError(
+                "the importance of the forest's features does not have the shape and type it must have"
+            )
         return cls(nodes, value, root.astype(np.uint64), n_features, importance)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -192,7 +218,9 @@ class Forest:
         return replace(self, values=values)
 
     def _tiles(self, features: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with an array of zeros for what its rows add up to."""
+        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with an array of zeros for
+        what its rows add up to.
+        """
         from sm_toolbox.models.learners.forest_kernels import LANES
 
         rows = np.asarray(features, np.float32)

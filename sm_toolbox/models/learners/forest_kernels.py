@@ -14,9 +14,9 @@ LANES = 16
 def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     """Add up, for each row, the values of the leaves that it reaches in all trees.
 
-    Neighbours on a map are alike: as long as all rows of a tile go the same way they walk as one, compared with a threshold in one
-    vector instruction. From where they part each walks on its own, without a branch, so that the processor works on one row while it waits
-    for another's node.
+    Neighbours on a map are alike: as long as all rows of a tile go the same way they walk as one, compared with a
+    threshold in one vector instruction. From where they part each walks on its own, without a branch, so that the
+    processor works on one row while it waits for another's node.
 
     Parameters
     ----------
@@ -25,12 +25,13 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     width : uint64
         Features of a row.
     nodes : structured array (nodes,)
-        `feature` uint32, `threshold` float32 and `child` uint32: a row goes to `child` where its feature is at most the threshold,
-        else to `child + 1`. A leaf has the threshold +∞ and is its own child, so that a row stays on it.
+        `feature` uint32, `threshold` float32 and `child` uint32: a row goes to `child` where its feature is at most the
+        threshold, else to `child + 1`. A leaf has the threshold +∞ and is its own child, so that a row stays on it.
     values : ndarray of float64 (nodes,)
     roots : ndarray of uint64 (trees,)
     lanes : uint64
-        LANES. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns into vector instructions.
+        LANES. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns into
+        vector instructions.
     out : ndarray of float64 (rows,)
         Added to, tree after tree; a multiple of LANES rows.
     """
@@ -69,11 +70,15 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                     # A row on a leaf stays there, so that looking for the end after every second step is enough.
                     for lane in range(step):
                         own = nodes[at[lane]]
-                        at[lane] = np.uint64(own.child) + np.uint64(tiles[base + np.uint64(own.feature) * step + lane] > own.threshold)
+                        at[lane] = np.uint64(own.child) + np.uint64(
+                            tiles[base + np.uint64(own.feature) * step + lane] > own.threshold
+                        )
                     moved = none
                     for lane in range(step):
                         own = nodes[at[lane]]
-                        to = np.uint64(own.child) + np.uint64(tiles[base + np.uint64(own.feature) * step + lane] > own.threshold)
+                        to = np.uint64(own.child) + np.uint64(
+                            tiles[base + np.uint64(own.feature) * step + lane] > own.threshold
+                        )
                         moved |= to ^ at[lane]
                         at[lane] = to
                     if moved == none:

@@ -28,7 +28,8 @@ _RUN_AWAY = 20.0
 class NeuralNetwork:
     """Multi-layer perceptron, trained by scikit-learn with Adam (Kingma & Ba 2015, arXiv 1412.6980).
 
-    Features and target are scaled to mean 0 and standard deviation 1. The training ends when the loss has not fallen by `tol` in ten epochs.
+    Features and target are scaled to mean 0 and standard deviation 1. The training ends when the loss has not fallen by
+    `tol` in ten epochs.
 
     Parameters
     ----------
@@ -62,24 +63,45 @@ class NeuralNetwork:
 
     def __post_init__(self) -> None:
         sizes = self.hidden_layer_sizes
-        sound = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 20 and all(is_whole(size) and 1 <= size <= 10_000 for size in sizes)
+        sound = (
+            isinstance(sizes, (list, tuple))
+            and 1 <= len(sizes) <= 20
+            and all(is_whole(size) and 1 <= size <= 10_000 for size in sizes)
+        )
         check(sound, "hidden_layer_sizes", sizes, "a list of whole numbers such as [100, 50]")
         object.__setattr__(self, "hidden_layer_sizes", tuple(sizes))
         check(self.activation in ACTIVATIONS, "activation", self.activation, f"one of {', '.join(ACTIVATIONS)}")
         for name in ("alpha", "tol"):
-            check(is_number(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name), "a number of at least 0")
-        check(is_number(self.learning_rate_init) and self.learning_rate_init > 0, "learning_rate_init", self.learning_rate_init, "a number above 0")
+            check(
+                is_number(getattr(self, name)) and getattr(self, name) >= 0,
+                name,
+                getattr(self, name),
+                "a number of at least 0",
+            )
+        check(
+            is_number(self.learning_rate_init) and self.learning_rate_init > 0,
+            "learning_rate_init",
+            self.learning_rate_init,
+            "a number above 0",
+        )
         for name in ("max_iter", "batch_size"):
-            check(is_whole(getattr(self, name)) and getattr(self, name) >= 1, name, getattr(self, name), "a whole number of at least 1")
+            check(
+                is_whole(getattr(self, name)) and getattr(self, name) >= 1,
+                name,
+                getattr(self, name),
+                "a whole number of at least 1",
+            )
 
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> NeuralNetworkModel:
+    def fit(
+        self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
+    ) -> NeuralNetworkModel:
         """Train epoch by epoch, so that Cancel is heard between two of them.
 
         Raises
         ------
         InputError
-            Where rows have weights and the installed scikit-learn cannot weigh them, and (`NoConvergence`) where the coefficients grow without bounds, or what
-            is learned is worse than the plain mean.
+            Where rows have weights and the installed scikit-learn cannot weigh them, and (`NoConvergence`) where the
+            coefficients grow without bounds, or what is learned is worse than the plain mean.
         Cancelled
             Within an epoch of the user's Cancel.
         """
@@ -87,13 +109,19 @@ class NeuralNetwork:
 
         if weights is not None and "sample_weight" not in inspect.signature(MLPRegressor.partial_fit).parameters:
             raise InputError(
-                "Weights need scikit-learn 1.7 or later for MODEL mlp. Update scikit-learn ('Check installation' says how), or choose another MODEL."
+                "Weights need scikit-learn 1.7 or later for MODEL mlp. Update scikit-learn ('Check installation' "
+                "says how), or choose another MODEL."
             )
         scaling = Scaling.fit(features, target)
         rows, wanted = scaling.features(features), scaling.target(target)
         network = MLPRegressor(
-            hidden_layer_sizes=self.hidden_layer_sizes, activation=self.activation, alpha=self.alpha, learning_rate_init=self.learning_rate_init, batch_size=min(self.batch_size, len(rows)), random_state=seed,
-        )  # fmt: skip
+            hidden_layer_sizes=self.hidden_layer_sizes,
+            activation=self.activation,
+            alpha=self.alpha,
+            learning_rate_init=self.learning_rate_init,
+            batch_size=min(self.batch_size, len(rows)),
+            random_state=seed,
+        )
         more = {} if weights is None else {"sample_weight": relative_weights(weights)}
         best, since = np.inf, 0
         for epoch in range(self.max_iter):
@@ -104,19 +132,22 @@ class NeuralNetwork:
                 if "non-finite" not in str(error):
                     raise
                 raise NoConvergence(
-                    f"The neural network did not converge with learning_rate_init {self.learning_rate_init:g}. Give a smaller one in HYPERPARAMETERS."
+                    f"The neural network did not converge with learning_rate_init {self.learning_rate_init:g}. "
+                    "Give a smaller one in HYPERPARAMETERS."
                 ) from error
             since = 0 if network.loss_ < best - self.tol else since + 1
             best = min(best, network.loss_)
             progress.set_fraction((epoch + 1) / self.max_iter)
             if since >= 10:
                 break
-        # The scaled target has a variance of 1: a network that is far further off on its own rows has run away; one that has only begun to learn has not.
+        # The scaled target has a variance of 1: a network that is far further off on its own rows has run away; one
+        # that has only begun to learn has not.
         off = float(np.mean((network.predict(rows) - wanted) ** 2))
         if not off < _RUN_AWAY * max(1.0, float(np.var(wanted))):
             raise NoConvergence(
-                f"The neural network did not converge: after {epoch + 1} epochs its error on its own training rows is {np.sqrt(off):.3g} standard deviations of the target. "
-                f"Give a smaller learning_rate_init than {self.learning_rate_init:g} in HYPERPARAMETERS, or more max_iter."
+                f"The neural network did not converge: after {epoch + 1} epochs its error on its own training "
+                f"rows is {np.sqrt(off):.3g} standard deviations of the target. Give a smaller learning_rate_init "
+                f"than {self.learning_rate_init:g} in HYPERPARAMETERS, or more max_iter."
             )
         return NeuralNetworkModel(scaling, self.activation, network.coefs_, network.intercepts_)
 
@@ -158,7 +189,12 @@ class NeuralNetworkModel:
     """
 
     def __init__(self, scaling: Scaling, activation: str, coefficients: list[np.ndarray], intercepts: list[np.ndarray]):
-        self._scaling, self._activation, self._coefficients, self._intercepts = scaling, activation, coefficients, intercepts
+        self._scaling, self._activation, self._coefficients, self._intercepts = (
+            scaling,
+            activation,
+            coefficients,
+            intercepts,
+        )
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict rows (rows, features) → float64 (rows,)."""

@@ -14,16 +14,17 @@ _ROUNDING = 1e-12
 def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coarse, slot, fine, out):
     """Find quantiles of the training targets, weighted by how often they share a leaf with a row.
 
-    Weights are first added up by groups of 2**shift ranks of the target, few enough to stay in the processor's nearest cache; then, rank by rank, only in the groups
-    in which a level is reached (Meinshausen 2006, JMLR 7, 983-999, section 3).
+    Weights are first added up by groups of 2**shift ranks of the target, few enough to stay in the processor's nearest
+    cache; then, rank by rank, only in the groups in which a level is reached (Meinshausen 2006, JMLR 7, 983-999,
+    section 3).
 
     Parameters
     ----------
     leaves : ndarray of uint32 (rows, trees)
         The node in which each row ends in each tree.
     held : structured array (nodes,)
-        What a node holds: `first` and `count` uint32 are the place of its members, `weight` float64 one over the sum of their weights. `first` is the place of
-        a member even where there are none.
+        What a node holds: `first` and `count` uint32 are the place of its members, `weight` float64 one over the sum of
+        their weights. `first` is the place of a member even where there are none.
     members : ndarray of uint16 or uint32 (members,)
         Ranks of the training targets in each leaf.
     row_weight : ndarray of float64 (training rows,) or (0,)
@@ -47,9 +48,15 @@ def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coa
     mask = np.uint32(size - 1)
     trees = leaves.shape[1]
     group_of, below_group = np.empty(levels.size, np.int64), np.empty(levels.size)
-    start, stop, weight, touched = np.empty(trees, np.int64), np.empty(trees, np.int64), np.empty(trees), np.empty(trees, members.dtype)
+    start, stop, weight, touched = (
+        np.empty(trees, np.int64),
+        np.empty(trees, np.int64),
+        np.empty(trees),
+        np.empty(trees, members.dtype),
+    )
     for row in range(leaves.shape[0]):
-        # Nodes and members lie far apart in memory: asked for one after the other, without anything that waits for them, they arrive together.
+        # Nodes and members lie far apart in memory: asked for one after the other, without anything that waits for
+        # them, they arrive together.
         for tree in range(trees):
             own = held[leaves[row, tree]]
             start[tree], stop[tree], weight[tree] = own.first, np.int64(own.first) + np.int64(own.count), own.weight
@@ -80,7 +87,9 @@ def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coa
         for tree in range(trees):
             for i in range(start[tree], stop[tree]):
                 rank = np.uint32(members[i])
-                fine[slot[rank >> shift] * size + np.int64(rank & mask)] += weight[tree] * row_weight[rank] if weighted else weight[tree]
+                fine[slot[rank >> shift] * size + np.int64(rank & mask)] += (
+                    weight[tree] * row_weight[rank] if weighted else weight[tree]
+                )
         for k in range(levels.size):
             wanted = (levels[k] - _ROUNDING) * total
             group = group_of[k]

@@ -24,8 +24,9 @@ _HELD = np.dtype([("first", np.uint32), ("count", np.uint32), ("weight", np.floa
 class QuantileForest(RandomForest):
     """Quantile regression forest (Meinshausen 2006, JMLR 7, 983–999), grown by scikit-learn.
 
-    A prediction weighs every training row by how often it shares a leaf with the cell, in each tree by one over the rows in the leaf, and takes the mean and the quantiles of all
-    targets with these weights. All training rows count, those too that a tree was not grown from.
+    A prediction weighs every training row by how often it shares a leaf with the cell, in each tree by one over the
+    rows in the leaf, and takes the mean and the quantiles of all targets with these weights. All training rows count,
+    those too that a tree was not grown from.
 
     Parameters
     ----------
@@ -35,7 +36,9 @@ class QuantileForest(RandomForest):
 
     min_samples_leaf: int = 10
 
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> QuantileForestModel:  # type: ignore[override]
+    def fit(
+        self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
+    ) -> QuantileForestModel:  # type: ignore[override]
         """Grow the trees in batches, so that Cancel is heard between two of them.
 
         Raises
@@ -72,7 +75,8 @@ class QuantileForestModel:
         nodes, count = len(forest.nodes), len(target)
         leaves = forest.leaves(features[order])
         weight = None if weights is None else np.asarray(weights, np.float64)[order]
-        # Members of a leaf by rank: a tree's rows sorted by leaf, those of one leaf staying in the order of their targets.
+        # Members of a leaf by rank: a tree's rows sorted by leaf, those of one leaf staying in the order of their
+        # targets.
         ranks = np.argsort(leaves, axis=0, kind="stable")
         in_order = np.take_along_axis(leaves, ranks, axis=0).T.reshape(-1)
         self._members = ranks.T.reshape(-1).astype(np.uint16 if count <= 2**16 else np.uint32)
@@ -84,7 +88,9 @@ class QuantileForestModel:
         self._held["first"] = np.where(self._held["count"] > 0, first[:-1], 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             self._held["weight"] = np.where(sums > 0, 1 / sums, 0.0)
-            means = np.where(sums > 0, np.bincount(in_order, member_weight * self._target[self._members], nodes) / sums, 0.0)
+            means = np.where(
+                sums > 0, np.bincount(in_order, member_weight * self._target[self._members], nodes) / sums, 0.0
+            )
         self._row_weight = np.empty(0) if weight is None else weight
         self._means = forest.with_values(means)
         # Groups of about the square root of the rows: as many groups as ranks in each.
@@ -119,13 +125,27 @@ class QuantileForestModel:
         levels = np.asarray(levels, np.float64)
         mean, quantiles = np.empty(len(features)), np.empty((len(features), len(levels)))
         groups = (len(self._target) >> self._shift) + 1
-        coarse, slot, fine = np.empty(groups), np.zeros(groups, np.int32), np.empty((1 + min(groups, len(levels))) << self._shift)
+        coarse, slot, fine = (
+            np.empty(groups),
+            np.zeros(groups, np.int32),
+            np.empty((1 + min(groups, len(levels))) << self._shift),
+        )
         for start in range(0, len(features), _ROWS):
             part = slice(start, start + _ROWS)
             leaves = self.forest.leaves(features[part])
             mean[part] = self._means.values[leaves].mean(axis=1)
             leaf_quantiles(
-                leaves, self._held, self._members, self._row_weight, self._target, levels, np.uint32(self._shift), coarse, slot, fine, quantiles[part]
+                leaves,
+                self._held,
+                self._members,
+                self._row_weight,
+                self._target,
+                levels,
+                np.uint32(self._shift),
+                coarse,
+                slot,
+                fine,
+                quantiles[part],
             )
         return mean, quantiles
 
@@ -149,13 +169,22 @@ class QuantileForestModel:
         except KeyError as error:
             raise ModelFileError(f"the array {error} is missing") from None
         weights: Any = arrays.get("quantile_weight")
-        sound = features.dtype == np.float32 and features.ndim == 2 and features.shape[1] == n_features and len(features) > 0
+        sound = (
+            features.dtype == np.float32
+            and features.ndim == 2
+            and features.shape[1] == n_features
+            and len(features) > 0
+        )
         sound = sound and target.dtype == np.float64 and target.shape == (len(features),)
         sound = sound and (weights is None or (weights.dtype == np.float64 and weights.shape == target.shape))
         if not sound:
-            raise ModelFileError("the training rows of the quantile forest do not have the shapes and types they must have")
+            raise ModelFileError(
+                "the training rows of the quantile forest do not have the shapes and types they must have"
+            )
         if not (
-            np.isfinite(features).all() and np.isfinite(target).all() and (weights is None or (np.isfinite(weights).all() and (weights >= 0).all()))
+            np.isfinite(features).all()
+            and np.isfinite(target).all()
+            and (weights is None or (np.isfinite(weights).all() and (weights >= 0).all()))
         ):
             raise ModelFileError("the training rows of the quantile forest hold values that are no numbers")
         return cls(forest, features, target, weights)
@@ -166,7 +195,8 @@ LEARNER = Learner(
     QuantileForest,
     "quantile forest",
     help="the same with quantiles, for maps of uncertainty.",
-    source="Quantile regression forest: Meinshausen, N. (2006). Quantile regression forests. Journal of Machine Learning Research 7, 983–999",
+    source="Quantile regression forest: Meinshausen, N. (2006). Quantile regression forests. Journal of Machine "
+    "Learning Research 7, 983–999",
     arrays=r"forest_(feature|threshold|child|value|root|importance)|quantile_(features|target|weight)",
     impurity=True,
     quantiles=True,

@@ -47,7 +47,12 @@ class RandomForest:
     max_samples: float | None = None
 
     def __post_init__(self) -> None:
-        check(is_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000, "n_estimators", self.n_estimators, "a whole number from 1 to 10000")
+        check(
+            is_whole(self.n_estimators) and 1 <= self.n_estimators <= 10_000,
+            "n_estimators",
+            self.n_estimators,
+            "a whole number from 1 to 10000",
+        )
         check(
             self.max_depth is None or (is_whole(self.max_depth) and 1 <= self.max_depth <= 10_000),
             "max_depth",
@@ -63,9 +68,11 @@ class RandomForest:
         named = self.max_features in (None, "sqrt", "log2")
         share = isinstance(self.max_features, float) and 0 < self.max_features <= 1
         check(
-            named or share or (is_whole(self.max_features) and int(self.max_features or 0) >= 1), "max_features", self.max_features,
+            named or share or (is_whole(self.max_features) and int(self.max_features or 0) >= 1),
+            "max_features",
+            self.max_features,
             'null, "sqrt", "log2", a share above 0 and up to 1, or a whole number',
-        )  # fmt: skip
+        )
         check(
             self.max_samples is None or (is_number(self.max_samples) and 0 < self.max_samples <= 1),
             "max_samples",
@@ -73,7 +80,9 @@ class RandomForest:
             "null or a share above 0 and up to 1",
         )
 
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> Forest:
+    def fit(
+        self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
+    ) -> Forest:
         """Grow the trees in batches, so that Cancel is heard between two of them.
 
         Raises
@@ -88,9 +97,15 @@ class RandomForest:
         if is_whole(max_features):
             max_features = min(int(max_features), features.shape[1])
         forest = RandomForestRegressor(
-            n_estimators=0, max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, max_features=max_features,
-            max_samples=None if self.max_samples is None else float(self.max_samples), random_state=seed, warm_start=True, n_jobs=1 if is_small(features.size) else -1,
-        )  # fmt: skip
+            n_estimators=0,
+            max_depth=self.max_depth,
+            min_samples_leaf=self.min_samples_leaf,
+            max_features=max_features,
+            max_samples=None if self.max_samples is None else float(self.max_samples),
+            random_state=seed,
+            warm_start=True,
+            n_jobs=1 if is_small(features.size) else -1,
+        )
         # Trees of many rows take long, and each batch is as long as the slowest of them.
         batch = max(8, 2 * cpu_count()) if is_small(features.size) else cpu_count()
         # Threads only: a worker process would open QGIS again on Windows and macOS.

@@ -1,4 +1,6 @@
-"""Features and targets on a common scale, kept with the model so that prediction needs only the predictors as they are."""
+"""Features and targets on a common scale, kept with the model so that prediction needs only the predictors as they
+are.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ class Scaling:
     @classmethod
     def fit(cls, features: np.ndarray, target: np.ndarray) -> Scaling:
         """Take the scale of training rows (rows, features) and their target (rows,)."""
-        return cls(features.mean(axis=0, dtype=np.float64), _spread(features), np.array([target.mean()]), _spread(target[:, None]))
+        return cls(
+            features.mean(axis=0, dtype=np.float64),
+            _spread(features),
+            np.array([target.mean()]),
+            _spread(target[:, None]),
+        )
 
     def features(self, features: np.ndarray) -> np.ndarray:
         """Scale features, float64 (rows, features)."""
@@ -58,13 +65,17 @@ class Scaling:
         """
         scaling = cls(*(float_array(arrays, f"scaling_{item.name}") for item in fields(cls)))
         shapes = [getattr(scaling, item.name).shape for item in fields(cls)]
-        if shapes != [(n_features,), (n_features,), (1,), (1,)] or not ((scaling.scale > 0).all() and (scaling.target_scale > 0).all()):
+        if shapes != [(n_features,), (n_features,), (1,), (1,)] or not (
+            (scaling.scale > 0).all() and (scaling.target_scale > 0).all()
+        ):
             raise ModelFileError("the scaling of its features does not have the shapes and values it must have")
         return scaling
 
 
 def relative_weights(weights: np.ndarray | None) -> np.ndarray | None:
-    """Return weights (rows,) with a mean of 1, so that penalties and least weights mean the same whatever the weights are measured in."""
+    """Return weights (rows,) with a mean of 1, so that penalties and least weights mean the same whatever the weights
+    are measured in.
+    """
     return None if weights is None else weights / weights.mean()
 
 

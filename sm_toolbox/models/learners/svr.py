@@ -24,9 +24,11 @@ _LARGEST_GAMMA = 1e12
 
 @dataclass(frozen=True)
 class SupportVectors:
-    """Support vector regression (Smola & Schölkopf 2004, doi 10.1023/B:STCO.0000035301.49549.88), trained by scikit-learn.
+    """Support vector regression (Smola & Schölkopf 2004, doi 10.1023/B:STCO.0000035301.49549.88), trained by
+    scikit-learn.
 
-    Features and target are scaled to mean 0 and standard deviation 1, so that `epsilon` is in standard deviations of the target.
+    Features and target are scaled to mean 0 and standard deviation 1, so that `epsilon` is in standard deviations of
+    the target.
 
     Parameters
     ----------
@@ -36,14 +38,19 @@ class SupportVectors:
         Errors up to this count for nothing.
     kernel : {'linear', 'rbf', 'poly', 'sigmoid'}
     gamma : float or 'scale'
-        Reciprocal of the squared reach of the kernel; 'scale' takes one over the number of features times their variance.
+        Reciprocal of the squared reach of the kernel; 'scale' takes one over the number of features times their
+        variance.
     degree : int
         Of the kernel 'poly'.
     coef0 : float
         Of the kernels 'poly' and 'sigmoid'.
     """
 
-    SPACE: ClassVar[dict[str, Any]] = {"C": (0.1, 0.3, 1, 3, 10), "epsilon": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5), "kernel": KERNELS}
+    SPACE: ClassVar[dict[str, Any]] = {
+        "C": (0.1, 0.3, 1, 3, 10),
+        "epsilon": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5),
+        "kernel": KERNELS,
+    }
 
     C: float = 3
     epsilon: float = 0.1
@@ -65,7 +72,9 @@ class SupportVectors:
         check(is_whole(self.degree) and 1 <= self.degree <= 10, "degree", self.degree, "a whole number from 1 to 10")
         check(is_number(self.coef0) and abs(self.coef0) <= 1e6, "coef0", self.coef0, "a number from -1e6 to 1e6")
 
-    def fit(self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress) -> SupportVectorModel:
+    def fit(
+        self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
+    ) -> SupportVectorModel:
         """Find the support vectors. A Cancel is heard before and after, not within: the library has no way to stop.
 
         Raises
@@ -78,12 +87,21 @@ class SupportVectors:
         progress.check()
         if len(target) > _MANY_ROWS:
             progress.warning(
-                f"Support vectors of {len(target)} rows take long to find: the time grows with the square of the rows. Other kinds of models are faster."
+                f"Support vectors of {len(target)} rows take long to find: the time grows with the square of the "
+                "rows. Other kinds of models are faster."
             )
         scaling = Scaling.fit(features, target)
         scaled = scaling.features(features)
         gamma = float(1 / (scaled.shape[1] * (scaled.var() or 1.0))) if self.gamma == "scale" else float(self.gamma)
-        estimator = SVR(kernel=self.kernel, C=self.C, epsilon=self.epsilon, gamma=gamma, degree=self.degree, coef0=self.coef0, cache_size=500)
+        estimator = SVR(
+            kernel=self.kernel,
+            C=self.C,
+            epsilon=self.epsilon,
+            gamma=gamma,
+            degree=self.degree,
+            coef0=self.coef0,
+            cache_size=500,
+        )
         estimator.fit(scaled, scaling.target(target), sample_weight=relative_weights(weights))
         progress.check()
         progress.set_fraction(1)
@@ -100,8 +118,15 @@ class SupportVectors:
             Where the arrays cannot be those of support vectors.
         """
         scaling = Scaling.from_arrays(arrays, n_features)
-        form, vectors, coefficients = (float_array(arrays, f"svr_{name}") for name in ("form", "vectors", "coefficients"))
-        if form.shape != (5,) or vectors.ndim != 2 or vectors.shape[1] != n_features or coefficients.shape != (len(vectors),):
+        form, vectors, coefficients = (
+            float_array(arrays, f"svr_{name}") for name in ("form", "vectors", "coefficients")
+        )
+        if (
+            form.shape != (5,)
+            or vectors.ndim != 2
+            or vectors.shape[1] != n_features
+            or coefficients.shape != (len(vectors),)
+        ):
             raise ModelFileError("the arrays of the support vectors do not have the shapes they must have")
         if form[0] not in range(len(KERNELS)) or not 0 < form[1] < _LARGEST_GAMMA or form[2] not in range(1, 11):
             raise ModelFileError("the kernel of the support vectors is none that this version of the toolbox knows")
@@ -123,7 +148,12 @@ class SupportVectorModel:
 
     def __init__(self, scaling: Scaling, form: np.ndarray, vectors: np.ndarray, coefficients: np.ndarray):
         self._scaling, self._form, self._vectors, self._coefficients = scaling, form, vectors, coefficients
-        self._gamma, self._degree, self._coef0, self._intercept = float(form[1]), int(form[2]), float(form[3]), float(form[4])
+        self._gamma, self._degree, self._coef0, self._intercept = (
+            float(form[1]),
+            int(form[2]),
+            float(form[3]),
+            float(form[4]),
+        )
         self._kernel = KERNELS[int(form[0])]
         self._transposed = np.ascontiguousarray(vectors.T, np.float64)
         self._squares = (vectors**2).sum(axis=1)
@@ -147,7 +177,14 @@ class SupportVectorModel:
             # −γ |a − b|² = 2 γ a·b − γ |a|² − γ |b|²
             sums = np.empty(len(rows))
             terms = -self._gamma * (rows**2).sum(axis=1)
-            sum_gaussians((2 * self._gamma * rows) @ self._transposed, terms, -self._gamma * self._squares, self._coefficients, POWERS_OF_TWO, sums)
+            sum_gaussians(
+                (2 * self._gamma * rows) @ self._transposed,
+                terms,
+                -self._gamma * self._squares,
+                self._coefficients,
+                POWERS_OF_TWO,
+                sums,
+            )
             return sums
         values = self._gamma * (rows @ self._transposed) + self._coef0
         if self._kernel == "sigmoid":
@@ -160,7 +197,11 @@ class SupportVectorModel:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return what a model file keeps."""
-        return self._scaling.to_arrays() | {"svr_form": self._form, "svr_vectors": self._vectors, "svr_coefficients": self._coefficients}
+        return self._scaling.to_arrays() | {
+            "svr_form": self._form,
+            "svr_vectors": self._vectors,
+            "svr_coefficients": self._coefficients,
+        }
 
 
 LEARNER = Learner(
@@ -168,6 +209,7 @@ LEARNER = Learner(
     SupportVectors,
     "support vector regression",
     help="support vectors, for some hundred to some thousand rows.",
-    source="Support vector regression: Smola, A. J. & Schölkopf, B. (2004). A tutorial on support vector regression. Statistics and Computing 14. doi 10.1023/B:STCO.0000035301.49549.88",
+    source="Support vector regression: Smola, A. J. & Schölkopf, B. (2004). A tutorial on support vector regression. "
+    "Statistics and Computing 14. doi 10.1023/B:STCO.0000035301.49549.88",
     arrays=r"scaling_\w+|svr_(form|vectors|coefficients)",
 )

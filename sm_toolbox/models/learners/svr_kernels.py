@@ -17,7 +17,8 @@ POWERS_OF_TWO = 2.0 ** np.arange(-1022, 1)
 def sum_gaussians(products, row_terms, vector_terms, coefficients, powers, out):
     """Sum coefficients times exp(products + row_terms + vector_terms), where a sum above 0 is the rounding of 0.
 
-    The exponential is written out, as 2**k times a polynomial, so that the compiler turns the loop into vector instructions; it is exact to 1e-15.
+    The exponential is written out, as 2**k times a polynomial, so that the compiler turns the loop into vector
+    instructions; it is exact to 1e-15.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Small tables: one thread for each fit, and fits side by side.
 
-A fit of some hundred rows ends before its threads have found each other, and on busy cores they mostly wait for one another: XGBoost took 29.9 s for 617 rows
-on all cores and 5.0 s on one.
+A fit of some hundred rows ends before its threads have found each other, and on busy cores they mostly wait for one
+another: XGBoost took 29.9 s for 617 rows on all cores and 5.0 s on one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def is_small(values: int) -> bool:
     return values <= _SMALL
 
 
-def side_by_side(tasks: Sequence[Callable[[Progress], T]], progresses: Sequence[Progress], values: int) -> Generator[T, None, None]:
+def side_by_side(
+    tasks: Sequence[Callable[[Progress], T]], progresses: Sequence[Progress], values: int
+) -> Generator[T, None, None]:
     """Run independent fits, and yield what they return in their order.
 
     Parameters

@@ -35,8 +35,9 @@ class Effect:
 def local_effects(model: Model, predictors: np.ndarray, column: int, bins: int = _BINS) -> Effect:
     """Accumulate the local effects of a predictor.
 
-    Within each bin of the predictor the rows' predictions at its two edges are compared, so that no row is moved to where nothing like it exists, as
-    partial dependence does among correlated predictors (Apley & Zhu 2020, doi 10.1111/rssb.12377).
+    Within each bin of the predictor the rows' predictions at its two edges are compared, so that no row is moved to
+    where nothing like it exists, as partial dependence does among correlated predictors (Apley & Zhu 2020, doi
+    10.1111/rssb.12377).
 
     Parameters
     ----------

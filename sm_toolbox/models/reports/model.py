@@ -20,10 +20,22 @@ from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained
 
 _METHODS = (
-    "Area of applicability: Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Methods in Ecology and Evolution 12. doi 10.1111/2041-210X.13650",
-    "Calibrated intervals: Romano, Y., Patterson, E. & Candès, E. (2019). Conformalized quantile regression. arXiv 1905.03222",
-    "Permutation importance: Fisher, A., Rudin, C. & Dominici, F. (2019). All models are wrong, but many are useful. arXiv 1801.01489",
-    "Accumulated local effects: Apley, D. W. & Zhu, J. (2020). Visualizing the effects of predictor variables. doi 10.1111/rssb.12377",
+    (
+        "Area of applicability: Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Methods in Ecology "
+        "and Evolution 12. doi 10.1111/2041-210X.13650"
+    ),
+    (
+        "Calibrated intervals: Romano, Y., Patterson, E. & Candès, E. (2019). Conformalized quantile regression. "
+        "arXiv 1905.03222"
+    ),
+    (
+        "Permutation importance: Fisher, A., Rudin, C. & Dominici, F. (2019). All models are wrong, but many are "
+        "useful. arXiv 1801.01489"
+    ),
+    (
+        "Accumulated local effects: Apley, D. W. & Zhu, J. (2020). Visualizing the effects of predictor variables. "
+        "doi 10.1111/rssb.12377"
+    ),
 )
 
 
@@ -57,8 +69,9 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
     else:
         page.text(
-            f"Predictions count as within the area of applicability up to a dissimilarity of {number(model.applicability.threshold)} (in mean distances between training rows, predictors weighted by importance). "
-            "Beyond it the errors above say nothing about the map."
+            "Predictions count as within the area of applicability up to a dissimilarity of "
+            f"{number(model.applicability.threshold)} (in mean distances between training rows, predictors "
+            "weighted by importance). Beyond it the errors above say nothing about the map."
         )
     page.heading("How it was made")
     settings = {f"hyper-parameter {key}": value for key, value in (manifest.hyperparameters or {}).items()}
@@ -83,7 +96,8 @@ def _worth(page: Page, manifest: Manifest) -> None:
         page.notice("The file says nothing about the model's error.", warning=True)
         return
     sentences = [
-        f"With {row.left_out} left out (split '{row.split}') its RMSE is {_of(row.metrics, 'rmse')} m³ m⁻³ and R² {_of(row.metrics, 'r2')}."
+        f"With {row.left_out} left out (split '{row.split}') its RMSE is {_of(row.metrics, 'rmse')} m³ m⁻³ and R² "
+        f"{_of(row.metrics, 'r2')}."
         for row in splits
     ]
     harder = max(splits, key=lambda row: row.metrics.get("rmse") or 0)
@@ -105,8 +119,9 @@ def _data(page: Page, manifest: Manifest) -> None:
     if spiking:
         before, after = spiking.before, spiking.after
         page.text(
-            f"{spiking.rows:,} local rows of {spiking.stations} stations joined with weight {spiking.weight:g}: at local stations that did not join, bias went from {_of(before, 'bias')} to "
-            f"{_of(after, 'bias')} and RMSE from {_of(before, 'rmse')} to {_of(after, 'rmse')} m³ m⁻³."
+            f"{spiking.rows:,} local rows of {spiking.stations} stations joined with weight {spiking.weight:g}: "
+            f"at local stations that did not join, bias went from {_of(before, 'bias')} to {_of(after, 'bias')} "
+            f"and RMSE from {_of(before, 'rmse')} to {_of(after, 'rmse')} m³ m⁻³."
         )
 
 
@@ -128,7 +143,8 @@ def _validation(page: Page, model: Model, manifest: Manifest) -> None:
                 f"Split '{splits[0].split}'" if splits else "",
                 f"n = {agreement.n:,}\nR = {number(agreement.r)}\nRMSE = {number(agreement.rmse)}",
             ),
-            "Out-of-fold predictions of the training rows that the file keeps, a sample where there are many; the table below is of all rows.",
+            "Out-of-fold predictions of the training rows that the file keeps, a sample where there are many; "
+            "the table below is of all rows.",
         )
     if splits:
         page.table(
@@ -143,18 +159,26 @@ def _validation(page: Page, model: Model, manifest: Manifest) -> None:
             [
                 (row.split, f"{nominal:.0%}", f"{reached:.1%}", bare_coverage(bare), float(width))
                 for row, coverage in covered
-                for nominal, reached, bare, width in zip(coverage["nominal"], coverage["reached"], coverage["uncalibrated"], coverage["width"])
+                for nominal, reached, bare, width in zip(
+                    coverage["nominal"], coverage["reached"], coverage["uncalibrated"], coverage["width"]
+                )
             ],
         )
         page.text(
-            f"Share of left-out observations within intervals that were calibrated on the other folds of the split. 'Predict raster' writes those of split '{splits[0].split}'."
+            "Share of left-out observations within intervals that were calibrated on the other folds of the "
+            f"split. 'Predict raster' writes those of split '{splits[0].split}'."
         )
     tuning = manifest.search
     if tuning:
         page.heading("Search for hyper-parameters")
-        how = "searched anew in each fold" if tuning.nested else "searched once, with all rows, so that the error above is somewhat too small"
+        how = (
+            "searched anew in each fold"
+            if tuning.nested
+            else "searched once, with all rows, so that the error above is somewhat too small"
+        )
         page.text(
-            f"{tuning.tried} of {tuning.asked} candidates were tried, {how}; their RMSE was {number(tuning.best[0]['rmse'])} to {number(tuning.worst_rmse)} m³ m⁻³."
+            f"{tuning.tried} of {tuning.asked} candidates were tried, {how}; their RMSE was "
+            f"{number(tuning.best[0]['rmse'])} to {number(tuning.worst_rmse)} m³ m⁻³."
         )
 
 
@@ -162,10 +186,15 @@ def _importance(page: Page, model: Model, manifest: Manifest) -> None:
     page.heading("Importance")
     names = manifest.names
     mean = np.array([item.importance or 0.0 for item in manifest.predictors])
-    spread = model.evidence.importance.std(axis=0) if model.evidence is not None and len(model.evidence.importance) else np.zeros(len(names))
+    spread = (
+        model.evidence.importance.std(axis=0)
+        if model.evidence is not None and len(model.evidence.importance)
+        else np.zeros(len(names))
+    )
     page.figure(
         figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
-        "Increase of the error on left-out rows when one predictor is shuffled; the line is the standard deviation over folds.",
+        "Increase of the error on left-out rows when one predictor is shuffled; the line is the standard "
+        "deviation over folds.",
     )
 
 
@@ -179,7 +208,8 @@ def _effects(page: Page, model: Model, progress: Progress) -> None:
     order = sorted(effects, key=lambda name: -effects[name].range)
     page.figure(
         _curves([(name, effects[name]) for name in order]),
-        "Accumulated local effects: how the prediction changes with one predictor, the others being as they occur with it; ticks are quantiles of the training rows.",
+        "Accumulated local effects: how the prediction changes with one predictor, the others being as they "
+        "occur with it; ticks are quantiles of the training rows.",
     )
     page.table(("Predictor", "range of the effect [m³ m⁻³]"), [(name, effects[name].range) for name in order])
 

@@ -1,4 +1,6 @@
-"""The report on a choice of predictors: the errors of every step, the rule of the choice, and predictors that say the same."""
+"""The report on a choice of predictors: the errors of every step, the rule of the choice, and predictors that say the
+same.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,27 @@ _TITLES = {
     "groups": "each group of predictors left out in turn",
 }
 _RULES = {
-    "ranked": "The predictors join one at a time, the most important first (as RF_I to RF_XIII of Zhao et al. 2022). Chosen is the smallest number of predictors whose RMSE is within one standard error over the folds "
-    "of the best step's (Breiman et al. 1984, Classification and Regression Trees): the folds cannot tell the two apart, and fewer predictors ask for fewer rasters.",
-    "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best single one), adds the predictor that lowers the RMSE most, and ends where none does "
-    "(Meyer et al. 2018, doi 10.1016/j.envsoft.2017.12.001). The last step of the table, where it is not the chosen one, is the best that could have been added, and did not help.",
-    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone have an RMSE more than one standard error over the folds above that of all. Of predictors that say the same each can be spared as long as the others are there, so that the change says nothing of what they "
-    "bring together: look at the collinear pairs below, and at the error without all that is left out.",
-    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of them, where these alone have an RMSE more than one standard error over the folds above that of all. Of groups that say the same each can be spared as long as the others are there: look at the collinear pairs "
-    "below, and at the error without all that is left out.",
+    "ranked": "The predictors join one at a time, the most important first (as RF_I to RF_XIII of Zhao et al. 2022). "
+    "Chosen is the smallest number of predictors whose RMSE is within one standard error over the folds of the "
+    "best step's (Breiman et al. 1984, Classification and Regression Trees): the folds cannot tell the two "
+    "apart, and fewer predictors ask for fewer rasters.",
+    "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best single "
+    "one), adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018, doi "
+    "10.1016/j.envsoft.2017.12.001). The last step of the table, where it is not the chosen one, is the best "
+    "that could have been added, and did not help.",
+    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone have an RMSE "
+    "more than one standard error over the folds above that of all. Of predictors that say the same each can be "
+    "spared as long as the others are there, so that the change says nothing of what they bring together: look "
+    "at the collinear pairs below, and at the error without all that is left out.",
+    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of them, "
+    "where these alone have an RMSE more than one standard error over the folds above that of all. Of groups "
+    "that say the same each can be spared as long as the others are there: look at the collinear pairs below, "
+    "and at the error without all that is left out.",
 }
 _TRUST = (
-    "The predictors were chosen by the same errors that are shown here, so that the error of the chosen ones is somewhat too small, the more so the more sets were tried. "
-    "For the error of the map, train with the chosen predictors and compare the map with stations that took no part in choice or training."
+    "The predictors were chosen by the same errors that are shown here, so that the error of the chosen ones is "
+    "somewhat too small, the more so the more sets were tried. For the error of the map, train with the chosen "
+    "predictors and compare the map with stations that took no part in choice or training."
 )
 _NAMED_CELLS = 16
 
@@ -45,17 +56,22 @@ def in_words(selection: PredictorSelection) -> str:
     """Say what was chosen and why."""
     chosen, best = selection.chosen, selection.best
     errors = f"RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}"
-    names = f"{len(chosen.predictors)} of {len(selection.table.roles.predictors)} predictors are chosen: {', '.join(chosen.predictors)} ({errors}, with {selection.left_out} left out)."
+    names = (
+        f"{len(chosen.predictors)} of {len(selection.table.roles.predictors)} predictors are chosen: "
+        f"{', '.join(chosen.predictors)} ({errors}, with {selection.left_out} left out)."
+    )
     if selection.method == "ranked":
         if chosen is best:
             return f"{names} Step {roman(chosen.number)} has the smallest RMSE of all."
         return (
-            f"{names} The smallest RMSE is that of step {roman(best.number)} ({number(best.metrics.rmse)} with {len(best.predictors)} predictors); step {roman(chosen.number)} is the first within one standard "
+            f"{names} The smallest RMSE is that of step {roman(best.number)} ({number(best.metrics.rmse)} with "
+            f"{len(best.predictors)} predictors); step {roman(chosen.number)} is the first within one standard "
             f"error ({number(best.rmse_se)}) of it."
         )
     if selection.method == "forward":
         tail = (
-            f"No other predictor lowers the RMSE further; the best of them, {selection.steps[-1].added[0]}, leaves it at {number(selection.steps[-1].metrics.rmse)}."
+            f"No other predictor lowers the RMSE further; the best of them, {selection.steps[-1].added[0]}, "
+            f"leaves it at {number(selection.steps[-1].metrics.rmse)}."
             if selection.steps[-1] is not chosen
             else "Every predictor lowered the RMSE."
         )
@@ -63,7 +79,8 @@ def in_words(selection: PredictorSelection) -> str:
         doubt = (
             ""
             if earlier is chosen
-            else f" Step {roman(earlier.number)} ({', '.join(earlier.predictors)}) is already within one standard error ({number(chosen.rmse_se)}) of it: what was added later may help by chance."
+            else f" Step {roman(earlier.number)} ({', '.join(earlier.predictors)}) is already within one standard "
+            f"error ({number(chosen.rmse_se)}) of it: what was added later may help by chance."
         )
         return f"{names} {tail}{doubt}"
     whole = selection.steps[0]
@@ -84,7 +101,8 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
     table = selection.table
     page = Page(
         f"Predictors of {table.roles.target}: {_TITLES[selection.method]}",
-        f"{len(table):,} rows of '{table.layer}', {label_of(selection.kind)}, {selection.left_out} left out in {len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
+        f"{len(table):,} rows of '{table.layer}', {label_of(selection.kind)}, {selection.left_out} left out in "
+        f"{len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
         progress=progress,
     )
     page.notice(in_words(selection))
@@ -92,7 +110,10 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
     for text in selection.notes:
         page.notice(text, warning=True)
     if table.dropped:
-        page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
+        page.notice(
+            f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.",
+            warning=True,
+        )
     page.heading("Steps")
     if selection.method in ("ranked", "forward"):
         _sequence(page, selection)
@@ -101,7 +122,8 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
     page.text(_RULES[selection.method])
     page.text(
         metrics_explained()
-        + " Every row is predicted by a model that did not see its fold. SD is the standard deviation over the folds, Δ the change from all predictors, and the best step that of the smallest RMSE."
+        + " Every row is predicted by a model that did not see its fold. SD is the standard deviation over the "
+        "folds, Δ the change from all predictors, and the best step that of the smallest RMSE."
     )
     if selection.importance is not None:
         _importance(page, selection)
@@ -124,8 +146,20 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
 def roman(value: int) -> str:
     """Write a whole number above zero in Roman numerals, as S1 numbers its models."""
     signs = (
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
-    )  # fmt: skip
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    )
     written = ""
     for worth, sign in signs:
         count, value = divmod(value, worth)
@@ -145,7 +179,11 @@ def _head() -> list[str]:
 def _cells(step: Step) -> list[float]:
     """Return the cells of a table row under `_head`."""
     values = step.metrics.values
-    return [value for row in _metrics() for value in ([values[row.key], step.rmse_sd] if row.key == "rmse" else [values[row.key]])]
+    return [
+        value
+        for row in _metrics()
+        for value in ([values[row.key], step.rmse_sd] if row.key == "rmse" else [values[row.key]])
+    ]
 
 
 def _verdict(step: Step, selection: PredictorSelection) -> str:
@@ -156,12 +194,20 @@ def _verdict(step: Step, selection: PredictorSelection) -> str:
 def _sequence(page: Page, selection: PredictorSelection) -> None:
     page.figure(
         _course(selection),
-        "Out-of-fold error step by step; the filled point is the chosen step. Bars of the RMSE are the standard deviation over the folds"
-        + ("; the dashed line is the best step's RMSE plus one standard error." if selection.method == "ranked" else "."),
+        "Out-of-fold error step by step; the filled point is the chosen step. Bars of the RMSE are the standard "
+        "deviation over the folds"
+        + (
+            "; the dashed line is the best step's RMSE plus one standard error."
+            if selection.method == "ranked"
+            else "."
+        ),
     )
     page.table(
         ("Step", "added", "", *_head()),
-        [(roman(step.number), ", ".join(step.added), _verdict(step, selection), *_cells(step)) for step in selection.steps],
+        [
+            (roman(step.number), ", ".join(step.added), _verdict(step, selection), *_cells(step))
+            for step in selection.steps
+        ],
     )
 
 
@@ -176,10 +222,22 @@ def _course(selection: PredictorSelection) -> Figure:
         values = np.array([step.metrics.values[name] for step in steps])
         if name == "rmse":
             axes.errorbar(
-                x, values, yerr=[step.rmse_sd for step in steps], color=figures.BLUE, ecolor=figures.GREY, marker="o", mfc="white", linewidth=1
+                x,
+                values,
+                yerr=[step.rmse_sd for step in steps],
+                color=figures.BLUE,
+                ecolor=figures.GREY,
+                marker="o",
+                mfc="white",
+                linewidth=1,
             )
             if selection.method == "ranked":
-                axes.axhline(selection.best.metrics.rmse + selection.best.rmse_se, color=figures.ORANGE, linestyle="--", linewidth=1)
+                axes.axhline(
+                    selection.best.metrics.rmse + selection.best.rmse_se,
+                    color=figures.ORANGE,
+                    linestyle="--",
+                    linewidth=1,
+                )
         else:
             axes.plot(x, values, color=figures.BLUE, marker="o", mfc="white", linewidth=1)
         axes.plot(x[at], values[at], marker="o", color=figures.ORANGE, zorder=3)
@@ -201,18 +259,24 @@ def _changes(page: Page, selection: PredictorSelection) -> None:
             np.array([_change_sd(step, whole) for step in singles]),
             "increase of RMSE without it (m³ m⁻³)",
         ),
-        "How much the out-of-fold error grows without the predictor or group; the line is the standard deviation of the change over the folds. Left of zero the model is better off without.",
+        "How much the out-of-fold error grows without the predictor or group; the line is the standard deviation "
+        "of the change over the folds. Left of zero the model is better off without.",
     )
     page.table(
         ("Without", "", "Δ RMSE", "SD", "Δ R", "Δ R²", *_head()),
         [
             (
-                ", ".join(step.removed) or "nothing: all predictors", _verdict(step, selection), step.metrics.rmse - whole.metrics.rmse, _change_sd(step, whole),
-                step.metrics.r - whole.metrics.r, step.metrics.r2 - whole.metrics.r2, *_cells(step),
+                ", ".join(step.removed) or "nothing: all predictors",
+                _verdict(step, selection),
+                step.metrics.rmse - whole.metrics.rmse,
+                _change_sd(step, whole),
+                step.metrics.r - whole.metrics.r,
+                step.metrics.r2 - whole.metrics.r2,
+                *_cells(step),
             )
             for step in selection.steps
         ],
-    )  # fmt: skip
+    )
 
 
 def _change_sd(step: Step, whole: Step) -> float:
@@ -226,7 +290,9 @@ def _importance(page: Page, selection: PredictorSelection) -> None:
     page.heading("Importance")
     page.figure(
         figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
-        "Model of all predictors: how much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
+        "Model of all predictors: how much the error on left-out rows grows when the values of one predictor are "
+        "shuffled; the line is the standard deviation over folds. Predictors that are alike share their "
+        "importance.",
     )
     head, columns = ["Predictor", "increase of RMSE", "SD over folds"], [mean, spread]
     if importance.impurity is not None:
@@ -237,7 +303,9 @@ def _importance(page: Page, selection: PredictorSelection) -> None:
     page.table(head, [(names[i], *(float(column[i]) for column in columns)) for i in order])
     if importance.impurity is not None:
         page.text(
-            "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
+            "Impurity importance is the share of the variance of the training rows that splits at the predictor "
+            "explain: it also counts what the trees only remember, and favours predictors with many values. "
+            "Trust the increase of the error."
         )
 
 
@@ -246,11 +314,15 @@ def _correlation(page: Page, selection: PredictorSelection) -> None:
     if len(names) < 2:
         return
     page.heading("Correlation of the predictors")
-    page.figure(_heat_map(names, correlation), "Pearson correlation between predictors over the training rows; cyclic ones enter as sine and cosine.")
+    page.figure(
+        _heat_map(names, correlation),
+        "Pearson correlation between predictors over the training rows; cyclic ones enter as sine and cosine.",
+    )
     pairs = alike(selection)
     if pairs:
         page.text(
-            "Strongly collinear pairs, |r| at least 0.8. A model can use one for the other: importance is divided between them, and the choice of one is partly chance."
+            "Strongly collinear pairs, |r| at least 0.8. A model can use one for the other: importance is "
+            "divided between them, and the choice of one is partly chance."
         )
         page.table(("Predictor", "and", "r"), pairs)
     else:

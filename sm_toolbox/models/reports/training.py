@@ -39,11 +39,15 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     )
     page.notice(gap_in_words(training))
     if table.dropped:
-        page.notice(f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.", warning=True)
+        page.notice(
+            f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.",
+            warning=True,
+        )
 
     page.heading("Out-of-fold error")
     page.table(
-        ("Split", "left out", *metric_head()), [(result.name, result.left_out, *metric_cells(result.metrics.values)) for result in training.splits]
+        ("Split", "left out", *metric_head()),
+        [(result.name, result.left_out, *metric_cells(result.metrics.values)) for result in training.splits],
     )
     page.text(metrics_explained() + " Every row is predicted by a model that did not see its fold.")
     for result in training.splits:
@@ -59,10 +63,14 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         page.heading("Stations and products")
         page.table(("Rows of", *metric_head()), [(name, *metric_cells(values.values)) for name, values in by_source])
         page.text(
-            f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their error says how well the model reproduces it."
+            f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their "
+            "error says how well the model reproduces it."
         )
     page.heading(f"Folds of split '{chosen.name}'")
-    page.table(("Fold", *metric_head()), [(str(i), *metric_cells(values.values)) for i, values in enumerate(chosen.by_fold, start=1)])
+    page.table(
+        ("Fold", *metric_head()),
+        [(str(i), *metric_cells(values.values)) for i, values in enumerate(chosen.by_fold, start=1)],
+    )
 
     if table.stations is not None:
         _stations(page, training, chosen)
@@ -82,17 +90,23 @@ def _importance(page: Page, training: Training) -> None:
     names = training.model.predictors
     page.figure(
         figures.bars(names, mean, spread, "increase of RMSE (m³ m⁻³)"),
-        "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is the standard deviation over folds. Predictors that are alike share their importance.",
+        "How much the error on left-out rows grows when the values of one predictor are shuffled; the line is "
+        "the standard deviation over folds. Predictors that are alike share their importance.",
     )
     order = np.argsort(-mean)
     impurity = [item.impurity_importance for item in training.model.manifest.predictors]
     page.table(
         ("Predictor", "increase of RMSE", "SD over folds", "impurity importance"),
-        [(names[i], float(mean[i]), float(spread[i]), "" if impurity[i] is None else float(impurity[i])) for i in order],
+        [
+            (names[i], float(mean[i]), float(spread[i]), "" if impurity[i] is None else float(impurity[i]))
+            for i in order
+        ],
     )
     if impurity[0] is not None:
         page.text(
-            "Impurity importance is the share of the variance of the training rows that splits at the predictor explain: it also counts what the trees only remember, and favours predictors with many values. Trust the increase of the error."
+            "Impurity importance is the share of the variance of the training rows that splits at the predictor "
+            "explain: it also counts what the trees only remember, and favours predictors with many values. "
+            "Trust the increase of the error."
         )
 
 
@@ -102,8 +116,9 @@ def _made(page: Page, training: Training) -> None:
     assert training.model.applicability is not None
     threshold = training.model.applicability.threshold
     page.text(
-        f"Cells whose dissimilarity from the training rows is above {number(threshold)} lie outside what the model has seen: there the errors above do not hold. "
-        "'Predict raster' marks them where APPLICABILITY_OUTPUT is given."
+        f"Cells whose dissimilarity from the training rows is above {number(threshold)} lie outside what the "
+        "model has seen: there the errors above do not hold. 'Predict raster' marks them where "
+        "APPLICABILITY_OUTPUT is given."
     )
 
     page.heading("How it was made")
@@ -130,43 +145,65 @@ def _distances(page: Page, matched: MatchedFolds) -> None:
             },
             "distance (m)",
         ),
-        "Share of distances up to a length. The error of left-out places is that of the map where the first two lines lie together; the third are the distances from a station to the next one, where single stations are left out.",
+        "Share of distances up to a length. The error of left-out places is that of the map where the first two "
+        "lines lie together; the third are the distances from a station to the next one, where single stations "
+        "are left out.",
     )
     if not matched.clustered:
-        page.text("The stations are not significantly nearer to each other than the map is to them, so that places were left out at random.")
+        page.text(
+            "The stations are not significantly nearer to each other than the map is to them, so that places "
+            "were left out at random."
+        )
 
 
 def _intervals(page: Page, training: Training) -> None:
     page.heading("Intervals")
     source = (
-        "the model's own quantiles" if isinstance(training.model.fitted, WithQuantiles) else "the prediction, shifted by the quantiles of its errors"
+        "the model's own quantiles"
+        if isinstance(training.model.fitted, WithQuantiles)
+        else "the prediction, shifted by the quantiles of its errors"
     )
     rows = []
     for result in training.splits:
         coverage = result.coverage
         for i, nominal in enumerate(coverage.nominal):
             worst, best = coverage.by_fold[:, i].min(), coverage.by_fold[:, i].max()
-            rows.append((
-                result.name, f"{nominal:.0%}", f"{coverage.reached[i]:.1%}", f"{worst:.0%} to {best:.0%}", bare_coverage(coverage.uncalibrated[i]), float(coverage.width[i]),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    result.name,
+                    f"{nominal:.0%}",
+                    f"{coverage.reached[i]:.1%}",
+                    f"{worst:.0%} to {best:.0%}",
+                    bare_coverage(coverage.uncalibrated[i]),
+                    float(coverage.width[i]),
+                )
+            )
     page.table(("Split", "interval", "holds", "in single folds", "without calibration", "mean width [m³ m⁻³]"), rows)
     page.text(
-        f"Share of left-out observations within central intervals: {source}, calibrated on the other folds of the split, so that the rows counted were seen neither by model nor by calibration. "
-        f"The model file carries the calibration of split '{training.chosen.name}'. Where single folds fall short, some stations or periods are unlike the others, and no interval made from the others can know."
+        f"Share of left-out observations within central intervals: {source}, calibrated on the other folds of the "
+        "split, so that the rows counted were seen neither by model nor by calibration. The model file carries "
+        f"the calibration of split '{training.chosen.name}'. Where single folds fall short, some stations or "
+        "periods are unlike the others, and no interval made from the others can know."
     )
     stations = training.table.stations
     if stations is not None:
         held = [
-            (float(training.chosen.coverage.inside[stations == name, -1].mean()), int((stations == name).sum()), str(name))
+            (
+                float(training.chosen.coverage.inside[stations == name, -1].mean()),
+                int((stations == name).sum()),
+                str(name),
+            )
             for name in np.unique(stations)
         ]
         nominal = training.chosen.coverage.nominal[-1]
         page.figure(
             figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in held]}, "share of observations held"),
-            f"Share of each station's observations that its {nominal:.0%} intervals hold (split '{training.chosen.name}').",
+            f"Share of each station's observations that its {nominal:.0%} intervals hold (split "
+            f"'{training.chosen.name}').",
         )
         page.table(
-            ("Station", "rows", f"held by {nominal:.0%} intervals"), [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(held)[:10]]
+            ("Station", "rows", f"held by {nominal:.0%} intervals"),
+            [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(held)[:10]],
         )
         page.text("The ten stations whose intervals hold least.")
 
@@ -176,15 +213,23 @@ def _search(page: Page, search: Search, nested: bool) -> None:
     page.text(
         f"{len(search.tried)} of {search.asked} candidates were tried. "
         + (
-            "Each fold of the chosen split searched anew without its own rows, so that the search does not flatter the error above."
+            "Each fold of the chosen split searched anew without its own rows, so that the search does not "
+            "flatter the error above."
             if nested
-            else "The search was stopped: the folds use the hyper-parameters found on all rows, so that the error above is somewhat too small."
+            else "The search was stopped: the folds use the hyper-parameters found on all rows, so that the error "
+            "above is somewhat too small."
         )
     )
     ranked = sorted(search.tried, key=lambda candidate: candidate.rmse)[:10]
     page.table(
         ("RMSE [m³ m⁻³]", "hyper-parameters"),
-        [(candidate.rmse, ", ".join(f"{name} {value}" for name, value in hyperparameters_of(candidate.estimator).items())) for candidate in ranked],
+        [
+            (
+                candidate.rmse,
+                ", ".join(f"{name} {value}" for name, value in hyperparameters_of(candidate.estimator).items()),
+            )
+            for candidate in ranked
+        ],
     )
     page.text("The ten best on all rows, by folds of the same kind as the chosen split's.")
 
@@ -193,10 +238,14 @@ def _spiking(page: Page, spiking: Spiking) -> None:
     page.heading("Local rows (spiking)")
     page.table(
         ("Local stations", *metric_head()),
-        [("without local rows", *metric_cells(spiking.before.values)), ("with other local stations", *metric_cells(spiking.after.values))],
+        [
+            ("without local rows", *metric_cells(spiking.before.values)),
+            ("with other local stations", *metric_cells(spiking.after.values)),
+        ],
     )
     page.text(
-        f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of {spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
+        f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of "
+        f"{spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
         "model saw those of the other local stations."
     )
 
@@ -205,12 +254,15 @@ def gap_in_words(training: Training) -> str:
     """Say what the chosen split and the one beside it mean for a map."""
     chosen = training.chosen
     sentences = [
-        f"Split '{chosen.name}' tells {SPLITS[chosen.name].meaning}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}."
+        f"Split '{chosen.name}' tells {SPLITS[chosen.name].meaning}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, "
+        f"R² {number(chosen.metrics.r2)}."
     ]
     sentences += _sources_in_words(training)
     if training.spiking is not None:
         sentences.append(
-            f"These are errors at the stations of the training, without the local rows. With them, as the model of the file has them, the RMSE at local stations that it did not see is {number(training.spiking.after.rmse)} m³ m⁻³."
+            "These are errors at the stations of the training, without the local rows. With them, as the model "
+            "of the file has them, the RMSE at local stations that it did not see is "
+            f"{number(training.spiking.after.rmse)} m³ m⁻³."
         )
     if len(training.splits) < 2:
         cautions = SPLITS[chosen.name].cautions
@@ -218,32 +270,43 @@ def gap_in_words(training: Training) -> str:
         return " ".join(sentences).strip()
     beside = training.splits[1]
     sentences.append(
-        f"Split '{beside.name}' tells {SPLITS[beside.name].meaning}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, R² {number(beside.metrics.r2)}."
+        f"Split '{beside.name}' tells {SPLITS[beside.name].meaning}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, "
+        f"R² {number(beside.metrics.r2)}."
     )
     harder, random = (beside, chosen) if SPLITS[chosen.name].cautions else (chosen, beside)
     split = SPLITS[harder.name]
     ratio = harder.metrics.rmse / random.metrics.rmse if random.metrics.rmse > 0 else float("nan")
     if ratio > 1.05:
         sentences.append(
-            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the difference is what the model remembers of its {split.remembered}, not what it knows. "
-            f"Expect a map of {split.elsewhere} to have the error of split '{harder.name}', not that of the random one."
+            f"With {harder.left_out} left out the error is {ratio:.1f} times that of the random split: the "
+            f"difference is what the model remembers of its {split.remembered}, not what it knows. Expect a map "
+            f"of {split.elsewhere} to have the error of split '{harder.name}', not that of the random one."
         )
     else:
         sentences.append(
-            f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): the skill carries over to {split.elsewhere.rstrip(',')}."
+            f"With {harder.left_out} left out the error is about that of the random split ({ratio:.2f} times): "
+            f"the skill carries over to {split.elsewhere.rstrip(',')}."
         )
     if np.isfinite(harder.metrics.r2) and harder.metrics.r2 <= 0:
-        sentences.append(f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be as good as the map.")
+        sentences.append(
+            f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be "
+            "as good as the map."
+        )
     return " ".join(sentences)
 
 
 def _by_source(training: Training) -> list[tuple[str, Metrics]]:
-    """Return the out-of-fold error of the rows of stations, and of those of each product; empty where there are stations only."""
+    """Return the out-of-fold error of the rows of stations, and of those of each product; empty where there are
+    stations only.
+    """
     sources = training.table.sources
     if sources is None:
         return []
     names = [STATIONS_SOURCE, *(str(name) for name in np.unique(sources) if name != STATIONS_SOURCE)]
-    return [(name, metrics(training.chosen.predictions[sources == name], training.table.target[sources == name])) for name in names]
+    return [
+        (name, metrics(training.chosen.predictions[sources == name], training.table.target[sources == name]))
+        for name in names
+    ]
 
 
 def _sources_in_words(training: Training) -> list[str]:
@@ -253,7 +316,8 @@ def _sources_in_words(training: Training) -> list[str]:
     listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in by_source[1:])
     stations = by_source[0][1]
     return [
-        f"Of rows of stations alone the RMSE is {number(stations.rmse)} m³ m⁻³, R² {number(stations.r2)} and the bias {number(stations.bias)}: judge the map by these. The others are pixels of products: {listed}."
+        f"Of rows of stations alone the RMSE is {number(stations.rmse)} m³ m⁻³, R² {number(stations.r2)} and the "
+        f"bias {number(stations.bias)}: judge the map by these. The others are pixels of products: {listed}."
     ]
 
 
@@ -272,7 +336,17 @@ def _stations(page: Page, training: Training, chosen: SplitResult) -> None:
         f"Correlation in time of each station with its out-of-fold predictions (split '{chosen.name}').",
     )
     page.figure(
-        figures.boxes({"bias": [m.bias for _, m in rows], "ubRMSE": [m.ubrmse for _, m in rows], "RMSE": [m.rmse for _, m in rows]}, "m³ m⁻³"),
+        figures.boxes(
+            {
+                "bias": [m.bias for _, m in rows],
+                "ubRMSE": [m.ubrmse for _, m in rows],
+                "RMSE": [m.rmse for _, m in rows],
+            },
+            "m³ m⁻³",
+        ),
         f"Bias, ubRMSE and RMSE of the stations (split '{chosen.name}').",
     )
-    page.table(("Station", *metric_head()), [(name, *metric_cells(values.values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)])
+    page.table(
+        ("Station", *metric_head()),
+        [(name, *metric_cells(values.values)) for name, values in sorted(rows, key=lambda row: -row[1].rmse)],
+    )

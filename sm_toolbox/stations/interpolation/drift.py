@@ -38,7 +38,9 @@ class Drift:
     is_static: bool
 
     @classmethod
-    def sample(cls, sources: Sequence[Source], observations: Observations, max_gap_days: float | None, progress: Progress) -> Drift:
+    def sample(
+        cls, sources: Sequence[Source], observations: Observations, max_gap_days: float | None, progress: Progress
+    ) -> Drift:
         found = stacks(read_bands(sources))
         is_static = all(stack.is_static for stack in found.values())
         places, dates = observations.values.shape
@@ -70,7 +72,13 @@ class Drift:
         """Return the drift of some dates."""
         picks = self.picks[dates]
         used, numbers = np.unique(picks, return_inverse=True)
-        return Drift(self.names, self.at_stations[:, :, dates], [self.bands[i] for i in used], numbers.reshape(picks.shape), self.is_static)
+        return Drift(
+            self.names,
+            self.at_stations[:, :, dates],
+            [self.bands[i] for i in used],
+            numbers.reshape(picks.shape),
+            self.is_static,
+        )
 
     @property
     def stations(self) -> np.ndarray:
@@ -94,9 +102,13 @@ def refuse_useless(trend: Drift, values: np.ndarray) -> None:
     others = [name for name in trend.names if name != trend.names[column]]
     if np.ptp(table[:, column]) <= 1e-6 * np.abs(table[:, column]).max():
         raise InputError(
-            f"The drift '{trend.names[column]}' is {table[0, column]:.6g} at all stations: nothing can be learned from it. Leave it out of DRIFT."
+            f"The drift '{trend.names[column]}' is {table[0, column]:.6g} at all stations: nothing can be learned "
+            "from it. Leave it out of DRIFT."
         )
-    raise InputError(f"The drift '{trend.names[column]}' follows linearly from {', '.join(others)} at the stations. Leave one of them out of DRIFT.")
+    raise InputError(
+        f"The drift '{trend.names[column]}' follows linearly from {', '.join(others)} at the stations. Leave one "
+        "of them out of DRIFT."
+    )
 
 
 def dependent_drift(drift: np.ndarray) -> int | None:

@@ -1,4 +1,6 @@
-"""Maps from station values: kriging or inverse distances for each date, with the error that leaving each station out shows."""
+"""Maps from station values: kriging or inverse distances for each date, with the error that leaving each station out
+shows.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,23 @@ from sm_toolbox.stations.sampling import Rows
 _FEWEST = 3
 # Longest side of the maps in the report.
 _SIDE = 250
-# Station systems of all dates, times the cube of their stations, up to which other variogram models are tried for the report.
+# Station systems of all dates, times the cube of their stations, up to which other variogram models are tried for the
+# report.
 _COMPARISON = 3e9
 
 
 def interpolate_stations(
-    rows: Rows, values: np.ndarray, variable: str, grid: Source, output: str, *, variance: str | None = None, drift: Sequence[Source] = (),
-    settings: Settings | None = None, engine: Engine = ALL_CORES,
-) -> Result:  # fmt: skip
+    rows: Rows,
+    values: np.ndarray,
+    variable: str,
+    grid: Source,
+    output: str,
+    *,
+    variance: str | None = None,
+    drift: Sequence[Source] = (),
+    settings: Settings | None = None,
+    engine: Engine = ALL_CORES,
+) -> Result:
     """Interpolate the values of stations to a grid, for each date.
 
     Parameters
@@ -70,9 +81,9 @@ def interpolate_stations(
 
     Notes
     -----
-    The variogram is fitted to the pairs of all dates together, and its sill then scaled for each date to the variance of that date's values (Bastin et
-    al. 1984, doi 10.1029/WR020i004p00463): one date has too few stations for a variogram, but dry and wet ones differ in how much they vary. Scaling
-    changes the variances, not the maps.
+    The variogram is fitted to the pairs of all dates together, and its sill then scaled for each date to the variance
+    of that date's values (Bastin et al. 1984, doi 10.1029/WR020i004p00463): one date has too few stations for a
+    variogram, but dry and wet ones differ in how much they vary. Scaling changes the variances, not the maps.
     """
     progress = engine.progress
     settings = settings or Settings()
@@ -81,7 +92,8 @@ def interpolate_stations(
     positions = Positions(target)
     if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
         raise InputError(
-            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that stations measure has more. Make such values NULL with 'Field calculator'."
+            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
+            "stations measure has more. Make such values NULL with 'Field calculator'."
         )
     observations = gather(rows, values, positions, target, progress)
     trend = Drift.sample(drift, observations, settings.max_gap_days, progress.part(0, 0.1)) if drift else None
@@ -99,7 +111,9 @@ def interpolate_stations(
     dates = len(observations.times)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        block = _predict(model, positions.of_cells(window), trend, blocks.get("drift"), fitted.scale, variance is not None, progress)
+        block = _predict(
+            model, positions.of_cells(window), trend, blocks.get("drift"), fitted.scale, variance is not None, progress
+        )
         return block.reshape(-1, int(window.height), int(window.width)), {"span": Extent.of(block[:dates])}
 
     inputs = {"drift": trend.bands} if trend else {}
@@ -107,10 +121,22 @@ def interpolate_stations(
     coarse = _coarse(target)
     columns, lines, inside = locate(observations.x, observations.y, observations.crs, coarse)
     result = Result(
-        variable, settings, observations, trend.names if trend else [], fitted.variogram, fitted.empirical, fitted.scale, model.neighbours, left_out,
-        _compare(observations, trend, fitted, settings, progress), skipped, (span.low, span.high),
-        _coarse_maps(observations, trend, fitted, settings, positions, coarse, progress), (columns[inside], lines[inside]), [],
-    )  # fmt: skip
+        variable,
+        settings,
+        observations,
+        trend.names if trend else [],
+        fitted.variogram,
+        fitted.empirical,
+        fitted.scale,
+        model.neighbours,
+        left_out,
+        _compare(observations, trend, fitted, settings, progress),
+        skipped,
+        (span.low, span.high),
+        _coarse_maps(observations, trend, fitted, settings, positions, coarse, progress),
+        (columns[inside], lines[inside]),
+        [],
+    )
     result.warnings.extend(judge(result))
     for text in result.warnings:
         progress.warning(text)
@@ -126,23 +152,31 @@ def _check(settings: Settings, drift: Sequence[Source], variance: str | None) ->
     if settings.method not in METHODS:
         raise InputError(f"METHOD '{settings.method}' is none of {', '.join(METHODS)}.")
     if drift and settings.method != "ordinary_kriging":
-        raise InputError(f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty.")
+        raise InputError(
+            f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
+        )
     if variance is not None and not settings.is_kriging:
         raise InputError("Inverse distances have no variance. Leave VARIANCE empty, or choose a METHOD of kriging.")
     if settings.sill is not None and settings.sill <= 0:
-        raise InputError(f"SILL must be above 0, not {settings.sill:g}: it is the variance of values far apart. Leave it empty to have it fitted.")
+        raise InputError(
+            f"SILL must be above 0, not {settings.sill:g}: it is the variance of values far apart. Leave it empty "
+            "to have it fitted."
+        )
     for key, value in (("SILL", settings.sill), ("RANGE", settings.range), ("MEAN", settings.mean)):
         if value is not None and abs(value) > _LARGEST_NUMBER:
             raise InputError(
-                f"{key} is {value:g}, but may be up to {_LARGEST_NUMBER:g}: no field that stations measure has more. Leave it empty to have it found from the values."
+                f"{key} is {value:g}, but may be up to {_LARGEST_NUMBER:g}: no field that stations measure has "
+                "more. Leave it empty to have it found from the values."
             )
     if settings.neighbours > ALL_STATIONS:
         raise InputError(
-            f"NEIGHBOURS may be up to {ALL_STATIONS}, not {settings.neighbours}: time grows with its third power, and stations behind hundreds of nearer ones hardly count. 0 takes what is sensible."
+            f"NEIGHBOURS may be up to {ALL_STATIONS}, not {settings.neighbours}: time grows with its third power, "
+            "and stations behind hundreds of nearer ones hardly count. 0 takes what is sensible."
         )
 
 
-# Dates -----------------------------------------------------------------------------------------------------------------------
+# Dates
+# -----------------------------------------------------------------------------------------------------------------------
 
 
 def _usable(
@@ -157,7 +191,8 @@ def _usable(
             names = [name for name, rows in zip(observations.names, missing) if rows.any()]
             notes = [
                 *notes,
-                f"{int(missing.sum()):,} values are left out, where a drift has no data: of {len(names)} stations ({', '.join(names[:5])}{', …' if len(names) > 5 else ''}).",
+                f"{int(missing.sum()):,} values are left out, where a drift has no data: of {len(names)} stations "
+                f"({', '.join(names[:5])}{', …' if len(names) > 5 else ''}).",
             ]
             progress.warning(notes[-1])
         values = np.where(missing, np.nan, values)
@@ -174,34 +209,49 @@ def _usable(
             why = f"fewer than {fewest} stations"
         elif trend:
             column = dependent_drift(trend.at_stations[np.isfinite(values[:, date]), :, date])
-            why = "" if column is None else f"{trend.names[column]} is the same at all stations of the date, or follows from the other drifts"
+            why = (
+                ""
+                if column is None
+                else f"{trend.names[column]} is the same at all stations of the date, or follows from the other drifts"
+            )
         reasons.append((str(time or "no date"), int(count), why))
     keep = np.array([not why for _, _, why in reasons])
     skipped = [reason for reason in reasons if reason[2]]
     if not keep.any():
         most = int(counts.max(initial=0))
         raise InputError(
-            f"'{observations.layer}' has {most} station{'' if most == 1 else 's'} with a value on the date that has most"
-            + f", of {len(observations.times)} dates; {settings.method} needs {fewest}{' with all drifts' if trend else ''} ({skipped[0][0]}: {skipped[0][2]}). "
-            "Use more stations, METHOD idw, or an earlier step (temporalcomposite, aggregatestations) that brings their times together; with dated DRIFT, a larger MAX_TIME_GAP."
+            f"'{observations.layer}' has {most} station{'' if most == 1 else 's'} with a value on the date that "
+            "has most" + f", of {len(observations.times)} dates; {settings.method} needs "
+            f"{fewest}{' with all drifts' if trend else ''} ({skipped[0][0]}: {skipped[0][2]}). Use more "
+            "stations, METHOD idw, or an earlier step (temporalcomposite, aggregatestations) that brings their "
+            "times together; with dated DRIFT, a larger MAX_TIME_GAP."
         )
     if skipped:
         listed = ", ".join(f"{date} ({why})" for date, _, why in skipped[:5])
-        progress.warning(f"{len(skipped)} of {len(reasons)} dates get no map: {listed}{', …' if len(skipped) > 5 else ''}.")
+        progress.warning(
+            f"{len(skipped)} of {len(reasons)} dates get no map: {listed}{', …' if len(skipped) > 5 else ''}."
+        )
     dates = np.flatnonzero(keep)
     some = np.isfinite(values[:, dates]).any(axis=1)
     chosen = np.flatnonzero(some)
     observations = replace(
-        observations, names=[observations.names[i] for i in chosen], x=observations.x[chosen], y=observations.y[chosen],
-        positions=observations.positions[chosen], values=values[np.ix_(chosen, dates)], times=[observations.times[i] for i in dates], notes=notes,
-    )  # fmt: skip
+        observations,
+        names=[observations.names[i] for i in chosen],
+        x=observations.x[chosen],
+        y=observations.y[chosen],
+        positions=observations.positions[chosen],
+        values=values[np.ix_(chosen, dates)],
+        times=[observations.times[i] for i in dates],
+        notes=notes,
+    )
     if trend:
         trend = trend.of_dates(dates)
         trend = replace(trend, at_stations=trend.at_stations[chosen])
     return observations, trend, skipped
 
 
-# Model -----------------------------------------------------------------------------------------------------------------------
+# Model
+# -----------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -238,26 +288,52 @@ def _centred(drift: np.ndarray) -> np.ndarray:
     return (drift - drift.mean(axis=0)) / np.where(scale > 0, scale, 1)
 
 
-def _fitted(observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: Settings) -> Variogram:
+def _fitted(
+    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: Settings
+) -> Variogram:
     return fit_variogram(
-        observations.positions, residuals, model, nugget=settings.nugget, sill=settings.sill, range_=settings.range, empirical=empirical
+        observations.positions,
+        residuals,
+        model,
+        nugget=settings.nugget,
+        sill=settings.sill,
+        range_=settings.range,
+        empirical=empirical,
     )
 
 
 def _model(
-    positions: np.ndarray, values: np.ndarray, trend: Drift | None, variogram: Variogram | None, settings: Settings, progress: Progress
+    positions: np.ndarray,
+    values: np.ndarray,
+    trend: Drift | None,
+    variogram: Variogram | None,
+    settings: Settings,
+    progress: Progress,
 ) -> Kriging | InverseDistance:
     if variogram is None:
         return InverseDistance(positions, values, settings.power, neighbours=settings.neighbours)
     kind = settings.method.partition("_")[0]
     return Kriging(
-        positions, values, variogram, kind, trend.stations if trend else None, mean=settings.mean, neighbours=settings.neighbours, progress=progress
+        positions,
+        values,
+        variogram,
+        kind,
+        trend.stations if trend else None,
+        mean=settings.mean,
+        neighbours=settings.neighbours,
+        progress=progress,
     )
 
 
 def _predict(
-    model: Kriging | InverseDistance, cells: np.ndarray, trend: Drift | None, drift: np.ndarray | None, scale: np.ndarray, variance: bool, progress: Progress
-) -> np.ndarray:  # fmt: skip
+    model: Kriging | InverseDistance,
+    cells: np.ndarray,
+    trend: Drift | None,
+    drift: np.ndarray | None,
+    scale: np.ndarray,
+    variance: bool,
+    progress: Progress,
+) -> np.ndarray:
     """Predict cells: float32 (dates, cells), and as many bands of variances after them where they are asked for."""
     dates = len(scale)
     out = np.empty((2 * dates if variance else dates, len(cells)), np.float32)
@@ -269,7 +345,9 @@ def _predict(
         if isinstance(model, InverseDistance):
             out[:, part] = model.predict(cells[part]).T
             continue
-        mean, spread = model.predict(cells[part], trend.cells(flat[:, part]) if trend and flat is not None else None, variance)
+        mean, spread = model.predict(
+            cells[part], trend.cells(flat[:, part]) if trend and flat is not None else None, variance
+        )
         out[:dates, part] = mean.T
         if spread is not None:
             out[dates:, part] = (spread * scale).T
@@ -277,7 +355,11 @@ def _predict(
 
 
 def _leave_one_out(
-    model: Kriging | InverseDistance, observations: Observations, scale: np.ndarray, settings: Settings, progress: Progress
+    model: Kriging | InverseDistance,
+    observations: Observations,
+    scale: np.ndarray,
+    settings: Settings,
+    progress: Progress,
 ) -> LeftOut:
     values = observations.values
     others = {PLAIN_MEAN: mean_of_others(values)}
@@ -289,10 +371,17 @@ def _leave_one_out(
     return LeftOut(values, predicted, variance * scale, others)
 
 
-def _compare(observations: Observations, trend: Drift | None, fitted: _Fit, settings: Settings, progress: Progress) -> list[tuple[Variogram, float]]:
+def _compare(
+    observations: Observations, trend: Drift | None, fitted: _Fit, settings: Settings, progress: Progress
+) -> list[tuple[Variogram, float]]:
     """Fit the other variogram models, too, where that takes no more than seconds."""
     values = observations.values
-    if fitted.variogram is None or fitted.empirical is None or fitted.variogram.sill == 0 or values.shape[1] * len(values) ** 3 > _COMPARISON:
+    if (
+        fitted.variogram is None
+        or fitted.empirical is None
+        or fitted.variogram.sill == 0
+        or values.shape[1] * len(values) ** 3 > _COMPARISON
+    ):
         return []
     found = []
     for name in MODELS:
@@ -305,12 +394,20 @@ def _compare(observations: Observations, trend: Drift | None, fitted: _Fit, sett
 
 def _coarse(grid: Grid) -> Grid:
     """Return the grid in cells as large as a report can show."""
-    width, height = (max(1, round(size * min(1, _SIDE / max(grid.width, grid.height)))) for size in (grid.width, grid.height))
+    width, height = (
+        max(1, round(size * min(1, _SIDE / max(grid.width, grid.height)))) for size in (grid.width, grid.height)
+    )
     return Grid(grid.crs, grid.transform * Affine.scale(grid.width / width, grid.height / height), width, height)
 
 
 def _coarse_maps(
-    observations: Observations, trend: Drift | None, fitted: _Fit, settings: Settings, positions: Positions, coarse: Grid, progress: Progress
+    observations: Observations,
+    trend: Drift | None,
+    fitted: _Fit,
+    settings: Settings,
+    positions: Positions,
+    coarse: Grid,
+    progress: Progress,
 ) -> list[tuple[Time | None, np.ndarray, np.ndarray | None]]:
     """Map the dates with the smallest and the largest mean once more, in cells as large as a report can show."""
     means = date_means(observations.values)
@@ -324,8 +421,17 @@ def _coarse_maps(
     some = np.isfinite(observations.values[:, dates]).any(axis=1)
     if part:
         part = replace(part, at_stations=part.at_stations[some])
-    model = _model(observations.positions[some], observations.values[np.ix_(some, dates)], part, fitted.variogram, settings, progress)
-    block = _predict(model, positions.of_cells(window, coarse), part, drift, fitted.scale[dates], settings.is_kriging, progress)
+    model = _model(
+        observations.positions[some],
+        observations.values[np.ix_(some, dates)],
+        part,
+        fitted.variogram,
+        settings,
+        progress,
+    )
+    block = _predict(
+        model, positions.of_cells(window, coarse), part, drift, fitted.scale[dates], settings.is_kriging, progress
+    )
     block = block.reshape(-1, coarse.height, coarse.width)
     deviations = np.sqrt(block[len(dates) :]) if settings.is_kriging else [None] * len(dates)
     return [(observations.times[date], block[i], deviations[i]) for i, date in enumerate(dates)]

@@ -1,4 +1,6 @@
-"""What stations measured, as a table of places and dates: one value for each place and date, each left-out row counted."""
+"""What stations measured, as a table of places and dates: one value for each place and date, each left-out row
+counted.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ class Observations:
     notes: list[str]
 
 
-def gather(rows: Rows, values: np.ndarray, positions: Positions, grid: Grid, progress: Progress = SILENT) -> Observations:
+def gather(
+    rows: Rows, values: np.ndarray, positions: Positions, grid: Grid, progress: Progress = SILENT
+) -> Observations:
     """Gather rows into places and dates.
 
     Parameters
@@ -82,13 +86,17 @@ def gather(rows: Rows, values: np.ndarray, positions: Positions, grid: Grid, pro
     no_time = np.array([time is None for time in rows.times]) if rows.times is not None else np.zeros(len(values), bool)
     no_point = ~(np.isfinite(rows.x) & np.isfinite(rows.y))
     keep, counts = drop_missing(
-        no_point=no_point, coordinates_outside_their_CRS=~no_point & ~np.isfinite(place).all(axis=1), no_value=np.isnan(values), no_time=no_time
+        no_point=no_point,
+        coordinates_outside_their_CRS=~no_point & ~np.isfinite(place).all(axis=1),
+        no_value=np.isnan(values),
+        no_time=no_time,
     )
     left_out = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
     if not keep.any():
         raise InputError(
-            f"No row of '{rows.layer}' has a point, a value and, where TIME is chosen, a time ({len(values):,} rows: {left_out}). "
-            "Check the fields, the filter of the layer, its CRS, and that x and y are not swapped."
+            f"No row of '{rows.layer}' has a point, a value and, where TIME is chosen, a time ({len(values):,} "
+            f"rows: {left_out}). Check the fields, the filter of the layer, its CRS, and that x and y are not "
+            "swapped."
         )
     notes = [f"Rows left out: {left_out}."] if left_out else []
     chosen = np.flatnonzero(keep)
@@ -109,14 +117,27 @@ def gather(rows: Rows, values: np.ndarray, positions: Positions, grid: Grid, pro
         table = (np.bincount(cell, values[chosen], minlength=len(count)) / count).reshape(shape)
     repeated = int(len(chosen) - np.count_nonzero(count))
     if repeated:
-        notes.append(f"{repeated:,} rows are of a place{' and date' if rows.times is not None else ''} that another row has, too: they are averaged.")
+        notes.append(
+            f"{repeated:,} rows are of a place{' and date' if rows.times is not None else ''} that another row "
+            "has, too: they are averaged."
+        )
     first = chosen[np.unique(of_row, return_index=True)[1]]
     names = rows.stations()
     if rows.names is not None:
         _warn_of_moved(names[chosen], of_row, place[first], progress)
     for note in notes:
         progress.info(note)
-    return Observations(rows.layer, [str(names[row]) for row in first], rows.x[first], rows.y[first], rows.crs, place[first], table, times, notes)
+    return Observations(
+        rows.layer,
+        [str(names[row]) for row in first],
+        rows.x[first],
+        rows.y[first],
+        rows.crs,
+        place[first],
+        table,
+        times,
+        notes,
+    )
 
 
 def _merge_near(place: np.ndarray, limit: float, notes: list[str]) -> np.ndarray:
@@ -133,18 +154,24 @@ def _merge_near(place: np.ndarray, limit: float, notes: list[str]) -> np.ndarray
     return np.argsort(np.argsort(first))[of_row]
 
 
-def _refuse_elsewhere(rows: Rows, place: np.ndarray, chosen: np.ndarray, positions: Positions, grid: Grid, progress: Progress) -> None:
+def _refuse_elsewhere(
+    rows: Rows, place: np.ndarray, chosen: np.ndarray, positions: Positions, grid: Grid, progress: Progress
+) -> None:
     far = np.linalg.norm(place - positions.centre, axis=1) > _FAR * positions.radius
     if far.all():
         x, y = rows.x[chosen], rows.y[chosen]
         raise InputError(
-            f"No station of '{rows.layer}' lies on the grid or near it. The stations span {x.min():.6g} to {x.max():.6g}, {y.min():.6g} to {y.max():.6g} in {label(rows.crs)}; the grid spans "
-            f"{', '.join(f'{value:.6g}' for value in grid.bounds)} (west, south, east, north) in {label(grid.crs)}. Check that both CRSs are right and that x and y are not swapped."
+            f"No station of '{rows.layer}' lies on the grid or near it. The stations span {x.min():.6g} to "
+            f"{x.max():.6g}, {y.min():.6g} to {y.max():.6g} in {label(rows.crs)}; the grid spans "
+            f"{', '.join(f'{value:.6g}' for value in grid.bounds)} (west, south, east, north) in "
+            f"{label(grid.crs)}. Check that both CRSs are right and that x and y are not swapped."
         )
     if far.any():
         names = sorted(set(rows.stations()[chosen[far]]))
         progress.warning(
-            f"{len(names)} stations lie far from the grid ({', '.join(names[:5])}{', …' if len(names) > 5 else ''}). They count all the same; check their coordinates."
+            f"{len(names)} stations lie far from the grid "
+            f"({', '.join(names[:5])}{', …' if len(names) > 5 else ''}). They count all the same; check their "
+            "coordinates."
         )
 
 
@@ -159,12 +186,14 @@ def _warn_of_moved(names: np.ndarray, of_row: np.ndarray, place: np.ndarray, pro
         moved.append(f"{np.unique(names)[station]} ({len(own)} places, {distance / 1000:.3g} km apart)")
     if moved:
         progress.warning(
-            f"{len(moved)} stations lie at several places, each of which counts as one: {', '.join(moved[:5])}{', …' if len(moved) > 5 else ''}. Check their coordinates."
+            f"{len(moved)} stations lie at several places, each of which counts as one: "
+            f"{', '.join(moved[:5])}{', …' if len(moved) > 5 else ''}. Check their coordinates."
         )
 
 
 def _warn_of_many(times: Sequence[Time | None], progress: Progress) -> None:
     if len(times) > _MANY_TIMES and any(time is not None and time.resolution == "second" for time in times):
         progress.warning(
-            f"There are {len(times):,} different times, and a band for each. 'Aggregate stations' makes daily values of measurements at hours and minutes."
+            f"There are {len(times):,} different times, and a band for each. 'Aggregate stations' makes daily "
+            "values of measurements at hours and minutes."
         )

@@ -21,39 +21,56 @@ def judge(result: Result) -> list[str]:
     values, left_out, variogram, seen = result.observations.values, result.left_out, result.variogram, result.empirical
     fewest = int(np.isfinite(values).sum(axis=0).min())
     if fewest < 3:
-        found.append(f"Some dates have {fewest} station{'' if fewest == 1 else 's'} only: with one, the map is its value everywhere.")
+        found.append(
+            f"Some dates have {fewest} station{'' if fewest == 1 else 's'} only: with one, the map is its value "
+            "everywhere."
+        )
     if variogram is not None and seen is not None:
         if variogram.sill == 0:
             found.append(
-                "All values of each date are equal: the maps are these values, and their variance is 0, since nothing says how much the field varies between the stations."
+                "All values of each date are equal: the maps are these values, and their variance is 0, since "
+                "nothing says how much the field varies between the stations."
             )
             return found
         stations = len(values)
-        if stations < _FOR_A_VARIOGRAM and None in (result.settings.nugget, result.settings.sill, result.settings.range):
+        if stations < _FOR_A_VARIOGRAM and None in (
+            result.settings.nugget,
+            result.settings.sill,
+            result.settings.range,
+        ):
             found.append(
-                f"The variogram rests on {stations} stations, {stations * (stations - 1) // 2} pairs: its range and nugget are rough, and the variances with them."
+                f"The variogram rests on {stations} stations, {stations * (stations - 1) // 2} pairs: its range "
+                "and nugget are rough, and the variances with them."
             )
         if variogram.nugget >= 0.9:
             found.append(
-                f"The nugget is {100 * variogram.nugget:.0f} % of the sill: no spatial structure is seen at the distances of the stations, and the map is little more than their mean."
+                f"The nugget is {100 * variogram.nugget:.0f} % of the sill: no spatial structure is seen at the "
+                "distances of the stations, and the map is little more than their mean."
             )
         elif variogram.range > seen.reach:
             found.append(
-                f"The range ({distance_text(variogram.range)}) exceeds the distances between most stations ({distance_text(seen.reach)}): the field has a trend, or the stations lie too close together to show how far likeness reaches. Variances far from stations are rough; {'another' if result.drift else 'a'} DRIFT that explains the trend helps."
+                f"The range ({distance_text(variogram.range)}) exceeds the distances between most stations "
+                f"({distance_text(seen.reach)}): the field has a trend, or the stations lie too close together to "
+                "show how far likeness reaches. Variances far from stations are rough; "
+                f"{'another' if result.drift else 'a'} DRIFT that explains the trend helps."
             )
     mean_error = rmse(left_out.others[PLAIN_MEAN] - left_out.observed)
     if left_out.rmse > 0.99 * mean_error:
         found.append(
-            f"At stations left out, the error (RMSE {left_out.rmse:.3g}) is hardly smaller than that of the plain mean of the other stations ({mean_error:.3g}): the map tells nothing about differences between places."
+            f"At stations left out, the error (RMSE {left_out.rmse:.3g}) is hardly smaller than that of the plain "
+            f"mean of the other stations ({mean_error:.3g}): the map tells nothing about differences between "
+            "places."
         )
     if np.isfinite(left_out.calibration) and not 0.5 <= left_out.calibration <= 2:
         larger = "larger" if left_out.calibration > 1 else "smaller"
         found.append(
-            f"Squared errors at stations left out are {left_out.calibration:.2g} times the kriging variances: real errors are {larger} than the variances say."
+            f"Squared errors at stations left out are {left_out.calibration:.2g} times the kriging variances: "
+            f"real errors are {larger} than the variances say."
         )
     if result.span[0] < 0 <= np.nanmin(values):
         found.append(
-            f"The maps go down to {result.span[0]:.3g}, although no station is below 0: kriging may overshoot. Clip them, or use METHOD idw, which cannot."
+            f"The maps go down to {result.span[0]:.3g}, although no station is below 0: kriging may overshoot. "
+            "Clip them, or use METHOD idw, which cannot."
         )
     return found
 

@@ -1,4 +1,6 @@
-"""The report on interpolated stations: the variogram in a figure and in words, what leaving stations out shows, and maps."""
+"""The report on interpolated stations: the variogram in a figure and in words, what leaving stations out shows, and
+maps.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ from sm_toolbox.stations.interpolation.result import PLAIN_MEAN, LeftOut, rmse
 if TYPE_CHECKING:
     from sm_toolbox.stations.interpolation.result import Result
 
-_TITLES = {"ordinary_kriging": "Ordinary kriging", "simple_kriging": "Simple kriging", "idw": "Inverse distance weighting"}
+_TITLES = {
+    "ordinary_kriging": "Ordinary kriging",
+    "simple_kriging": "Simple kriging",
+    "idw": "Inverse distance weighting",
+}
 _WORST_STATIONS = 20
 
 
@@ -27,7 +33,8 @@ def interpolation_report(result: Result, progress: Progress = SILENT) -> Page:
     dates = f"{len(seen.times)} dates, {seen.times[0]} to {seen.times[-1]}" if seen.times != [None] else "no dates"
     page = Page(
         f"Interpolated stations: {result.variable}",
-        f"{title} of {len(seen.names)} stations of '{seen.layer}'; {dates}; {int(np.isfinite(seen.values).sum()):,} values.",
+        f"{title} of {len(seen.names)} stations of '{seen.layer}'; {dates}; "
+        f"{int(np.isfinite(seen.values).sum()):,} values.",
         progress=progress,
     )
     _summary(page, result)
@@ -53,22 +60,36 @@ def _summary(page: Page, result: Result) -> None:
         return
     gain = 100 * (1 - left_out.rmse / plain)
     worth = f"{gain:.0f} % less than" if gain >= 1 else "hardly less than"
-    page.notice(f"A station left out is predicted with an error (RMSE) of {number(left_out.rmse)}, {worth} by the plain mean of the others ({number(plain)}).", warning=gain < 1)  # fmt: skip
+    page.notice(
+        f"A station left out is predicted with an error (RMSE) of {number(left_out.rmse)}, {worth} by the plain "
+        f"mean of the others ({number(plain)}).",
+        warning=gain < 1,
+    )
 
 
 def _about(result: Result) -> str:
     settings, count = result.settings, len(result.observations.names)
-    which = f"the {result.neighbours} nearest stations" if result.neighbours and result.neighbours < count else "all stations"
+    which = (
+        f"the {result.neighbours} nearest stations"
+        if result.neighbours and result.neighbours < count
+        else "all stations"
+    )
     parts = [f"Each cell is computed from {which} that have a value on the date."]
     if settings.method == "idw":
-        parts.append(f"Weights fall with distance to the power of {settings.power:g}; at a station the map is its value.")
+        parts.append(
+            f"Weights fall with distance to the power of {settings.power:g}; at a station the map is its value."
+        )
         return " ".join(parts)
     if settings.method == "simple_kriging":
-        parts.append(f"The mean is taken as known: {'that of the date' if settings.mean is None else f'{settings.mean:g}'}.")
+        parts.append(
+            f"The mean is taken as known: {'that of the date' if settings.mean is None else f'{settings.mean:g}'}."
+        )
     if result.drift:
         parts.append(f"The mean depends linearly on {', '.join(result.drift)}, with coefficients of each date.")
     parts.append(
-        "The map is that of the field without the nugget, which counts as error of measurement; it meets the stations exactly only where the nugget is 0. The variance is that of what another station would measure."
+        "The map is that of the field without the nugget, which counts as error of measurement; it meets the "
+        "stations exactly only where the nugget is 0. The variance is that of what another station would "
+        "measure."
     )
     return " ".join(parts)
 
@@ -82,17 +103,24 @@ def _variogram(page: Page, result: Result) -> None:
         return
     known = [
         name
-        for name, value in (("nugget", result.settings.nugget), ("sill", result.settings.sill), ("range", result.settings.range))
+        for name, value in (
+            ("nugget", result.settings.nugget),
+            ("sill", result.settings.sill),
+            ("range", result.settings.range),
+        )
         if value is not None
     ]
     page.figure(
         _variogram_figure(result),
-        "Half the mean squared difference between stations by their distance, and the model. Larger points stand for more pairs.",
+        "Half the mean squared difference between stations by their distance, and the model. Larger points stand "
+        "for more pairs.",
     )
     ends = "ends" if variogram.model == "spherical" else "has fallen to 5 %"
     page.text(
-        f"Likeness {ends} at a range of {distance_text(variogram.range)}. Far apart, values vary with a variance of {variogram.sill:.3g} (sill, standard deviation {variogram.sill**0.5:.3g}); "
-        f"{100 * variogram.nugget:.0f} % of it ({variogram.nugget * variogram.sill:.3g}) is there at no distance at all (nugget: errors of measurement, and what varies between neighbours). "
+        f"Likeness {ends} at a range of {distance_text(variogram.range)}. Far apart, values vary with a variance "
+        f"of {variogram.sill:.3g} (sill, standard deviation {variogram.sill**0.5:.3g}); "
+        f"{100 * variogram.nugget:.0f} % of it ({variogram.nugget * variogram.sill:.3g}) is there at no distance "
+        "at all (nugget: errors of measurement, and what varies between neighbours). "
         + (
             f"The points lie {100 * variogram.fit_error:.0f} % off the curve (root mean square, by pairs)."
             if np.isfinite(variogram.fit_error)
@@ -101,19 +129,29 @@ def _variogram(page: Page, result: Result) -> None:
         + (f" Given, not fitted: {', '.join(known)}." if known else "")
     )
     what = "what the drift leaves of the values (by least squares)" if result.drift else "the values"
-    pooled = "" if len(result.scale) == 1 else " The pairs of all dates are pooled, since one date has too few for a variogram."
+    pooled = (
+        ""
+        if len(result.scale) == 1
+        else " The pairs of all dates are pooled, since one date has too few for a variogram."
+    )
     scaled = (
-        f" The sill of each date is then scaled to the variance of its values (here {number(float(result.scale.min()))} to {number(float(result.scale.max()))} times the sill above), as Bastin et al. (1984) do for rain."
+        " The sill of each date is then scaled to the variance of its values (here "
+        f"{number(float(result.scale.min()))} to {number(float(result.scale.max()))} times the sill above), as "
+        "Bastin et al. (1984) do for rain."
         if len(result.scale) > 1 and result.settings.sill is None
         else ""
     )
     page.text(
-        f"It is that of {what}, fitted with the weights of Cressie (1985) to the nearest three quarters of the pairs of stations.{pooled}{scaled}"
+        f"It is that of {what}, fitted with the weights of Cressie (1985) to the nearest three quarters of the "
+        f"pairs of stations.{pooled}{scaled}"
     )
     if result.models:
         page.table(
             ("Model", "range (km)", "sill", "nugget (% of sill)", "off the curve (%)", "RMSE at stations left out"),
-            [(each.model, each.range / 1000, f"{each.sill:.3g}", 100 * each.nugget, 100 * each.fit_error, error) for each, error in result.models],
+            [
+                (each.model, each.range / 1000, f"{each.sill:.3g}", 100 * each.nugget, 100 * each.fit_error, error)
+                for each, error in result.models
+            ],
         )
 
 
@@ -138,7 +176,9 @@ def _variogram_figure(result: Result) -> Figure:
     if variogram.range <= end:
         axes.axhline(variogram.sill, color=figures.GREY, linewidth=0.8, linestyle="--", label="sill")
         axes.axvline(variogram.range / factor, color=figures.GREY, linewidth=0.8, linestyle=":", label="range")
-    axes.set(xlim=(0, end / factor), xlabel=f"distance ({unit})", ylabel=f"semivariance of {figures.plain(result.variable)}")
+    axes.set(
+        xlim=(0, end / factor), xlabel=f"distance ({unit})", ylabel=f"semivariance of {figures.plain(result.variable)}"
+    )
     axes.set_ylim(0, 1.15 * max(float(seen.semivariance.max()), variogram.sill if variogram.range <= end else 0.0))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
@@ -152,21 +192,40 @@ def _errors(page: Page, result: Result) -> None:
         page.text("With one station there is none to compare with.")
         return
     page.text(
-        "Each station is predicted from the others of its date. The variogram is not fitted again, so that errors are a little too small. Bias is predicted − observed."
+        "Each station is predicted from the others of its date. The variogram is not fitted again, so that "
+        "errors are a little too small. Bias is predicted − observed."
     )
-    rows = [(_TITLES[result.settings.method] if not result.drift else "Universal kriging", left_out.rmse, left_out.bias, left_out.r)]
+    rows = [
+        (
+            _TITLES[result.settings.method] if not result.drift else "Universal kriging",
+            left_out.rmse,
+            left_out.bias,
+            left_out.r,
+        )
+    ]
     for name, predicted in left_out.others.items():
         other = LeftOut(left_out.observed, predicted, left_out.variance)
         rows.append((name, other.rmse, other.bias, other.r))
     page.table(("Method", "RMSE", "bias", "R"), rows)
     if len(seen.times) > 1:
-        page.text("R is over all dates, whose differences count, too: compare it with that of the mean, which knows nothing else.")
+        page.text(
+            "R is over all dates, whose differences count, too: compare it with that of the mean, which knows "
+            "nothing else."
+        )
     if np.isfinite(left_out.calibration):
         page.text(
-            f"Squared errors are on average {left_out.calibration:.2f} times the kriging variance; 1 is ideal, more means that the variance map promises too much."
+            f"Squared errors are on average {left_out.calibration:.2f} times the kriging variance; 1 is ideal, "
+            "more means that the variance map promises too much."
         )
-    figure = figures.scatter(left_out.observed[both], left_out.predicted[both], "Stations left out", f"n = {int(both.sum()):,}\nRMSE = {number(left_out.rmse)}\nR = {number(left_out.r)}")  # fmt: skip
-    figure.axes[0].set(xlabel=f"observed {figures.plain(result.variable)}", ylabel=f"predicted {figures.plain(result.variable)}")
+    figure = figures.scatter(
+        left_out.observed[both],
+        left_out.predicted[both],
+        "Stations left out",
+        f"n = {int(both.sum()):,}\nRMSE = {number(left_out.rmse)}\nR = {number(left_out.r)}",
+    )
+    figure.axes[0].set(
+        xlabel=f"observed {figures.plain(result.variable)}", ylabel=f"predicted {figures.plain(result.variable)}"
+    )
     page.figure(figure, "Predicted from the other stations of the date against observed.")
     if len(seen.times) > 1:
         _by_date(page, result)
@@ -179,7 +238,8 @@ def _errors(page: Page, result: Result) -> None:
         errors.sort(key=lambda row: -row[2])
         page.heading("Stations that fit least")
         page.text(
-            "Errors of the same sign on all dates tell of a place that differs from its surroundings, of a sensor with a bias, or of wrong coordinates."
+            "Errors of the same sign on all dates tell of a place that differs from its surroundings, of a "
+            "sensor with a bias, or of wrong coordinates."
         )
         page.table(("Station", "dates", "RMSE", "bias"), errors[:_WORST_STATIONS])
 
@@ -188,12 +248,25 @@ def _by_date(page: Page, result: Result) -> None:
     left_out, seen = result.left_out, result.observations
     plain = left_out.others[PLAIN_MEAN] - left_out.observed
     page.heading("Dates")
-    page.text("Mean and standard deviation (SD) of the stations; errors at stations left out, of the method and of the plain mean of the others.")
+    page.text(
+        "Mean and standard deviation (SD) of the stations; errors at stations left out, of the method and of the "
+        "plain mean of the others."
+    )
     rows = []
     for date, time in enumerate(seen.times):
         values = seen.values[np.isfinite(seen.values[:, date]), date]
         part = LeftOut(left_out.observed[:, [date]], left_out.predicted[:, [date]], left_out.variance[:, [date]])
-        rows.append((str(time), len(values), float(values.mean()), float(values.std()), part.rmse, rmse(plain[:, date]), part.calibration))
+        rows.append(
+            (
+                str(time),
+                len(values),
+                float(values.mean()),
+                float(values.std()),
+                part.rmse,
+                rmse(plain[:, date]),
+                part.calibration,
+            )
+        )
     head = ["Date", "stations", "mean", "SD", "RMSE", "RMSE of mean", "error² / variance"]
     columns = len(head) if result.variogram is not None else len(head) - 1
     page.table(head[:columns], [row[:columns] for row in rows])
@@ -203,15 +276,29 @@ def _maps(page: Page, result: Result) -> None:
     page.heading("Maps")
     titles = [str(time) if time is not None else result.variable for time, _, _ in result.maps]
     which = "The dates with the smallest and the largest mean of the stations" if len(titles) > 1 else "The map"
-    _with_stations(page, result, [(title, image) for title, (_, image, _) in zip(titles, result.maps)], result.variable, "YlGnBu", which)
+    _with_stations(
+        page,
+        result,
+        [(title, image) for title, (_, image, _) in zip(titles, result.maps)],
+        result.variable,
+        "YlGnBu",
+        which,
+    )
     deviations = [(title, image) for title, (_, _, image) in zip(titles, result.maps) if image is not None]
     if deviations:
         _with_stations(
-            page, result, deviations, f"standard deviation of {result.variable}", "magma_r", "Kriging standard deviation: the root of the variance"
+            page,
+            result,
+            deviations,
+            f"standard deviation of {result.variable}",
+            "magma_r",
+            "Kriging standard deviation: the root of the variance",
         )
 
 
-def _with_stations(page: Page, result: Result, images: list[tuple[str, np.ndarray]], label: str, cmap: str, caption: str) -> None:
+def _with_stations(
+    page: Page, result: Result, images: list[tuple[str, np.ndarray]], label: str, cmap: str, caption: str
+) -> None:
     """Draw maps with the stations on them."""
     if not any(np.isfinite(image).any() for _, image in images):
         return

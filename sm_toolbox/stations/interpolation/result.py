@@ -151,7 +151,9 @@ class LeftOut:
 
     @property
     def calibration(self) -> float:
-        """Mean of squared errors over their variances: 1 where the variances are right, more where they are too small."""
+        """Mean of squared errors over their variances: 1 where the variances are right, more where they are too
+        small.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = self.errors**2 / self.variance
         ratio = ratio[np.isfinite(ratio)]

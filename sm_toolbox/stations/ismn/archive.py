@@ -1,4 +1,6 @@
-"""Observations from archives of the International Soil Moisture Network: chosen by variable, depth, flags and time, averaged where asked for."""
+"""Observations from archives of the International Soil Moisture Network: chosen by variable, depth, flags and time,
+averaged where asked for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.stations.ismn.files import VARIABLES, Entry, SensorName, UnreadableFile, open_archive, read_all, read_head
+from sm_toolbox.stations.ismn.files import (
+    VARIABLES,
+    Entry,
+    SensorName,
+    UnreadableFile,
+    open_archive,
+    read_all,
+    read_head,
+)
 from sm_toolbox.stations.ismn.imported import SOIL, UNITS, Import, Series, Tally
 from sm_toolbox.stations.ismn.readings import Place, Readings, read_place, read_readings
 from sm_toolbox.stations.ismn.selection import Selection
@@ -53,17 +63,22 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     Cancelled
         Within a few MB of the user's Cancel.
     """
-    variable = VARIABLES.get(selection.variable.strip().lower(), re.sub(r"[\s-]+", "_", selection.variable.strip().lower()))
+    variable = VARIABLES.get(
+        selection.variable.strip().lower(), re.sub(r"[\s-]+", "_", selection.variable.strip().lower())
+    )
     if selection.depth_from > selection.depth_to:
         raise InputError(
-            f"DEPTH_FROM ({selection.depth_from:g} m) is below DEPTH_TO ({selection.depth_to:g} m). Depths grow downwards; above ground they are negative."
+            f"DEPTH_FROM ({selection.depth_from:g} m) is below DEPTH_TO ({selection.depth_to:g} m). Depths grow "
+            "downwards; above ground they are negative."
         )
     if selection.start and selection.end and selection.start > selection.end:
         raise InputError(f"START ({selection.start}) is after END ({selection.end}).")
     with open_archive(path) as (entries, skipped):
         found = Import(path, selection, skipped=list(skipped))
         stations = _group(entries, variable, found)
-        statics = {entry.folder: entry for entry in reversed(entries) if entry.name.lower().endswith("static_variables.csv")}
+        statics = {
+            entry.folder: entry for entry in reversed(entries) if entry.name.lower().endswith("static_variables.csv")
+        }
         total = sum(entry.size for sensors in stations.values() for files in sensors.values() for entry in files) or 1
         done = 0
         for sensors in stations.values():
@@ -81,7 +96,9 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     return found
 
 
-def _group(entries: Iterable[Entry], variable: str, found: Import) -> dict[tuple[str, str], dict[SensorName, list[Entry]]]:
+def _group(
+    entries: Iterable[Entry], variable: str, found: Import
+) -> dict[tuple[str, str], dict[SensorName, list[Entry]]]:
     """Group files by station and sensor: parts of an archive for different years hold the same sensors."""
     stations: dict[tuple[str, str], dict[SensorName, list[Entry]]] = {}
     seen: Counter[str] = Counter()
@@ -93,8 +110,11 @@ def _group(entries: Iterable[Entry], variable: str, found: Import) -> dict[tuple
             found.skipped.append(
                 (
                     entry.name,
-                    "its name does not say what it holds (expected such as NETWORK_NETWORK_STATION_sm_0.050000_0.050000_SENSOR_20180101_20181231.stm; "
-                    "the old CEOP format with all sensors in one file is not read)",
+                    (
+                        "its name does not say what it holds (expected such as "
+                        "NETWORK_NETWORK_STATION_sm_0.050000_0.050000_SENSOR_20180101_20181231.stm; the old CEOP "
+                        "format with all sensors in one file is not read)"
+                    ),
                 )
             )
         elif name.variable != variable:
@@ -105,10 +125,14 @@ def _group(entries: Iterable[Entry], variable: str, found: Import) -> dict[tuple
     if not stations and seen:
         listed = ", ".join(f"{name} ({count})" for name, count in seen.most_common())
         raise InputError(
-            f"'{found.path}' has no sensor of {variable}. The variables it has, with the number of files: {listed}. Set VARIABLE to one of them."
+            f"'{found.path}' has no sensor of {variable}. The variables it has, with the number of files: "
+            f"{listed}. Set VARIABLE to one of them."
         )
     if not stations:
-        raise InputError(f"None of the {len(found.skipped)} files of '{found.path}' can be used; {found.skipped[0][0]}: {found.skipped[0][1]}.")
+        raise InputError(
+            f"None of the {len(found.skipped)} files of '{found.path}' can be used; {found.skipped[0][0]}: "
+            f"{found.skipped[0][1]}."
+        )
     return stations
 
 
@@ -127,15 +151,19 @@ def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progre
         except UnreadableFile as error:
             found.skipped.append((entry.name, str(error)))
             continue
-        if place is not None and (abs(own.latitude - place.latitude) > _MOVED or abs(own.longitude - place.longitude) > _MOVED):
+        if place is not None and (
+            abs(own.latitude - place.latitude) > _MOVED or abs(own.longitude - place.longitude) > _MOVED
+        ):
             found.moved.append(
-                f"{name.network}/{name.station}: {own.latitude:g}, {own.longitude:g} in '{entry.name}', left for {place.latitude:g}, {place.longitude:g} of the file before"
+                f"{name.network}/{name.station}: {own.latitude:g}, {own.longitude:g} in '{entry.name}', left for "
+                f"{place.latitude:g}, {place.longitude:g} of the file before"
             )
         place = place or own
         for latitude, longitude in readings.places:
             if abs(latitude - own.latitude) > _MOVED or abs(longitude - own.longitude) > _MOVED:
                 found.moved.append(
-                    f"{name.network}/{name.station}: {latitude:g}, {longitude:g} in lines of '{entry.name}', left for {place.latitude:g}, {place.longitude:g}"
+                    f"{name.network}/{name.station}: {latitude:g}, {longitude:g} in lines of '{entry.name}', left "
+                    f"for {place.latitude:g}, {place.longitude:g}"
                 )
         parts.append(_select(readings, found, tally))
     if place is None:
@@ -196,7 +224,8 @@ def _add_station(taken: Sequence[tuple[_Sensor, Static]], variable: str, found: 
     if len(places) > 1:
         name = taken[0][0].name
         found.moved.append(
-            f"{name.network}/{name.station}: {' and '.join(f'{lat:g}, {lon:g}' for lat, lon in sorted(places))}, each sensor with its own"
+            f"{name.network}/{name.station}: {' and '.join(f'{lat:g}, {lon:g}' for lat, lon in sorted(places))}, "
+            "each sensor with its own"
         )
     groups: dict[object, list[tuple[_Sensor, Static]]] = {}
     for number, (sensor, static) in enumerate(taken):
@@ -211,7 +240,9 @@ def _add_station(taken: Sequence[tuple[_Sensor, Static]], variable: str, found: 
 
 def _make_series(sensors: Sequence[_Sensor], static: Static, variable: str, found: Import) -> Series:
     selection, first = found.selection, sensors[0]
-    times, values, counts = _average(np.concatenate([sensor.times for sensor in sensors]), np.concatenate([sensor.values for sensor in sensors]))
+    times, values, counts = _average(
+        np.concatenate([sensor.times for sensor in sensors]), np.concatenate([sensor.values for sensor in sensors])
+    )
     unit = UNITS.get(variable, "")
     if variable == "soil_moisture" and len(values) and np.median(values) > _PERCENT:
         unit = ""

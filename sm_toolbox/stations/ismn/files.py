@@ -1,10 +1,13 @@
 """Files of the International Soil Moisture Network: what an archive holds, read one file at a time and never unpacked.
 
-An archive has a folder for each network, in it one for each station, and in that a file for each sensor and a table of static variables.
-The name of a sensor's file says what it holds: `CSE_network_station_variable_depthfrom_depthto_sensor_start_end.stm`. ISMN writes it in two formats:
+An archive has a folder for each network, in it one for each station, and in that a file for each sensor and a table of
+static variables. The name of a sensor's file says what it holds:
+`CSE_network_station_variable_depthfrom_depthto_sensor_start_end.stm`. ISMN writes it in two formats:
 
-- *header+values*: a first line `CSE network station latitude longitude elevation depthfrom depthto sensor`, then `date time value flag providerflag`;
-- *CEOP-sep*: no first line, all of it in every line: `date time date time CSE network station latitude longitude elevation depthfrom depthto value flag providerflag`.
+- *header+values*: a first line `CSE network station latitude longitude elevation depthfrom depthto sensor`, then `date
+  time value flag providerflag`;
+- *CEOP-sep*: no first line, all of it in every line: `date time date time CSE network station latitude longitude
+  elevation depthfrom depthto value flag providerflag`.
 
 Sources: https://ismn.earth/en/data/ismn-formats and the files themselves. Times are UTC.
 """
@@ -116,7 +119,12 @@ class Entry:
         part = match.groupdict()
         word = part["variable"].lower().replace("-", "_")
         return SensorName(
-            part["network"], part["station"], VARIABLES.get(word, word), float(part["top"]), float(part["bottom"]), part["sensor"] or ""
+            part["network"],
+            part["station"],
+            VARIABLES.get(word, word),
+            float(part["top"]),
+            float(part["bottom"]),
+            part["sensor"] or "",
         )
 
 
@@ -150,24 +158,30 @@ def open_archive(path: str) -> Iterator[tuple[list[Entry], list[tuple[str, str]]
         if target.is_dir():
             entries = _list_folder(target, stack, skipped)
         elif not target.is_file():
-            raise InputError(f"'{path}' does not exist. Name the zip that ISMN sent, or the folder into which it was unpacked.")
+            raise InputError(
+                f"'{path}' does not exist. Name the zip that ISMN sent, or the folder into which it was unpacked."
+            )
         elif zipfile.is_zipfile(target):
             entries = _list_zip(target, stack)
         elif target.suffix.lower() == ".stm":
             entries = [_file_entry(target.parent, file) for file in (target, *sorted(target.parent.glob("*.csv")))]
         elif target.suffix.lower() == ".zip" or _starts_as_zip(target):
             raise InputError(
-                f"'{path}' is not a complete zip: its table of contents at the end is missing. Most likely the download broke off; download it again."
+                f"'{path}' is not a complete zip: its table of contents at the end is missing. Most likely the "
+                "download broke off; download it again."
             )
         else:
             raise InputError(
-                f"'{path}' is not a zip, a folder or an .stm file. Name the zip that ISMN sent, or the folder into which it was unpacked."
+                f"'{path}' is not a zip, a folder or an .stm file. Name the zip that ISMN sent, or the folder "
+                "into which it was unpacked."
             )
         if not any(entry.name.lower().endswith(".stm") for entry in entries):
             others = ", ".join(entry.name for entry in entries[:3]) or "nothing of the kind"
             raise InputError(
-                f"'{path}' holds no .stm files of the International Soil Moisture Network (but {others}{'; ' + '; '.join(': '.join(pair) for pair in skipped) if skipped else ''}). "
-                "Choose the formats 'CEOP' or 'Header+values' for the download, and name the zip or the folder that has the networks' folders in it."
+                f"'{path}' holds no .stm files of the International Soil Moisture Network (but "
+                f"{others}{'; ' + '; '.join(': '.join(pair) for pair in skipped) if skipped else ''}). Choose the "
+                "formats 'CEOP' or 'Header+values' for the download, and name the zip or the folder that has the "
+                "networks' folders in it."
             )
         yield sorted(entries, key=lambda entry: (entry.container, entry.name)), skipped
 
@@ -197,14 +211,22 @@ def _list_folder(folder: Path, stack: contextlib.ExitStack, skipped: list[tuple[
 
 
 def _file_entry(folder: Path, path: Path) -> Entry:
-    return Entry(str(folder), path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_size, lambda: open(path, "rb"))
+    return Entry(
+        str(folder),
+        path.relative_to(folder).as_posix(),
+        path.stat().st_size,
+        path.stat().st_size,
+        lambda: open(path, "rb"),
+    )
 
 
 def _list_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
     except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"'{path}' cannot be opened as a zip ({error}). Most likely the download broke off; download it again.") from error
+        raise InputError(
+            f"'{path}' cannot be opened as a zip ({error}). Most likely the download broke off; download it again."
+        ) from error
     return [
         Entry(str(path), _decoded(info), info.compress_size, info.file_size, partial(archive.open, info))
         for info in archive.infolist()
@@ -218,7 +240,9 @@ def _is_wanted(name: str) -> bool:
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
-    """Return the name of a zip's file; Python takes names that are not marked as UTF-8 for cp437, whatever wrote them."""
+    """Return the name of a zip's file; Python takes names that are not marked as UTF-8 for cp437, whatever wrote
+    them.
+    """
     if info.flag_bits & 0x800:
         return info.filename
     raw = info.filename.encode("cp437")
@@ -279,7 +303,9 @@ def _reading(entry: Entry) -> Iterator[IO[bytes]]:
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UnreadableFile(f"damaged in the zip ({error}); download the archive again") from error
     except NotImplementedError as error:
-        raise UnreadableFile(f"packed in a way that cannot be read ({error}); unpack the zip and name the folder") from error
+        raise UnreadableFile(
+            f"packed in a way that cannot be read ({error}); unpack the zip and name the folder"
+        ) from error
     except RuntimeError as error:
         raise UnreadableFile(f"protected by a password ({error}); unpack the zip and name the folder") from error
     except OSError as error:

@@ -31,7 +31,8 @@ class Tally:
     Parameters
     ----------
     lines, unreadable, missing, outside, flagged, repeated : int
-        All; without a time or value that can be read; without a value; outside START and END; rejected by their flags; of a time already read.
+        All; without a time or value that can be read; without a value; outside START and END; rejected by their flags;
+        of a time already read.
     differing : int
         Repeated lines whose value differs from the first one.
     backwards : int

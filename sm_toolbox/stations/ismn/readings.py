@@ -13,7 +13,8 @@ from sm_toolbox.stations.ismn.files import HEAD, SensorName, UnreadableFile
 from sm_toolbox.stations.ismn.static import decode
 
 _DATE = re.compile(rb"\d{4}/\d\d/\d\d\s")
-# Stations may have spaces in their names, or be named like a number: the station is what comes before latitude, longitude, elevation and the two depths.
+# Stations may have spaces in their names, or be named like a number: the station is what comes before latitude,
+# longitude, elevation and the two depths.
 _PLACE = re.compile(
     r"\S+ (?P<network>\S+) (?P<station>\S.*?) (?P<latitude>-?\d+\.\d+) (?P<longitude>-?\d+\.\d+) (?P<elevation>-?\d+(?:\.\d+)?|nan)"
     r" (?P<top>-?\d+(?:\.\d+)?) (?P<bottom>-?\d+(?:\.\d+)?)(?= |$)",
@@ -66,7 +67,8 @@ class Readings:
     unreadable : int
         Lines whose time or value cannot be read; a missing value (`NaN`, -9999) is none of them.
     places : ndarray of float (places, 2)
-        The different latitudes and longitudes that lines of CEOP-sep give, in their order; empty where all have that of the first line.
+        The different latitudes and longitudes that lines of CEOP-sep give, in their order; empty where all have that of
+        the first line.
     """
 
     times: np.ndarray
@@ -84,7 +86,8 @@ def read_place(head: bytes, name: SensorName) -> Place:
     ----------
     head : bytes
     name : SensorName
-        Its depth is more precise than that in the lines of CEOP-sep and stands there for it. In header+values that of the header counts, as in ISMN's own reader.
+        Its depth is more precise than that in the lines of CEOP-sep and stands there for it. In header+values that of
+        the header counts, as in ISMN's own reader.
 
     Raises
     ------
@@ -94,7 +97,10 @@ def read_place(head: bytes, name: SensorName) -> Place:
     match = _match_place(line, is_ceop)
     part = {key: float(match[key]) for key in ("latitude", "longitude", "elevation", "top", "bottom")}
     if abs(part["latitude"]) > 90:
-        raise UnreadableFile(f"its latitude is {part['latitude']:g}: most likely latitude and longitude ({part['longitude']:g}) are swapped")
+        raise UnreadableFile(
+            f"its latitude is {part['latitude']:g}: most likely latitude and longitude ({part['longitude']:g}) "
+            "are swapped"
+        )
     if abs(part["longitude"]) > 180:
         raise UnreadableFile(f"its longitude is {part['longitude']:g}, but must lie within -180 and 180")
     depth = (name.top, name.bottom) if is_ceop else (part["top"], part["bottom"])
@@ -132,25 +138,40 @@ def read_readings(data: bytes) -> Readings:
     values[~np.isfinite(values) | (values <= _MISSING)] = np.nan
     flags = table[before + 1].astype("category").cat
     places = _read_places(data, before) if is_ceop and _differs(data, line, match, len(table)) else np.empty((0, 2))
-    return Readings(times, values, flags.codes.to_numpy(np.int32), [str(cell) for cell in flags.categories], unreadable, places)
+    return Readings(
+        times, values, flags.codes.to_numpy(np.int32), [str(cell) for cell in flags.categories], unreadable, places
+    )
 
 
 def _differs(data: bytes, line: bytes, match: re.Match[str], lines: int) -> bool:
     """Say whether not all lines are at the place of the first one, without reading them."""
-    coordinates = re.search(rb"%s\s+%s" % tuple(re.escape(match[key].encode()) for key in ("latitude", "longitude")), line)
+    coordinates = re.search(
+        rb"%s\s+%s" % tuple(re.escape(match[key].encode()) for key in ("latitude", "longitude")), line
+    )
     return coordinates is None or data.count(coordinates.group()) < lines
 
 
 def _read_places(data: bytes, value: int) -> np.ndarray:
-    """Read the different latitudes and longitudes of the lines of CEOP-sep; they come before elevation, depths and value."""
+    """Read the different latitudes and longitudes of the lines of CEOP-sep; they come before elevation, depths and
+    value.
+    """
     table = pd.read_csv(
-        BytesIO(data), sep=r"\s+", header=None, names=range(value + 3), usecols=(value - 5, value - 4), dtype=str, quoting=3, encoding="latin-1"
+        BytesIO(data),
+        sep=r"\s+",
+        header=None,
+        names=range(value + 3),
+        usecols=(value - 5, value - 4),
+        dtype=str,
+        quoting=3,
+        encoding="latin-1",
     )
     return table.apply(pd.to_numeric, errors="coerce").dropna().drop_duplicates().to_numpy(float)
 
 
 def _read_columns(data: bytes, value: int) -> pd.DataFrame:
-    """Read date, clock, value and flag, the latter two from column `value` on; lines that are longer or shorter do no harm."""
+    """Read date, clock, value and flag, the latter two from column `value` on; lines that are longer or shorter do no
+    harm.
+    """
     types: dict = {0: "category", 1: "category", value + 1: "category"}
     for kind in (float, str):
         try:
@@ -165,7 +186,9 @@ def _read_columns(data: bytes, value: int) -> pd.DataFrame:
 
 
 def _first_line(head: bytes) -> tuple[bytes, bool]:
-    """Return the first line that is not empty, and whether it is one of CEOP-sep; lines end in CR, LF, or both in either order."""
+    """Return the first line that is not empty, and whether it is one of CEOP-sep; lines end in CR, LF, or both in
+    either order.
+    """
     for line in re.split(rb"[\r\n]+", head.removeprefix(b"\xef\xbb\xbf")):
         if line.strip():
             return line, _DATE.match(line.lstrip()) is not None
@@ -177,18 +200,27 @@ def _match_place(line: bytes, is_ceop: bool) -> re.Match[str]:
     match = _PLACE.match(decode(b" ".join(words[4 if is_ceop else 0 :])))
     if match is None:
         raise UnreadableFile(
-            f"its first line has no network, station, latitude, longitude, elevation and depths ('{decode(line).strip()[:60]}'): neither header+values nor CEOP-sep"
+            "its first line has no network, station, latitude, longitude, elevation and depths "
+            f"('{decode(line).strip()[:60]}'): neither header+values nor CEOP-sep"
         )
     return match
 
 
 def _moments(dates: pd.Series, clocks: pd.Series) -> np.ndarray:
-    """Return the moments of dates (2018/06/01) and clocks (14:30), each different one being read once; NaT where it is none."""
-    days = pd.to_datetime(pd.Series(dates.cat.categories.astype(str)), format="%Y/%m/%d", errors="coerce").to_numpy("datetime64[s]")
+    """Return the moments of dates (2018/06/01) and clocks (14:30), each different one being read once; NaT where it is
+    none.
+    """
+    days = pd.to_datetime(pd.Series(dates.cat.categories.astype(str)), format="%Y/%m/%d", errors="coerce").to_numpy(
+        "datetime64[s]"
+    )
     seconds = []
     for clock in clocks.cat.categories.astype(str):
         match = _CLOCK.match(clock)
-        seconds.append(np.timedelta64(sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1))) if match else "NaT", "s"))
+        seconds.append(
+            np.timedelta64(
+                sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1))) if match else "NaT", "s"
+            )
+        )
     # The code of a missing cell is -1: the last one.
     day = np.append(days, np.datetime64("NaT"))[dates.cat.codes.to_numpy()]
     return day + np.array([*seconds, np.timedelta64("NaT", "s")])[clocks.cat.codes.to_numpy()]

@@ -29,7 +29,10 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
     """
     rows = sum(len(series.times) for series in found.series)
     page = Page("ISMN import", f"{variable} from '{found.path}': {_describe(found.selection)}.", progress=progress)
-    page.notice(f"{rows:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from {found.observations:,} observations.")
+    page.notice(
+        f"{rows:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from "
+        f"{found.observations:,} observations."
+    )
     for warning in found.warnings:
         page.notice(warning, warning=True)
 
@@ -37,7 +40,8 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
     page.figure(_stations_over_time(found.series), "Stations with at least one row in the month.")
     page.figure(
         _some_series(found.series, variable),
-        f"The {min(_SHOWN, len(found.series))} longest series, as means of the {'month' if found.selection.period == 'month' else 'day'}.",
+        f"The {min(_SHOWN, len(found.series))} longest series, as means of the "
+        f"{'month' if found.selection.period == 'month' else 'day'}.",
     )
 
     page.heading("Sensors taken")
@@ -60,7 +64,10 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
     )
 
     page.heading("Quality flags")
-    page.text("Within START and END, of the sensors of these depths. An observation is taken where all of its flags are accepted.")
+    page.text(
+        "Within START and END, of the sensors of these depths. An observation is taken where all of its flags "
+        "are accepted."
+    )
     total = sum(found.flags.values())
     page.table(
         ("Flags", "meaning", "observations", "%", "taken"),
@@ -78,7 +85,10 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
 
     page.heading("Land cover and climate")
     covers = Counter((series.land_cover or "not known", series.climate or "not known") for series in found.series)
-    page.table(("Land cover (ESA CCI)", "climate (Köppen–Geiger)", "sensors"), [(*pair, count) for pair, count in covers.most_common()])
+    page.table(
+        ("Land cover (ESA CCI)", "climate (Köppen–Geiger)", "sensors"),
+        [(*pair, count) for pair, count in covers.most_common()],
+    )
 
     if found.other_depths or found.other_variables:
         page.heading("Not asked for")
@@ -152,7 +162,9 @@ def _months_of_stations(all_series: list[Series]) -> dict[str, set[np.datetime64
 def _some_series(all_series: list[Series], variable: str) -> Figure:
     longest = sorted(all_series, key=lambda series: -len(series.times))[:_SHOWN]
     figure = Figure(figsize=(8, 1.6 * len(longest) + 0.6))
-    for number, (axes, series) in enumerate(zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False)[:, 0], longest)):
+    for number, (axes, series) in enumerate(
+        zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False)[:, 0], longest)
+    ):
         days, of_row = np.unique(series.times.astype("datetime64[D]"), return_inverse=True)
         means = np.bincount(of_row.reshape(-1), series.values) / np.bincount(of_row.reshape(-1))
         if series.times.dtype != _MONTHS:
@@ -161,8 +173,17 @@ def _some_series(all_series: list[Series], variable: str) -> Figure:
             gaps = np.full(len(axis), np.nan)
             gaps[(days - days[0]).astype(int)] = means
             days, means = axis, gaps
-        axes.plot(_numbers(days), means, color=_COLORS[number], linewidth=0.8, marker=".", markersize=3 if len(days) < 200 else 1)
-        axes.set_title(plain(f"{series.station_id}, {series.place.top:g}–{series.place.bottom:g} m, {series.sensor}"), fontsize=9)
+        axes.plot(
+            _numbers(days),
+            means,
+            color=_COLORS[number],
+            linewidth=0.8,
+            marker=".",
+            markersize=3 if len(days) < 200 else 1,
+        )
+        axes.set_title(
+            plain(f"{series.station_id}, {series.place.top:g}–{series.place.bottom:g} m, {series.sensor}"), fontsize=9
+        )
         axes.set_ylabel(plain(series.unit or variable), fontsize=8)
         axes.xaxis_date()
     figure.autofmt_xdate()

@@ -45,9 +45,11 @@ class Selection:
     depth_from, depth_to : float, optional
         m, negative above ground.
     depth_rule : {'encloses', 'overlaps'}, optional
-        encloses: the sensor's depths lie within those asked for. overlaps: both have more than a point in common, or one of them is a point within the other.
+        encloses: the sensor's depths lie within those asked for. overlaps: both have more than a point in common, or
+        one of them is a point within the other.
     flags : sequence of str, optional
-        Accepted ISMN flags. An observation is taken where each of its flags is one of them. None: all are, and no flag at all.
+        Accepted ISMN flags. An observation is taken where each of its flags is one of them. None: all are, and no flag
+        at all.
     start, end : datetime or None, optional
         First and last moment (UTC).
     period : {'none', 'day', 'month'}, optional
@@ -94,7 +96,8 @@ def parse_flags(text: str) -> tuple[str, ...] | None:
     unknown = [flag for flag in flags if flag not in FLAGS]
     if unknown:
         raise InputError(
-            f"FLAGS names {', '.join(unknown)}, which ISMN does not have. Valid are: {'; '.join(f'{flag} ({meaning})' for flag, meaning in FLAGS.items())}. "
-            "Separate them with commas; leave FLAGS empty to take every observation."
+            f"FLAGS names {', '.join(unknown)}, which ISMN does not have. Valid are: "
+            f"{'; '.join(f'{flag} ({meaning})' for flag, meaning in FLAGS.items())}. Separate them with commas; "
+            "leave FLAGS empty to take every observation."
         )
     return flags or None

@@ -6,7 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_STATIC = {"sand fraction": "sand", "clay fraction": "clay", "silt fraction": "silt", "organic carbon": "organic_carbon"}
+_STATIC = {
+    "sand fraction": "sand",
+    "clay fraction": "clay",
+    "silt fraction": "silt",
+    "organic carbon": "organic_carbon",
+}
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Static:
     land_cover : dict of int to (int, str)
         For each year of ESA CCI's maps the class's code and name.
     land_cover_in_situ, climate : str
-        Empty where there is none. The climate is the code of Köppen and Geiger (Peel et al. 2007), or else what the network says.
+        Empty where there is none. The climate is the code of Köppen and Geiger (Peel et al. 2007), or else what the
+        network says.
     soil : dict of str to list of (float, float, float)
         `sand`, `clay`, `silt` and `organic_carbon` (percent of weight): depth from and to (m), and value.
     """
@@ -29,13 +35,16 @@ class Static:
     soil: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
 
     def cover_in(self, year: int) -> tuple[int | None, str | None]:
-        """Return the code and name of the land cover on the map nearest to a year; the network's own word where there is no map."""
+        """Return the code and name of the land cover on the map nearest to a year; the network's own word where there
+        is no map.
+        """
         if not self.land_cover:
             return None, self.land_cover_in_situ or None
         return self.land_cover[min(self.land_cover, key=lambda known: (abs(known - year), known))]
 
     def soil_at(self, name: str, top: float, bottom: float) -> float:
-        """Return the soil property of the layer that shares most with a sensor's depths, relative to what both span; NaN where none touches them.
+        """Return the soil property of the layer that shares most with a sensor's depths, relative to what both span;
+        NaN where none touches them.
 
         For a sensor at a single depth it is the thinnest layer around it.
         """

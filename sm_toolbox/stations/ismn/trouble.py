@@ -19,13 +19,24 @@ def look_for_trouble(found: Import, variable: str) -> None:
         networks.setdefault(series.station, set()).add(series.network)
     shared = sorted(station for station, own in networks.items() if len(own) > 1)
     if shared:
-        found.warnings.append(f"{len(shared)} station names occur in several networks ({_some(shared)}): tell them apart by the field station_id.")
+        found.warnings.append(
+            f"{len(shared)} station names occur in several networks ({_some(shared)}): tell them apart by the "
+            "field station_id."
+        )
     if found.moved:
-        found.warnings.append(f"{len(found.moved)} stations have several coordinates ({_some(found.moved)}). Check them.")
-    percent = [f"{series.station_id}, median {np.median(series.values):.3g}" for series in found.series if variable in UNITS and not series.unit]
+        found.warnings.append(
+            f"{len(found.moved)} stations have several coordinates ({_some(found.moved)}). Check them."
+        )
+    percent = [
+        f"{series.station_id}, median {np.median(series.values):.3g}"
+        for series in found.series
+        if variable in UNITS and not series.unit
+    ]
     if percent:
         found.warnings.append(
-            f"The soil moisture of {len(percent)} sensors seem to be in percent, not in m³ m⁻³ ({_some(percent)}). It is kept as it is, with an empty field unit: divide it by 100 with the field calculator."
+            f"The soil moisture of {len(percent)} sensors seem to be in percent, not in m³ m⁻³ "
+            f"({_some(percent)}). It is kept as it is, with an empty field unit: divide it by 100 with the field "
+            "calculator."
         )
     tallies = [(series.station_id, series.tally) for series in found.series]
     for name, what in (
@@ -46,14 +57,18 @@ def look_for_trouble(found: Import, variable: str) -> None:
     )
     if near:
         found.warnings.append(
-            f"{sum(near.values())} sensors reach less than 5 mm below DEPTH_TO ({_depths(near)} m): DEPTH_TO {max(bottom for _, bottom in near):g} takes them, too."
+            f"{sum(near.values())} sensors reach less than 5 mm below DEPTH_TO ({_depths(near)} m): DEPTH_TO "
+            f"{max(bottom for _, bottom in near):g} takes them, too."
         )
     if found.skipped:
         found.warnings.append(
-            f"{len(found.skipped)} files were skipped; the report says why. The first: {found.skipped[0][0]}: {found.skipped[0][1]}."
+            f"{len(found.skipped)} files were skipped; the report says why. The first: {found.skipped[0][0]}: "
+            f"{found.skipped[0][1]}."
         )
     if found.too_few:
-        found.warnings.append(f"{found.too_few:,} means of fewer than {selection.min_count} observations were left out.")
+        found.warnings.append(
+            f"{found.too_few:,} means of fewer than {selection.min_count} observations were left out."
+        )
 
 
 def why_nothing(found: Import, variable: str) -> str:
@@ -63,13 +78,20 @@ def why_nothing(found: Import, variable: str) -> str:
         return f"No {selection.period} of '{name}' has {selection.min_count} observations. Set a smaller MIN_COUNT."
     if found.flags:
         listed = ", ".join(f"{cell or 'none'} ({count:,})" for cell, count in found.flags.most_common(12))
-        return f"No observation of {variable} in '{name}' has accepted flags only ({', '.join(selection.flags or ())}). The flags it has: {listed}. Add those to FLAGS that you accept."
+        return (
+            f"No observation of {variable} in '{name}' has accepted flags only ({', '.join(selection.flags or ())}). "
+            f"The flags it has: {listed}. Add those to FLAGS that you accept."
+        )
     if found.span is not None:
-        return f"No observation of {variable} in '{name}' lies within START and END: at these depths it has {found.span[0]} to {found.span[1]} (UTC)."
+        return (
+            f"No observation of {variable} in '{name}' lies within START and END: at these depths it has "
+            f"{found.span[0]} to {found.span[1]} (UTC)."
+        )
     if found.other_depths:
         return (
-            f"No sensor of {variable} in '{name}' fits DEPTH_FROM {selection.depth_from:g}, DEPTH_TO {selection.depth_to:g} m and the rule '{selection.depth_rule}'. "
-            f"The depths it has (m), with the number of files: {_depths(found.other_depths)}."
+            f"No sensor of {variable} in '{name}' fits DEPTH_FROM {selection.depth_from:g}, DEPTH_TO "
+            f"{selection.depth_to:g} m and the rule '{selection.depth_rule}'. The depths it has (m), with the "
+            f"number of files: {_depths(found.other_depths)}."
         )
     why = "; ".join(f"{PurePosixPath(file).name}: {reason}" for file, reason in found.skipped[:3])
     return f"No file of {variable} in '{name}' has values that can be used{f' ({why})' if why else ''}."
@@ -77,7 +99,10 @@ def why_nothing(found: Import, variable: str) -> str:
 
 def _depths(counts: Counter[tuple[float, float]]) -> str:
     """List depths, with counts where they have them: the commonest, from above."""
-    return ", ".join(f"{top:g}–{bottom:g} ({counts[top, bottom]})" for top, bottom in sorted(depth for depth, _ in counts.most_common(20)))
+    return ", ".join(
+        f"{top:g}–{bottom:g} ({counts[top, bottom]})"
+        for top, bottom in sorted(depth for depth, _ in counts.most_common(20))
+    )
 
 
 def _some(names: Sequence[str], limit: int = 5) -> str:

@@ -38,7 +38,9 @@ def test_the_seed_decides(scene, tmp_path):
     assert digest(again.folder) == digest(scene.folder)
     other = digest(write_demo_scene(tmp_path / "other", seed=1).folder)
     assert other["dem.tif"] == digest(scene.folder)["dem.tif"]
-    assert all(other[name] != digest(scene.folder)[name] for name in ("truth.tif", "stations.csv", "product_a.tif", "soil.tif"))
+    assert all(
+        other[name] != digest(scene.folder)[name] for name in ("truth.tif", "stations.csv", "product_a.tif", "soil.tif")
+    )
 
 
 def test_every_file_says_that_it_is_simulated(scene):
@@ -50,9 +52,17 @@ def test_every_file_says_that_it_is_simulated(scene):
 
 def test_variables_and_times(scene):
     for name, variables, times in [
-        ("dem", {"dem"}, 0), ("soil", {"sand", "clay"}, 0), ("truth", {"soil_moisture"}, 23), ("ndvi", {"ndvi"}, 23), ("albedo", {"albedo"}, 23),
-        ("lst_day", {"lst_day"}, 23), ("lst_night", {"lst_night"}, 23), ("rain", {"rain_7d"}, 177), ("api", {"api"}, 177), ("product_a", {"soil_moisture"}, 183),
-    ]:  # fmt: skip
+        ("dem", {"dem"}, 0),
+        ("soil", {"sand", "clay"}, 0),
+        ("truth", {"soil_moisture"}, 23),
+        ("ndvi", {"ndvi"}, 23),
+        ("albedo", {"albedo"}, 23),
+        ("lst_day", {"lst_day"}, 23),
+        ("lst_night", {"lst_night"}, 23),
+        ("rain", {"rain_7d"}, 177),
+        ("api", {"api"}, 177),
+        ("product_a", {"soil_moisture"}, 183),
+    ]:
         found = stacks(read_bands([Source(str(getattr(scene, name)))]))
         assert set(found) == variables and all(len(item.times) == times for item in found.values()), name
 
@@ -65,15 +75,17 @@ def test_the_truth_depends_on_terrain_soil_and_weather_as_it_should(scene):
     from scipy.ndimage import uniform_filter
 
     position = dem - uniform_filter(dem, 11)
-    assert mean[position < np.quantile(position, 0.1)].mean() > mean[position > np.quantile(position, 0.9)].mean() + 0.01, (
-        "hollows are wetter than ridges"
-    )
+    assert (
+        mean[position < np.quantile(position, 0.1)].mean() > mean[position > np.quantile(position, 0.9)].mean() + 0.01
+    ), "hollows are wetter than ridges"
     south, east = np.gradient(dem, 90.0)
     steep = np.hypot(south, east) > 0.15
     # Heights that grow towards the south fall towards the north.
     north_facing, south_facing = steep & (south > 2 * np.abs(east)), steep & (south < -2 * np.abs(east))
     assert mean[north_facing].mean() > mean[south_facing].mean() + 0.005, "shady slopes are wetter"
-    assert mean[sand > np.quantile(sand, 0.9)].mean() < mean[sand < np.quantile(sand, 0.1)].mean() - 0.02, "sand is drier"
+    assert mean[sand > np.quantile(sand, 0.9)].mean() < mean[sand < np.quantile(sand, 0.1)].mean() - 0.02, (
+        "sand is drier"
+    )
 
 
 def test_the_land_dries_after_rain(scene):
@@ -87,7 +99,9 @@ def test_the_land_dries_after_rain(scene):
 def test_stations_observe_the_truth_with_the_noise_that_is_stated(scene):
     table = pd.read_csv(scene.stations, parse_dates=["time"])
     other = pd.read_csv(scene.stations_validation, parse_dates=["time"])
-    assert table.station.nunique() == 45 and other.station.nunique() == 15 and not set(table.station) & set(other.station)
+    assert (
+        table.station.nunique() == 45 and other.station.nunique() == 15 and not set(table.station) & set(other.station)
+    )
     bands, dataset = read(scene.truth)
     from rasterio.warp import transform
 
@@ -168,7 +182,9 @@ def test_the_radar_sees_moisture_through_speckle(scene):
     dates = [name.partition("@")[2] for name in bands if name.startswith("vv@")]
     assert list(bands) == [f"{name}@{date}" for name in ("vv", "vh") for date in dates] + ["angle"]
     vv, vh = (np.stack([bands[f"{name}@{date}"] for date in dates]) for name in ("vv", "vh"))
-    assert -16 < np.median(vv) < -9 and -22 < np.median(vh) < -15 and 5 < bands["angle"].min() < bands["angle"].max() < 80
+    assert (
+        -16 < np.median(vv) < -9 and -22 < np.median(vh) < -15 and 5 < bands["angle"].min() < bands["angle"].max() < 80
+    )
     daily = {name.partition("@")[2]: values.mean() for name, values in read(scene.product_truth)[0].items()}
     power = np.log10((10 ** (vv / 10)).mean(axis=(1, 2)))
     assert np.corrcoef(power, [daily[date] for date in dates])[0, 1] > 0.5

@@ -36,9 +36,14 @@ def maps(tmp_path_factory):
         stations.station.tolist(),
     )
     samples = sample_rows(rows, sources, max_gap_days=4)
-    columns = {variable.variable: [None if np.isnan(value) else value for value in variable.values] for variable in samples.variables}
+    columns = {
+        variable.variable: [None if np.isnan(value) else value for value in variable.values]
+        for variable in samples.variables
+    }
     table = make_training_table(
-        {**columns, "sm": stations.soil_moisture.tolist(), "station": stations.station.tolist()}, Roles("sm", PREDICTORS, "station"), "stations"
+        {**columns, "sm": stations.soil_moisture.tolist(), "station": stations.station.tolist()},
+        Roles("sm", PREDICTORS, "station"),
+        "stations",
     )
     training = train(table, make_estimator("quantile_forest", None), make_split("station", 5))
     paths = {name: str(folder / f"made_{name}.tif") for name in ("map", "quantiles", "area")}
@@ -55,7 +60,14 @@ def maps(tmp_path_factory):
         truth = dataset.read([dataset.descriptions.index(f"soil_moisture@{date}") + 1 for date in DATES])
     read = {name: rasterio.open(path).read() for name, path in paths.items()}
     known = np.isfinite(truth) & np.isfinite(read["map"])
-    return training, truth[known], read["map"][known], read["quantiles"][0::2][known], read["quantiles"][1::2][known], read["area"][1::2][known] == 1
+    return (
+        training,
+        truth[known],
+        read["map"][known],
+        read["quantiles"][0::2][known],
+        read["quantiles"][1::2][known],
+        read["area"][1::2][known] == 1,
+    )
 
 
 def test_intervals_hold_the_truth(maps):
@@ -70,12 +82,18 @@ def test_the_station_split_tells_the_error_of_the_map_and_the_random_one_does_no
     error = np.sqrt(np.mean((predicted - truth) ** 2))
     station, random = (split.metrics.rmse for split in training.splits)
     # Stations measure with an error of their own, which the truth does not have.
-    print(f"Demo scene: RMSE of the true map {error:.4f}, of stations left out {station:.4f}, of rows left out {random:.4f}")
+    print(
+        f"Demo scene: RMSE of the true map {error:.4f}, of stations left out {station:.4f}, of rows left out "
+        f"{random:.4f}"
+    )
     assert abs(error - station) < abs(error - random)
 
 
 def test_the_map_is_worse_where_it_does_not_apply(maps):
     _, truth, predicted, _, _, applicable = maps
     inside, outside = (np.sqrt(np.mean((predicted - truth)[where] ** 2)) for where in (applicable, ~applicable))
-    print(f"Demo scene: RMSE {inside:.4f} within the area of applicability ({applicable.mean():.1%} of the cells), {outside:.4f} outside")
+    print(
+        f"Demo scene: RMSE {inside:.4f} within the area of applicability ({applicable.mean():.1%} of the cells), "
+        f"{outside:.4f} outside"
+    )
     assert inside < outside

@@ -1,7 +1,7 @@
 """Kriging and inverse distances: gstools' and pykrige's values, brute force, and what must hold for any stations.
 
-The reference values are those of gstools 1.7.0; pykrige 1.7.3 gives the same to all digits for what it has. Where the two are installed
-(`pip install pykrige gstools`), `test_as_the_other_libraries` asks them.
+The reference values are those of gstools 1.7.0; pykrige 1.7.3 gives the same to all digits for what it has. Where the
+two are installed (`pip install pykrige gstools`), `test_as_the_other_libraries` asks them.
 """
 
 import numpy as np
@@ -27,17 +27,50 @@ def drift_at(points):
 
 
 REFERENCE = {
-    ("spherical", "ordinary"): ([0.2958909171, 0.2738604885, 0.2369964121], [0.003173272059, 0.005487192557, 0.005599548143]),
-    ("spherical", "simple"): ([0.2995319793, 0.2884570165, 0.2505129223], [0.003151756056, 0.005141408854, 0.005303041419]),
-    ("spherical", "drift"): ([0.2928761309, 0.281358951, 0.2205084384], [0.003187857922, 0.005577425168, 0.006035816441]),
-    ("exponential", "ordinary"): ([0.3001117313, 0.2798748749, 0.2507127814], [0.004251061075, 0.005826175222, 0.006068084686]),
-    ("exponential", "simple"): ([0.3045835707, 0.2900604231, 0.2635994149], [0.004198816114, 0.005555130579, 0.005634223333]),
-    ("exponential", "drift"): ([0.2951864173, 0.2870420954, 0.2305981738], [0.004280180612, 0.005887837301, 0.006553752977]),
-    ("gaussian", "ordinary"): ([0.2940669029, 0.2649827978, 0.2193098716], [0.001775395074, 0.004268790323, 0.004688936233]),
-    ("gaussian", "simple"): ([0.2955612584, 0.2767207411, 0.2313948018], [0.0017728827, 0.004113780043, 0.004524625937]),
-    ("gaussian", "drift"): ([0.2924794039, 0.2711328291, 0.2069699427], [0.001781424395, 0.004359279383, 0.005053242572]),
-    ("matern", "ordinary"): ([0.2965219559, 0.2744180411, 0.2368756895], [0.002926342603, 0.005406168231, 0.005630320901]),
-    ("matern", "simple"): ([0.2995231469, 0.2863153844, 0.2508976863], [0.002911269246, 0.005169291326, 0.005301285626]),
+    ("spherical", "ordinary"): (
+        [0.2958909171, 0.2738604885, 0.2369964121],
+        [0.003173272059, 0.005487192557, 0.005599548143],
+    ),
+    ("spherical", "simple"): (
+        [0.2995319793, 0.2884570165, 0.2505129223],
+        [0.003151756056, 0.005141408854, 0.005303041419],
+    ),
+    ("spherical", "drift"): (
+        [0.2928761309, 0.281358951, 0.2205084384],
+        [0.003187857922, 0.005577425168, 0.006035816441],
+    ),
+    ("exponential", "ordinary"): (
+        [0.3001117313, 0.2798748749, 0.2507127814],
+        [0.004251061075, 0.005826175222, 0.006068084686],
+    ),
+    ("exponential", "simple"): (
+        [0.3045835707, 0.2900604231, 0.2635994149],
+        [0.004198816114, 0.005555130579, 0.005634223333],
+    ),
+    ("exponential", "drift"): (
+        [0.2951864173, 0.2870420954, 0.2305981738],
+        [0.004280180612, 0.005887837301, 0.006553752977],
+    ),
+    ("gaussian", "ordinary"): (
+        [0.2940669029, 0.2649827978, 0.2193098716],
+        [0.001775395074, 0.004268790323, 0.004688936233],
+    ),
+    ("gaussian", "simple"): (
+        [0.2955612584, 0.2767207411, 0.2313948018],
+        [0.0017728827, 0.004113780043, 0.004524625937],
+    ),
+    ("gaussian", "drift"): (
+        [0.2924794039, 0.2711328291, 0.2069699427],
+        [0.001781424395, 0.004359279383, 0.005053242572],
+    ),
+    ("matern", "ordinary"): (
+        [0.2965219559, 0.2744180411, 0.2368756895],
+        [0.002926342603, 0.005406168231, 0.005630320901],
+    ),
+    ("matern", "simple"): (
+        [0.2995231469, 0.2863153844, 0.2508976863],
+        [0.002911269246, 0.005169291326, 0.005301285626],
+    ),
     ("matern", "drift"): ([0.2935944564, 0.2813991564, 0.220738626], [0.002940249899, 0.005485254054, 0.006052890288]),
 }
 
@@ -45,7 +78,13 @@ REFERENCE = {
 def ours(model, kind, neighbours=0):
     drift = drift_at(STATIONS) if kind == "drift" else None
     kriging = Kriging(
-        STATIONS, Z, Variogram(model, SILL, RANGE, NUGGET), "simple" if kind == "simple" else "ordinary", drift, mean=0.3, neighbours=neighbours
+        STATIONS,
+        Z,
+        Variogram(model, SILL, RANGE, NUGGET),
+        "simple" if kind == "simple" else "ordinary",
+        drift,
+        mean=0.3,
+        neighbours=neighbours,
     )
     return kriging.predict(TARGETS, drift_at(TARGETS) if kind == "drift" else None, variance=True)
 
@@ -82,16 +121,26 @@ def test_as_the_other_libraries(model, kind):
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize(("model", "range_"), [("spherical", RANGE), ("exponential", RANGE), ("gaussian", RANGE * 7 / 4 / np.sqrt(3))])
+@pytest.mark.parametrize(
+    ("model", "range_"), [("spherical", RANGE), ("exponential", RANGE), ("gaussian", RANGE * 7 / 4 / np.sqrt(3))]
+)
 def test_as_pykrige(model, range_):
     pytest.importorskip("pykrige")
     from pykrige.ok import OrdinaryKriging
     from pykrige.uk import UniversalKriging
 
-    given = {"variogram_model": model, "variogram_parameters": {"sill": SILL, "range": range_, "nugget": SILL * NUGGET}, "exact_values": False}
-    for own, other in zip(ours(model, "ordinary"), OrdinaryKriging(*STATIONS[:, :2].T, Z, **given).execute("points", *TARGETS[:, :2].T)):
+    given = {
+        "variogram_model": model,
+        "variogram_parameters": {"sill": SILL, "range": range_, "nugget": SILL * NUGGET},
+        "exact_values": False,
+    }
+    for own, other in zip(
+        ours(model, "ordinary"), OrdinaryKriging(*STATIONS[:, :2].T, Z, **given).execute("points", *TARGETS[:, :2].T)
+    ):
         np.testing.assert_allclose(own, other, rtol=1e-7)
-    universal = UniversalKriging(*STATIONS[:, :2].T, Z, drift_terms=["specified"], specified_drift=[drift_at(STATIONS)[:, 0]], **given)
+    universal = UniversalKriging(
+        *STATIONS[:, :2].T, Z, drift_terms=["specified"], specified_drift=[drift_at(STATIONS)[:, 0]], **given
+    )
     theirs = universal.execute("points", *TARGETS[:, :2].T, specified_drift_arrays=[drift_at(TARGETS)[:, 0]])
     for own, other in zip(ours(model, "drift"), theirs):
         np.testing.assert_allclose(own, other, rtol=1e-7)
@@ -130,8 +179,12 @@ def test_leaving_one_out_is_what_kriging_from_the_others_gives(network, model, k
         station = np.flatnonzero(others)[number]
         others[station] = False
         of_date = None if drift is None else drift[:, :, date] if drift.ndim == 3 else drift
-        kriging = Kriging(points[others], values[others, date], variogram, kind, None if of_date is None else of_date[others])
-        mean, spread = kriging.predict(points[[station]], None if of_date is None else of_date[[station]], variance=True)
+        kriging = Kriging(
+            points[others], values[others, date], variogram, kind, None if of_date is None else of_date[others]
+        )
+        mean, spread = kriging.predict(
+            points[[station]], None if of_date is None else of_date[[station]], variance=True
+        )
         assert predicted[station, date] == pytest.approx(mean[0], rel=1e-7)
         assert variance[station, date] == pytest.approx(spread[0], rel=1e-7)
 
@@ -142,7 +195,10 @@ def test_as_many_neighbours_as_stations_are_all_stations(network, model, kind, w
     points, values, cells, *_ = network
     at_points, at_cells = drifts(network, which)
     variogram = Variogram(model, 2.0, 6e4, 0.1)
-    whole, local = (Kriging(points, values, variogram, kind, at_points, neighbours=n).predict(cells, at_cells, variance=True) for n in (0, 30))
+    whole, local = (
+        Kriging(points, values, variogram, kind, at_points, neighbours=n).predict(cells, at_cells, variance=True)
+        for n in (0, 30)
+    )
     for a, b in zip(whole, local):
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
@@ -174,7 +230,9 @@ def test_dates_do_not_touch_one_another(network):
 @pytest.mark.parametrize("model", MODELS)
 def test_exact_at_stations_without_nugget(network, model, kind, neighbours):
     points, values, *_ = network
-    mean, variance = Kriging(points, values, Variogram(model, 1.0, 3e4), kind, neighbours=neighbours).predict(points, variance=True)
+    mean, variance = Kriging(points, values, Variogram(model, 1.0, 3e4), kind, neighbours=neighbours).predict(
+        points, variance=True
+    )
     there = np.isfinite(values)
     np.testing.assert_allclose(mean[there], values[there], atol=1e-6)
     assert np.abs(variance[there]).max() < 1e-6 and (variance[~there] > 1e-4).all()
@@ -193,12 +251,16 @@ def test_a_pure_nugget_gives_the_mean(network):
     points, values, cells, *_ = network
     mean, variance = Kriging(points, values, Variogram("spherical", 2.0, 6e4, 1.0)).predict(cells, variance=True)
     np.testing.assert_allclose(mean, np.broadcast_to(np.nanmean(values, axis=0), mean.shape), rtol=1e-9)
-    np.testing.assert_allclose(variance, np.broadcast_to(2 * (1 + 1 / np.isfinite(values).sum(axis=0)), variance.shape), rtol=1e-6)
+    np.testing.assert_allclose(
+        variance, np.broadcast_to(2 * (1 + 1 / np.isfinite(values).sum(axis=0)), variance.shape), rtol=1e-6
+    )
 
 
 def test_simple_kriging_returns_to_the_mean_far_away(network):
     points, values, *_ = network
-    mean, variance = Kriging(points, values[:, 0], Variogram("spherical", 2.0, 6e4), "simple", mean=0.7).predict(points[:1] + 1e7, variance=True)
+    mean, variance = Kriging(points, values[:, 0], Variogram("spherical", 2.0, 6e4), "simple", mean=0.7).predict(
+        points[:1] + 1e7, variance=True
+    )
     assert (mean[0], variance[0]) == pytest.approx((0.7, 2.0))
 
 
@@ -207,7 +269,9 @@ def test_a_drift_that_explains_all_is_found_again(network):
     explained = 3 + at_points[:, 0] - 2 * at_points[:, 1]
     explained[np.isnan(values)] = np.nan
     for neighbours in (0, 12):
-        mean, _ = Kriging(points, explained, Variogram("exponential", 1.0, 6e4, 0.3), drift=at_points, neighbours=neighbours).predict(cells, at_cells)
+        mean, _ = Kriging(
+            points, explained, Variogram("exponential", 1.0, 6e4, 0.3), drift=at_points, neighbours=neighbours
+        ).predict(cells, at_cells)
         np.testing.assert_allclose(mean, 3 + at_cells[:, 0] - 2 * at_cells[:, 1], rtol=1e-7)
 
 
@@ -215,9 +279,9 @@ def test_cells_without_drift_are_empty(network):
     points, values, cells, at_points, at_cells = network
     at_cells[3, 1, 2] = np.nan
     for neighbours in (0, 12):
-        mean, variance = Kriging(points, values, Variogram("exponential", 1.0, 6e4), drift=at_points, neighbours=neighbours).predict(
-            cells, at_cells, variance=True
-        )
+        mean, variance = Kriging(
+            points, values, Variogram("exponential", 1.0, 6e4), drift=at_points, neighbours=neighbours
+        ).predict(cells, at_cells, variance=True)
         for found in (mean, variance):
             assert np.isnan(found[3, 2]) and np.isnan(found).sum() == 1
 
@@ -226,9 +290,9 @@ def test_a_drift_that_is_the_same_at_the_nearest_stations_does_no_harm(network):
     """Such as distance to a far coast, or a land cover that reaches beyond the neighbours."""
     points, values, cells, *_ = network
     split = (points[:, :1] > 5e4).astype(float)
-    mean, variance = Kriging(points, values[:, 0], Variogram("exponential", 1.0, 6e4, 0.1), drift=split, neighbours=6).predict(
-        cells, (cells[:, :1] > 5e4).astype(float), variance=True
-    )
+    mean, variance = Kriging(
+        points, values[:, 0], Variogram("exponential", 1.0, 6e4, 0.1), drift=split, neighbours=6
+    ).predict(cells, (cells[:, :1] > 5e4).astype(float), variance=True)
     assert np.isfinite(mean).all() and np.isfinite(variance).all() and mean.min() > -0.5 and mean.max() < 1.1
 
 
@@ -273,7 +337,9 @@ def test_weights_sum_to_one_and_maps_are_finite(places, model, range_, nugget, n
     cells = np.concatenate([1500 * rng.random((20, 2)) - 250, np.zeros((20, 1))], axis=1)
     # One column is level everywhere, one varies.
     values = np.stack([np.full(len(points), level), rng.normal(size=len(points))], axis=1)
-    mean, variance = Kriging(points, values, Variogram(model, 1.0, range_, nugget), neighbours=neighbours).predict(cells, variance=True)
+    mean, variance = Kriging(points, values, Variogram(model, 1.0, range_, nugget), neighbours=neighbours).predict(
+        cells, variance=True
+    )
     np.testing.assert_allclose(mean[:, 0], level, rtol=1e-5, atol=1e-8)
     assert np.isfinite(mean).all() and (variance >= 0).all()
     weighted = InverseDistance(points, values, neighbours=neighbours).predict(cells)
@@ -281,7 +347,8 @@ def test_weights_sum_to_one_and_maps_are_finite(places, model, range_, nugget, n
     assert (weighted[:, 1] >= values[:, 1].min() - 1e-9).all() and (weighted[:, 1] <= values[:, 1].max() + 1e-9).all()
 
 
-# Inverse distances ---------------------------------------------------------------------------------------------------------
+# Inverse distances
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0, 3.5, 20.0])

@@ -23,7 +23,9 @@ def test_distances_on_the_globe_are_geodesics_over_short_ways(latitude):
     rng = np.random.default_rng(0)
     longitude, latitudes = 179.9 + 0.4 * rng.random(20), latitude + 0.3 * rng.random(20)
     found = distances(globe_positions(longitude, latitudes))
-    expected = np.array([[GEOD.inv(a, b, c, d)[2] for c, d in zip(longitude, latitudes)] for a, b in zip(longitude, latitudes)])
+    expected = np.array(
+        [[GEOD.inv(a, b, c, d)[2] for c, d in zip(longitude, latitudes)] for a, b in zip(longitude, latitudes)]
+    )
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
 
 
@@ -52,9 +54,12 @@ def test_distances_of_cells_are_those_on_the_ground(epsg, west, north, cell, in_
     from pyproj import Transformer
 
     longitude, latitude = Transformer.from_crs(crs.to_wkt(), WGS84.to_wkt(), always_xy=True).transform(x, y)
-    expected = np.array([[GEOD.inv(a, b, c, d)[2] for c, d in zip(longitude, latitude)] for a, b in zip(longitude, latitude)])
+    expected = np.array(
+        [[GEOD.inv(a, b, c, d)[2] for c, d in zip(longitude, latitude)] for a, b in zip(longitude, latitude)]
+    )
     np.testing.assert_allclose(distances(cells), expected, rtol=0.02 if not in_space else 1e-5, atol=1e-3)
-    # Stations given in degrees fall on the cells that lie there, and so do those in the grid's CRS; datums may differ by a metre.
+    # Stations given in degrees fall on the cells that lie there, and so do those in the grid's CRS; datums may differ
+    # by a metre.
     np.testing.assert_allclose(positions.of_points(np.array(longitude), np.array(latitude), WGS84), cells, atol=2)
     np.testing.assert_allclose(positions.of_points(x, y, crs), cells, atol=1e-3)
 
@@ -76,7 +81,11 @@ def test_a_global_grid_reaches_around_the_earth():
 def test_rotated_grids():
     from affine import Affine
 
-    grid = Grid(CRS.from_epsg(32630), Affine.translation(5e5, 4.5e6) * Affine.rotation(30) * Affine.scale(100, -100), 10, 10)
+    grid = Grid(
+        CRS.from_epsg(32630), Affine.translation(5e5, 4.5e6) * Affine.rotation(30) * Affine.scale(100, -100), 10, 10
+    )
     cells = Positions(grid).of_cells(Window(0, 0, 10, 10))
-    assert np.linalg.norm(cells[1] - cells[0]) == pytest.approx(100) and np.linalg.norm(cells[10] - cells[0]) == pytest.approx(100)
+    assert np.linalg.norm(cells[1] - cells[0]) == pytest.approx(100) and np.linalg.norm(
+        cells[10] - cells[0]
+    ) == pytest.approx(100)
     np.testing.assert_allclose(cells[0, :2], grid.transform * (0.5, 0.5))

@@ -30,7 +30,9 @@ def test_the_range_is_where_likeness_has_fallen_to_a_twentieth(model):
     assert Variogram(model, 1.0, 700.0).correlation(np.array([700.0]))[0] == pytest.approx(expected, abs=3e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"model": "linear"}, {"range": 0.0}, {"sill": -1.0}, {"nugget": 1.2}, {"range": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"model": "linear"}, {"range": 0.0}, {"sill": -1.0}, {"nugget": 1.2}, {"range": float("nan")}]
+)
 def test_no_variogram(wrong):
     with pytest.raises(InputError, match=r"is none of spherical|needs a range above 0 m"):
         Variogram(**{"model": "spherical", "sill": 1.0, "range": 10.0, "nugget": 0.1, **wrong})
@@ -47,7 +49,9 @@ def test_empirical_by_hand():
         for i in range(25):
             for j in range(i):
                 if np.isfinite(values[i, date] + values[j, date]):
-                    pairs.append((np.linalg.norm(points[i] - points[j]), 0.5 * (values[i, date] - values[j, date]) ** 2))
+                    pairs.append(
+                        (np.linalg.norm(points[i] - points[j]), 0.5 * (values[i, date] - values[j, date]) ** 2)
+                    )
     distance, half = np.array(pairs).T
     reach = np.quantile(np.unique(distance), 0.75)
     assert seen.reach == pytest.approx(reach) and seen.spread == pytest.approx(half.mean())
@@ -63,7 +67,9 @@ def simulate(model, nugget, dates=1000, stations=120):
     rng = np.random.default_rng(7)
     points = np.concatenate([1e5 * rng.random((stations, 2)), np.zeros((stations, 1))], axis=1)
     truth = Variogram(model, 0.004, 3e4, nugget)
-    covariance = truth.covariance(np.linalg.norm(points[:, None] - points, axis=2)) + truth.sill * nugget * np.eye(stations)
+    covariance = truth.covariance(np.linalg.norm(points[:, None] - points, axis=2)) + truth.sill * nugget * np.eye(
+        stations
+    )
     values = 0.3 + np.linalg.cholesky(covariance + 1e-12 * np.eye(stations)) @ rng.normal(size=(stations, dates))
     return points, values, truth
 
@@ -88,7 +94,9 @@ def test_what_is_given_is_kept():
             assert getattr(found, name.rstrip("_")) == pytest.approx(value, rel=1e-12)
     whole = fit_variogram(points, values, "exponential", nugget=0.2, sill=0.004, range_=3e4)
     assert (whole.nugget, whole.sill, whole.range) == (0.2, 0.004, 3e4) and 0 < whole.fit_error < 0.2
-    assert truth.range == pytest.approx(fit_variogram(points, values, "exponential", nugget=0.2, sill=0.004).range, rel=0.1)
+    assert truth.range == pytest.approx(
+        fit_variogram(points, values, "exponential", nugget=0.2, sill=0.004).range, rel=0.1
+    )
 
 
 def test_noise_alone_is_all_nugget():

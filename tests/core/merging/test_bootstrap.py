@@ -22,7 +22,9 @@ SPREAD = 0.06
 
 
 def noise(rng, dates, memory, cells=CELLS):
-    """Series (dates, cells) of mean 0 and variance 1 with a lag-1 autocorrelation, from their stationary distribution on."""
+    """Series (dates, cells) of mean 0 and variance 1 with a lag-1 autocorrelation, from their stationary distribution
+    on.
+    """
     steps = rng.normal(0, np.sqrt(1 - memory**2), (dates, cells))
     steps[0] /= np.sqrt(1 - memory**2)
     return lfilter([1], [1, -memory], steps, axis=0)
@@ -65,14 +67,17 @@ def truth():
 
 
 @pytest.mark.parametrize(
-    ("dates", "signal_memory", "error_memory", "short"), [(400, 0, 0, 0.01), (500, 0.9, 0.6, 0.035)], ids=["independent", "autocorrelated"]
+    ("dates", "signal_memory", "error_memory", "short"),
+    [(400, 0, 0, 0.01), (500, 0.9, 0.6, 0.035)],
+    ids=["independent", "autocorrelated"],
 )
 def test_limits_hold_the_truth_nearly_as_often_as_they_say(dates, signal_memory, error_memory, short):
     named, flags = with_limits(simulate(7, dates, signal_memory, error_memory))
     resolved = flags == 0
     assert resolved.mean() > 0.99
-    # Three standard errors of a share of so many cells, and what limits fall short by: resampled blocks keep only a part of a long memory, so that
-    # 3000 cells had 0.94 to 0.95 of independent samples, and 0.915 to 0.94 of these autocorrelated ones.
+    # Three standard errors of a share of so many cells, and what limits fall short by: resampled blocks keep only a
+    # part of a long memory, so that 3000 cells had 0.94 to 0.95 of independent samples, and 0.915 to 0.94 of these
+    # autocorrelated ones.
     chance = 3 * np.sqrt(0.95 * 0.05 / resolved.sum())
     for name, value in truth().items():
         estimates, low, high = (values[resolved] for values in named[name])
@@ -99,7 +104,9 @@ def test_limits_contain_the_estimate_and_share_nothing_between_cells():
     assert list(flags[6:12]) == [0, 0, 0, 2, 3, 1]
     for name, (estimates, low, high) in named.items():
         resolved = (flags == 0) & np.isfinite(estimates)
-        assert (low[resolved] <= estimates[resolved]).all() and (estimates[resolved] <= np.where(np.isnan(high), np.inf, high)[resolved]).all(), name
+        assert (low[resolved] <= estimates[resolved]).all() and (
+            estimates[resolved] <= np.where(np.isnan(high), np.inf, high)[resolved]
+        ).all(), name
         assert np.isnan(low[flags != 0]).all() and np.isnan(high[flags != 0]).all()
     # The same series with two seeds: other limits, but not far off.
     estimates, low, high = named["error_a"]
@@ -125,7 +132,10 @@ def products(write_raster):
     block[1, :, 35:, 35:] = np.nan
     days = np.datetime_as_string(np.datetime64("2020-01-01") + np.arange(150))
     options = {"nodata": np.nan, "tiled": True, "blockxsize": 16, "blockysize": 16, "interleave": "pixel"}
-    return [[write_raster(f"{name}.tif", values, [f"sm@{day}" for day in days], **options)] for name, values in zip("abc", block)]
+    return [
+        [write_raster(f"{name}.tif", values, [f"sm@{day}" for day in days], **options)]
+        for name, values in zip("abc", block)
+    ]
 
 
 def read(path):
@@ -142,7 +152,13 @@ def test_the_same_limits_every_time_and_for_every_size_of_block(products, tmp_pa
         ("single", (2_000_000, 1)),
     ):
         progress = cancelling()
-        triple_collocation(products, str(tmp_path / f"{name}.tif"), min_samples=50, replicates=100, engine=Engine(*options, progress=progress))
+        triple_collocation(
+            products,
+            str(tmp_path / f"{name}.tif"),
+            min_samples=50,
+            replicates=100,
+            engine=Engine(*options, progress=progress),
+        )
         found[name], blocks[name] = read(tmp_path / f"{name}.tif"), len(progress.fractions)
     assert blocks["small"] > blocks["all"]
     for name, bands in found.items():
@@ -161,7 +177,11 @@ def test_limits_of_rasters_are_there_where_estimates_are(products, tmp_path):
     for kind in LIMITED:
         for letter in "abc":
             estimates, low, high = (found[f"{kind}_{letter}{end}"] for end in ("", "_low", "_high"))
-            assert np.isnan(estimates[~resolved]).all() and np.isnan(low[~resolved]).all() and np.isnan(high[~resolved]).all()
+            assert (
+                np.isnan(estimates[~resolved]).all()
+                and np.isnan(low[~resolved]).all()
+                and np.isnan(high[~resolved]).all()
+            )
             assert np.isfinite(low[resolved]).all() and (kind == "snr" or np.isfinite(high[resolved]).all())
             assert (low[resolved] <= estimates[resolved]).all()
             assert (estimates[resolved] <= np.where(np.isnan(high), np.inf, high)[resolved]).all()

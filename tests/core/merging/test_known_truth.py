@@ -27,7 +27,9 @@ def estimates(series, **options):
 
 def series_of(rng, n, errors, offsets, gains, spread=0.2):
     signal = rng.normal(0.3, spread, n)
-    return signal, np.stack([offset + gain * (signal + rng.normal(0, error, n)) for error, offset, gain in zip(errors, offsets, gains)])
+    return signal, np.stack(
+        [offset + gain * (signal + rng.normal(0, error, n)) for error, offset, gain in zip(errors, offsets, gains)]
+    )
 
 
 def test_the_published_case():
@@ -67,7 +69,9 @@ def by_the_formulas(q):
 
 
 random_case = st.tuples(
-    st.integers(0, 10_000), st.lists(st.floats(0.01, 0.15), min_size=3, max_size=3), st.lists(st.floats(0.3, 3), min_size=3, max_size=3)
+    st.integers(0, 10_000),
+    st.lists(st.floats(0.01, 0.15), min_size=3, max_size=3),
+    st.lists(st.floats(0.3, 3), min_size=3, max_size=3),
 )
 
 
@@ -87,7 +91,10 @@ def test_the_formulas_and_the_truth_within_its_sampling_error(case):
     # The variance of an estimated error variance, for Gaussian series: at most about 2 S (e1² + e2² + e3²) / n.
     for x, error in zip("abc", errors):
         wide = np.sqrt((2 * error**4 + error**2 * sum(e**2 for e in errors) + 2 * np.prod(sorted(errors)[1:]) ** 2) / n)
-        assert abs((found[f"scaled_error_{x}"] / found["sensitivity_a"]) ** 2 / gains[0] ** 2 - error**2) < 6 * wide + 0.05 * error**2
+        assert (
+            abs((found[f"scaled_error_{x}"] / found["sensitivity_a"]) ** 2 / gains[0] ** 2 - error**2)
+            < 6 * wide + 0.05 * error**2
+        )
 
 
 @settings(max_examples=40, deadline=None)
@@ -103,7 +110,9 @@ def test_order_and_units_do_not_matter(case, order, factor):
     if flag == 0:
         for place, i in enumerate(order):
             for kind in ("error", "snr", "correlation", "weight"):
-                assert turned[f"{kind}_{'abc'[place]}"] == pytest.approx(found[f"{kind}_{'abc'[i]}"], rel=1e-3, abs=1e-4)
+                assert turned[f"{kind}_{'abc'[place]}"] == pytest.approx(
+                    found[f"{kind}_{'abc'[i]}"], rel=1e-3, abs=1e-4
+                )
         assert scaled["error_b"] == pytest.approx(factor * found["error_b"], rel=1e-3)
         for name in ("snr_b", "correlation_b", "weight_b", "scaled_error_b", "merged_error"):
             assert scaled[name] == pytest.approx(found[name], rel=1e-3, abs=1e-4)
@@ -120,7 +129,9 @@ def test_four_and_five_products_and_a_correlated_pair():
     for count in (4, 5):
         found, flag = estimates(series[:count])
         assert flag == 0
-        np.testing.assert_allclose([found[f"scaled_error_{x}"] for x in "abcde"[:count]], [0.05, 0.06, 0.07, 0.04, 0.05][:count], rtol=0.03)
+        np.testing.assert_allclose(
+            [found[f"scaled_error_{x}"] for x in "abcde"[:count]], [0.05, 0.06, 0.07, 0.04, 0.05][:count], rtol=0.03
+        )
         found, flag = estimates(correlated[:count], correlated="B-C")
         assert flag == 0
         expected = [0.05, np.hypot(0.06, 0.05), np.hypot(0.07, 0.05), 0.04, 0.05]
@@ -165,7 +176,9 @@ def products_of(scene):
 
 
 def test_the_demo_scene_gives_its_errors_away(scene, tmp_path, progress):
-    result = triple_collocation(products_of(scene), str(tmp_path / "tc.tif"), min_samples=50, engine=Engine(progress=progress))
+    result = triple_collocation(
+        products_of(scene), str(tmp_path / "tc.tif"), min_samples=50, engine=Engine(progress=progress)
+    )
     found = read(tmp_path / "tc.tif")
     resolved = found["flag"] == 0
     assert resolved.mean() > 0.5 and result.tally.resolved_percent == pytest.approx(100 * resolved.mean())
@@ -200,7 +213,9 @@ def test_the_merged_product_is_nearer_to_the_truth_than_its_parents_and_their_me
 
 def test_little_memory_changes_nothing(scene, tmp_path):
     for name, memory in (("a", None), ("b", 200_000)):
-        triple_collocation(products_of(scene), str(tmp_path / f"{name}.tif"), min_samples=50, engine=Engine(memory=memory))
+        triple_collocation(
+            products_of(scene), str(tmp_path / f"{name}.tif"), min_samples=50, engine=Engine(memory=memory)
+        )
         merge_products(products_of(scene), str(tmp_path / f"m{name}.tif"), min_samples=50, engine=Engine(memory=memory))
     for one, other in (("a", "b"), ("ma", "mb")):
         first, second = read(tmp_path / f"{one}.tif"), read(tmp_path / f"{other}.tif")

@@ -1,4 +1,6 @@
-"""Merging where it is known what should come out: missing products, cells that are not resolved, parts of the year, anomalies, units."""
+"""Merging where it is known what should come out: missing products, cells that are not resolved, parts of the year,
+anomalies, units.
+"""
 
 import numpy as np
 import pytest
@@ -22,19 +24,24 @@ def read(path):
 
 @pytest.fixture
 def make(write_raster):
-    """A function that writes products of a common signal: gains, noises (numbers or one for each day), and days; returns sources and the signal."""
+    """A function that writes products of a common signal: gains, noises (numbers or one for each day), and days;
+    returns sources and the signal.
+    """
 
     def make(gains=(1, 0.8, 1.3), noises=(0.02, 0.04, 0.03), days=DAYS, seed=0, change=None, **options):
         rng = np.random.default_rng(seed)
         season = 0.08 * np.cos(2 * np.pi * np.arange(len(days)) / 365)
         signal = 0.25 + season[:, None, None] + rng.normal(0, 0.05, (len(days), *SHAPE))
         products = [
-            gain * (signal + np.broadcast_to(noise, len(days))[:, None, None] * rng.normal(size=signal.shape)) for gain, noise in zip(gains, noises)
+            gain * (signal + np.broadcast_to(noise, len(days))[:, None, None] * rng.normal(size=signal.shape))
+            for gain, noise in zip(gains, noises)
         ]
         if change:
             change(products)
         names = [f"sm@{day}" for day in days]
-        return [[write_raster(f"{letter}.tif", values, names, **options)] for letter, values in zip("abcde", products)], signal
+        return [
+            [write_raster(f"{letter}.tif", values, names, **options)] for letter, values in zip("abcde", products)
+        ], signal
 
     return make
 
@@ -79,7 +86,10 @@ def test_cells_that_are_not_resolved(make, tmp_path, fallback):
     assert result.tally.resolved_percent == pytest.approx(100 * 2 / 3)
     assert np.isnan(weights["weight_a"][0]).all()
     a, b, c = (np.stack(list(read(own[0].path).values())) for own in sources)
-    matched = [own.mean(axis=0) * 0 + a.mean(axis=0) + (own - own.mean(axis=0)) * a.std(axis=0) / own.std(axis=0) for own in (a, b, c)]
+    matched = [
+        own.mean(axis=0) * 0 + a.mean(axis=0) + (own - own.mean(axis=0)) * a.std(axis=0) / own.std(axis=0)
+        for own in (a, b, c)
+    ]
     if fallback == "nodata":
         assert np.isnan(merged[:, 0]).all()
     elif fallback == "mean":
@@ -109,7 +119,20 @@ def test_weights_follow_the_season(make, tmp_path):
 
 def test_parts_of_the_year():
     names, of_month = year_parts("season")
-    assert [names[i] for i in of_month] == ["djf", "djf", "mam", "mam", "mam", "jja", "jja", "jja", "son", "son", "son", "djf"]
+    assert [names[i] for i in of_month] == [
+        "djf",
+        "djf",
+        "mam",
+        "mam",
+        "mam",
+        "jja",
+        "jja",
+        "jja",
+        "son",
+        "son",
+        "son",
+        "djf",
+    ]
     assert year_parts("all")[0] == [] and year_parts("month")[0][8] == "09"
 
 
@@ -121,9 +144,9 @@ def test_anomalies_take_the_season_off(make, tmp_path, progress, anomalies):
     plain, found = (read(tmp_path / f"{name}.tif") for name in ("none", anomalies))
     # Errors are the same, the signal is smaller without the seasons, and so is the correlation with the truth.
     np.testing.assert_allclose(np.median(found["error_b"]), np.median(plain["error_b"]), rtol=0.15)
-    assert (np.nanmedian(found["snr_b"]) < np.nanmedian(plain["snr_b"]) - 1) and np.nanmedian(found["correlation_b"]) < np.nanmedian(
-        plain["correlation_b"]
-    )
+    assert (np.nanmedian(found["snr_b"]) < np.nanmedian(plain["snr_b"]) - 1) and np.nanmedian(
+        found["correlation_b"]
+    ) < np.nanmedian(plain["correlation_b"])
     merge_products(sources, str(tmp_path / "m.tif"), anomalies=anomalies)
     merged, a = (np.stack(list(read(path).values())) for path in (tmp_path / "m.tif", sources[0][0].path))
     # The merged product has the seasons of the reference.
@@ -145,7 +168,9 @@ def test_dates_within_a_gap_and_on_another_grid(make, write_raster, tmp_path, pr
     sources, _ = make()
     with rasterio.open(sources[1][0].path) as dataset:
         values = dataset.read()
-    moved = write_raster("b_moments.tif", values.repeat(2, axis=1).repeat(2, axis=2), [f"sm@{day}T06:00:00" for day in DAYS], cell=15.0)
+    moved = write_raster(
+        "b_moments.tif", values.repeat(2, axis=1).repeat(2, axis=2), [f"sm@{day}T06:00:00" for day in DAYS], cell=15.0
+    )
     triple_collocation([sources[0], [moved], sources[2]], str(tmp_path / "x.tif"), engine=Engine(progress=progress))
     triple_collocation(sources, str(tmp_path / "y.tif"))
     x, y = read(tmp_path / "x.tif"), read(tmp_path / "y.tif")
@@ -161,17 +186,29 @@ def test_netcdf_out_and_a_single_row(make, tmp_path, write_raster):
             rows.append([write_raster(f"row_{own[0].label}", dataset.read()[:, :1], dataset.descriptions)])
     merge_products(rows, str(tmp_path / "m.nc"), str(tmp_path / "w.nc"))
     bands = read_bands([Source(str(tmp_path / "m.nc"))])
-    assert [band.name for band in bands[:2]] == ["soil_moisture@2017-01-01", "soil_moisture@2017-01-02"] and len(bands) == len(DAYS)
+    assert [band.name for band in bands[:2]] == ["soil_moisture@2017-01-01", "soil_moisture@2017-01-02"] and len(
+        bands
+    ) == len(DAYS)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"reference": "d"}, {"reference": "f"}, {"fallback": "zero"}, {"window": "week"}, {"anomalies": "weekly"}, {"alpha": 0}, {"replicates": 5}],
+    [
+        {"reference": "d"},
+        {"reference": "f"},
+        {"fallback": "zero"},
+        {"window": "week"},
+        {"anomalies": "weekly"},
+        {"alpha": 0},
+        {"replicates": 5},
+    ],
 )
 def test_impossible_settings(make, tmp_path, leftovers, options):
     sources, _ = make(days=DAYS[:120])
     before = leftovers()
-    with pytest.raises(InputError, match=r"(?i)" + {"replicates": "bootstrap"}.get(next(iter(options)), next(iter(options)))):
+    with pytest.raises(
+        InputError, match=r"(?i)" + {"replicates": "bootstrap"}.get(next(iter(options)), next(iter(options)))
+    ):
         merge_products(sources, str(tmp_path / "m.tif"), **options)
     assert leftovers() == before
 
@@ -189,7 +226,9 @@ def test_cancel_leaves_nothing(make, tmp_path, cancelling, leftovers):
 def test_any_product_can_be_the_reference(make, tmp_path, reference):
     sources, _ = make((1, 0.8, 1.3, 2, 0.5), (0.02, 0.04, 0.03, 0.05, 0.02))
     merge_products(sources, str(tmp_path / "m.tif"), reference=reference)
-    merged, own = (np.stack(list(read(path).values())) for path in (tmp_path / "m.tif", sources["abcde".index(reference)][0].path))
+    merged, own = (
+        np.stack(list(read(path).values())) for path in (tmp_path / "m.tif", sources["abcde".index(reference)][0].path)
+    )
     assert merged.mean() == pytest.approx(own.mean(), rel=0.02)
     with pytest.raises(InputError, match="REFERENCE is 'e', but PRODUCT_E holds no raster"):
         merge_products(sources[:4], str(tmp_path / "m.tif"), reference="e")

@@ -1,6 +1,7 @@
 """Triple and extended collocation of one series as pytesmo does them.
 
-The numbers are those of pytesmo 0.18.1 (`tcol_metrics`, and `ecol` with `abs_est=False`) for the series that is made here.
+The numbers are those of pytesmo 0.18.1 (`tcol_metrics`, and `ecol` with `abs_est=False`) for the series that is made
+here.
 """
 
 import numpy as np
@@ -10,10 +11,22 @@ from sm_toolbox.merging.collocation import collocate, design
 
 # By the product in whose space the errors are: SNR (dB), scaled errors, sensitivities.
 TRIPLE = {
-    0: ([9.229944580532, 4.143236059297, 4.972775198648], [0.02066428491846, 0.03711554202976, 0.03373485519718], [1, 1.243212717331, 0.682640092533]),
-    1: ([9.229944580532, 4.143236059297, 4.972775198648], [0.01662168077144, 0.02985453857764, 0.02713522370461], [0.8043675760871, 1, 0.5490935565706]),
-    2: ([9.229944580532, 4.143236059297, 4.972775198648], [0.03027112697379, 0.05437058625145, 0.04941821549333], [1.464900774125, 1.821183272019, 1]),
-}  # fmt: skip
+    0: (
+        [9.229944580532, 4.143236059297, 4.972775198648],
+        [0.02066428491846, 0.03711554202976, 0.03373485519718],
+        [1, 1.243212717331, 0.682640092533],
+    ),
+    1: (
+        [9.229944580532, 4.143236059297, 4.972775198648],
+        [0.01662168077144, 0.02985453857764, 0.02713522370461],
+        [0.8043675760871, 1, 0.5490935565706],
+    ),
+    2: (
+        [9.229944580532, 4.143236059297, 4.972775198648],
+        [0.03027112697379, 0.05437058625145, 0.04941821549333],
+        [1.464900774125, 1.821183272019, 1],
+    ),
+}
 # By the pair that is declared: error variances, SNR (dB), the pair's error correlation.
 FOUR = {
     "": (

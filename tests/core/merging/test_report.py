@@ -19,7 +19,9 @@ def products(write_raster):
     noise = [rng.normal(0, size, shape) for size in (0.02, 0.02, 0.02, 0.03)]
     series = [signal + noise[0], signal + shared + noise[1], signal + shared + noise[2], signal + noise[3]]
     series[2][:, 0] = rng.normal(0.25, 0.05, (len(DAYS), 7))
-    return [[write_raster(f"{name}.tif", values, [f"sm@{day}" for day in DAYS])] for name, values in zip("abcd", series)]
+    return [
+        [write_raster(f"{name}.tif", values, [f"sm@{day}" for day in DAYS])] for name, values in zip("abcd", series)
+    ]
 
 
 def test_three_products(products, tmp_path):
@@ -30,19 +32,29 @@ def test_three_products(products, tmp_path):
 
 def test_correlated_errors_are_named(products, tmp_path):
     page = collocation_report(triple_collocation(products, str(tmp_path / "tc.tif"))).html()
-    assert "The largest error correlation is that of B-C" in page or "The largest error correlation is that of A-D" in page
+    assert (
+        "The largest error correlation is that of B-C" in page or "The largest error correlation is that of A-D" in page
+    )
     declared = collocation_report(triple_collocation(products, str(tmp_path / "tc.tif"), correlated="B-C")).html()
     assert "Errors of B-C may be correlated" in declared
 
 
 def test_merged(products, tmp_path):
     page = merge_report(merge_products(products[:3], str(tmp_path / "m.tif"), window="season", fallback="best")).html()
-    assert "Weights" in page and "plain mean" in page and "jja" in page and "FALLBACK best" in page and "independent" in page
+    assert (
+        "Weights" in page
+        and "plain mean" in page
+        and "jja" in page
+        and "FALLBACK best" in page
+        and "independent" in page
+    )
 
 
 def test_nothing_resolved(write_raster, tmp_path):
     rng = np.random.default_rng(1)
-    noise = [[write_raster(f"{name}.tif", rng.random((len(DAYS), 3, 4)), [f"sm@{day}" for day in DAYS])] for name in "abc"]
+    noise = [
+        [write_raster(f"{name}.tif", rng.random((len(DAYS), 3, 4)), [f"sm@{day}" for day in DAYS])] for name in "abc"
+    ]
     page = collocation_report(triple_collocation(noise, str(tmp_path / "tc.tif"))).html()
     assert "0.0 % of the 12 cells" in page and "Errors and skill" not in page
     assert "0.0 %" in merge_report(merge_products(noise, str(tmp_path / "m.tif"))).html()

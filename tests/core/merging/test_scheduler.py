@@ -21,14 +21,22 @@ def products(write_raster):
     for name, gain, noise in (("a", 1, 0.02), ("b", 0.8, 0.04), ("c", 1.2, 0.03)):
         values = gain * (signal + rng.normal(0, noise, signal.shape))
         values[rng.random(signal.shape) < 0.1] = np.nan
-        found.append([write_raster(f"{name}.tif", values, [f"sm@{day}" for day in days], tiled=True, blockxsize=256, blockysize=256)])
+        found.append(
+            [
+                write_raster(
+                    f"{name}.tif", values, [f"sm@{day}" for day in days], tiled=True, blockxsize=256, blockysize=256
+                )
+            ]
+        )
     return found
 
 
 def test_the_same_bytes(products, tmp_path, progress):
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         for name, scheduler in (("here", ""), ("there", cluster.scheduler_address)):
-            result = triple_collocation(products, str(tmp_path / f"tc_{name}.tif"), engine=Engine(scheduler=scheduler, progress=progress))
+            result = triple_collocation(
+                products, str(tmp_path / f"tc_{name}.tif"), engine=Engine(scheduler=scheduler, progress=progress)
+            )
             merged = merge_products(
                 products,
                 str(tmp_path / f"merged_{name}.tif"),
@@ -39,7 +47,10 @@ def test_the_same_bytes(products, tmp_path, progress):
             assert result.tally.resolved_percent > 95 and merged.coverage[-1] > 99
     for name in ("tc", "merged", "weights"):
         # Where in a file GDAL puts its tiles depends on the order in which threads come; what is in them does not.
-        with rasterio.open(tmp_path / f"{name}_here.tif") as here, rasterio.open(tmp_path / f"{name}_there.tif") as there:
+        with (
+            rasterio.open(tmp_path / f"{name}_here.tif") as here,
+            rasterio.open(tmp_path / f"{name}_there.tif") as there,
+        ):
             assert here.descriptions == there.descriptions and here.read().tobytes() == there.read().tobytes(), name
     assert any("2 threads of the cluster" in text for text in progress.infos)
 

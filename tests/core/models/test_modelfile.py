@@ -59,7 +59,10 @@ def test_read_back_equal(model, path):
     again = load_model(str(path))
     rows = np.random.default_rng(1).random((500, 2)) * 100
     np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
-    assert again.manifest.to_json() == json.loads(json.dumps(model.manifest.to_json())) and again.predictors == ("a", "aspect")
+    assert again.manifest.to_json() == json.loads(json.dumps(model.manifest.to_json())) and again.predictors == (
+        "a",
+        "aspect",
+    )
 
 
 def test_a_truncated_file(path):
@@ -162,7 +165,10 @@ def test_a_small_file_of_a_huge_array_is_not_unpacked(path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**28,)})
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("aoa_extra.npy", "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("aoa_extra.npy", "w", force_zip64=True) as member,
+    ):
         member.write(header.getvalue())
         for _ in range(40):
             member.write(bytes(2**20))
@@ -182,7 +188,9 @@ def test_arrays_that_say_they_are_larger_than_the_zip_has(path):
         load_model(str(path))
 
 
-@pytest.mark.parametrize("changes", [{"extra": np.zeros(3)}, {"forest_value": np.array(["a"])}, {"forest_value": np.zeros(3, complex)}])
+@pytest.mark.parametrize(
+    "changes", [{"extra": np.zeros(3)}, {"forest_value": np.array(["a"])}, {"forest_value": np.zeros(3, complex)}]
+)
 def test_foreign_arrays(path, changes):
     arrays_of(path, **changes)
     with pytest.raises(ModelFileError, match="which no"):
@@ -203,7 +211,12 @@ def test_a_model_that_could_not_be_read_again_is_not_written(model, tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    "fault", [MemoryError(), RuntimeError("cannot cache function: no locator available"), PermissionError(13, "Permission denied")]
+    "fault",
+    [
+        MemoryError(),
+        RuntimeError("cannot cache function: no locator available"),
+        PermissionError(13, "Permission denied"),
+    ],
 )
 def test_faults_of_the_machine_are_not_blamed_on_the_file(path, monkeypatch, fault):
     monkeypatch.setattr("sm_toolbox.models.modelfile._build", lambda *_: (_ for _ in ()).throw(fault))
@@ -270,7 +283,10 @@ def test_a_calibration_that_is_none_is_left_out(path):
 def test_members_that_are_no_arrays(path):
     with zipfile.ZipFile(path) as archive:
         inner = archive.read("arrays.npz")
-    for name, data in (("forest_root.npy", b"not an array"), ("evidence_target.npy", np.lib.format.magic(1, 0) + b"\x05\x00{junk")):
+    for name, data in (
+        ("forest_root.npy", b"not an array"),
+        ("evidence_target.npy", np.lib.format.magic(1, 0) + b"\x05\x00{junk"),
+    ):
         spoilt = io.BytesIO(inner)
         with zipfile.ZipFile(io.BytesIO(inner)) as old, zipfile.ZipFile(spoilt, "w") as new:
             for member in old.namelist():

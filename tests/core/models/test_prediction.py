@@ -21,7 +21,9 @@ def model_of(*names, periods=None):
     rng = np.random.default_rng(0)
     x = rng.random((400, len(names)))
     y = x @ np.arange(1, len(names) + 1) + rng.normal(0, 0.01, 400)
-    return train(TrainingTable(Roles("sm", names), x, y, np.arange(400)), RandomForest(9), make_split("random", 2), periods).model
+    return train(
+        TrainingTable(Roles("sm", names), x, y, np.arange(400)), RandomForest(9), make_split("random", 2), periods
+    ).model
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,10 @@ DATES = ["2020-06-01", "2020-06-09", "2020-06-17", "2020-06-25"]
 
 @pytest.fixture
 def sources(write_raster, cells):
-    return [write_raster("dem.tif", cells[0], ["dem"]), write_raster("ndvi.tif", cells[1], [f"ndvi@{date}" for date in DATES])]
+    return [
+        write_raster("dem.tif", cells[0], ["dem"]),
+        write_raster("ndvi.tif", cells[1], [f"ndvi@{date}" for date in DATES]),
+    ]
 
 
 def test_a_band_for_each_date_whatever_the_order_of_files(model, sources, cells, tmp_path):
@@ -82,9 +87,13 @@ def test_static_predictors_give_one_map(sources, write_raster, cells, tmp_path):
 
 def test_dates_and_gaps(model, sources, tmp_path):
     path = str(tmp_path / "map.tif")
-    result = predict_raster(model, sources, path, max_gap_days=4, dates=[parse_time("2020-06-12"), parse_time("2020-06-01")])
+    result = predict_raster(
+        model, sources, path, max_gap_days=4, dates=[parse_time("2020-06-12"), parse_time("2020-06-01")]
+    )
     assert result.bands == ["soil_moisture@2020-06-01", "soil_moisture@2020-06-12"]
-    with pytest.raises(InputError, match=r"for 2020-07-15 there is no band within 4 days of ndvi \(2020-06-01 to 2020-06-25, 4 dates\)"):
+    with pytest.raises(
+        InputError, match=r"for 2020-07-15 there is no band within 4 days of ndvi \(2020-06-01 to 2020-06-25, 4 dates\)"
+    ):
         predict_raster(model, sources, path, max_gap_days=4, dates=[parse_time("2020-07-15")])
 
 
@@ -104,9 +113,14 @@ def test_dated_predictors_of_different_dates(sources, write_raster, tmp_path, pr
 
 def test_without_a_gap_it_is_half_the_distance_of_the_dates(model, sources, write_raster, tmp_path, progress):
     daily = write_raster("lst.tif", np.full((30, 30, 28), 0.5), [f"lst@2020-06-{day:02d}" for day in range(1, 31)])
-    result = predict_raster(model_of("ndvi", "lst"), [daily, sources[1]], str(tmp_path / "map.tif"), engine=Engine(progress=progress))
+    result = predict_raster(
+        model_of("ndvi", "lst"), [daily, sources[1]], str(tmp_path / "map.tif"), engine=Engine(progress=progress)
+    )
     assert result.bands == [f"soil_moisture@2020-06-{day:02d}" for day in range(1, 30)]
-    assert "MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: ndvi 4, lst 0.5." in progress.infos
+    assert (
+        "MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: ndvi 4, lst 0.5."
+        in progress.infos
+    )
 
 
 def noted(model, **origins):
@@ -119,7 +133,10 @@ def noted(model, **origins):
 @pytest.fixture
 def two_products(write_raster):
     low, high = np.full((8, 9), 0.2), np.full((8, 9), 0.7)
-    return [write_raster(f"{name}.tif", values, ["soil_moisture"]) for name, values in (("product_b", high), ("product_a", low))]
+    return [
+        write_raster(f"{name}.tif", values, ["soil_moisture"])
+        for name, values in (("product_b", high), ("product_a", low))
+    ]
 
 
 def test_two_products_of_one_variable_are_told_apart_by_their_files(two_products, tmp_path, progress):
@@ -137,8 +154,12 @@ def test_two_products_of_one_variable_are_told_apart_by_their_files(two_products
 def test_a_renamed_predictor_is_found_whatever_its_file_is_called_now(two_products, tmp_path, progress):
     model = noted(model_of("soil_moisture_smap"), soil_moisture_smap=("soil_moisture", "smap"))
     predict_raster(model, two_products[:1], str(tmp_path / "map.tif"), engine=Engine(progress=progress))
-    assert "was sampled from 'smap'; now 'product_b' is taken, the only one with 'soil_moisture'" in progress.warnings[0]
-    with pytest.raises(InputError, match="needs 'soil_moisture_smap', but several products of it are given: product_a, product_b"):
+    assert (
+        "was sampled from 'smap'; now 'product_b' is taken, the only one with 'soil_moisture'" in progress.warnings[0]
+    )
+    with pytest.raises(
+        InputError, match="needs 'soil_moisture_smap', but several products of it are given: product_a, product_b"
+    ):
         predict_raster(model, two_products, str(tmp_path / "map.tif"))
     plain = noted(model_of("soil_moisture"), soil_moisture=("soil_moisture", "product_a"))
     predict_raster(plain, two_products, str(tmp_path / "map.tif"), engine=Engine(progress=progress))
@@ -228,16 +249,25 @@ def test_a_fallback_model_fills_cells_and_dates(model, sources, cells, tmp_path)
         np.testing.assert_array_equal(values[i], np.where(np.isnan(first), second, first))
         np.testing.assert_array_equal(source[i], np.where(~np.isnan(first), 1, np.where(~np.isnan(second), 2, np.nan)))
     valid = ~np.isnan(values)
-    assert found.coverage == pytest.approx(valid.mean()) and found.by_model == pytest.approx([(source == n).mean() for n in (1, 2)])
+    assert found.coverage == pytest.approx(valid.mean()) and found.by_model == pytest.approx(
+        [(source == n).mean() for n in (1, 2)]
+    )
     assert 0 < found.applicable <= 1
 
 
 def test_predictors_beyond_the_training_are_named(model, write_raster, cells, tmp_path, progress):
     """Such as two bands whose names were swapped, or another unit."""
     sources = [write_raster("dem.tif", cells[0], ["dem"]), write_raster("ndvi.tif", 100 * cells[1][0], ["ndvi"])]
-    found = predict_raster(model, sources, str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True), engine=Engine(progress=progress))
+    found = predict_raster(
+        model, sources, str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True), engine=Engine(progress=progress)
+    )
     (warning,) = (text for text in progress.warnings if "unlike the training" in text)
-    assert found.applicable < 0.5 and "of the cells of 'ndvi'" in warning and "'dem'" not in warning and "the training has 0.0" in warning
+    assert (
+        found.applicable < 0.5
+        and "of the cells of 'ndvi'" in warning
+        and "'dem'" not in warning
+        and "the training has 0.0" in warning
+    )
     progress.warnings.clear()
     predict_raster(
         model,
@@ -256,11 +286,18 @@ def test_a_fallback_that_needs_the_same_is_said(model, sources, tmp_path, progre
 
 def test_a_fallback_serves_dates_that_the_model_lacks(model, write_raster, cells, tmp_path):
     """Two predictors of different dates: where the first model has no band, the map is the second model's."""
-    sources = [write_raster("dem.tif", cells[1][:2], ["dem@2020-06-01", "dem@2020-06-09"]), write_raster("ndvi.tif", cells[0], ["ndvi@2020-06-01"])]
-    found = predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model_of("dem"), wanted=Wanted(source=str(tmp_path / "s.tif")))
+    sources = [
+        write_raster("dem.tif", cells[1][:2], ["dem@2020-06-01", "dem@2020-06-09"]),
+        write_raster("ndvi.tif", cells[0], ["ndvi@2020-06-01"]),
+    ]
+    found = predict_raster(
+        model, sources, str(tmp_path / "o.tif"), fallback=model_of("dem"), wanted=Wanted(source=str(tmp_path / "s.tif"))
+    )
     assert found.bands == ["soil_moisture@2020-06-01", "soil_moisture@2020-06-09"]
     source, _ = read(tmp_path / "s.tif")
-    assert set(np.unique(source[0][~np.isnan(source[0])])) == {1, 2} and set(np.unique(source[1][~np.isnan(source[1])])) == {2}
+    assert set(np.unique(source[0][~np.isnan(source[0])])) == {1, 2} and set(
+        np.unique(source[1][~np.isnan(source[1])])
+    ) == {2}
 
 
 def test_quantiles_and_applicability_beside_the_map(model, sources, cells, tmp_path):
@@ -289,7 +326,12 @@ def test_quantiles_and_applicability_beside_the_map(model, sources, cells, tmp_p
 def test_cells_unlike_the_training_are_not_applicable(model, write_raster, tmp_path):
     far = np.full((2, 30, 30), 0.5)
     far[0, :, 15:] = 40
-    found = predict_raster(model, [write_raster("far.tif", far, ["dem", "ndvi"])], str(tmp_path / "o.tif"), wanted=Wanted(count_applicable=True))
+    found = predict_raster(
+        model,
+        [write_raster("far.tif", far, ["dem", "ndvi"])],
+        str(tmp_path / "o.tif"),
+        wanted=Wanted(count_applicable=True),
+    )
     assert found.applicable == 0.5
 
 
@@ -320,7 +362,11 @@ def test_a_cluster_makes_the_same_maps(model, sources, tmp_path, progress):
         for name, scheduler in (("here", ""), ("there", cluster.scheduler_address)):
             wanted = Wanted(str(tmp_path / f"q_{name}.tif"), [0.1, 0.9], str(tmp_path / f"a_{name}.tif"))
             found[name] = predict_raster(
-                model, sources, str(tmp_path / f"o_{name}.tif"), wanted=wanted, engine=Engine(memory=2**22, scheduler=scheduler, progress=progress)
+                model,
+                sources,
+                str(tmp_path / f"o_{name}.tif"),
+                wanted=wanted,
+                engine=Engine(memory=2**22, scheduler=scheduler, progress=progress),
             )
     assert found["here"] == found["there"] and any("2 threads of the cluster" in text for text in progress.infos)
     for name in ("o", "q", "a"):

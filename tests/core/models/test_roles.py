@@ -9,12 +9,20 @@ from sm_toolbox.models.roles import check_target, choose_predictors, is_row_numb
 
 ROWS = range(20)
 TABLE = {
-    "fid": list(ROWS), "nr": [i + 7 for i in ROWS], "station": [f"s{i % 3}" for i in ROWS], "sm": [0.1 + i % 5 / 100 for i in ROWS],
-    "ndvi": [i % 7 / 10 for i in ROWS], "ndvi_gap_days": [i % 2 for i in ROWS], "text": ["0.5"] * 20, "cover": ["wood", None] * 10,
-}  # fmt: skip
+    "fid": list(ROWS),
+    "nr": [i + 7 for i in ROWS],
+    "station": [f"s{i % 3}" for i in ROWS],
+    "sm": [0.1 + i % 5 / 100 for i in ROWS],
+    "ndvi": [i % 7 / 10 for i in ROWS],
+    "ndvi_gap_days": [i % 2 for i in ROWS],
+    "text": ["0.5"] * 20,
+    "cover": ["wood", None] * 10,
+}
 
 
-@pytest.mark.parametrize(("name", "expected"), [("fid", True), ("nr", True), ("sm", False), ("ndvi", False), ("station", False)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("fid", True), ("nr", True), ("sm", False), ("ndvi", False), ("station", False)]
+)
 def test_row_numbers(name, expected):
     assert is_row_number(name, TABLE[name]) == expected
 

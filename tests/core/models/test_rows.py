@@ -1,4 +1,6 @@
-"""One row per thing: a learner, a split or a metric that is added to its table alone goes all the way, from training to map."""
+"""One row per thing: a learner, a split or a metric that is added to its table alone goes all the way, from training to
+map.
+"""
 
 from dataclasses import dataclass
 
@@ -67,7 +69,11 @@ ROWS = {
     "learner": (
         LEARNERS,
         Learner("dummy", DummyEstimator, "dummy line", "a line.", "Dummy line: Dummy, D. (2026)", r"dummy_line"),
-        {"training": ["dummy line"], "model": ["dummy line", "Dummy line: Dummy, D. (2026)"], "selection": ["dummy line"]},
+        {
+            "training": ["dummy line"],
+            "model": ["dummy line", "Dummy line: Dummy, D. (2026)"],
+            "selection": ["dummy line"],
+        },
     ),
     "split": (
         SPLITS,
@@ -80,8 +86,14 @@ ROWS = {
     ),
     "metric": (
         METRICS,
-        Metric("dummy", "MAD", "m³ m⁻³", "dummy", lambda pairs: float(np.abs(pairs.difference).mean()), "MAD is a dummy."),
-        {"training": ["MAD is a dummy.", "<th>MAD</th>"], "model": ["<th>MAD</th>"], "selection": ["MAD is a dummy.", "<th>MAD</th>"]},
+        Metric(
+            "dummy", "MAD", "m³ m⁻³", "dummy", lambda pairs: float(np.abs(pairs.difference).mean()), "MAD is a dummy."
+        ),
+        {
+            "training": ["MAD is a dummy.", "<th>MAD</th>"],
+            "model": ["<th>MAD</th>"],
+            "selection": ["MAD is a dummy.", "<th>MAD</th>"],
+        },
     ),
 }
 
@@ -93,7 +105,12 @@ def test_a_row_in_its_table_goes_all_the_way(what, monkeypatch, write_raster, tm
     kind, small = ("dummy", None) if what == "learner" else ("random_forest", '{"n_estimators": 5}')
     rng = np.random.default_rng(0)
     dem, ndvi = rng.random(200), rng.random(200)
-    columns = {"dem": dem, "ndvi": ndvi, "sm": 0.1 + 0.2 * dem + 0.05 * ndvi + 0.01 * rng.random(200), "station": [f"s{i % 10}" for i in range(200)]}
+    columns = {
+        "dem": dem,
+        "ndvi": ndvi,
+        "sm": 0.1 + 0.2 * dem + 0.05 * ndvi + 0.01 * rng.random(200),
+        "station": [f"s{i % 10}" for i in range(200)],
+    }
     request = SplitRequest("dummy" if what == "split" else None, 3)
     prepared = prepare_training(SampledTable(columns), Roles("sm", ("dem", "ndvi"), "station"), request=request)
     tuner = None

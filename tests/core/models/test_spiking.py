@@ -32,13 +32,21 @@ def test_local_rows_take_away_the_bias():
         spike=Spike(rows(160, 0.1, "near", 1), 50),
     )
     found = spiked.spiking
-    assert found.before.bias == pytest.approx(-0.1, abs=0.01) and abs(found.after.bias) < 0.02 and found.after.n == 160 and found.stations == 8
+    assert (
+        found.before.bias == pytest.approx(-0.1, abs=0.01)
+        and abs(found.after.bias) < 0.02
+        and found.after.n == 160
+        and found.stations == 8
+    )
     plain = train(rows(600, 0.0, "far", 0), RandomForest(20), make_split("station", 4))
     x = np.random.default_rng(5).random((200, 2))
     assert (spiked.model.predict(x) - plain.model.predict(x)).mean() > 0.05
     # The validation of the training table itself is that without local rows.
     assert spiked.chosen.metrics == plain.chosen.metrics
-    assert "without local rows" in training_report(spiked).html() and "at local stations that it did not see" in training_report(spiked).html()
+    assert (
+        "without local rows" in training_report(spiked).html()
+        and "at local stations that it did not see" in training_report(spiked).html()
+    )
     assert spiked.model.manifest.local_rows.weight == 50
 
 

@@ -41,7 +41,10 @@ def test_complete_rows_are_kept_and_the_others_counted():
         ({"sm": [None] * 4}, r"No row of 'table' has a target and all predictors"),
         ({"sm": [0.2, 0.2, 0.2, 0.2]}, r"target 'sm' is 0.2 in all 4"),
         ({"b": [7, 7, 7, 7]}, r"the same in all 3 complete rows.*: b\."),
-        ({"time": ["2020-01-01", "03/04/2020", None, None]}, r"row 2 holds '03/04/2020', whose order of day and month is not clear"),
+        (
+            {"time": ["2020-01-01", "03/04/2020", None, None]},
+            r"row 2 holds '03/04/2020', whose order of day and month is not clear",
+        ),
         ({"w": [1, -1, 1, 1]}, r"weights in field 'w'.*zero or positive"),
         ({"w": [0, 0, 0, 0]}, r"not all zero"),
         ({"a": [1, 1e39, 3, 4]}, r"'a' of 'table' holds 1e\+39"),
@@ -91,16 +94,25 @@ def test_bad_cyclic_texts(text, words):
 
 def test_classes_are_refused_with_the_way_to_encode_them():
     columns = {"sm": [0.1, 0.2], "cover": ["forest", "grass"]}
-    with pytest.raises(InputError, match=r"Predictor 'cover' of 't' holds text \(forest, grass\).*CASE WHEN \"cover\" = 'forest'"):
+    with pytest.raises(
+        InputError, match=r"Predictor 'cover' of 't' holds text \(forest, grass\).*CASE WHEN \"cover\" = 'forest'"
+    ):
         make_training_table(columns, Roles("sm", ("cover",)), "t")
     # Numbers that came as text are numbers.
-    assert make_training_table({"sm": [0.1, 0.2], "code": ["1", "2"]}, Roles("sm", ("code",)), "t").predictors.tolist() == [[1], [2]]
+    assert make_training_table(
+        {"sm": [0.1, 0.2], "code": ["1", "2"]}, Roles("sm", ("code",)), "t"
+    ).predictors.tolist() == [[1], [2]]
 
 
 def test_oddities_are_said():
     rng = np.random.default_rng(0)
     a = rng.random(50)
-    table = TrainingTable(Roles("sm", ("a", "b", "twice")), np.stack([a, rng.random(50), 2 * a + 1], axis=1), rng.random(50), np.arange(50))
+    table = TrainingTable(
+        Roles("sm", ("a", "b", "twice")),
+        np.stack([a, rng.random(50), 2 * a + 1], axis=1),
+        rng.random(50),
+        np.arange(50),
+    )
     (text,) = oddities(table)
     assert "'a' and 'twice'" in text
     assert any("3 predictors and only 3 rows" in text for text in oddities(table.take(np.arange(3))))
@@ -110,15 +122,23 @@ def test_joined_tables_keep_what_both_have():
     def of(rows, **more):
         return TrainingTable(Roles("sm", ("a",)), np.ones((rows, 1)), np.arange(float(rows)), np.arange(rows), **more)
 
-    both = of(2, stations=np.array(["a", "b"]), weights=np.array([1.0, 2.0])).joined(of(3, stations=np.array(["c"] * 3)), 4.0)
-    assert both.weights.tolist() == [1, 2, 4, 4, 4] and both.stations.tolist() == ["a", "b", "c", "c", "c"] and both.times is None
+    both = of(2, stations=np.array(["a", "b"]), weights=np.array([1.0, 2.0])).joined(
+        of(3, stations=np.array(["c"] * 3)), 4.0
+    )
+    assert (
+        both.weights.tolist() == [1, 2, 4, 4, 4]
+        and both.stations.tolist() == ["a", "b", "c", "c", "c"]
+        and both.times is None
+    )
     assert both.source_rows.tolist() == [0, 1, -1, -1, -1]
 
 
 def test_rows_that_repeat_others_are_said():
     given = {name: values[:3] + values[:2] for name, values in columns(sm=[0.1, 0.2, 0.3]).items()}
     table = make_training_table(given, ROLES, "t")
-    assert any("2 rows of 't' repeat another in station, time, target and all predictors" in text for text in oddities(table))
+    assert any(
+        "2 rows of 't' repeat another in station, time, target and all predictors" in text for text in oddities(table)
+    )
     assert not any("repeat another" in text for text in oddities(make_training_table(columns(), ROLES, "t")))
 
 

@@ -17,7 +17,9 @@ from sm_toolbox.models.training import train
 
 
 def stations_with_memory(seed=0, stations=20, days=30):
-    """Each station has a level of its own that no predictor explains but the place betrays (a predictor that is its fingerprint)."""
+    """Each station has a level of its own that no predictor explains but the place betrays (a predictor that is its
+    fingerprint).
+    """
     rng = np.random.default_rng(seed)
     of_row = np.repeat(np.arange(stations), days)
     level, fingerprint = rng.normal(0, 0.06, stations), rng.random(stations)
@@ -25,9 +27,12 @@ def stations_with_memory(seed=0, stations=20, days=30):
     target = 0.25 + level[of_row] + 0.1 * rain + rng.normal(0, 0.005, len(of_row))
     noise = rng.random(len(of_row))
     return TrainingTable(
-        Roles("sm", ("fingerprint", "rain", "noise"), "station"), np.stack([fingerprint[of_row], rain, noise], axis=1), target, np.arange(len(of_row)),
+        Roles("sm", ("fingerprint", "rain", "noise"), "station"),
+        np.stack([fingerprint[of_row], rain, noise], axis=1),
+        target,
+        np.arange(len(of_row)),
         np.array([f"s{i}" for i in of_row]),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,10 @@ def test_pixels_of_a_product_are_told_from_stations():
     names = ("fingerprint", "rain", "noise")
     of_stations = dict(zip(names, stations.predictors.T)) | {"sm": stations.target, "station": stations.stations}
     of_pixels = {name: rng.random(len(stations)) for name in names}
-    of_pixels |= {"sm": 0.2 + 0.1 * of_pixels["rain"], "station": np.array([f"smap r{i} c0" for i in range(len(stations))])}
+    of_pixels |= {
+        "sm": 0.2 + 0.1 * of_pixels["rain"],
+        "station": np.array([f"smap r{i} c0" for i in range(len(stations))]),
+    }
     columns = {name: [*of_stations[name], *of_pixels[name]] for name in of_stations}
     columns["source"] = ["station"] * len(stations) + ["smap"] * len(stations)
     table = make_training_table(columns, stations.roles, "both")
@@ -70,15 +78,23 @@ def test_pixels_of_a_product_are_told_from_stations():
 def test_out_of_fold_predictions_come_from_models_without_the_fold(training):
     table, chosen = training.table, training.chosen
     test = chosen.fold == 2
-    peer = RandomForestRegressor(30, min_samples_leaf=5, random_state=3).fit(table.predictors[~test].astype(np.float32), table.target[~test])
-    np.testing.assert_allclose(chosen.predictions[test], peer.predict(table.predictors[test].astype(np.float32)), atol=1e-12)
+    peer = RandomForestRegressor(30, min_samples_leaf=5, random_state=3).fit(
+        table.predictors[~test].astype(np.float32), table.target[~test]
+    )
+    np.testing.assert_allclose(
+        chosen.predictions[test], peer.predict(table.predictors[test].astype(np.float32)), atol=1e-12
+    )
     assert chosen.metrics == metrics(chosen.predictions, table.target)
 
 
 def test_the_final_model_is_scikit_learns_on_all_rows(training):
     table = training.table
-    peer = RandomForestRegressor(30, min_samples_leaf=5, random_state=3).fit(table.predictors.astype(np.float32), table.target)
-    np.testing.assert_allclose(training.model.predict(table.predictors), peer.predict(table.predictors.astype(np.float32)), atol=1e-12)
+    peer = RandomForestRegressor(30, min_samples_leaf=5, random_state=3).fit(
+        table.predictors.astype(np.float32), table.target
+    )
+    np.testing.assert_allclose(
+        training.model.predict(table.predictors), peer.predict(table.predictors.astype(np.float32)), atol=1e-12
+    )
 
 
 def test_importance_is_of_left_out_rows(training):
@@ -92,7 +108,10 @@ def test_importance_is_of_left_out_rows(training):
 def test_a_random_split_is_shown_beside_whole_stations():
     result = train(stations_with_memory(), RandomForest(10), make_split("random", 3))
     assert [split.name for split in result.splits] == ["random", "station"]
-    assert "Expect a map of places without a station, at times it was trained on, to have the error of split 'station'" in gap_in_words(result)
+    assert (
+        "Expect a map of places without a station, at times it was trained on, to have the error of split 'station'"
+        in gap_in_words(result)
+    )
 
 
 def test_a_random_split_without_stations_warns():
@@ -106,7 +125,14 @@ def test_the_report_holds_what_matters(training, tmp_path):
     page = training_report(training)
     page.write(str(tmp_path / "report.html"))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for words in ("Out-of-fold error", "whole stations", "Importance", "fingerprint", "s7", "times that of the random split"):
+    for words in (
+        "Out-of-fold error",
+        "whole stations",
+        "Importance",
+        "fingerprint",
+        "s7",
+        "times that of the random split",
+    ):
         assert words in text
     assert text.count("data:image/png;base64,") >= 4 and "http" not in text.split("base64")[0], "self-contained"
 
@@ -143,7 +169,10 @@ def training_progress():
     [
         ("{n_estimators: 3}", "not valid JSON"),
         ("[1]", "must be a JSON object"),
-        ('{"trees": 3, "depth": 2}', r"names depth, trees, which random_forest does not have. Valid are: n_estimators \(default 100\), max_depth"),
+        (
+            '{"trees": 3, "depth": 2}',
+            r"names depth, trees, which random_forest does not have. Valid are: n_estimators \(default 100\), max_depth",
+        ),
         ('{"n_estimators": 0}', "n_estimators is 0, but must be a whole number from 1"),
         ('{"n_estimators": true}', "n_estimators is true"),
         ('{"max_depth": 2.5}', "max_depth is 2.5"),
@@ -160,14 +189,22 @@ def test_bad_hyperparameters(text, words):
 
 def test_good_hyperparameters():
     assert make_estimator("random_forest", "") == RandomForest()
-    assert make_estimator("random_forest", '{"max_features": "sqrt", "max_depth": null}') == RandomForest(max_features="sqrt")
-    model = RandomForest(5, max_features=99).fit(np.random.default_rng(0).random((50, 3), np.float32), np.arange(50.0), None, 0, training_progress())
+    assert make_estimator("random_forest", '{"max_features": "sqrt", "max_depth": null}') == RandomForest(
+        max_features="sqrt"
+    )
+    model = RandomForest(5, max_features=99).fit(
+        np.random.default_rng(0).random((50, 3), np.float32), np.arange(50.0), None, 0, training_progress()
+    )
     assert len(model.roots) == 5
 
 
 def test_a_fold_whose_rest_is_constant_is_refused():
     table = TrainingTable(
-        Roles("sm", ("a",), "station"), np.arange(40.0)[:, None], np.repeat([0.1, 0.2], 20), np.arange(40), np.repeat(["x", "y"], 20)
+        Roles("sm", ("a",), "station"),
+        np.arange(40.0)[:, None],
+        np.repeat([0.1, 0.2], 20),
+        np.arange(40),
+        np.repeat(["x", "y"], 20),
     )
     with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
         train(table, RandomForest(5), make_split("station", 2))
@@ -187,6 +224,11 @@ def test_cancel_is_heard_while_predictors_are_shuffled(cancelling):
     x = np.random.default_rng(0).random((5000, 30))
     with pytest.raises(Cancelled):
         permutation_increase(
-            Flat(), FeatureEncoder(tuple(f"p{i}" for i in range(30)), {}), x, x[:, 0], np.random.default_rng(0), progress=cancelling(10)
+            Flat(),
+            FeatureEncoder(tuple(f"p{i}" for i in range(30)), {}),
+            x,
+            x[:, 0],
+            np.random.default_rng(0),
+            progress=cancelling(10),
         )
     assert Flat.calls == 10, "parts of some thousand rows"

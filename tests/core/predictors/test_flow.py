@@ -37,7 +37,9 @@ def filled(dem):
 
 
 def plainly_filled(dem):
-    """The least height at which water leaves each cell: a search from the edges and holes upwards, every cell through one heap."""
+    """The least height at which water leaves each cell: a search from the edges and holes upwards, every cell through
+    one heap.
+    """
     dem = np.asarray(dem, np.float32)
     padded = np.pad(dem, 1, constant_values=np.nan)
     result = np.full(dem.shape, np.nan, np.float32)
@@ -51,7 +53,12 @@ def plainly_filled(dem):
             result[i, j] = level
             for a, b in NEIGHBOURS:
                 y, x = i + a, j + b
-                if 0 <= y < dem.shape[0] and 0 <= x < dem.shape[1] and not np.isnan(dem[y, x]) and np.isnan(result[y, x]):
+                if (
+                    0 <= y < dem.shape[0]
+                    and 0 <= x < dem.shape[1]
+                    and not np.isnan(dem[y, x])
+                    and np.isnan(result[y, x])
+                ):
                     heapq.heappush(heap, (max(level, dem[y, x]), y, x))
     return result
 
@@ -74,7 +81,11 @@ def test_depressions_are_filled_to_their_lowest_outlet(dem):
 def test_every_cell_of_a_flat_leads_out_of_it(dem):
     z, steps = filled(dem)
     for i, j in np.argwhere(~np.isnan(z)):
-        around = [(z[i + a, j + b], steps[i + a, j + b]) for a, b in NEIGHBOURS if 0 <= i + a < z.shape[0] and 0 <= j + b < z.shape[1]]
+        around = [
+            (z[i + a, j + b], steps[i + a, j + b])
+            for a, b in NEIGHBOURS
+            if 0 <= i + a < z.shape[0] and 0 <= j + b < z.shape[1]
+        ]
         at_edge = len(around) < 8 or np.isnan([height for height, _ in around]).any()
         lower = any(height < z[i, j] for height, _ in around)
         assert (steps[i, j] == 0) == (at_edge or lower)
@@ -128,7 +139,8 @@ def test_a_basin_with_one_outlet_loses_no_water(routing):
     found = catchment(dem, routing)
     walls = 2 * (40 + 50) - 4
     inside = 40 * 50 - walls
-    # The outlet has itself, the basin, and perhaps walls that drain into it; the other walls lose only what is their own.
+    # The outlet has itself, the basin, and perhaps walls that drain into it; the other walls lose only what is their
+    # own.
     assert inside + 1 <= found[0, 17] <= 40 * 50
     others = np.ones(dem.shape, bool)
     others[1:-1, 1:-1] = False
@@ -221,7 +233,13 @@ def test_wetness_of_a_file(write_raster, tmp_path, progress, routing):
 
     dem = np.repeat(np.arange(60.0)[:, None] * 3, 70, axis=1)
     out = str(tmp_path / "twi.tif")
-    terrain_indices(write_raster("dem.tif", dem), ["twi", "slope"], out, flow_routing=routing, engine=Engine(memory=200_000, progress=progress))
+    terrain_indices(
+        write_raster("dem.tif", dem),
+        ["twi", "slope"],
+        out,
+        flow_routing=routing,
+        engine=Engine(memory=200_000, progress=progress),
+    )
     with rasterio.open(out) as dataset:
         assert dataset.descriptions == ("twi", "slope")
         twi = dataset.read(1)
@@ -242,7 +260,12 @@ def test_feet_and_degrees(write_raster, tmp_path):
     dem = 100 + np.add.outer(np.arange(30.0), np.arange(30.0)) * 2 + rng.random((30, 30))
 
     def wetness(name, z_factor=1.0, heights=dem, **options):
-        terrain_indices(write_raster(f"{name}.tif", heights, **options), ["twi"], str(tmp_path / f"{name}_twi.tif"), z_factor=z_factor)
+        terrain_indices(
+            write_raster(f"{name}.tif", heights, **options),
+            ["twi"],
+            str(tmp_path / f"{name}_twi.tif"),
+            z_factor=z_factor,
+        )
         with rasterio.open(tmp_path / f"{name}_twi.tif") as dataset:
             return dataset.read(1)
 

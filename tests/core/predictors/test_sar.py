@@ -1,4 +1,6 @@
-"""Sentinel-1 predictors: windows by hand, averages in linear power, masks, statistics, and layers that cannot be right."""
+"""Sentinel-1 predictors: windows by hand, averages in linear power, masks, statistics, and layers that cannot be
+right.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ def power_of(decibels):
 
 
 def window_mean(decibels, size):
-    """The definition, cell by cell: the mean in linear power of the valid cells, weighted by a Gaussian of a third of the window."""
+    """The definition, cell by cell: the mean in linear power of the valid cells, weighted by a Gaussian of a third of
+    the window.
+    """
     half, power = size // 2, power_of(decibels)
     out = np.full(power.shape, np.nan)
     for row, column in np.argwhere(np.isfinite(power)):
@@ -37,7 +41,9 @@ def window_mean(decibels, size):
 
 @pytest.fixture
 def speckled():
-    """A function that makes backscatter (dates, rows, cols) in dB with speckle and gaps, within the limits of VV and VH."""
+    """A function that makes backscatter (dates, rows, cols) in dB with speckle and gaps, within the limits of VV and
+    VH.
+    """
 
     def make(shape, seed=0, gaps=0.1, level=-14.0):
         rng = np.random.default_rng(seed)
@@ -56,7 +62,9 @@ def test_decibels_and_power():
 
 def test_weights():
     row = gaussian_weights(3)
-    np.testing.assert_allclose(np.outer(row, row), [[0.075, 0.124, 0.075], [0.124, 0.204, 0.124], [0.075, 0.124, 0.075]], atol=5e-4)
+    np.testing.assert_allclose(
+        np.outer(row, row), [[0.075, 0.124, 0.075], [0.124, 0.204, 0.124], [0.075, 0.124, 0.075]], atol=5e-4
+    )
     np.testing.assert_array_equal(gaussian_weights(1), [1])
     assert gaussian_weights(7).sum() == pytest.approx(1) and np.all(np.diff(gaussian_weights(7)[:4]) > 0)
 
@@ -76,7 +84,13 @@ def test_a_window_by_hand():
 def test_against_the_definition(write_raster, tmp_path, speckled, size):
     values = speckled((2, 9, 11))
     values[0, :4, :5] = np.nan
-    bands = sar_predictors([write_raster("vv.tif", values, ["vv@2020-01-01", "vv@2020-01-13"])], [], [], str(tmp_path / "o.tif"), filter_size=size)
+    bands = sar_predictors(
+        [write_raster("vv.tif", values, ["vv@2020-01-01", "vv@2020-01-13"])],
+        [],
+        [],
+        str(tmp_path / "o.tif"),
+        filter_size=size,
+    )
     found = read(tmp_path / "o.tif")
     assert bands == list(found) == ["vv@2020-01-01", "vv@2020-01-13"]
     for name, band in zip(found, values):
@@ -85,7 +99,9 @@ def test_against_the_definition(write_raster, tmp_path, speckled, size):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 2)])
 def test_constants_stay_constant(write_raster, tmp_path, shape):
-    sar_predictors([write_raster("vv.tif", np.full(shape, -12.5), ["vv"])], [], [], str(tmp_path / "o.tif"), filter_size=5)
+    sar_predictors(
+        [write_raster("vv.tif", np.full(shape, -12.5), ["vv"])], [], [], str(tmp_path / "o.tif"), filter_size=5
+    )
     np.testing.assert_allclose(read(tmp_path / "o.tif")["vv"], -12.5, atol=1e-5)
 
 
@@ -97,12 +113,21 @@ def test_masks_of_each_polarisation(write_raster, tmp_path, progress):
     nan = np.nan
     expected = np.array([[nan, nan, nan, -25], [-10, -9.9, -5, nan], [-20, nan, nan, nan]], np.float32)
     np.testing.assert_array_equal(found["vv"], expected, "without a window and a grid values stay as they are")
-    np.testing.assert_array_equal(found["vh"], np.array([[nan, -30, -25.1, -25], [-10, nan, nan, nan], [-20, nan, nan, nan]], np.float32))
-    assert progress.infos == ["VV: 50.0 % of the values lie outside -25 to -5 dB and are masked.", "VH: 50.0 % of the values lie outside -30 to -10 dB and are masked."]  # fmt: skip
+    np.testing.assert_array_equal(
+        found["vh"], np.array([[nan, -30, -25.1, -25], [-10, nan, nan, nan], [-20, nan, nan, nan]], np.float32)
+    )
+    assert progress.infos == [
+        "VV: 50.0 % of the values lie outside -25 to -5 dB and are masked.",
+        "VH: 50.0 % of the values lie outside -30 to -10 dB and are masked.",
+    ]
 
 
 def test_the_grid_takes_means_of_power(write_raster, tmp_path, speckled, leftovers):
-    vv, vh, angle = speckled((2, 40, 60)), speckled((1, 40, 60), 1, level=-20), np.linspace(30, 45, 2400).reshape(1, 40, 60)
+    vv, vh, angle = (
+        speckled((2, 40, 60)),
+        speckled((1, 40, 60), 1, level=-20),
+        np.linspace(30, 45, 2400).reshape(1, 40, 60),
+    )
     vv[0, :10, :10] = np.nan
     vv[1, 3, 3], vv[1, 20, 20] = -1, -28
     sources = [
@@ -112,12 +137,16 @@ def test_the_grid_takes_means_of_power(write_raster, tmp_path, speckled, leftove
     ]
     grid = write_raster("grid.tif", np.ones((4, 6)), cell=100)
     before = leftovers()
-    bands = sar_predictors(*sources, str(tmp_path / "o.tif"), grid=grid, filter_size=1, statistics=str(tmp_path / "s.tif"))
+    bands = sar_predictors(
+        *sources, str(tmp_path / "o.tif"), grid=grid, filter_size=1, statistics=str(tmp_path / "s.tif")
+    )
     found = read(tmp_path / "o.tif")
     assert bands == list(found) == ["vv@2020-01-01", "vv@2020-01-13", "vh@2020-01-01", "angle@2020-01-01"]
     vv[1, 3, 3] = vv[1, 20, 20] = np.nan
     with np.errstate(invalid="ignore"):
-        means = 10 * np.log10([np.nanmean(power_of(band).reshape(4, 10, 6, 10), axis=(1, 3)) for band in [*vv[1:], *vh]])
+        means = 10 * np.log10(
+            [np.nanmean(power_of(band).reshape(4, 10, 6, 10), axis=(1, 3)) for band in [*vv[1:], *vh]]
+        )
     np.testing.assert_allclose([found["vv@2020-01-13"], found["vh@2020-01-01"]], means, atol=1e-4)
     assert np.isnan(found["vv@2020-01-01"][0, 0]) and np.isfinite(found["vv@2020-01-01"]).sum() == 23
     np.testing.assert_allclose(found["angle@2020-01-01"], angle.reshape(4, 10, 6, 10).mean(axis=(1, 3)), rtol=1e-6)
@@ -148,7 +177,9 @@ def test_scenes_on_their_own_grids_and_names(write_raster, tmp_path, speckled):
     values = speckled((2, 12, 12), gaps=0)
     first = write_raster("S1A__IW___A_20150309T173017_VV.tif", values[0], cell=10)
     # The second scene starts two cells further in.
-    second = write_raster("S1B__IW___D_20150315T055017_VV.tif", values[1, 2:, 2:], cell=10, origin=(500020.0, 3999980.0))
+    second = write_raster(
+        "S1B__IW___D_20150315T055017_VV.tif", values[1, 2:, 2:], cell=10, origin=(500020.0, 3999980.0)
+    )
     sar_predictors([second, first], [], [], str(tmp_path / "o.tif"))
     found = read(tmp_path / "o.tif")
     assert list(found) == ["vv@2015-03-09T17:30:17", "vv@2015-03-15T05:50:17"]
@@ -162,24 +193,40 @@ def test_statistics_over_time(write_raster, tmp_path, speckled):
     vv, vh = speckled((5, 6, 7), gaps=0.4), speckled((1, 6, 7), 1, level=-20)
     vv[:, 0, 0], vv[1:, 0, 1] = np.nan, np.nan
     vv[0, 0, 1] = -11
-    sources = [[write_raster("vv.tif", vv, [f"vv@2020-01-{i:02d}" for i in range(1, 6)])], [write_raster("vh.tif", vh, ["vh@2020-01-01"])]]
+    sources = [
+        [write_raster("vv.tif", vv, [f"vv@2020-01-{i:02d}" for i in range(1, 6)])],
+        [write_raster("vh.tif", vh, ["vh@2020-01-01"])],
+    ]
     sar_predictors(*sources, [], str(tmp_path / "o.tif"), statistics=str(tmp_path / "s.tif"))
     found, smoothed = read(tmp_path / "s.tif"), read(tmp_path / "o.tif")
     assert list(found) == [f"{name}_{statistic}" for name in ("vv", "vh") for statistic in ("min", "mean", "max", "sd")]
     stack = np.array([band for name, band in smoothed.items() if name.startswith("vv")], np.float64)
     with pytest.warns(RuntimeWarning):
-        expected = [np.nanmin(stack, axis=0), np.nanmean(stack, axis=0), np.nanmax(stack, axis=0), np.nanstd(stack, axis=0, ddof=1)]
+        expected = [
+            np.nanmin(stack, axis=0),
+            np.nanmean(stack, axis=0),
+            np.nanmax(stack, axis=0),
+            np.nanstd(stack, axis=0, ddof=1),
+        ]
     for name, values in zip(("min", "mean", "max", "sd"), expected):
         np.testing.assert_allclose(found[f"vv_{name}"], values, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found["vh_mean"], smoothed["vh@2020-01-01"])
-    assert np.isnan(found["vh_sd"]).all() and np.isnan(found["vv_sd"][0, 1]) and found["vv_min"][0, 1] == found["vv_max"][0, 1]
+    assert (
+        np.isnan(found["vh_sd"]).all()
+        and np.isnan(found["vv_sd"][0, 1])
+        and found["vv_min"][0, 1] == found["vv_max"][0, 1]
+    )
 
 
 @pytest.mark.parametrize("coarse", [False, True])
 def test_blocks_equal_the_whole(write_raster, tmp_path, speckled, coarse):
     vv, vh = speckled((3, 290, 310)), speckled((2, 290, 310), 1, level=-20)
     sources = [
-        [write_raster("vv.tif", vv, [f"vv@2020-01-{i:02d}" for i in range(1, 4)], tiled=True, blockxsize=64, blockysize=64)],
+        [
+            write_raster(
+                "vv.tif", vv, [f"vv@2020-01-{i:02d}" for i in range(1, 4)], tiled=True, blockxsize=64, blockysize=64
+            )
+        ],
         [write_raster("vh.tif", vh, [f"vh@2020-01-{i:02d}" for i in range(1, 3)])],
         [write_raster("angle.tif", np.random.default_rng(2).normal(38, 1, (290, 310)), ["angle"])],
     ]
@@ -216,19 +263,26 @@ def test_away_from_edges_it_is_the_usual_filter(write_raster, tmp_path, speckled
 
 
 def test_swapped_polarisations_and_much_masked_are_told(write_raster, tmp_path, progress):
-    vv, vh = write_raster("a.tif", np.full((3, 3), -20.0), ["vv"]), write_raster("b.tif", np.full((3, 3), -12.0), ["vh"])
+    vv, vh = (
+        write_raster("a.tif", np.full((3, 3), -20.0), ["vv"]),
+        write_raster("b.tif", np.full((3, 3), -12.0), ["vh"]),
+    )
     values = np.full((3, 3), -3.0)
     values[0] = -14
     sar_predictors([vv], [vh], [], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     assert "swapped" in progress.warnings[0] and len(progress.warnings) == 1
-    sar_predictors([write_raster("c.tif", values, ["vv"])], [], [], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
+    sar_predictors(
+        [write_raster("c.tif", values, ["vv"])], [], [], str(tmp_path / "o.tif"), engine=Engine(progress=progress)
+    )
     assert "VV: 66.7 %" in progress.warnings[1]
 
 
 def test_an_empty_first_date_is_skipped_when_looking_at_units(write_raster, tmp_path):
     values = np.stack([np.full((3, 3), np.nan), np.full((3, 3), 0.1)])
     with pytest.raises(InputError, match=r"VV has a median of 0\.1"):
-        sar_predictors([write_raster("vv.tif", values, ["vv@2020-01-01", "vv@2020-01-02"])], [], [], str(tmp_path / "o.tif"))
+        sar_predictors(
+            [write_raster("vv.tif", values, ["vv@2020-01-01", "vv@2020-01-02"])], [], [], str(tmp_path / "o.tif")
+        )
     with pytest.raises(InputError, match="Nothing was written"):
         sar_predictors([write_raster("empty.tif", values[:1], ["vv@2020-01-01"])], [], [], str(tmp_path / "o.tif"))
 
@@ -264,5 +318,7 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
             sar_predictors(*arguments, str(tmp_path / "o.tif"), **options)
     for checks in (1, 3, 5):
         with pytest.raises(Cancelled):
-            sar_predictors([vv], [], [], str(tmp_path / "o.tif"), grid=coarse, engine=Engine(progress=cancelling(checks)))
+            sar_predictors(
+                [vv], [], [], str(tmp_path / "o.tif"), grid=coarse, engine=Engine(progress=cancelling(checks))
+            )
     assert leftovers() == before

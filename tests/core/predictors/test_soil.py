@@ -17,7 +17,9 @@ def read(path):
 @pytest.fixture
 def texture(write_raster):
     def make(sand, clay, **options):
-        return write_raster("sand.tif", np.atleast_2d(sand), ["sand"], **options), write_raster("clay.tif", np.atleast_2d(clay), ["clay"], **options)
+        return write_raster("sand.tif", np.atleast_2d(sand), ["sand"], **options), write_raster(
+            "clay.tif", np.atleast_2d(clay), ["clay"], **options
+        )
 
     return make
 
@@ -31,7 +33,9 @@ def test_the_example_of_the_formula(texture, tmp_path):
 
 
 def test_grams_per_kilogram(texture, tmp_path):
-    soil_indices(*texture([310, 500], [200, 100], dtype="int16", nodata=-32768), str(tmp_path / "o.tif"), units="g_per_kg")
+    soil_indices(
+        *texture([310, 500], [200, 100], dtype="int16", nodata=-32768), str(tmp_path / "o.tif"), units="g_per_kg"
+    )
     np.testing.assert_allclose(read(tmp_path / "o.tif")["awc"][0], [16.32, 40.7 - 19 - 6.3], atol=1e-4)
 
 
@@ -45,7 +49,12 @@ def test_silt_of_its_own_and_bands_of_one_file(write_raster, tmp_path):
 @pytest.mark.parametrize(
     ("sand", "clay", "units", "words"),
     [
-        ([310.0], [200.0], "percent", "holds 310, which cannot be percent. The values look like g/kg.*set UNITS to g_per_kg"),
+        (
+            [310.0],
+            [200.0],
+            "percent",
+            "holds 310, which cannot be percent. The values look like g/kg.*set UNITS to g_per_kg",
+        ),
         ([31.0], [20.0], "g_per_kg", "look like percent.*Set UNITS to percent"),
         ([31.0], [-9999.0], "percent", "Clay in 'clay.tif' holds -9999.*nodata"),
         ([3000.0], [20.0], "percent", "holds 3000.*Check the layer"),

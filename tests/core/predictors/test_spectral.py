@@ -34,7 +34,9 @@ def scene(write_raster):
     """A function that writes reflectances, each the same in all cells, as the bands of one file."""
 
     def make(name="scene.tif", dates=(None,), shape=(3, 4), descriptions=True, **values):
-        bands = [(f"{role}@{day}" if day else role, np.full(shape, value)) for day in dates for role, value in values.items()]
+        bands = [
+            (f"{role}@{day}" if day else role, np.full(shape, value)) for day in dates for role, value in values.items()
+        ]
         return [write_raster(name, np.array([v for _, v in bands]), [n for n, _ in bands] if descriptions else None)]
 
     return make
@@ -44,9 +46,10 @@ def bands_of(sensor):
     return {role: REFLECTANCES[role] for role in SENSORS[sensor].bands}
 
 
-# By hand from REFLECTANCES. All but GVMI agree with the formulas of the catalogue Awesome Spectral Indices (spyndex 0.12: NDVI, SAVI with L = 0.5,
-# VARI, NDWI, NDMI for ndii6, NBR for ndii7). Its GVMI takes 2.1 µm, where Ceccato et al. (2002) derive the index for 1.6 µm; it would be 0.4545. Its
-# NDWI is McFeeters', so that both indices of that name carry their author here.
+# By hand from REFLECTANCES. All but GVMI agree with the formulas of the catalogue Awesome Spectral Indices (spyndex
+# 0.12: NDVI, SAVI with L = 0.5, VARI, NDWI, NDMI for ndii6, NBR for ndii7). Its GVMI takes 2.1 µm, where Ceccato et al.
+# (2002) derive the index for 1.6 µm; it would be 0.4545. Its NDWI is McFeeters', so that both indices of that name
+# carry their author here.
 BY_HAND = {
     "ndvi": 0.27 / 0.49,
     "savi": 1.5 * 0.27 / 0.99,
@@ -74,7 +77,9 @@ def test_every_index_by_hand(scene, out):
     spectral_indices(scene(**bands_of("modis")), "modis", list(BY_HAND), out)
     found = read(out)
     assert list(found) == list(BY_HAND)
-    assert set(SPECTRAL_INDICES) == {*BY_HAND, "albedo", "albedo_visible", "albedo_nir", "tvdi", "vtci"}, "an index without a value by hand"
+    assert set(SPECTRAL_INDICES) == {*BY_HAND, "albedo", "albedo_visible", "albedo_nir", "tvdi", "vtci"}, (
+        "an index without a value by hand"
+    )
     for name, expected in BY_HAND.items():
         np.testing.assert_allclose(found[name], expected, rtol=2e-5, err_msg=name)
     with rasterio.open(out) as dataset:
@@ -145,9 +150,16 @@ def test_scales_and_fills(write_raster, name, sensor, dtype, stored, options, re
     np.testing.assert_allclose(values, np.nan if reflectance is None else reflectance, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("own", "stored"), [((1e-4, 0.0), 1200), ((2.75e-5, -0.2), 11636.3636), ((10000.0, 0.0), 1200)])
+@pytest.mark.parametrize(
+    ("own", "stored"), [((1e-4, 0.0), 1200), ((2.75e-5, -0.2), 11636.3636), ((10000.0, 0.0), 1200)]
+)
 def test_a_scale_in_the_file_counts_once(write_raster, out, own, stored):
-    source = write_raster("scene.tif", np.full((2, 3, 3), stored) * [[[1]], [[2]]], ["red", "nir"], dtype="int16" if own[1] == 0 else "float64")
+    source = write_raster(
+        "scene.tif",
+        np.full((2, 3, 3), stored) * [[[1]], [[2]]],
+        ["red", "nir"],
+        dtype="int16" if own[1] == 0 else "float64",
+    )
     with rasterio.open(source.path, "r+") as dataset:
         dataset.scales, dataset.offsets = [own[0]] * 2, [own[1]] * 2
     spectral_indices([source], "modis", ["savi"], out)
@@ -213,10 +225,15 @@ def test_bands_by_position(scene, write_raster, out):
 
 
 def test_a_position_stands_for_all_dates(scene, out):
-    dated = scene("a_20200101.tif", descriptions=False, x=0.1, y=0.4) + scene("a_20200109.tif", descriptions=False, x=0.2, y=0.3)
+    dated = scene("a_20200101.tif", descriptions=False, x=0.1, y=0.4) + scene(
+        "a_20200109.tif", descriptions=False, x=0.2, y=0.3
+    )
     spectral_indices(dated, "modis", ["ndvi"], out, bands="red=1,nir=2")
     found = read(out)
-    assert {name: round(float(values.mean()), 4) for name, values in found.items()} == {"ndvi@2020-01-01": 0.6, "ndvi@2020-01-09": 0.2}
+    assert {name: round(float(values.mean()), 4) for name, values in found.items()} == {
+        "ndvi@2020-01-01": 0.6,
+        "ndvi@2020-01-09": 0.2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -238,7 +255,11 @@ def test_bands_that_are_not_there(scene, out, bands, words):
 @pytest.mark.parametrize(
     ("sensor", "names", "words"),
     [
-        ("landsat_oli", ["ndvi", "vari"], r"vari needs blue, green, red; missing: blue \(B2\), green \(B3\); found: red, nir"),
+        (
+            "landsat_oli",
+            ["ndvi", "vari"],
+            r"vari needs blue, green, red; missing: blue \(B2\), green \(B3\); found: red, nir",
+        ),
         ("landsat_oli", ["ndwi_gao"], "landsat_oli has no band swir_1240.*ndii6 is its like"),
         ("sentinel2", ["albedo_nir"], "no such albedo for sentinel2.*known for modis"),
         ("modis", ["tvdi"], "tvdi needs the surface temperature of the same day. Give it as LST"),
@@ -269,7 +290,15 @@ def test_two_bands_of_one_name(write_raster, out):
 
 
 def test_dates_that_lack_a_band_are_left_out(write_raster, out, progress):
-    names = ["red@2020-01-01", "nir@2020-01-01", "red@2020-01-09", "red@2020-01-17", "nir@2020-01-17", "green@2020-01-17", "cloud@2020-01-17"]
+    names = [
+        "red@2020-01-01",
+        "nir@2020-01-01",
+        "red@2020-01-09",
+        "red@2020-01-17",
+        "nir@2020-01-17",
+        "green@2020-01-17",
+        "cloud@2020-01-17",
+    ]
     source = write_raster("s.tif", np.full((7, 3, 3), 0.2), names)
     result = spectral_indices([source], "modis", ["ndvi", "ndwi_mcfeeters"], out, engine=Engine(progress=progress))
     assert result.bands == ["ndvi@2020-01-01", "ndvi@2020-01-17", "ndwi_mcfeeters@2020-01-17"]
@@ -281,7 +310,12 @@ def test_ratios_of_almost_nothing_have_no_value(write_raster, out):
     # Dark water; a sum just large enough; VARI's denominator passes through 0 where blue is the sum of green and red.
     red, nir = np.array([[0.002, 0.006, 0.05]]), np.array([[0.003, 0.006, 0.3]])
     blue, green = np.array([[0.002, 0.01, 0.105]]), np.array([[0.03, 0.03, 0.06]])
-    spectral_indices([write_raster("s.tif", np.stack([blue, green, red, nir]), ["blue", "green", "red", "nir"])], "modis", ["ndvi", "vari"], out)
+    spectral_indices(
+        [write_raster("s.tif", np.stack([blue, green, red, nir]), ["blue", "green", "red", "nir"])],
+        "modis",
+        ["ndvi", "vari"],
+        out,
+    )
     found = read(out)
     np.testing.assert_array_equal(np.isnan(found["ndvi"]), [[True, False, False]])
     np.testing.assert_array_equal(np.isnan(found["vari"]), [[False, False, True]])
@@ -291,7 +325,11 @@ def test_values_that_are_no_reflectances_are_left_out_and_counted(write_raster, 
     red = np.full((10, 10), 0.1)
     red[0, :3] = -0.015, -0.2, 1.6
     result = spectral_indices(
-        [write_raster("s.tif", np.stack([red, np.full((10, 10), 0.4)]), ["red", "nir"])], "modis", ["ndvi"], out, engine=Engine(progress=progress)
+        [write_raster("s.tif", np.stack([red, np.full((10, 10), 0.4)]), ["red", "nir"])],
+        "modis",
+        ["ndvi"],
+        out,
+        engine=Engine(progress=progress),
     )
     found = read(out)["ndvi"][0]
     assert found[0] == 1 and np.isnan(found[1:3]).all() and np.isfinite(found[3:]).all(), "a little below 0 counts as 0"
@@ -357,7 +395,9 @@ def test_edges_of_each_date_and_of_a_coarser_temperature(write_raster, out, prog
     # A day without temperature has its other indices, no vtci.
     alone = write_raster("one.tif", hot[0], ["lst@2020-06-09"], cell=60.0)
     other = write_raster("two.tif", hot[0], ["lst@2020-06-30"], cell=60.0)
-    result = spectral_indices(sources, "modis", ["ndvi", "vtci"], out, lst=[alone, other], engine=Engine(progress=progress))
+    result = spectral_indices(
+        sources, "modis", ["ndvi", "vtci"], out, lst=[alone, other], engine=Engine(progress=progress)
+    )
     assert result.bands == ["ndvi@2020-06-01", "ndvi@2020-06-09", "vtci@2020-06-09"]
 
 
@@ -420,6 +460,8 @@ def test_cancel_leaves_nothing(scene, out, cancelling, leftovers):
     assert leftovers() == ["scene.tif"]
 
 
-@pytest.mark.parametrize(("name", "role"), [("Red_River_B8", "nir"), ("band1_blue", "blue"), ("Green Valley B04", "red")])
+@pytest.mark.parametrize(
+    ("name", "role"), [("Red_River_B8", "nir"), ("band1_blue", "blue"), ("Green Valley B04", "red")]
+)
 def test_places_named_after_colours(name, role):
     assert recognise_band(name, "sentinel2")[0] == role

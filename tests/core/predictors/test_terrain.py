@@ -24,7 +24,16 @@ def indices(dem, names, dx=30.0, dy=None, z_factor=1.0):
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER])
     out = np.empty((len(names), *np.shape(dem)), np.float32)
     rows = out.shape[1] + 2
-    fill_indices(padded, halo, np.full(rows, dx), np.full(rows, dy or dx), z_factor, places, out, np.ones(np.shape(dem), np.float32))
+    fill_indices(
+        padded,
+        halo,
+        np.full(rows, dx),
+        np.full(rows, dy or dx),
+        z_factor,
+        places,
+        out,
+        np.ones(np.shape(dem), np.float32),
+    )
     return dict(zip(names, out))
 
 
@@ -59,7 +68,9 @@ def test_an_inclined_plane(azimuth, cell):
         np.testing.assert_allclose(inner[name], 0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("a", "b", "c"), [(1e-3, 1e-3, 0), (-1e-3, -1e-3, 0), (1e-3, -5e-4, 0), (0, 0, 1e-3), (2e-3, 0, -1e-3)])
+@pytest.mark.parametrize(
+    ("a", "b", "c"), [(1e-3, 1e-3, 0), (-1e-3, -1e-3, 0), (1e-3, -5e-4, 0), (0, 0, 1e-3), (2e-3, 0, -1e-3)]
+)
 def test_curvatures_of_a_quadratic_surface(a, b, c):
     """z = a x² + b y² + c xy + 0.1 x + 0.2 y; derivatives at the centre are known."""
     dx, dy = 20.0, 25.0
@@ -86,9 +97,13 @@ def test_a_hair_west_of_north_is_0_not_360():
 
 
 def test_curvatures_of_a_sphere():
-    """Every normal section of a sphere has the curvature 1/R; its contour lines are circles of the distance from the summit."""
+    """Every normal section of a sphere has the curvature 1/R; its contour lines are circles of the distance from the
+    summit.
+    """
     radius, cell = 2000.0, 5.0
-    found = indices(surface(lambda x, y: np.sqrt(radius**2 - (x - 400) ** 2 - (y + 300) ** 2) - radius, cell), ALL, cell)
+    found = indices(
+        surface(lambda x, y: np.sqrt(radius**2 - (x - 400) ** 2 - (y + 300) ** 2) - radius, cell), ALL, cell
+    )
     for name, value in {
         "profile_curvature": 1 / radius,
         "tangential_curvature": 1 / radius,
@@ -100,7 +115,11 @@ def test_curvatures_of_a_sphere():
 
 def test_a_dome_is_convex_and_a_bowl_concave():
     dome = indices(surface(lambda x, y: -1e-3 * (x**2 + y**2)), ALL)
-    assert dome["profile_curvature"][5, 5] > 0 and dome["tangential_curvature"][5, 5] > 0 and dome["plan_curvature"][5, 5] > 0
+    assert (
+        dome["profile_curvature"][5, 5] > 0
+        and dome["tangential_curvature"][5, 5] > 0
+        and dome["plan_curvature"][5, 5] > 0
+    )
     bowl = indices(surface(lambda x, y: 1e-3 * (x**2 + y**2)), ALL)
     assert bowl["profile_curvature"][5, 5] < 0 and bowl["tangential_curvature"][5, 5] < 0
 
@@ -123,7 +142,9 @@ def test_ruggedness_and_roughness_by_hand():
     np.testing.assert_allclose(found["roughness"][1:-1, 1:-1], np.ptp(windows, axis=(2, 3)), rtol=1e-6)
     slope, aspect = np.radians(found["slope"].astype(float)), np.radians(found["aspect"].astype(float))
     normal = np.stack([np.sin(slope) * np.sin(aspect), np.sin(slope) * np.cos(aspect), np.cos(slope)])
-    resultant = np.linalg.norm(np.lib.stride_tricks.sliding_window_view(normal, (3, 3), axis=(1, 2)).sum(axis=(3, 4)), axis=0)
+    resultant = np.linalg.norm(
+        np.lib.stride_tricks.sliding_window_view(normal, (3, 3), axis=(1, 2)).sum(axis=(3, 4)), axis=0
+    )
     np.testing.assert_allclose(found["vector_ruggedness"][1:-1, 1:-1], 1 - resultant / 9, atol=1e-5)
 
 
@@ -133,9 +154,15 @@ def test_ruggedness_keeps_its_digits_where_the_ground_is_gentle():
     weights = np.array([1, 2, 1]) / 240
     p, q = (z[..., 2] - z[..., 0]) @ weights, (z[..., 0, :] - z[..., 2, :]) @ weights
     normal = np.stack([-p, -q, np.ones_like(p)]) / np.sqrt(1 + p**2 + q**2)
-    expected = 1 - np.linalg.norm(np.lib.stride_tricks.sliding_window_view(normal, (3, 3), axis=(1, 2)).sum(axis=(3, 4)), axis=0) / 9
+    expected = (
+        1
+        - np.linalg.norm(np.lib.stride_tricks.sliding_window_view(normal, (3, 3), axis=(1, 2)).sum(axis=(3, 4)), axis=0)
+        / 9
+    )
     assert expected.max() < 1e-4
-    np.testing.assert_allclose(indices(dem, ["vector_ruggedness"])["vector_ruggedness"][2:-2, 2:-2], expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        indices(dem, ["vector_ruggedness"])["vector_ruggedness"][2:-2, 2:-2], expected, rtol=1e-4
+    )
 
 
 def test_roughness_of_depths_has_no_sign():
@@ -234,7 +261,9 @@ def test_a_dem_in_degrees_agrees_with_the_same_surface_in_metres(write_raster, t
     # Metres per degree on the WGS 84 ellipsoid at 60°: 55,800 along the parallel, 111,412 along the meridian.
     x, y = (cols + 0.5) * step * 55800.2, -(rows + 0.5) * step * 111412.3
     dem = 1000 - 0.3 * x - 0.1 * y
-    source = write_raster("deg.tif", dem, ["dem"], crs="EPSG:4326", transform=from_origin(10, latitude + 20 * step, step, step))
+    source = write_raster(
+        "deg.tif", dem, ["dem"], crs="EPSG:4326", transform=from_origin(10, latitude + 20 * step, step, step)
+    )
     terrain_indices(source, ["slope", "aspect"], str(tmp_path / "out.tif"))
     found = read(tmp_path / "out.tif")
     np.testing.assert_allclose(found["slope"][18:22, 2:-2], np.degrees(np.arctan(np.hypot(0.3, 0.1))), rtol=1e-3)
@@ -255,7 +284,9 @@ def test_blocks_of_a_dem_in_degrees_know_their_latitude(write_raster, tmp_path):
 def test_a_south_up_dem_gives_the_same_map_upside_down(write_raster, tmp_path, srtm):
     north_up = write_raster("n.tif", srtm, ["dem"], cell=90.0)
     height = srtm.shape[0] * 90
-    south_up = write_raster("s.tif", srtm[::-1], ["dem"], transform=rasterio.Affine(90, 0, 500000, 0, 90, 4000000 - height))
+    south_up = write_raster(
+        "s.tif", srtm[::-1], ["dem"], transform=rasterio.Affine(90, 0, 500000, 0, 90, 4000000 - height)
+    )
     terrain_indices(north_up, ALL, str(tmp_path / "no.tif"))
     terrain_indices(south_up, ALL, str(tmp_path / "so.tif"))
     one, other = read(tmp_path / "no.tif"), read(tmp_path / "so.tif")
@@ -279,7 +310,9 @@ def test_coarser_grid_is_the_mean_of_the_fine_cells(write_raster, tmp_path, srtm
     terrain_indices(source, names, str(tmp_path / "coarse.tif"), grid=grid)
     terrain_indices(source, [*names, "northness", "eastness"], str(tmp_path / "fine.tif"))
     coarse, fine = read(tmp_path / "coarse.tif"), read(tmp_path / "fine.tif")
-    blocks = {name: np.nanmean(values.reshape(30, 10, 40, 10).astype(float), axis=(1, 3)) for name, values in fine.items()}
+    blocks = {
+        name: np.nanmean(values.reshape(30, 10, 40, 10).astype(float), axis=(1, 3)) for name, values in fine.items()
+    }
     for name in ("slope", "mean_curvature", "elevation"):
         np.testing.assert_allclose(coarse[name], blocks[name], rtol=1e-4, atol=1e-7, err_msg=name)
     expected = np.degrees(np.arctan2(blocks["eastness"], blocks["northness"])) % 360
@@ -297,7 +330,9 @@ def test_the_mean_of_350_and_10_degrees_is_north():
 
 def test_grid_in_another_crs(write_raster, tmp_path, srtm, progress):
     source = write_raster("dem.tif", srtm, ["dem"], cell=90.0)
-    grid = write_raster("grid.tif", np.ones((12, 14)), ["g"], crs="EPSG:4326", transform=from_origin(-2.98, 36.10, 0.02, 0.02))
+    grid = write_raster(
+        "grid.tif", np.ones((12, 14)), ["g"], crs="EPSG:4326", transform=from_origin(-2.98, 36.10, 0.02, 0.02)
+    )
     terrain_indices(source, ["elevation"], str(tmp_path / "out.tif"), grid=grid, engine=Engine(progress=progress))
     found = read(tmp_path / "out.tif")["elevation"]
     assert found.shape == (12, 14) and srtm.min() < np.nanmin(found) and np.nanmax(found) < srtm.max()
@@ -315,15 +350,24 @@ def test_an_index_asked_twice_is_one_band(write_raster, tmp_path):
     [
         (lambda w: {"dem": w("d.tif", np.ones((2, 9, 9)), ["a", "b"])}, "has 2 bands, but must have one"),
         (lambda w: {"dem": w("d.tif", np.ones((2, 9)), ["a"])}, "9 × 2 cells; at least 3 × 3"),
-        (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"], transform=rasterio.Affine(30, 5, 0, 5, -30, 0))}, "is rotated"),
+        (
+            lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"], transform=rasterio.Affine(30, 5, 0, 5, -30, 0))},
+            "is rotated",
+        ),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"], crs=None)}, "no coordinate reference system"),
         (lambda w: {"dem": w("d.tif", np.full((9, 9), -1.0), ["a"], nodata=-1)}, "no cell has data"),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "names": []}, "none is chosen. Choose from: elevation"),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "names": ["steepness"]}, "INDICES: steepness"),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "z_factor": 0.0}, "Z_FACTOR is 0"),
-        (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "grid": w("g.tif", np.ones((9, 9)), cell=10.0)}, "finer than those of the DEM"),
         (
-            lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "grid": w("g.tif", np.ones((9, 9)), cell=300.0, origin=(9e5, 1e6))},
+            lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "grid": w("g.tif", np.ones((9, 9)), cell=10.0)},
+            "finer than those of the DEM",
+        ),
+        (
+            lambda w: {
+                "dem": w("d.tif", np.ones((9, 9)), ["a"]),
+                "grid": w("g.tif", np.ones((9, 9)), cell=300.0, origin=(9e5, 1e6)),
+            },
             "d.tif' does not overlap",
         ),
     ],
@@ -342,5 +386,7 @@ def test_cancel_leaves_nothing(write_raster, tmp_path, leftovers, cancelling, sr
     grid = write_raster("grid.tif", np.ones((30, 30)), ["g"], cell=1000.0)
     before = leftovers()
     with pytest.raises(Cancelled):
-        terrain_indices(source, ALL, str(tmp_path / "out.tif"), grid=grid, engine=Engine(memory=2**21, progress=cancelling(checks)))
+        terrain_indices(
+            source, ALL, str(tmp_path / "out.tif"), grid=grid, engine=Engine(memory=2**21, progress=cancelling(checks))
+        )
     assert leftovers() == before

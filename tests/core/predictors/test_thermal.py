@@ -41,9 +41,15 @@ def layers(write_raster):
 def test_by_hand(layers, tmp_path):
     result = thermal_inertia(*layers([0.2, 0.3], [310.0, 305.0], [290.0, 304.5]), str(tmp_path / "o.tif"))
     found = read(tmp_path / "o.tif")
-    assert list(found) == ["ati@2019-06-01", "ati@2019-06-09", "delta_lst@2019-06-01", "delta_lst@2019-06-09"] == result.bands
+    assert (
+        list(found)
+        == ["ati@2019-06-01", "ati@2019-06-09", "delta_lst@2019-06-01", "delta_lst@2019-06-09"]
+        == result.bands
+    )
     np.testing.assert_allclose(found["ati@2019-06-01"], 0.8 / 20, rtol=1e-6)
-    assert np.isnan(found["ati@2019-06-09"]).all() and np.isnan(found["delta_lst@2019-06-09"]).all(), "a range of 0.5 K says nothing"
+    assert np.isnan(found["ati@2019-06-09"]).all() and np.isnan(found["delta_lst@2019-06-09"]).all(), (
+        "a range of 0.5 K says nothing"
+    )
     assert result.missing == {"2019-06-01": 0.0, "2019-06-09": 1.0}
 
 
@@ -56,7 +62,13 @@ def test_modis_scale_and_fill(layers, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("day", "degrees"), [(datetime(2019, 6, 21), 23.45), (datetime(2019, 12, 22), -23.45), (datetime(2019, 3, 21), 0.0), (datetime(2019, 9, 23), 0.0)]
+    ("day", "degrees"),
+    [
+        (datetime(2019, 6, 21), 23.45),
+        (datetime(2019, 12, 22), -23.45),
+        (datetime(2019, 3, 21), 0.0),
+        (datetime(2019, 9, 23), 0.0),
+    ],
 )
 def test_declination_at_solstices_and_equinoxes(day, degrees):
     assert np.degrees(declination(day)) == pytest.approx(degrees, abs=0.5)
@@ -71,7 +83,8 @@ def test_corrections_against_their_definition(latitude):
     expected = np.sin(phi) * np.sin(delta) * (1 - tan2) + np.cos(phi) * np.cos(delta) * hour
     assert solar_correction(latitude, delta, "verstraeten") == pytest.approx(expected)
 
-    # The first harmonic is (2/π) ∫ cos z cos h dh over the day, up to the constant: compare its dependence on the latitude.
+    # The first harmonic is (2/π) ∫ cos z cos h dh over the day, up to the constant: compare its dependence on the
+    # latitude.
     def harmonic(lat):
         p = np.radians(lat)
         h = np.arccos(np.clip(-np.tan(p) * np.tan(delta), -1, 1))
@@ -89,11 +102,19 @@ def test_polar_day_and_night():
 
 def test_the_latitude_of_each_row_counts(write_raster, tmp_path):
     shape, transform = (60, 5), from_origin(10, 60, 0.5, 0.5)
-    make = lambda name, value: [write_raster(f"{name}.tif", np.full(shape, value), [f"{name}@2019-06-01"], crs="EPSG:4326", transform=transform)]  # noqa: E731
-    thermal_inertia(make("albedo", 0.2), make("d", 310.0), make("n", 290.0), str(tmp_path / "o.tif"), correction="verstraeten")
+
+    def make(name, value):
+        values = np.full(shape, value)
+        return [write_raster(f"{name}.tif", values, [f"{name}@2019-06-01"], crs="EPSG:4326", transform=transform)]
+
+    thermal_inertia(
+        make("albedo", 0.2), make("d", 310.0), make("n", 290.0), str(tmp_path / "o.tif"), correction="verstraeten"
+    )
     found = read(tmp_path / "o.tif")["ati@2019-06-01"]
     latitude = 60 - 0.5 * (np.arange(60) + 0.5)
-    np.testing.assert_allclose(found[:, 2], 0.04 * solar_correction(latitude, declination(datetime(2019, 6, 1)), "verstraeten"), rtol=1e-5)
+    np.testing.assert_allclose(
+        found[:, 2], 0.04 * solar_correction(latitude, declination(datetime(2019, 6, 1)), "verstraeten"), rtol=1e-5
+    )
 
 
 def test_a_projected_grid_finds_its_latitudes(layers, tmp_path):
@@ -139,7 +160,9 @@ def test_no_common_day(layers, write_raster, tmp_path):
 def test_roles_are_found_among_several_variables(write_raster, tmp_path, progress):
     """One file of all: as 'Spectral indices' writes the albedo, and as products hold day and night."""
     bands = np.array([np.full((3, 4), value) for value in (0.5, 0.2, 310.0, 290.0)])
-    both = write_raster("all.tif", bands, ["ndvi@2019-06-01", "albedo@2019-06-01", "LST_Day@2019-06-01", "lst_night@2019-06-01"])
+    both = write_raster(
+        "all.tif", bands, ["ndvi@2019-06-01", "albedo@2019-06-01", "LST_Day@2019-06-01", "lst_night@2019-06-01"]
+    )
     thermal_inertia([both], [both], [both], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     np.testing.assert_allclose(read(tmp_path / "o.tif")["ati@2019-06-01"], 0.8 / 20, rtol=1e-6)
     assert "ALBEDO: of the variables ndvi, albedo, LST_Day, lst_night, 'albedo' is taken." in progress.infos

@@ -55,7 +55,13 @@ def test_directions_are_averaged_by_components(write_raster, tmp_path, method):
 
 def test_mode_keeps_classes_and_nearest_keeps_values(write_raster, tmp_path):
     grid = write_raster("grid.tif", np.zeros((2, 2)), ["g"], cell=30.0)
-    classes = write_raster("c.tif", np.array([[1, 1, 5, 5, 5, 9], [1, 7, 5, 5, 5, 9], [1, 1, 5, 9, 9, 9]] * 2), ["class"], cell=10.0, dtype="int16")
+    classes = write_raster(
+        "c.tif",
+        np.array([[1, 1, 5, 5, 5, 9], [1, 7, 5, 5, 5, 9], [1, 1, 5, 9, 9, 9]] * 2),
+        ["class"],
+        cell=10.0,
+        dtype="int16",
+    )
     for method in ("mode", "nearest"):
         align_rasters([classes], grid, str(tmp_path / "o.tif"), method)
         with rasterio.open(tmp_path / "o.tif") as dataset:
@@ -71,7 +77,9 @@ def test_another_crs_lands_in_the_right_place(write_raster, tmp_path):
 
     step = 0.001
     lon = -3.01 + step * (np.arange(60) + 0.5)
-    source = write_raster("lon.tif", np.tile(lon, (60, 1)), ["lon"], crs="EPSG:4326", transform=from_origin(-3.01, 36.15, step, step))
+    source = write_raster(
+        "lon.tif", np.tile(lon, (60, 1)), ["lon"], crs="EPSG:4326", transform=from_origin(-3.01, 36.15, step, step)
+    )
     grid = write_raster("grid.tif", np.zeros((20, 20)), ["g"], cell=100.0)
     align_rasters([source], grid, str(tmp_path / "o.tif"), "bilinear")
     with rasterio.open(tmp_path / "o.tif") as dataset:
@@ -92,7 +100,9 @@ def test_no_overlap(write_raster, tmp_path, leftovers):
 @pytest.mark.parametrize("origin", [(499880, 4000120), (499700, 4000300), (500180, 3999820), (499580, 3999820)])
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_means_are_right_where_the_grid_reaches_beyond_the_raster(origin, size, write_raster, tmp_path):
-    """GDAL before 3.8 averages wrong cells inside the raster, too, where its source window is cut at the raster's edge."""
+    """GDAL before 3.8 averages wrong cells inside the raster, too, where its source window is cut at the raster's
+    edge.
+    """
     fine = np.random.default_rng(0).random((40, 40)).astype(np.float32)
     fine[3, 3] = np.nan
     grid = write_raster("grid.tif", np.ones((size, size)), cell=300, origin=origin)
@@ -117,13 +127,16 @@ def test_bands_with_nodata_values_of_their_own_are_averaged(write_raster, tmp_pa
     for i, nodata in enumerate((-1, -2)):
         write_raster(f"b{i}.tif", bands[i], nodata=nodata)
     parts = "".join(
-        f'<VRTRasterBand dataType="Float32" band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename relativeToVRT="1">b{i}.tif</SourceFilename></SimpleSource></VRTRasterBand>'
+        '<VRTRasterBand dataType="Float32" '
+        f'band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename '
+        f'relativeToVRT="1">b{i}.tif</SourceFilename></SimpleSource></VRTRasterBand>'
         for i, nodata in enumerate((-1, -2))
     )
     with rasterio.open(tmp_path / "b0.tif") as dataset:
         srs, transform = dataset.crs.to_wkt(), ", ".join(map(str, dataset.transform.to_gdal()))
     path.write_text(
-        f'<VRTDataset rasterXSize="10" rasterYSize="10"><SRS>{escape(srs)}</SRS><GeoTransform>{transform}</GeoTransform>{parts}</VRTDataset>'
+        '<VRTDataset rasterXSize="10" '
+        f'rasterYSize="10"><SRS>{escape(srs)}</SRS><GeoTransform>{transform}</GeoTransform>{parts}</VRTDataset>'
     )
     grid = write_raster("grid.tif", np.ones((1, 1)), cell=300)
     align_rasters([Source(str(path))], grid, str(tmp_path / "out.tif"), "average")
@@ -156,7 +169,9 @@ def test_windows_fit_together_without_seams(write_raster):
 
 @pytest.mark.parametrize(("epsg", "west", "cell"), [(3832, -5e6, 1e5), (32601, 1e5, 5000), (32660, 3e5, 5000)])
 def test_a_globe_is_read_across_180_degrees(epsg, west, cell, write_raster):
-    globe = write_raster("globe.tif", np.tile(np.arange(720.0), (360, 1)), ["v"], crs="EPSG:4326", cell=0.5, origin=(-180, 90))
+    globe = write_raster(
+        "globe.tif", np.tile(np.arange(720.0), (360, 1)), ["v"], crs="EPSG:4326", cell=0.5, origin=(-180, 90)
+    )
     (band,) = read_bands([globe])
     grid = Grid(CRS.from_epsg(epsg), from_origin(west, 4e6, cell, cell), 100, 60)
     (values,) = read_windows(band, grid, "nearest", Window(0, 0, 100, 60))

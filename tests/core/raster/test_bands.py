@@ -28,7 +28,10 @@ def test_descriptions_carry_variable_and_time(write_raster):
 
 
 def test_a_bare_date_as_description_takes_the_name_of_the_file(write_raster):
-    assert names(write_raster("lst.tif", np.ones((2, 4, 5)), ["2008-01-01", "2008-01-09"])) == ["lst@2008-01-01", "lst@2008-01-09"]
+    assert names(write_raster("lst.tif", np.ones((2, 4, 5)), ["2008-01-01", "2008-01-09"])) == [
+        "lst@2008-01-01",
+        "lst@2008-01-09",
+    ]
 
 
 def test_the_layers_time_comes_before_the_files_name(write_raster):
@@ -155,14 +158,27 @@ def test_a_product_of_two_variables_is_refused(write_raster):
 
 @pytest.mark.parametrize(
     ("west", "width", "expected"),
-    [(0.0, 36, -180.0), (-5.0, 36, -185.0), (200.0, 10, -160.0), (150.0, 10, 150.0), (-180.0, 36, -180.0), (10.0, 5, 10.0)],
+    [
+        (0.0, 36, -180.0),
+        (-5.0, 36, -185.0),
+        (200.0, 10, -160.0),
+        (150.0, 10, 150.0),
+        (-180.0, 36, -180.0),
+        (10.0, 5, 10.0),
+    ],
 )
 def test_longitudes_from_0_to_360(write_raster, west, width, expected):
     """ERA5's way to count; what lies beyond 180° is found west of Greenwich."""
     columns = np.arange(width)
     values = np.array([columns, columns + 100], np.int16).repeat(4, axis=0).reshape(2, 4, width)
     source = write_raster(
-        "era.tif", values, ["t@2018-06-01", "t@2018-06-02"], crs="EPSG:4326", transform=from_origin(west, 20, 10, 10), dtype="int16", nodata=3
+        "era.tif",
+        values,
+        ["t@2018-06-01", "t@2018-06-02"],
+        crs="EPSG:4326",
+        transform=from_origin(west, 20, 10, 10),
+        dtype="int16",
+        nodata=3,
     )
     bands = read_bands([source])
     grid = bands[0].grid
@@ -182,7 +198,9 @@ def test_longitudes_from_0_to_360(write_raster, west, width, expected):
 
 def test_masks_and_names_move_with_the_longitudes(write_raster):
     values = np.arange(36 * 4, dtype=np.uint8).reshape(1, 4, 36) + 1
-    source = write_raster("masked.tif", values, ["red"], crs="EPSG:4326", transform=from_origin(0, 20, 10, 10), dtype="uint8")
+    source = write_raster(
+        "masked.tif", values, ["red"], crs="EPSG:4326", transform=from_origin(0, 20, 10, 10), dtype="uint8"
+    )
     with rasterio.open(source.path, "r+") as dataset:
         mask = np.full((4, 36), 255, np.uint8)
         mask[1, 20:30] = 0
@@ -197,7 +215,9 @@ def test_masks_and_names_move_with_the_longitudes(write_raster):
 @pytest.mark.parametrize("dtype", ["int64", "int8", "float64"])
 def test_all_types_move_with_the_longitudes(write_raster, dtype):
     try:
-        source = write_raster("any.tif", np.full((1, 2, 36), 7), ["a"], crs="EPSG:4326", transform=from_origin(0, 20, 10, 10), dtype=dtype)
+        source = write_raster(
+            "any.tif", np.full((1, 2, 36), 7), ["a"], crs="EPSG:4326", transform=from_origin(0, 20, 10, 10), dtype=dtype
+        )
     except (TypeError, rasterio.errors.RasterioError):
         pytest.skip(f"this GDAL does not write {dtype}")
     band = read_bands([source])[0]
@@ -206,7 +226,9 @@ def test_all_types_move_with_the_longitudes(write_raster, dtype):
 
 
 def test_transparency_is_no_variable(write_raster):
-    grey = write_raster("grey_2020-06-01.tif", np.array([[[1, 2]], [[255, 0]]]), dtype="uint8", photometric="minisblack", alpha="yes")
+    grey = write_raster(
+        "grey_2020-06-01.tif", np.array([[[1, 2]], [[255, 0]]]), dtype="uint8", photometric="minisblack", alpha="yes"
+    )
     bands = read_bands([grey])
     assert [(band.name, band.index) for band in bands] == [("grey@2020-06-01", 1)]
     with BandReader(bands, bands[0].grid).open() as reader:

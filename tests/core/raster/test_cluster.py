@@ -51,7 +51,10 @@ def slow(seconds):
 
     def kernel(blocks, window):
         time.sleep(seconds)
-        return blocks["x"] * 2, {"cells": blocks["x"][0].size, "sum": np.nansum(blocks["x"], axis=(1, 2), dtype=np.float64)}
+        return blocks["x"] * 2, {
+            "cells": blocks["x"][0].size,
+            "sum": np.nansum(blocks["x"], axis=(1, 2), dtype=np.float64),
+        }
 
     return kernel
 
@@ -98,7 +101,17 @@ def test_one_of_two_workers_is_killed(source, tmp_path, there):
 
 
 @pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "nonsense", "tcp://host", "tcp://[::1", "http://a b:80", " ", "tcp://127.0.0.1:99999"]
+    "address",
+    [
+        "tcp://127.0.0.1:1",
+        "127.0.0.1:1",
+        "nonsense",
+        "tcp://host",
+        "tcp://[::1",
+        "http://a b:80",
+        " ",
+        "tcp://127.0.0.1:99999",
+    ],
 )
 def test_no_cluster_there(source, tmp_path, monkeypatch, address):
     monkeypatch.setattr(cluster, "_PATIENCE", 1)
@@ -118,7 +131,12 @@ def test_something_else_listens_there(source, tmp_path, monkeypatch):
 def test_workers_with_other_libraries(source, tmp_path, there, monkeypatch, library):
     own = {**cluster._own_versions(), library: "0.0.1"}
     monkeypatch.setattr(cluster, "_own_versions", lambda: own)
-    refused(source, tmp_path, there.scheduler_address, rf"has {library} .*, and this computer 0\.0\.1.*python -m pip install numpy==")
+    refused(
+        source,
+        tmp_path,
+        there.scheduler_address,
+        rf"has {library} .*, and this computer 0\.0\.1.*python -m pip install numpy==",
+    )
 
 
 def test_workers_with_another_python(source, tmp_path, there, monkeypatch):
@@ -135,7 +153,16 @@ def test_no_workers_and_a_worker_without_the_toolbox(source, tmp_path, monkeypat
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty:
         refused(source, tmp_path, empty.scheduler_address, "has no workers. Start some with 'dask worker tcp:")
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", empty.scheduler_address, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+        command = [
+            sys.executable,
+            "-m",
+            "distributed.cli.dask_worker",
+            empty.scheduler_address,
+            "--no-nanny",
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+        ]
         worker = subprocess.Popen(command, cwd=elsewhere, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             with distributed.Client(empty, set_as_default=False) as client:
@@ -164,7 +191,13 @@ def test_all_workers_leave(source, tmp_path, monkeypatch):
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as found:
         leave = threading.Timer(2, found.scale, (0,))
         leave.start()
-        refused(source, tmp_path, found.scheduler_address, "was lost: (it has no workers any more|its workers)", kernel=slow(5))
+        refused(
+            source,
+            tmp_path,
+            found.scheduler_address,
+            "was lost: (it has no workers any more|its workers)",
+            kernel=slow(5),
+        )
         leave.join()
 
 
@@ -172,8 +205,15 @@ def test_the_scheduler_is_killed(source, tmp_path, tmp_path_factory, monkeypatch
     monkeypatch.setattr(cluster, "_PATIENCE", 2)
     script = tmp_path_factory.mktemp("scheduler") / "start.py"
     script.write_text(START)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(cluster.Path(cluster.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
-    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            [str(cluster.Path(cluster.__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        ),
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
     try:
         address = process.stdout.readline().strip()
         killer = threading.Timer(3, process.kill)
@@ -225,6 +265,10 @@ def test_gaps_are_not_sent():
     values[0, 0, :5] = [-np.nan, np.inf, -np.inf, -0.0, 0.0]
     packed = cluster._packed((values, {"n": 3}, [(0, values[:, ::2])], values[0, :5, :5]))
     back = cluster._unpacked(pickle.loads(pickle.dumps(packed)))
-    assert back[0].tobytes() == values.tobytes() and back[2][0][1].tobytes() == values[:, ::2].tobytes() and back[1] == {"n": 3}
+    assert (
+        back[0].tobytes() == values.tobytes()
+        and back[2][0][1].tobytes() == values[:, ::2].tobytes()
+        and back[1] == {"n": 3}
+    )
     assert back[3] is not values and back[3].tobytes() == values[0, :5, :5].tobytes()
     assert len(pickle.dumps(packed[0])) < 0.45 * values.nbytes

@@ -46,7 +46,11 @@ def test_the_result_does_not_depend_on_blocks_and_threads(write_raster, tmp_path
     for i, (memory, threads) in enumerate([(2**30, 1), (2**21, 2), (2**18, 3)]):
         path = str(tmp_path / f"out{i}.tif")
         valid = run_blocks(
-            total, {"x": bands}, [RasterOutput(path, ["sum"])], bands[0].grid, engine=Engine(memory=memory, threads=threads)
+            total,
+            {"x": bands},
+            [RasterOutput(path, ["sum"])],
+            bands[0].grid,
+            engine=Engine(memory=memory, threads=threads),
         ).valid_cells
         assert valid == [700 * 900]
         np.testing.assert_array_equal(read(path)[0], cells.sum(axis=0))
@@ -69,7 +73,9 @@ def test_a_kernel_may_need_no_raster_but_its_place(tmp_path):
         return (columns + 1000 * rows).astype(np.float32)[None]
 
     output = tmp_path / "out.tif"
-    assert run_blocks(kernel, {}, [RasterOutput(str(output), ["place"])], grid, engine=Engine(memory=2**20)).valid_cells == [700 * 600]
+    assert run_blocks(
+        kernel, {}, [RasterOutput(str(output), ["place"])], grid, engine=Engine(memory=2**20)
+    ).valid_cells == [700 * 600]
     with rasterio.open(output) as dataset:
         np.testing.assert_array_equal(dataset.read(1), np.arange(600) + 1000 * np.arange(700)[:, None])
 
@@ -80,9 +86,23 @@ def test_halo_reaches_into_neighbouring_blocks(write_raster, tmp_path, cells):
 
     def mean_of_neighbours(blocks, window):
         block = blocks["x"]
-        return np.nanmean([block[:, 2 + r : block.shape[1] - 2 + r, 2 + c : block.shape[2] - 2 + c] for r in (-2, 2) for c in (-2, 2)], axis=0)
+        return np.nanmean(
+            [
+                block[:, 2 + r : block.shape[1] - 2 + r, 2 + c : block.shape[2] - 2 + c]
+                for r in (-2, 2)
+                for c in (-2, 2)
+            ],
+            axis=0,
+        )
 
-    run_blocks(mean_of_neighbours, {"x": bands}, [RasterOutput(path, ["m"])], bands[0].grid, halo=2, engine=Engine(memory=2**20))
+    run_blocks(
+        mean_of_neighbours,
+        {"x": bands},
+        [RasterOutput(path, ["m"])],
+        bands[0].grid,
+        halo=2,
+        engine=Engine(memory=2**20),
+    )
     padded = np.pad(cells[0], 2, constant_values=np.nan)
     expected = np.nanmean([padded[:-4, :-4], padded[:-4, 4:], padded[4:, :-4], padded[4:, 4:]], axis=0)
     np.testing.assert_allclose(read(path)[0], expected, rtol=1e-6)
@@ -92,7 +112,9 @@ def test_halo_reaches_into_neighbouring_blocks(write_raster, tmp_path, cells):
 @given(
     st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 600), st.integers(1, 3000), st.floats(4, 4000), st.integers(2**16, 2**28), st.integers(1, 8), st.integers(0, 3)
 )  # fmt: skip
-def test_blocks_cover_the_raster_once_within_the_budget(width, height, tile_rows, tile_columns, cell_bytes, memory, threads, halo):
+def test_blocks_cover_the_raster_once_within_the_budget(
+    width, height, tile_rows, tile_columns, cell_bytes, memory, threads, halo
+):
     grid = Grid(CRS.from_epsg(32630), from_origin(0, 0, 1, 1), width, height)
     plan = plan_blocks(grid, (tile_rows, tile_columns), cell_bytes, memory, threads, halo)
     if len(plan.windows) < 20000:
@@ -122,20 +144,29 @@ def test_nodata_that_float32_rounds(write_raster, tmp_path):
     np.testing.assert_array_equal(read(path)[0], [[1, np.nan]])
 
 
-@pytest.mark.parametrize(("dtype", "header", "cell"), [("float32", -3.40282306e38, -3.40282347e38), ("float64", 1.79e308, np.finfo(float).max)])
+@pytest.mark.parametrize(
+    ("dtype", "header", "cell"),
+    [("float32", -3.40282306e38, -3.40282347e38), ("float64", 1.79e308, np.finfo(float).max)],
+)
 def test_the_lowest_number_of_a_type_with_other_last_digits(write_raster, tmp_path, dtype, header, cell):
     source = write_raster("a.tif", np.array([[1, cell], [header, 3]]), ["a"], nodata=header, dtype=dtype)
     bands = read_bands([source])
     run_blocks(total, {"x": bands}, [RasterOutput(str(tmp_path / "o.tif"), ["a"])], bands[0].grid)
     np.testing.assert_array_equal(read(tmp_path / "o.tif")[0], [[1, np.nan], [np.nan, 3]])
     x, y = bands[0].grid.transform * (np.array([0.5, 1.5, 0.5]), np.array([0.5, 0.5, 1.5]))
-    np.testing.assert_array_equal(sample(bands, x, y, bands[0].grid.crs, np.arange(3), np.zeros(3, int)), [1, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        sample(bands, x, y, bands[0].grid.crs, np.arange(3), np.zeros(3, int)), [1, np.nan, np.nan]
+    )
 
 
 def test_the_windows_of_a_huge_raster_are_not_kept():
     windows = Windows(2_000_000, 3_000_001, 256, 1024)
     assert len(windows) == 7813 * 2930 and windows[0] == Window(0, 0, 1024, 256)
-    assert windows[-1] == Window(2929 * 1024, 7812 * 256, 3_000_001 - 2929 * 1024, 2_000_000 - 7812 * 256) == windows[len(windows) - 1]
+    assert (
+        windows[-1]
+        == Window(2929 * 1024, 7812 * 256, 3_000_001 - 2929 * 1024, 2_000_000 - 7812 * 256)
+        == windows[len(windows) - 1]
+    )
     with pytest.raises(IndexError):
         windows[len(windows)]
 
@@ -145,11 +176,20 @@ def test_other_grids_are_warped_and_said_so(write_raster, tmp_path, progress):
     coarse = write_raster("coarse.tif", np.array([[1.0, 2.0], [3.0, np.nan]]), cell=40)
     bands = read_bands([fine, coarse])
     path = str(tmp_path / "fine_out.tif")
-    run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["f", "c"])], bands[0].grid, engine=Engine(progress=progress))
+    run_blocks(
+        lambda blocks, window: blocks["x"],
+        {"x": bands},
+        [RasterOutput(path, ["f", "c"])],
+        bands[0].grid,
+        engine=Engine(progress=progress),
+    )
     expected = np.kron([[1.0, 2.0], [3.0, np.nan]], np.ones((4, 4)))
     np.testing.assert_array_equal(read(path)[1], expected)
     assert progress.infos == [
-        "'coarse.tif' is warped to the grid of the output (nearest): cell size 40 × 40 instead of 10 × 10; 2 × 2 cells instead of 8 × 8."
+        (
+            "'coarse.tif' is warped to the grid of the output (nearest): cell size 40 × 40 instead of 10 × 10; 2 × 2 "
+            "cells instead of 8 × 8."
+        )
     ]
     path = str(tmp_path / "coarse_out.tif")
     run_blocks(lambda blocks, window: blocks["x"], {"x": bands}, [RasterOutput(path, ["f", "c"])], bands[1].grid)
@@ -159,9 +199,17 @@ def test_other_grids_are_warped_and_said_so(write_raster, tmp_path, progress):
 def test_gaps_of_one_band_do_not_spoil_the_mean_of_another(write_raster, tmp_path):
     cells = np.ones((2, 4, 4))
     cells[1, 0, 0] = np.nan
-    bands = read_bands([write_raster("two.tif", cells, ["a", "b"], cell=10), write_raster("grid.tif", np.ones((2, 2)), ["g"], cell=20)])
+    bands = read_bands(
+        [write_raster("two.tif", cells, ["a", "b"], cell=10), write_raster("grid.tif", np.ones((2, 2)), ["g"], cell=20)]
+    )
     path = str(tmp_path / "out.tif")
-    run_blocks(lambda blocks, window: blocks["x"], {"x": bands[:2]}, [RasterOutput(path, ["a", "b"])], bands[2].grid, resampling="average")
+    run_blocks(
+        lambda blocks, window: blocks["x"],
+        {"x": bands[:2]},
+        [RasterOutput(path, ["a", "b"])],
+        bands[2].grid,
+        resampling="average",
+    )
     np.testing.assert_array_equal(read(path), 1)
 
 
@@ -177,7 +225,9 @@ def test_integers_without_nodata_are_warped_to_nan_outside(write_raster, tmp_pat
 
 
 def test_no_overlap_is_refused(write_raster, tmp_path, leftovers):
-    bands = read_bands([write_raster("a.tif", np.ones((4, 4))), write_raster("far.tif", np.ones((4, 4)), origin=(900000, 4000000))])
+    bands = read_bands(
+        [write_raster("a.tif", np.ones((4, 4))), write_raster("far.tif", np.ones((4, 4)), origin=(900000, 4000000))]
+    )
     with pytest.raises(InputError, match=r"far\.tif' does not overlap"):
         run_blocks(total, {"x": bands}, [RasterOutput(str(tmp_path / "out.tif"), ["s"])], bands[0].grid)
     assert leftovers() == ["a.tif", "far.tif"]
@@ -201,7 +251,9 @@ def test_an_error_in_the_kernel_leaves_nothing_and_keeps_the_old_output(write_ra
         return total(blocks, window)
 
     with pytest.raises(RuntimeError, match="broken"):
-        run_blocks(fails_late, {"x": bands}, [RasterOutput(str(old), ["s"])], bands[0].grid, engine=Engine(memory=2**21))
+        run_blocks(
+            fails_late, {"x": bands}, [RasterOutput(str(old), ["s"])], bands[0].grid, engine=Engine(memory=2**21)
+        )
     assert leftovers() == ["out.tif", "x.tif"] and old.read_bytes() == b"old"
 
 
@@ -229,9 +281,18 @@ def test_cancel_stops_within_a_block_and_leaves_nothing(write_raster, tmp_path, 
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(write_raster, tmp_path):
     bands = read_bands([write_raster("x.tif", np.ones((4, 4)))])
     (tmp_path / "folder.tif").mkdir()
-    for path, words in [("folder.tif", "is a folder"), ("no/such/out.tif", "does not exist"), ("out.xyz", "Give it the extension .tif")]:
+    for path, words in [
+        ("folder.tif", "is a folder"),
+        ("no/such/out.tif", "does not exist"),
+        ("out.xyz", "Give it the extension .tif"),
+    ]:
         with pytest.raises(OutputError, match=words):
-            run_blocks(lambda blocks, window: pytest.fail("worked"), {"x": bands}, [RasterOutput(str(tmp_path / path), ["s"])], bands[0].grid)
+            run_blocks(
+                lambda blocks, window: pytest.fail("worked"),
+                {"x": bands},
+                [RasterOutput(str(tmp_path / path), ["s"])],
+                bands[0].grid,
+            )
 
 
 def test_an_existing_output_that_is_locked(monkeypatch, write_raster, tmp_path, leftovers):
@@ -281,7 +342,9 @@ def test_a_block_without_any_valid_cell(write_raster, tmp_path):
     np.testing.assert_array_equal(read(path)[0], cells)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc, which only Linux has")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc, which only Linux has"
+)
 def test_memory_stays_within_the_budget(tmp_path):
     """The peak of a process that streams a raster does not follow the raster's size."""
     peaks = []
@@ -300,7 +363,9 @@ def test_memory_stays_within_the_budget(tmp_path):
             tiled=True,
         ) as dataset:
             for row in range(0, rows, 256):
-                dataset.write(np.full((4, 256, 1024), row, np.float32), window=rasterio.windows.Window(0, row, 1024, 256))
+                dataset.write(
+                    np.full((4, 256, 1024), row, np.float32), window=rasterio.windows.Window(0, row, 1024, 256)
+                )
             for band, name in enumerate("abcd", start=1):
                 dataset.set_band_description(band, name)
         code = f"""
@@ -317,7 +382,9 @@ def test_memory_stays_within_the_budget(tmp_path):
         """
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout) * 1024)
-    assert peaks[1] - peaks[0] < 2**25, "four times the raster (200 MB more, and as much to write) must not cost a budget more"
+    assert peaks[1] - peaks[0] < 2**25, (
+        "four times the raster (200 MB more, and as much to write) must not cost a budget more"
+    )
 
 
 def test_many_bands_in_little_memory_are_written_once(write_raster, tmp_path):

@@ -135,7 +135,11 @@ def test_through_the_engine(tmp_path, values, progress):
     bands = read_bands([write(tmp_path / "in.tif", values)])
     for name in ("out.nc", "out.tif"):
         run_blocks(
-            lambda blocks, window: blocks["a"] * 2, {"a": bands}, [RasterOutput(str(tmp_path / name), BANDS)], GRID, engine=Engine(memory=4_000_000)
+            lambda blocks, window: blocks["a"] * 2,
+            {"a": bands},
+            [RasterOutput(str(tmp_path / name), BANDS)],
+            GRID,
+            engine=Engine(memory=4_000_000),
         )
     nc, tif = (read(Source(str(tmp_path / name)))[0] for name in ("out.nc", "out.tif"))
     for name in BANDS:
@@ -175,9 +179,16 @@ def test_chunks_of_many_times(tmp_path):
     values = np.random.default_rng(0).random((times, rows, columns)).astype(np.float32)
     path = str(tmp_path / "chunks.nc")
     dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(path)
-    root, single, double = dataset.GetRootGroup(), *(gdal.ExtendedDataType.Create(code) for code in (gdal.GDT_Float32, gdal.GDT_Float64))
+    root, single, double = (
+        dataset.GetRootGroup(),
+        *(gdal.ExtendedDataType.Create(code) for code in (gdal.GDT_Float32, gdal.GDT_Float64)),
+    )
     axes = []
-    for name, kind, size, unit in (("time", "TEMPORAL", times, "days since 2018-06-01"), ("lat", "", rows, "degrees_north"), ("lon", "", columns, "degrees_east")):  # fmt: skip
+    for name, kind, size, unit in (
+        ("time", "TEMPORAL", times, "days since 2018-06-01"),
+        ("lat", "", rows, "degrees_north"),
+        ("lon", "", columns, "degrees_east"),
+    ):
         axes.append(root.CreateDimension(name, kind, None, size))
         axis = root.CreateMDArray(name, [axes[-1]], double)
         axis.CreateAttribute("units", [], gdal.ExtendedDataType.CreateString()).WriteString(unit)

@@ -22,16 +22,24 @@ def test_products_of_one_variable_are_parted_by_files_without_dates(write_raster
         for day in (1, 2)
     ]
     found = read_predictors(sources[:4])
-    assert {name: len(stack.bands) for name, stack in found.stacks.items()} == {"soil_moisture_smap_l3": 2, "soil_moisture_smos": 2}
+    assert {name: len(stack.bands) for name, stack in found.stacks.items()} == {
+        "soil_moisture_smap_l3": 2,
+        "soil_moisture_smos": 2,
+    }
     assert list(read_predictors(sources[::4]).stacks) == ["soil_moisture_x_smap_l3", "soil_moisture_y_smap_l3"]
 
 
 def test_a_name_that_is_taken_gets_its_file(write_raster):
-    sources = [write_raster("product_a.tif", np.ones((2, 4, 4)), ["soil_moisture", "flag"]), write_raster("rain.tif", np.ones((4, 4)))]
+    sources = [
+        write_raster("product_a.tif", np.ones((2, 4, 4)), ["soil_moisture", "flag"]),
+        write_raster("rain.tif", np.ones((4, 4))),
+    ]
     found = read_predictors(sources, ["Soil_Moisture", "RAIN", "rain_rain"])
     assert list(found.stacks) == ["soil_moisture_product_a", "flag", "rain_rain_2"]
     assert found.stacks["soil_moisture_product_a"].variable == "soil_moisture"
-    assert read_predictors([write_raster("ndvi_terra.tif", np.ones((4, 4)), ["ndvi"])], ["ndvi"]).stacks.keys() == {"ndvi_terra"}
+    assert read_predictors([write_raster("ndvi_terra.tif", np.ones((4, 4)), ["ndvi"])], ["ndvi"]).stacks.keys() == {
+        "ndvi_terra"
+    }
 
 
 def test_products_that_their_files_do_not_tell_apart_are_refused(write_raster):
@@ -52,4 +60,7 @@ def test_notes_survive_as_text(write_raster):
     assert (origin.time_step_days, origin.largest_gap_days, origin.cell_size, origin.kind) == (8, 4, (30, 30), "amount")
     assert origins_from_text(origins_to_text({"ndvi": origin})) == {"ndvi": origin}
     assert origins_from_text("a comment of the user's") == origins_from_text("[1]") == origins_from_text(None) == {}
-    assert origin_from({"variable": "v", "product": "p", "later": 1}) == Origin("v", "p") and origin_from({"variable": 3}) is None
+    assert (
+        origin_from({"variable": "v", "product": "p", "later": 1}) == Origin("v", "p")
+        and origin_from({"variable": 3}) is None
+    )

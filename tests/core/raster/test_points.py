@@ -80,7 +80,10 @@ def test_bilinear_at_the_edge_uses_the_cells_there_are(field):
     np.testing.assert_allclose(values, cells[0, 0, 0], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("west", "columns", "cell"), [(230, 70, 1), (0, 360, 1), (-0.125, 1440, 0.25), (350, 30, 1), (0, 514, 0.7), (-190, 360, 1)])
+@pytest.mark.parametrize(
+    ("west", "columns", "cell"),
+    [(230, 70, 1), (0, 360, 1), (-0.125, 1440, 0.25), (350, 30, 1), (0, 514, 0.7), (-190, 360, 1)],
+)
 @pytest.mark.parametrize("method", ["nearest", "bilinear"])
 def test_longitudes_from_0_to_360_and_back(west, columns, cell, method, write_raster):
     """Each cell holds the longitude of its centre, from -180 to 180."""
@@ -90,7 +93,13 @@ def test_longitudes_from_0_to_360_and_back(west, columns, cell, method, write_ra
     lon = (centre + 180) % 360 - 180
     inner = slice(2, -2, 7)
     found = sample(
-        bands, lon[inner], np.full(len(lon[inner]), 10 - 5.5 * cell), WGS, np.arange(len(lon[inner])), np.zeros(len(lon[inner]), int), method
+        bands,
+        lon[inner],
+        np.full(len(lon[inner]), 10 - 5.5 * cell),
+        WGS,
+        np.arange(len(lon[inner])),
+        np.zeros(len(lon[inner]), int),
+        method,
     )
     away = np.abs(np.abs(lon[inner]) - 180) > 2 * cell
     np.testing.assert_allclose(found[away], lon[inner][away], atol=1e-4)
@@ -116,12 +125,23 @@ def test_neighbours_around_the_globe(write_raster, west, method):
     values = np.random.default_rng(0).random((9, 36)).astype(np.float32)
     (globe,) = read_bands([write_raster("globe.tif", values, ["v"], crs="EPSG:4326", cell=10.0, origin=(west, 45))])
     (turned,) = read_bands(
-        [write_raster("turned.tif", np.roll(values, -18, axis=1), ["v"], crs="EPSG:4326", cell=10.0, origin=(west + 180 - 360 * (west >= 0), 45))]
+        [
+            write_raster(
+                "turned.tif",
+                np.roll(values, -18, axis=1),
+                ["v"],
+                crs="EPSG:4326",
+                cell=10.0,
+                origin=(west + 180 - 360 * (west >= 0), 45),
+            )
+        ]
     )
     lon = np.array([west + 1, west + 7, west - 0.5, west + 359, west + 182])
     lon = (lon + 180) % 360 - 180
     lat = np.array([3.0, -12, 21, 0, 7])
-    found, expected = (sample([band], lon, lat, WGS, np.arange(5), np.zeros(5, int), method) for band in (globe, turned))
+    found, expected = (
+        sample([band], lon, lat, WGS, np.arange(5), np.zeros(5, int), method) for band in (globe, turned)
+    )
     # The last is at the edge of the other raster.
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     if method == "mean_3x3":
@@ -130,7 +150,12 @@ def test_neighbours_around_the_globe(write_raster, west, method):
 
 @pytest.mark.parametrize(
     "transform",
-    [(0, 10, 500000, 10, 0, 4000000), (10, 5, 500000, 5, -10, 4000000), (10, 0, 500000, 0, 10, 3990000), (-10, 0, 500000, 0, -10, 4000000)],
+    [
+        (0, 10, 500000, 10, 0, 4000000),
+        (10, 5, 500000, 5, -10, 4000000),
+        (10, 0, 500000, 0, 10, 3990000),
+        (-10, 0, 500000, 0, -10, 4000000),
+    ],
 )
 def test_rotated_mirrored_and_south_up_rasters(transform, write_raster):
     values = np.random.default_rng(0).random((30, 40))
@@ -145,7 +170,11 @@ def test_cancel_opens_no_more_files(write_raster, cancelling, monkeypatch):
     from sm_toolbox.errors import Cancelled
     from sm_toolbox.raster import points as sampling
 
-    bands = [band for i in range(60) for band in read_bands([write_raster(f"v_2020{i:03d}.tif".replace("2020000", "2020060"), np.ones((5, 5)))])]
+    bands = [
+        band
+        for i in range(60)
+        for band in read_bands([write_raster(f"v_2020{i:03d}.tif".replace("2020000", "2020060"), np.ones((5, 5)))])
+    ]
     opened = []
     original = sampling.PointFile
 

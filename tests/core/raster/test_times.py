@@ -26,14 +26,23 @@ def test_iso_texts(text, start, resolution):
     assert parse_time(text) == Time(start, resolution)
 
 
-@pytest.mark.parametrize("text", ["01/02/2018", "2018", "2018-13-01", "2018-02-30", "June", "", "20180601", "2018-06-01T25:00:00"])
+@pytest.mark.parametrize(
+    "text", ["01/02/2018", "2018", "2018-13-01", "2018-02-30", "June", "", "20180601", "2018-06-01T25:00:00"]
+)
 def test_what_is_no_time(text):
     assert parse_time(text) is None
 
 
-@given(st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1)).map(lambda d: d.replace(microsecond=0)), st.sampled_from(["second", "day", "month"]))
+@given(
+    st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1)).map(lambda d: d.replace(microsecond=0)),
+    st.sampled_from(["second", "day", "month"]),
+)
 def test_a_time_is_read_back_from_its_text(start, resolution):
-    start = {"second": start, "day": start.replace(hour=0, minute=0, second=0), "month": start.replace(day=1, hour=0, minute=0, second=0)}[resolution]
+    start = {
+        "second": start,
+        "day": start.replace(hour=0, minute=0, second=0),
+        "month": start.replace(day=1, hour=0, minute=0, second=0),
+    }[resolution]
     time = Time(start, resolution)
     assert parse_time(str(time)) == time
 
@@ -49,9 +58,17 @@ def test_a_time_is_read_back_from_its_text(start, resolution):
         ("ndvi-2018-06", "2018-06", "ndvi"),
         ("MOD11A2.A2008001.h18v04.006.2009012345678", "2008-01-01", "MOD11A2_h18v04.006"),
         ("LC08_L2SP_199012_20160209_20200907_02_T1_SR_B4", "2016-02-09", "LC08_L2SP_199012_02_T1_SR_B4"),
-        ("S2A_MSIL2A_20220301T101031_N0400_R022_T32TQM_20220301T123456", "2022-03-01T10:10:31", "S2A_MSIL2A_N0400_R022_T32TQM"),
+        (
+            "S2A_MSIL2A_20220301T101031_N0400_R022_T32TQM_20220301T123456",
+            "2022-03-01T10:10:31",
+            "S2A_MSIL2A_N0400_R022_T32TQM",
+        ),
         ("T32TQM_20200101T101031_B8A_20m", "2020-01-01T10:10:31", "T32TQM_B8A_20m"),
-        ("S1A_IW_GRDH_1SDV_20150309T173017_20150309T173042_004963_006353_1B2C", "2015-03-09T17:30:17", "S1A_IW_GRDH_1SDV_004963_006353_1B2C"),
+        (
+            "S1A_IW_GRDH_1SDV_20150309T173017_20150309T173042_004963_006353_1B2C",
+            "2015-03-09T17:30:17",
+            "S1A_IW_GRDH_1SDV_004963_006353_1B2C",
+        ),
         ("S1A__IW___A_20150309T173017_VV_grd", "2015-03-09T17:30:17", "S1A__IW___A_VV_grd"),
         ("dem_30m", "None", "dem_30m"),
         ("tile_123456_x", "None", "tile_123456_x"),

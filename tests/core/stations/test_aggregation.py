@@ -45,16 +45,24 @@ def test_means_are_those_of_pandas(observations, period, min_count):
     found = aggregate(rows, np.array(values), period[0], min_count)
     assert found.names == expected["name"].tolist()
     assert [time.start for time in found.times] == expected["start"].tolist()
-    for ours, theirs in ((found.values, "mean"), (found.counts, "count"), (found.sd, "std"), (found.minimum, "min"), (found.maximum, "max")):
+    for ours, theirs in (
+        (found.values, "mean"),
+        (found.counts, "count"),
+        (found.sd, "std"),
+        (found.minimum, "min"),
+        (found.maximum, "max"),
+    ):
         np.testing.assert_allclose(ours, expected[theirs].to_numpy(float), atol=1e-12)
     np.testing.assert_array_equal(np.bincount(found.row_groups[found.row_groups >= 0]), found.counts)
 
 
 def test_a_cell_is_the_mean_of_its_stations_not_of_their_observations():
     rows = rows_of(
-        ["a", "a", "a", "b", "c"], ["2020-01-01T00:00:00", "2020-01-01T06:00:00", "2020-01-01T12:00:00", "2020-01-01", "2020-01-01"],
-        x=[1010, 1010, 1010, 1090, 1390], y=[1990, 1990, 1990, 1910, 1610],
-    )  # fmt: skip
+        ["a", "a", "a", "b", "c"],
+        ["2020-01-01T00:00:00", "2020-01-01T06:00:00", "2020-01-01T12:00:00", "2020-01-01", "2020-01-01"],
+        x=[1010, 1010, 1010, 1090, 1390],
+        y=[1990, 1990, 1990, 1910, 1610],
+    )
     found = aggregate(rows, np.array([0.1, 0.2, 0.3, 0.4, 0.5]), "day", grid=GRID)
     assert found.names == ["cell_r0_c0", "cell_r3_c3"]
     np.testing.assert_allclose(found.values, [0.3, 0.5])
@@ -82,7 +90,11 @@ def test_stations_in_the_ease_grid(tmp_path):
 
 
 def test_rows_that_cannot_be_used_are_counted(progress):
-    rows = rows_of(["a", None, "a", "a", "a"], ["2020-01-01", "2020-01-01", None, "2020-01-01", "2020-02-01"], x=[1050, 1050, 1050, 9999, 1050])
+    rows = rows_of(
+        ["a", None, "a", "a", "a"],
+        ["2020-01-01", "2020-01-01", None, "2020-01-01", "2020-02-01"],
+        x=[1050, 1050, 1050, 9999, 1050],
+    )
     found = aggregate(rows, np.array([0.1, 0.2, 0.3, 0.4, np.nan]), "month", grid=GRID)
     assert found.left_out == {"without a station": 1, "without a time": 1, "without a value": 1, "outside the grid": 1}
     np.testing.assert_array_equal(found.row_groups, [0, -1, -1, -1, -1])
@@ -91,8 +103,15 @@ def test_rows_that_cannot_be_used_are_counted(progress):
 
 
 def test_one_name_at_two_places_is_said(progress):
-    aggregate(rows_of(["Åre #1", "Åre #1"], ["2020-01-01", "2020-01-02"], x=[1000, 1100]), np.ones(2), "day", progress=progress)
-    assert "1 stations of 'obs' have rows at different places" in progress.warnings[0] and "Åre #1" in progress.warnings[0]
+    aggregate(
+        rows_of(["Åre #1", "Åre #1"], ["2020-01-01", "2020-01-02"], x=[1000, 1100]),
+        np.ones(2),
+        "day",
+        progress=progress,
+    )
+    assert (
+        "1 stations of 'obs' have rows at different places" in progress.warnings[0] and "Åre #1" in progress.warnings[0]
+    )
 
 
 def test_refusals():
@@ -110,6 +129,8 @@ def test_refusals():
 
 
 def test_a_station_is_where_its_first_row_with_a_point_is(progress):
-    rows = rows_of(["a", "a", "b"], ["2020-06-01", "2020-06-02", "2020-06-03"], [np.nan, 5, np.nan], [np.nan, 7, np.nan])
+    rows = rows_of(
+        ["a", "a", "b"], ["2020-06-01", "2020-06-02", "2020-06-03"], [np.nan, 5, np.nan], [np.nan, 7, np.nan]
+    )
     found = aggregate(rows, np.array([0.1, 0.3, 0.2]), "month", progress=progress)
     assert found.x[0] == 5 and found.y[0] == 7 and np.isnan(found.x[1]) and not progress.warnings

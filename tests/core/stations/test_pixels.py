@@ -14,7 +14,10 @@ def fine(write_raster):
     dem, ndvi = rng.random((40, 40)).astype(np.float32), rng.random((2, 40, 40)).astype(np.float32)
     ndvi[0, :10, :10] = np.nan
     ndvi[0, 10, 10] = np.nan
-    sources = [write_raster("dem.tif", dem, ["dem"]), write_raster("ndvi.tif", ndvi, ["ndvi@2020-06-01", "ndvi@2020-06-09"])]
+    sources = [
+        write_raster("dem.tif", dem, ["dem"]),
+        write_raster("ndvi.tif", ndvi, ["ndvi@2020-06-01", "ndvi@2020-06-09"]),
+    ]
     return dem, ndvi, sources
 
 
@@ -35,7 +38,9 @@ def test_means_under_pixels_by_date(fine, write_raster):
     dem, ndvi, sources = fine
     product = np.random.default_rng(1).random((2, 6, 6)).astype(np.float32)
     product[1, 2, 2] = -1
-    rows = sample_pixels(coarse(write_raster, product, ["sm@2020-06-02", "sm@2020-06-10"], nodata=-1), sources, max_gap_days=4)
+    rows = sample_pixels(
+        coarse(write_raster, product, ["sm@2020-06-02", "sm@2020-06-10"], nodata=-1), sources, max_gap_days=4
+    )
     # The product is larger than the predictors: 4 x 4 of its 6 x 6 pixels are covered.
     assert len(rows.values) == rows.found == 16 + 15
     first = slice(0, 16)
@@ -57,7 +62,9 @@ def test_pixels_in_another_crs_and_partly_covered_are_left_out(fine, write_raste
     # Begun 120 m outside, only pixels from the second on lie wholly within.
     assert rows.names == ["coarse r1 c1", "coarse r1 c2", "coarse r2 c1", "coarse r2 c2"]
     np.testing.assert_allclose(
-        rows.predictors["dem"], [dem[r : r + 10, c : c + 10].mean() for r, c in ((6, 6), (6, 16), (16, 6), (16, 16))], rtol=1e-5
+        rows.predictors["dem"],
+        [dem[r : r + 10, c : c + 10].mean() for r, c in ((6, 6), (6, 16), (16, 6), (16, 16))],
+        rtol=1e-5,
     )
     degrees = [write_raster("deg.tif", np.ones((1, 40, 40)), ["sm"], cell=0.003, origin=(-3.02, 36.2), crs="EPSG:4326")]
     turned = sample_pixels(degrees, sources[:1])

@@ -35,20 +35,34 @@ def layers(write_raster):
 def test_static_and_dated_bands_from_several_files(layers):
     dem, ndvi, sources = layers
     x, y = at([1, 2, 1, 4], [3, 5, 3, 4])
-    rows = Rows("st", x, y, UTM, [parse_time(t) for t in ("2020-06-01T13:00:00", "2020-06-10", "2020-06-20", "2020-06-17")], ["a", "b", "a", "c"])
+    rows = Rows(
+        "st",
+        x,
+        y,
+        UTM,
+        [parse_time(t) for t in ("2020-06-01T13:00:00", "2020-06-10", "2020-06-20", "2020-06-17")],
+        ["a", "b", "a", "c"],
+    )
     samples = sample_rows(rows, sources, max_gap_days=1)
     by_name = {variable.variable: variable for variable in samples.variables}
     np.testing.assert_array_equal(by_name["dem"].values[:3], dem[[1, 2, 1], [3, 5, 3]].astype(np.float32))
-    np.testing.assert_array_equal(by_name["ndvi"].values, np.float32([ndvi[0, 1, 3], ndvi[1, 2, 5], np.nan, ndvi[2, 4, 4]]))
+    np.testing.assert_array_equal(
+        by_name["ndvi"].values, np.float32([ndvi[0, 1, 3], ndvi[1, 2, 5], np.nan, ndvi[2, 4, 4]])
+    )
     np.testing.assert_array_equal(samples.complete, [True, True, False, False])
-    assert samples.incomplete_stations() == [("a", 1, 2, "ndvi: no date near enough (1)"), ("c", 1, 1, "dem: no data (1)")]
+    assert samples.incomplete_stations() == [
+        ("a", 1, 2, "ndvi: no date near enough (1)"),
+        ("c", 1, 1, "dem: no data (1)"),
+    ]
 
 
 def test_stations_outside_are_listed(layers):
     _, _, sources = layers
     x, y = at([1, 99], [1, 1])
     samples = sample_rows(Rows("st", x, y, UTM, [parse_time("2020-06-01")] * 2, ["in", "Æ #out"]), sources)
-    assert samples.incomplete_stations() == [("Æ #out", 1, 1, "dem: outside the raster (1); ndvi: outside the raster (1)")]
+    assert samples.incomplete_stations() == [
+        ("Æ #out", 1, 1, "dem: outside the raster (1); ndvi: outside the raster (1)")
+    ]
     assert "Æ #out" in sampling_report(samples).html()
 
 
@@ -56,7 +70,10 @@ def test_a_variable_on_several_tiles_is_outside_only_where_no_tile_reaches(write
     left = write_raster("l.tif", np.ones((5, 5)), ["v@2020-01-01"])
     right = write_raster("r.tif", np.full((5, 5), 2.0), ["v@2020-01-02"], origin=(500150, 4000000))
     x, y = at([2, 2, 2], [2, 7, 12])
-    samples = sample_rows(Rows("st", x, y, UTM, [parse_time("2020-01-01"), parse_time("2020-01-02"), parse_time("2020-01-02")]), [left, right])
+    samples = sample_rows(
+        Rows("st", x, y, UTM, [parse_time("2020-01-01"), parse_time("2020-01-02"), parse_time("2020-01-02")]),
+        [left, right],
+    )
     np.testing.assert_array_equal(samples.variables[0].values, [1, 2, np.nan])
     np.testing.assert_array_equal(samples.variables[0].outside, [False, False, True])
 
@@ -81,7 +98,9 @@ def test_no_match_in_time_and_no_data(layers):
 def test_dated_rasters_need_times_and_points(layers):
     _, _, sources = layers
     x, y = at([1], [1])
-    with pytest.raises(InputError, match=r"ndvi are dated \(such as ndvi@2020-06-01\), so that the TIME field of 'st' is needed"):
+    with pytest.raises(
+        InputError, match=r"ndvi are dated \(such as ndvi@2020-06-01\), so that the TIME field of 'st' is needed"
+    ):
         sample_rows(Rows("st", x, y, UTM), sources)
     with pytest.raises(InputError, match="No row of 'st' has a point"):
         sample_rows(Rows("st", np.array([np.nan]), np.array([np.nan]), UTM), sources[:1])

@@ -61,7 +61,9 @@ def test_an_8_day_product_across_a_month_weighs_by_its_days(write_raster, tmp_pa
     temporal_composite([source], str(tmp_path / "o.tif"), statistic="weighted_mean", product_days=8)
     found = read(tmp_path / "o.tif")
     # 25 January: 7 days in January, 1 in February; 28 January: 4 and 4.
-    np.testing.assert_allclose([found["lst@2020-01"][0, 0], found["lst@2020-02"][0, 0]], [(70 + 80) / 11, (10 + 80) / 5], rtol=1e-6)
+    np.testing.assert_allclose(
+        [found["lst@2020-01"][0, 0], found["lst@2020-02"][0, 0]], [(70 + 80) / 11, (10 + 80) / 5], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("statistic", ["mean", "max", "min", "median", "sum", "weighted_mean"])
@@ -73,7 +75,8 @@ def test_statistics_against_numpy(write_raster, tmp_path, statistic):
     order = rng.permutation(60)
     names = [str(Time(datetime(2020, 1, 1) + timedelta(days=int(i)))) for i in order]
     halves = [
-        write_raster(f"{k}.tif", values[order][part], [f"ndvi@{n}" for n in names[part]]) for k, part in enumerate((slice(0, 25), slice(25, 60)))
+        write_raster(f"{k}.tif", values[order][part], [f"ndvi@{n}" for n in names[part]])
+        for k, part in enumerate((slice(0, 25), slice(25, 60)))
     ]
     temporal_composite(halves, str(tmp_path / "o.tif"), statistic=statistic, min_count=3, engine=Engine(memory=2**20))
     found = read(tmp_path / "o.tif")

@@ -24,7 +24,17 @@ def filled(values, days=None, method="linear", targets=None, window=3.0, order=2
     targets = days if targets is None else np.asarray(targets, float)
     out = np.empty((len(targets), 1, 1), np.float32)
     weights = _polynomial_weights(int(window), order) if method == "savitzky_golay" else np.empty((0, 0))
-    before, after = fill(values[:, None, None], days, targets, METHODS.index(method), window / 2, max_gap, _regular(days, "lst"), weights, out)
+    before, after = fill(
+        values[:, None, None],
+        days,
+        targets,
+        METHODS.index(method),
+        window / 2,
+        max_gap,
+        _regular(days, "lst"),
+        weights,
+        out,
+    )
     assert (before, after) == tuple(np.count_nonzero(~np.isnan(part)) for part in (values, out))
     return out[:, 0, 0]
 
@@ -67,7 +77,9 @@ def test_savitzky_golay_is_scipys_on_the_bridged_series(seed, window, order):
     expected = np.full(len(days), NAN)
     expected[inside] = savgol_filter(bridged, window, order, mode="interp")
     expected[known] = values[known]
-    np.testing.assert_allclose(filled(values, days, "savitzky_golay", window=window, order=order), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        filled(values, days, "savitzky_golay", window=window, order=order), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_savitzky_golay_takes_equal_steps_where_the_dates_are_not():
@@ -91,7 +103,9 @@ def test_savitzky_golay_over_irregular_dates(seed, elsewhere):
     expected = np.interp(targets, steps, smooth)
     expected[(targets < x[0]) | (targets > x[-1])] = NAN
     expected = np.where(np.isin(targets, x), np.interp(targets, x, y), expected)
-    np.testing.assert_allclose(filled(values, days, "savitzky_golay", targets, window=7.0), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        filled(values, days, "savitzky_golay", targets, window=7.0), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_steps_that_are_dates_but_for_rounding():
@@ -104,7 +118,9 @@ def test_steps_that_are_dates_but_for_rounding():
 
 
 def test_savitzky_golay_of_a_record_shorter_than_its_window():
-    np.testing.assert_array_equal(filled([NAN, 1, NAN, 3, NAN, NAN], method="savitzky_golay", window=5), [NAN, 1, NAN, 3, NAN, NAN])
+    np.testing.assert_array_equal(
+        filled([NAN, 1, NAN, 3, NAN, NAN], method="savitzky_golay", window=5), [NAN, 1, NAN, 3, NAN, NAN]
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -119,7 +135,9 @@ def test_the_moving_average_by_hand(seed, window):
 
 
 def test_three_days_are_the_day_before_the_day_and_the_day_after():
-    np.testing.assert_array_equal(filled([1, NAN, 3, NAN, NAN, NAN, 7], method="moving_average"), [1, 2, 3, 3, NAN, 7, 7])
+    np.testing.assert_array_equal(
+        filled([1, NAN, 3, NAN, NAN, NAN, 7], method="moving_average"), [1, 2, 3, 3, NAN, 7, 7]
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -166,7 +184,11 @@ def test_filled_values_lie_between_their_neighbours(values, method, seed):
     for left, right in zip(known, known[1:]):
         low, high = sorted((values[left], values[right]))
         assert (found[left : right + 1] >= low - 1e-3).all() and (found[left : right + 1] <= high + 1e-3).all()
-    assert np.isnan(found[: known[0]]).all() and np.isnan(found[known[-1] + 1 :]).all() if known.size else np.isnan(found).all()
+    assert (
+        np.isnan(found[: known[0]]).all() and np.isnan(found[known[-1] + 1 :]).all()
+        if known.size
+        else np.isnan(found).all()
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -232,7 +254,9 @@ def test_files_in_any_order_block_by_block(write_raster, tmp_path, progress):
         expected = filled(values[order, row, column], days)
         np.testing.assert_array_equal([band[row, column] for band in found.values()], expected)
     before, after = result.missing["lst"]
-    assert before == pytest.approx(np.isnan(values).mean()) and after == pytest.approx(np.isnan(np.stack(list(found.values()))).mean())
+    assert before == pytest.approx(np.isnan(values).mean()) and after == pytest.approx(
+        np.isnan(np.stack(list(found.values()))).mean()
+    )
     assert any("missing" in text for text in progress.infos)
 
 
@@ -248,18 +272,26 @@ def test_blocks_change_nothing(write_raster, tmp_path, method):
 
 def test_other_dates_and_several_variables(write_raster, tmp_path):
     first, _ = stack(write_raster)
-    rain = write_raster("rain.tif", np.array([np.zeros((50, 70)), np.full((50, 70), 4.0)]), ["rain@2018-06-01", "rain@2018-06-05"])
+    rain = write_raster(
+        "rain.tif", np.array([np.zeros((50, 70)), np.full((50, 70), 4.0)]), ["rain@2018-06-01", "rain@2018-06-05"]
+    )
     fill_gaps([first, rain], str(tmp_path / "out.tif"), dates="2018-06-02/2018-06-06/2")
     found = read(tmp_path / "out.tif")
     assert list(found) == [f"{name}@2018-06-0{day}" for name in ("lst", "rain") for day in (2, 4, 6)]
-    assert (found["rain@2018-06-02"] == 1).all() and (found["rain@2018-06-04"] == 3).all() and np.isnan(found["rain@2018-06-06"]).all()
+    assert (
+        (found["rain@2018-06-02"] == 1).all()
+        and (found["rain@2018-06-04"] == 3).all()
+        and np.isnan(found["rain@2018-06-06"]).all()
+    )
 
 
 def test_dates_that_no_value_reaches(write_raster, tmp_path, progress):
     source, _ = stack(write_raster)
     out = str(tmp_path / "out.tif")
     fill_gaps([source], out, dates="2018-06-02,2018-06-10", engine=Engine(progress=progress))
-    assert any("1 of 2 DATES lie outside the dates of lst, 2018-06-01 to 2018-06-09" in text for text in progress.warnings)
+    assert any(
+        "1 of 2 DATES lie outside the dates of lst, 2018-06-01 to 2018-06-09" in text for text in progress.warnings
+    )
     with pytest.raises(InputError, match=r"DATES: none lies within the dates of lst"):
         fill_gaps([source], out, dates="2018-06-10")
     # Its window reaches a day and a half further.
@@ -281,7 +313,9 @@ def test_integers_with_scale_and_a_single_row(write_raster, tmp_path):
     with rasterio.open(source.path, "r+") as dataset:
         dataset.scales, dataset.offsets = (0.01,) * 3, (1.0,) * 3
     fill_gaps([source], str(tmp_path / "out.tif"))
-    np.testing.assert_allclose(np.stack(list(read(tmp_path / "out.tif").values()))[:, 0], [[2, NAN, 4], [3, NAN, 6], [4, NAN, NAN]], rtol=1e-6)
+    np.testing.assert_allclose(
+        np.stack(list(read(tmp_path / "out.tif").values()))[:, 0], [[2, NAN, 4], [3, NAN, 6], [4, NAN, NAN]], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

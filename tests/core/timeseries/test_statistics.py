@@ -36,8 +36,12 @@ def test_against_numpy(write_raster, tmp_path, seed, dates, gaps):
         sd = np.sqrt(np.nansum((double - mean) ** 2, axis=0) / (count - 1))
     np.testing.assert_allclose(found["lst_mean"], mean, rtol=1e-6)
     np.testing.assert_allclose(found["lst_sd"], np.where(count >= 2, sd, np.nan), rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(found["lst_min"], np.where(count, np.where(np.isnan(values), np.inf, values).min(axis=0), np.nan))
-    np.testing.assert_array_equal(found["lst_max"], np.where(count, np.where(np.isnan(values), -np.inf, values).max(axis=0), np.nan))
+    np.testing.assert_array_equal(
+        found["lst_min"], np.where(count, np.where(np.isnan(values), np.inf, values).min(axis=0), np.nan)
+    )
+    np.testing.assert_array_equal(
+        found["lst_max"], np.where(count, np.where(np.isnan(values), -np.inf, values).max(axis=0), np.nan)
+    )
 
 
 def test_several_variables_and_files_in_little_memory(write_raster, tmp_path):
@@ -45,10 +49,14 @@ def test_several_variables_and_files_in_little_memory(write_raster, tmp_path):
     vv = rng.normal(-12, 2, (40, 300, 310)).astype(np.float32)
     first = write_raster("a.tif", vv[:20], [f"vv@2020-02-{1 + i:02d}" for i in range(20)])
     second = write_raster(
-        "b.tif", np.concatenate([vv[20:], vv[:3]]), [*(f"vv@2020-01-{1 + i:02d}" for i in range(20)), *(f"vh@2020-01-{1 + i:02d}" for i in range(3))]
+        "b.tif",
+        np.concatenate([vv[20:], vv[:3]]),
+        [*(f"vv@2020-01-{1 + i:02d}" for i in range(20)), *(f"vh@2020-01-{1 + i:02d}" for i in range(3))],
     )
     for memory in (2**30, 2**22):
-        bands = temporal_statistics([first, second], ["mean", "max"], str(tmp_path / "o.tif"), engine=Engine(memory=memory))
+        bands = temporal_statistics(
+            [first, second], ["mean", "max"], str(tmp_path / "o.tif"), engine=Engine(memory=memory)
+        )
         found = read(tmp_path / "o.tif")
         assert bands == ["vv_mean", "vv_max", "vh_mean", "vh_max"] == list(found)
         np.testing.assert_allclose(found["vv_mean"], vv.mean(axis=0, dtype=np.float64), rtol=1e-5)

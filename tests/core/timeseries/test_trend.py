@@ -70,18 +70,27 @@ def test_against_scipy(write_raster, tmp_path, method, seed, dates, gaps):
     found = read(tmp_path / "o.tif")
     expected = np.array([[reference(days, values[:, row, column], method) for column in range(5)] for row in range(4)])
     for i, name in enumerate(BANDS):
-        np.testing.assert_allclose(found[name], expected[..., i], rtol=2e-5, atol=1e-9 if name == "p_value" else 2e-6, err_msg=name)
+        np.testing.assert_allclose(
+            found[name], expected[..., i], rtol=2e-5, atol=1e-9 if name == "p_value" else 2e-6, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("method", ["least_squares", "theil_sen"])
 @pytest.mark.parametrize(
-    "values", [[3, 3, 3, 3, 1, 1, 9], [0, 0, 0, 0, 0, 0, 1], [1, 2, 2, 2, 2, 2, 3], [5, 4, 4, 3, 3, 3, 2], [2, 1, 2, 1, 2, 1, 2]]
+    "values",
+    [[3, 3, 3, 3, 1, 1, 9], [0, 0, 0, 0, 0, 0, 1], [1, 2, 2, 2, 2, 2, 3], [5, 4, 4, 3, 3, 3, 2], [2, 1, 2, 1, 2, 1, 2]],
 )
 def test_ties(write_raster, tmp_path, method, values):
     days = np.arange(len(values)) * 100
-    temporal_trend([write_raster("t.tif", np.array(values).reshape(-1, 1, 1), name_dates(days))], str(tmp_path / "o.tif"), method=method)
+    temporal_trend(
+        [write_raster("t.tif", np.array(values).reshape(-1, 1, 1), name_dates(days))],
+        str(tmp_path / "o.tif"),
+        method=method,
+    )
     found = read(tmp_path / "o.tif")
-    np.testing.assert_allclose([found[name].item() for name in BANDS], reference(days, np.array(values, float), method), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        [found[name].item() for name in BANDS], reference(days, np.array(values, float), method), rtol=1e-6, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("dates", [64, 65, 150])
@@ -161,7 +170,10 @@ def test_one_outlier_does_not_move_theil_sen(write_raster, tmp_path):
     source = write_raster("o.tif", values.reshape(-1, 1, 1), [f"sm@{2000 + i}" + "-07-01" for i in range(12)])
     temporal_trend([source], str(tmp_path / "ts.tif"), method="theil_sen")
     temporal_trend([source], str(tmp_path / "ls.tif"))
-    assert read(tmp_path / "ts.tif")["slope"].item() == pytest.approx(1, rel=1e-3) and read(tmp_path / "ls.tif")["slope"].item() > 30
+    assert (
+        read(tmp_path / "ts.tif")["slope"].item() == pytest.approx(1, rel=1e-3)
+        and read(tmp_path / "ls.tif")["slope"].item() > 30
+    )
 
 
 @pytest.mark.parametrize("method", ["least_squares", "theil_sen"])
@@ -172,9 +184,15 @@ def test_a_step_by_month_is_a_year(write_raster, tmp_path, progress, method):
     values[:, 0, 0] = (months * 0.01 + (years - 2009) * 0.001 * months).astype(np.float32)
     names = [f"sm@{year}-{month:02d}" for year, month in zip(years, months)]
     bands = temporal_trend(
-        [write_raster("a.tif", values[:59], names[:59]), write_raster("b.tif", [values[59], values[0] + 1], [names[59], "sm@2009-02"])],
-        str(tmp_path / "o.tif"), method=method, by_month=True, engine=Engine(progress=progress),
-    )  # fmt: skip
+        [
+            write_raster("a.tif", values[:59], names[:59]),
+            write_raster("b.tif", [values[59], values[0] + 1], [names[59], "sm@2009-02"]),
+        ],
+        str(tmp_path / "o.tif"),
+        method=method,
+        by_month=True,
+        engine=Engine(progress=progress),
+    )
     found = read(tmp_path / "o.tif")
     assert bands == list(found) == [f"{name}_{month:02d}" for month in (2, 5, 6, 7, 8, 9, 10) for name in BANDS]
     assert "months 02" in progress.warnings[0] and any("Month 05: 100.0 %" in line for line in progress.infos)
@@ -195,7 +213,11 @@ def test_months_with_several_dates(write_raster, tmp_path):
     np.testing.assert_allclose(groups[0].steps, [-1, -1, 0, 0, 1, 1])
     # In a single year a month has a slope per year, but there is no second step.
     values = np.arange(3.0).reshape(-1, 1, 1)
-    temporal_trend([write_raster("y.tif", values, [f"sm@2001-06-{day:02d}" for day in (1, 11, 21)])], str(tmp_path / "o.tif"), by_month=True)
+    temporal_trend(
+        [write_raster("y.tif", values, [f"sm@2001-06-{day:02d}" for day in (1, 11, 21)])],
+        str(tmp_path / "o.tif"),
+        by_month=True,
+    )
     found = read(tmp_path / "o.tif")
     assert found["slope_06"].item() == pytest.approx(36.525) and np.isnan(found["slope_per_step_06"]).all()
 
@@ -207,7 +229,9 @@ def test_blocks_equal_the_whole(write_raster, tmp_path, method):
     values[rng.random(values.shape) < 0.3] = np.nan
     source = write_raster("b.tif", values, name_dates(np.arange(10) * 7))
     for name, memory in (("whole", 2**30), ("blocks", 2**21)):
-        temporal_trend([source], str(tmp_path / f"{name}.tif"), method=method, by_month=True, engine=Engine(memory=memory))
+        temporal_trend(
+            [source], str(tmp_path / f"{name}.tif"), method=method, by_month=True, engine=Engine(memory=memory)
+        )
     whole, blocks = read(tmp_path / "whole.tif"), read(tmp_path / "blocks.tif")
     for name, band in whole.items():
         np.testing.assert_array_equal(band, blocks[name])
@@ -216,22 +240,35 @@ def test_blocks_equal_the_whole(write_raster, tmp_path, method):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1)])
 def test_narrow_rasters(write_raster, tmp_path, shape):
     values = np.arange(4.0).reshape(-1, 1, 1) * np.arange(1, 1 + np.prod(shape)).reshape(shape)
-    temporal_trend([write_raster("n.tif", values, name_dates(np.arange(4) * 10))], str(tmp_path / "o.tif"), method="theil_sen")
+    temporal_trend(
+        [write_raster("n.tif", values, name_dates(np.arange(4) * 10))], str(tmp_path / "o.tif"), method="theil_sen"
+    )
     np.testing.assert_allclose(read(tmp_path / "o.tif")["slope"], values[1] * 36.525, rtol=1e-6)
 
 
 def test_no_cell_has_three_values(write_raster, tmp_path, progress):
     values = np.full((3, 2, 2), np.nan)
     values[:2] = 1
-    temporal_trend([write_raster("e.tif", values, name_dates([0, 9, 20]))], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
+    temporal_trend(
+        [write_raster("e.tif", values, name_dates([0, 9, 20]))],
+        str(tmp_path / "o.tif"),
+        engine=Engine(progress=progress),
+    )
     found = read(tmp_path / "o.tif")
-    assert (found["n"] == 2).all() and np.isnan(found["slope"]).all() and "No cell has three values" in progress.warnings[0]
+    assert (
+        (found["n"] == 2).all()
+        and np.isnan(found["slope"]).all()
+        and "No cell has three values" in progress.warnings[0]
+    )
 
 
 def test_many_dates_are_announced(write_raster, tmp_path, progress):
     values = np.random.default_rng(0).normal(size=(401, 1, 1))
     temporal_trend(
-        [write_raster("d.tif", values, name_dates(range(401)))], str(tmp_path / "o.tif"), method="theil_sen", engine=Engine(progress=progress)
+        [write_raster("d.tif", values, name_dates(range(401)))],
+        str(tmp_path / "o.tif"),
+        method="theil_sen",
+        engine=Engine(progress=progress),
     )
     assert "80,200 pairs" in progress.infos[0]
 

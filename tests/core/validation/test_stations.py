@@ -30,7 +30,11 @@ def observations(stations, extra_dates=()):
     names = np.repeat(list(stations), len(dates))
     row, column = (np.repeat([cell[i] for cell in stations.values()], len(dates)) for i in (0, 1))
     x, y = 500000 + 30 * (column + 0.5), 4000000 - 30 * (row + 0.5)
-    return Rows("obs", x, y, CRS.from_epsg(32630), [parse_time(date) for date in dates] * len(stations), list(names)), row, column
+    return (
+        Rows("obs", x, y, CRS.from_epsg(32630), [parse_time(date) for date in dates] * len(stations), list(names)),
+        row,
+        column,
+    )
 
 
 def test_pairs_and_metrics(product, tmp_path):
@@ -55,11 +59,19 @@ def test_pairs_and_metrics(product, tmp_path):
         "no date of the product near enough": 2,
         "no data in the product": 1,
     }
-    assert result.pooled.n == 38 and result.median("bias") == pytest.approx(np.median([item.metrics.bias for item in result.by_station]))
+    assert result.pooled.n == 38 and result.median("bias") == pytest.approx(
+        np.median([item.metrics.bias for item in result.by_station])
+    )
     page = validation_report(result, "product", "obs", 10)
     page.write(str(tmp_path / "r.html"))
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    for words in ("Each dot is a station", "B 1", "a#2", "21 observations have no pair: station outside the product", "95 %"):
+    for words in (
+        "Each dot is a station",
+        "B 1",
+        "a#2",
+        "21 observations have no pair: station outside the product",
+        "95 %",
+    ):
         assert words in text
 
 
@@ -132,11 +144,16 @@ def test_stations_of_one_name_at_two_places_are_told_apart(product, progress):
     observed = np.random.default_rng(0).random(40) * 0.4
     far = replace(rows, names=["a"] * 40, x=rows.x + 0.0)
     near = validate_stations(far, observed, sources, progress=progress)
-    assert [item.station for item in near.by_station] == ["a"] and not progress.warnings, "within a kilometre it is one station"
+    assert [item.station for item in near.by_station] == ["a"] and not progress.warnings, (
+        "within a kilometre it is one station"
+    )
     wide = replace(far, x=np.where(np.arange(40) < 20, rows.x, rows.x + 5000))
     found = validate_stations(wide, observed, sources, min_samples=5, progress=progress)
     assert [item.station for item in found.by_station] == ["a (1)"] and found.by_station[0].metrics.n == 20
-    assert "stations of one name at several places, more than 1 km apart" in progress.warnings[0] and "a (2 places)" in progress.warnings[0]
+    assert (
+        "stations of one name at several places, more than 1 km apart" in progress.warnings[0]
+        and "a (2 places)" in progress.warnings[0]
+    )
 
 
 def test_many_places_of_one_name_are_numbered_in_time():
@@ -155,19 +172,27 @@ def test_rows_that_repeat_another_are_counted_once(product, progress):
     _, sources = product
     rows, _, _ = observations({"a": (2, 3)})
     observed = np.random.default_rng(0).random(20) * 0.4
-    twice = replace(rows, x=np.tile(rows.x, 2), y=np.tile(rows.y, 2), times=list(rows.times) * 2, names=list(rows.names) * 2)
+    twice = replace(
+        rows, x=np.tile(rows.x, 2), y=np.tile(rows.y, 2), times=list(rows.times) * 2, names=list(rows.names) * 2
+    )
     both = np.tile(observed, 2)
     both[25] += 0.01
     found = validate_stations(twice, both, sources, progress=progress)
     assert found.pooled.n == 21 and dict(found.unmatched)["the same as an earlier row"] == 19
-    assert "19 rows of 'obs' repeat the station, place, time and value of an earlier one and are counted once" in progress.warnings[0]
+    assert (
+        "19 rows of 'obs' repeat the station, place, time and value of an earlier one and are counted once"
+        in progress.warnings[0]
+    )
 
 
 def test_a_station_field_of_nothing(product):
     rows, _, _ = observations({"a": (2, 3)})
     with pytest.raises(InputError, match="The STATION field of 'obs' is NULL in all rows"):
         validate_stations(replace(rows, names=[None] * 20), np.full(20, 0.2), product[1])
-    assert len(set(replace(rows, names=[None] * 20).stations())) == 1 and "(no name)" not in replace(rows, names=[None] * 20).stations()
+    assert (
+        len(set(replace(rows, names=[None] * 20).stations())) == 1
+        and "(no name)" not in replace(rows, names=[None] * 20).stations()
+    )
 
 
 def test_names_with_dollars_are_no_formulas(product, tmp_path):

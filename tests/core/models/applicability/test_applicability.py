@@ -22,7 +22,9 @@ class Definition:
         # Sine and cosine of one predictor share a scale and a weight.
         owner = np.concatenate([[column] * (2 if column in self.periods else 1) for column in range(len(weights))])
         total = np.sqrt([np.sum(sd[owner == column] ** 2) for column in range(len(weights))])
-        self.factor = np.where(total[owner] > 0, np.maximum(weights, 0)[owner] / np.where(total[owner] > 0, total[owner], 1), 0)
+        self.factor = np.where(
+            total[owner] > 0, np.maximum(weights, 0)[owner] / np.where(total[owner] > 0, total[owner], 1), 0
+        )
         self.points = (rows - self.mean) * self.factor
         between = self.distances(self.points)
         self.mean_distance = between[np.triu_indices(len(rows), 1)].mean()
@@ -60,7 +62,12 @@ def make(seed, count=300, width=6, cells=200):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([2, 3, 15, 16, 17, 300, 1111]), st.sampled_from([1, 3, 4, 5, 12, 25]), st.sampled_from([0, 2, 5, 40]))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([2, 3, 15, 16, 17, 300, 1111]),
+    st.sampled_from([1, 3, 4, 5, 12, 25]),
+    st.sampled_from([0, 2, 5, 40]),
+)
 def test_as_defined(seed, count, width, folds):
     rows, weights, queries, rng = make(seed, count, width)
     fold = None
@@ -94,7 +101,9 @@ def test_cyclic_predictors():
     area = Applicability.fit(rows, weights, periods=periods)
     check_cells(area, Definition(rows, weights, periods=periods), cells)
     turned = Applicability.fit(rows + np.float32([90, 0]), weights, periods=periods)
-    np.testing.assert_allclose(turned.dissimilarity(cells + np.float32([90, 0]))[0], area.dissimilarity(cells)[0], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        turned.dissimilarity(cells + np.float32([90, 0]))[0], area.dissimilarity(cells)[0], rtol=1e-3, atol=1e-5
+    )
     assert turned.threshold == pytest.approx(area.threshold, rel=1e-3)
     alone = Applicability.fit(rows[:, :1], np.ones(1), periods=periods)
     at_ends, _ = alone.dissimilarity(np.array([[0.0], [360.0], [-360.0], [720.0]]))
@@ -120,7 +129,9 @@ def test_units_and_the_scale_of_importance_do_not_matter(seed, powers, scale):
     units = np.float32(2.0) ** np.array(powers, np.float32)
     area, other = Applicability.fit(rows, weights), Applicability.fit(rows * units, weights * scale)
     assert other.threshold == pytest.approx(area.threshold, rel=1e-5)
-    np.testing.assert_allclose(other.dissimilarity(queries * units)[0], area.dissimilarity(queries)[0], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        other.dissimilarity(queries * units)[0], area.dissimilarity(queries)[0], rtol=1e-5, atol=1e-7
+    )
 
 
 def test_training_rows_have_no_dissimilarity():
@@ -136,7 +147,9 @@ def test_rows_that_come_twice_count_twice():
     once, twice = Applicability.fit(rows, weights, folds[:101]), Applicability.fit(double, weights, folds)
     check_cells(twice, Definition(double, weights / weights.max(), folds), queries)
     # Each row is its copy's nearest, in the same fold; among all pairs those of copies are 0.
-    np.testing.assert_allclose(twice.training_di * twice.mean_distance, np.tile(once.training_di * once.mean_distance, 2), rtol=1e-5)
+    np.testing.assert_allclose(
+        twice.training_di * twice.mean_distance, np.tile(once.training_di * once.mean_distance, 2), rtol=1e-5
+    )
     assert twice.mean_distance == pytest.approx(once.mean_distance * 200 / 201, rel=1e-6)
 
 
@@ -212,7 +225,9 @@ def test_values_beyond_all_bounds_are_far_away():
     rows, weights, _, _ = make(11, 100, 5)
     area = Applicability.fit(rows, weights)
     for value in (1e20, -3.4e38, 3.4e38):
-        di, lpd = area.dissimilarity(np.stack([np.full(5, value), rows[0], np.where(np.arange(5) == 2, value, rows[1])]), density=True)
+        di, lpd = area.dissimilarity(
+            np.stack([np.full(5, value), rows[0], np.where(np.arange(5) == 2, value, rows[1])]), density=True
+        )
         assert di[0] > 1e6 and di[2] > 1e6 and di[1] == 0 and list(lpd[[0, 2]]) == [0, 0]
 
 
@@ -344,7 +359,11 @@ def test_folds_that_leave_rows_out_on_both_sides():
     rng = np.random.default_rng(0)
     rows = rng.random((120, 3))
     station, time = np.arange(120) % 4, np.arange(120) // 30
-    folds = [(np.flatnonzero((station != s) & (time != t)), np.flatnonzero((station == s) & (time == t))) for s in range(4) for t in range(4)]
+    folds = [
+        (np.flatnonzero((station != s) & (time != t)), np.flatnonzero((station == s) & (time == t)))
+        for s in range(4)
+        for t in range(4)
+    ]
     found = Applicability.fit(rows, np.ones(3), folds)
     scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     distance = np.linalg.norm(scaled[:, None] - scaled[None], axis=2)
@@ -354,4 +373,6 @@ def test_folds_that_leave_rows_out_on_both_sides():
     expected /= distance[np.triu_indices(120, 1)].mean()
     np.testing.assert_allclose(found.training_di, expected, rtol=1e-4)
     whole = [(np.flatnonzero(station != s), np.flatnonzero(station == s)) for s in range(4)]
-    np.testing.assert_array_equal(Applicability.fit(rows, np.ones(3), whole).training_di, Applicability.fit(rows, np.ones(3), station).training_di)
+    np.testing.assert_array_equal(
+        Applicability.fit(rows, np.ones(3), whole).training_di, Applicability.fit(rows, np.ones(3), station).training_di
+    )

@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import norm
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.assessment.calibration import INTERVALS, LEVELS, QuantileShift, coverage, parse_quantiles, quantile_name, read_shift
+from sm_toolbox.models.assessment.calibration import (
+    INTERVALS,
+    LEVELS,
+    QuantileShift,
+    coverage,
+    parse_quantiles,
+    quantile_name,
+    read_shift,
+)
 
 
 @pytest.fixture

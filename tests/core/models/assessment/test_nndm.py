@@ -24,7 +24,10 @@ def test_folds_of_clusters_match_the_prediction_better_than_random_ones():
     found = match_folds(places, prediction, 6)
     assert found.clustered
     # By the definition: distances to the nearest place outside the fold, and to the nearest place of all.
-    outside = [min(np.linalg.norm(places[i] - places[j]) for j in range(180) if found.fold[j] != found.fold[i]) for i in range(180)]
+    outside = [
+        min(np.linalg.norm(places[i] - places[j]) for j in range(180) if found.fold[j] != found.fold[i])
+        for i in range(180)
+    ]
     np.testing.assert_allclose(found.in_folds, np.sort(outside))
     np.testing.assert_allclose(found.to_training, np.sort(cKDTree(places).query(prediction)[0]))
     assert found.mismatch == pytest.approx(wasserstein_distance(outside, found.to_training))
@@ -34,7 +37,9 @@ def test_folds_of_clusters_match_the_prediction_better_than_random_ones():
 
 def test_thousands_of_places():
     rng = np.random.default_rng(2)
-    places = np.unique(np.round(np.repeat(1000 * rng.random((40, 2)), 200, axis=0) + rng.standard_normal((8000, 2)) * 5, 3), axis=0)
+    places = np.unique(
+        np.round(np.repeat(1000 * rng.random((40, 2)), 200, axis=0) + rng.standard_normal((8000, 2)) * 5, 3), axis=0
+    )
     found = match_folds(places, 1000 * rng.random((500, 2)), 5)
     assert found.clustered and found.mismatch < 0.5 * wasserstein_distance(found.in_random, found.to_training)
 

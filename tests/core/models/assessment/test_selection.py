@@ -26,7 +26,11 @@ def table_of(columns, target, stations=None):
     """A training table of named predictors."""
     rows = np.arange(len(target))
     return TrainingTable(
-        Roles("sm", tuple(columns), None if stations is None else "station"), np.stack(list(columns.values()), axis=1), target, rows, stations
+        Roles("sm", tuple(columns), None if stations is None else "station"),
+        np.stack(list(columns.values()), axis=1),
+        target,
+        rows,
+        stations,
     )
 
 
@@ -53,7 +57,9 @@ def memory_of_stations(stations=15, days=40):
     level, elevation = rng.normal(0, 0.05, stations), rng.permutation(stations) * 100.0
     rain, ndvi = rng.random(len(of_row)), rng.random(len(of_row))
     target = 0.25 + level[of_row] + 0.12 * rain + 0.08 * ndvi + rng.normal(0, 0.005, len(of_row))
-    return table_of({"elevation": elevation[of_row], "rain": rain, "ndvi": ndvi}, target, np.array([f"s{i}" for i in of_row]))
+    return table_of(
+        {"elevation": elevation[of_row], "rain": rain, "ndvi": ndvi}, target, np.array([f"s{i}" for i in of_row])
+    )
 
 
 def select(table, method, split="random", folds=4, estimator=FOREST, groups=None, importance="permutation", **options):
@@ -70,7 +76,8 @@ def forward():
     return select(relevant_and_noise(), "forward", "station")
 
 
-# In the order of importance ---------------------------------------------------------------------------------------------
+# In the order of importance
+# ---------------------------------------------------------------------------------------------
 
 
 def test_ranked_adds_the_most_important_first(ranked):
@@ -85,7 +92,9 @@ def test_a_step_is_a_cross_validation_of_its_predictors(ranked):
     columns = [1, 2]
     predictions = np.full(len(table), np.nan)
     for train, test in make_split("station", 4).divide(table, 0):
-        fitted = FOREST.fit(table.predictors[train][:, columns].astype(np.float32), table.target[train], None, 0, SILENT)
+        fitted = FOREST.fit(
+            table.predictors[train][:, columns].astype(np.float32), table.target[train], None, 0, SILENT
+        )
         predictions[test] = fitted.predict(table.predictors[test][:, columns].astype(np.float32))
     assert ranked.steps[1].metrics == metrics(predictions, table.target)
     assert ranked.steps[1].rmse_sd == np.std([fold.rmse for fold in ranked.steps[1].by_fold], ddof=1) > 0
@@ -96,7 +105,9 @@ def test_importance_is_that_of_the_model_of_all_predictors_on_rows_left_out(rank
     encoder = FeatureEncoder(table.roles.predictors, {})
     train, test = make_split("station", 4).divide(table, 0)[2]
     fitted = FOREST.fit(encoder.encode(table.predictors[train]), table.target[train], None, 0, SILENT)
-    expected = permutation_increase(fitted, encoder, table.predictors[test], table.target[test], np.random.default_rng(0))
+    expected = permutation_increase(
+        fitted, encoder, table.predictors[test], table.target[test], np.random.default_rng(0)
+    )
     assert ranked.importance.permutation.shape == (4, 5)
     np.testing.assert_array_equal(ranked.importance.permutation[2], expected)
 
@@ -104,16 +115,29 @@ def test_importance_is_that_of_the_model_of_all_predictors_on_rows_left_out(rank
 # Two folds at ± s have a standard deviation of s √2 and a standard error of s.
 @pytest.mark.parametrize(("spread", "number"), [(0.0029, 3), (0.0031, 2), (0.04, 1)])
 def test_the_smallest_number_within_one_standard_error_is_chosen(monkeypatch, spread, number):
-    table = table_of({name: np.random.default_rng(i).random(40) for i, name in enumerate("abcd")}, np.random.default_rng(9).random(40))
+    table = table_of(
+        {name: np.random.default_rng(i).random(40) for i, name in enumerate("abcd")},
+        np.random.default_rng(9).random(40),
+    )
 
     def step(trials, number, columns, added=(), removed=(), watch=None):
         error = {1: 0.09, 2: 0.062, 3: 0.059, 4: 0.06}[len(columns)]
         folds = [Metrics({"n": 10, "rmse": error + shift}) for shift in (-spread, spread)]
-        return Step(number, tuple(trials.names[i] for i in columns), Metrics(dict.fromkeys(METRICS, 0.0) | {"rmse": error}), folds, added, removed)
+        return Step(
+            number,
+            tuple(trials.names[i] for i in columns),
+            Metrics(dict.fromkeys(METRICS, 0.0) | {"rmse": error}),
+            folds,
+            added,
+            removed,
+        )
 
     importance = Importance(np.tile(np.arange(4, 0, -1.0), (2, 1)), None)
     monkeypatch.setattr("sm_toolbox.models.assessment.trials.Trials.step", step)
-    monkeypatch.setattr("sm_toolbox.models.assessment.trials.Trials.all_predictors", lambda trials, number: (step(trials, 4, range(4)), importance))
+    monkeypatch.setattr(
+        "sm_toolbox.models.assessment.trials.Trials.all_predictors",
+        lambda trials, number: (step(trials, 4, range(4)), importance),
+    )
     selection = select(table, "ranked", folds=2)
     assert (selection.chosen.number, selection.best.number) == (number, 3)
     assert ("first within one standard error" in in_words(selection)) == (number != 3)
@@ -136,10 +160,16 @@ def test_impurity_is_known_of_the_kinds_that_say_so_and_of_no_other(kind):
 
 def test_impurity_of_another_kind_is_refused_with_the_kinds_that_have_it():
     with pytest.raises(InputError, match=r"MODEL svr has no impurity importance.*: random_forest"):
-        select_predictors(relevant_and_noise(100), make_estimator("svr", None), make_split("random", 2), Method("ranked", importance="impurity"))
+        select_predictors(
+            relevant_and_noise(100),
+            make_estimator("svr", None),
+            make_split("random", 2),
+            Method("ranked", importance="impurity"),
+        )
 
 
-# Forward ----------------------------------------------------------------------------------------------------------------
+# Forward
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def test_forward_finds_exactly_what_matters(forward):
@@ -161,7 +191,9 @@ def test_with_many_predictors_forward_starts_from_the_best_one(progress):
     table = table_of(columns, columns["p13"] + 0.5 * columns["p4"] + 0.01 * rng.random(120))
     selection = select(table, "forward", folds=2, estimator=RandomForest(8, max_features=None), progress=progress)
     assert [step.added for step in selection.steps[:2]] == [("p13",), ("p4",)]
-    assert any("starts from the best single predictor, not from the best of all 210 pairs" in text for text in progress.infos)
+    assert any(
+        "starts from the best single predictor, not from the best of all 210 pairs" in text for text in progress.infos
+    )
 
 
 def test_a_predictor_that_remembers_stations_is_thrown_out_with_stations_left_out_and_kept_at_random():
@@ -177,7 +209,9 @@ def test_a_gain_that_may_be_chance_is_said(forward):
     assert "may help by chance" not in in_words(forward)
     first, second, _ = forward.steps
     factors = zip(second.by_fold, (0.1, 3, 0.1, 5))
-    uncertain = replace(second, by_fold=[Metrics(values.values | {"rmse": values.rmse * factor}) for values, factor in factors])
+    uncertain = replace(
+        second, by_fold=[Metrics(values.values | {"rmse": values.rmse * factor}) for values, factor in factors]
+    )
     words = in_words(replace(forward, steps=[first, uncertain], chosen=uncertain))
     assert f"Step I ({', '.join(first.predictors)}) is already within one standard error" in words
 
@@ -185,10 +219,15 @@ def test_a_gain_that_may_be_chance_is_said(forward):
 def test_two_predictors_are_a_pair():
     table = table_of({"a": np.arange(40.0), "b": np.arange(40.0)[::-1] ** 2}, np.arange(40.0))
     selection = select(table, "forward", folds=2)
-    assert selection.chosen.predictors == ("a", "b") and len(selection.steps) == 1 and "Every predictor lowered" in in_words(selection)
+    assert (
+        selection.chosen.predictors == ("a", "b")
+        and len(selection.steps) == 1
+        and "Every predictor lowered" in in_words(selection)
+    )
 
 
-# Without one, without a group --------------------------------------------------------------------------------------------
+# Without one, without a group
+# --------------------------------------------------------------------------------------------
 
 
 def test_leaving_one_out_shows_what_is_said_twice(progress):
@@ -198,7 +237,11 @@ def test_leaving_one_out_shows_what_is_said_twice(progress):
     growth = {name: error - whole.metrics.rmse for name, error in without.items()}
     assert growth["clay"] > 0.01 and max(abs(growth["wet"]), abs(growth["twin"])) < 0.05 * growth["clay"]
     # What the two say is kept: by one of them, or by both where neither can be missed beside the other.
-    assert "clay" in selection.selected and {"wet", "twin"} & set(selection.selected) and selection.chosen in selection.steps
+    assert (
+        "clay" in selection.selected
+        and {"wet", "twin"} & set(selection.selected)
+        and selection.chosen in selection.steps
+    )
     assert any("'wet' and 'twin'" in text for text in progress.warnings), "copies are named"
 
 
@@ -231,7 +274,9 @@ class ForestBlindToCopies:
 
 @pytest.fixture
 def blind(monkeypatch):
-    monkeypatch.setitem(LEARNERS, "blind", replace(LEARNERS["random_forest"], key="blind", estimator=ForestBlindToCopies))
+    monkeypatch.setitem(
+        LEARNERS, "blind", replace(LEARNERS["random_forest"], key="blind", estimator=ForestBlindToCopies)
+    )
     return ForestBlindToCopies()
 
 
@@ -243,7 +288,11 @@ def test_where_each_can_be_spared_all_are_kept(progress, blind):
 
 
 def test_groups_are_left_out_in_turn():
-    selection = select(relevant_and_noise(), "groups", groups={"weather": ["rain"], "rubbish": ["noise1", "noise2"], "land": ["sand", "slope"]})
+    selection = select(
+        relevant_and_noise(),
+        "groups",
+        groups={"weather": ["rain"], "rubbish": ["noise1", "noise2"], "land": ["sand", "slope"]},
+    )
     assert [step.removed for step in selection.steps] == [(), ("weather",), ("rubbish",), ("land",)]
     assert selection.steps[3].predictors == ("noise1", "rain", "noise2")
     assert selection.chosen is selection.steps[2] and selection.chosen.predictors == ("sand", "rain", "slope")
@@ -255,7 +304,10 @@ def test_a_predictor_in_no_group_is_kept():
 
 
 def test_groups_are_read():
-    assert parse_groups("terrain: slope , twi;; soil:sand; ", ["slope", "twi", "sand"]) == {"terrain": ("slope", "twi"), "soil": ("sand",)}
+    assert parse_groups("terrain: slope , twi;; soil:sand; ", ["slope", "twi", "sand"]) == {
+        "terrain": ("slope", "twi"),
+        "soil": ("sand",),
+    }
 
 
 @pytest.mark.parametrize(
@@ -276,7 +328,8 @@ def test_bad_groups(text, words):
         parse_groups(text, ["slope", "twi", "sand"])
 
 
-# Bad input, Cancel, correlations, report ---------------------------------------------------------------------------------
+# Bad input, Cancel, correlations, report
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["forward", "leave_one_out"])
@@ -287,18 +340,29 @@ def test_one_predictor_is_no_choice(method):
 
 def test_one_predictor_can_be_ranked():
     selection = select(table_of({"a": np.arange(40.0)}, np.arange(40.0)), "ranked", folds=2)
-    assert selection.chosen.predictors == ("a",) and "Correlation of the predictors" not in selection_report(selection).html()
+    assert (
+        selection.chosen.predictors == ("a",)
+        and "Correlation of the predictors" not in selection_report(selection).html()
+    )
 
 
 def test_more_predictors_than_rows_warns(progress):
     rng = np.random.default_rng(0)
     columns = {f"p{i}": rng.random(20) for i in range(22)}
-    selection = select(table_of(columns, columns["p0"]), "ranked", folds=2, estimator=RandomForest(4, min_samples_leaf=2), progress=progress)
+    selection = select(
+        table_of(columns, columns["p0"]),
+        "ranked",
+        folds=2,
+        estimator=RandomForest(4, min_samples_leaf=2),
+        progress=progress,
+    )
     assert len(selection.steps) == 22 and any("22 predictors and only 20 rows" in text for text in progress.warnings)
 
 
 def test_a_fold_whose_rest_is_constant_is_refused():
-    table = table_of({"a": np.arange(40.0), "b": np.arange(40.0) ** 2}, np.repeat([0.1, 0.2], 20), np.repeat(["x", "y"], 20))
+    table = table_of(
+        {"a": np.arange(40.0), "b": np.arange(40.0) ** 2}, np.repeat([0.1, 0.2], 20), np.repeat(["x", "y"], 20)
+    )
     with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
         select(table, "forward", "station", folds=2)
 
@@ -315,41 +379,74 @@ def test_cancel_is_heard_within_a_fit(cancelling, method, checks):
 
 def test_progress_grows_to_the_end(progress):
     select(relevant_and_noise(200), "ranked", folds=2, estimator=RandomForest(16), progress=progress)
-    assert progress.fractions == sorted(progress.fractions) and progress.fractions[-1] == 1 and len(progress.fractions) > 10
+    assert (
+        progress.fractions == sorted(progress.fractions)
+        and progress.fractions[-1] == 1
+        and len(progress.fractions) > 10
+    )
 
 
 def test_weights_count():
     table = relevant_and_noise(200)
     weights = np.where(table.target > np.median(table.target), 1.0, 0.0)
-    heavy = TrainingTable(table.roles, table.predictors, table.target, table.source_rows, table.stations, weights=weights)
+    heavy = TrainingTable(
+        table.roles, table.predictors, table.target, table.source_rows, table.stations, weights=weights
+    )
     options = {"folds": 2, "estimator": RandomForest(8)}
-    assert select(heavy, "ranked", **options).chosen.metrics.bias > 0.01 > abs(select(table, "ranked", **options).chosen.metrics.bias)
+    assert (
+        select(heavy, "ranked", **options).chosen.metrics.bias
+        > 0.01
+        > abs(select(table, "ranked", **options).chosen.metrics.bias)
+    )
 
 
 def test_cyclic_predictors_are_chosen_whole_and_correlate_as_sine_and_cosine():
     rng = np.random.default_rng(0)
     aspect, rain = rng.random(400) * 360, rng.random(400)
     north = np.cos(np.radians(aspect))
-    table = table_of({"aspect": aspect, "rain": rain, "north": 2 * north + 5, "wet": -rain}, 0.1 * np.sin(np.radians(aspect)) + 0.1 * rain)
+    table = table_of(
+        {"aspect": aspect, "rain": rain, "north": 2 * north + 5, "wet": -rain},
+        0.1 * np.sin(np.radians(aspect)) + 0.1 * rain,
+    )
     selection = select(table, "forward", periods={"aspect": 360.0})
     assert "aspect" in selection.chosen.predictors
     names, correlation = correlations(selection)
     assert names == ["sin(aspect)", "cos(aspect)", "rain", "north", "wet"]
     np.testing.assert_allclose(correlation[1, 3], np.corrcoef(np.cos(np.radians(aspect)), north)[0, 1], atol=1e-6)
-    assert {frozenset(pair[:2]) for pair in alike(selection)} == {frozenset(("cos(aspect)", "north")), frozenset(("rain", "wet"))}
+    assert {frozenset(pair[:2]) for pair in alike(selection)} == {
+        frozenset(("cos(aspect)", "north")),
+        frozenset(("rain", "wet")),
+    }
     assert sorted(round(r, 3) for *_, r in alike(selection)) == [-1, 1]
 
 
 def test_roman_numerals():
-    assert [roman(i) for i in (1, 4, 6, 9, 13, 14, 40, 49, 90, 2024)] == ["I", "IV", "VI", "IX", "XIII", "XIV", "XL", "XLIX", "XC", "MMXXIV"]
+    assert [roman(i) for i in (1, 4, 6, 9, 13, 14, 40, 49, 90, 2024)] == [
+        "I",
+        "IV",
+        "VI",
+        "IX",
+        "XIII",
+        "XIV",
+        "XL",
+        "XLIX",
+        "XC",
+        "MMXXIV",
+    ]
 
 
 @pytest.mark.parametrize(
     ("method", "words"),
     [
         ("ranked", ("III", "chosen", "one standard error", "Breiman et al. 1984", "slope", "Importance", "RF_XIII")),
-        ("forward", ("best of all pairs", "10.1016/j.envsoft.2017.12.001", "No other predictor lowers the RMSE further")),
-        ("leave_one_out", ("Δ RMSE", "nothing: all predictors", "Left of zero the model is better off without", "Importance")),
+        (
+            "forward",
+            ("best of all pairs", "10.1016/j.envsoft.2017.12.001", "No other predictor lowers the RMSE further"),
+        ),
+        (
+            "leave_one_out",
+            ("Δ RMSE", "nothing: all predictors", "Left of zero the model is better off without", "Importance"),
+        ),
         ("groups", ("Δ RMSE", "weather", "With all predictors the RMSE is", "Importance")),
     ],
 )
@@ -377,4 +474,6 @@ def test_the_report_holds_what_matters(method, words, tmp_path):
 def test_the_report_names_impurity_where_the_kind_has_it(ranked):
     assert "impurity importance" in selection_report(ranked).html()
     bare = replace(ranked, importance=replace(ranked.importance, impurity=None))
-    assert "impurity importance" not in selection_report(bare).html() and "SD over folds" in selection_report(bare).html()
+    assert (
+        "impurity importance" not in selection_report(bare).html() and "SD over folds" in selection_report(bare).html()
+    )

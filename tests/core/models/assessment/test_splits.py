@@ -15,9 +15,15 @@ from sm_toolbox.models.table import Roles, TrainingTable
 def table(rows=200, stations=12, days=40, seed=0):
     rng = np.random.default_rng(seed)
     return TrainingTable(
-        Roles("sm", ("a",)), rng.random((rows, 1)), rng.random(rows), np.arange(rows), np.array([f"s{i}" for i in rng.integers(0, stations, rows)]),
-        np.datetime64("2020-01-01", "s") + rng.integers(0, days * 24, rows) * np.timedelta64(3600, "s"), None, rng.random((rows, 2)) * 10000,
-    )  # fmt: skip
+        Roles("sm", ("a",)),
+        rng.random((rows, 1)),
+        rng.random(rows),
+        np.arange(rows),
+        np.array([f"s{i}" for i in rng.integers(0, stations, rows)]),
+        np.datetime64("2020-01-01", "s") + rng.integers(0, days * 24, rows) * np.timedelta64(3600, "s"),
+        None,
+        rng.random((rows, 2)) * 10000,
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -40,7 +46,9 @@ def test_groups_stay_together(seed):
     for train, test in make_split("time", 4).divide(rows, seed):
         days = rows.times.astype("datetime64[D]")
         assert not set(days[train]) & set(days[test])
-        assert np.ptp(np.flatnonzero(np.isin(np.unique(days), days[test]))) + 1 == len(np.unique(days[test])), "a fold is one period"
+        assert np.ptp(np.flatnonzero(np.isin(np.unique(days), days[test]))) + 1 == len(np.unique(days[test])), (
+            "a fold is one period"
+        )
     for train, test in make_split("block", 4, 2000.0).divide(rows, seed):
         block = np.floor((rows.positions - rows.positions.min(axis=0)) / 2000).astype(int)
         assert not {tuple(b) for b in block[train]} & {tuple(b) for b in block[test]}
@@ -62,9 +70,12 @@ def test_what_is_refused():
     few = table(20, 3, 2)
     bare = TrainingTable(few.roles, few.predictors, few.target, few.source_rows)
     for name, rows, words in [
-        ("station", few, "3 stations, fewer than 5 folds"), ("time", few, "2 days, fewer than 5 folds"), ("station", bare, "needs the STATION field"),
-        ("time", bare, "needs the TIME field"), ("block", bare, "needs training rows with points"),
-    ]:  # fmt: skip
+        ("station", few, "3 stations, fewer than 5 folds"),
+        ("time", few, "2 days, fewer than 5 folds"),
+        ("station", bare, "needs the STATION field"),
+        ("time", bare, "needs the TIME field"),
+        ("block", bare, "needs training rows with points"),
+    ]:
         with pytest.raises(InputError, match=words):
             make_split(name, 5, 100.0).divide(rows, 0)
     with pytest.raises(InputError, match="needs BLOCK_SIZE"):
@@ -80,7 +91,9 @@ def test_what_is_refused():
 def test_years_months_and_stations_with_periods():
     rng = np.random.default_rng(0)
     rows = table(rows=600)
-    rows = replace(rows, times=np.datetime64("2018-01-01", "s") + rng.integers(0, 3 * 365, 600) * np.timedelta64(86400, "s"))
+    rows = replace(
+        rows, times=np.datetime64("2018-01-01", "s") + rng.integers(0, 3 * 365, 600) * np.timedelta64(86400, "s")
+    )
     years = rows.times.astype("datetime64[Y]")
     parts = make_split("year", 5).divide(rows, 0)
     assert len(parts) == 3

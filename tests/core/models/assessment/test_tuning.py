@@ -20,7 +20,9 @@ def table():
     rng = np.random.default_rng(0)
     x = rng.random((400, 2))
     y = np.sin(12 * x[:, 0]) + 0.05 * rng.standard_normal(400)
-    return TrainingTable(Roles("sm", ("a", "b")), x, y, np.arange(400), stations=np.repeat([f"s{i}" for i in range(20)], 20))
+    return TrainingTable(
+        Roles("sm", ("a", "b")), x, y, np.arange(400), stations=np.repeat([f"s{i}" for i in range(20)], 20)
+    )
 
 
 LEAVES = '{"n_estimators": 10, "min_samples_leaf": [100, 2, 40]}'
@@ -53,7 +55,10 @@ def test_each_fold_searches_without_its_own_rows(table, monkeypatch):
 def test_random_draws_are_seeded_and_within_the_space():
     first, again = (make_candidates("random_forest", None, "random", 30, 5) for _ in range(2))
     assert first == again and first != make_candidates("random_forest", None, "random", 30, 6)
-    assert all(10 <= c.n_estimators <= 100 and c.max_depth in (None, 10, 20, 30) and c.min_samples_leaf in (1, 2, 4, 8) for c in first)
+    assert all(
+        10 <= c.n_estimators <= 100 and c.max_depth in (None, 10, 20, 30) and c.min_samples_leaf in (1, 2, 4, 8)
+        for c in first
+    )
     fixed = make_candidates("random_forest", '{"n_estimators": 7}', "random", 10, 0)
     assert {c.n_estimators for c in fixed} == {7} and len({c.max_depth for c in fixed}) > 1
 
@@ -112,7 +117,11 @@ def test_a_cancel_in_the_search_of_a_fold_keeps_what_was_found_on_all_rows(table
         tuner = Tuner(candidates, make_split("random", 2), keep_best)
         if keep_best:
             training = train(*arguments, tuner=tuner)
-            assert not training.nested and training.model.manifest.hyperparameters["min_samples_leaf"] == 2 and len(calls) == 3
+            assert (
+                not training.nested
+                and training.model.manifest.hyperparameters["min_samples_leaf"] == 2
+                and len(calls) == 3
+            )
         else:
             with pytest.raises(Cancelled):
                 train(*arguments, tuner=tuner)

@@ -34,7 +34,9 @@ def test_values_on_thresholds_go_the_same_way():
     thresholds = np.concatenate([tree.tree_.threshold[tree.tree_.feature == 0] for tree in model.estimators_])
     probe = np.zeros((3 * len(thresholds), 7), np.float32)
     near = thresholds.astype(np.float32)
-    probe[:, 0] = np.concatenate([near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))])
+    probe[:, 0] = np.concatenate(
+        [near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))]
+    )
     np.testing.assert_allclose(forest.predict(probe), model.predict(probe), rtol=0, atol=1e-12)
 
 
@@ -43,12 +45,16 @@ def test_neighbours_that_are_alike():
     model, _ = fitted(2, 3)
     base = np.linspace(-2, 2, 1003, dtype=np.float32)
     x = np.stack([np.sin(base * (i + 1)) for i in range(7)], axis=1)
-    np.testing.assert_allclose(Forest.from_sklearn(model.estimators_, 7).predict(x), model.predict(x), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        Forest.from_sklearn(model.estimators_, 7).predict(x), model.predict(x), rtol=0, atol=1e-12
+    )
 
 
 def test_a_tree_that_is_one_leaf():
     model, x = fitted(0, 600)
-    np.testing.assert_allclose(Forest.from_sklearn(model.estimators_, 7).predict(x), model.predict(x), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        Forest.from_sklearn(model.estimators_, 7).predict(x), model.predict(x), rtol=0, atol=1e-12
+    )
 
 
 def test_arrays_are_read_back_unchanged():
@@ -72,7 +78,9 @@ def test_arrays_are_read_back_unchanged():
     ],
 )
 def test_arrays_that_point_outside_are_refused(name, change):
-    arrays = {key: array.copy() for key, array in Forest.from_sklearn(fitted(1, 5)[0].estimators_, 7).to_arrays().items()}
+    arrays = {
+        key: array.copy() for key, array in Forest.from_sklearn(fitted(1, 5)[0].estimators_, 7).to_arrays().items()
+    }
     change(arrays[name])
     with pytest.raises(ModelFileError):
         Forest.from_arrays(arrays, 7)
@@ -87,7 +95,9 @@ def test_missing_and_misshapen_arrays_are_refused():
         with pytest.raises(ModelFileError):
             Forest.from_arrays({**arrays, name: arrays[name][0]}, 7)
         with pytest.raises(ModelFileError):
-            Forest.from_arrays({**arrays, name: arrays[name][:-1] if name != "forest_root" else arrays[name].astype(np.float32)}, 7)
+            Forest.from_arrays(
+                {**arrays, name: arrays[name][:-1] if name != "forest_root" else arrays[name].astype(np.float32)}, 7
+            )
 
 
 def test_a_wrong_number_of_features_is_refused():

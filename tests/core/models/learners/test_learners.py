@@ -35,9 +35,9 @@ def test_boosted_trees_are_those_of_xgboost(seed, trees, depth, rate, weighted):
     x, y, rng = data(seed)
     weights = rng.random(len(y)) if weighted else None
     found = XGBoost(trees, depth, rate).fit(x, y, weights, 3, SILENT)
-    peer = xgboost.XGBRegressor(n_estimators=trees, max_depth=depth, learning_rate=rate, tree_method="hist", random_state=3).fit(
-        x, y, sample_weight=relative_weights(weights)
-    )
+    peer = xgboost.XGBRegressor(
+        n_estimators=trees, max_depth=depth, learning_rate=rate, tree_method="hist", random_state=3
+    ).fit(x, y, sample_weight=relative_weights(weights))
     # On thresholds themselves, too, where < and <= differ.
     rows = np.concatenate([far_rows(x), np.nextafter(x, np.float32(np.inf))])
     np.testing.assert_allclose(found.predict(rows), peer.predict(rows), atol=1e-6)
@@ -66,7 +66,12 @@ def test_support_vectors_are_those_of_scikit_learn(seed, kernel, penalty, epsilo
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 100), st.sampled_from([(5,), (20, 10), (4, 4, 4)]), st.sampled_from(["relu", "tanh"]), st.sampled_from([50, 200]))
+@given(
+    st.integers(0, 100),
+    st.sampled_from([(5,), (20, 10), (4, 4, 4)]),
+    st.sampled_from(["relu", "tanh"]),
+    st.sampled_from([50, 200]),
+)
 def test_networks_are_those_of_scikit_learn(seed, layers, activation, batch):
     from sklearn.neural_network import MLPRegressor
 
@@ -76,7 +81,9 @@ def test_networks_are_those_of_scikit_learn(seed, layers, activation, batch):
     peer = MLPRegressor(hidden_layer_sizes=layers, activation=activation, batch_size=batch, random_state=7)
     for _ in range(5):
         peer.partial_fit(scaling.features(x), scaling.target(y))
-    np.testing.assert_allclose(found.predict(far_rows(x)), scaling.unscaled(peer.predict(scaling.features(far_rows(x)))), atol=1e-9)
+    np.testing.assert_allclose(
+        found.predict(far_rows(x)), scaling.unscaled(peer.predict(scaling.features(far_rows(x)))), atol=1e-9
+    )
 
 
 @pytest.fixture(params=["xgboost", "svr", "mlp"])
@@ -114,7 +121,9 @@ def test_only_relations_of_weights_count(kind):
     weights = 0.5 + rng.random(200)
     expected = make_estimator(kind, None).fit(x, y, weights, 0, SILENT).predict(x)
     for factor in (2.0**-20, 2.0**10):
-        np.testing.assert_allclose(make_estimator(kind, None).fit(x, y, factor * weights, 0, SILENT).predict(x), expected, rtol=1e-12)
+        np.testing.assert_allclose(
+            make_estimator(kind, None).fit(x, y, factor * weights, 0, SILENT).predict(x), expected, rtol=1e-12
+        )
 
 
 def test_cancel(kind, cancelling):
@@ -175,7 +184,12 @@ def test_trees_without_a_split_and_kernels_of_other_degrees():
     for degree in (1, 2, 5):
         peer = SVR(kernel="poly", degree=degree, coef0=0.5, C=3).fit(scaling.features(x), scaling.target(y))
         found = SupportVectors(kernel="poly", degree=degree, coef0=0.5).fit(x, y, None, 0, SILENT)
-        np.testing.assert_allclose(found.predict(far_rows(x)), scaling.unscaled(peer.predict(scaling.features(far_rows(x)))), rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(
+            found.predict(far_rows(x)),
+            scaling.unscaled(peer.predict(scaling.features(far_rows(x)))),
+            rtol=1e-9,
+            atol=1e-6,
+        )
 
 
 def test_rows_far_from_all_support_vectors():

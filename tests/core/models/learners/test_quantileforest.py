@@ -49,7 +49,15 @@ def grown(seed, rows, features, leaf, trees, weighted=False, ties=False):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 1000), st.integers(5, 300), st.integers(1, 4), st.integers(1, 12), st.integers(1, 8), st.booleans(), st.booleans())
+@given(
+    st.integers(0, 1000),
+    st.integers(5, 300),
+    st.integers(1, 4),
+    st.integers(1, 12),
+    st.integers(1, 8),
+    st.booleans(),
+    st.booleans(),
+)
 def test_equals_the_definition(seed, rows, features, leaf, trees, weighted, ties):
     estimators, x, y, weights, model, new = grown(seed, rows, features, leaf, trees, weighted, ties)
     mean, quantiles = model.predict_quantiles(new, LEVELS)
@@ -124,7 +132,9 @@ def test_cancel(cancelling):
 
 @pytest.mark.peers
 def test_the_quantile_forest_package_agrees():
-    """Means are equal; its quantiles, which interpolate between targets, reach the level to within the weight of a row (quantile-forest 1.4.2, trees of all rows, as it counts in-bag rows only)."""
+    """Means are equal; its quantiles, which interpolate between targets, reach the level to within the weight of a row
+    (quantile-forest 1.4.2, trees of all rows, as it counts in-bag rows only).
+    """
     package = pytest.importorskip("quantile_forest")
     rng = np.random.default_rng(0)
     x = rng.random((1000, 4)).astype(np.float32)

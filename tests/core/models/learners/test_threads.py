@@ -62,7 +62,9 @@ def test_the_model_is_the_same(estimator, monkeypatch):
         pytest.importorskip("xgboost")
     rng = np.random.default_rng(0)
     x = rng.random((300, 4))
-    table = TrainingTable(Roles("sm", ("a", "b", "c", "d")), x, x @ np.arange(4) + rng.normal(0, 0.1, 300), np.arange(300))
+    table = TrainingTable(
+        Roles("sm", ("a", "b", "c", "d")), x, x @ np.arange(4) + rng.normal(0, 0.1, 300), np.arange(300)
+    )
     first = train(table, estimator, make_split("random", 4))
     monkeypatch.setattr(threads, "_SMALL", 0)
     second = train(table, estimator, make_split("random", 4))

@@ -57,7 +57,14 @@ def test_maps_and_variances_of_each_date(network, grid, tmp_path, progress):
     rows, values, (row, column), table = network
     out, spread = str(tmp_path / "map.tif"), str(tmp_path / "variance.tif")
     result = interpolate_stations(
-        rows, values, "rain", grid, out, variance=spread, settings=Settings(variogram="exponential"), engine=Engine(progress=progress)
+        rows,
+        values,
+        "rain",
+        grid,
+        out,
+        variance=spread,
+        settings=Settings(variogram="exponential"),
+        engine=Engine(progress=progress),
     )
     maps, names = read(out)
     variances, variance_names = read(spread)
@@ -83,7 +90,12 @@ def test_maps_and_variances_of_each_date(network, grid, tmp_path, progress):
 
 def test_exact_at_stations_without_nugget(network, grid, tmp_path):
     rows, values, (row, column), table = network
-    for settings in (Settings(nugget=0.0), Settings(method="simple_kriging", nugget=0.0), Settings(method="idw"), Settings(nugget=0.0, neighbours=6)):
+    for settings in (
+        Settings(nugget=0.0),
+        Settings(method="simple_kriging", nugget=0.0),
+        Settings(method="idw"),
+        Settings(nugget=0.0, neighbours=6),
+    ):
         interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=settings)
         maps, _ = read(tmp_path / "m.tif")
         there = np.isfinite(table)
@@ -94,7 +106,9 @@ def test_no_time_is_one_map(network, grid, tmp_path):
     rows, values, *_ = network
     result = interpolate_stations(static(rows), values, "v", grid, str(tmp_path / "m.tif"))
     assert read(tmp_path / "m.tif")[1] == ["v"]
-    assert any("rows are of a place that another row has, too: they are averaged" in note for note in result.observations.notes)
+    assert any(
+        "rows are of a place that another row has, too: they are averaged" in note for note in result.observations.notes
+    )
     assert "no dates" in interpolation_report(result).html()
 
 
@@ -112,9 +126,9 @@ def test_repeated_rows_are_averaged_and_places_within_a_hundredth_of_a_cell_are_
         engine=Engine(progress=progress),
     )
     assert read(tmp_path / "m.tif")[0][0, 5, 10] == pytest.approx(3, abs=1e-3)
-    assert "2 rows are of a place that another row has" in "\n".join(progress.infos) and "1 places lie within a hundredth of a cell" in "\n".join(
+    assert "2 rows are of a place that another row has" in "\n".join(
         progress.infos
-    )
+    ) and "1 places lie within a hundredth of a cell" in "\n".join(progress.infos)
 
 
 def test_a_station_with_several_coordinates_is_named(network, grid, tmp_path, progress):
@@ -122,7 +136,10 @@ def test_a_station_with_several_coordinates_is_named(network, grid, tmp_path, pr
     station = int(np.flatnonzero(np.isfinite(values[30:60]) & np.isfinite(values[:30]))[4])
     rows.x[30 + station] += 7000
     interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), engine=Engine(progress=progress))
-    assert any("1 stations lie at several places" in text and f"s{station} (2 places, 7 km apart)" in text for text in progress.warnings)
+    assert any(
+        "1 stations lie at several places" in text and f"s{station} (2 places, 7 km apart)" in text
+        for text in progress.warnings
+    )
 
 
 def test_rows_that_say_nothing_are_counted(network, grid, tmp_path, progress):
@@ -164,12 +181,19 @@ def test_blocks_do_not_show(network, write_raster, tmp_path):
     for method in ("ordinary_kriging", "idw"):
         for memory, name in ((2**22, "small"), (None, "large")):
             interpolate_stations(
-                rows, values, "v", grid, str(tmp_path / f"{name}.tif"), settings=Settings(method=method), engine=Engine(memory=memory)
+                rows,
+                values,
+                "v",
+                grid,
+                str(tmp_path / f"{name}.tif"),
+                settings=Settings(method=method),
+                engine=Engine(memory=memory),
             )
         np.testing.assert_array_equal(read(tmp_path / "small.tif")[0], read(tmp_path / "large.tif")[0])
 
 
-# Drift ---------------------------------------------------------------------------------------------------------------------
+# Drift
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -205,7 +229,14 @@ def test_drifts_are_matched_in_time_and_explain_the_values(hills, grid, tmp_path
 def test_dates_without_a_drift_get_no_map(hills, grid, tmp_path, progress):
     rows, values, sources, *_ = hills
     result = interpolate_stations(
-        rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, settings=Settings(max_gap_days=0), engine=Engine(progress=progress)
+        rows,
+        values,
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        drift=sources,
+        settings=Settings(max_gap_days=0),
+        engine=Engine(progress=progress),
     )
     assert read(tmp_path / "m.tif")[1] == ["v@2020-06-01", "v@2020-07-01T12:00:00"]
     assert result.skipped == [("2020-06-03", 30, "no band of ndvi near enough in time")]
@@ -218,7 +249,9 @@ def test_gaps_of_a_drift_stay_gaps_and_stations_in_them_are_left_out(hills, grid
     dem[:, :30] = np.nan
     source = write_raster("gappy.tif", dem, ["dem"], cell=CELL)
     lost = int((rows.x < 500000 + 30 * CELL).sum())
-    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), drift=[source], engine=Engine(progress=progress))
+    result = interpolate_stations(
+        rows, values, "v", grid, str(tmp_path / "m.tif"), drift=[source], engine=Engine(progress=progress)
+    )
     maps, _ = read(tmp_path / "m.tif")
     np.testing.assert_array_equal(np.isnan(maps), np.broadcast_to(np.isnan(dem), truth.shape))
     assert any(f"{lost} values are left out, where a drift has no data" in text for text in progress.warnings)
@@ -242,11 +275,14 @@ def test_useless_drifts_are_named(hills, grid, write_raster, tmp_path, leftovers
         interpolate_stations(static(rows), values, "v", grid, str(tmp_path / "m.tif"), drift=sources[1:])
     for method in ("idw", "simple_kriging"):
         with pytest.raises(InputError, match=f"DRIFT is for METHOD ordinary_kriging, not for {method}"):
-            interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, settings=Settings(method=method))
+            interpolate_stations(
+                rows, values, "v", grid, str(tmp_path / "m.tif"), drift=sources, settings=Settings(method=method)
+            )
     assert leftovers() == before
 
 
-# Bad input -----------------------------------------------------------------------------------------------------------------
+# Bad input
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def test_all_values_equal(network, grid, tmp_path, progress):
@@ -302,16 +338,24 @@ def test_one_station(network, grid, tmp_path, progress, leftovers):
     )
     np.testing.assert_allclose(read(tmp_path / "m.tif")[0], 0.3, rtol=1e-6)
     assert (
-        "with one, the map is its value everywhere" in progress.warnings[0] and "there is none to compare with" in interpolation_report(result).html()
+        "with one, the map is its value everywhere" in progress.warnings[0]
+        and "there is none to compare with" in interpolation_report(result).html()
     )
 
 
 def test_three_stations(network, grid, tmp_path, progress):
     rows, _, *_ = network
     result = interpolate_stations(
-        static(rows, slice(0, 3)), np.array([0.1, 0.2, 0.4]), "v", grid, str(tmp_path / "m.tif"), engine=Engine(progress=progress)
+        static(rows, slice(0, 3)),
+        np.array([0.1, 0.2, 0.4]),
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        engine=Engine(progress=progress),
     )
-    assert np.isfinite(read(tmp_path / "m.tif")[0]).all() and any("rests on 3 stations, 3 pairs" in text for text in progress.warnings)
+    assert np.isfinite(read(tmp_path / "m.tif")[0]).all() and any(
+        "rests on 3 stations, 3 pairs" in text for text in progress.warnings
+    )
     assert "<img" in interpolation_report(result).html()
 
 
@@ -319,10 +363,15 @@ def test_stations_elsewhere(network, grid, tmp_path, progress, leftovers):
     rows, values, *_ = network
     before = leftovers()
     swapped = Rows("gauges", np.array([36.1, 36.0, 36.05]), np.array([-3.0, -2.9, -2.95]), WGS84)
-    with pytest.raises(InputError, match=r"No station of 'gauges' lies on the grid or near it.*EPSG:4326.*EPSG:32630.*x and y are not swapped"):
+    with pytest.raises(
+        InputError,
+        match=r"No station of 'gauges' lies on the grid or near it.*EPSG:4326.*EPSG:32630.*x and y are not swapped",
+    ):
         interpolate_stations(swapped, np.ones(3), "v", grid, str(tmp_path / "m.tif"))
     nowhere = Rows("gauges", np.array([36.1, 36.0, 36.05]), np.array([-131.0, -131.1, -131.2]), WGS84)
-    with pytest.raises(InputError, match="No row of 'gauges' has a point, a value.*3 coordinates outside their CRS.*not swapped"):
+    with pytest.raises(
+        InputError, match="No row of 'gauges' has a point, a value.*3 coordinates outside their CRS.*not swapped"
+    ):
         interpolate_stations(nowhere, np.ones(3), "v", grid, str(tmp_path / "m.tif"))
     with pytest.raises(InputError, match=r"No row of 'gauges' has a point, a value and.*\(90 rows: 90 no value\)"):
         interpolate_stations(rows, np.full(90, np.nan), "v", grid, str(tmp_path / "m.tif"))
@@ -335,9 +384,14 @@ def test_stations_elsewhere(network, grid, tmp_path, progress, leftovers):
 def test_no_structure_is_said(network, grid, tmp_path, progress):
     rows, _, *_ = network
     noise = np.random.default_rng(2).normal(size=90)
-    interpolate_stations(rows, noise, "v", grid, str(tmp_path / "m.tif"), settings=Settings(nugget=1.0), engine=Engine(progress=progress))
+    interpolate_stations(
+        rows, noise, "v", grid, str(tmp_path / "m.tif"), settings=Settings(nugget=1.0), engine=Engine(progress=progress)
+    )
     text = "\n".join(progress.warnings)
-    assert "The nugget is 100 % of the sill: no spatial structure" in text and "hardly smaller than that of the plain mean" in text
+    assert (
+        "The nugget is 100 % of the sill: no spatial structure" in text
+        and "hardly smaller than that of the plain mean" in text
+    )
 
 
 def test_a_trend_and_overshooting_are_said(network, grid, tmp_path, progress):
@@ -358,11 +412,21 @@ def test_a_trend_and_overshooting_are_said(network, grid, tmp_path, progress):
 def test_what_does_not_fit_together(network, grid, tmp_path):
     rows, values, *_ = network
     with pytest.raises(InputError, match="Inverse distances have no variance"):
-        interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), variance=str(tmp_path / "v.tif"), settings=Settings(method="idw"))
+        interpolate_stations(
+            rows,
+            values,
+            "v",
+            grid,
+            str(tmp_path / "m.tif"),
+            variance=str(tmp_path / "v.tif"),
+            settings=Settings(method="idw"),
+        )
     with pytest.raises(InputError, match="METHOD 'spline' is none of"):
         interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="spline"))
     with pytest.raises(InputError, match="range above 0 m"):
-        interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(range=0.0, nugget=0.0, sill=1.0))
+        interpolate_stations(
+            rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(range=0.0, nugget=0.0, sill=1.0)
+        )
 
 
 def test_many_times_suggest_aggregation(grid, tmp_path, progress):
@@ -377,7 +441,13 @@ def test_many_times_suggest_aggregation(grid, tmp_path, progress):
     from sm_toolbox.raster.opening import grid_of
 
     target = grid_of(grid)
-    found = gather(Rows("gauges", np.tile(x, 1001), np.tile(y, 1001), UTM, times), np.ones(3003), Positions(target), target, progress)
+    found = gather(
+        Rows("gauges", np.tile(x, 1001), np.tile(y, 1001), UTM, times),
+        np.ones(3003),
+        Positions(target),
+        target,
+        progress,
+    )
     assert found.values.shape == (3, 1001) and "Aggregate stations" in progress.warnings[0]
 
 
@@ -389,7 +459,13 @@ def test_cancel(network, write_raster, tmp_path, cancelling, leftovers, checks, 
     before = leftovers()
     with pytest.raises(Cancelled):
         interpolate_stations(
-            rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method=method), engine=Engine(progress=cancelling(checks))
+            rows,
+            values,
+            "v",
+            grid,
+            str(tmp_path / "m.tif"),
+            settings=Settings(method=method),
+            engine=Engine(progress=cancelling(checks)),
         )
     assert leftovers() == before
 
@@ -403,17 +479,23 @@ def test_netcdf(network, grid, tmp_path):
     assert [band.name for band in read_bands([Source(str(tmp_path / "m.nc"))])] == ["v@2020-06-01", "v@2020-06-03"]
 
 
-@pytest.mark.parametrize(("field", "name"), [("value", "value"), ("rain (mm)", "rain_mm"), ("sm@5cm", "sm_5cm"), ("θ", "θ"), ("@", "value")])
+@pytest.mark.parametrize(
+    ("field", "name"), [("value", "value"), ("rain (mm)", "rain_mm"), ("sm@5cm", "sm_5cm"), ("θ", "θ"), ("@", "value")]
+)
 def test_names_of_variables(field, name):
     assert variable_name(field) == name
 
 
 def test_inverse_distances_need_no_variogram(network, grid, tmp_path):
     rows, values, _, table = network
-    result = interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="idw", power=3))
+    result = interpolate_stations(
+        rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="idw", power=3)
+    )
     assert result.variogram is None and result.models == []
     points = np.stack([rows.x[:30], rows.y[:30], np.zeros(30)], axis=1)
     cell = np.array([[*centre(7, 9), 0.0]])
-    np.testing.assert_allclose(read(tmp_path / "m.tif")[0][:, 7, 9], InverseDistance(points, table, 3).predict(cell)[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        read(tmp_path / "m.tif")[0][:, 7, 9], InverseDistance(points, table, 3).predict(cell)[0], rtol=1e-6
+    )
     html = interpolation_report(result).html()
     assert "Inverse distance weighting" in html and "Variogram" not in html and html.count("<img") == 2
