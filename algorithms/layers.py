@@ -342,17 +342,17 @@ def table_rows(table: LayerTable, station: str, time: str):
 
     times = to_times(table.columns[time], time, table.name) if time else None
     names = to_names(table.columns[station]) if station else None
-    return Rows(table.name, table.x, table.y, rasterio_crs(table.crs, table.name), times, names)
+    return Rows(table.name, table.x, table.y, core_crs(table.crs, table.name), times, names)
 
 
-def rasterio_crs(crs: QgsCoordinateReferenceSystem, layer: str):
+def core_crs(crs: QgsCoordinateReferenceSystem, layer: str):
     """Hand a CRS over as WKT, so that it does not depend on a second look-up in PROJ's database."""
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.driver import DriverError
 
     try:
-        return CRS.from_wkt(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
-    except CRSError as error:
+        return driver().crs(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
+    except DriverError as error:
         raise InputError(
             f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or "
             "reproject the layer."
@@ -394,7 +394,7 @@ def area_positions(source, table: LayerTable) -> np.ndarray | None:
     if metric_positions(table) is None:
         return None
     band = read_bands([source])[0]
-    x, y = transform_points(*sample_cells(band), band.grid.crs, rasterio_crs(table.crs, table.name))
+    x, y = transform_points(*sample_cells(band), band.grid.crs, core_crs(table.crs, table.name))
     known = np.isfinite(x) & np.isfinite(y)
     return np.stack([x[known], y[known]], axis=1) * _metres(table)
 

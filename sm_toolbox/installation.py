@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sm_toolbox.raster.choice import Choice, choose, driver
+
 if TYPE_CHECKING:
     from sm_toolbox.report.page import Page
 
@@ -27,19 +29,22 @@ class Library:
     needed_for : str
     optional : bool
         Whether all but one choice works without it.
+    stand_in : str
+        The module of QGIS that does the same where this one is not there.
     """
 
     module: str
     package: str
     needed_for: str
     optional: bool = False
+    stand_in: str = ""
 
 
 LIBRARIES = (
     Library("numpy", "numpy", "everything"),
     Library("scipy", "scipy", "metrics, interpolation"),
     Library("matplotlib", "matplotlib", "reports, demo data"),
-    Library("rasterio", "rasterio", "reading and writing rasters"),
+    Library("rasterio", "rasterio", "reading and writing rasters", stand_in="osgeo"),
     Library("pyproj", "pyproj", "coordinates"),
     Library("pandas", "pandas", "tables, demo data"),
     Library("sklearn", "scikit-learn", "training models"),
@@ -98,7 +103,11 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     ]
     missing: list[Library] = []
     modules: dict[str, Any] = {}
+    chosen = choose()
     for library in LIBRARIES:
+        if library.stand_in and chosen.name == "gdal":
+            # Not loaded, not even to look: its GDAL may be a second one in this process.
+            continue
         try:
             module = modules[library.module] = importlib.import_module(library.module)
         except ImportError as error:
@@ -121,12 +130,33 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
         )
     for library in optional:
         found.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
+    _look_at_driver(found, chosen)
     if missing:
         found.commands = how_to_install(missing, profile_python)
     found.problems += _clashes(modules)
     if "numba" in modules:
         _look_at_cache(found)
     return found
+
+
+def _look_at_driver(found: Findings, chosen: Choice) -> None:
+    """Say through what rasters are read and written, and why."""
+    if not chosen.name:
+        found.problems.append(
+            "Rasters cannot be read: neither rasterio nor GDAL's own Python module (osgeo) is here. QGIS brings "
+            "osgeo: start QGIS's own Python, or repair the installation of QGIS."
+        )
+        return
+    of_gdal = driver()
+    label = {"rasterio": f"rasterio {of_gdal.version}", "gdal": "GDAL's own module (osgeo)"}[chosen.name]
+    reason = f"{label}, GDAL {of_gdal.gdal_version}: {chosen.reason}"
+    found.versions.append(("Rasters are read through", reason, "everything with rasters"))
+    if chosen.passed_over:
+        found.hints.append(
+            f"rasterio is passed over, since {chosen.passed_over}: two GDALs in one program fail in some orders of "
+            "loading. GDAL's own module serves, with the same values. To take rasterio, install the one that "
+            "belongs to this QGIS (python3-rasterio of OSGeo4W or of the distribution)."
+        )
 
 
 def _look_at_cache(found: Findings) -> None:
@@ -248,22 +278,8 @@ def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str
 def _clashes(modules: dict[str, Any]) -> list[str]:
     """Look for libraries that are there but do not work together."""
     problems = []
-    system = platform.system()
-    gdal_of_qgis = _gdal_version()
-    rasterio = modules.get("rasterio")
-    if rasterio is not None:
-        if gdal_of_qgis and rasterio.__gdal_version__ != gdal_of_qgis:
-            remedy = (
-                "remove it with pip and install python3-rasterio of the distribution"
-                if system == "Linux"
-                else "install the rasterio that belongs to this QGIS"
-            )
-            problems.append(
-                f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} "
-                f"({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. "
-                f"{remedy}."
-            )
-        problems += _try("rasterio cannot look up coordinate reference systems", _rasterio_crs)
+    if choose().name:
+        problems += _try("GDAL cannot look up coordinate reference systems", _crs_of_driver)
     if "pyproj" in modules:
         problems += _try("pyproj cannot look up coordinate reference systems", _pyproj_crs)
     numpy = modules.get("numpy")
@@ -290,18 +306,8 @@ def _try(what: str, action: Any) -> list[str]:
     return []
 
 
-def _gdal_version() -> str | None:
-    try:
-        from osgeo import gdal
-    except ImportError:
-        return None
-    return str(gdal.__version__)
-
-
-def _rasterio_crs() -> None:
-    from rasterio.crs import CRS
-
-    CRS.from_epsg(32633).to_wkt()
+def _crs_of_driver() -> None:
+    driver().crs(32633).to_wkt()
 
 
 def _pyproj_crs() -> None:
@@ -311,7 +317,7 @@ def _pyproj_crs() -> None:
 
 
 def _gdal_array() -> None:
-    import osgeo.gdal_array  # noqa: F401
+    importlib.import_module("osgeo.gdal_array")
 
 
 def installation_report(found: Findings) -> Page:

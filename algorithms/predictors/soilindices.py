@@ -20,7 +20,7 @@ class Algorithm(ToolboxAlgorithm):
         "unit that is said are refused: SoilGrids delivers g/kg.</p>"
     )
     TAGS = ("texture", "sand", "clay", "silt", "SoilGrids", "available water capacity")
-    NEEDS = ("rasterio",)
+    NEEDS = ()
     EXAMPLE = {"SAND": "soil.tif", "CLAY": "soil.tif"}
 
     def declare(self):

@@ -48,7 +48,7 @@ class Algorithm(ToolboxAlgorithm):
         "vegetation",
         "reflectance",
     )
-    NEEDS = ("rasterio",)
+    NEEDS = ()
     EXAMPLE = {
         "INPUT": ["reflectance.tif"],
         "SENSOR": "modis",

@@ -41,7 +41,7 @@ class Algorithm(ToolboxAlgorithm):
         "<i>maximum_maximum</i>.</p>"
     )
     TAGS = ("daily mean", "monthly mean", "resample", "upscaling", "ISMN", "in situ")
-    NEEDS = ("rasterio", "pyproj")
+    NEEDS = ("pyproj",)
     EXAMPLE = {
         "INPUT": "stations.gpkg",
         "STATION": "station",

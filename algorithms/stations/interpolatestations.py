@@ -57,7 +57,7 @@ class Algorithm(ToolboxAlgorithm):
         "precipitation",
         "rain gauges",
     )
-    NEEDS = ("rasterio", "pyproj", "numba", "pandas", "scipy", "matplotlib")
+    NEEDS = ("pyproj", "numba", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",

@@ -10,10 +10,10 @@ from ..base import ToolboxAlgorithm
 from ..layers import (
     NUMBER,
     TEXT,
+    core_crs,
     open_source,
     point_geometry,
     raster_sources,
-    rasterio_crs,
     read_table,
     table_rows,
     time_attribute,
@@ -61,7 +61,7 @@ class Algorithm(ToolboxAlgorithm):
         "or to leave out either.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
-    NEEDS = ("rasterio", "pyproj", "pandas")
+    NEEDS = ("pyproj", "pandas")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",
@@ -236,7 +236,7 @@ class Algorithm(ToolboxAlgorithm):
             values += [
                 [own[name][i] if name in own else None for name in fields.names()] for i in range(len(pixels.names))
             ]
-            x, y = transform_points(pixels.x, pixels.y, pixels.crs, rasterio_crs(table.crs, table.name))
+            x, y = transform_points(pixels.x, pixels.y, pixels.crs, core_crs(table.crs, table.name))
             geometries += [point_geometry(*place) for place in zip(x, y)]
             whole = int(np.all([~np.isnan(column) for column in pixels.predictors.values()], axis=0).sum())
             complete += whole

@@ -23,7 +23,7 @@ class Algorithm(ToolboxAlgorithm):
         "<i>weighted_mean</i> weighs it by its days inside each.</p>"
     )
     TAGS = ("time series", "monthly", "mean", "maximum value composite", "NDVI", "aggregate")
-    NEEDS = ("rasterio", "numba")
+    NEEDS = ("numba",)
     EXAMPLE = {"INPUT": ["ndvi.tif"], "PERIOD": "month", "STATISTIC": "weighted_mean", "PRODUCT_DAYS": 8}
 
     def declare(self):

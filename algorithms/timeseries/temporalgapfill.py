@@ -38,7 +38,7 @@ class Algorithm(ToolboxAlgorithm):
         "SMAP",
         "MODIS",
     )
-    NEEDS = ("rasterio", "numba")
+    NEEDS = ("numba",)
     EXAMPLE = {"INPUT": ["lst_day.tif"], "METHOD": "savitzky_golay", "MAX_GAP": 32}
 
     def declare(self):

@@ -31,7 +31,7 @@ class Algorithm(ToolboxAlgorithm):
         "or BY_MONTH.</p>"
     )
     TAGS = ("time series", "regression", "slope", "Theil-Sen", "Mann-Kendall", "significance")
-    NEEDS = ("rasterio", "numba", "scipy")
+    NEEDS = ("numba", "scipy")
     EXAMPLE = {"INPUT": ["ndvi.tif"], "METHOD": "theil_sen"}
 
     def declare(self):

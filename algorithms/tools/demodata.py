@@ -74,7 +74,7 @@ Tennessee (SRTM elevation). The scene lets you see how near a map, an error esti
 </ul>
 <p>It takes a few seconds and about 25 MB. The folder appears whole or not at all.</p>"""
     TAGS = ("example", "sample data", "tutorial", "simulation", "synthetic", "test data")
-    NEEDS = ("matplotlib", "pandas", "rasterio", "scipy")
+    NEEDS = ("matplotlib", "pyproj", "scipy")
 
     def declare(self):
         self.add(
@@ -132,14 +132,12 @@ def _write_points(table, path, transform_context, progress: Progress) -> None:
         str(path), fields, QgsWkbTypes.Type.Point, QgsCoordinateReferenceSystem("EPSG:4326"), transform_context, options
     )
     try:
-        for number, row in enumerate(table.itertuples(index=False)):
+        for number, (station, time, value, cover, lon, lat) in enumerate(table.tolist()):
             if number % 500 == 0:
                 progress.check()
             feature = QgsFeature(fields)
-            feature.setAttributes(
-                [row.station, QDate(row.time.year, row.time.month, row.time.day), row.soil_moisture, row.land_cover]
-            )
-            feature.setGeometry(point_geometry(row.lon, row.lat))
+            feature.setAttributes([station, QDate(time.year, time.month, time.day), value, cover])
+            feature.setGeometry(point_geometry(lon, lat))
             if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
                 break
         else:

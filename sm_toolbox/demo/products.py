@@ -7,13 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from rasterio.crs import CRS
-from rasterio.warp import transform
 
 from sm_toolbox.demo.fields import block_mean, random_field
 from sm_toolbox.demo.scene import COMPOSITE_DAYS, COMPOSITES, DAYS, SPIN_UP, Soil, Weather, date_of, day_of_year, season
-from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, Terrain, insolation
+from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, WGS84, Terrain, insolation
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.points import transform_points
 
 RAIN_DAYS = 7
 FIRST_RAIN_SUM = RAIN_DAYS - 1  # the first day of the scene with a whole week of rain behind it
@@ -22,6 +21,16 @@ TRAINING_STATIONS = 45
 VALIDATION_STATIONS = 15
 STATION_BIAS = 0.01
 STATION_NOISE = 0.012
+STATION_ROW = np.dtype(
+    [
+        ("station", "U5"),
+        ("time", "datetime64[D]"),
+        ("soil_moisture", np.float64),
+        ("land_cover", "U9"),
+        ("lon", np.float64),
+        ("lat", np.float64),
+    ]
+)
 _SPACING = 12  # cells between stations, about 1.1 km
 _MARGIN = 12  # cells between the stations and the scene's edge
 _TWINS = 3  # training stations that share a 450 m cell with another
@@ -250,7 +259,7 @@ def _swath(shape: tuple[int, ...]) -> np.ndarray:
 
 def make_stations(
     terrain: Terrain, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Place stations and let them measure.
 
     Parameters
@@ -262,13 +271,13 @@ def make_stations(
 
     Returns
     -------
-    training, validation : DataFrame
+    training, validation : structured ndarray (rows,)
         One row per station and day, days without a measurement left out: station, time (midnight of the day),
         soil_moisture (m³ m⁻³), land_cover, lon, lat (degrees, WGS 84). No station is in both.
     """
     rows, columns = _sites(terrain, rng)
     x, y = terrain.grid.transform * (columns + 0.5, rows + 0.5)
-    lon, lat = transform(terrain.grid.crs, CRS.from_epsg(4326), x, y)
+    lon, lat = transform_points(x, y, terrain.grid.crs, driver().crs(WGS84))
     cover = _land_cover(terrain, vegetation)[rows, columns]
     measured = (
         truth[:, rows, columns]
@@ -277,20 +286,14 @@ def make_stations(
     )
     measured = np.maximum(measured, 0.005)
     measured[_outages(len(rows), rng)] = np.nan
-    table = pd.DataFrame(
-        {
-            "station": np.repeat([f"SM-{number:02d}" for number in range(1, len(rows) + 1)], DAYS),
-            "time": np.tile(np.array([date_of(day) for day in range(DAYS)], "datetime64[ns]"), len(rows)),
-            "soil_moisture": measured.T.ravel().round(4),
-            "land_cover": np.repeat(cover, DAYS),
-            "lon": np.repeat(np.round(lon, 6), DAYS),
-            "lat": np.repeat(np.round(lat, 6), DAYS),
-        }
-    )
+    table = np.empty(measured.size, STATION_ROW)
+    table["station"] = np.repeat([f"SM-{number:02d}" for number in range(1, len(rows) + 1)], DAYS)
+    table["time"] = np.tile(np.array([date_of(day) for day in range(DAYS)], "datetime64[D]"), len(rows))
+    table["soil_moisture"] = measured.T.ravel().round(4)
+    table["land_cover"] = np.repeat(cover, DAYS)
+    table["lon"], table["lat"] = (np.repeat(np.round(degrees, 6), DAYS) for degrees in (lon, lat))
     is_training = np.repeat(np.arange(len(rows)) < TRAINING_STATIONS, DAYS)
-    training, validation = (
-        table[part & table["soil_moisture"].notna()].reset_index(drop=True) for part in (is_training, ~is_training)
-    )
+    training, validation = (table[part & ~np.isnan(table["soil_moisture"])] for part in (is_training, ~is_training))
     return training, validation
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -9,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from rasterio.windows import Window
 
 from sm_toolbox.demo import products, scene
 from sm_toolbox.demo.archive import ISMN_NETWORK, ISMN_STATIONS, write_ismn_archive
 from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, coarser, load_terrain
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.outputs import RasterOutput, check_output, put_in_place, remove_quietly, temporary_name
@@ -30,7 +30,7 @@ REAL_TERRAIN = (
     "and cut"
 )
 
-StationWriter = Callable[[pd.DataFrame, Path], None]
+StationWriter = Callable[[np.ndarray, Path], None]
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
         progress.check()
         _write(path, _dated("soil_moisture", days), coarse[name], large)
     for table, path in zip(tables, (files.stations, files.stations_validation)):
-        table.to_csv(path, index=False, date_format="%Y-%m-%d")
+        _write_table(path, table)
         if station_writer is not None:
             station_writer(table, path.with_suffix(".gpkg"))
     write_ismn_archive(files.ismn, tables[0], terrain, soil, random[8])
@@ -268,6 +268,13 @@ def _dated(variable: str, days: Iterable[int]) -> list[str]:
 def _write(path: Path, names: Sequence[str], values: np.ndarray, grid: Grid, simulated: str = SIMULATED) -> None:
     with raster_writer(RasterOutput(str(path), names, {"SIMULATED": simulated}), grid) as writer:
         writer.write(values.astype(np.float32), Window(0, 0, grid.width, grid.height))
+
+
+def _write_table(path: Path, table: np.ndarray) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator=os.linesep)
+        writer.writerow(table.dtype.names)
+        writer.writerows(table.tolist())
 
 
 def _readme(seed: int, grid: Grid, has_layers: bool) -> str:

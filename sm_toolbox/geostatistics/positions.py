@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyproj
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.windows import Window
 
+from sm_toolbox.raster.affine import Affine, Window
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.points import locate
 
@@ -71,7 +71,7 @@ class Positions:
             geodetic = pyproj.CRS.from_wkt(self._grid.crs.to_wkt()).geodetic_crs
             if geodetic is None:
                 return None
-            crs = CRS.from_wkt(geodetic.to_wkt())
+            crs = driver().crs(geodetic.to_wkt())
         return Grid(crs, Affine.identity(), 360, 90)
 
     def _is_distorted(self) -> bool:
@@ -99,7 +99,7 @@ class Positions:
         factor = self._grid.metres_per_unit()[0]
         return np.stack([x * factor, y * factor, np.zeros_like(x)], axis=-1)
 
-    def of_points(self, x: np.ndarray, y: np.ndarray, crs: CRS) -> np.ndarray:
+    def of_points(self, x: np.ndarray, y: np.ndarray, crs: Crs) -> np.ndarray:
         """Return positions of points in any CRS; NaN where a point cannot be transformed."""
         columns, rows, _ = locate(x, y, crs, self._grid)
         if self.in_space and crs == self._grid.crs:

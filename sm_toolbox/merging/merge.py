@@ -26,9 +26,8 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
     from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.streaming import OpenStacks
     from sm_toolbox.raster.times import Time

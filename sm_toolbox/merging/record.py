@@ -15,9 +15,8 @@ from sm_toolbox.merging.collocation import Collocation, Design, collocate, covar
 from sm_toolbox.progress import Progress
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
     from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.streaming import OpenStacks
     from sm_toolbox.raster.times import Time

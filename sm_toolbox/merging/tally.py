@@ -13,8 +13,7 @@ from sm_toolbox.merging.record import Estimated, Settings
 from sm_toolbox.progress import Progress
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.grid import Grid
 
 _OVERVIEW = 256

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.calibration import quantile_name
@@ -15,6 +14,7 @@ from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, Stack, default_gaps_in_words, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid

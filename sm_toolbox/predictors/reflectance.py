@@ -77,8 +77,9 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     from sm_toolbox.raster.bands import open_raster
 
     with open_raster(band.source) as dataset:
-        own_scale, own_offset = dataset.scales[band.index - 1], dataset.offsets[band.index - 1]
-        is_integer = np.issubdtype(np.dtype(dataset.dtypes[band.index - 1]), np.integer)
+        described = dataset.describe(band.index)
+        own_scale, own_offset = described.scale, described.offset
+        is_integer = np.issubdtype(np.dtype(described.dtype), np.integer)
         baseline = dataset.tags().get("PROCESSING_BASELINE", "")
     known = SENSORS[sensor]
     if scale is not None:

@@ -17,8 +17,7 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.statistics import summarise
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band, Stack
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid

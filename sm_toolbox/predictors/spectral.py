@@ -21,8 +21,7 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.sensors.optical import SENSORS, recognise_band
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band, Stack
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
@@ -244,7 +243,8 @@ def _input_bands(sources: Sequence[Source]) -> list[Band]:
     listed: list[Band] = []
     for source in sources:
         with open_raster(source) as dataset:
-            nameless = dataset.count > 1 and not any(dataset.descriptions) and "NETCDF_VARNAME" not in dataset.tags(1)
+            nameless = dataset.count > 1 and "NETCDF_VARNAME" not in dataset.tags(1)
+            nameless = nameless and not any(dataset.describe(index).name for index in range(1, dataset.count + 1))
             if nameless:
                 grid = Grid.of(dataset, source.label)
                 time = source.time or time_in_name(Path(source.path).stem, source.path)[0]
@@ -437,9 +437,7 @@ def _sampled_edges(
     """Fit the edges on a regular sample of cells, read as a coarser grid so that bands on different grids stay
     aligned.
     """
-    from affine import Affine
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Affine, Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.reading import BandReader
 

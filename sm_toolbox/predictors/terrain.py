@@ -16,8 +16,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
@@ -201,7 +200,7 @@ def _fine_indices(
         out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
         first = int(window.row_off) - halo + 1
         dx, dy = _distances(grid, first, out.shape[1] + 2 * halo - 2)
-        fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.toslices()])
+        fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.slices])
         return out
 
     tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
@@ -210,9 +209,8 @@ def _fine_indices(
 
 def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progress) -> np.ndarray:
     """Return the specific catchment area of every cell; water knows no blocks, so that the whole DEM is read."""
-    from rasterio.windows import Window
-
     from sm_toolbox.predictors.flow import BYTES_PER_CELL, specific_catchment_area
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.reading import BandReader
 
     grid = band.grid

@@ -14,8 +14,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid

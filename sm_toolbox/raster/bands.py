@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,10 @@ from datetime import datetime
 from functools import cached_property
 
 import numpy as np
-import rasterio
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name, name_and_time
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
@@ -85,7 +82,7 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     # it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=ask):
+    with driver().environment(list_folders=not ask):
         for given in sources:
             parts = _read_file(given, bands)
             for part in parts:
@@ -96,30 +93,28 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
 
 def _read_file(source: Source, bands: list[Band]) -> list[Source]:
     """Append the bands of a file, or return its sub-datasets where it holds several variables."""
-    with warnings.catch_warnings():
-        # A file of sub-datasets has no place of its own.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        # As it is stored, since only so it has the descriptions and times of its bands.
-        dataset = open_as_stored(source)
-    with dataset:
+    # As it is stored, since only so it has the descriptions and times of its bands.
+    with open_as_stored(source) as dataset:
         if dataset.count:
             grid = Grid.of(dataset, source.label)
-            if any(dtype.startswith("complex") for dtype in dataset.dtypes):
+            described = [dataset.describe(index) for index in range(1, dataset.count + 1)]
+            if any(band.dtype.startswith("complex") for band in described):
                 raise InputError(
                     f"The raster '{source.label}' ({source.path}) holds complex numbers. Make real ones of them "
                     "first: the amplitude or the intensity of a radar image."
                 )
             # Transparency says where the other bands have data, and is read as such.
-            alpha = [color == ColorInterp.alpha for color in dataset.colorinterp]
+            only_alpha = all(band.is_alpha for band in described)
             bands += [
                 Band(*name_and_time(dataset, source, index), source, index, grid)
-                for index in range(1, dataset.count + 1)
-                if all(alpha) or not alpha[index - 1]
+                for index, band in enumerate(described, start=1)
+                if only_alpha or not band.is_alpha
             ]
             return []
-        if not dataset.subdatasets:
+        parts = dataset.subdatasets()
+        if not parts:
             raise _no_band(source)
-        return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in dataset.subdatasets]
+        return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in parts]
 
 
 def _no_band(source: Source) -> InputError:
@@ -280,10 +275,12 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
         Where the file is damaged.
     """
     with open_raster(band.source) as dataset:
-        shape = tuple(min(size, length) for length in (dataset.height, dataset.width))
+        shape = min(size, dataset.height), min(size, dataset.width)
         with readable(band.source):
-            values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
-        return values * dataset.scales[band.index - 1] + dataset.offsets[band.index - 1]
+            values, valid = dataset.read_coarsely(band.index, shape)
+            described = dataset.describe(band.index)
+        values[~valid] = np.nan
+        return values * described.scale + described.offset
 
 
 _NEVER = Time(datetime(1, 1, 1))

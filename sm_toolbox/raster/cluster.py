@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.naming import file_of
 from sm_toolbox.raster.reading import BandReader
 
@@ -44,7 +44,7 @@ _SLOWEST = 2**18
 _TICK = 0.02
 _LOOK = 1.0
 # Blocks differ in their last bits, or cannot be read at all, where these do.
-_LIBRARIES = ("numpy", "numba", "rasterio", "sm_toolbox")
+_LIBRARIES = ("numpy", "numba", "sm_toolbox")
 # An address, with or without its protocol.
 _ADDRESS = re.compile(r"(?:[a-z]+://)?(?:\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}/?")
 # Bytes that are sent as they are, without a look for gaps.
@@ -322,7 +322,9 @@ class _Cluster:
 
 
 def _own_versions() -> dict[str, str]:
-    return {name: importlib.import_module(name).__version__ for name in _LIBRARIES}
+    # Whoever reads through osgeo has a GDAL that pip does not bring; workers then read through what they have.
+    of_rasters = ("rasterio",) if driver().name == "rasterio" else ()
+    return {name: importlib.import_module(name).__version__ for name in (*_LIBRARIES, *of_rasters)}
 
 
 def _in_thread(call: Callable[[], Any], undo: Callable[[Any], None] | None = None) -> Future[Any]:
@@ -430,7 +432,7 @@ def _one_thread_each() -> None:
 def _work_there(shared: _Shared, place: tuple[int, int, int, int]) -> Any:
     """Work on a window, given by column, row, width and height, in a worker."""
     reader, work, cache = shared.load()
-    with rasterio.Env(GDAL_CACHEMAX=cache), reader.open() as opened:
+    with driver().environment(cache), reader.open() as opened:
         return _packed(work(opened, Window(*place)))
 
 

@@ -17,12 +17,12 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
@@ -133,7 +133,7 @@ def run_blocks(
     work = _Work(kernel, tuple(inputs), tuple(np.cumsum([len(bands) for bands in inputs.values()])[:-1].tolist()), halo)
     facts: Facts = {}
     with (
-        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+        driver().environment(GDAL_CACHE),
         _products_in_one_thread(),
         whole_outputs(outputs, grid, plan) as writers,
     ):
@@ -229,7 +229,7 @@ def in_order(
 def _serve(reader: BandReader, work: Callable[[OpenBands, Window], Any], tasks: SimpleQueue[_Task | None]) -> None:
     """Work on windows until there are no more, with files of this thread's own.
 
-    GDAL's datasets must not be shared between threads, and rasterio wants them closed by the thread that opened them.
+    GDAL's datasets must not be shared between threads, and drivers want them closed by the thread that opened them.
     """
     with ExitStack() as stack:
         bands: OpenBands | None = None

@@ -6,18 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from affine import Affine
-from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
-from rasterio.io import DatasetReader
-from rasterio.transform import array_bounds
-
 from sm_toolbox.errors import InputError
-
-# What rasterio raises for files and CRSs that GDAL cannot handle; in its versions before 1.4 these have no common base.
-# GDAL's own errors (CPLE) come through here and there as they are.
-RASTER_ERRORS = (RasterioError, OSError, CRSError, CPLE_BaseError)
+from sm_toolbox.raster.affine import Affine, bounds_of
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import Crs, Dataset
 
 # Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
 # file formats stays far below it, a real shift far above.
@@ -30,25 +22,31 @@ class Grid:
 
     Parameters
     ----------
-    crs : rasterio.crs.CRS
-    transform : affine.Affine
-        From (column, row) to map coordinates, as in rasterio.
+    crs : Crs
+        A WKT, an EPSG code, or the object of another library that has `to_wkt`, become the driver's own.
+    transform : Affine
+        From (column, row) to map coordinates; one of the package affine is taken as well.
     width, height : int
         Columns and rows.
     """
 
-    crs: CRS
+    crs: Any
     transform: Affine
     width: int
     height: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crs", driver().crs(self.crs))
+        if not isinstance(self.transform, Affine):
+            object.__setattr__(self, "transform", Affine.of(self.transform))
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # As text and numbers: the classes of affine and rasterio differ between their versions, and a worker of a
+        # As text and numbers: the classes of CRSs differ between drivers and versions, and a worker of a
         # cluster may have others.
-        return _grid, (self.crs.to_wkt(), tuple(self.transform)[:6], self.width, self.height)
+        return _grid, (self.crs.to_wkt(), tuple(self.transform), self.width, self.height)
 
     @classmethod
-    def of(cls, dataset: DatasetReader, name: str) -> Grid:
+    def of(cls, dataset: Dataset, name: str) -> Grid:
         """Return the grid of an open dataset; longitudes of 0° to 360° become those of -180° to 180°.
 
         Raises
@@ -86,8 +84,7 @@ class Grid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north in map units."""
-        west, south, east, north = array_bounds(self.height, self.width, self.transform)
-        return min(west, east), min(south, north), max(west, east), max(south, north)
+        return bounds_of(self.transform, (0, 0, self.width, self.height))
 
     def metres_per_unit(self, row: float | None = None) -> tuple[float, float]:
         """Return metres per map unit along x and y, for geographic grids at the latitude of a row (default: the
@@ -128,10 +125,10 @@ class Grid:
 
 
 def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Grid:
-    return Grid(CRS.from_wkt(wkt), Affine(*transform), width, height)
+    return Grid(driver().crs(wkt), Affine(*transform), width, height)
 
 
-def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
+def split_column(crs: Crs, transform: Affine, width: int) -> int | None:
     """Return the column from which on a raster with longitudes of 0° to 360° lies west of Greenwich; None where it has
     no such longitudes.
 
@@ -164,7 +161,7 @@ def from_minus_180(transform: Affine, column: int | None) -> Affine:
     return Affine(transform.a, 0, transform.c + column * transform.a - 360, 0, transform.e, transform.f)
 
 
-def crs_of(dataset: DatasetReader) -> CRS | None:
+def crs_of(dataset: Dataset) -> Crs | None:
     """Return the CRS of a dataset, WGS 84 for NetCDF files whose coordinates are latitudes and longitudes: many say no
     more than that.
     """
@@ -172,13 +169,13 @@ def crs_of(dataset: DatasetReader) -> CRS | None:
         return dataset.crs
     units = (
         {value for key, value in dataset.tags().items() if key.endswith("#units")}
-        if dataset.driver == "netCDF"
+        if dataset.format == "netCDF"
         else set()
     )
-    return CRS.from_epsg(4326) if {"degrees_north", "degrees_east"} <= units else None
+    return driver().crs(4326) if {"degrees_north", "degrees_east"} <= units else None
 
 
-def label(crs: CRS) -> str:
+def label(crs: Crs) -> str:
     """Return a short name of a CRS for messages."""
     try:
         code = crs.to_epsg()

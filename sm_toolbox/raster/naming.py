@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rasterio.io import DatasetReader
-
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, time_in_name
 
@@ -33,8 +32,8 @@ def split_name(name: str) -> tuple[str, Time | None]:
     return (variable, time) if variable and time is not None else (name, None)
 
 
-def name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:
-    description = (dataset.descriptions[index - 1] or "").strip()
+def name_and_time(dataset: Dataset, source: Source, index: int) -> tuple[str, Time | None]:
+    description = dataset.describe(index).name.strip()
     tags = dataset.tags(index)
     variable, time = description, parse_time(description)
     if time is not None:

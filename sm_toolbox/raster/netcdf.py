@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from osgeo import gdal, osr
-from rasterio.windows import Window
 
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import remove_quietly
+from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.gdal_driver import gdal, osr
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import split_name
 from sm_toolbox.raster.outputs import RasterOutput, RasterWriter

@@ -105,7 +105,7 @@ def _unit(band: Band) -> str | None:
     """Return the unit that a file states of a band, or of its variable as the toolbox's own files do."""
     with open_raster(band.source) as dataset:
         return (
-            dataset.units[band.index - 1]
+            dataset.describe(band.index).unit
             or dataset.tags().get(f"UNIT_{band.variable}")
             or dataset.tags().get("UNITS")
             or None

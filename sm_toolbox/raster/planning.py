@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rasterio.windows import Window
-
 from sm_toolbox.memory import physical_memory
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import TILE
 

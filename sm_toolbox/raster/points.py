@@ -6,16 +6,17 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
-from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Stack, overview
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid, goes_around, label
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source
@@ -95,7 +96,7 @@ def distinct_times(times: Sequence[Time | None]) -> tuple[np.ndarray, np.ndarray
     return first, of_row
 
 
-def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def locate(x: np.ndarray, y: np.ndarray, crs: Crs, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find points in a grid.
 
     Parameters
@@ -124,7 +125,7 @@ def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarr
     return columns, rows, inside
 
 
-def transform_points(x: np.ndarray, y: np.ndarray, crs: CRS, to: CRS) -> tuple[np.ndarray, np.ndarray]:
+def transform_points(x: np.ndarray, y: np.ndarray, crs: Crs, to: Crs) -> tuple[np.ndarray, np.ndarray]:
     """Transform points; NaN where a point cannot be, such as one whose latitude and longitude are swapped."""
     try:
         transformer = Transformer.from_crs(crs.to_wkt(), to.to_wkt(), always_xy=True)
@@ -142,7 +143,7 @@ def sample(
     bands: Sequence[Band],
     x: np.ndarray,
     y: np.ndarray,
-    crs: CRS,
+    crs: Crs,
     points: np.ndarray,
     wanted: np.ndarray,
     method: str = "nearest",
@@ -156,7 +157,7 @@ def sample(
         Of one variable, on any grids: each band is read on its own.
     x, y : ndarray (points,)
         Coordinates in `crs`.
-    crs : CRS
+    crs : Crs
     points, wanted : ndarray of int (pairs,)
         Which band is read at which point; -1 in `wanted` for none.
     method : {'nearest', 'bilinear', 'mean_3x3'}
@@ -227,15 +228,15 @@ def _sample_file(bands: Sequence[Band], places: _Places, stop: threading.Event) 
     if stop.is_set():
         raise Cancelled
     values = np.empty(places.count)
-    file = PointFile(bands)
-    for read in places.reads(file):
-        if stop.is_set():
-            raise Cancelled
-        cells = file.read(read)
-        if len(cells) > 1 and is_direction(bands[0].variable):
-            values[read.pairs] = mean_direction(*(_mean(part, read.weights) for part in components(cells)))
-        else:
-            values[read.pairs] = _mean(cells, read.weights)
+    with closing(PointFile(bands)) as file:
+        for read in places.reads(file):
+            if stop.is_set():
+                raise Cancelled
+            cells = file.read(read)
+            if len(cells) > 1 and is_direction(bands[0].variable):
+                values[read.pairs] = mean_direction(*(_mean(part, read.weights) for part in components(cells)))
+            else:
+                values[read.pairs] = _mean(cells, read.weights)
     return values
 
 

@@ -11,12 +11,11 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from rasterio.enums import MaskFlags
-from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source, open_raster, readable
@@ -48,7 +47,7 @@ class BandReader:
     bands : sequence of Band
     grid : Grid
     resampling : str, optional
-        A name of `rasterio.enums.Resampling` for the bands on other grids; by default what `resampling_for` chooses.
+        One of `RESAMPLINGS`, for the bands on other grids; by default what `resampling_for` chooses.
     """
 
     def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | None = None):
@@ -75,7 +74,7 @@ class BandReader:
         for source in self._files:
             if source not in self._warp:
                 with open_raster(source) as dataset:
-                    yield dataset.block_shapes[0]
+                    yield dataset.describe(1).block_shape
 
     @contextmanager
     def open(self) -> Iterator[OpenBands]:
@@ -160,16 +159,16 @@ def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
 class OpenFile:
     """An open file and which of its bands are wanted."""
 
-    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int]):
+    def __init__(self, source: Source, dataset: Dataset, indexes: list[int]):
         self.source, self.dataset, self.indexes = source, dataset, indexes
-        self._dtype = np.result_type(*(dataset.dtypes[index - 1] for index in indexes))
+        described = [dataset.describe(index) for index in indexes]
+        self._dtype = np.result_type(*(band.dtype for band in described))
         self._is_float32 = self._dtype == np.float32
-        self.nodata = [typed_nodata(dataset.nodatavals[index - 1], self._dtype) for index in indexes]
-        self.scales = [(dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes]
-        many_times = dataset.driver == "netCDF" and len(indexes) > 1
-        self._chunk = dataset.block_shapes[0] if many_times else None
-        flags = dataset.mask_flag_enums[indexes[0] - 1]
-        self.has_mask = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+        self.nodata = [typed_nodata(band.nodata, self._dtype) for band in described]
+        self.scales = [(band.scale, band.offset) for band in described]
+        many_times = dataset.format == "netCDF" and len(indexes) > 1
+        self._chunk = described[0].block_shape if many_times else None
+        self.has_mask = dataset.has_mask(indexes[0])
 
     def some_bands(self, places: Sequence[int]) -> OpenFile:
         """Return the same open file that reads only some of its bands, by their places among those that it reads."""
@@ -184,8 +183,8 @@ class OpenFile:
         raw = out if self._is_float32 and out.flags.c_contiguous else np.empty(out.shape, self._dtype)
         with readable(self.source, window):
             for part, rows, columns in self._parts(window):
-                self.dataset.read(self.indexes, window=part, out=raw[:, rows, columns])
-            mask = self.dataset.dataset_mask(window=window) == 0 if self.has_mask else None
+                self.dataset.read(self.indexes, part, raw[:, rows, columns])
+            mask = ~self.dataset.read_mask(window, self.indexes[0]) if self.has_mask else None
         for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
             missing = None if nodata is None else is_nodata(values, nodata)
             if values is not band:
@@ -226,7 +225,7 @@ class OpenFile:
 class WarpedFile(OpenFile):
     """An open file that is read as if it lay on another grid; bands that are directions by their components."""
 
-    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int], warp: Warp, directions: list[bool]):
+    def __init__(self, source: Source, dataset: Dataset, indexes: list[int], warp: Warp, directions: list[bool]):
         super().__init__(source, dataset, indexes)
         self._to_grid, self._directions = warp, directions if warp.mixes else [False] * len(indexes)
 

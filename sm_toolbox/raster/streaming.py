@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import planning
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.engine import in_order as on_threads
 from sm_toolbox.raster.grid import Grid
@@ -67,7 +67,7 @@ class StackReader(BandReader):
         for source, positions in self._files.items():
             if len(positions) > 1:
                 with open_raster(source) as dataset:
-                    if dataset.driver == "netCDF":
+                    if dataset.format == "netCDF":
                         return True
         return False
 
@@ -251,7 +251,7 @@ def in_order(
         results = on_cluster(reader, _Collecting(work), plan, engine, planning.GDAL_CACHE)
     else:
         results = on_threads(cast(Any, reader), cast(Any, local), plan, progress)
-    with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):
+    with driver().environment(planning.GDAL_CACHE), closing(results):
         for done, (window, (result, blocks)) in enumerate(results, start=1):
             for first, block in blocks:
                 if write:

@@ -8,14 +8,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.bands import Stack, read_bands, single_stack
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import read_predictors
@@ -41,7 +40,7 @@ class PixelRows:
         Name of the product's layer.
     x, y : ndarray of float64 (rows,)
         Centres of the pixels in `crs`.
-    crs : CRS
+    crs : Crs
     names : list of str (rows,)
         A name for each pixel, the same on all dates.
     times : list of Time or None (rows,)
@@ -57,7 +56,7 @@ class PixelRows:
     product: str
     x: np.ndarray
     y: np.ndarray
-    crs: CRS
+    crs: Crs
     names: list[str]
     times: list[Time | None]
     values: np.ndarray

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
@@ -29,7 +29,7 @@ class Rows:
         The layer's name, for messages.
     x, y : ndarray of float (rows,)
         Coordinates in `crs`; NaN where a row has no point.
-    crs : CRS
+    crs : Crs
     times : sequence of Time or None, optional
         None where no time field is given.
     names : sequence of str, optional
@@ -39,7 +39,7 @@ class Rows:
     layer: str
     x: np.ndarray
     y: np.ndarray
-    crs: CRS
+    crs: Crs
     times: Sequence[Time | None] | None = None
     names: Sequence[str | None] | None = None
 

@@ -15,8 +15,7 @@ from sm_toolbox.raster.times import Time
 from sm_toolbox.timeseries.dates import require_dates
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.opening import Source

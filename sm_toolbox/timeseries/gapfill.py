@@ -17,8 +17,7 @@ from sm_toolbox.raster.times import parse_dates
 from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time

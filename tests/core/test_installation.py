@@ -18,6 +18,7 @@ from sm_toolbox.installation import (
     interpreter,
     package_of,
 )
+from sm_toolbox.raster.choice import Choice
 
 BY_MODULE = {library.module: library for library in LIBRARIES}
 
@@ -138,10 +139,25 @@ def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp
     assert (tmp_path / "profile" / "toolz" / "__init__.py").is_file() and not list((tmp_path / ".cache").iterdir())
 
 
-def test_two_gdals_in_one_program_are_noticed(monkeypatch):
-    monkeypatch.setattr(installation, "_gdal_version", lambda: "9.9.9")
+def test_the_driver_is_shown():
     found = check_installation("/profile/python", "3.22.16")
-    assert not found.ready and "beside QGIS's 9.9.9" in found.problems[0]
+    shown = next(text for name, text, _ in found.versions if name == "Rasters are read through")
+    assert shown.startswith("rasterio ") and "GDAL 3" in shown
+
+
+def test_a_rasterio_with_a_gdal_of_its_own_is_passed_over(monkeypatch):
+    monkeypatch.setattr(installation, "choose", lambda: Choice("gdal", "it is QGIS's own", "it brings a GDAL (x.libs)"))
+    found = check_installation("/profile/python", "3.22.16")
+    assert found.ready and "rasterio is passed over, since it brings a GDAL (x.libs)" in found.hints[0]
+    assert "rasterio" not in {name for name, *_ in found.versions}
+
+
+def test_neither_rasterio_nor_osgeo(monkeypatch):
+    monkeypatch.setattr(installation, "choose", lambda: Choice("", "neither is installed"))
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    found = check_installation("/profile/python", "3.22.16")
+    assert any("neither rasterio nor GDAL's own" in problem for problem in found.problems)
+    assert any("rasterio" in line for line in found.commands)
 
 
 def test_a_proj_database_of_another_installation_is_noticed(monkeypatch):
@@ -151,7 +167,7 @@ def test_a_proj_database_of_another_installation_is_noticed(monkeypatch):
             "installation."
         )
 
-    monkeypatch.setattr(installation, "_rasterio_crs", clash)
+    monkeypatch.setattr(installation, "_crs_of_driver", clash)
     found = check_installation("/profile/python", "3.22.16")
     assert (
         not found.ready

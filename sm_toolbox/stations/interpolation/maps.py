@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from affine import Affine
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics.kriging import ALL_STATIONS, InverseDistance, Kriging, date_means, mean_of_others
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.engine import Blocks, Extent, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name

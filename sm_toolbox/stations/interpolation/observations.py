@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rasterio.crs import CRS
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -17,6 +16,7 @@ from sm_toolbox.columns import drop_missing
 from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid, label
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.sampling import Rows
@@ -40,7 +40,7 @@ class Observations:
         Station of each place.
     x, y : ndarray of float (places,)
         Coordinates in `crs`.
-    crs : CRS
+    crs : Crs
     positions : ndarray of float (places, 3)
         In metres.
     values : ndarray of float (places, dates)
@@ -55,7 +55,7 @@ class Observations:
     names: list[str]
     x: np.ndarray
     y: np.ndarray
-    crs: CRS
+    crs: Crs
     positions: np.ndarray
     values: np.ndarray
     times: list[Time | None]

@@ -9,9 +9,9 @@ import rasterio
 from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.align import align_rasters
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.grid import Grid

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
-from rasterio.windows import Window
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -61,7 +61,7 @@ def test_the_result_does_not_depend_on_blocks_and_threads(write_raster, tmp_path
             and dataset.profile["tiled"]
             and dataset.profile["compress"] in ("zstd", "deflate")
         )
-        assert dataset.crs == bands[0].grid.crs and dataset.transform == bands[0].grid.transform
+        assert dataset.crs == bands[0].grid.crs and dataset.transform[:6] == bands[0].grid.transform
 
 
 def test_a_kernel_may_need_no_raster_but_its_place(tmp_path):

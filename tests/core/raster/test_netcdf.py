@@ -10,10 +10,10 @@ import rasterio
 from affine import Affine
 from osgeo import gdal
 from rasterio.crs import CRS
-from rasterio.windows import Window
 from scipy.io import netcdf_file
 
 from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
