@@ -52,10 +52,10 @@ def test_what_only_one_model_needs_is_a_hint(monkeypatch):
 def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
     real = installation.importlib.import_module
 
-    def broken(name):
+    def broken(name, package=None):
         if name == "sklearn":
             raise RuntimeError("compiled against another numpy")
-        return real(name)
+        return real(name, package)
 
     monkeypatch.setattr(installation.importlib, "import_module", broken)
     found = check_installation("/profile/python", "3.22.16")

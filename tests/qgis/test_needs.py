@@ -62,7 +62,9 @@ work = Path(tempfile.mkdtemp())
 plugin = load()
 scene = Scene(work, lambda name, **given: processing.run(f"smtoolbox:{name}", given), points)
 bases = scene.bases()
-libraries = {library.module for library in __import__("sm_toolbox.installation", fromlist=["LIBRARIES"]).LIBRARIES}
+rows = __import__("sm_toolbox.installation", fromlist=["LIBRARIES"]).LIBRARIES
+# What QGIS has a stand-in for is never asked for.
+libraries = {library.module for library in rows if not library.stand_in}
 bases["demodata"] = {"ADD_TO_PROJECT": False}
 del bases["importismn"], bases["checkinstallation"]
 suffixes = {"rasterDestination": ".tif", "sink": ".gpkg", "fileDestination": ".html", "folderDestination": ""}
