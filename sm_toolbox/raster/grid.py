@@ -55,6 +55,12 @@ class Grid:
             Where the dataset has no CRS, one that is not of the earth, or no usable geotransform.
         """
         crs = crs_of(dataset)
+        if dataset.transform.is_identity and dataset.control_points():
+            raise InputError(
+                f"The raster '{name}' is placed by {dataset.control_points()} ground control points alone, as "
+                "radar scenes and scans are: its cells lie on no grid. Bring it onto one with QGIS's 'Warp "
+                "(reproject)', or with the terrain correction of SNAP for Sentinel-1, and take the result."
+            )
         if not crs:
             raise InputError(
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save "
