@@ -237,8 +237,8 @@ def _input_bands(sources: Sequence[Source]) -> list[Band]:
     """List the bands of all files; where a file's bands have no names at all, they are named by their numbers."""
     from sm_toolbox.raster.bands import Band, read_bands
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.naming import facts_of, name_bands
     from sm_toolbox.raster.opening import open_raster
-    from sm_toolbox.raster.times import time_in_name
 
     listed: list[Band] = []
     for source in sources:
@@ -247,7 +247,7 @@ def _input_bands(sources: Sequence[Source]) -> list[Band]:
             nameless = nameless and not any(dataset.describe(index).name for index in range(1, dataset.count + 1))
             if nameless:
                 grid = Grid.of(dataset, source.label)
-                time = source.time or time_in_name(Path(source.path).stem, source.path)[0]
+                time = name_bands([facts_of(dataset, source, 1, dataset.count)])[0][1]
                 listed += [Band(str(index), time, source, index, grid) for index in range(1, dataset.count + 1)]
         if not nameless:
             listed += read_bands([source])

@@ -14,7 +14,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.naming import band_name, name_and_time
+from sm_toolbox.raster.naming import Facts, band_name, facts_of, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
 from sm_toolbox.raster.times import Time
 
@@ -74,25 +74,29 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
 
 def list_bands(sources: Iterable[Source]) -> list[Band]:
     """List bands as `read_bands` does, bands of the same variable and time included: those of two products."""
-    bands: list[Band] = []
     sources = list(sources)
     if not sources:
         raise InputError("No raster is given. Choose at least one layer.")
+    listed: list[tuple[Facts, Grid]] = []
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF
     # it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.
     with driver().environment(list_folders=not ask):
         for given in sources:
-            parts = _read_file(given, bands)
+            parts = _read_file(given, listed)
             for part in parts:
-                if _read_file(part, bands):
+                if _read_file(part, listed):
                     raise _no_band(part)
-    return bands
+    # All of them together: what is equal in all names is the variable, what varies the date.
+    names = name_bands([facts for facts, _ in listed])
+    return [
+        Band(variable, time, facts.source, facts.index, grid) for (variable, time), (facts, grid) in zip(names, listed)
+    ]
 
 
-def _read_file(source: Source, bands: list[Band]) -> list[Source]:
-    """Append the bands of a file, or return its sub-datasets where it holds several variables."""
+def _read_file(source: Source, listed: list[tuple[Facts, Grid]]) -> list[Source]:
+    """Append what a file says of its bands, or return its sub-datasets where it holds several variables."""
     # As it is stored, since only so it has the descriptions and times of its bands.
     with open_as_stored(source) as dataset:
         if dataset.count:
@@ -105,11 +109,8 @@ def _read_file(source: Source, bands: list[Band]) -> list[Source]:
                 )
             # Transparency says where the other bands have data, and is read as such.
             only_alpha = all(band.is_alpha for band in described)
-            bands += [
-                Band(*name_and_time(dataset, source, index), source, index, grid)
-                for index, band in enumerate(described, start=1)
-                if only_alpha or not band.is_alpha
-            ]
+            indexes = [index for index, band in enumerate(described, start=1) if only_alpha or not band.is_alpha]
+            listed += [(facts_of(dataset, source, index, len(indexes)), grid) for index in indexes]
             return []
         parts = dataset.subdatasets()
         if not parts:

@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import stem_of
 from sm_toolbox.raster.opening import Source, open_raster
-from sm_toolbox.raster.times import time_in_name
+from sm_toolbox.sensors.names import read_names
 
 
 @dataclass(frozen=True)
@@ -160,16 +159,18 @@ def part_products(bands: Sequence[Band]) -> list[tuple[str, str, Stack]]:
         files.
     """
     found: list[tuple[str, str, Stack]] = []
+    plain = products_of([band.source for band in bands])
+    with_folder = {source: _with_folder(source, product) for source, product in plain.items()}
     for variable, stack in stacks(bands).items():
         own = list(stack.bands)
         if not _clash(own):
-            found.append((variable, product_of(own[0].source), stack))
+            found.append((variable, plain[own[0].source], stack))
             continue
-        for name in (product_of, _product_with_folder):
+        for products in (plain, with_folder):
             groups: dict[str, list[Band]] = {}
             for band in bands:
                 if band.variable == variable:
-                    groups.setdefault(name(band.source), []).append(band)
+                    groups.setdefault(products[band.source], []).append(band)
             if len(groups) > 1 and not any(map(_clash, groups.values())):
                 break
         else:
@@ -184,20 +185,18 @@ def _clash(bands: Sequence[Band]) -> bool:
     return len(set(times)) < len(times) or (None in times and len(set(times)) > 1)
 
 
-def product_of(source: Source) -> str:
-    """Name the product of a file: its name without the date."""
-    stem = stem_of(source.path)
-    try:
-        rest = time_in_name(stem)[1]
-    except InputError:
-        # A name with two dates is no fault where the bands say their times themselves.
-        rest = stem
-    return re.sub(r"\W+", "_", rest).strip("_") or "raster"
+def products_of(sources: Sequence[Source]) -> dict[Source, str]:
+    """Name the product of each file: its name without the date, as all names together tell it."""
+    distinct = list(dict.fromkeys(sources))
+    readings = read_names([stem_of(source.path) for source in distinct])
+    return {
+        source: re.sub(r"\W+", "_", reading.rest).strip("_") or "raster" for source, reading in zip(distinct, readings)
+    }
 
 
-def _product_with_folder(source: Source) -> str:
+def _with_folder(source: Source, product: str) -> str:
     folder = re.sub(r"\W+", "_", Path(source.path.split("|")[0]).parent.name).strip("_")
-    return f"{folder}_{product_of(source)}" if folder else product_of(source)
+    return f"{folder}_{product}" if folder else product
 
 
 def qualified(variable: str, product: str) -> str:
