@@ -279,8 +279,8 @@ def _unit_normals(p, q, normals):
 def _vector_ruggedness(above, here, below, out):
     """Sappington et al. (2007), doi 10.2193/2005-723: 1 - |Σn| / 9.
 
-    |Σn|² = 9² - 9 Σ|n - n̄|², and the deviations are taken from the central normal: 1 - |Σn| / 9 as it stands loses all its
-    digits on gentle slopes, where the normals hardly differ.
+    |Σn|² = 9² - 9 Σ|n - n̄|², with deviations from the central normal: 1 - |Σn| / 9 as it stands loses its digits on
+    gentle slopes, where the normals hardly differ.
     """
     for j in range(out.size):
         squares = east = north = up = _ZERO

@@ -70,7 +70,9 @@ def file_of(path: str) -> str:
 
 
 _CF_REFERENCE = re.compile(
-    r"(?P<unit>\w+) since (?P<date>\d{1,4}-\d{1,2}-\d{1,2})(?:[T ]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.\d*)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?\s*$"
+    r"(?P<unit>\w+) since (?P<date>\d{1,4}-\d{1,2}-\d{1,2})"
+    r"(?:[T ]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.\d*)?)?\s*"
+    r"(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?\s*$"
 )
 
 # Before this day the calendars `standard` and `gregorian` of the CF conventions are Julian, Python's is not.

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a30; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
-h1 { font-size: 1.7rem; border-bottom: 3px solid #2b7a9b; padding-bottom: .3rem; } h2 { font-size: 1.25rem; margin-top: 2rem; }
-table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; } th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
+h1 { font-size: 1.7rem; border-bottom: 3px solid #2b7a9b; padding-bottom: .3rem; }
+h2 { font-size: 1.25rem; margin-top: 2rem; }
+table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
 th { background: #eef4f6; } th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; } figcaption { color: #51636b; font-size: .9rem; }
-.notice { border-left: 4px solid #2b7a9b; background: #eef4f6; padding: .6rem 1rem; margin: .8rem 0; } .warning { border-color: #c9772b; background: #fbf3ea; }
-.scroll { overflow-x: auto; max-height: 30rem; overflow-y: auto; } footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
+.notice { border-left: 4px solid #2b7a9b; background: #eef4f6; padding: .6rem 1rem; margin: .8rem 0; }
+.warning { border-color: #c9772b; background: #fbf3ea; }
+.scroll { overflow-x: auto; max-height: 30rem; overflow-y: auto; }
+footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
 """
 
 
@@ -64,9 +68,9 @@ class Page:
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add a table; numbers are rounded to what can be told apart."""
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+        names = "".join(f"<th>{escape(name)}</th>" for name in head)
         self._parts.append(
-            "<div "
-            f'class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
         )
 
     def figure(self, figure: Figure, caption: str) -> None:

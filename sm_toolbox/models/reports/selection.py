@@ -31,16 +31,16 @@ _RULES = {
     "Chosen is the smallest number of predictors whose RMSE is within one standard error over the folds of the "
     "best step's (Breiman et al. 1984, Classification and Regression Trees): the folds cannot tell the two "
     "apart, and fewer predictors ask for fewer rasters.",
-    "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best single "
-    "one), adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018, doi "
+    "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best "
+    "single one), adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018, doi "
     "10.1016/j.envsoft.2017.12.001). The last step of the table, where it is not the chosen one, is the best "
     "that could have been added, and did not help.",
-    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone have an RMSE "
-    "more than one standard error over the folds above that of all. Of predictors that say the same each can be "
-    "spared as long as the others are there, so that the change says nothing of what they bring together: look "
-    "at the collinear pairs below, and at the error without all that is left out.",
-    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of them, "
-    "where these alone have an RMSE more than one standard error over the folds above that of all. Of groups "
+    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone "
+    "have an RMSE more than one standard error over the folds above that of all. Of predictors that say "
+    "the same each can be spared as long as the others are there, so that the change says nothing of what they "
+    "bring together: look at the collinear pairs below, and at the error without all that is left out.",
+    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of "
+    "them, where these alone have an RMSE more than one standard error over the folds above that of all. Of groups "
     "that say the same each can be spared as long as the others are there: look at the collinear pairs below, "
     "and at the error without all that is left out.",
 }

@@ -28,7 +28,14 @@ from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation.observations import Observations, gather
 from sm_toolbox.stations.interpolation.quality import judge
-from sm_toolbox.stations.interpolation.result import METHODS, PLAIN_MEAN, LeftOut, Result, Settings, rmse
+from sm_toolbox.stations.interpolation.result import (
+    INTERPOLATION_METHODS,
+    PLAIN_MEAN,
+    InterpolationSettings,
+    LeftOut,
+    Result,
+    rmse,
+)
 from sm_toolbox.stations.sampling import Rows
 
 _FEWEST = 3
@@ -48,7 +55,7 @@ def interpolate_stations(
     *,
     variance: str | None = None,
     drift: Sequence[Source] = (),
-    settings: Settings | None = None,
+    settings: InterpolationSettings | None = None,
     engine: Engine = ALL_CORES,
 ) -> Result:
     """Interpolate the values of stations to a grid, for each date.
@@ -69,7 +76,7 @@ def interpolate_stations(
         The same for the kriging variances, `variable_variance`.
     drift : sequence of Source, optional
         Rasters of variables on which the mean depends linearly, static or dated.
-    settings : Settings, optional
+    settings : InterpolationSettings, optional
     engine : Engine, optional
 
     Raises
@@ -86,7 +93,7 @@ def interpolate_stations(
     variogram, but dry and wet ones differ in how much they vary. Scaling changes the variances, not the maps.
     """
     progress = engine.progress
-    settings = settings or Settings()
+    settings = settings or InterpolationSettings()
     _check(settings, drift, variance)
     target = grid_of(grid)
     positions = Positions(target)
@@ -148,9 +155,9 @@ def interpolate_stations(
 _LARGEST_NUMBER = 1e15
 
 
-def _check(settings: Settings, drift: Sequence[Source], variance: str | None) -> None:
-    if settings.method not in METHODS:
-        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(METHODS)}.")
+def _check(settings: InterpolationSettings, drift: Sequence[Source], variance: str | None) -> None:
+    if settings.method not in INTERPOLATION_METHODS:
+        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(INTERPOLATION_METHODS)}.")
     if drift and settings.method != "ordinary_kriging":
         raise InputError(
             f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
@@ -176,11 +183,11 @@ def _check(settings: Settings, drift: Sequence[Source], variance: str | None) ->
 
 
 # Dates
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def _usable(
-    observations: Observations, trend: Drift | None, settings: Settings, progress: Progress
+    observations: Observations, trend: Drift | None, settings: InterpolationSettings, progress: Progress
 ) -> tuple[Observations, Drift | None, list[tuple[str, int, str]]]:
     """Leave out dates that have too few stations, and say which."""
     values = observations.values
@@ -251,7 +258,7 @@ def _usable(
 
 
 # Model
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -262,7 +269,7 @@ class _Fit:
     scale: np.ndarray
 
 
-def _fit(observations: Observations, trend: Drift | None, settings: Settings) -> _Fit:
+def _fit(observations: Observations, trend: Drift | None, settings: InterpolationSettings) -> _Fit:
     """Fit the variogram to values, or to what a drift leaves of them by least squares, and scale it to each date."""
     residuals = observations.values
     if trend:
@@ -289,7 +296,7 @@ def _centred(drift: np.ndarray) -> np.ndarray:
 
 
 def _fitted(
-    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: Settings
+    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: InterpolationSettings
 ) -> Variogram:
     return fit_variogram(
         observations.positions,
@@ -307,7 +314,7 @@ def _model(
     values: np.ndarray,
     trend: Drift | None,
     variogram: Variogram | None,
-    settings: Settings,
+    settings: InterpolationSettings,
     progress: Progress,
 ) -> Kriging | InverseDistance:
     if variogram is None:
@@ -358,7 +365,7 @@ def _leave_one_out(
     model: Kriging | InverseDistance,
     observations: Observations,
     scale: np.ndarray,
-    settings: Settings,
+    settings: InterpolationSettings,
     progress: Progress,
 ) -> LeftOut:
     values = observations.values
@@ -372,7 +379,7 @@ def _leave_one_out(
 
 
 def _compare(
-    observations: Observations, trend: Drift | None, fitted: _Fit, settings: Settings, progress: Progress
+    observations: Observations, trend: Drift | None, fitted: _Fit, settings: InterpolationSettings, progress: Progress
 ) -> list[tuple[Variogram, float]]:
     """Fit the other variogram models, too, where that takes no more than seconds."""
     values = observations.values
@@ -404,7 +411,7 @@ def _coarse_maps(
     observations: Observations,
     trend: Drift | None,
     fitted: _Fit,
-    settings: Settings,
+    settings: InterpolationSettings,
     positions: Positions,
     coarse: Grid,
     progress: Progress,

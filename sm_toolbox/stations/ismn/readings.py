@@ -16,7 +16,8 @@ _DATE = re.compile(rb"\d{4}/\d\d/\d\d\s")
 # Stations may have spaces in their names, or be named like a number: the station is what comes before latitude,
 # longitude, elevation and the two depths.
 _PLACE = re.compile(
-    r"\S+ (?P<network>\S+) (?P<station>\S.*?) (?P<latitude>-?\d+\.\d+) (?P<longitude>-?\d+\.\d+) (?P<elevation>-?\d+(?:\.\d+)?|nan)"
+    r"\S+ (?P<network>\S+) (?P<station>\S.*?) (?P<latitude>-?\d+\.\d+) (?P<longitude>-?\d+\.\d+)"
+    r" (?P<elevation>-?\d+(?:\.\d+)?|nan)"
     r" (?P<top>-?\d+(?:\.\d+)?) (?P<bottom>-?\d+(?:\.\d+)?)(?= |$)",
     re.IGNORECASE,
 )
