@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from sm_toolbox.demo.fields import random_field, standardised
-from sm_toolbox.demo.terrain import MEDIUM_FACTOR, Terrain, declination, insolation
+from sm_toolbox.demo.terrain import MEDIUM_FACTOR, Terrain, declination_fao56, insolation
 from sm_toolbox.progress import SILENT, Progress
 
 FIRST_DAY = datetime(2019, 4, 1)
@@ -181,7 +181,7 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
 
 def _radiation(latitude: float, doy: np.ndarray) -> np.ndarray:
     """Return the radiation above the atmosphere as mm of water that it could evaporate per day."""
-    phi, delta = np.radians(latitude), declination(doy)
+    phi, delta = np.radians(latitude), declination_fao56(doy)
     sunset = np.arccos(-np.tan(phi) * np.tan(delta))
     megajoules = 24 * 60 / np.pi * 0.082 * (1 + 0.033 * np.cos(2 * np.pi * doy / 365))
     result: np.ndarray = (

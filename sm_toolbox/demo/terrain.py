@@ -151,7 +151,7 @@ def _hollow(elevation: np.ndarray) -> np.ndarray:
     return standardised(np.clip(np.asarray(position), -4, 4))
 
 
-def declination(day_of_year: np.ndarray) -> np.ndarray:
+def declination_fao56(day_of_year: np.ndarray) -> np.ndarray:
     """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24)."""
     angle: np.ndarray = 0.409 * np.sin(2 * np.pi * day_of_year / 365 - 1.39)
     return angle
@@ -178,7 +178,7 @@ def insolation(terrain: Terrain, days_of_year: Sequence[float]) -> np.ndarray:
     phi = np.radians(terrain.latitude)
     hours = np.radians(np.arange(-112.5, 113, 15))
     out = np.empty((len(days_of_year), *terrain.elevation.shape), np.float32)
-    for beam, delta in zip(out, declination(np.asarray(days_of_year))):
+    for beam, delta in zip(out, declination_fao56(np.asarray(days_of_year))):
         up = np.sin(delta) * np.sin(phi) + np.cos(delta) * np.cos(phi) * np.cos(hours)
         north = np.sin(delta) * np.cos(phi) - np.cos(delta) * np.sin(phi) * np.cos(hours)
         east = -np.cos(delta) * np.sin(hours)

@@ -304,7 +304,7 @@ def merge_products(
         def write(place: Window, first: int, block: np.ndarray) -> None:
             writers[0].write(block, place, first)
 
-        for place, merged in streaming.in_order(reader, work, stream.plan, engine, write=write):
+        for place, merged in streaming.stream_in_order(reader, work, stream.plan, engine, write=write):
             if weights_output is not None:
                 writers[1].write(merged.described, place)
             counter.count(merged.found)

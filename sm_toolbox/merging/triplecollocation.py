@@ -154,7 +154,7 @@ def triple_collocation(
         return np.concatenate(parts).astype(np.float32), found
 
     with whole_outputs([RasterOutput(output, bands, output_tags(products))], grid, stream.plan) as (writer,):
-        for window, (result, found) in streaming.in_order(reader, work, stream.plan, engine):
+        for window, (result, found) in streaming.stream_in_order(reader, work, stream.plan, engine):
             writer.write(result, window)
             counter.count(found)
             overview.keep(window, "samples", np.stack([found.samples, found.flags]))

@@ -100,7 +100,7 @@ def specific_catchment_area(
             (method, z, steps, width, closeness, *band, givers, area, queue, *none, *left, control)
             for band, left in zip(bands, leaving)
         ]
-        counts = run(kernels.accumulate, calls, progress.part(0.55, 0.95))
+        counts = run(kernels.accumulate_flow, calls, progress.part(0.55, 0.95))
         # Little is left once every band has gone as far as it can alone: the rivers that cross from band to band.
         cells, amounts = (np.concatenate([left[i][:count] for left, count in zip(leaving, counts)]) for i in range(2))
         if cells.size:
@@ -120,7 +120,7 @@ def specific_catchment_area(
                 *leaving[0],
                 control,
             )
-            run(kernels.accumulate, [call], progress.part(0.95, 0.99))
+            run(kernels.accumulate_flow, [call], progress.part(0.95, 0.99))
         out = np.empty((rows, columns), np.float32)
         per_width = 1 / np.sqrt(np.abs(dx * dy))
         run(kernels.to_specific, [(area, z, width, per_width, *band, out) for band in bands], progress.part(0.99, 1))

@@ -176,7 +176,7 @@ def count_givers(routing, z, steps, width, closeness, first_row, last_row, giver
 
 
 @njit(**_COMPILE)
-def accumulate(
+def accumulate_flow(
     routing,
     z,
     steps,

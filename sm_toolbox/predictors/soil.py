@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
 
-UNITS = {"percent": 1.0, "g_per_kg": 0.1}
+TEXTURE_UNITS = {"percent": 1.0, "g_per_kg": 0.1}
 """Percent in a unit of texture."""
 
 # Texture in percent ends at 100; what rounding in products adds is below this.
@@ -71,15 +71,15 @@ def soil_indices(
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
-    if units not in UNITS:
-        raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(UNITS)}.")
+    if units not in TEXTURE_UNITS:
+        raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(TEXTURE_UNITS)}.")
     bands = {"sand": named_band(sand, "sand"), "clay": named_band(clay, "clay")}
     if silt is not None:
         bands["silt"] = named_band(silt, "silt")
     _check_unit(bands, units)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        percent = {name: block[0] * np.float32(UNITS[units]) for name, block in blocks.items()}
+        percent = {name: block[0] * np.float32(TEXTURE_UNITS[units]) for name, block in blocks.items()}
         for name, values in percent.items():
             low, high = _extent(values)
             if high > 100 + _ROUNDING or low < -_ROUNDING:
@@ -136,7 +136,7 @@ def _check_unit(bands: dict[str, Band], units: str) -> None:
 
 
 def _impossible(band: Band, name: str, value: float, units: str) -> str:
-    raw = value / UNITS[units]
+    raw = value / TEXTURE_UNITS[units]
     hint = (
         "The values look like g/kg, as SoilGrids delivers them: set UNITS to g_per_kg."
         if units == "percent" and 100 < raw <= 1010

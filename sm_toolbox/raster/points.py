@@ -22,11 +22,8 @@ from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.pointfile import PointFile, PointRead
 from sm_toolbox.raster.times import Time
 
-METHODS = ("nearest", "bilinear", "mean_3x3")
-"""Ways to read a value at a point."""
 
-
-def match_times(
+def nearest_bands(
     stack: Stack, times: Sequence[Time | None], max_gap_days: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find for each time the band of a stack that is nearest within a gap; without one, within half the distance of its

@@ -207,7 +207,7 @@ Emit = Callable[[int, np.ndarray], None]
 Work = Callable[[OpenStacks, Window, Emit, Progress], Any]
 
 
-def in_order(
+def stream_in_order(
     reader: StackReader,
     work: Work,
     plan: Plan,

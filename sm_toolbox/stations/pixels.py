@@ -19,7 +19,7 @@ from sm_toolbox.raster.bands import Stack, read_bands, single_stack
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import read_predictors
-from sm_toolbox.raster.points import locate, match_times
+from sm_toolbox.raster.points import locate, nearest_bands
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.warping import inside, touched_window
@@ -149,7 +149,7 @@ def sample_pixels(
     predictors, gaps = {}, {}
     for i, (predictor_name, predictor) in enumerate(found.items()):
         part = progress.part(0.3 + 0.7 * i / len(found), 0.3 + 0.7 * (i + 1) / len(found))
-        position, gap = match_times(predictor, times, max_gap_days)
+        position, gap = nearest_bands(predictor, times, max_gap_days)
         predictors[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
         if not predictor.is_static:
             gaps[predictor_name] = gap[number_of]

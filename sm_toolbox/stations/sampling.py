@@ -15,7 +15,7 @@ from sm_toolbox.raster.bands import Stack, default_gaps_in_words
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
-from sm_toolbox.raster.points import locate, match_times, sample
+from sm_toolbox.raster.points import locate, nearest_bands, sample
 from sm_toolbox.raster.times import Time
 
 
@@ -244,7 +244,7 @@ def _sample_stack(
     progress: Progress,
 ) -> VariableSamples:
     times = rows.times if rows.times is not None else [None] * len(of_row)
-    bands, gaps = match_times(stack, times, max_gap_days)
+    bands, gaps = nearest_bands(stack, times, max_gap_days)
     first, of_pair = _distinct(of_row, bands)
     values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, of_row[first], bands[first], method, progress)
     outside = np.ones(len(places), bool)
@@ -253,7 +253,7 @@ def _sample_stack(
     no_date = (bands < 0) & ~outside[of_row]
     if stack.is_static:
         return VariableSamples(name, values[of_pair], outside[of_row], no_date)
-    nearest = np.abs(match_times(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
+    nearest = np.abs(nearest_bands(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
     return VariableSamples(
         name, values[of_pair], outside[of_row], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
     )

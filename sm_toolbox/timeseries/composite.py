@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.opening import Source
 
-PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
-STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
+COMPOSITE_PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
+COMPOSITE_STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
 _DAY = timedelta(days=1)
 _MOST_DAYS = 36_600
 
@@ -88,7 +88,7 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
     times : sequence of Time
         Sorted.
     period : str
-        One of `PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
+        One of `COMPOSITE_PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
     product_days : int
         Days that a date stands for, counted from it: 8 for MODIS composites. A product that straddles a boundary counts
         in both periods, with its days inside each.
@@ -166,8 +166,8 @@ def temporal_composite(
         GeoTIFF with the bands `variable@period`: `ndvi@2018-06` for a month, the first day for other calendar periods,
         the last day for trailing windows.
     period, statistic : str
-        One of `PERIODS` and of `STATISTICS`; `weighted_mean` weighs a date by the days of its product inside the
-        period.
+        One of `COMPOSITE_PERIODS` and of `COMPOSITE_STATISTICS`; `weighted_mean` weighs a date by the days of its
+        product inside the period.
     trailing_days, product_days : int, optional
         As `plan_periods`.
     min_count : int, optional
@@ -218,7 +218,7 @@ def _plan(stack: Stack, period: str, trailing_days: int, product_days: int) -> l
 
 
 def _check(period: str, statistic: str, trailing_days: int, product_days: int, min_count: int) -> None:
-    for key, value, allowed in (("PERIOD", period, PERIODS), ("STATISTIC", statistic, STATISTICS)):
+    for key, value, allowed in (("PERIOD", period, COMPOSITE_PERIODS), ("STATISTIC", statistic, COMPOSITE_STATISTICS)):
         if value not in allowed:
             raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
     for key, number in (("TRAILING_DAYS", trailing_days), ("PRODUCT_DAYS", product_days), ("MIN_COUNT", min_count)):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
-METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
+GAP_FILL_METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
 DEFAULT_WINDOW = {"moving_average": 3.0, "savitzky_golay": 7.0}
 DEFAULT_ORDER = 2
 _MOST_DATES = 10_000
@@ -123,7 +123,7 @@ def fill_gaps(
 
     # Of each variable the dates that it has and those that it gets, as days, and the equal steps.
     jobs = {name: (*days, regular[name]) for name, days in series.items()}
-    settings = METHODS.index(method), size / 2, np.inf if max_gap is None else max_gap
+    settings = GAP_FILL_METHODS.index(method), size / 2, np.inf if max_gap is None else max_gap
     kernel = partial(_filled, jobs=jobs, settings=settings, weights=weights)
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
     inputs = {name: stack.bands for name, stack in found.items()}
@@ -221,8 +221,8 @@ def _polynomial_weights(window: int, order: int) -> np.ndarray:
 
 def _check(method: str, window: float | None, order: int, max_gap: float | None) -> float:
     """Return the window, after a look at all settings."""
-    if method not in METHODS:
-        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
+    if method not in GAP_FILL_METHODS:
+        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(GAP_FILL_METHODS)}.")
     size = DEFAULT_WINDOW.get(method, 1.0) if window is None else window
     if not 0 < size <= _LARGEST_WINDOW:
         raise InputError(f"WINDOW is {size:g}, but must be greater than 0 and at most {_LARGEST_WINDOW:,}.")

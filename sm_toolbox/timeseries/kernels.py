@@ -68,7 +68,7 @@ def combine(block, positions, weights, statistic, min_count, out):
 
 
 @njit(**_COMPILE)
-def summarise(block, out):
+def fill_statistics(block, out):
     """Compute all statistics over the dates of a block.
 
     Parameters

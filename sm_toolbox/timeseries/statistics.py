@@ -39,7 +39,7 @@ def summarise(values: np.ndarray, names: Sequence[str] = STATISTICS) -> np.ndarr
     from sm_toolbox.timeseries import kernels
 
     out = np.empty((len(STATISTICS), *values.shape[1:]), np.float32)
-    kernels.summarise(values, out)
+    kernels.fill_statistics(values, out)
     return out[[STATISTICS.index(name) for name in names]]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
-METHODS = ("least_squares", "theil_sen")
+TREND_METHODS = ("least_squares", "theil_sen")
 BANDS = ("slope", "slope_per_step", "p_value", "n")
 """Values that a trend needs: through two there is always a line, and nothing left to judge it by."""
 _DAYS_PER_YEAR = 365.25
@@ -120,8 +120,8 @@ def temporal_trend(
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
-    if method not in METHODS:
-        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
+    if method not in TREND_METHODS:
+        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(TREND_METHODS)}.")
     given = read_bands(sources)
     stack = single_stack(given, "INPUT")
     require_dates(stack, FEWEST)

@@ -49,7 +49,8 @@ def million(write_raster, tmp_path):
 def test_a_million_cells_for_one(million, tmp_path, method):
     with pytest.raises(
         InputError,
-        match=r"'million.vrt' has cells of 0.00018 × 0.00018 m \(1,000,000 × 1,000,000\), but the grid of the output 30 × 30 m.*at most",
+        match=r"'million.vrt' has cells of 0.00018 × 0.00018 m \(1,000,000 × 1,000,000\), "
+        r"but the grid of the output 30 × 30 m.*at most",
     ):
         align_rasters([million[0]], million[1], str(tmp_path / "out.tif"), method)
 

@@ -221,7 +221,7 @@ class Forest:
         """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with an array of zeros for
         what its rows add up to.
         """
-        from sm_toolbox.models.learners.forest_kernels import LANES
+        from sm_toolbox.models.learners.forest_kernels import TILE_ROWS
 
         rows = np.asarray(features, np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.n_features:
@@ -229,17 +229,17 @@ class Forest:
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             # The last tile is filled up with rows of zeros, whose results are dropped.
-            tiles = np.zeros((-(-len(part) // LANES), self.n_features, LANES), np.float32)
-            whole = len(part) // LANES
-            tiles[:whole] = part[: whole * LANES].reshape(whole, LANES, self.n_features).transpose(0, 2, 1)
+            tiles = np.zeros((-(-len(part) // TILE_ROWS), self.n_features, TILE_ROWS), np.float32)
+            whole = len(part) // TILE_ROWS
+            tiles[:whole] = part[: whole * TILE_ROWS].reshape(whole, TILE_ROWS, self.n_features).transpose(0, 2, 1)
             if whole < len(tiles):
-                tiles[whole, :, : len(part) - whole * LANES] = part[whole * LANES :].T
-            yield slice(start, start + len(part)), tiles.reshape(-1), np.zeros(len(tiles) * LANES)
+                tiles[whole, :, : len(part) - whole * TILE_ROWS] = part[whole * TILE_ROWS :].T
+            yield slice(start, start + len(part)), tiles.reshape(-1), np.zeros(len(tiles) * TILE_ROWS)
 
     def _add(self, tiles: np.ndarray, values: np.ndarray, roots: np.ndarray, out: np.ndarray) -> None:
-        from sm_toolbox.models.learners.forest_kernels import LANES, add_leaf_values
+        from sm_toolbox.models.learners.forest_kernels import TILE_ROWS, add_leaf_values
 
-        add_leaf_values(tiles, np.uint64(self.n_features), self.nodes, values, roots, np.uint64(LANES), out)
+        add_leaf_values(tiles, np.uint64(self.n_features), self.nodes, values, roots, np.uint64(TILE_ROWS), out)
 
 
 def _depth_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from sm_toolbox.compiled import njit
 
-LANES = 16
+TILE_ROWS = 16
 """Rows that walk through a tree at once."""
 
 
@@ -20,8 +20,8 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
 
     Parameters
     ----------
-    tiles : ndarray of float32 (rows / LANES * width * LANES,)
-        Tile after tile of LANES rows, in each of them feature after feature.
+    tiles : ndarray of float32 (rows / TILE_ROWS * width * TILE_ROWS,)
+        Tile after tile of TILE_ROWS rows, in each of them feature after feature.
     width : uint64
         Features of a row.
     nodes : structured array (nodes,)
@@ -30,15 +30,15 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     values : ndarray of float64 (nodes,)
     roots : ndarray of uint64 (trees,)
     lanes : uint64
-        LANES. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns into
-        vector instructions.
+        TILE_ROWS. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns
+        into vector instructions.
     out : ndarray of float64 (rows,)
-        Added to, tree after tree; a multiple of LANES rows.
+        Added to, tree after tree; a multiple of TILE_ROWS rows.
     """
     # Unsigned integers spare the test for negative indices that would break the chains of steps.
-    rows, step, none, one = np.uint64(out.size), np.uint64(LANES), np.uint64(0), np.uint64(1)
+    rows, step, none, one = np.uint64(out.size), np.uint64(TILE_ROWS), np.uint64(0), np.uint64(1)
     tile_size = width * step
-    at = np.empty(LANES, np.uint64)
+    at = np.empty(TILE_ROWS, np.uint64)
     for tree in range(roots.size):
         start, base = none, none
         while start < rows:
@@ -53,7 +53,7 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                     right += np.uint32(tiles[first + lane] > threshold)
                 if right == np.uint32(0):
                     to = np.uint64(node.child)
-                elif right == np.uint32(LANES):
+                elif right == np.uint32(TILE_ROWS):
                     to = np.uint64(node.child) + one
                 else:
                     parted = True

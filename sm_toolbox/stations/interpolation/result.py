@@ -11,11 +11,11 @@ from sm_toolbox.geostatistics.variogram import Empirical, Variogram
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.observations import Observations
 
-METHODS = ("ordinary_kriging", "simple_kriging", "idw")
+INTERPOLATION_METHODS = ("ordinary_kriging", "simple_kriging", "idw")
 
 
 @dataclass(frozen=True)
-class Settings:
+class InterpolationSettings:
     """How to interpolate.
 
     Parameters
@@ -58,7 +58,7 @@ class Result:
     Parameters
     ----------
     variable : str
-    settings : Settings
+    settings : InterpolationSettings
     observations : Observations
         Of the dates that have a map.
     drift : list of str
@@ -86,7 +86,7 @@ class Result:
     """
 
     variable: str
-    settings: Settings
+    settings: InterpolationSettings
     observations: Observations
     drift: list[str]
     variogram: Variogram | None

@@ -22,7 +22,7 @@ from sm_toolbox.stations.ismn.files import (
     read_all,
     read_head,
 )
-from sm_toolbox.stations.ismn.imported import SOIL, UNITS, Import, Series, Tally
+from sm_toolbox.stations.ismn.imported import SOIL, VARIABLE_UNITS, Import, LineCounts, Series
 from sm_toolbox.stations.ismn.readings import Place, Readings, read_place, read_readings
 from sm_toolbox.stations.ismn.selection import Selection
 from sm_toolbox.stations.ismn.static import Static, read_static
@@ -41,7 +41,7 @@ class _Sensor:
     place: Place
     times: np.ndarray
     values: np.ndarray
-    tally: Tally
+    tally: LineCounts
 
 
 def import_archive(path: str, selection: Selection, progress: Progress = SILENT) -> Import:
@@ -138,7 +138,7 @@ def _group(
 
 def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progress: Progress) -> _Sensor | None:
     """Read what is taken of a sensor; None where that is nothing."""
-    tally, place, parts = Tally(), None, []
+    tally, place, parts = LineCounts(), None, []
     for entry in files:
         progress.check()
         try:
@@ -180,7 +180,7 @@ def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progre
     return _Sensor(name, place, times, values, tally)
 
 
-def _select(readings: Readings, found: Import, tally: Tally) -> tuple[np.ndarray, np.ndarray]:
+def _select(readings: Readings, found: Import, tally: LineCounts) -> tuple[np.ndarray, np.ndarray]:
     """Return the times and values of the lines that are taken, and count the others."""
     selection, times = found.selection, readings.times
     timed = ~np.isnat(times)
@@ -243,7 +243,7 @@ def _make_series(sensors: Sequence[_Sensor], static: Static, variable: str, foun
     times, values, counts = _average(
         np.concatenate([sensor.times for sensor in sensors]), np.concatenate([sensor.values for sensor in sensors])
     )
-    unit = UNITS.get(variable, "")
+    unit = VARIABLE_UNITS.get(variable, "")
     if variable == "soil_moisture" and len(values) and np.median(values) > _PERCENT:
         unit = ""
     if selection.period != "none":
@@ -251,7 +251,7 @@ def _make_series(sensors: Sequence[_Sensor], static: Static, variable: str, foun
         enough = counts >= selection.min_count
         found.too_few += int(np.count_nonzero(~enough))
         times, values, counts = times[enough], values[enough], counts[enough]
-    tally = Tally(*(sum(numbers) for numbers in zip(*(astuple(sensor.tally) for sensor in sensors))))
+    tally = LineCounts(*(sum(numbers) for numbers in zip(*(astuple(sensor.tally) for sensor in sensors))))
     code, cover, place = None, None, first.place
     if len(times):
         middle = times[0] + (times[-1] - times[0]) // 2

@@ -11,7 +11,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.figures import BLUE, GREY, ORANGE, plain
 from sm_toolbox.report.page import Page
 from sm_toolbox.stations.ismn.imported import Import, Series
-from sm_toolbox.stations.ismn.selection import FLAGS, Selection
+from sm_toolbox.stations.ismn.selection import QUALITY_FLAGS, Selection
 
 _SHOWN = 4
 _MONTHS = np.dtype("datetime64[M]")
@@ -74,7 +74,7 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
         [
             (
                 cell or "none",
-                "; ".join(FLAGS.get(flag, "unknown") for flag in cell.split(",")) if cell else "",
+                "; ".join(QUALITY_FLAGS.get(flag, "unknown") for flag in cell.split(",")) if cell else "",
                 count,
                 100 * count / total,
                 "yes" if found.selection.takes_flags(cell) else "no",

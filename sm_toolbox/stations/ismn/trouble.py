@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from sm_toolbox.stations.ismn.imported import NEAR, UNITS, Import
+from sm_toolbox.stations.ismn.imported import NEAR, VARIABLE_UNITS, Import
 from sm_toolbox.stations.ismn.selection import TOLERANCE
 
 
@@ -30,7 +30,7 @@ def look_for_trouble(found: Import, variable: str) -> None:
     percent = [
         f"{series.station_id}, median {np.median(series.values):.3g}"
         for series in found.series
-        if variable in UNITS and not series.unit
+        if variable in VARIABLE_UNITS and not series.unit
     ]
     if percent:
         found.warnings.append(
