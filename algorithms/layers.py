@@ -69,8 +69,7 @@ TABLE_IN_FILE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table
 
 
 def is_for_gdal(item) -> bool:
-    """Say whether an item is a path that GDAL reads and QGIS does not take for a raster: of a NetCDF file, or of a
-    raster within a file.
+    """Say whether GDAL reads a path that QGIS does not take for a raster: a NetCDF file, or a raster within a file.
 
     QGIS takes NetCDF for a mesh or a table, depending on its version, and cannot show one of several variables at all.
     """
@@ -82,9 +81,7 @@ def is_for_gdal(item) -> bool:
 
 
 def _sub_dataset(text: str) -> tuple[str, str] | None:
-    """Return the file and the raster in it that a text names as GDAL does; None where it is no such name, or there is
-    no such file.
-    """
+    """Return the file and the raster in it that a text names as GDAL does; None where there is no such file."""
     found = _SUB_DATASET.match(text)
     if found is None:
         return None
@@ -117,8 +114,7 @@ def lost_layers(algorithm, parameters, context) -> list[str]:
 
 
 def places_behind(value, context) -> set[tuple[str, str]]:
-    """Return where the layers and files are that a parameter's value stands for, or lists of them; those of outputs,
-    too.
+    """Return the files of the layers that a parameter's value, or a list of values, stands for; outputs included.
 
     Returns
     -------
@@ -150,8 +146,7 @@ def places_behind(value, context) -> set[tuple[str, str]]:
 
 
 def places_within(path: str) -> set[str]:
-    """Return the files that a layer's file is made of, and those that these are made of: the sources of a VRT, of one
-    raster or of tables.
+    """Return the files that a layer's file is made of, recursively: the sources of a VRT, of rasters or tables.
 
     The file itself is not among them, nor what cannot be opened.
     """
@@ -385,9 +380,7 @@ def metric_positions(table: LayerTable) -> np.ndarray | None:
 
 
 def area_positions(source, table: LayerTable) -> np.ndarray | None:
-    """Return a sample of the cells of a raster that have data in the metres of `metric_positions` (points, 2); None
-    where the layer has no points.
-    """
+    """Return positions (points, 2) in metres of a sample of a raster's cells with data; None without points."""
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.points import sample_cells, transform_points
 

@@ -72,9 +72,7 @@ def _note_in_geopackage(path: str, table: str, text: str) -> None:
 
 
 def read_origins(value, fields: QgsFields, context) -> dict:
-    """Read what a vector layer notes of the rasters behind its columns, by column; `value` is a parameter's value that
-    stands for the layer.
-    """
+    """Read what a vector layer notes of the rasters behind its columns, by column, from a parameter's value."""
     from sm_toolbox.raster.origins import origins_from_text
 
     source = getattr(value, "source", None)

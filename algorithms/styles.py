@@ -175,9 +175,7 @@ def renderer(style: Style, provider, bands: Sequence[int]):
 
 
 def value_range(style: Style, provider, bands: Sequence[int]) -> tuple[float, float]:
-    """Return the range of colours: that of the style where it fits the data, which may be in other units, else
-    theirs.
-    """
+    """Return the range of colours: that of the style where it fits the data, else the data's own."""
     found = _extremes(provider, bands) if provider is not None else None
     low, high = style.low, style.high
     if found is None:
@@ -201,9 +199,7 @@ _SAMPLED_CELLS = 100_000
 
 
 def _extremes(provider, bands: Sequence[int]) -> tuple[float, float] | None:
-    """Return the range of most values: 99 % of a normal distribution, within the extremes, so that one odd cell does
-    not set it.
-    """
+    """Return the range of most values, so that one odd cell does not set it: 99 % of a normal distribution."""
     step = max(1, math.ceil(len(bands) / _SAMPLED_BANDS))
     lows, highs = [], []
     for band in bands[::step]:

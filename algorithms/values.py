@@ -1,6 +1,4 @@
-"""What a parameter was given, checked where Processing takes anything: outside its window most garbage counts as 0, or
-as yes.
-"""
+"""Checks of parameter values, since Processing outside its dialogs takes most garbage as 0, or as yes."""
 
 from __future__ import annotations
 

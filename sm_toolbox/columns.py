@@ -20,6 +20,17 @@ _YEAR_FIRST = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?!\d)")
 def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     """Convert a column to float64; NULL and empty text become NaN.
 
+    Parameters
+    ----------
+    values : sequence (rows,)
+        Numbers, text or None, as tables hold them.
+    field, layer : str
+        Names for messages.
+
+    Returns
+    -------
+    ndarray of float64 (rows,)
+
     Raises
     ------
     InputError
@@ -50,6 +61,17 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
 
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:
     """Convert a column of dates, date-times or ISO 8601 texts (UTC) to times; NULL and empty text become None.
+
+    Parameters
+    ----------
+    values : sequence (rows,)
+        `date`, `datetime`, text or None.
+    field, layer : str
+        Names for messages.
+
+    Returns
+    -------
+    list of Time or None
 
     Raises
     ------
@@ -87,7 +109,16 @@ def _to_time(value: Any) -> Time | None:
 
 
 def to_names(values: Sequence[Any]) -> list[str | None]:
-    """Convert a column of names or numbers to text; NULL and empty text become None."""
+    """Convert a column of names or numbers to text; NULL and empty text become None.
+
+    Parameters
+    ----------
+    values : sequence (rows,)
+
+    Returns
+    -------
+    list of str or None
+    """
     return [None if value is None or str(value).strip() == "" else str(value).strip() for value in values]
 
 

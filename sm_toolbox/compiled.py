@@ -36,8 +36,7 @@ def njit(**options: Any) -> Callable:
 
 
 def private_folder() -> Path | None:
-    """Return a folder for compiled functions below the user's runtime folder; None where there is none that only the
-    user can write.
+    """Return a private folder for compiled functions in the user's runtime folder; None where there is none.
 
     The temporary folder will not do: others could put a folder of any name that can be guessed there first.
     """
@@ -73,9 +72,7 @@ def _cached_in(folder: Path) -> Iterator[None]:
 
 
 def _guarded(dispatcher: Any) -> Any:
-    """Make a full disk, or a folder that has become read-only, no reason to fail: the function is compiled in any
-    case.
-    """
+    """Compile a function even where its cache cannot be written, as on a full disk or in a read-only folder."""
     cache = getattr(dispatcher, "_cache", None)
     for name in ("load_overload", "save_overload"):
         given = getattr(cache, name, None)
@@ -85,8 +82,9 @@ def _guarded(dispatcher: Any) -> Any:
 
 
 def _sent_by_name(dispatcher: Any) -> Any:
-    """Let a function go to other processes by its name, as plain ones do: numba would send its code, and compile it
-    there anew in spite of the cache.
+    """Send a function to other processes by its name, as plain ones go.
+
+    Numba would send its code, and compile it there anew in spite of the cache.
     """
     dispatcher.__reduce_ex__ = lambda protocol: dispatcher.__qualname__
     return dispatcher

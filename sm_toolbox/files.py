@@ -33,6 +33,10 @@ _BESIDE_SHAPEFILES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".
 def check_output(path: str) -> None:
     """Find out, before any work is done, whether a file can be written, and one that is there replaced.
 
+    Parameters
+    ----------
+    path : str
+
     Raises
     ------
     OutputError
@@ -48,6 +52,10 @@ def check_output(path: str) -> None:
 
 def check_writable(path: str) -> None:
     """Find out, before any work is done, whether a file can be made, or one that is there written into.
+
+    Parameters
+    ----------
+    path : str
 
     Raises
     ------
@@ -92,9 +100,7 @@ def check_writable(path: str) -> None:
 
 
 def _is_open(path: str) -> bool:
-    """Say whether a program has a file open on Windows, where such a file can be neither replaced nor renamed, not even
-    to its own name.
-    """
+    """Say whether a program has a file open on Windows, where it can then be neither replaced nor renamed."""
     if fcntl is not None:
         return False
     try:
@@ -109,13 +115,30 @@ def _shortened(path: str) -> str:
 
 
 def temporary_name(path: str) -> str:
-    """Return a name beside a file under which it is written until it is complete."""
+    """Return a name beside a file under which it is written until it is complete.
+
+    Parameters
+    ----------
+    path : str
+        The final name.
+
+    Returns
+    -------
+    str
+    """
     target = Path(path)
     return str(target.with_name(f".{target.stem[:60]}-{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
 
 
 def put_in_place(temporary: str, path: str) -> None:
     """Give a complete file its name, replacing an existing one.
+
+    Parameters
+    ----------
+    temporary : str
+        The complete file, in the same folder.
+    path : str
+        The final name.
 
     Raises
     ------
@@ -133,7 +156,12 @@ def put_in_place(temporary: str, path: str) -> None:
 
 
 def remove_quietly(path: str) -> None:
-    """Remove a file where it exists; clearing up must not hide the error that led to it."""
+    """Remove a file where it exists; clearing up must not hide the error that led to it.
+
+    Parameters
+    ----------
+    path : str
+    """
     with contextlib.suppress(OSError):
         os.remove(path)
 
@@ -149,6 +177,10 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     hidden : bool
         Whether file managers are not to show it. What is made in it then is for all who may read the parent; else it is
         closed to others.
+
+    Yields
+    ------
+    str
 
     Raises
     ------
@@ -172,8 +204,9 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
 
 
 def _remove_folder(folder: str) -> None:
-    """Remove a working folder, its lock last: what another program has open on Windows stays, and goes with a later run
-    that finds the lock.
+    """Remove a working folder, its lock last.
+
+    What another program has open on Windows stays, and goes with a later run that finds the lock.
     """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -186,8 +219,14 @@ def _remove_folder(folder: str) -> None:
 
 
 def tidy(parent: str) -> None:
-    """Remove what dead runs left in a folder: their working folders at once, loose partial files after a day without a
-    write.
+    """Remove what dead runs left in a folder.
+
+    Their working folders go at once, loose partial files after a day without a write.
+
+    Parameters
+    ----------
+    parent : str
+        The folder.
     """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(parent)):
@@ -220,8 +259,11 @@ def _held(folder: str) -> Iterator[None]:
 
 @contextmanager
 def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
-    """Have no other run of the toolbox in a block like this for the same folders; where the system knows no locks, it
-    has none.
+    """Keep other runs of the toolbox out of a block of code for the same folders, where the system has file locks.
+
+    Parameters
+    ----------
+    folders : iterable of str
     """
     with contextlib.ExitStack() as opened:
         if fcntl is not None:
@@ -282,6 +324,15 @@ class StagedOutputs:
     def path(self, final: str) -> str:
         """Return where to write a file that is to have a name in the end.
 
+        Parameters
+        ----------
+        final : str
+            The path that the file is to have.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         OutputError
@@ -293,7 +344,17 @@ class StagedOutputs:
         return os.path.join(self._folders[parent], name)
 
     def aside(self, final: str) -> str:
-        """Return where to write a file that is only on its way into another one, beside that one."""
+        """Return where to write a file that is only on its way into another one, beside that one.
+
+        Parameters
+        ----------
+        final : str
+            The path of the file into which it goes.
+
+        Returns
+        -------
+        str
+        """
         parent, name = os.path.split(os.path.realpath(final))
         return os.path.join(self._make_folder(parent, final), name)
 
@@ -309,13 +370,25 @@ class StagedOutputs:
         return folder
 
     def add(self, change: PendingChange) -> None:
-        """Take a change of something that is no file of its own, such as a table within a database, to be made with the
-        others.
+        """Take a change to be made together with the files, such as a table within a database.
+
+        Parameters
+        ----------
+        change : PendingChange
         """
         self._last.append(change)
 
     def in_words(self, text: str) -> str:
-        """Return a message with the names that the files are to have in place of those under which they are written."""
+        """Return a message with the names that the files are to have in place of those under which they are written.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        str
+        """
         for folder, parent in self._names:
             for here, there in ((folder, parent), (repr(folder)[1:-1], repr(parent)[1:-1])):
                 text = text.replace(here, there)

@@ -31,7 +31,15 @@ class Compilations:
         self._lock = threading.Lock()
 
     def add(self, function: Any, is_kept: bool = True) -> None:
-        """Count a function that begins to be compiled, and may be kept for the next time."""
+        """Count a function that begins to be compiled, and may be kept for the next time.
+
+        Parameters
+        ----------
+        function : callable
+            Functions of other libraries do not count.
+        is_kept : bool, optional
+            Whether the compiled function goes into a cache.
+        """
         if not str(getattr(function, "__module__", "")).startswith("sm_toolbox."):
             return
         with self._lock:
@@ -43,7 +51,18 @@ class Compilations:
 
 @contextmanager
 def announced(progress: Progress) -> Iterator[Compilations]:
-    """Tell `progress` where functions are compiled, in any thread, as long as the context lasts."""
+    """Tell `progress` where functions are compiled, in any thread, as long as the context lasts.
+
+    Parameters
+    ----------
+    progress : Progress
+        Gets one message, at the first function.
+
+    Yields
+    ------
+    Compilations
+        Counts them.
+    """
     from numba.core import event
 
     found = Compilations(progress)

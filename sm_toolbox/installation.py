@@ -89,6 +89,10 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     profile_python : str
         The `python` folder of the user's QGIS profile, which is on QGIS's search path.
     qgis_version : str
+
+    Returns
+    -------
+    Findings
     """
     found = Findings()
     found.versions += [
@@ -144,7 +148,17 @@ def _look_at_cache(found: Findings) -> None:
 
 
 def package_of(module: str) -> str:
-    """Return the name under which a library is installed: scikit-learn for sklearn."""
+    """Return the name under which a library is installed: scikit-learn for sklearn.
+
+    Parameters
+    ----------
+    module : str
+        The name under which Python imports it.
+
+    Returns
+    -------
+    str
+    """
     return _PACKAGES.get(module, module)
 
 
@@ -314,22 +328,31 @@ def _gdal_array() -> None:
     import osgeo.gdal_array  # noqa: F401
 
 
-def installation_report(found: Findings) -> Page:
-    """Write up a check."""
+def installation_report(findings: Findings) -> Page:
+    """Write up a check.
+
+    Parameters
+    ----------
+    findings : Findings
+
+    Returns
+    -------
+    Page
+    """
     from sm_toolbox.report.page import Page
 
     page = Page("Installation check", "Soil Moisture Toolbox")
     page.notice(
         "Everything that the main algorithms need is there."
-        if found.ready
+        if findings.ready
         else "Something is missing or does not work together.",
-        warning=not found.ready,
+        warning=not findings.ready,
     )
-    for problem in found.problems:
+    for problem in findings.problems:
         page.notice(problem, warning=True)
-    for hint in found.hints:
+    for hint in findings.hints:
         page.text(hint)
-    if found.commands:
-        page.lines(found.commands)
-    page.table(("Part", "version", "needed for"), found.versions)
+    if findings.commands:
+        page.lines(findings.commands)
+    page.table(("Part", "version", "needed for"), findings.versions)
     return page

@@ -25,9 +25,7 @@ def physical_memory() -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes that a program can still take without pushing others out, within the limits of a container; half
-    of all where nobody tells.
-    """
+    """Return the bytes that a program can still allocate, within the limits of a container; half of all if unknown."""
     known = [found for found in (_of_linux(), _of_container(), _of_windows()) if found is not None]
     return min(known) if known else physical_memory() // 2
 

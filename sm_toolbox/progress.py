@@ -9,13 +9,28 @@ class Progress:
     """A silent progress that is never cancelled; callers subclass it to show progress in their own way."""
 
     def set_fraction(self, fraction: float) -> None:
-        """Take the share of the work that is done, 0 to 1."""
+        """Take the share of the work that is done, 0 to 1.
+
+        Parameters
+        ----------
+        fraction : float
+        """
 
     def info(self, text: str) -> None:
-        """Take a line for the log."""
+        """Take a line for the log.
+
+        Parameters
+        ----------
+        text : str
+        """
 
     def warning(self, text: str) -> None:
-        """Take something the user should know before trusting the result."""
+        """Take something the user should know before trusting the result.
+
+        Parameters
+        ----------
+        text : str
+        """
 
     def is_cancelled(self) -> bool:
         """Say whether the user asked to stop."""
@@ -27,7 +42,17 @@ class Progress:
             raise Cancelled
 
     def part(self, start: float, stop: float) -> Progress:
-        """Return a progress whose 0 to 1 is `start` to `stop` of this one."""
+        """Return a progress whose 0 to 1 is `start` to `stop` of this one.
+
+        Parameters
+        ----------
+        start, stop : float
+            Fractions of this one.
+
+        Returns
+        -------
+        Progress
+        """
         return _Part(self, start, stop)
 
     def __reduce__(self) -> tuple[type[Progress], tuple[()]]:

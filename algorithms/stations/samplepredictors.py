@@ -255,9 +255,7 @@ class Algorithm(ToolboxAlgorithm):
         }
 
     def _replaced(self, table, added, needed, replace, progress):
-        """Return the fields of the stations that give way to new ones of their names, told apart by more than
-        capitals.
-        """
+        """Return the fields of the stations that give way to new ones of their names, whatever their capitals."""
         taken: dict = {}
         for name in added:
             if name.lower() in ("fid", "geom", "geometry"):

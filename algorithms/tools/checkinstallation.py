@@ -93,9 +93,7 @@ def compile_all(progress) -> list[str]:
 
 
 def _jobs(work: Path) -> list[tuple[str, dict]]:
-    """List algorithms with their parameters: the examples, and a training with a map for each kind of compiled
-    model.
-    """
+    """List algorithms with their parameters: the examples, and training and map for each compiled model."""
     scene = work / "scene"
 
     def on_scene(value):

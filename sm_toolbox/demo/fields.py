@@ -37,7 +37,16 @@ def random_field(rng: np.random.Generator, shape: tuple[int, ...], length: float
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
-    """Shift and scale an array to mean 0 and standard deviation 1, float32."""
+    """Shift and scale an array to mean 0 and standard deviation 1, float32.
+
+    Parameters
+    ----------
+    values : ndarray
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return ((values - values.mean()) / values.std()).astype(np.float32)
 
 

@@ -1,6 +1,4 @@
-"""What instruments see of the simulated truth: stations, MODIS-like composites and three coarse products, each with its
-errors.
-"""
+"""What instruments see of the simulated truth: stations, MODIS-like composites and three coarse products."""
 
 from __future__ import annotations
 
@@ -29,7 +27,16 @@ _TWINS = 3  # training stations that share a 450 m cell with another
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """A product = offset + gain × truth + noise of the given standard deviation (offset and noise in m³ m⁻³)."""
+    """A product = offset + gain × truth + noise.
+
+    Parameters
+    ----------
+    offset : float
+        m³ m⁻³.
+    gain : float
+    noise : float
+        Standard deviation, m³ m⁻³.
+    """
 
     offset: float
     gain: float
@@ -163,6 +170,17 @@ def make_backscatter(
     Moist soil scatters more, the less plants cover it; plants themselves scatter, most into the other polarisation.
     Speckle multiplies the power.
 
+    Parameters
+    ----------
+    terrain : Terrain
+    soil : Soil
+    vegetation : ndarray (rows, cols)
+        Share of the ground under plants, 0 … 1.
+    truth : ndarray (days, rows, cols)
+        Soil moisture, m³ m⁻³.
+    rng : numpy.random.Generator
+        For the speckle.
+
     Returns
     -------
     backscatter : dict of str to ndarray, float32 (overpasses, rows, cols)
@@ -198,6 +216,10 @@ def _clouds(weather: Weather, shape: tuple[int, ...], rng: np.random.Generator) 
 
 def make_rain_products(weather: Weather) -> tuple[np.ndarray, np.ndarray]:
     """Sum the rain of a week and compute the antecedent precipitation index on the coarse grid.
+
+    Parameters
+    ----------
+    weather : Weather
 
     Returns
     -------
@@ -238,9 +260,7 @@ def make_coarse_products(truth: np.ndarray, rng: np.random.Generator) -> dict[st
 
 
 def _swath(shape: tuple[int, ...]) -> np.ndarray:
-    """Say which cells an orbiting instrument sees: slanting swaths that move on from day to day and leave out some
-    days.
-    """
+    """Say which cells an orbiting instrument sees: slanting swaths that move from day to day and skip some days."""
     day, row, column = np.indices(shape)
     across = (column + 0.3 * row) / shape[2]  # in widths of the scene
     track = (day * 0.83) % 2.6 - 0.8

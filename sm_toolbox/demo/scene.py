@@ -24,12 +24,31 @@ _ROOT_SHARE = 0.75  # of the evapotranspiration is taken from the topsoil
 
 
 def date_of(day: int) -> datetime:
-    """Return the date of a day of the scene; 0 is the first, days of the spin-up are negative."""
+    """Return the date of a day of the scene; 0 is the first, days of the spin-up are negative.
+
+    Parameters
+    ----------
+    day : int
+
+    Returns
+    -------
+    datetime
+    """
     return FIRST_DAY + timedelta(days=day)
 
 
 def day_of_year(day: int) -> int:
-    """Return the day of the year, 1 for 1 January."""
+    """Return the day of the year, 1 for 1 January.
+
+    Parameters
+    ----------
+    day : int
+        Day of the scene, as `date_of`.
+
+    Returns
+    -------
+    int
+    """
     return date_of(day).timetuple().tm_yday
 
 
@@ -59,7 +78,17 @@ class Soil:
     depth: np.ndarray
 
     def wetness(self, soil_moisture: np.ndarray) -> np.ndarray:
-        """Scale soil moisture to 0 (residual) … 1 (saturated)."""
+        """Scale soil moisture to 0 (residual) … 1 (saturated).
+
+        Parameters
+        ----------
+        soil_moisture : ndarray (..., rows, cols)
+            m³ m⁻³.
+
+        Returns
+        -------
+        ndarray, same shape
+        """
         scaled: np.ndarray = (soil_moisture - self.residual) / (self.porosity - self.residual)
         return scaled
 
@@ -71,6 +100,10 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
     ----------
     terrain : Terrain
     rng : numpy.random.Generator
+
+    Returns
+    -------
+    Soil
 
     Notes
     -----
@@ -143,6 +176,10 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
     terrain : Terrain
     rng : numpy.random.Generator
 
+    Returns
+    -------
+    Weather
+
     Notes
     -----
     Rain is a two-state Markov chain with gamma amounts (Richardson 1981, doi 10.1029/WR017i001p00182);
@@ -191,8 +228,12 @@ def _radiation(latitude: float, doy: np.ndarray) -> np.ndarray:
 
 
 def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
-    """Draw the share of the ground that plants cover at the height of the season: woods on slopes, fields in the
-    valleys.
+    """Draw the share of the ground that plants cover in summer: woods on slopes, fields in the valleys.
+
+    Parameters
+    ----------
+    terrain : Terrain
+    rng : numpy.random.Generator
 
     Returns
     -------
@@ -208,8 +249,18 @@ def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
 
 
 def season(doy: float) -> float:
-    """Return the state of the leaves, 0 in winter to 1 in summer (double logistic, Beck et al. 2006, doi
-    10.1016/j.rse.2005.10.021).
+    """Return the state of the leaves, 0 in winter to 1 in summer.
+
+    Double logistic, Beck et al. 2006, doi 10.1016/j.rse.2005.10.021.
+
+    Parameters
+    ----------
+    doy : float
+        Day of the year.
+
+    Returns
+    -------
+    float
     """
     return float(1 / (1 + np.exp(-0.08 * (doy - 112))) + 1 / (1 + np.exp(0.06 * (doy - 290))) - 1)
 

@@ -58,7 +58,18 @@ class Terrain:
 
 
 def coarser(grid: Grid, factor: int) -> Grid:
-    """Return the grid whose cells are blocks of `factor` × `factor` cells."""
+    """Return the grid whose cells are blocks of `factor` × `factor` cells.
+
+    Parameters
+    ----------
+    grid : Grid
+    factor : int
+        Cells left over at the right and lower edge are dropped.
+
+    Returns
+    -------
+    Grid
+    """
     return Grid(grid.crs, grid.transform * Affine.scale(factor), grid.width // factor, grid.height // factor)
 
 
@@ -152,7 +163,16 @@ def _hollow(elevation: np.ndarray) -> np.ndarray:
 
 
 def declination_fao56(day_of_year: np.ndarray) -> np.ndarray:
-    """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24)."""
+    """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24).
+
+    Parameters
+    ----------
+    day_of_year : ndarray
+
+    Returns
+    -------
+    ndarray, same shape
+    """
     angle: np.ndarray = 0.409 * np.sin(2 * np.pi * day_of_year / 365 - 1.39)
     return angle
 

@@ -83,7 +83,16 @@ class DemoScene:
 
     @classmethod
     def at(cls, folder: Path) -> DemoScene:
-        """Return the paths of a scene in a folder."""
+        """Return the paths of a scene in a folder.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        DemoScene
+        """
         rasters = (
             "dem",
             "soil",

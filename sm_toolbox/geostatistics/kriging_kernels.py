@@ -1,6 +1,4 @@
-"""The compiled loops of kriging: correlations between many cells and stations, and small systems of the nearest
-stations.
-"""
+"""Compiled loops of kriging: correlations of many cells and stations, and small systems of the nearest stations."""
 
 from __future__ import annotations
 
@@ -23,8 +21,7 @@ _FAST = {**_COMPILE, "fastmath": {"contract", "reassoc"}}
 
 @njit(**_FAST)
 def _exp_of_minus(x):
-    """Return e^-x for x ≥ 0, relative error below 1e-11, without a branch or a call, so that loops become vector
-    instructions.
+    """Return e^-x for x ≥ 0, relative error below 1e-11, without a branch or a call, so that loops vectorise.
 
     (e^(-x / 1024))^1024, from Taylor's series and ten squarings; beyond 45 it stays at e^-45, 3e-20.
     """

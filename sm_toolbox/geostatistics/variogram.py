@@ -66,14 +66,35 @@ class Variogram:
             )
 
     def correlation(self, distance: np.ndarray) -> np.ndarray:
-        """Return the correlation of what has no nugget at distances (m), of any shape."""
+        """Return the correlation of what has no nugget at distances (m), of any shape.
+
+        Parameters
+        ----------
+        distance : ndarray
+            Metres.
+
+        Returns
+        -------
+        ndarray, same shape
+        """
         distance = np.asarray(distance, float)
         out = np.empty(distance.size)
         kernels.correlations_at(MODELS[self.model], np.ascontiguousarray(distance.ravel()), self.range, out)
         return out.reshape(distance.shape)
 
     def covariance(self, distance: np.ndarray) -> np.ndarray:
-        """Return the covariance of two different places at distances (m), without the nugget at 0, too."""
+        """Return the covariance of two different places at distances (m), without the nugget at 0, too.
+
+        Parameters
+        ----------
+        distance : ndarray
+            Metres.
+
+        Returns
+        -------
+        ndarray, same shape
+            Squared units of the values.
+        """
         return self.sill * (1 - self.nugget) * self.correlation(distance)
 
     def __call__(self, distance: np.ndarray) -> np.ndarray:

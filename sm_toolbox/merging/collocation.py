@@ -59,9 +59,7 @@ class Design:
 
     @property
     def estimates(self) -> list[str]:
-        """The names of what is estimated for each cell, in order; error correlations of pairs only with four or more
-        products.
-        """
+        """The estimates of each cell, in order; error correlations of pairs only with four or more products."""
         kinds = ("error", "scaled_error", "correlation", "snr", "sensitivity", "weight")
         names = [f"{kind}_{letter}" for kind in kinds for letter in LETTERS[: self.count]]
         return [
@@ -80,6 +78,10 @@ def design(count: int, correlated: str = "") -> Design:
         Products, 3 to 5.
     correlated : str, optional
         Pairs whose errors may be correlated: `B-C`, or `A-B, D-E`.
+
+    Returns
+    -------
+    Design
 
     Raises
     ------

@@ -330,8 +330,18 @@ def merge_products(
 
 
 def year_parts(window: str) -> tuple[list[str], np.ndarray]:
-    """Return the names of the parts of the year that have weights of their own, and the part of each month; no names
-    for `all`.
+    """Return the parts of the year that have weights of their own.
+
+    Parameters
+    ----------
+    window : {'all', 'season', 'month'}
+
+    Returns
+    -------
+    names : list of str
+        Empty for `all`.
+    part : ndarray of int64 (12,)
+        The part of each month.
     """
     if window == "all":
         return [], np.zeros(12, np.int64)
@@ -364,8 +374,9 @@ def _map_dates(products: Products) -> list[int]:
 def _recipe(
     found: Estimated, record: Record, sums: np.ndarray, parts: int, target: int, fallback: str, comparable: np.ndarray
 ) -> tuple[_Recipe, list[np.ndarray]]:
-    """Decide how the cells of a window are merged; also return weights, error and flag of each part of the year,
-    (products + 2, rows, cols).
+    """Decide how a window is merged; also return weights, error and flag of each part of the year.
+
+    These are (products + 2, rows, cols).
     """
     from sm_toolbox.merging import merge_kernels
 

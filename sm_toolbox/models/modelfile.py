@@ -79,6 +79,15 @@ class Evidence:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_predictors: int) -> Evidence | None:
         """Read what a model file holds; None where it holds none.
 
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_predictors : int
+
+        Returns
+        -------
+        Evidence or None
+
         Raises
         ------
         ModelFileError
@@ -129,7 +138,18 @@ class Model:
         return self.encoder.predictors
 
     def predict(self, predictors: np.ndarray) -> np.ndarray:
-        """Predict raw predictors (rows, predictors) without missing values → (rows,) in the target's unit."""
+        """Predict from raw predictors.
+
+        Parameters
+        ----------
+        predictors : ndarray of float64 (rows, predictors)
+            Without NaN, in the order of the model's predictors.
+
+        Returns
+        -------
+        ndarray of float64 (rows,)
+            In the target's unit.
+        """
         return self.fitted.predict(self.encoder.encode(predictors))
 
     def predict_quantiles(self, predictors: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +174,11 @@ class Model:
 
 def save_model(model: Model, path: str) -> None:
     """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+    path : str
 
     Raises
     ------
@@ -195,6 +220,14 @@ def save_model(model: Model, path: str) -> None:
 
 def load_model(path: str) -> Model:
     """Read a model file.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
@@ -292,9 +325,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
 
 
 def _refuse_large(members: Sequence[zipfile.ZipInfo], path: str) -> None:
-    """Refuse by what the zip's directory says, before anything is unpacked; of a member no more than that is ever
-    read.
-    """
+    """Refuse archives by what the zip's directory says, before anything is unpacked; no more is read of a member."""
     size = sum(member.file_size for member in members)
     if size > _LARGEST:
         raise ModelFileError("it unpacks to more than any model needs")

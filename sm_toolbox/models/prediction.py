@@ -56,6 +56,7 @@ class Wanted:
 
     @property
     def needs_applicability(self) -> bool:
+        """Whether the area of applicability is to be computed."""
         return self.count_applicable or self.applicability is not None
 
 
@@ -114,6 +115,10 @@ def predict_raster(
         Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
     wanted : Wanted, optional
     engine : Engine, optional
+
+    Returns
+    -------
+    Prediction
 
     Raises
     ------
@@ -332,8 +337,7 @@ def _predict_rows(
 
 
 def find_predictors(model: Model, available: AvailableStacks, role: str, progress: Progress) -> dict[str, Stack]:
-    """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of
-    it.
+    """Find the stack of each predictor: by its name, or as the product that the training table noted of it.
 
     Parameters
     ----------
@@ -343,6 +347,10 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
     role : str
         What the model is, for messages.
     progress : Progress
+
+    Returns
+    -------
+    dict of str to Stack
 
     Raises
     ------
@@ -441,9 +449,7 @@ def _pick(used: dict[str, Stack], time: Time | None, max_gap_days: float | None)
 def _dates(
     used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress
 ) -> list[Time | None]:
-    """Choose the dates to predict, for which one of the models has all its predictors; a single None where all
-    predictors are static.
-    """
+    """Choose the dates for which one of the models has all its predictors; a single None where all are static."""
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
     within = "half the distance of their dates" if max_gap_days is None else f"{max_gap_days:g} days"
     if not dated:

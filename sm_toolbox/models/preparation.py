@@ -98,6 +98,10 @@ def prepare_training(
     request : SplitRequest, optional
     progress : Progress, optional
 
+    Returns
+    -------
+    Prepared
+
     Raises
     ------
     InputError

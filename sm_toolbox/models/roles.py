@@ -23,8 +23,18 @@ _FEWEST_ROWS = 10
 
 
 def is_row_number(name: str, values: Sequence[Any]) -> bool:
-    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row and are no
-    days, months or years.
+    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row.
+
+    Fields named as days, months or years do not.
+
+    Parameters
+    ----------
+    name : str
+    values : sequence (rows,)
+
+    Returns
+    -------
+    bool
     """
     if _ROW_NUMBERS.fullmatch(name):
         return True
@@ -39,6 +49,13 @@ def is_row_number(name: str, values: Sequence[Any]) -> bool:
 
 def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) -> None:
     """Refuse a target that is no quantity of the land.
+
+    Parameters
+    ----------
+    name : str
+    columns : mapping of str to sequence
+    layer : str
+        For the message.
 
     Raises
     ------

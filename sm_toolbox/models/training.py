@@ -143,6 +143,11 @@ def train(
     spike : Spike, optional
         Rows of the area to be mapped that join the final training (S0); what they bring is found out on local stations
         that did not join.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Training
 
     Raises
     ------

@@ -75,8 +75,7 @@ def _is_slope(z, known, cell, offsets):
 
 @njit(**_COMPILE)
 def fill_depressions(z, bits, width, queue, control):
-    """Raise every cell from which no path leads down to the edge of the raster or to a hole, to the height of its
-    lowest outlet.
+    """Raise cells from which no path leads down to the raster's edge or a hole to the height of their lowest outlet.
 
     Priority-flood (Barnes, Lehman & Mulla 2014, doi 10.1016/j.cageo.2013.04.024), in which cells on slopes pass by the
     priority queue (Wei, Zhou & Fu 2019, doi 10.1080/17538947.2018.1429503): a cell above one that drains drains too.
@@ -183,8 +182,7 @@ def mark_flats(z, width, first_row, last_row, steps):
 
 @njit(**_COMPILE)
 def grade_flats(z, width, queue, steps):
-    """Give every cell of a flat its number of steps to the flat's nearest outlet: a gradient smaller than any in the
-    heights.
+    """Number the steps from each cell of a flat to its nearest outlet: a gradient below any of the heights.
 
     Parameters
     ----------

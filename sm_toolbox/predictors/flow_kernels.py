@@ -37,9 +37,7 @@ def neighbour_offsets(width):
 
 @njit(**_COMPILE)
 def _shares_mfd(z, steps, cell, offsets, closeness, shares):
-    """Divide the flow among all lower neighbours by their slopes to the power 1.1 (Freeman 1991, doi
-    10.1016/0098-3004(91)90048-I).
-    """
+    """Divide the flow among lower neighbours by slope^1.1 (Freeman 1991, doi 10.1016/0098-3004(91)90048-I)."""
     total = 0.0
     for k in range(8):
         near = cell + offsets[k]
@@ -61,9 +59,7 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
 
 @njit(**_COMPILE)
 def _shares_d8(z, steps, cell, offsets, closeness, shares):
-    """Send all flow to the neighbour of the steepest descent (O'Callaghan & Mark 1984, doi
-    10.1016/S0734-189X(84)80011-0).
-    """
+    """Send all flow down the steepest descent (O'Callaghan & Mark 1984, doi 10.1016/S0734-189X(84)80011-0)."""
     steepest, chosen = 0.0, -1
     for k in range(8):
         near = cell + offsets[k]
@@ -84,8 +80,9 @@ def _shares_d8(z, steps, cell, offsets, closeness, shares):
 
 @njit(**_COMPILE)
 def _shares_dinf(z, steps, cell, offsets, closeness, shares):
-    """Send the flow down the steepest of eight triangular facets, to one or two neighbours by the angle (Tarboton 1997,
-    doi 10.1029/96WR03137).
+    """Send the flow down the steepest of eight facets, to one or two neighbours.
+
+    Tarboton 1997, doi 10.1029/96WR03137.
     """
     steepest, straight, diagonal, part = 0.0, -1, -1, 0.0
     for k in range(8):

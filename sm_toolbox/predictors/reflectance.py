@@ -47,7 +47,20 @@ class Calibration:
     reason: str
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return reflectances, NaN where they are none, and which of the valid cells were no reflectances."""
+        """Return reflectances, NaN where they are none, and which of the valid cells were no reflectances.
+
+        Parameters
+        ----------
+        values : ndarray of float32
+            As stored, NaN where there is no data.
+
+        Returns
+        -------
+        reflectance : ndarray of float32, same shape
+            0 to 1, NaN where it is none.
+        wrong : ndarray of bool, same shape
+            Valid cells that hold no reflectance.
+        """
         result = values * np.float32(self.factor) + np.float32(self.shift)
         for fill in self.fills:
             result[np.abs(values - np.float32(fill)) < self.step / 2] = np.nan
@@ -68,6 +81,10 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     band : Band
     sensor : str
     scale, offset : float, optional
+
+    Returns
+    -------
+    Calibration
 
     Raises
     ------

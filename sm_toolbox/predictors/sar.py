@@ -122,17 +122,47 @@ def sar_predictors(
 
 
 def mask(decibels: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Return backscatter (dB, float32) with NaN where it lies outside the limits (dB)."""
+    """Set backscatter outside limits to NaN.
+
+    Parameters
+    ----------
+    decibels : ndarray of float32
+        dB.
+    limits : (float, float)
+        Lowest and highest, dB.
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return np.where((decibels >= limits[0]) & (decibels <= limits[1]), decibels, np.float32(np.nan))
 
 
 def to_power(decibels: np.ndarray) -> np.ndarray:
-    """Return backscatter in dB (float32) in linear power."""
+    """Turn backscatter in dB into linear power.
+
+    Parameters
+    ----------
+    decibels : ndarray of float32
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return np.exp(decibels * _NEPERS_PER_DB)
 
 
 def to_decibels(power: np.ndarray) -> np.ndarray:
-    """Return linear power in dB."""
+    """Turn linear power into dB.
+
+    Parameters
+    ----------
+    power : ndarray of float32
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return np.log(power) / _NEPERS_PER_DB
 
 
@@ -145,6 +175,10 @@ def gaussian_weights(size: int) -> np.ndarray:
         Cells on a side, odd. The standard deviation is a third of it: 1 cell for 3 × 3, with the weights 0.204 in the
         middle, 0.124 beside and 0.075 at the corners, as Google Earth Engine, where the study smoothed its images, has
         it by default.
+
+    Returns
+    -------
+    ndarray of float32 (size,)
     """
     places = np.arange(size) - size // 2
     weights = np.exp(-0.5 * (places / (size / 3)) ** 2)
@@ -303,9 +337,7 @@ def _batches(fine: Sequence[tuple[str, Band]]) -> Iterator[list[tuple[str, Band]
 def _average(
     fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, counts: dict[str, np.ndarray], engine: Engine
 ) -> dict[tuple[str, Time | None], Band]:
-    """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and
-    time.
-    """
+    """Average bands in linear power to a grid, into temporary files; return these by polarisation and time."""
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.opening import Source
@@ -364,9 +396,7 @@ def _to_linear(blocks: Blocks, window: Window, roles: Sequence[str]) -> tuple[np
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Backscatter by polarisation, the means of its finer bands by polarisation and time, incidence angles, and the
-    grid of the output.
-    """
+    """Backscatter, means of its finer bands by polarisation and time, incidence angles, and the output's grid."""
 
     radar: dict[str, Stack]
     means: dict[tuple[str, Time | None], Band]

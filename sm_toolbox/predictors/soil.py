@@ -27,6 +27,16 @@ def available_water_capacity(sand: np.ndarray, clay: np.ndarray) -> np.ndarray:
     """Return the available water capacity (percent) of sand and clay (percent); never below 0.
 
     AWC = 40.7 − 0.38 sand − 0.63 clay, as the Zoige study uses it (Remote Sens. 2023, 15, 1531).
+
+    Parameters
+    ----------
+    sand, clay : ndarray
+        Percent.
+
+    Returns
+    -------
+    ndarray, same shape
+        Percent.
     """
     return np.maximum(40.7 - 0.38 * sand - 0.63 * clay, 0)
 

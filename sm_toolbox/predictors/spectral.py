@@ -106,6 +106,10 @@ def spectral_indices(
         Surface temperature (K or °C), for tvdi and vtci; paired by day.
     engine : Engine, optional
 
+    Returns
+    -------
+    SpectralResult
+
     Raises
     ------
     InputError
@@ -434,9 +438,7 @@ def _sampled_edges(
     grid: Grid,
     progress: Progress,
 ) -> Edges:
-    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands on different grids stay
-    aligned.
-    """
+    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands of different grids align."""
     from affine import Affine
     from rasterio.windows import Window
 

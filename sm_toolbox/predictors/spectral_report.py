@@ -24,6 +24,11 @@ def spectral_report(result: SpectralResult, sensor: str, progress: Progress = SI
     ----------
     result : SpectralResult
     sensor : str
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     page = Page(
         "Spectral indices", f"{len(result.bands)} bands from {len(result.inputs)} bands of {sensor}.", progress=progress

@@ -227,9 +227,7 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
 
 def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return metres to the next column (towards east positive) and to the previous row (towards north positive), for
-    each row.
-    """
+    """Return metres to the next column (east positive) and to the previous row (north positive), for each row."""
     transform = grid.transform
     if not grid.crs.is_geographic:
         x, y = grid.metres_per_unit()

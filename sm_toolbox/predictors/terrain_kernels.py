@@ -158,9 +158,7 @@ def _elevation(here, z_factor, out):
 
 @njit(**_COMPILE)
 def _angle(opposite, adjacent):
-    """Return the arc tangent of opposite / adjacent in radians, 0 to π/2, for two numbers that are not negative; NaN
-    where both are 0.
-    """
+    """Return the arc tangent of opposite / adjacent ≥ 0 in radians, 0 to π/2; NaN where both are 0."""
     swapped = opposite > adjacent
     low = adjacent if swapped else opposite
     high = opposite if swapped else adjacent
@@ -201,8 +199,9 @@ def _direction(component, other, out):
 
 @njit(**_COMPILE)
 def _second_derivatives(above, here, below, dx, dy, z_factor, along, across, steepness):
-    """Zevenbergen & Thorne (1987), doi 10.1002/esp.3290120107: second derivatives along and across the slope (m⁻¹), and
-    tan of the slope.
+    """Return second derivatives along and across the slope (m⁻¹), and tan of the slope.
+
+    Zevenbergen & Thorne (1987), doi 10.1002/esp.3290120107.
 
     With the gradient divided by its length first, nothing overflows or underflows however gentle the slope is.
     """

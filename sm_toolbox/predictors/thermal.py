@@ -30,6 +30,14 @@ def declination(day: datetime) -> float:
     """Return the sun's declination (radians) on a day.
 
     Spencer 1971, Fourier series representation of the position of the sun, Search 2(5).
+
+    Parameters
+    ----------
+    day : datetime
+
+    Returns
+    -------
+    float
     """
     angle = 2 * np.pi * (day.timetuple().tm_yday - 1) / 365
     return float(
@@ -55,6 +63,11 @@ def solar_correction(latitude: np.ndarray | float, delta: float, variant: str) -
     variant : {'none', 'verstraeten', 'first_harmonic'}
         1; Verstraeten et al. 2006 (doi 10.1016/j.rse.2005.12.016); the first harmonic of the insolation after Xue &
         Cracknell 1995, which has the square root of the bracket.
+
+    Returns
+    -------
+    ndarray or float
+        As `latitude`.
     """
     if variant == "none":
         return 1.0
@@ -103,6 +116,10 @@ def thermal_inertia(
     min_range : float, optional
         Ranges below this (K) have no value: a small range is cloud or noise, and dividing by it gives anything.
     engine : Engine, optional
+
+    Returns
+    -------
+    ThermalInertia
 
     Raises
     ------
@@ -198,9 +215,7 @@ def _days(stacks: dict[str, Stack], progress: Progress) -> list[Time | None]:
 
 
 def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
-    """Look at a middle date for temperatures in different units, for day and night swapped, and for an albedo that
-    needs scaling.
-    """
+    """Check a middle date for temperatures in different units, swapped day and night, and an unscaled albedo."""
     from sm_toolbox.raster.bands import overview
 
     seen = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}

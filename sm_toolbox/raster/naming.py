@@ -22,18 +22,56 @@ _CF_UNITS = {
 
 
 def band_name(variable: str, time: Time | None) -> str:
-    """Return the description of a band: `ndvi`, or `ndvi@2018-06-01` where it is dated."""
+    """Return the description of a band: `ndvi`, or `ndvi@2018-06-01` where it is dated.
+
+    Parameters
+    ----------
+    variable : str
+    time : Time or None
+
+    Returns
+    -------
+    str
+    """
     return variable if time is None else f"{variable}@{time}"
 
 
 def split_name(name: str) -> tuple[str, Time | None]:
-    """Return the variable and the time of a band that `band_name` has named."""
+    """Return the variable and the time of a band that `band_name` has named.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str, Time or None
+        The name itself and None where it holds no time.
+    """
     variable, _, text = name.rpartition("@")
     time = parse_time(text)
     return (variable, time) if variable and time is not None else (name, None)
 
 
 def name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[str, Time | None]:
+    """Return the variable and time of a band: of its description, else of the source, CF metadata or the file's name.
+
+    Parameters
+    ----------
+    dataset : DatasetReader
+    source : Source
+    index : int
+        Of the band, from 1.
+
+    Returns
+    -------
+    str, Time or None
+
+    Raises
+    ------
+    InputError
+        Where the description, the metadata or the name hold a date that cannot be read.
+    """
     description = (dataset.descriptions[index - 1] or "").strip()
     tags = dataset.tags(index)
     variable, time = description, parse_time(description)
@@ -59,12 +97,30 @@ def name_and_time(dataset: DatasetReader, source: Source, index: int) -> tuple[s
 
 
 def stem_of(path: str) -> str:
-    """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi."""
+    """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str
+    """
     return Path(file_of(path)).stem
 
 
 def file_of(path: str) -> str:
-    """Return the file of a path, or of a sub-dataset such as NETCDF:"a.nc":ndvi."""
+    """Return the file of a path, or of a sub-dataset such as NETCDF:"a.nc":ndvi.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str
+    """
     quoted = re.search(r'"([^"]+)"', path)
     return quoted.group(1) if quoted else path.split("|")[0]
 
@@ -80,7 +136,26 @@ _GREGORIAN = datetime(1582, 10, 15)
 
 
 def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -> Time | None:
-    """Read a band's place on a time axis after the CF conventions, whatever the name of the dimension."""
+    """Read a band's place on a time axis after the CF conventions, whatever the name of the dimension.
+
+    Parameters
+    ----------
+    tags : mapping of str to str
+        Of the band.
+    file_tags : mapping of str to str
+        Of the file, with the units of its dimensions.
+    label : str
+        For the message.
+
+    Returns
+    -------
+    Time or None
+
+    Raises
+    ------
+    InputError
+        Where the units or the calendar cannot be read.
+    """
     for key, value in tags.items():
         name = key.removeprefix("NETCDF_DIM_")
         units = file_tags.get(f"{name}#units", "")

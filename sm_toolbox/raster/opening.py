@@ -39,11 +39,20 @@ class Source:
 
     @property
     def label(self) -> str:
+        """The name of the layer, or else of the file."""
         return self.name or os.path.basename(self.path)
 
 
 def open_raster(source: Source) -> DatasetReader:
     """Open a raster for reading, with longitudes from -180° to 180° where it has them from 0° to 360°.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    DatasetReader
 
     Raises
     ------
@@ -66,6 +75,21 @@ def open_raster(source: Source) -> DatasetReader:
 
 
 def open_as_stored(source: Source) -> DatasetReader:
+    """Open a raster for reading, with longitudes as they are in the file.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    DatasetReader
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or GDAL cannot read it.
+    """
     try:
         # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the
         # file.
@@ -80,6 +104,12 @@ def open_as_stored(source: Source) -> DatasetReader:
 @contextmanager
 def readable(source: Source, where: object = "") -> Iterator[None]:
     """Name the raster whose cells cannot be read.
+
+    Parameters
+    ----------
+    source : Source
+    where : object, optional
+        The window, for the message.
 
     Raises
     ------
@@ -108,9 +138,7 @@ _GDAL_TYPES = {
 
 
 def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
-    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns
-    before it.
-    """
+    """Return a VRT that begins with a column of a raster, and goes on with the columns before it."""
     width, height = dataset.width, dataset.height
     parts = [(column, 0, width - column), (0, width - column, column)]
 
@@ -151,6 +179,15 @@ def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
 
 
 def grid_of(source: Source) -> Grid:
-    """Return the grid of a raster."""
+    """Return the grid of a raster.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Grid
+    """
     with open_raster(source) as dataset:
         return Grid.of(dataset, source.label)

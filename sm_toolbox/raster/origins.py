@@ -80,7 +80,19 @@ class Predictors:
     renamed: dict[str, str]
 
     def origins(self, max_gap_days: float | None, method: str) -> dict[str, Origin]:
-        """Return what is to be kept of each."""
+        """Return what is to be kept of each.
+
+        Parameters
+        ----------
+        max_gap_days : float or None
+            As `Stack.reach`.
+        method : str
+            How values are taken at points.
+
+        Returns
+        -------
+        dict of str to Origin
+        """
         found = {}
         for name, stack in self.stacks.items():
             first = stack.bands[0]
@@ -125,6 +137,10 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
     taken : collection of str, optional
         Names of columns that must stay, whatever their capitals.
 
+    Returns
+    -------
+    Predictors
+
     Raises
     ------
     InputError
@@ -152,6 +168,10 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
 
 def part_products(bands: Sequence[Band]) -> list[tuple[str, str, Stack]]:
     """Part the bands of each variable where the files hold several products of it.
+
+    Parameters
+    ----------
+    bands : sequence of Band
 
     Returns
     -------
@@ -185,7 +205,16 @@ def _clash(bands: Sequence[Band]) -> bool:
 
 
 def product_of(source: Source) -> str:
-    """Name the product of a file: its name without the date."""
+    """Name the product of a file: its name without the date.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    str
+    """
     stem = stem_of(source.path)
     try:
         rest = time_in_name(stem)[1]
@@ -201,7 +230,16 @@ def _product_with_folder(source: Source) -> str:
 
 
 def qualified(variable: str, product: str) -> str:
-    """Name the column of one product of a variable."""
+    """Name the column of one product of a variable.
+
+    Parameters
+    ----------
+    variable, product : str
+
+    Returns
+    -------
+    str
+    """
     return product if product.startswith(f"{variable}_") else f"{variable}_{product}"
 
 
@@ -213,12 +251,30 @@ def _free(name: str, used: Collection[str]) -> str:
 
 
 def origins_to_text(origins: Mapping[str, Origin]) -> str:
-    """Write origins by column, for a place that keeps text."""
+    """Write origins by column, for a place that keeps text.
+
+    Parameters
+    ----------
+    origins : mapping of str to Origin
+
+    Returns
+    -------
+    str
+    """
     return json.dumps({name: origin.as_dict() for name, origin in origins.items()}, ensure_ascii=False)
 
 
 def origins_from_text(text: str | None) -> dict[str, Origin]:
-    """Read what `origins_to_text` wrote; what is no such text, and columns that cannot be read, are left out."""
+    """Read what `origins_to_text` wrote; what is no such text, and columns that cannot be read, are left out.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    dict of str to Origin
+    """
     try:
         found = json.loads(text) if text else {}
     except ValueError:
@@ -228,7 +284,17 @@ def origins_from_text(text: str | None) -> dict[str, Origin]:
 
 
 def origin_from(item: Any) -> Origin | None:
-    """Read an origin from JSON; None where it is none. What later versions know more is left out."""
+    """Read an origin from JSON; None where it is none. What later versions know more is left out.
+
+    Parameters
+    ----------
+    item : object
+        As JSON gives it.
+
+    Returns
+    -------
+    Origin or None
+    """
     if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("variable", "product")):
         return None
     known = {

@@ -23,6 +23,11 @@ class PointFile:
 
     It is read through GDAL's own Python module: a call of rasterio takes ten times as long, which for some cells in
     each of a thousand files is nearly all the time there is.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+        All of one file.
     """
 
     def __init__(self, bands: Sequence[Band]):
@@ -58,7 +63,16 @@ class PointFile:
         self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
 
     def read(self, read: PointRead) -> np.ndarray:
-        """Return the physical values of cells, float32 (neighbours, pairs), NaN where there is no data."""
+        """Return the physical values of cells, float32 (neighbours, pairs), NaN where there is no data.
+
+        Parameters
+        ----------
+        read : PointRead
+
+        Returns
+        -------
+        ndarray of float32 (neighbours, pairs)
+        """
         indexes = [self._indexes[place] for place in read.bands]
         shape = (len(indexes), read.window[3], read.window[2])
         raw = _buffer(math.prod(shape) * self.item_size).view(self._dtype).reshape(shape)
@@ -103,9 +117,7 @@ _of_thread = threading.local()
 
 
 def _buffer(size: int) -> np.ndarray:
-    """Return memory of this thread, uint8 (size,): memory that is new for each read takes the system as long as
-    reading.
-    """
+    """Return reusable memory of this thread, uint8 (size,): allocating it anew takes as long as reading."""
     if getattr(_of_thread, "buffer", np.empty(0)).size < size:
         _of_thread.buffer = np.empty(size, np.uint8)
     return _of_thread.buffer[:size]

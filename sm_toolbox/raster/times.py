@@ -59,6 +59,14 @@ class Time:
 
         Two moments differ by their exact difference. Where one of them is a day or a month, whole days are
         counted, so that an observation at 14:00 is at distance 0 from the map of its day.
+
+        Parameters
+        ----------
+        other : Time
+
+        Returns
+        -------
+        float
         """
         if self.resolution == other.resolution == "second":
             return abs((self.start - other.start).total_seconds()) / 86400
@@ -71,6 +79,14 @@ def parse_time(text: str) -> Time | None:
     """Read an ISO 8601 month, date or date and time; None where the text is not one.
 
     A time zone is converted to UTC. `2018-06-01T00:00:00` is a moment, `2018-06-01` a day.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Time or None
     """
     match = _ISO.match(text.strip())
     if match is None:
@@ -193,6 +209,14 @@ def parse_dates(text: str | None) -> list[Time]:
 
     `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in
     order; none for no text.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    list of Time
 
     Raises
     ------

@@ -40,6 +40,8 @@ class Page:
     ----------
     title : str
     subtitle : str, optional
+    progress : Progress, optional
+        Asked for Cancel while figures are drawn.
     """
 
     def __init__(self, title: str, subtitle: str = "", progress: Progress = SILENT):
@@ -49,24 +51,53 @@ class Page:
             self._parts.append(f"<p>{escape(subtitle)}</p>")
 
     def heading(self, text: str) -> None:
-        """Start a section."""
+        """Start a section.
+
+        Parameters
+        ----------
+        text : str
+        """
         self._progress.check()
         self._parts.append(f"<h2>{escape(text)}</h2>")
 
     def text(self, text: str) -> None:
-        """Add a paragraph."""
+        """Add a paragraph.
+
+        Parameters
+        ----------
+        text : str
+        """
         self._parts.append(f"<p>{escape(text)}</p>")
 
     def notice(self, text: str, warning: bool = False) -> None:
-        """Add a paragraph that stands out."""
+        """Add a paragraph that stands out.
+
+        Parameters
+        ----------
+        text : str
+        warning : bool, optional
+            Whether it is one, in another colour.
+        """
         self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(text)}</p>')
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Add lines as they are, to be copied one by one."""
+        """Add lines as they are, to be copied one by one.
+
+        Parameters
+        ----------
+        lines : iterable of str
+        """
         self._parts.append("<pre>" + "\n".join(escape(line) for line in lines) + "</pre>")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add a table; numbers are rounded to what can be told apart."""
+        """Add a table; numbers are rounded to what can be told apart.
+
+        Parameters
+        ----------
+        head : sequence of str
+        rows : iterable of sequence
+            Numbers, text or None.
+        """
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
         names = "".join(f"<th>{escape(name)}</th>" for name in head)
         self._parts.append(
@@ -74,7 +105,13 @@ class Page:
         )
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """Add a figure as an inline PNG; Cancel is heard between two of the things that are drawn in it."""
+        """Add a figure as an inline PNG; Cancel is heard between two of the things that are drawn in it.
+
+        Parameters
+        ----------
+        figure : Figure
+        caption : str
+        """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         check = self._progress.check
@@ -107,6 +144,10 @@ class Page:
     def write(self, path: str) -> None:
         """Write the page, whole or not at all.
 
+        Parameters
+        ----------
+        path : str
+
         Raises
         ------
         OutputError
@@ -134,7 +175,16 @@ def _cell(value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number with three decimals, more where it is small; a dash where it is not a number."""
+    """Write a number with three decimals, more where it is small; a dash where it is not a number.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+    """
     if not np.isfinite(value):
         return "–"
     return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"

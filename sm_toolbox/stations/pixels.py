@@ -1,6 +1,4 @@
-"""Pixels of a coarse product as further rows of a training table: its value, and the means of the fine predictors under
-it.
-"""
+"""Pixels of a coarse product as further training rows: its value, and means of the fine predictors under it."""
 
 from __future__ import annotations
 
@@ -92,8 +90,13 @@ def sample_pixels(
     most : int, optional
         Largest number of rows; where there are more, so many are drawn at random.
     seed : int, optional
+    progress : Progress, optional
     taken : collection of str, optional
         As in `sample_rows`, so that the predictors have the same names.
+
+    Returns
+    -------
+    PixelRows
 
     Raises
     ------
@@ -161,9 +164,7 @@ def sample_pixels(
 
 
 def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
-    """Return the window of a grid that other grids may cover, and which of its pixels lie wholly within all of them,
-    bool (rows, cols).
-    """
+    """Return the window of a grid that others may cover, and the pixels wholly within all, bool (rows, cols)."""
     window = Window(0, 0, grid.width, grid.height)
     for other in others:
         window = inside(window, touched_window(other, grid))
@@ -184,9 +185,7 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
 
 
 def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return the means of a predictor's bands over the cells of a grid (rows,); NaN where a row has no band, or the
-    cell no data.
-    """
+    """Return means of a predictor's bands over the cells of a grid (rows,); NaN without a band or data."""
     means = np.full(len(cell), np.nan)
     wanted = np.unique(position[position >= 0])
     row, column = np.divmod(cell, grid.width)

@@ -93,15 +93,24 @@ class VariableSamples:
 
 @dataclass(frozen=True)
 class Samples:
-    """All variables at all rows, in the order in which the variables appear in the rasters."""
+    """All variables at all rows, in the order in which the variables appear in the rasters.
+
+    Parameters
+    ----------
+    rows : Rows
+    variables : list of VariableSamples
+    origins : dict of str to Origin, optional
+        What is noted of the rasters, by name of the predictor.
+    """
 
     rows: Rows
     variables: list[VariableSamples]
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def lacking(self) -> list[tuple[str, int, str, float | None]]:
-        """List variables that rows lack, those that most lack first: name, rows, why, and the gap in days with which
-        most of them would have a date.
+        """List variables that rows lack, those that most lack first.
+
+        Each with its name, rows, why, and the gap in days with which most of them would have a date.
 
         The gap is half the distance of the dates, or what nine tenths of the rows need where that is less than the
         whole distance; None where no gap of a sensible size helps.
@@ -128,7 +137,16 @@ class Samples:
         return float(math.ceil(np.quantile(within, 0.9))) if len(within) else None
 
     def complete_with(self, max_gap_days: float) -> int:
-        """Count the rows that would be complete with a larger gap in time, if the dates that it brings have data."""
+        """Count the rows that would be complete with a larger gap in time, if the dates that it brings have data.
+
+        Parameters
+        ----------
+        max_gap_days : float
+
+        Returns
+        -------
+        int
+        """
         possible = np.ones(len(self.rows.x), bool)
         for variable in self.variables:
             has = ~np.isnan(variable.values)
@@ -183,9 +201,14 @@ def sample_rows(
         How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the
         distance of the variable's dates.
     method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+    progress : Progress, optional
     taken : collection of str, optional
         Names that the variables must not have; one that has gets its product as a suffix, as do two products of one
         variable.
+
+    Returns
+    -------
+    Samples
 
     Raises
     ------
@@ -260,7 +283,16 @@ def _sample_stack(
 
 
 def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
-    """Say which gap in time each dated variable was given where none was set; empty where none is dated."""
+    """Say which gap in time each dated variable was given where none was set; empty where none is dated.
+
+    Parameters
+    ----------
+    variables : sequence of VariableSamples
+
+    Returns
+    -------
+    str
+    """
     dated = {variable.variable: variable.reach_days for variable in variables if variable.gap_days is not None}
     return default_gaps_in_words("variable", dated) if dated else ""
 

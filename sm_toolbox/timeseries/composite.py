@@ -89,6 +89,7 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
         Sorted.
     period : str
         One of `COMPOSITE_PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
+    trailing_days : int, optional
     product_days : int
         Days that a date stands for, counted from it: 8 for MODIS composites. A product that straddles a boundary counts
         in both periods, with its days inside each.

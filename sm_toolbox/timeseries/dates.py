@@ -21,6 +21,12 @@ FEWEST = 3
 def require_dates(stack: Stack, fewest: int = 1) -> None:
     """Refuse a stack without dates, or with fewer than are needed.
 
+    Parameters
+    ----------
+    stack : Stack
+    fewest : int, optional
+        Dates that are needed.
+
     Raises
     ------
     InputError
@@ -39,6 +45,10 @@ def require_dates(stack: Stack, fewest: int = 1) -> None:
 def require_distinct_starts(stack: Stack) -> None:
     """Refuse a stack with two dates that start at the same moment, such as a month and its first day.
 
+    Parameters
+    ----------
+    stack : Stack
+
     Raises
     ------
     InputError
@@ -52,5 +62,15 @@ def require_distinct_starts(stack: Stack) -> None:
 
 
 def days_since_first(times: Sequence[Time], first: Time) -> np.ndarray:
-    """Return the days between a time and others, by their starts."""
+    """Return the days between a time and others, by their starts.
+
+    Parameters
+    ----------
+    times : sequence of Time
+    first : Time
+
+    Returns
+    -------
+    ndarray of float64 (times,)
+    """
     return np.array([(time.start - first.start) / timedelta(days=1) for time in times])

@@ -84,6 +84,10 @@ def fill_gaps(
         Dates of the output as `parse_dates` takes them; by default those of the input.
     engine : Engine, optional
 
+    Returns
+    -------
+    GapFilling
+
     Raises
     ------
     InputError

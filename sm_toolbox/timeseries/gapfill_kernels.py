@@ -102,9 +102,7 @@ def _forget(memory, time):
 
 @njit(**_COMPILE)
 def _pass(values, day, memory, twice):
-    """Remember the values of a date, where there are any, as the nearest; where twice is asked, what was the nearest as
-    the one beyond.
-    """
+    """Remember the values of a date as the nearest, and, where asked, the former nearest as the one beyond."""
     # Loops over few arrays: the more there are, the more pairs must be known to be apart before vector instructions can
     # be used.
     if twice:
@@ -194,9 +192,7 @@ def _cubic(time, behind, ahead, limit, out):
 
 @njit(**_COMPILE)
 def _slope(outer, inner, opposite, outer_step, step, opposite_step):
-    """The slope at one end of a gap, from the rise outside of it, within it, and beyond its other end; NaN stands for
-    none.
-    """
+    """Return the slope at one end of a gap, from the rises outside, within and beyond it; NaN stands for none."""
     a, b = 2 * step + outer_step, step + 2 * outer_step
     mean = (a + b) * (outer * inner) / (a * inner + b * outer) if outer * inner > 0 else 0.0
     # At the end of the series: such that the curve neither overshoots nor turns.
@@ -221,9 +217,7 @@ def _bridge(block, row, start, stop, days, regular, ahead, behind, bridged):
 
 @njit(**_COMPILE)
 def _smooth(bridged, columns, weights, smooth):
-    """Take the middle of the polynomial in each window, and near the ends of a series the sides of the first and the
-    last.
-    """
+    """Take the middle of the polynomial in each window; near the ends of a series the ends of the outermost one."""
     steps, window = bridged.shape[0], weights.shape[0]
     half = window // 2
     smooth[:] = np.nan

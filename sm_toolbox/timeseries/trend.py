@@ -60,6 +60,10 @@ def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
     by_month : bool
         Whether each calendar month is a group. Its step is one occurrence of the month, so that several dates of a
         month are at the same step. Without it each date is a step.
+
+    Returns
+    -------
+    list of Group
     """
     days = days_since_first(times, times[0])
     months = np.array([time.start.month if by_month else 0 for time in times])
@@ -190,6 +194,10 @@ def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:
     count : ndarray, optional
         Values behind each statistic, which is Student's t with two degrees of freedom fewer; without it the statistic
         is standard normal.
+
+    Returns
+    -------
+    ndarray of float, same shape
     """
     from scipy.special import ndtr, stdtr
 

@@ -25,6 +25,11 @@ def validation_report(
         Names of what was compared.
     min_samples : int
         Pairs that a station needed.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     page = Page(
         f"Validation of {product}",

@@ -77,7 +77,17 @@ class StationValidation:
     unmatched: list[tuple[str, int]]
 
     def median(self, name: str) -> float:
-        """Return the median over stations of a metric; NaN where no station has it."""
+        """Return the median over stations of a metric; NaN where no station has it.
+
+        Parameters
+        ----------
+        name : str
+            A key of `METRICS`.
+
+        Returns
+        -------
+        float
+        """
         values = np.array([item.metrics.values[name] for item in self.by_station], float)
         return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
@@ -103,6 +113,11 @@ def validate_stations(
     min_samples : int, optional
         Pairs that a station needs to be rated on its own.
     method : {'nearest', 'bilinear'}, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    StationValidation
 
     Raises
     ------
@@ -168,8 +183,9 @@ def _told_apart(rows: Rows, progress: Progress) -> Rows:
 
 
 def _near_one_another(places: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Number places (rows, 2) so that those within a kilometre of the first of a number share it; rows without a place
-    are of the first.
+    """Number places (rows, 2) so that those within a kilometre of the first of a number share it.
+
+    Rows without a place are of the first.
     """
     numbers = np.zeros(len(places), np.int64)
     distinct, first, of_row = np.unique(places[known], axis=0, return_index=True, return_inverse=True)

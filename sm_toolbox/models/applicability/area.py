@@ -1,6 +1,4 @@
-"""Where a model may be applied: how far the predictors of a map are from those of the training, and how many training
-rows are near them.
-"""
+"""Where a model may be applied: how far the predictors of a map are from those of the training."""
 
 from __future__ import annotations
 
@@ -89,6 +87,11 @@ class Applicability:
             once; without it, each row is a fold of its own.
         periods : mapping of int to float, optional
             Periods of cyclic predictors by column.
+        progress : Progress, optional
+
+        Returns
+        -------
+        Applicability
 
         Raises
         ------
@@ -209,6 +212,15 @@ class Applicability:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_predictors: int) -> Applicability:
         """Take over what a model file holds, after checking it.
 
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_predictors : int
+
+        Returns
+        -------
+        Applicability
+
         Raises
         ------
         ModelFileError
@@ -298,9 +310,7 @@ def _encode(rows: np.ndarray, periods: np.ndarray) -> np.ndarray:
 
 
 def _scale(features: np.ndarray, weights: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Return the factor of each feature, float32 (features,): weight over standard deviation, 0 where the feature does
-    not vary.
-    """
+    """Return weight over standard deviation of each feature, float32 (features,); 0 where it does not vary."""
     variances = iter(np.var(features, axis=1, dtype=np.float64))
     constant = iter((features == features[:, :1]).all(axis=1))
     factors = []
@@ -337,9 +347,7 @@ def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
 
 
 def _mean_distance(points: np.ndarray, progress: Progress) -> float:
-    """Return the mean distance between two of the points, float64 (rows, features), in memory that grows with the rows
-    only.
-    """
+    """Return the mean distance between two of the points, float64 (rows, features), in memory linear in the rows."""
     count = len(points)
     if count <= _ALL_PAIRS_ROWS:
         squares = np.einsum("ij,ij->i", points, points)
@@ -398,9 +406,7 @@ def _between_folds(
 def _as_numbers(
     folds: Sequence[tuple[np.ndarray, np.ndarray]], count: int
 ) -> tuple[Sequence[tuple[np.ndarray, np.ndarray]] | None, np.ndarray]:
-    """Return the number of each row's fold, and the folds themselves where some rows are neither training nor test rows
-    of a fold.
-    """
+    """Return the fold of each row, and the folds themselves where some rows are in no training or test set."""
     number = np.zeros(count, np.int64)
     for i, (_, test) in enumerate(folds):
         number[test] = i
@@ -415,9 +421,7 @@ def _between_pairs(
     mean_distance: float,
     progress: Progress,
 ) -> np.ndarray:
-    """Return the DI of each training row, float32 (rows,), to the nearest training row of the fold in which it is a
-    test row.
-    """
+    """Return the DI of each training row, float32 (rows,), to the training rows of the fold that tests it."""
     from sm_toolbox.models.applicability.kernels import nearest
 
     di = np.empty(features.shape[1], np.float32)

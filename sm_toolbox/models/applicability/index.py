@@ -48,7 +48,20 @@ class Index(NamedTuple):
 
 
 def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> Index:
-    """Put rows, features (features, rows), into a tree of boxes on their first principal axes."""
+    """Put rows into a tree of boxes on their first principal axes.
+
+    Parameters
+    ----------
+    features : ndarray of float32 (features, rows)
+    scale : ndarray of float32 (features,)
+        Weight over standard deviation.
+    groups : ndarray of int32 (rows,)
+        The fold of each row, which a search may leave out.
+
+    Returns
+    -------
+    Index
+    """
     from sm_toolbox.models.applicability.kernels import LANES, PAD
 
     width = -(-len(features) // 4) * 4
@@ -99,9 +112,7 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
 
 
 def _leaf_order(places: np.ndarray, leaf: int) -> np.ndarray:
-    """Order points so that each run of `leaf` is compact, and so are runs of 2, 4, 8 … of these: each part is cut where
-    it is widest.
-    """
+    """Order points so that each run of `leaf`, and of 2, 4, 8 … of these, is compact: cut where a part is widest."""
     order = np.arange(len(places))
     parts = [(0, len(places))]
     while parts:

@@ -32,8 +32,9 @@ _INLINED = {**_FAST, "forceinline": True}
 
 @njit(**_COMPILE)
 def _load(features, first, tile, missing):
-    """Take up to LANES rows, feature after feature; the last ones repeat the last row. Rows with a gap take the values
-    of one without.
+    """Take up to LANES rows, feature after feature; the last lanes repeat the last row.
+
+    Rows with a gap take the values of one without.
 
     Returned is whether any row is complete. Not compiled with fast mathematics, which knows no NaN.
     """
@@ -123,9 +124,7 @@ def _box_distances(query, lane, axes, boxes, base, out):
 
 @njit(**_INLINED)
 def _axis_distances(query, lane, axes, places, base, out):
-    """Fill in the squared distances from a row to those of a leaf along the principal axes: never more than the whole
-    distances.
-    """
+    """Fill in squared distances from a row to a leaf's along the principal axes: lower bounds of the whole ones."""
     for row in range(_LANES):
         out[row] = _ZERO
     k = _0
@@ -146,9 +145,7 @@ def _axis_distances(query, lane, axes, places, base, out):
 
 @njit(**_INLINED)
 def _distances(tile, lane, width, rows, base, scale, out):
-    """Fill in the squared distances from a row to those of a leaf; exact also where they are tiny, because features are
-    subtracted as they are.
-    """
+    """Fill in squared distances from a row to those of a leaf; exact also where they are tiny."""
     for row in range(_LANES):
         out[row] = _ZERO
     k = _0

@@ -30,8 +30,16 @@ def permutation_increase(
 
     Parameters
     ----------
+    fitted : FittedModel
+    encoder : FeatureEncoder
     predictors : ndarray (rows, predictors)
     target : ndarray (rows,)
+    rng : numpy.random.Generator
+        Shuffles.
+    repeats : int, optional
+        Shufflings of each predictor, whose mean is returned.
+    progress : Progress, optional
+        Asked for Cancel.
 
     Returns
     -------
@@ -50,7 +58,16 @@ def permutation_increase(
 
 
 def parts(rows: int) -> Iterator[slice]:
-    """Cut rows into what is predicted between two looks at Cancel."""
+    """Cut rows into what is predicted between two looks at Cancel.
+
+    Parameters
+    ----------
+    rows : int
+
+    Returns
+    -------
+    iterator of slice
+    """
     return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, rows, _ROWS_AT_ONCE))
 
 

@@ -66,6 +66,10 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     seed : int, optional
         For random folds, where places are not clustered.
 
+    Returns
+    -------
+    MatchedFolds
+
     Raises
     ------
     InputError
@@ -108,9 +112,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
 
 
 def _units(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places, or means of those that share a cell of a lattice where there are too many to cluster; and the
-    unit of each place.
-    """
+    """Return the places, or means of cells of a lattice where there are too many to cluster, and each place's unit."""
     cell = 0.0
     span = float(np.ptp(places, axis=0).max())
     unit_index = np.arange(len(places))

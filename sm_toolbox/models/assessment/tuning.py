@@ -87,6 +87,17 @@ class Tuner:
     def search(self, table: TrainingTable, encoder: FeatureEncoder, seed: int, progress: Progress) -> Search:
         """Try all candidates on a table.
 
+        Parameters
+        ----------
+        table : TrainingTable
+        encoder : FeatureEncoder
+        seed : int
+        progress : Progress
+
+        Returns
+        -------
+        Search
+
         Raises
         ------
         InputError
@@ -177,6 +188,18 @@ _SHARE = 0.9
 def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progress) -> NestedSearch:
     """Search on all rows, and anew for each fold without its rows, so that the search does not flatter the error.
 
+    Parameters
+    ----------
+    tuner : Tuner
+    problem : Problem
+    folds : list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+    progress : Progress
+
+    Returns
+    -------
+    NestedSearch
+
     Raises
     ------
     InputError, Cancelled
@@ -206,7 +229,17 @@ def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progre
 
 
 def inner_split(split: Split, folds: int) -> Split:
-    """Return the split by which candidates are judged: of the same kind, with folds of its own."""
+    """Return the split by which candidates are judged: of the same kind, with folds of its own.
+
+    Parameters
+    ----------
+    split : Split
+    folds : int
+
+    Returns
+    -------
+    Split
+    """
     return replace(split, folds=folds)
 
 
@@ -227,6 +260,10 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     count : int
         Largest number of candidates.
     seed : int
+
+    Returns
+    -------
+    list of Estimator
 
     Raises
     ------

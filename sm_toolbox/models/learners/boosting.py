@@ -87,6 +87,8 @@ class XGBoost:
     ) -> BoostedTrees:
         """Grow the trees; Cancel is heard after each.
 
+        As `Estimator.fit`.
+
         Raises
         ------
         InputError
@@ -134,6 +136,8 @@ class XGBoost:
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> BoostedTrees:
         """Read trees back from a model file.
 
+        As `Estimator.from_arrays`.
+
         Raises
         ------
         ModelFileError
@@ -160,7 +164,17 @@ class BoostedTrees:
 
     @classmethod
     def from_json(cls, model: Mapping[str, Any], n_features: int) -> BoostedTrees:
-        """Take over what XGBoost writes as JSON."""
+        """Take over what XGBoost writes as JSON.
+
+        Parameters
+        ----------
+        model : mapping
+        n_features : int
+
+        Returns
+        -------
+        BoostedTrees
+        """
         learner = model["learner"]
         trees = []
         gain = np.zeros(n_features)
@@ -188,7 +202,10 @@ class BoostedTrees:
         return self._forest.impurity_importance
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict rows (rows, features) → float64 (rows,)."""
+        """Predict the target.
+
+        As `FittedModel.predict`.
+        """
         return self._forest.predict(features) * len(self._forest.roots) + self._base
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -64,7 +64,17 @@ class Forest:
 
     @classmethod
     def from_sklearn(cls, trees: Sequence[DecisionTreeRegressor], n_features: int) -> Forest:
-        """Take over fitted scikit-learn trees."""
+        """Take over fitted scikit-learn trees.
+
+        Parameters
+        ----------
+        trees : sequence of DecisionTreeRegressor
+        n_features : int
+
+        Returns
+        -------
+        Forest
+        """
         importance = np.mean([estimator.feature_importances_ for estimator in trees], axis=0).astype(np.float32)
         parts = [estimator.tree_ for estimator in trees]
         return cls.from_trees(
@@ -86,7 +96,18 @@ class Forest:
     def from_trees(
         cls, trees: Sequence[Tree], n_features: int, impurity_importance: np.ndarray | None = None
     ) -> Forest:
-        """Lay out trees for the compiled loop."""
+        """Lay out trees for the compiled loop.
+
+        Parameters
+        ----------
+        trees : sequence of Tree
+        n_features : int
+        impurity_importance : ndarray of float32 (features,), optional
+
+        Returns
+        -------
+        Forest
+        """
         nodes, values, roots = [], [], []
         start = 0
         for tree in trees:
@@ -120,6 +141,15 @@ class Forest:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
         """Take over what a model file holds, after checking that no index leads out of the arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_features : int
+
+        Returns
+        -------
+        Forest
 
         Raises
         ------
@@ -214,13 +244,20 @@ class Forest:
         return leaves
 
     def with_values(self, values: np.ndarray) -> Forest:
-        """Return the same trees with other predictions of their nodes (nodes,)."""
+        """Return the same trees with other predictions of their nodes.
+
+        Parameters
+        ----------
+        values : ndarray of float64 (nodes,)
+
+        Returns
+        -------
+        Forest
+        """
         return replace(self, values=values)
 
     def _tiles(self, features: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with an array of zeros for
-        what its rows add up to.
-        """
+        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with zeros to add to."""
         from sm_toolbox.models.learners.forest_kernels import TILE_ROWS
 
         rows = np.asarray(features, np.float32)

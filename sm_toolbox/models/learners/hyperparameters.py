@@ -29,17 +29,47 @@ class IntRange:
 
 
 def is_whole(value: Any) -> bool:
-    """Say whether a value is a whole number; JSON's true and false are none."""
+    """Say whether a value is a whole number; JSON's true and false are none.
+
+    Parameters
+    ----------
+    value : object
+        As JSON gives it.
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; JSON as Python reads it knows others."""
+    """Say whether a value is a finite number; JSON as Python reads it knows others.
+
+    Parameters
+    ----------
+    value : object
+        As JSON gives it.
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:
     """Refuse an impossible hyper-parameter.
+
+    Parameters
+    ----------
+    holds : bool
+        What must be so.
+    name : str
+    value : object
+        As JSON can write it.
+    expected : str
+        In words.
 
     Raises
     ------

@@ -97,6 +97,8 @@ class NeuralNetwork:
     ) -> NeuralNetworkModel:
         """Train epoch by epoch, so that Cancel is heard between two of them.
 
+        As `Estimator.fit`.
+
         Raises
         ------
         InputError
@@ -155,6 +157,8 @@ class NeuralNetwork:
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> NeuralNetworkModel:
         """Read a network back from a model file.
 
+        As `Estimator.from_arrays`.
+
         Raises
         ------
         ModelFileError
@@ -197,7 +201,10 @@ class NeuralNetworkModel:
         )
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict rows (rows, features) → float64 (rows,)."""
+        """Predict the target.
+
+        As `FittedModel.predict`.
+        """
         result = np.empty(len(features))
         for start in range(0, len(features), _ROWS):
             values = self._scaling.features(features[start : start + _ROWS])

@@ -36,10 +36,12 @@ class QuantileForest(RandomForest):
 
     min_samples_leaf: int = 10
 
-    def fit(
+    def fit(  # type: ignore[override]
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
-    ) -> QuantileForestModel:  # type: ignore[override]
+    ) -> QuantileForestModel:
         """Grow the trees in batches, so that Cancel is heard between two of them.
+
+        As `Estimator.fit`.
 
         Raises
         ------
@@ -51,7 +53,10 @@ class QuantileForest(RandomForest):
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:  # type: ignore[override]
-        """Read a forest back from a model file."""
+        """Read a forest back from a model file.
+
+        As `Estimator.from_arrays`.
+        """
         return QuantileForestModel.from_arrays(arrays, n_features)
 
 
@@ -102,7 +107,10 @@ class QuantileForestModel:
         return self.forest.impurity_importance
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict the mean of rows (rows, features) → float64 (rows,)."""
+        """Predict the mean of the target.
+
+        As `FittedModel.predict`.
+        """
         return self._means.predict(features)
 
     def predict_quantiles(self, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,6 +165,8 @@ class QuantileForestModel:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:
         """Take over what a model file holds.
+
+        As `Estimator.from_arrays`.
 
         Raises
         ------

@@ -24,8 +24,9 @@ _LARGEST_GAMMA = 1e12
 
 @dataclass(frozen=True)
 class SupportVectors:
-    """Support vector regression (Smola & Schölkopf 2004, doi 10.1023/B:STCO.0000035301.49549.88), trained by
-    scikit-learn.
+    """Support vector regression, trained by scikit-learn (Smola & Schölkopf 2004).
+
+    doi 10.1023/B:STCO.0000035301.49549.88.
 
     Features and target are scaled to mean 0 and standard deviation 1, so that `epsilon` is in standard deviations of
     the target.
@@ -77,6 +78,8 @@ class SupportVectors:
     ) -> SupportVectorModel:
         """Find the support vectors. A Cancel is heard before and after, not within: the library has no way to stop.
 
+        As `Estimator.fit`.
+
         Raises
         ------
         Cancelled
@@ -111,6 +114,8 @@ class SupportVectors:
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> SupportVectorModel:
         """Read a model back from a model file.
+
+        As `Estimator.from_arrays`.
 
         Raises
         ------
@@ -159,7 +164,10 @@ class SupportVectorModel:
         self._squares = (vectors**2).sum(axis=1)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict rows (rows, features) → float64 (rows,)."""
+        """Predict the target.
+
+        As `FittedModel.predict`.
+        """
         scaled = self._scaling.features(features)
         if self._kernel == "linear":
             return self._scaling.unscaled(scaled @ (self._vectors.T @ self._coefficients) + self._intercept)

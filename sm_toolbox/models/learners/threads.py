@@ -24,7 +24,16 @@ T = TypeVar("T")
 
 
 def is_small(values: int) -> bool:
-    """Say whether a table of so many values (rows times features) is fitted faster by one thread."""
+    """Say whether a table of so many values (rows times features) is fitted faster by one thread.
+
+    Parameters
+    ----------
+    values : int
+
+    Returns
+    -------
+    bool
+    """
     return values <= _SMALL
 
 
@@ -41,6 +50,11 @@ def side_by_side(
         One for each task.
     values : int
         Rows times features; a large table is fitted task after task, each on all cores.
+
+    Yields
+    ------
+    object
+        What a task returns.
 
     Raises
     ------

@@ -47,6 +47,11 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     model : Model
     name : str
         The file's name.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     manifest = model.manifest
     page = Page(

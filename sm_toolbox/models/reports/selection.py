@@ -1,6 +1,4 @@
-"""The report on a choice of predictors: the errors of every step, the rule of the choice, and predictors that say the
-same.
-"""
+"""Report on a choice of predictors: errors of every step, the rule of the choice, and alike predictors."""
 
 from __future__ import annotations
 
@@ -53,7 +51,16 @@ _NAMED_CELLS = 16
 
 
 def in_words(selection: PredictorSelection) -> str:
-    """Say what was chosen and why."""
+    """Say what was chosen and why.
+
+    Parameters
+    ----------
+    selection : PredictorSelection
+
+    Returns
+    -------
+    str
+    """
     chosen, best = selection.chosen, selection.best
     errors = f"RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}"
     names = (
@@ -93,6 +100,7 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
     Parameters
     ----------
     selection : PredictorSelection
+    progress : Progress, optional
 
     Returns
     -------
@@ -144,7 +152,16 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
 
 
 def roman(value: int) -> str:
-    """Write a whole number above zero in Roman numerals, as S1 numbers its models."""
+    """Write a whole number above zero in Roman numerals, as S1 numbers its models.
+
+    Parameters
+    ----------
+    value : int
+
+    Returns
+    -------
+    str
+    """
     signs = (
         (1000, "M"),
         (900, "CM"),

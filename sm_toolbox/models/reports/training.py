@@ -26,6 +26,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     Parameters
     ----------
     training : Training
+    progress : Progress, optional
 
     Returns
     -------
@@ -251,7 +252,16 @@ def _spiking(page: Page, spiking: Spiking) -> None:
 
 
 def gap_in_words(training: Training) -> str:
-    """Say what the chosen split and the one beside it mean for a map."""
+    """Say what the chosen split and the one beside it mean for a map.
+
+    Parameters
+    ----------
+    training : Training
+
+    Returns
+    -------
+    str
+    """
     chosen = training.chosen
     sentences = [
         f"Split '{chosen.name}' tells {SPLITS[chosen.name].meaning}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, "
@@ -296,9 +306,7 @@ def gap_in_words(training: Training) -> str:
 
 
 def _by_source(training: Training) -> list[tuple[str, Metrics]]:
-    """Return the out-of-fold error of the rows of stations, and of those of each product; empty where there are
-    stations only.
-    """
+    """Return the out-of-fold error of the rows of stations and of each product; empty for stations only."""
     sources = training.table.sources
     if sources is None:
         return []

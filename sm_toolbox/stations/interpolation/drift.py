@@ -41,6 +41,21 @@ class Drift:
     def sample(
         cls, sources: Sequence[Source], observations: Observations, max_gap_days: float | None, progress: Progress
     ) -> Drift:
+        """Take the drift at stations and dates from rasters.
+
+        Parameters
+        ----------
+        sources : sequence of Source
+            Static or dated bands of one or several variables.
+        observations : Observations
+        max_gap_days : float or None
+            As `Stack.reach`.
+        progress : Progress
+
+        Returns
+        -------
+        Drift
+        """
         found = stacks(read_bands(sources))
         is_static = all(stack.is_static for stack in found.values())
         places, dates = observations.values.shape
@@ -69,7 +84,16 @@ class Drift:
         return cls(list(found), np.broadcast_to(at_stations, (places, len(found), dates)), bands, picks, is_static)
 
     def of_dates(self, dates: np.ndarray) -> Drift:
-        """Return the drift of some dates."""
+        """Return the drift of some dates.
+
+        Parameters
+        ----------
+        dates : ndarray of bool or int
+
+        Returns
+        -------
+        Drift
+        """
         picks = self.picks[dates]
         used, numbers = np.unique(picks, return_inverse=True)
         return Drift(
@@ -86,14 +110,36 @@ class Drift:
         return self.at_stations[:, :, 0] if self.is_static else self.at_stations
 
     def cells(self, block: np.ndarray) -> np.ndarray:
-        """Return the drift (cells, p) or (cells, p, dates) from a block of the bands (bands, cells)."""
+        """Return the drift of cells from a block of the bands.
+
+        Parameters
+        ----------
+        block : ndarray of float32 (bands, cells)
+
+        Returns
+        -------
+        ndarray of float64 (cells, p) or (cells, p, dates)
+            The latter where the drift is dated.
+        """
         if self.is_static:
             return block[self.picks[0]].T.astype(np.float64)
         return block[self.picks].transpose(2, 1, 0).astype(np.float64)
 
 
 def refuse_useless(trend: Drift, values: np.ndarray) -> None:
-    """Refuse drifts that say nothing at any time."""
+    """Refuse drifts that say nothing at any time.
+
+    Parameters
+    ----------
+    trend : Drift
+    values : ndarray of float64 (stations, dates)
+        NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        Where a variable is constant at the stations, or follows from the others.
+    """
     seen = np.isfinite(values)
     table = np.concatenate([trend.at_stations[seen[:, date], :, date] for date in range(values.shape[1])])
     column = dependent_drift(table) if len(table) else None
@@ -117,6 +163,10 @@ def dependent_drift(drift: np.ndarray) -> int | None:
     Parameters
     ----------
     drift : ndarray (stations, p)
+
+    Returns
+    -------
+    int or None
     """
     known = np.ones((len(drift), 1))
     for column in range(drift.shape[1]):

@@ -1,6 +1,4 @@
-"""Maps from station values: kriging or inverse distances for each date, with the error that leaving each station out
-shows.
-"""
+"""Maps from station values: kriging or inverse distances for each date, with leave-one-out errors."""
 
 from __future__ import annotations
 
@@ -78,6 +76,10 @@ def interpolate_stations(
         Rasters of variables on which the mean depends linearly, static or dated.
     settings : InterpolationSettings, optional
     engine : Engine, optional
+
+    Returns
+    -------
+    Result
 
     Raises
     ------

@@ -1,6 +1,4 @@
-"""What stations measured, as a table of places and dates: one value for each place and date, each left-out row
-counted.
-"""
+"""What stations measured, as a table of places and dates, with counts of the rows left out."""
 
 from __future__ import annotations
 
@@ -76,6 +74,11 @@ def gather(
         Of the grid.
     grid : Grid
         What is to be interpolated.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Observations
 
     Raises
     ------

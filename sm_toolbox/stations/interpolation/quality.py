@@ -16,7 +16,16 @@ _FOR_A_VARIOGRAM = 15
 
 
 def judge(result: Result) -> list[str]:
-    """Say what should be known before the maps are trusted."""
+    """Say what should be known before the maps are trusted.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    list of str
+    """
     found = []
     values, left_out, variogram, seen = result.observations.values, result.left_out, result.variogram, result.empirical
     fewest = int(np.isfinite(values).sum(axis=0).min())
@@ -76,5 +85,14 @@ def judge(result: Result) -> list[str]:
 
 
 def distance_text(metres: float) -> str:
-    """Write a distance in metres or kilometres."""
+    """Write a distance in metres or kilometres.
+
+    Parameters
+    ----------
+    metres : float
+
+    Returns
+    -------
+    str
+    """
     return f"{metres:.0f} m" if metres < 1000 else f"{metres / 1000:.3g} km"

@@ -1,6 +1,4 @@
-"""The report on interpolated stations: the variogram in a figure and in words, what leaving stations out shows, and
-maps.
-"""
+"""The report on interpolated stations: the variogram, leave-one-out errors, and maps."""
 
 from __future__ import annotations
 
@@ -27,7 +25,17 @@ _WORST_STATIONS = 20
 
 
 def interpolation_report(result: Result, progress: Progress = SILENT) -> Page:
-    """Write up an interpolation."""
+    """Write up an interpolation.
+
+    Parameters
+    ----------
+    result : Result
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
+    """
     seen, settings = result.observations, result.settings
     title = "Universal kriging" if result.drift else _TITLES[settings.method]
     dates = f"{len(seen.times)} dates, {seen.times[0]} to {seen.times[-1]}" if seen.times != [None] else "no dates"

@@ -103,7 +103,16 @@ class Result:
 
 
 def variable_name(field_name: str) -> str:
-    """Return the name of a field as that of a variable: letters, digits and underscores."""
+    """Return the name of a field as that of a variable: letters, digits and underscores.
+
+    Parameters
+    ----------
+    field_name : str
+
+    Returns
+    -------
+    str
+    """
     return re.sub(r"\W+", "_", field_name).strip("_") or "value"
 
 
@@ -134,10 +143,12 @@ class LeftOut:
 
     @property
     def rmse(self) -> float:
+        """Root mean square error; NaN where there is none."""
         return rmse(self.errors)
 
     @property
     def bias(self) -> float:
+        """Mean of predicted minus observed; NaN where there is none."""
         return float(np.nanmean(self.errors)) if np.isfinite(self.errors).any() else float("nan")
 
     @property
@@ -151,9 +162,7 @@ class LeftOut:
 
     @property
     def calibration(self) -> float:
-        """Mean of squared errors over their variances: 1 where the variances are right, more where they are too
-        small.
-        """
+        """Mean of squared errors over their variances: 1 where these are right, more where they are too small."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = self.errors**2 / self.variance
         ratio = ratio[np.isfinite(ratio)]
@@ -161,6 +170,16 @@ class LeftOut:
 
 
 def rmse(errors: np.ndarray) -> float:
-    """Return the root mean square of what is not NaN."""
+    """Return the root mean square of what is not NaN.
+
+    Parameters
+    ----------
+    errors : ndarray
+
+    Returns
+    -------
+    float
+        NaN where there is nothing else.
+    """
     seen = errors[np.isfinite(errors)]
     return float(np.sqrt((seen**2).mean())) if len(seen) else float("nan")

@@ -1,6 +1,4 @@
-"""Observations from archives of the International Soil Moisture Network: chosen by variable, depth, flags and time,
-averaged where asked for.
-"""
+"""Observations from ISMN archives: chosen by variable, depth, flags and time, averaged where asked for."""
 
 from __future__ import annotations
 
@@ -55,6 +53,10 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
         The zip as downloaded, the folder into which it was unpacked (or that holds several zips), or one `.stm` file.
     selection : Selection
     progress : Progress, optional
+
+    Returns
+    -------
+    Import
 
     Raises
     ------

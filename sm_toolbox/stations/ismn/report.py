@@ -26,6 +26,11 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
     found : Import
     variable : str
         For the axes of the figures.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     rows = sum(len(series.times) for series in found.series)
     page = Page("ISMN import", f"{variable} from '{found.path}': {_describe(found.selection)}.", progress=progress)

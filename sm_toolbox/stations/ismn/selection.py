@@ -72,7 +72,17 @@ class Selection:
     sensors: str = "separate"
 
     def takes_depth(self, top: float, bottom: float) -> bool:
-        """Say whether a sensor's depth fits the rule."""
+        """Say whether a sensor's depth fits the rule.
+
+        Parameters
+        ----------
+        top, bottom : float
+            Metres.
+
+        Returns
+        -------
+        bool
+        """
         if self.depth_rule == "encloses":
             return self.depth_from - TOLERANCE <= top and bottom <= self.depth_to + TOLERANCE
         shared = min(bottom, self.depth_to) - max(top, self.depth_from)
@@ -80,12 +90,29 @@ class Selection:
         return shared >= -TOLERANCE if is_point else shared > TOLERANCE
 
     def takes_flags(self, cell: str) -> bool:
-        """Say whether a flag cell, such as `C02,D04`, has accepted flags only."""
+        """Say whether a flag cell, such as `C02,D04`, has accepted flags only.
+
+        Parameters
+        ----------
+        cell : str
+
+        Returns
+        -------
+        bool
+        """
         return self.flags is None or all(flag in self.flags for flag in cell.upper().split(","))
 
 
 def parse_flags(text: str) -> tuple[str, ...] | None:
     """Read a comma list of flags; None where it is empty.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple of str or None
 
     Raises
     ------
