@@ -36,6 +36,11 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     InputError
         At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as
         NULL: they come from a computation that went wrong and the user should know.
+
+    Examples
+    --------
+    >>> to_numbers([0.2, "0.25", None, ""], "sm", "stations")
+    array([0.2 , 0.25,  nan,  nan])
     """
     numbers = np.full(len(values), np.nan)
     for row, value in enumerate(values):

@@ -176,6 +176,12 @@ def metrics(predicted: np.ndarray, observed: np.ndarray) -> Metrics:
     -------
     Metrics
         NaN for those that so few pairs do not have.
+
+    Examples
+    --------
+    >>> values = metrics(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.12, 0.22, 0.28, 0.38]))
+    >>> values.n, round(values.rmse, 3), round(values.bias, 3), round(values.r, 3)
+    (4, 0.02, 0.0, 0.995)
     """
     if len(predicted) == 0:
         return Metrics({key: 0 if key == "n" else float("nan") for key in METRICS})

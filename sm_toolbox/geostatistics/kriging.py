@@ -137,6 +137,14 @@ class Kriging(_Interpolation):
     -----
     A nugget counts as what stations measure beside the field: the map is that of the field without it, and exact at a
     station only where the nugget is 0. The variance is that of what another station would measure, nugget included.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0, 0, 0], [1000.0, 0, 0]])
+    >>> kriging = Kriging(points, np.array([0.1, 0.3]), Variogram("spherical", sill=0.01, range=2000.0))
+    >>> mean, variance = kriging.predict(np.array([[500.0, 0, 0]]), variance=True)
+    >>> mean.round(3), variance.round(4)
+    (array([0.2]), array([0.0039]))
     """
 
     def __init__(

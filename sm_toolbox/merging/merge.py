@@ -136,8 +136,7 @@ def merge_products(
 
     Parameters
     ----------
-    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days, scheduler, memory,
-    threads
+    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days
         As `triple_collocation`; dates are matched to those of the reference.
     output : str
         Raster with `soil_moisture@date` on all dates that any product has, in the units of the reference.
@@ -175,6 +174,22 @@ def merge_products(
     Cells that are not resolved get, on each date, the mean of what products there are, or the one of these that on
     average is most correlated with the others, matched to the reference in mean and standard deviation over at least 10
     common samples. Without these, products are taken as they are, if the medians do not tell that the units differ.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> rng = np.random.default_rng(0)
+    >>> dates = np.arange("2018-01-01", "2018-05-01", dtype="datetime64[D]")
+    >>> truth = rng.normal(0.25, 0.06, len(dates))
+    >>> def product(name, error):
+    ...     values = truth + rng.normal(0, error, len(dates))
+    ...     bands = {f"soil_moisture@{date}": [[value]] for date, value in zip(dates, values)}
+    ...     return [write_example(f"{name}.tif", bands)]
+    >>> products = [product("a", 0.04), product("b", 0.04), product("c", 0.04)]
+    >>> result = merge_products(products, "merged.tif", engine=Engine(threads=1))
+    >>> merged = np.array([band[0, 0] for band in read_example("merged.tif").values()])
+    >>> bool(np.std(merged - truth) < 0.03)
+    True
     """
     from sm_toolbox.merging import merge_kernels
     from sm_toolbox.merging.products import read_products

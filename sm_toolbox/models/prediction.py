@@ -127,6 +127,21 @@ def predict_raster(
         something else, or a model does not have what is wanted beside the map.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> from sm_toolbox.models.assessment.splits import RandomSplit
+    >>> from sm_toolbox.models.learners.catalogue import make_estimator
+    >>> from sm_toolbox.models.table import Roles, make_training_table
+    >>> from sm_toolbox.models.training import train
+    >>> ndvi = np.linspace(0, 1, 50)
+    >>> table = make_training_table({"ndvi": ndvi, "sm": 0.1 + 0.2 * ndvi}, Roles("sm", ("ndvi",)), "table")
+    >>> model = train(table, make_estimator("random_forest", '{"n_estimators": 20}'), RandomSplit(2)).model
+    >>> predict_raster(model, [write_example("ndvi.tif", {"ndvi": [[0.2, 0.9]]})], "map.tif").bands
+    ['soil_moisture']
+    >>> print(read_example("map.tif")["soil_moisture"].round(1))
+    [[0.1 0.3]]
     """
     progress = engine.progress
     models = [model] if fallback is None else [model, fallback]

@@ -155,6 +155,19 @@ def train(
         Where the split is not possible with these rows.
     Cancelled
         Within a batch of trees of the user's Cancel.
+
+    Examples
+    --------
+    >>> from sm_toolbox.models.assessment.splits import StationSplit
+    >>> from sm_toolbox.models.learners.catalogue import make_estimator
+    >>> from sm_toolbox.models.table import Roles, make_training_table
+    >>> rng = np.random.default_rng(0)
+    >>> ndvi, slope = rng.uniform(0.1, 0.8, 60), rng.uniform(0, 20, 60)
+    >>> columns = {"ndvi": ndvi, "slope": slope, "sm": 0.1 + 0.4 * ndvi - 0.004 * slope, "station": np.arange(60) // 6}
+    >>> table = make_training_table(columns, Roles("sm", ("ndvi", "slope"), station="station"), "table")
+    >>> training = train(table, make_estimator("random_forest", '{"n_estimators": 20}'), StationSplit(5))
+    >>> [split.name for split in training.splits], training.chosen.metrics.r2 > 0.5
+    (['station', 'random'], True)
     """
     progress.check()
     # What no file could name is refused before the work.

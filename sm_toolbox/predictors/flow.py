@@ -56,6 +56,17 @@ def specific_catchment_area(
         Where there are more cells than 32-bit numbers can count.
     Cancelled
         Within a second of the user's Cancel.
+
+    Examples
+    --------
+    Water that runs east over cells of 10 m:
+
+    >>> dem = np.array([[3, 2, 1]] * 3, np.float32)
+    >>> size = np.full(3, 10.0)
+    >>> print(specific_catchment_area(dem, size, size, "d8"))
+    [[10. 20. 30.]
+     [10. 20. 30.]
+     [10. 20. 30.]]
     """
     from sm_toolbox.predictors import fill_kernels
     from sm_toolbox.predictors import flow_kernels as kernels

@@ -37,6 +37,11 @@ def available_water_capacity(sand: np.ndarray, clay: np.ndarray) -> np.ndarray:
     -------
     ndarray, same shape
         Percent.
+
+    Examples
+    --------
+    >>> available_water_capacity(np.array([40.0, 90.0]), np.array([20.0, 10.0])).round(1)
+    array([12.9,  0.2])
     """
     return np.maximum(40.7 - 0.38 * sand - 0.63 * clay, 0)
 

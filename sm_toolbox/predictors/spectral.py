@@ -117,6 +117,16 @@ def spectral_indices(
         sensor, or edges cannot be fitted.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> bands = {"red@2018-06-01": [[0.1, 0.2]], "nir@2018-06-01": [[0.3, 0.3]]}
+    >>> source = write_example("modis.tif", bands)
+    >>> spectral_indices([source], "modis", ["ndvi"], "indices.tif", scale=1).bands
+    ['ndvi@2018-06-01']
+    >>> print(read_example("indices.tif")["ndvi@2018-06-01"].round(2))
+    [[0.5 0.2]]
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks

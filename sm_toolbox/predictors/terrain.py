@@ -104,6 +104,16 @@ def terrain_indices(
         finer than the DEM.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> east = np.arange(4) * 100.0
+    >>> dem = write_example("dem.tif", {"dem": [east, east, east]}, cell=100)
+    >>> terrain_indices(dem, ["slope", "aspect"], "terrain.tif")
+    >>> terrain = read_example("terrain.tif")
+    >>> print(terrain["slope"][1].round(1), terrain["aspect"][1])
+    [nan 45. 45. nan] [ nan 270. 270.  nan]
     """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import grid_of, open_raster

@@ -127,6 +127,17 @@ def thermal_inertia(
         Where no day has all three, units cannot be right, or the night is warmer than the day everywhere.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> albedo = write_example("albedo.tif", {"albedo": [[0.2]]})
+    >>> day = write_example("day.tif", {"lst_day": [[305.0]]})
+    >>> night = write_example("night.tif", {"lst_night": [[285.0]]})
+    >>> thermal_inertia([albedo], [day], [night], "ati.tif").bands
+    ['ati', 'delta_lst']
+    >>> print(read_example("ati.tif")["ati"])
+    [[0.04]]
     """
     from sm_toolbox.raster.bands import named_stack, read_bands
     from sm_toolbox.raster.engine import run_blocks

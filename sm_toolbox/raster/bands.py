@@ -69,6 +69,13 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
     ------
     InputError
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import write_example
+    >>> source = write_example("predictors.tif", {"slope": [[3, 5]], "ndvi@2018-06-01": [[0.2, 0.4]]})
+    >>> [(band.variable, str(band.time), band.index) for band in read_bands([source])]
+    [('slope', 'None', 1), ('ndvi', '2018-06-01', 2)]
     """
     bands = list_bands(sources)
     refuse_duplicates(bands)

@@ -130,6 +130,19 @@ def run_blocks(
         Where an output cannot be written; none is left behind.
     Cancelled
         Within a block of the user's Cancel; no output is left behind.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> from sm_toolbox.raster.bands import read_bands
+    >>> bands = read_bands([write_example("sm.tif", {"soil_moisture": [[0.2, np.nan]]})])
+    >>> def kernel(blocks, window):
+    ...     return 100 * blocks["sm"], {"highest": Extent.of(blocks["sm"])}
+    >>> written = run_blocks(kernel, {"sm": bands}, [RasterOutput("percent.tif", ["percent"])], bands[0].grid)
+    >>> print(written.valid_cells, round(written.facts["highest"].high, 2))
+    [1] 0.2
+    >>> print(read_example("percent.tif")["percent"])
+    [[20. nan]]
     """
     progress = engine.progress
     progress.check()

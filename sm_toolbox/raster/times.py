@@ -87,6 +87,11 @@ def parse_time(text: str) -> Time | None:
     Returns
     -------
     Time or None
+
+    Examples
+    --------
+    >>> str(parse_time("2018-06")), str(parse_time("2018-06-01T02:30+02:00")), parse_time("June")
+    ('2018-06', '2018-06-01T00:30:00', None)
     """
     match = _ISO.match(text.strip())
     if match is None:
@@ -222,6 +227,11 @@ def parse_dates(text: str | None) -> list[Time]:
     ------
     InputError
         Where a part is no date, or a date is given twice.
+
+    Examples
+    --------
+    >>> [str(time) for time in parse_dates("2018-07-01, 2018-06-01/2018-06-13/6")]
+    ['2018-06-01', '2018-06-07', '2018-06-13', '2018-07-01']
     """
     found: list[Time] = []
     for part in filter(None, map(str.strip, re.split(r"[,;\n]", text or ""))):

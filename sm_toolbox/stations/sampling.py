@@ -216,6 +216,18 @@ def sample_rows(
         Where dated rasters meet rows without times, no point is valid, or no row has any value.
     Cancelled
         Within a block of the user's Cancel.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> from sm_toolbox.raster.times import parse_dates
+    >>> ndvi = write_example("ndvi.tif", {"ndvi@2018-06-01": [[0.2, 0.4]], "ndvi@2018-06-09": [[0.3, 0.5]]}, cell=100)
+    >>> x, y = LEFT + np.array([50.0, 150.0]), TOP - np.array([50.0, 50.0])
+    >>> rows = Rows("stations", x, y, grid_of(ndvi).crs, parse_dates("2018-06-02, 2018-06-08"), ["a", "b"])
+    >>> (variable,) = sample_rows(rows, [ndvi]).variables
+    >>> variable.variable, variable.values.round(2), variable.gap_days
+    ('ndvi', array([0.2, 0.5]), array([-1.,  1.]))
     """
     # Here, since many who need Rows do not sample, and it takes long to load.
     import pandas as pd

@@ -186,6 +186,15 @@ def temporal_composite(
         Where a variable is not dated or a setting impossible.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> source = write_example("ndvi.tif", {"ndvi@2018-06-01": [[0.2, 0.4]], "ndvi@2018-06-09": [[0.4, np.nan]]})
+    >>> temporal_composite([source], "month.tif", period="month", statistic="mean")
+    ['ndvi@2018-06']
+    >>> print(read_example("month.tif")["ndvi@2018-06"])
+    [[0.3 0.4]]
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks

@@ -99,6 +99,17 @@ def fill_gaps(
     Notes
     -----
     A month counts from its first day, a day from its midnight.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> bands = {"ndvi@2018-06-01": [[0.2]], "ndvi@2018-06-09": [[np.nan]], "ndvi@2018-06-17": [[0.6]]}
+    >>> filled = fill_gaps([write_example("ndvi.tif", bands)], "filled.tif", method="linear")
+    >>> before, after = filled.missing["ndvi"]
+    >>> round(before, 2), after
+    (0.33, 0.0)
+    >>> print(read_example("filled.tif")["ndvi@2018-06-09"])
+    [[0.4]]
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks

@@ -35,6 +35,12 @@ def summarise(values: np.ndarray, names: Sequence[str] = STATISTICS) -> np.ndarr
     -------
     ndarray of float32 (names, rows, cols)
         NaN where there are too few values.
+
+    Examples
+    --------
+    >>> values = np.array([0.1, 0.3, np.nan], np.float32).reshape(3, 1, 1)
+    >>> print(summarise(values, ["mean", "count"]).ravel())
+    [0.2 2. ]
     """
     from sm_toolbox.timeseries import kernels
 

@@ -118,6 +118,15 @@ def temporal_trend(
     Zoige (Remote Sens. 2023, 15, 1531). A cell with gaps keeps the numbers that its dates have in the whole record. By
     month, the occurrences of the month are numbered. Both tests take the values as independent; values that follow each
     other closely are not, and have smaller p-values than they should.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> rain = {f"rain@{year}-01-01": [[10.0 * (year - 2000)]] for year in range(2001, 2006)}
+    >>> temporal_trend([write_example("rain.tif", rain)], "trend.tif", method="theil_sen")
+    ['slope', 'slope_per_step', 'p_value', 'n']
+    >>> print(read_example("trend.tif")["slope"].round(1))
+    [[10.]]
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks

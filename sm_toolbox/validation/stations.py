@@ -128,6 +128,20 @@ def validate_stations(
     -----
     Places of one name that are more than 1 km apart are stations of their own, and the same observation in several rows
     is counted once; both with a warning.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> from sm_toolbox.raster.times import parse_dates
+    >>> observed = 0.2 + 0.1 * np.sin(np.arange(20) / 3)
+    >>> times = parse_dates("2018-06-01/2018-06-20")
+    >>> bands = {f"soil_moisture@{time}": [[value + 0.01]] for time, value in zip(times, observed)}
+    >>> product = write_example("product.tif", bands, cell=100)
+    >>> rows = Rows("stations", np.full(20, LEFT + 50), np.full(20, TOP - 50), grid_of(product).crs, times, ["a"] * 20)
+    >>> pooled = validate_stations(rows, observed, [product]).pooled
+    >>> pooled.n, round(pooled.r, 3), round(pooled.bias, 3)
+    (20, 1.0, 0.01)
     """
     if np.isnan(observed).all():
         raise InputError(f"No row of '{rows.layer}' has an observed value. Check the VALUE field.")

@@ -99,6 +99,14 @@ class Applicability:
             Where there are fewer than two rows or folds, or all rows are the same.
         Cancelled
             Within about a second of the user's Cancel.
+
+        Examples
+        --------
+        >>> predictors = np.random.default_rng(0).normal(size=(200, 2))
+        >>> area = Applicability.fit(predictors, weights=np.array([1.0, 0.5]))
+        >>> dissimilarity, _ = area.dissimilarity(np.array([[0.0, 0.0], [9.0, 0.0]]))
+        >>> (dissimilarity <= area.threshold).tolist()
+        [True, False]
         """
         rows = np.asarray(predictors, np.float32)
         importance = np.asarray(weights, np.float64)

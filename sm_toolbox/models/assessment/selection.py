@@ -232,6 +232,11 @@ def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple
     ------
     InputError
         Where the text has another form, a group is empty or named twice, or a name is none of the predictors.
+
+    Examples
+    --------
+    >>> parse_groups("terrain: slope, twi; soil: sand", ["slope", "twi", "sand"])
+    {'terrain': ('slope', 'twi'), 'soil': ('sand',)}
     """
     groups: dict[str, tuple[str, ...]] = {}
     for item in (part.strip() for part in (text or "").split(";")):

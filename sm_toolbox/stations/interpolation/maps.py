@@ -93,6 +93,19 @@ def interpolate_stations(
     The variogram is fitted to the pairs of all dates together, and its sill then scaled for each date to the variance
     of that date's values (Bastin et al. 1984, doi 10.1029/WR020i004p00463): one date has too few stations for a
     variogram, but dry and wet ones differ in how much they vary. Scaling changes the variances, not the maps.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, read_example, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> grid = write_example("grid.tif", {"grid": np.ones((1, 3))}, cell=100)
+    >>> x, y = LEFT + np.array([50.0, 250.0, 150.0]), TOP - np.array([50.0, 50.0, 150.0])
+    >>> rows = Rows("stations", x, y, grid_of(grid).crs)
+    >>> result = interpolate_stations(
+    ...     rows, np.array([0.1, 0.3, 0.2]), "sm", grid, "map.tif", settings=InterpolationSettings("idw")
+    ... )
+    >>> print(read_example("map.tif")["sm"])
+    [[0.1 0.2 0.3]]
     """
     progress = engine.progress
     settings = settings or InterpolationSettings()

@@ -64,6 +64,17 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
         Where it is no such archive, or nothing of it fits the selection: the message says what the archive has.
     Cancelled
         Within a few MB of the user's Cancel.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> head = "NET NET Alpha 45.5 7.25 300.0 0.05 0.05 Probe-1"
+    >>> lines = [head, "2018/06/01 00:00 0.1 G M", "2018/06/01 12:00 0.2 G M"]
+    >>> path = Path("NET_NET_Alpha_sm_0.050000_0.050000_Probe-1_20180601_20180602.stm")
+    >>> _ = path.write_text("\\n".join(lines))
+    >>> (series,) = import_archive(str(path), Selection(period="day")).series
+    >>> series.station_id, [str(time) for time in series.times], series.values.round(2)
+    ('NET/Alpha', ['2018-06-01'], array([0.15]))
     """
     variable = VARIABLES.get(
         selection.variable.strip().lower(), re.sub(r"[\s-]+", "_", selection.variable.strip().lower())
