@@ -171,10 +171,9 @@ def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
     tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
     a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
     return (
-        f'<VRTDataset rasterXSize="{width}" '
-        f'rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
-        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, "
-        f"{e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">'
+        f"<SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>"
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
     )
 
 

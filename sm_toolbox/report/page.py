@@ -136,8 +136,8 @@ class Page:
         """Return the page."""
         body = "\n".join(self._parts)
         return (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta '
-            f'charset="utf-8"><title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n'
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n"
             f"<body>{body}<footer>Soil Moisture Toolbox</footer></body></html>\n"
         )
 

@@ -98,9 +98,8 @@ class XGBoost:
         """
         try:
             import xgboost
-        except (
-            Exception
-        ) as error:  # what is not there, and what cannot be loaded, for which xgboost has an error of its own
+        # Not only ImportError: xgboost has an error of its own where its library cannot be loaded.
+        except Exception as error:
             raise InputError(
                 f"MODEL xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check "
                 "installation' says how to get it; or choose another MODEL."
