@@ -54,7 +54,7 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
                 "another field, correct the row, or convert the field with 'Refactor fields' (decimal point, no "
                 "units)."
             ) from None
-        # Beyond 1e30 no rasters hold a number and no sum of squares is finite; nothing that is measured comes near.
+        # Sums of squares of larger numbers overflow; no measurement comes near.
         if not abs(number) <= _LARGEST:
             raise InputError(
                 f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL "
@@ -81,8 +81,8 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
     Raises
     ------
     InputError
-        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are anybody's
-        guess.
+        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are
+        ambiguous.
     """
     known: dict[Any, Time] = {}
     times: list[Time | None] = []
@@ -109,7 +109,7 @@ def _to_time(value: Any) -> Time | None:
         return Time(value, "second")
     if isinstance(value, date):
         return Time(datetime(value.year, value.month, value.day), "day")
-    # QGIS writes dates into text files as 2019/04/03 and 2019/04/03 14:30:00: year first, nothing else can be meant.
+    # QGIS writes dates into text files as 2019/04/03 and 2019/04/03 14:30:00; with the year first they are unambiguous.
     return parse_time(_YEAR_FIRST.sub(r"\1-\2-\3", value.strip())) if isinstance(value, str) else None
 
 

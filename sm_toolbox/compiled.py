@@ -54,14 +54,14 @@ def private_folder() -> Path | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Say whether a folder, and no link to one, belongs to the user and is closed to all others."""
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    """Return whether a folder, and no link to one, belongs to the user and is closed to all others."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 @contextlib.contextmanager
 def _cached_in(folder: Path) -> Iterator[None]:
-    # For our functions alone: other plugins may use numba, too.
+    # For the toolbox's functions only: other plugins may use numba, too.
     config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder)
@@ -75,9 +75,9 @@ def _guarded(dispatcher: Any) -> Any:
     """Compile a function even where its cache cannot be written, as on a full disk or in a read-only folder."""
     cache = getattr(dispatcher, "_cache", None)
     for name in ("load_overload", "save_overload"):
-        given = getattr(cache, name, None)
-        if given is not None:
-            setattr(cache, name, _quiet(given))
+        method = getattr(cache, name, None)
+        if method is not None:
+            setattr(cache, name, _quiet(method))
     return dispatcher
 
 
@@ -120,10 +120,10 @@ def check_cache() -> str:
 
 def _was_kept(folder: Path) -> bool:
     try:
-        found = [*folder.glob("compiled.check_cache.*.nb[ic]")]
+        files = [*folder.glob("compiled.check_cache.*.nb[ic]")]
     except OSError:
         return False
-    for file in found:
+    for file in files:
         with contextlib.suppress(OSError):
             file.unlink()
-    return bool(found)
+    return bool(files)

@@ -26,7 +26,7 @@ _WORK, _LOCK, _BEFORE = "smtoolbox-", ".smtoolbox-lock", ".smtoolbox-before-"
 _PARTIAL = re.compile(r"\..*-[0-9a-f]{8}\.partial(\.\w+)?")
 _DAY = 86400
 _NOTES = (".aux.xml", ".ovr", ".msk", "-wal", "-shm", "-journal")
-# What may lie beside a Shapefile and says something of it, such as an index of its shapes.
+# Side files of a Shapefile, such as an index of its shapes.
 _BESIDE_SHAPEFILES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind")
 
 
@@ -100,7 +100,7 @@ def check_writable(path: str) -> None:
 
 
 def _is_open(path: str) -> bool:
-    """Say whether a program has a file open on Windows, where it can then be neither replaced nor renamed."""
+    """Return whether a program has a file open on Windows, where it can then be neither replaced nor renamed."""
     if fcntl is not None:
         return False
     try:
@@ -150,7 +150,7 @@ def put_in_place(temporary: str, path: str) -> None:
     except OSError as error:
         remove_quietly(temporary)
         raise _not_replaced(path, error) from error
-    # What GDAL, QGIS or SQLite noted beside the file that was replaced would be taken for the new one's.
+    # Side files of GDAL, QGIS or SQLite for the replaced file would be taken for those of the new one.
     for suffix in _NOTES:
         remove_quietly(path + suffix)
 
@@ -267,9 +267,9 @@ def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as opened:
         if fcntl is not None:
-            # In one order, so that no two runs wait for each other.
+            # In a fixed order, so that two runs cannot deadlock.
             for folder in sorted(set(folders)):
-                # Some network folders know no locks.
+                # Some network file systems do not support locks.
                 with contextlib.suppress(OSError):
                     number = os.open(folder, os.O_RDONLY)
                     opened.callback(os.close, number)
@@ -278,13 +278,13 @@ def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
 
 
 def _is_left_over(folder: str) -> bool:
-    """Say whether a folder is a working folder whose run no longer lives; a user's own folder has no lock in it."""
+    """Return whether a folder is a working folder whose run no longer lives; a user's own folder has no lock in it."""
     path = os.path.join(folder, _LOCK)
     if not os.path.isfile(path):
         return False
-    found = os.stat(path)
-    is_old = time.time() - found.st_mtime > _DAY
-    if not found.st_size:
+    status = os.stat(path)
+    is_old = time.time() - status.st_mtime > _DAY
+    if not status.st_size:
         return is_old
     if fcntl is None:
         return not _is_open(path)
@@ -390,8 +390,8 @@ class StagedOutputs:
         str
         """
         for folder, parent in self._names:
-            for here, there in ((folder, parent), (repr(folder)[1:-1], repr(parent)[1:-1])):
-                text = text.replace(here, there)
+            for temporary, final in ((folder, parent), (repr(folder)[1:-1], repr(parent)[1:-1])):
+                text = text.replace(temporary, final)
         return text
 
     def keep(self) -> None:
@@ -451,25 +451,25 @@ class PendingChange(Protocol):
 
 def _replace(new: str, final: str, before: str) -> Callable[[], None]:
     """Give a new file its name, and return what puts back the one that was there."""
-    there = os.path.lexists(final)
+    existed = os.path.lexists(final)
     if os.path.isdir(final):
         raise _not_replaced(final, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     try:
-        if there:
+        if existed:
             try:
-                # A second name for the old file, which so is never without one.
+                # A hard link to the old file, so that it always has a name.
                 os.link(final, before)
             except OSError:
-                # Not every file system gives a file two names.
+                # Not every file system supports hard links.
                 os.replace(final, before)
         os.replace(new, final)
     except OSError as error:
-        if there and not os.path.lexists(final):
+        if existed and not os.path.lexists(final):
             os.replace(before, final)
         raise _not_replaced(final, error) from error
 
     def put_back() -> None:
-        if there:
+        if existed:
             os.replace(before, final)
         else:
             os.remove(final)

@@ -65,14 +65,14 @@ def announced(progress: Progress) -> Iterator[Compilations]:
     """
     from numba.core import event
 
-    found = Compilations(progress)
+    compilations = Compilations(progress)
 
     class Listener(event.Listener):  # type: ignore[misc]
         def on_start(self, event: Any) -> None:
             dispatcher = event.data.get("dispatcher")
-            # Numba's own word for a function without a cache.
+            # Numba's class for a function without a cache.
             is_kept = type(getattr(dispatcher, "_cache", None)).__name__ != "NullCache"
-            found.add(getattr(dispatcher, "py_func", None), is_kept)
+            compilations.add(getattr(dispatcher, "py_func", None), is_kept)
 
         def on_end(self, event: Any) -> None:
             pass
@@ -80,6 +80,6 @@ def announced(progress: Progress) -> Iterator[Compilations]:
     listener = Listener()
     event.register("numba:compile", listener)
     try:
-        yield found
+        yield compilations
     finally:
         event.unregister("numba:compile", listener)

@@ -50,7 +50,7 @@ LIBRARIES = (
     ),
 )
 _PACKAGES = {library.module: library.package for library in LIBRARIES}
-# What QGIS and the distribution bring: pip must not put another build beside it.
+# Provided by QGIS or the distribution: pip must not install another build.
 _WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
 
 
@@ -94,8 +94,8 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     -------
     Findings
     """
-    found = Findings()
-    found.versions += [
+    findings = Findings()
+    findings.versions += [
         ("QGIS", qgis_version, "everything"),
         ("Python", platform.python_version(), "everything"),
         ("Executable", sys.executable, ""),
@@ -112,35 +112,35 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
                 if isinstance(error, ModuleNotFoundError) and error.name == library.module
                 else f"cannot be loaded: {error}"
             )
-            found.versions.append((library.package, reason, library.needed_for))
+            findings.versions.append((library.package, reason, library.needed_for))
         except Exception as error:  # a broken library must be reported, whatever it raises
             missing.append(library)
-            found.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
+            findings.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
         else:
-            found.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
+            findings.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
     needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
     if needed:
-        found.problems.append(
+        findings.problems.append(
             f"Missing or broken: {', '.join(library.package for library in needed)}. The lines below get them."
         )
     for library in optional:
-        found.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
+        findings.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
     if missing:
-        found.commands = how_to_install(missing, profile_python)
-    found.problems += _clashes(modules)
+        findings.commands = how_to_install(missing, profile_python)
+    findings.problems += _clashes(modules)
     if "numba" in modules:
-        _look_at_cache(found)
-    return found
+        _look_at_cache(findings)
+    return findings
 
 
-def _look_at_cache(found: Findings) -> None:
+def _look_at_cache(findings: Findings) -> None:
     """Say where compiled functions are kept, which has been tried."""
     from sm_toolbox.compiled import check_cache
 
     folder = check_cache()
-    found.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
+    findings.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
     if not folder:
-        found.hints.append(
+        findings.hints.append(
             "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled "
             "anew in each session (about 15 s). Set the environment variable NUMBA_CACHE_DIR to a folder that "
             "only you can write: what lies there is run."
@@ -182,7 +182,7 @@ def interpreter() -> str:
 
 
 def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> list[str]:
-    """Say how to get libraries on this kind of computer.
+    """Return how to get libraries on this kind of computer.
 
     Parameters
     ----------
@@ -290,14 +290,14 @@ def _clashes(modules: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _try(what: str, action: Any) -> list[str]:
+def _try(subject: str, action: Any) -> list[str]:
     try:
         action()
     except ImportError as error:
-        return [] if isinstance(error, ModuleNotFoundError) else [f"{what}: {error}."]
+        return [] if isinstance(error, ModuleNotFoundError) else [f"{subject}: {error}."]
     except Exception as error:  # whatever a broken installation raises is what the user must see
         return [
-            f"{what}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual "
+            f"{subject}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual "
             "environment or conda environment, with PROJ_LIB, PROJ_DATA and GDAL_DATA not set, and take rasterio "
             "and pyproj from where QGIS comes from."
         ]
@@ -329,7 +329,7 @@ def _gdal_array() -> None:
 
 
 def installation_report(findings: Findings) -> Page:
-    """Write up a check.
+    """Write the report on a check.
 
     Parameters
     ----------

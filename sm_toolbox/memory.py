@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sm_toolbox.errors import InputError
 
-# The rest is for QGIS itself and for what nobody has counted.
+# The rest is left to QGIS and to memory that is not accounted for.
 _SHARE = 0.7
 _FIRST_GROUP = Path("/sys/fs/cgroup")
 
@@ -26,14 +26,14 @@ def physical_memory() -> int:
 
 def free_memory() -> int:
     """Return the bytes that a program can still allocate, within the limits of a container; half of all if unknown."""
-    known = [found for found in (_of_linux(), _of_container(), _of_windows()) if found is not None]
-    return min(known) if known else physical_memory() // 2
+    amounts = [amount for amount in (_of_linux(), _of_container(), _of_windows()) if amount is not None]
+    return min(amounts) if amounts else physical_memory() // 2
 
 
 def _of_linux() -> int | None:
     with contextlib.suppress(OSError):
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
-        return None if found is None else int(found[1]) * 1024
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
+        return None if match is None else int(match[1]) * 1024
     return None
 
 

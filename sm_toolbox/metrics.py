@@ -190,7 +190,7 @@ def metrics(predicted: np.ndarray, observed: np.ndarray) -> Metrics:
 
 
 def _varies(values: np.ndarray) -> bool:
-    """Say whether values differ by more than rounding."""
+    """Return whether values differ by more than rounding."""
     return len(values) > 1 and float(np.ptp(values)) > 1e-12 * max(1.0, float(np.abs(values).max()))
 
 

@@ -1,4 +1,4 @@
-"""How long-running functions report progress, speak to the user and hear Cancel."""
+"""How long-running functions report progress, inform the user and check for Cancel."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Progress:
         """
 
     def is_cancelled(self) -> bool:
-        """Say whether the user asked to stop."""
+        """Return whether the user asked to stop."""
         return False
 
     def check(self) -> None:
@@ -56,7 +56,7 @@ class Progress:
         return _Part(self, start, stop)
 
     def __reduce__(self) -> tuple[type[Progress], tuple[()]]:
-        # In another process nobody listens.
+        # In another process there is no listener.
         return Progress, ()
 
 

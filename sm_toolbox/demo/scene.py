@@ -113,10 +113,10 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
     patches.
     """
     shape = terrain.elevation.shape
-    patches, own, structure, stones = (random_field(rng, shape, length) for length in (40, 15, 12, 20))
+    patches, texture, structure, stones = (random_field(rng, shape, length) for length in (40, 15, 12, 20))
     fine = standardised(0.9 * patches + 0.45 * terrain.hollow)
-    clay = np.clip(24 + 9 * fine + 2 * own, 5, 55)
-    sand = np.clip(38 - 13 * fine + 6 * own, 8, 85)
+    clay = np.clip(24 + 9 * fine + 2 * texture, 5, 55)
+    sand = np.clip(38 - 13 * fine + 6 * texture, 8, 85)
     sand = np.minimum(sand, 95 - clay)
 
     porosity = 0.489 - 0.00126 * sand
@@ -290,7 +290,7 @@ def simulate(
     drains; part of both runs sideways into hollows; evapotranspiration follows light, plants and, below a critical
     wetness, the moisture that is left (Feddes et al. 1978).
     """
-    # Water gathers where the surrounding gives it away: the weights of a neighbourhood add up to one.
+    # Lateral flow conserves water: the weights of a neighbourhood add up to one.
     attraction = np.exp(0.9 * np.clip(terrain.hollow, -2.5, 2.5))
     gathering = attraction / gaussian_filter(attraction, _LATERAL_REACH)
     sideways = np.clip(0.2 + 1.2 * terrain.slope, 0, 0.7)

@@ -130,7 +130,7 @@ def _projected(elevation: np.ndarray, corner: Affine) -> tuple[np.ndarray, Grid]
     )  # fmt: skip
     top, left, bottom, right = 0, 0, height, width
     while (missing := np.isnan(warped[top:bottom, left:right])).any():
-        # Of the four borders the one with the largest share of gaps goes first.
+        # Trim first the border with the largest share of gaps.
         gaps = {
             "top": missing[0].mean(),
             "left": missing[:, 0].mean(),

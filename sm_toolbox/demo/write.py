@@ -166,7 +166,7 @@ def write_demo_scene(
 
 
 def _check_folder(target: Path) -> None:
-    """Refuse a folder whose content is not ours to replace."""
+    """Reject a folder whose content is not ours to replace."""
     if not target.parent.is_dir():
         raise OutputError(
             f"The folder '{target}' cannot be created: '{target.parent}' does not exist. Create it first."
@@ -180,13 +180,13 @@ def _check_folder(target: Path) -> None:
     if not target.is_dir():
         raise OutputError(f"'{target}' is a file. Name a folder for the demo data.")
     # File managers leave hidden files of their own in folders that look empty.
-    found = sorted(path.name for path in target.iterdir() if not path.name.startswith("."))
-    if found and not _is_demo(target):
+    names = sorted(path.name for path in target.iterdir() if not path.name.startswith("."))
+    if names and not _is_demo(target):
         raise OutputError(
-            f"The folder '{target}' holds other files ({', '.join(found[:3])}{', …' if len(found) > 3 else ''}). "
+            f"The folder '{target}' holds other files ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}). "
             "Choose an empty folder, a new one, or one with earlier demo data, which is then replaced."
         )
-    for name in found:
+    for name in names:
         if (target / name).is_file():
             check_output(str(target / name))
 
@@ -204,7 +204,7 @@ def _move(work: Path, target: Path) -> None:
     if not target.exists():
         os.replace(work, target)
         return
-    # A layer of the scene that was there before would not fit the new one.
+    # Layers of an earlier scene would not match the new one.
     for name in ("stations.gpkg", "stations_validation.gpkg"):
         for suffix in ("", "-wal", "-shm"):
             remove_quietly(str(target / f"{name}{suffix}"))
@@ -213,7 +213,7 @@ def _move(work: Path, target: Path) -> None:
 
 
 def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer: StationWriter | None) -> None:
-    # A generator for each part, so that a change of one leaves the others as they are.
+    # A random generator for each part, so that changing one part does not change the others.
     random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(9)]
     progress.info("Terrain, soil and weather…")
     terrain = load_terrain()

@@ -160,18 +160,18 @@ def krige_nearest(
     u, e = np.empty(k), np.empty(p)
     scale, partial = 1.0 / range_, 1.0 - nugget
     for cell in range(len(cells)):
-        own = neighbours[cell]
+        nearest = neighbours[cell]
         same = cell > 0
         for i in range(k):
             if not same:
                 break
-            same = own[i] == neighbours[cell - 1, i]
+            same = nearest[i] == neighbours[cell - 1, i]
         if not same:
-            _factorise(model, scale, nugget, stations, own, station_drift, factor, drift, drift_factor, inverse)
+            _factorise(model, scale, nugget, stations, nearest, station_drift, factor, drift, drift_factor, inverse)
         for i in range(k):
             d2 = 0.0
             for axis in range(3):
-                d2 += (stations[own[i], axis] - cells[cell, axis]) ** 2
+                d2 += (stations[nearest[i], axis] - cells[cell, axis]) ** 2
             total = partial * _of_squared(model, d2, scale)
             for j in range(i):
                 total -= factor[i, j] * u[j]
@@ -205,12 +205,12 @@ def krige_nearest(
         for date in range(dates):
             total = 0.0
             for i in range(k):
-                total += u[i] * values[own[i], date]
+                total += u[i] * values[nearest[i], date]
             mean[cell, date] = total
 
 
 @njit(**_COMPILE)
-def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift, drift_factor, inverse):
+def _factorise(model, scale, nugget, stations, nearest, station_drift, factor, drift, drift_factor, inverse):
     """Cholesky factors of the covariances L L' and of the drift's F' K⁻¹ F, and L⁻¹ F; each in the lower triangle."""
     k, p = drift.shape
     partial = 1.0 - nugget
@@ -218,7 +218,7 @@ def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift
         for j in range(i + 1):
             d2 = 0.0
             for axis in range(3):
-                d2 += (stations[own[i], axis] - stations[own[j], axis]) ** 2
+                d2 += (stations[nearest[i], axis] - stations[nearest[j], axis]) ** 2
             total = partial * _of_squared(model, d2, scale) if j < i else 1.0 + 1e-10
             for m in range(j):
                 total -= factor[i, m] * factor[j, m]
@@ -226,7 +226,7 @@ def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift
             factor[i, j] = total / factor[j, j] if j < i else math.sqrt(max(total, 1e-10))
     for a in range(p):
         for i in range(k):
-            total = station_drift[own[i], a]
+            total = station_drift[nearest[i], a]
             for j in range(i):
                 total -= factor[i, j] * drift[j, a]
             drift[i, a] = total / factor[i, i]
@@ -241,7 +241,7 @@ def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift
             if b < a:
                 drift_factor[a, b] = total * inverse[b]
             else:
-                # A drift that is the same at all of these stations says nothing here.
-                known = total > 1e-9 * whole
-                drift_factor[a, a] = math.sqrt(total) if known else 1.0
-                inverse[a] = 1.0 / drift_factor[a, a] if known else 0.0
+                # A drift that is constant at these stations has no effect here.
+                independent = total > 1e-9 * whole
+                drift_factor[a, a] = math.sqrt(total) if independent else 1.0
+                inverse[a] = 1.0 / drift_factor[a, a] if independent else 0.0

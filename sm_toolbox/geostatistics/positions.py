@@ -88,8 +88,8 @@ class Positions:
         x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3)))
         factor = self._grid.metres_per_unit()[0]
         step = 1000 / factor
-        here, along, across = (self._on_globe(x + dx, y + dy) for dx, dy in ((0, 0), (step, 0), (0, step)))
-        lengths = np.concatenate([np.linalg.norm(there - here, axis=1) for there in (along, across)])
+        origin, along, across = (self._on_globe(x + dx, y + dy) for dx, dy in ((0, 0), (step, 0), (0, step)))
+        lengths = np.concatenate([np.linalg.norm(moved - origin, axis=1) for moved in (along, across)])
         lengths = lengths[np.isfinite(lengths)]
         return bool((np.abs(lengths / 1000 - 1) > _DISTORTION).any())
 

@@ -221,7 +221,7 @@ class Manifest(_Record):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:
-        """Take over what a file says, once its format, kind, target and names of predictors have been checked.
+        """Read what a file says, once its format, kind, target and names of predictors have been checked.
 
         Parameters
         ----------

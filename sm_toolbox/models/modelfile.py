@@ -265,7 +265,7 @@ def _read(path: str) -> tuple[Manifest, dict[str, np.ndarray]]:
                 f"The model file '{path}' cannot be read: {error.strerror or error}. Check that you may read it, "
                 "and the disk."
             ) from error
-        # Places in the file that cannot be.
+        # Impossible offsets in the file.
         raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
 
 
@@ -312,7 +312,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
             }[version](stream)
         except (ValueError, KeyError, SyntaxError, TokenError) as error:
             raise ModelFileError(f"'{member.filename}' is no array ({error})") from None
-        # Of Python objects reading one would run what it says.
+        # Reading Python objects would run code.
         if dtype not in _TYPES:
             raise ModelFileError(f"'{member.filename}' holds {dtype}, which no array of a model does")
         size = math.prod(shape) * dtype.itemsize
@@ -325,7 +325,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
 
 
 def _refuse_large(members: Sequence[zipfile.ZipInfo], path: str) -> None:
-    """Refuse archives by what the zip's directory says, before anything is unpacked; no more is read of a member."""
+    """Reject archives by what the zip's directory says, before anything is unpacked; no more is read of a member."""
     size = sum(member.file_size for member in members)
     if size > _LARGEST:
         raise ModelFileError("it unpacks to more than any model needs")

@@ -18,12 +18,12 @@ _ROW_NUMBERS = re.compile(
 # What goes up by one from row to row, too, where one station measured every day.
 _OF_TIME = re.compile(r"(.*_)?(doy|day|julian_?day|day_?of_?year|week|month|year|hour)", re.IGNORECASE)
 _GAP_DAYS = re.compile(r".+_gap_days", re.IGNORECASE)
-# So few rows are numbered 1, 2, 3 by chance.
+# Fewer rows may be numbered 1, 2, 3 by chance.
 _FEWEST_ROWS = 10
 
 
 def is_row_number(name: str, values: Sequence[Any]) -> bool:
-    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row.
+    """Return whether a field numbers the rows: by its name, or because its values go up by one from row to row.
 
     Fields named as days, months or years do not.
 
@@ -48,7 +48,7 @@ def is_row_number(name: str, values: Sequence[Any]) -> bool:
 
 
 def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) -> None:
-    """Refuse a target that is no quantity of the land.
+    """Reject a target that is no quantity of the land.
 
     Parameters
     ----------
@@ -132,9 +132,9 @@ def choose_predictors(
 
 
 def _holds_numbers(values: Sequence[Any]) -> bool:
-    """Say whether a column has numbers, and texts of numbers, alone."""
-    known = [value for value in values if value is not None and value != ""]
-    for value in known:
+    """Return whether a column has numbers, and texts of numbers, alone."""
+    present = [value for value in values if value is not None and value != ""]
+    for value in present:
         if isinstance(value, str):
             try:
                 float(value)
@@ -142,7 +142,7 @@ def _holds_numbers(values: Sequence[Any]) -> bool:
                 return False
         elif not isinstance(value, (int, float, np.number)):
             return False
-    return bool(known)
+    return bool(present)
 
 
 def places(positions: np.ndarray) -> np.ndarray:

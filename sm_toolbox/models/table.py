@@ -258,7 +258,7 @@ def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str)
 
 
 def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
-    """Say how to encode a predictor that holds names of classes."""
+    """Return how to encode a predictor that holds names of classes."""
     texts = {value.strip() for value in values if isinstance(value, str)} - {""}
     if any(
         any(letter.isalpha() for letter in text)

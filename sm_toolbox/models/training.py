@@ -170,14 +170,14 @@ def train(
     (['station', 'random'], True)
     """
     progress.check()
-    # What no file could name is refused before the work.
+    # Reject what no model file could name before the work.
     kind_of(estimator)
     for text in oddities(table):
         progress.warning(text)
     problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}), seed)
     beside = comparison(split, table)
     splits = [split] if beside is None else [split, beside]
-    folds = [way.divide(table, seed) for way in splits]
+    folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
     nested = search_nested(tuner, problem, folds[0], progress) if tuner else None
     if nested:
@@ -188,11 +188,13 @@ def train(
         sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2,
     )
     results = []
-    for way, parts in zip(splits, folds):
-        is_chosen = way is split
+    for candidate, parts in zip(splits, folds):
+        is_chosen = candidate is split
         estimators = nested.by_fold if nested and is_chosen else [estimator] * len(parts)
         results.append(
-            evaluate(problem, way, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen)
+            evaluate(
+                problem, candidate, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen
+            )
         )
     spiking, final = None, problem
     if spike:

@@ -64,11 +64,11 @@ def _grown(array, size):
 
 
 @njit(**_COMPILE)
-def _is_slope(z, known, cell, offsets):
-    """Say whether a cell lies above one that is known to drain, and so is about to become known itself."""
+def _is_slope(z, state, cell, offsets):
+    """Return whether a cell lies above one that is known to drain, and so is about to become known itself."""
     for offset in offsets:
         near = cell + offset
-        if known[near] and z[near] < z[cell]:
+        if state[near] and z[near] < z[cell]:
             return True
     return False
 
@@ -91,18 +91,18 @@ def fill_depressions(z, bits, width, queue, control):
     control : ndarray of int64 (2,)
     """
     offsets = neighbour_offsets(width)
-    # Holes and the rim are known from the start: nothing is to be done there.
-    known = np.isnan(z).view(np.uint8)
+    # Holes and the rim are done from the start.
+    state = np.isnan(z).view(np.uint8)
     heap, size = np.empty(1024, np.int64), 0
     for place in range(width + 1, z.size - width - 1):
         cell = np.uint64(place)
-        if known[cell] == UNKNOWN:
+        if state[cell] == UNKNOWN:
             for offset in offsets:
-                if known[cell + offset] == HOLE:
+                if state[cell + offset] == HOLE:
                     heap = _grown(heap, size)
                     _push(heap, size, _key(bits[cell], cell))
                     size += 1
-                    known[cell] = DRAINS
+                    state[cell] = DRAINS
                     break
     popped = 0
     while size > 0:
@@ -118,13 +118,13 @@ def fill_depressions(z, bits, width, queue, control):
         first, last, top = 0, 1, queue.size
         queue[0] = cell
         while first < last:
-            here = np.uint64(queue[first])
+            current = np.uint64(queue[first])
             first += 1
             for offset in offsets:
-                near = here + offset
-                if known[near]:
+                near = current + offset
+                if state[near]:
                     continue
-                known[near] = DRAINS
+                state[near] = DRAINS
                 if z[near] <= level:
                     z[near] = level
                     queue[last] = near
@@ -136,21 +136,21 @@ def fill_depressions(z, bits, width, queue, control):
         head = queue.size
         while head > top:
             head -= 1
-            here = np.uint64(queue[head])
+            current = np.uint64(queue[head])
             waits = False
             for offset in offsets:
-                near = here + offset
-                if known[near]:
+                near = current + offset
+                if state[near]:
                     continue
-                if z[near] > z[here]:
-                    known[near] = DRAINS
+                if z[near] > z[current]:
+                    state[near] = DRAINS
                     top -= 1
                     queue[top] = near
-                elif z[near] <= z[here] and not waits:
-                    waits = not _is_slope(z, known, near, offsets)
+                elif z[near] <= z[current] and not waits:
+                    waits = not _is_slope(z, state, near, offsets)
             if waits:
                 heap = _grown(heap, size)
-                _push(heap, size, _key(bits[here], here))
+                _push(heap, size, _key(bits[current], current))
                 size += 1
     control[DONE] = popped
 
@@ -172,11 +172,11 @@ def mark_flats(z, width, first_row, last_row, steps):
     offsets = neighbour_offsets(width)
     for place in range(first_row * width, last_row * width):
         cell = np.uint64(place)
-        here = z[cell]
-        flat = not np.isnan(here)
+        height = z[cell]
+        flat = not np.isnan(height)
         for offset in offsets:
             # At an edge (NaN) and above a lower neighbour this is false.
-            flat &= z[cell + offset] >= here
+            flat &= z[cell + offset] >= height
         steps[cell] = -1 if flat else 0
 
 

@@ -112,7 +112,7 @@ def specific_catchment_area(
             for band, left in zip(bands, leaving)
         ]
         counts = run(kernels.accumulate_flow, calls, progress.part(0.55, 0.95))
-        # Little is left once every band has gone as far as it can alone: the rivers that cross from band to band.
+        # What remains is little: the rivers that cross from band to band.
         cells, amounts = (np.concatenate([left[i][:count] for left, count in zip(leaving, counts)]) for i in range(2))
         if cells.size:
             call = (

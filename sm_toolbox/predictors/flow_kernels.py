@@ -49,7 +49,7 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
                 max((drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT), _LEAST_SHARE), _LARGEST_SHARE
             )
         elif drop == 0 and steps[near] < steps[cell]:
-            # On a flat all steps down are equally small.
+            # On a flat all descents are equally small.
             shares[k] = closeness[k] ** FREEMAN_EXPONENT
         total += shares[k]
     if total > 0:
@@ -238,14 +238,14 @@ def accumulate_flow(
         if arrived.size == 0 and givers[start] == 0:
             room[0] = start
             size = 1
-        # Downstream from cells that wait for nothing, as far as all others have given.
+        # Downstream from cells without open inflow, as far as all inflow is complete.
         while size > 0:
             if done % CHECK_EVERY == 0 and control[STOP]:
                 return gone
             done += 1
             size -= 1
             cell = np.uint64(room[size])
-            # Marked, so that the walk over all starts does not meet it again.
+            # Marked, so that the loop over all sources skips it.
             givers[cell] = _FINISHED
             _shares(routing, z, steps, cell, offsets, closeness[np.uint32(cell) // np.uint32(width)], shares)
             for k in range(8):

@@ -47,7 +47,7 @@ class Calibration:
     reason: str
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return reflectances, NaN where they are none, and which of the valid cells were no reflectances.
+        """Return reflectances, and which of the valid cells hold none.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class Calibration:
         Returns
         -------
         reflectance : ndarray of float32, same shape
-            0 to 1, NaN where it is none.
+            0 to 1, else NaN.
         wrong : ndarray of bool, same shape
             Valid cells that hold no reflectance.
         """
@@ -97,7 +97,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
         own_scale, own_offset = dataset.scales[band.index - 1], dataset.offsets[band.index - 1]
         is_integer = np.issubdtype(np.dtype(dataset.dtypes[band.index - 1]), np.integer)
         baseline = dataset.tags().get("PROCESSING_BASELINE", "")
-    known = SENSORS[sensor]
+    defaults = SENSORS[sensor]
     if scale is not None:
         used, reason = (scale, 0.0), "SCALE as given"
     elif (own_scale, own_offset) != (1.0, 0.0):
@@ -107,7 +107,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     elif not is_integer:
         used, reason = (1.0, 0.0), "floating-point numbers are reflectances already"
     else:
-        used, reason = (known.scale, known.offset), f"default of {sensor}"
+        used, reason = (defaults.scale, defaults.offset), f"default of {sensor}"
         if offset is None and sensor == "sentinel2":
             used, reason = _sentinel2_scale(band, baseline)
         if sensor.startswith("landsat") and re.search(r"_L1[TG][PST]_", band.source.path):
@@ -119,7 +119,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     if offset is not None:
         used, reason = (used[0], offset), f"{reason}, OFFSET as given"
     factor = used[0] / own_scale
-    fills = tuple(fill * own_scale + own_offset for fill in known.fills) if used[0] != 1 else ()
+    fills = tuple(fill * own_scale + own_offset for fill in defaults.fills) if used[0] != 1 else ()
     return Calibration(
         factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
     )

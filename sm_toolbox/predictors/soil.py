@@ -143,9 +143,9 @@ def _check_unit(bands: dict[str, Band], units: str) -> None:
         return
     highest = {name: _extent(overview(band))[1] for name, band in bands.items()}
     if max(highest.values()) <= 100:
-        found = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
+        listed = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
         raise InputError(
-            f"UNITS is g_per_kg, but the values ({found}) look like percent: g/kg go up to 1000. Set UNITS to "
+            f"UNITS is g_per_kg, but the values ({listed}) look like percent: g/kg go up to 1000. Set UNITS to "
             "percent, or check the layers."
         )
 

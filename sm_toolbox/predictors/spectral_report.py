@@ -18,7 +18,7 @@ _MOST_FIGURES = 8
 
 
 def spectral_report(result: SpectralResult, sensor: str, progress: Progress = SILENT) -> Page:
-    """Write up spectral indices.
+    """Write the report on spectral indices.
 
     Parameters
     ----------

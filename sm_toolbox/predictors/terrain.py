@@ -152,7 +152,7 @@ def terrain_indices(
         return
     coarse = grid_of(grid)
     _check_coarser(band.grid, coarse, dem, grid)
-    # Opening it finds out now, not after all indices of the DEM, that the two do not overlap.
+    # Opening it now reveals at once, not after all indices, that the two do not overlap.
     with BandReader([band], coarse, "average").open():
         pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.

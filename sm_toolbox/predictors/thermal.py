@@ -229,10 +229,10 @@ def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
     """Check a middle date for temperatures in different units, swapped day and night, and an unscaled albedo."""
     from sm_toolbox.raster.bands import overview
 
-    seen = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}
+    overviews = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}
     scale = 1.0 if lst_scale is None else lst_scale
     day, night = (
-        np.where(seen[role] == 0, np.nan, seen[role]) * scale if lst_scale else seen[role]
+        np.where(overviews[role] == 0, np.nan, overviews[role]) * scale if lst_scale else overviews[role]
         for role in ("LST_DAY", "LST_NIGHT")
     )
     if np.isfinite(day).any() and np.isfinite(night).any():
@@ -249,7 +249,7 @@ def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
             raise InputError(
                 "The night is warmer than the day everywhere. Check that LST_DAY and LST_NIGHT are not swapped."
             )
-    albedo = seen["ALBEDO"]
+    albedo = overviews["ALBEDO"]
     if np.isfinite(albedo).any() and float(np.nanmedian(albedo)) > 1:
         raise InputError(
             f"ALBEDO has a median of {float(np.nanmedian(albedo)):.4g}, but must lie between 0 and 1. Scale it "

@@ -105,7 +105,7 @@ class Page:
         )
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """Add a figure as an inline PNG; Cancel is heard between two of the things that are drawn in it.
+        """Add a figure as an inline PNG; Cancel is checked while it is drawn.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Page:
         class Canvas(FigureCanvasAgg):
             def get_renderer(self, *arguments: Any, **more: Any) -> Any:
                 renderer = super().get_renderer(*arguments, **more)
-                # Lines, texts and axes each open a group, which means nothing in a picture of cells.
+                # Lines, texts and axes each open a group, which a raster image ignores.
                 renderer.open_group = lambda *_, **__: check()  # type: ignore[method-assign]
                 return renderer
 

@@ -25,7 +25,7 @@ from sm_toolbox.raster.warping import inside, touched_window
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other
 # by rounding.
 _INSET = 0.01
-# Places, coordinates and what is found of them.
+# Positions, coordinates and results.
 _BYTES_PER_PIXEL = 80
 
 
@@ -112,8 +112,8 @@ def sample_pixels(
                 f"'{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters "
                 "to a grid' (smtoolbox:alignrasters) first."
             )
-    found = read_predictors(sources, taken).stacks
-    grids = {band.grid for predictor in found.values() for band in predictor.bands}
+    by_name = read_predictors(sources, taken).stacks
+    grids = {band.grid for predictor in by_name.values() for band in predictor.bands}
     window, covered = _covered(grid, grids)
     if not covered.any():
         raise InputError(
@@ -150,8 +150,8 @@ def sample_pixels(
     times: list[Time | None] = [band.time for band in stack.bands]
     row_times = [times[i] for i in number_of]
     predictors, gaps = {}, {}
-    for i, (predictor_name, predictor) in enumerate(found.items()):
-        part = progress.part(0.3 + 0.7 * i / len(found), 0.3 + 0.7 * (i + 1) / len(found))
+    for i, (predictor_name, predictor) in enumerate(by_name.items()):
+        part = progress.part(0.3 + 0.7 * i / len(by_name), 0.3 + 0.7 * (i + 1) / len(by_name))
         position, gap = nearest_bands(predictor, times, max_gap_days)
         predictors[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
         if not predictor.is_static:
@@ -187,16 +187,16 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
 def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray, progress: Progress) -> np.ndarray:
     """Return means of a predictor's bands over the cells of a grid (rows,); NaN without a band or data."""
     means = np.full(len(cell), np.nan)
-    wanted = np.unique(position[position >= 0])
+    used = np.unique(position[position >= 0])
     row, column = np.divmod(cell, grid.width)
-    for number, i in enumerate(wanted):
-        own = np.flatnonzero(position == i)
+    for number, i in enumerate(used):
+        rows_of_band = np.flatnonzero(position == i)
         with BandReader([predictor.bands[i]], grid, "average").open() as bands:
-            # Row by row of pixels, so that Cancel is heard and what nobody asked for is not read.
-            for line in np.unique(row[own]):
+            # Row by row of pixels, checking for Cancel and reading only what is needed.
+            for line in np.unique(row[rows_of_band]):
                 progress.check()
-                there = own[row[own] == line]
-                first, last = column[there].min(), column[there].max()
-                means[there] = bands.read(Window(first, line, last - first + 1, 1))[0, 0, column[there] - first]
-        progress.set_fraction((number + 1) / len(wanted))
+                in_line = rows_of_band[row[rows_of_band] == line]
+                first, last = column[in_line].min(), column[in_line].max()
+                means[in_line] = bands.read(Window(first, line, last - first + 1, 1))[0, 0, column[in_line] - first]
+        progress.set_fraction((number + 1) / len(used))
     return means

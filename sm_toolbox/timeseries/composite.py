@@ -112,12 +112,12 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
                 span = _SPANS[period](day)
                 windows[span] = Time(span[0], "month" if period == "month" else "day")
                 day = span[1]
-    found = []
+    periods = []
     for (first, last), time in sorted(windows.items(), key=lambda item: item[0]):
         days = [(i, (min(last, end) - max(first, start)) / _DAY) for i, (start, end) in enumerate(spans)]
         inside = [(i, weight) for i, weight in days if weight > 0]
-        found.append(Period(time, tuple(i for i, _ in inside), tuple(weight for _, weight in inside)))
-    return found
+        periods.append(Period(time, tuple(i for i, _ in inside), tuple(weight for _, weight in inside)))
+    return periods
 
 
 def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int, out: np.ndarray) -> None:
@@ -125,13 +125,13 @@ def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int,
     from sm_toolbox.timeseries import kernels
 
     if statistic == "median":
-        own = values[list(period.positions)]
+        chosen = values[list(period.positions)]
         # Sorted, NaN is last: the middle of the valid ones is found by their number.
-        own.sort(axis=0)
-        count = np.count_nonzero(~np.isnan(own), axis=0)
+        chosen.sort(axis=0)
+        count = np.count_nonzero(~np.isnan(chosen), axis=0)
         low, high = (
-            np.take_along_axis(own, np.maximum(i, 0)[None], axis=0)[0]
-            for i in ((count - 1) // 2, np.minimum(count // 2, len(own) - 1))
+            np.take_along_axis(chosen, np.maximum(i, 0)[None], axis=0)[0]
+            for i in ((count - 1) // 2, np.minimum(count // 2, len(chosen) - 1))
         )
         out[...] = np.where(count >= min_count, (low + high) / 2, np.nan)
         return
@@ -203,8 +203,8 @@ def temporal_composite(
 
     _check(period, statistic, trailing_days, product_days, min_count)
     given = read_bands(sources)
-    found = stacks(given)
-    plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in found.items()}
+    by_name = stacks(given)
+    plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in by_name.items()}
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         out = np.empty((len(bands), *next(iter(blocks.values())).shape[1:]), np.float32)
@@ -217,7 +217,7 @@ def temporal_composite(
     # Only the median copies what it sorts.
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid
-    inputs = {name: stack.bands for name, stack in found.items()}
+    inputs = {name: stack.bands for name, stack in by_name.items()}
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20)
     return bands
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.times import Time
 
-# Values that a trend needs at least: through two a line goes without error.
+# A trend needs at least three values: a line through two has no residuals.
 FEWEST = 3
 
 
 def require_dates(stack: Stack, fewest: int = 1) -> None:
-    """Refuse a stack without dates, or with fewer than are needed.
+    """Reject a stack without dates, or with fewer than are needed.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def require_dates(stack: Stack, fewest: int = 1) -> None:
 
 
 def require_distinct_starts(stack: Stack) -> None:
-    """Refuse a stack with two dates that start at the same moment, such as a month and its first day.
+    """Reject a stack with two dates that start at the same moment, such as a month and its first day.
 
     Parameters
     ----------

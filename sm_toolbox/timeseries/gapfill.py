@@ -120,17 +120,17 @@ def fill_gaps(
     size = _check(method, window, order, max_gap)
     wanted = _wanted(dates)
     given = read_bands(sources)
-    found = stacks(given)
-    for stack in found.values():
+    by_name = stacks(given)
+    for stack in by_name.values():
         require_dates(stack, 2)
         require_distinct_starts(stack)
-    targets = {name: wanted or stack.times for name, stack in found.items()}
+    targets = {name: wanted or stack.times for name, stack in by_name.items()}
     series = {
         name: tuple(days_since_first(times, stack.times[0]) for times in (stack.times, targets[name]))
-        for name, stack in found.items()
+        for name, stack in by_name.items()
     }
     for name, (days, times) in series.items():
-        _check_reach(name, found[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
+        _check_reach(name, by_name[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
     regular = {
         name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()
     }
@@ -141,13 +141,13 @@ def fill_gaps(
     settings = GAP_FILL_METHODS.index(method), size / 2, np.inf if max_gap is None else max_gap
     kernel = partial(_filled, jobs=jobs, settings=settings, weights=weights)
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
-    inputs = {name: stack.bands for name, stack in found.items()}
+    inputs = {name: stack.bands for name, stack in by_name.items()}
     grid = given[0].grid
     written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine)
     cells = grid.width * grid.height
     missing = {
         name: (1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name])))
-        for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist())
+        for (name, stack), (before, after) in zip(by_name.items(), written.facts["counts"].tolist())
     }
     filling = GapFilling(bands, missing)
     _report_missing(filling, progress)
@@ -196,7 +196,7 @@ def _report_missing(filling: GapFilling, progress: Progress) -> None:
 def _check_reach(
     variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress
 ) -> None:
-    """Say how many of the dates asked for no value can reach, and refuse where these are all."""
+    """Return how many of the dates asked for no value can reach, and refuse where these are all."""
     outside = np.count_nonzero((targets < days[0] - reach) | (targets > days[-1] + reach))
     if outside == len(targets):
         raise InputError(

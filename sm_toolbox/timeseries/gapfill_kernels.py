@@ -71,7 +71,7 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
             _forget(behind, -np.inf)
             passed = first = last = 0
             for k in range(targets.size):
-                time, found = targets[k], out[k, row, start:stop]
+                time, result = targets[k], out[k, row, start:stop]
                 while passed < days.size and days[passed] <= time:
                     _pass(block[passed, row, start:stop], days[passed], behind, twice)
                     before += _count(block[passed, row, start:stop])
@@ -81,14 +81,14 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
                         last += 1
                     while first < last and days[first] < time - half_window - _SAME:
                         first += 1
-                    _average(block[first:last], row, start, behind, ahead[k], limit, found)
+                    _average(block[first:last], row, start, behind, ahead[k], limit, result)
                 elif method == SPLINE:
-                    _cubic(time, behind, ahead[k], limit, found)
+                    _cubic(time, behind, ahead[k], limit, result)
                 else:
-                    _line(time, behind, ahead[k], limit, found)
+                    _line(time, behind, ahead[k], limit, result)
                 if method == SAVITZKY_GOLAY:
-                    _take_smooth(time, regular, smooth, behind, found)
-                after += _count(found)
+                    _take_smooth(time, regular, smooth, behind, result)
+                after += _count(result)
             for i in range(passed, days.size):
                 before += _count(block[i, row, start:stop])
     return before, after
@@ -150,13 +150,13 @@ def _average(window, row, start, behind, ahead, limit, out):
     for i in range(window.shape[0]):
         values = window[i, row, start : start + out.size]
         for j in range(out.size):
-            known = values[j] == values[j]
-            total[j] += values[j] if known else 0.0
-            count[j] += 1.0 if known else 0.0
+            is_valid = values[j] == values[j]
+            total[j] += values[j] if is_valid else 0.0
+            count[j] += 1.0 if is_valid else 0.0
     x0, y0, x1 = behind[_X], behind[_Y], ahead[_X]
     for j in range(out.size):
         gap = x1[j] - x0[j]
-        # Before the first and after the last value there are no two sides.
+        # Before the first and after the last value there is only one side.
         mean = np.nan if limit < gap < np.inf else total[j] / count[j]
         out[j] = y0[j] if gap == 0 else mean
 

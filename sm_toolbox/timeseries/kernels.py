@@ -56,11 +56,11 @@ def combine(block, positions, weights, statistic, min_count, out):
             continue
         total[:], weight[:] = 0, 0
         for i in range(positions.size):
-            values, own = block[positions[i], row], weights[i]
+            values, date_weight = block[positions[i], row], weights[i]
             for j in range(columns):
                 valid = values[j] == values[j]
-                total[j] += own * values[j] if valid else 0.0
-                weight[j] += own if valid else 0.0
+                total[j] += date_weight * values[j] if valid else 0.0
+                weight[j] += date_weight if valid else 0.0
                 count[j] += valid
         for j in range(columns):
             value = total[j] / weight[j] if statistic == MEAN else total[j]

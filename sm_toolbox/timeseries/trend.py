@@ -26,7 +26,7 @@ BANDS = ("slope", "slope_per_step", "p_value", "n")
 """Values that a trend needs: through two there is always a line, and nothing left to judge it by."""
 _DAYS_PER_YEAR = 365.25
 _MANY_DATES = 400
-# About a second, after which Cancel is heard.
+# About a second between checks for Cancel.
 _PAIRS_BETWEEN_CHECKS = 2 * 10**8
 
 
@@ -152,13 +152,13 @@ def temporal_trend(
         engine,
         scratch_bytes_per_cell=4 * len(bands) + 40,
     )
-    found = written.facts["with_trend"]
-    for group, cells in zip(groups, found):
+    with_trend = written.facts["with_trend"]
+    for group, cells in zip(groups, with_trend):
         share = 100 * float(cells) / (grid.width * grid.height)
         progress.info(
             f"{f'Month {group.suffix[1:]}' if by_month else 'All dates'}: {share:.1f} % of the cells have a trend."
         )
-    if not found.any():
+    if not with_trend.any():
         progress.warning(
             f"No cell has three values of {stack.variable}, so that there is no trend. The output has only the "
             "numbers of values."

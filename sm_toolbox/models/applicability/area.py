@@ -73,7 +73,7 @@ class Applicability:
 
         The mean distance is that of all pairs for up to 20,000 rows; for more, that of 10 million pairs drawn with a
         fixed seed, whose standard error is 1/3000 of the scatter of the distances, usually about 0.01 % of their mean,
-        and is told to `progress`.
+        and is reported to `progress`.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class Applicability:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_predictors: int) -> Applicability:
-        """Take over what a model file holds, after checking it.
+        """Read what a model file holds, after checking it.
 
         Parameters
         ----------
@@ -296,7 +296,7 @@ def _weights(rows: np.ndarray, importance: np.ndarray, periods: np.ndarray, prog
         progress.warning("No predictor has an importance above zero: all count alike in the area of applicability.")
         weights = varied.astype(np.float64)
     weights = (weights / weights.max()).astype(np.float32)
-    # What is too small to count in float32 does not count.
+    # Weights too small for float32 are 0.
     weights[weights < np.finfo(np.float32).tiny] = 0
     return weights
 
@@ -345,7 +345,7 @@ def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
     with np.errstate(over="ignore", under="ignore"):
         square = np.square(threshold / unit)
         if not np.isfinite(square) or square < np.finfo(np.float32).tiny:
-            # Where squares overflow or vanish the steps below would not end.
+            # Where squares overflow or underflow the loop below would not end.
             return square
         while np.sqrt(square) * unit > threshold:
             square = np.nextafter(square, np.float32(0))
@@ -367,7 +367,7 @@ def _mean_distance(points: np.ndarray, progress: Progress) -> float:
             squared = squares[start:stop, None] + squares[start:] - 2 * (points[start:stop] @ points[start:].T)
             distances = np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
             np.fill_diagonal(distances, 0)
-            # Within the block each pair comes twice.
+            # Within a block each pair is counted twice.
             total += distances[:, : stop - start].sum() / 2 + distances[:, stop - start :].sum()
             progress.set_fraction(stop / count)
         return float(total / (count * (count - 1) / 2))
@@ -397,7 +397,7 @@ def _between_folds(
     """Return the DI of each training row, float32 (rows,), to the nearest of another group."""
     from sm_toolbox.models.applicability.kernels import nearest
 
-    # Rows that are alike one after the other, as the search likes it.
+    # Similar rows next to each other make the search faster.
     order = np.lexsort((features[0], groups))
     di = np.empty(len(groups), np.float32)
     step = 1024

@@ -72,8 +72,8 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
     factor[: len(scale)] = scale
     standard = (rows.astype(np.float64) - centre) * factor
     variances, vectors = np.linalg.eigh(np.cov(standard.T))
-    held = np.cumsum(variances[::-1]) / variances.sum()
-    axes = min(width, 4 * (int(np.searchsorted(held, _SHARE)) // 4 + 1))
+    explained = np.cumsum(variances[::-1]) / variances.sum()
+    axes = min(width, 4 * (int(np.searchsorted(explained, _SHARE)) // 4 + 1))
     rotation = np.ascontiguousarray(vectors[:, ::-1][:, :axes].T, np.float32)
     places = standard.astype(np.float32) @ rotation.T
     order = _leaf_order(places, LANES)
@@ -90,7 +90,7 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
         box[0, : len(low)], box[1, : len(high)] = low, high
         box = box.reshape(2, nodes, LANES, axes)
         boxes.append(box.transpose(1, 3, 0, 2))
-        # A node for the last few would be looked at in vain.
+        # A node for the last few would not save any comparison.
         if nodes <= 4:
             break
         low, high = box[0].min(axis=1), box[1].max(axis=1)

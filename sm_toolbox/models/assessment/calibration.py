@@ -50,8 +50,8 @@ class QuantileShift:
         """
         excess = np.sort(observed[:, None] - quantiles, axis=0)
         # Whole numbers of hundredths: 100 times 0.07 is more than 7 in floating point.
-        wanted = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
-        rank = np.clip(np.where(LEVELS < 0.5, wanted // 100, -(-wanted // 100)), 1, len(observed)) - 1
+        scaled_ranks = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
+        rank = np.clip(np.where(LEVELS < 0.5, scaled_ranks // 100, -(-scaled_ranks // 100)), 1, len(observed)) - 1
         return cls(excess[rank, np.arange(len(LEVELS))])
 
     def apply(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -127,7 +127,7 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
 
 
 def _inside(observed: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Say which rows lie within which limits (rows, intervals, 2)."""
+    """Return which rows lie within which limits (rows, intervals, 2)."""
     return np.asarray((limits[..., 0] <= observed[:, None]) & (observed[:, None] <= limits[..., 1]))
 
 

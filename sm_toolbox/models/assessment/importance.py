@@ -10,7 +10,7 @@ from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import FittedModel
 from sm_toolbox.progress import SILENT, Progress
 
-# Of the slowest models some hundred thousand a minute.
+# The slowest models predict some hundred thousand rows a minute.
 _ROWS_AT_ONCE = 2048
 
 

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from sm_toolbox.errors import InputError
 
-# Hierarchical clustering compares every place with every other.
+# The memory of hierarchical clustering grows with the square of the places.
 _MOST_PLACES = 4000
 # Numbers of clusters that are tried, evenly spaced in their logarithm.
 _TRIED = 100

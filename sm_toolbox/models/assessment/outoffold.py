@@ -126,7 +126,7 @@ def evaluate(
 
 
 def check_targets(table: TrainingTable, folds: Folds, key: str) -> None:
-    """Refuse folds without which there is nothing to learn.
+    """Reject folds without which there is nothing to learn.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ class Tuner:
                     "them is kept."
                 )
                 stopped = True
-                # Ends the fits that other threads are still at.
+                # Ends the fits in other threads.
                 errors.close()
                 break
             if isinstance(error, NoConvergence):
@@ -210,7 +210,7 @@ def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progre
     search = tuner.search(table, encoder, seed, progress.part(0, step))
     best = search.best
     if search.stopped:
-        # There is no time for searching again in each fold.
+        # The search was stopped: do not repeat it in each fold.
         return NestedSearch(search, [best] * len(folds), True, step)
     by_fold: list[Estimator] = []
     rest = progress.part(step, _SHARE)
@@ -299,7 +299,7 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
 
 
 def _is_value(learner: Learner, name: str, value: list[Any]) -> bool:
-    """Say whether a list is itself a value, as the sizes of a network's layers are; a list of lists is a choice."""
+    """Return whether a list is itself a value, as the sizes of a network's layers are; a list of lists is a choice."""
     return name in learner.lists and not any(isinstance(item, list) for item in value)
 
 

@@ -85,7 +85,7 @@ class XGBoost:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> BoostedTrees:
-        """Grow the trees; Cancel is heard after each.
+        """Grow the trees; Cancel is checked after each.
 
         As `Estimator.fit`.
 
@@ -163,7 +163,7 @@ class BoostedTrees:
 
     @classmethod
     def from_json(cls, model: Mapping[str, Any], n_features: int) -> BoostedTrees:
-        """Take over what XGBoost writes as JSON.
+        """Convert what XGBoost writes as JSON.
 
         Parameters
         ----------

@@ -64,7 +64,7 @@ class Forest:
 
     @classmethod
     def from_sklearn(cls, trees: Sequence[DecisionTreeRegressor], n_features: int) -> Forest:
-        """Take over fitted scikit-learn trees.
+        """Convert fitted scikit-learn trees.
 
         Parameters
         ----------
@@ -111,14 +111,14 @@ class Forest:
         nodes, values, roots = [], [], []
         start = 0
         for tree in trees:
-            at = _depth_first(tree.left, tree.right)
+            position = _depth_first(tree.left, tree.right)
             leaf = tree.left < 0
             flat_tree = np.empty(len(leaf), _NODE)
-            flat_tree["feature"][at] = np.where(leaf, 0, tree.feature)
-            flat_tree["threshold"][at] = np.where(leaf, np.float32(np.inf), tree.threshold)
-            flat_tree["child"][at] = np.where(leaf, at, at[tree.left]) + start
+            flat_tree["feature"][position] = np.where(leaf, 0, tree.feature)
+            flat_tree["threshold"][position] = np.where(leaf, np.float32(np.inf), tree.threshold)
+            flat_tree["child"][position] = np.where(leaf, position, position[tree.left]) + start
             value = np.empty(len(leaf))
-            value[at] = tree.value
+            value[position] = tree.value
             nodes.append(flat_tree)
             values.append(value)
             roots.append(start)
@@ -140,7 +140,7 @@ class Forest:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
-        """Take over what a model file holds, after checking that no index leads out of the arrays.
+        """Read what a model file holds, after checking that no index leads out of the arrays.
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class Forest:
         ndarray of uint32 (rows, trees)
         """
         leaves = np.empty((len(features), len(self.roots)), np.uint32)
-        # The number of a leaf is what it adds up to, where it is its value.
+        # Without values of its own a leaf adds its number.
         numbers = np.arange(len(self.nodes), dtype=np.float64)
         for part, tiles, out in self._tiles(features):
             for tree in range(len(self.roots)):

@@ -38,12 +38,12 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     # Unsigned integers spare the test for negative indices that would break the chains of steps.
     rows, step, none, one = np.uint64(out.size), np.uint64(TILE_ROWS), np.uint64(0), np.uint64(1)
     tile_size = width * step
-    at = np.empty(TILE_ROWS, np.uint64)
+    current = np.empty(TILE_ROWS, np.uint64)
     for tree in range(roots.size):
         start, base = none, none
         while start < rows:
-            here = roots[tree]
-            node = nodes[here]
+            index = roots[tree]
+            node = nodes[index]
             parted = False
             while True:
                 first = base + np.uint64(node.feature) * step
@@ -58,35 +58,35 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                 else:
                     parted = True
                     break
-                if to == here:
+                if to == index:
                     break
-                here = to
-                node = nodes[here]
+                index = to
+                node = nodes[index]
             if parted:
                 first = base + np.uint64(node.feature) * step
                 for lane in range(step):
-                    at[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > node.threshold)
+                    current[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > node.threshold)
                 while True:
                     # A row on a leaf stays there, so that looking for the end after every second step is enough.
                     for lane in range(step):
-                        own = nodes[at[lane]]
-                        at[lane] = np.uint64(own.child) + np.uint64(
-                            tiles[base + np.uint64(own.feature) * step + lane] > own.threshold
+                        lane_node = nodes[current[lane]]
+                        current[lane] = np.uint64(lane_node.child) + np.uint64(
+                            tiles[base + np.uint64(lane_node.feature) * step + lane] > lane_node.threshold
                         )
                     moved = none
                     for lane in range(step):
-                        own = nodes[at[lane]]
-                        to = np.uint64(own.child) + np.uint64(
-                            tiles[base + np.uint64(own.feature) * step + lane] > own.threshold
+                        lane_node = nodes[current[lane]]
+                        to = np.uint64(lane_node.child) + np.uint64(
+                            tiles[base + np.uint64(lane_node.feature) * step + lane] > lane_node.threshold
                         )
-                        moved |= to ^ at[lane]
-                        at[lane] = to
+                        moved |= to ^ current[lane]
+                        current[lane] = to
                     if moved == none:
                         break
                 for lane in range(step):
-                    out[start + lane] += values[at[lane]]
+                    out[start + lane] += values[current[lane]]
             else:
-                value = values[here]
+                value = values[index]
                 for lane in range(step):
                     out[start + lane] += value
             start += step

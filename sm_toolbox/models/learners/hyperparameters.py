@@ -29,7 +29,7 @@ class IntRange:
 
 
 def is_whole(value: Any) -> bool:
-    """Say whether a value is a whole number; JSON's true and false are none.
+    """Return whether a value is a whole number; JSON's true and false are none.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def is_whole(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; JSON as Python reads it knows others.
+    """Return whether a value is a finite number; JSON as Python reads it knows others.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def is_number(value: Any) -> bool:
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:
-    """Refuse an impossible hyper-parameter.
+    """Reject an impossible hyper-parameter.
 
     Parameters
     ----------

@@ -14,9 +14,9 @@ from sm_toolbox.models.learners.forest import Forest
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.progress import Progress
 
-# Rows whose leaves are held at once.
+# Rows whose leaves are in memory at once.
 _ROWS = 2048
-# What a node holds, side by side in memory, since all of it is looked up at once.
+# Fields of a node next to each other in memory, since they are read together.
 _HELD = np.dtype([("first", np.uint32), ("count", np.uint32), ("weight", np.float64)], align=True)
 
 
@@ -39,7 +39,7 @@ class QuantileForest(RandomForest):
     def fit(  # type: ignore[override]
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> QuantileForestModel:
-        """Grow the trees in batches, so that Cancel is heard between two of them.
+        """Grow the trees in batches, checking for Cancel between two of them.
 
         As `Estimator.fit`.
 
@@ -164,7 +164,7 @@ class QuantileForestModel:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:
-        """Take over what a model file holds.
+        """Read what a model file holds.
 
         As `Estimator.from_arrays`.
 

@@ -83,7 +83,7 @@ class RandomForest:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> Forest:
-        """Grow the trees in batches, so that Cancel is heard between two of them.
+        """Grow the trees in batches, checking for Cancel between two of them.
 
         As `Estimator.fit`.
 

@@ -15,10 +15,10 @@ from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_we
 from sm_toolbox.progress import Progress
 
 KERNELS = ("linear", "rbf", "poly", "sigmoid")
-# Kernel values that are held at once: so many stay in the processor's cache.
+# Kernel values in memory at once, to stay within the processor's cache.
 _VALUES = 2**18
 _MANY_ROWS = 20_000
-# Features are scaled: a kernel that reaches less than a millionth of their spread is none.
+# Features are scaled: a kernel narrower than a millionth of their spread is meaningless.
 _LARGEST_GAMMA = 1e12
 
 
@@ -76,7 +76,7 @@ class SupportVectors:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> SupportVectorModel:
-        """Find the support vectors. A Cancel is heard before and after, not within: the library has no way to stop.
+        """Find the support vectors. Cancel is checked before and after, not within: the library has no way to stop.
 
         As `Estimator.fit`.
 

@@ -7,7 +7,7 @@ import numpy as np
 from sm_toolbox.compiled import njit
 
 _LOG2E, _LN2 = 1.4426950408889634, 0.6931471805599453
-# Below this exp is nothing beside any other kernel value.
+# Below this exp is negligible beside any other kernel value.
 _LOWEST = -700.0
 POWERS_OF_TWO = 2.0 ** np.arange(-1022, 1)
 """Table from which the loop takes 2**k, for k from -1022 to 0."""

@@ -17,14 +17,14 @@ from sm_toolbox.progress import Progress
 
 # Values of a table, rows times features, up to which it is small.
 _SMALL = 100_000
-# Seconds between two looks at Cancel.
+# Seconds between two checks for Cancel.
 _PATIENCE = 0.1
 
 T = TypeVar("T")
 
 
 def is_small(values: int) -> bool:
-    """Say whether a table of so many values (rows times features) is fitted faster by one thread.
+    """Return whether a table of so many values (rows times features) is fitted faster by one thread.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def side_by_side(
     Parameters
     ----------
     tasks : sequence of callable
-        Each takes a progress. It must not speak to the user, since it may run in another thread.
+        Each takes a progress. It must not write messages, since it may run in another thread.
     progresses : sequence of Progress
         One for each task.
     values : int

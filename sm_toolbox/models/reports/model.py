@@ -40,7 +40,7 @@ _METHODS = (
 
 
 def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
-    """Write up a model.
+    """Write the report on a model.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def in_words(selection: PredictorSelection) -> str:
 
 
 def selection_report(selection: PredictorSelection, progress: Progress = SILENT) -> Page:
-    """Write up a selection.
+    """Write the report on a selection.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def _course(selection: PredictorSelection) -> Figure:
     panels = (("r", "R"), ("r2", "R²"), ("slope", "slope"), ("rmse", "RMSE"), ("ubrmse", "ubRMSE"), ("bias", "bias"))
     figure = Figure(figsize=(max(8.6, 1.2 * len(steps)), 5.4), constrained_layout=True)
     all_axes = figure.subplots(2, 3, sharex=True)
-    at = steps.index(selection.chosen)
+    chosen_index = steps.index(selection.chosen)
     for axes, (name, label) in zip(all_axes.flat, panels):
         values = np.array([step.metrics.values[name] for step in steps])
         if name == "rmse":
@@ -257,7 +257,7 @@ def _course(selection: PredictorSelection) -> Figure:
                 )
         else:
             axes.plot(x, values, color=figures.BLUE, marker="o", mfc="white", linewidth=1)
-        axes.plot(x[at], values[at], marker="o", color=figures.ORANGE, zorder=3)
+        axes.plot(x[chosen_index], values[chosen_index], marker="o", color=figures.ORANGE, zorder=3)
         if name in ("slope", "bias"):
             axes.axhline(1 if name == "slope" else 0, color=figures.GREY, linewidth=0.8)
         axes.set_ylabel(label if name in ("r", "r2", "slope") else f"{label} ({figures.UNIT})")

@@ -21,7 +21,7 @@ from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, met
 
 
 def training_report(training: Training, progress: Progress = SILENT) -> Page:
-    """Write up a training.
+    """Write the report on a training.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _intervals(page: Page, training: Training) -> None:
     )
     stations = training.table.stations
     if stations is not None:
-        held = [
+        shares = [
             (
                 float(training.chosen.coverage.inside[stations == name, -1].mean()),
                 int((stations == name).sum()),
@@ -198,13 +198,13 @@ def _intervals(page: Page, training: Training) -> None:
         ]
         nominal = training.chosen.coverage.nominal[-1]
         page.figure(
-            figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in held]}, "share of observations held"),
+            figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in shares]}, "share of observations held"),
             f"Share of each station's observations that its {nominal:.0%} intervals hold (split "
             f"'{training.chosen.name}').",
         )
         page.table(
             ("Station", "rows", f"held by {nominal:.0%} intervals"),
-            [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(held)[:10]],
+            [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(shares)[:10]],
         )
         page.text("The ten stations whose intervals hold least.")
 

@@ -56,8 +56,8 @@ class Drift:
         -------
         Drift
         """
-        found = stacks(read_bands(sources))
-        is_static = all(stack.is_static for stack in found.values())
+        by_name = stacks(read_bands(sources))
+        is_static = all(stack.is_static for stack in by_name.values())
         places, dates = observations.values.shape
         times = [None] * places if is_static else [time for time in observations.times for _ in range(places)]
         repeats = 1 if is_static else dates
@@ -71,8 +71,8 @@ class Drift:
             progress.info(reaches_in_words(samples.variables))
         at_stations = np.stack([variable.values.reshape(repeats, places).T for variable in samples.variables], axis=1)
         bands: list[Band] = []
-        picks = np.full((dates, len(found)), -1)
-        for column, stack in enumerate(found.values()):
+        picks = np.full((dates, len(by_name)), -1)
+        for column, stack in enumerate(by_name.values()):
             number: dict[int, int] = {}
             for date, time in enumerate(observations.times):
                 position = stack.nearest(time, max_gap_days)
@@ -81,7 +81,7 @@ class Drift:
                         number[position] = len(bands)
                         bands.append(stack.bands[position])
                     picks[date, column] = number[position]
-        return cls(list(found), np.broadcast_to(at_stations, (places, len(found), dates)), bands, picks, is_static)
+        return cls(list(by_name), np.broadcast_to(at_stations, (places, len(by_name), dates)), bands, picks, is_static)
 
     def of_dates(self, dates: np.ndarray) -> Drift:
         """Return the drift of some dates.
@@ -127,7 +127,7 @@ class Drift:
 
 
 def refuse_useless(trend: Drift, values: np.ndarray) -> None:
-    """Refuse drifts that say nothing at any time.
+    """Reject drifts that say nothing at any time.
 
     Parameters
     ----------
@@ -140,8 +140,8 @@ def refuse_useless(trend: Drift, values: np.ndarray) -> None:
     InputError
         Where a variable is constant at the stations, or follows from the others.
     """
-    seen = np.isfinite(values)
-    table = np.concatenate([trend.at_stations[seen[:, date], :, date] for date in range(values.shape[1])])
+    is_valid = np.isfinite(values)
+    table = np.concatenate([trend.at_stations[is_valid[:, date], :, date] for date in range(values.shape[1])])
     column = dependent_drift(table) if len(table) else None
     if column is None:
         return
@@ -168,16 +168,16 @@ def dependent_drift(drift: np.ndarray) -> int | None:
     -------
     int or None
     """
-    known = np.ones((len(drift), 1))
+    basis = np.ones((len(drift), 1))
     for column in range(drift.shape[1]):
-        own = drift[:, [column]]
-        own = own - own.mean()
+        vector = drift[:, [column]]
+        vector = vector - vector.mean()
         # Single precision is what rasters hold.
-        size = max(np.linalg.norm(own), 1e-6 * np.linalg.norm(drift[:, column]))
+        size = max(np.linalg.norm(vector), 1e-6 * np.linalg.norm(drift[:, column]))
         if size == 0:
             return column
-        left = own - known @ np.linalg.lstsq(known, own, rcond=None)[0]
-        if np.linalg.norm(left) <= 1e-5 * size:
+        residual = vector - basis @ np.linalg.lstsq(basis, vector, rcond=None)[0]
+        if np.linalg.norm(residual) <= 1e-5 * size:
             return column
-        known = np.concatenate([known, own / size], axis=1)
+        basis = np.concatenate([basis, vector / size], axis=1)
     return None

@@ -166,7 +166,7 @@ def interpolate_stations(
     return result
 
 
-# Squares of larger ones would leave what numbers can hold.
+# Squares of larger values would overflow.
 _LARGEST_NUMBER = 1e15
 
 
@@ -290,9 +290,11 @@ def _fit(observations: Observations, trend: Drift | None, settings: Interpolatio
     if trend:
         residuals = residuals.copy()
         for date in range(residuals.shape[1]):
-            own = np.isfinite(residuals[:, date])
-            design = np.concatenate([np.ones((own.sum(), 1)), _centred(trend.at_stations[own, :, date])], axis=1)
-            residuals[own, date] -= design @ np.linalg.lstsq(design, residuals[own, date], rcond=None)[0]
+            is_valid = np.isfinite(residuals[:, date])
+            design = np.concatenate(
+                [np.ones((is_valid.sum(), 1)), _centred(trend.at_stations[is_valid, :, date])], axis=1
+            )
+            residuals[is_valid, date] -= design @ np.linalg.lstsq(design, residuals[is_valid, date], rcond=None)[0]
     scale = np.ones(residuals.shape[1])
     if not settings.is_kriging:
         return _Fit(None, None, residuals, scale)
@@ -405,13 +407,13 @@ def _compare(
         or values.shape[1] * len(values) ** 3 > _COMPARISON
     ):
         return []
-    found = []
+    results = []
     for name in MODELS:
         progress.check()
         variogram = _fitted(observations, fitted.residuals, fitted.empirical, name, settings)
         model = _model(observations.positions, values, trend, variogram, settings, progress)
-        found.append((variogram, rmse(model.leave_one_out(progress)[0] - values)))
-    return found
+        results.append((variogram, rmse(model.leave_one_out(progress)[0] - values)))
+    return results
 
 
 def _coarse(grid: Grid) -> Grid:

@@ -154,8 +154,8 @@ class LeftOut:
     @property
     def r(self) -> float:
         """Pearson's correlation over all places and dates; NaN where either does not vary."""
-        seen = np.isfinite(self.errors)
-        pair = self.observed[seen], self.predicted[seen]
+        is_valid = np.isfinite(self.errors)
+        pair = self.observed[is_valid], self.predicted[is_valid]
         if len(pair[0]) < 3 or any(np.ptp(values) <= 1e-12 * np.abs(values).max() for values in pair):
             return float("nan")
         return float(np.corrcoef(*pair)[0, 1])
@@ -181,5 +181,5 @@ def rmse(errors: np.ndarray) -> float:
     float
         NaN where there is nothing else.
     """
-    seen = errors[np.isfinite(errors)]
-    return float(np.sqrt((seen**2).mean())) if len(seen) else float("nan")
+    finite = errors[np.isfinite(errors)]
+    return float(np.sqrt((finite**2).mean())) if len(finite) else float("nan")

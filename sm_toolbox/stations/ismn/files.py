@@ -48,7 +48,7 @@ _NAME = re.compile(
 )
 HEAD = 4096
 _CHUNK = 4 << 20
-# Twenty years of values every five minutes take half of it.
+# Twenty years of five-minute values take half of it.
 _LARGEST = 512 << 20
 _TOO_LARGE = f"more than {_LARGEST >> 20} MB unpacked, which no sensor's file has"
 

@@ -153,7 +153,7 @@ def read_readings(data: bytes) -> Readings:
 
 
 def _differs(data: bytes, line: bytes, match: re.Match[str], lines: int) -> bool:
-    """Say whether not all lines are at the place of the first one, without reading them."""
+    """Return whether not all lines are at the place of the first one, without reading them."""
     coordinates = re.search(
         rb"%s\s+%s" % tuple(re.escape(match[key].encode()) for key in ("latitude", "longitude")), line
     )

@@ -72,7 +72,7 @@ class Selection:
     sensors: str = "separate"
 
     def takes_depth(self, top: float, bottom: float) -> bool:
-        """Say whether a sensor's depth fits the rule.
+        """Return whether a sensor's depth fits the rule.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Selection:
         return shared >= -TOLERANCE if is_point else shared > TOLERANCE
 
     def takes_flags(self, cell: str) -> bool:
-        """Say whether a flag cell, such as `C02,D04`, has accepted flags only.
+        """Return whether a flag cell, such as `C02,D04`, has accepted flags only.
 
         Parameters
         ----------

@@ -48,7 +48,7 @@ class Static:
         """
         if not self.land_cover:
             return None, self.land_cover_in_situ or None
-        return self.land_cover[min(self.land_cover, key=lambda known: (abs(known - year), known))]
+        return self.land_cover[min(self.land_cover, key=lambda mapped: (abs(mapped - year), mapped))]
 
     def soil_at(self, name: str, top: float, bottom: float) -> float:
         """Return the soil property of the layer that shares most with a sensor's depths, relative to what both span.
@@ -67,13 +67,13 @@ class Static:
         float
             NaN where no layer touches them.
         """
-        best, found = (-1.0, 0.0), float("nan")
+        best, nearest_value = (-1.0, 0.0), float("nan")
         for start, end, value in self.soil.get(name, []):
             shared, span = min(end, bottom) - max(start, top), max(end, bottom) - min(start, top)
             likeness = (1.0 if span == 0 else shared / span, start - end)
             if shared >= 0 and likeness > best:
-                best, found = likeness, value
-        return found
+                best, nearest_value = likeness, value
+        return nearest_value
 
 
 def read_static(data: bytes) -> Static:
@@ -120,7 +120,7 @@ def _numbers(cells: Sequence[str]) -> tuple[float, float, float] | None:
 
 
 def decode(data: bytes) -> str:
-    """Decode a file in UTF-8, or in Latin-1 where it is none.
+    """Decode a file in UTF-8, else in Latin-1.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def look_for_trouble(result: Import, variable: str) -> None:
     networks: dict[str, set[str]] = {}
     for series in result.series:
         networks.setdefault(series.station, set()).add(series.network)
-    shared = sorted(station for station, own in networks.items() if len(own) > 1)
+    shared = sorted(station for station, members in networks.items() if len(members) > 1)
     if shared:
         result.warnings.append(
             f"{len(shared)} station names occur in several networks ({_some(shared)}): tell them apart by the "
