@@ -11,6 +11,9 @@ from typing import Any
 
 import numba
 
+# Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
+KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
 
 def njit(**options: Any) -> Callable:
     """Compile a function as `numba.njit` does, and keep the result where that is possible.

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 SPHERICAL, EXPONENTIAL, GAUSSIAN, MATERN = range(4)
 # Distances over the range at which the correlation falls to 5 %, the practical range: e^-3, and (1 + s) e^-s for
@@ -15,8 +15,7 @@ _THREE, _MATERN_SCALE = 3.0, 4.743864518390554
 # Within a thousandth of a millimetre a cell is at the station; its weight then outweighs all others.
 _SAME_PLACE, _ALL_WEIGHT = 1e-12, 1e200
 
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
-_FAST = {**_COMPILE, "fastmath": {"contract", "reassoc"}}
+_FAST = {**KERNEL_OPTIONS, "fastmath": {"contract", "reassoc"}}
 
 
 @njit(**_FAST)
@@ -125,7 +124,7 @@ def weigh_distances(row, power):
             row[j] = row[j] ** (-0.5 * power) if row[j] > _SAME_PLACE else _ALL_WEIGHT
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def krige_nearest(
     model, range_, nugget, cells, stations, neighbours, cell_drift, station_drift, values, mean, variance
 ):
@@ -209,7 +208,7 @@ def krige_nearest(
             mean[cell, date] = total
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _factorise(model, scale, nugget, stations, nearest, station_drift, factor, drift, drift_factor, inverse):
     """Cholesky factors of the covariances L L' and of the drift's F' K⁻¹ F, and L⁻¹ F; each in the lower triangle."""
     k, p = drift.shape

@@ -6,18 +6,17 @@ import numpy as np
 
 from sm_toolbox.compiled import njit
 from sm_toolbox.predictors.flow_kernels import CHECK_EVERY, DONE, DRAINS, HOLE, STOP, UNKNOWN, neighbour_offsets
+from sm_toolbox.predictors.terrain_kernels import CONTRACTED
 
-from .terrain_kernels import _COMPILE
 
-
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _key(bits, cell):
     """Return a number that sorts as the height whose bits these are, and among equal heights as the cell."""
     # Negative floats are ordered backwards by their bits.
     return (np.int64(bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32) | np.int64(cell)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _push(heap, size, key):
     """Put a key into a heap of `size` keys, the lowest on top."""
     place = size
@@ -30,7 +29,7 @@ def _push(heap, size, key):
     heap[place] = key
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _pop(heap, size):
     """Take the lowest key out of a heap of `size` keys, each with up to four below it."""
     lowest = heap[0]
@@ -53,7 +52,7 @@ def _pop(heap, size):
     return lowest
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _grown(array, size):
     """Return an array with room for one more, keeping what is in it."""
     if size < array.size:
@@ -63,7 +62,7 @@ def _grown(array, size):
     return larger
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _is_slope(z, state, cell, offsets):
     """Return whether a cell lies above one that is known to drain, and so is about to become known itself."""
     for offset in offsets:
@@ -73,7 +72,7 @@ def _is_slope(z, state, cell, offsets):
     return False
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def fill_depressions(z, bits, width, queue, control):
     """Raise cells from which no path leads down to the raster's edge or a hole to the height of their lowest outlet.
 
@@ -155,7 +154,7 @@ def fill_depressions(z, bits, width, queue, control):
     control[DONE] = popped
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def mark_flats(z, width, first_row, last_row, steps):
     """Find the cells that have neither a lower neighbour nor an edge beside them.
 
@@ -180,7 +179,7 @@ def mark_flats(z, width, first_row, last_row, steps):
         steps[cell] = -1 if flat else 0
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def grade_flats(z, width, queue, steps):
     """Number the steps from each cell of a flat to its nearest outlet: a gradient below any of the heights.
 

@@ -15,8 +15,7 @@ import math
 import numpy as np
 
 from sm_toolbox.compiled import njit
-
-from .terrain_kernels import _COMPILE
+from sm_toolbox.predictors.terrain_kernels import CONTRACTED
 
 MFD, DINF, D8 = range(3)
 # Freeman 1991: the share of each lower neighbour goes with the slope to this power.
@@ -29,13 +28,13 @@ _FINISHED = np.uint8(255)
 UNKNOWN, HOLE, DRAINS = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def neighbour_offsets(width):
     """Return the distances in memory to the neighbours: E, NE, N, NW, W, SW, S, SE."""
     return np.array([1, 1 - width, -width, -1 - width, -1, width - 1, width, width + 1], np.int64).astype(np.uint64)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares_mfd(z, steps, cell, offsets, closeness, shares):
     """Divide the flow among lower neighbours by slope^1.1 (Freeman 1991, doi 10.1016/0098-3004(91)90048-I)."""
     total = 0.0
@@ -57,7 +56,7 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
             shares[k] /= total
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares_d8(z, steps, cell, offsets, closeness, shares):
     """Send all flow down the steepest descent (O'Callaghan & Mark 1984, doi 10.1016/S0734-189X(84)80011-0)."""
     steepest, chosen = 0.0, -1
@@ -78,7 +77,7 @@ def _shares_d8(z, steps, cell, offsets, closeness, shares):
         shares[chosen] = 1.0
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares_dinf(z, steps, cell, offsets, closeness, shares):
     """Send the flow down the steepest of eight facets, to one or two neighbours.
 
@@ -118,7 +117,7 @@ def _shares_dinf(z, steps, cell, offsets, closeness, shares):
         shares[diagonal] += part
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares(routing, z, steps, cell, offsets, closeness, shares):
     if routing == MFD:
         _shares_mfd(z, steps, cell, offsets, closeness, shares)
@@ -128,7 +127,7 @@ def _shares(routing, z, steps, cell, offsets, closeness, shares):
         _shares_d8(z, steps, cell, offsets, closeness, shares)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def count_givers(routing, z, steps, width, closeness, first_row, last_row, givers):
     """Count for each cell of some rows the neighbours from which water comes.
 
@@ -172,7 +171,7 @@ def count_givers(routing, z, steps, width, closeness, first_row, last_row, giver
                     givers[near] += 1
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def accumulate_flow(
     routing,
     z,
@@ -266,7 +265,7 @@ def accumulate_flow(
     return gone
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def to_specific(area, z, width, per_width, first_row, last_row, out):
     """Divide areas by the widths of cells.
 

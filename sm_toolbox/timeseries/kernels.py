@@ -9,13 +9,12 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 MEAN, SUM, MAX, MIN = range(4)
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def combine(block, positions, weights, statistic, min_count, out):
     """Combine some dates of a block.
 
@@ -67,7 +66,7 @@ def combine(block, positions, weights, statistic, min_count, out):
             out[row, j] = value if count[j] >= min_count else np.nan
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def fill_statistics(block, out):
     """Compute all statistics over the dates of a block.
 

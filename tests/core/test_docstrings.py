@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "sm_toolbox"
-# Compiled loops document in sentences what they fill.
-FILES = [path for path in sorted(FOLDER.rglob("*.py")) if "kernels" not in path.name]
+FILES = sorted(FOLDER.rglob("*.py"))
 AS_ANOTHER = re.compile(r"^As `[\w.]+`", re.MULTILINE)
 RESULT = re.compile(r"^(Returns|Yields)\n---", re.MULTILINE)
 
@@ -73,7 +72,11 @@ def missing(node):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_parameters_are_described(path):
     nodes = public(ast.parse(path.read_text(encoding="utf-8")).body)
-    faults = {name: missing(node) for name, node in nodes}
+    if "kernels" in path.name:
+        # Compiled loops may say in sentences what they fill.
+        faults = {name: "" if ast.get_docstring(node) else "a docstring" for name, node in nodes}
+    else:
+        faults = {name: missing(node) for name, node in nodes}
     assert {name: what for name, what in faults.items() if what} == {}
 
 

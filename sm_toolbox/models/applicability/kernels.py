@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 LANES = 16
 """Training rows of a leaf, children of a node, and rows that are looked up together: each a vector that is compared in
@@ -24,13 +24,12 @@ _ZERO = np.float32(0)
 # Unsigned integers spare the test for negative indices; together with signed ones they would become floats.
 _0, _1, _2, _3, _4, _LANES, _BOX = (np.uint64(number) for number in (0, 1, 2, 3, 4, LANES, 2 * LANES))
 
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
-_FAST = {**_COMPILE, "fastmath": {"contract", "nsz"}}
+_FAST = {**KERNEL_OPTIONS, "fastmath": {"contract", "nsz"}}
 # Passing many array descriptors would take as long as the function itself.
 _INLINED = {**_FAST, "forceinline": True}
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _load(features, first, tile, missing):
     """Take up to LANES rows, feature after feature; the last lanes repeat the last row.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 TILE_ROWS = 16
 """Rows that walk through a tree at once."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL_OPTIONS)
 def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     """Add up, for each row, the values of the leaves that it reaches in all trees.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 # Rounding of sums of weights: a share that falls short of a level by less reaches it.
 _ROUNDING = 1e-12
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL_OPTIONS)
 def leaf_quantiles(leaves, leaf_ranges, members, row_weight, target, levels, shift, coarse, slot, fine, out):
     """Find quantiles of the training targets, weighted by how often they share a leaf with a row.
 
