@@ -82,11 +82,11 @@ def is_for_gdal(item) -> bool:
 
 def _sub_dataset(text: str) -> tuple[str, str] | None:
     """Return the file and the raster in it that a text names as GDAL does; None where there is no such file."""
-    found = _SUB_DATASET.match(text)
-    if found is None:
+    match = _SUB_DATASET.match(text)
+    if match is None:
         return None
-    path = found["quoted"] or found["plain"]
-    return (path, found["part"] or "") if os.path.isfile(path) else None
+    path = match["quoted"] or match["plain"]
+    return (path, match["part"] or "") if os.path.isfile(path) else None
 
 
 def band_names(path: str) -> list[str]:
@@ -152,7 +152,7 @@ def places_within(path: str) -> set[str]:
     """
     from osgeo import gdal
 
-    found: set[str] = set()
+    files: set[str] = set()
     waiting = [path]
     while waiting:
         # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
@@ -160,10 +160,10 @@ def places_within(path: str) -> set[str]:
             dataset = gdal.OpenEx(waiting.pop())
             for name in (dataset.GetFileList() if dataset is not None else None) or ():
                 real = os.path.realpath(name)
-                if real not in found and real != path:
-                    found.add(real)
+                if real not in files and real != path:
+                    files.add(real)
                     waiting.append(real)
-    return found
+    return files
 
 
 def labelled(definition) -> str:
@@ -388,8 +388,8 @@ def area_positions(source, table: LayerTable) -> np.ndarray | None:
         return None
     band = read_bands([source])[0]
     x, y = transform_points(*sample_cells(band), band.grid.crs, rasterio_crs(table.crs, table.name))
-    known = np.isfinite(x) & np.isfinite(y)
-    return np.stack([x[known], y[known]], axis=1) * _metres(table)
+    is_valid = np.isfinite(x) & np.isfinite(y)
+    return np.stack([x[is_valid], y[is_valid]], axis=1) * _metres(table)
 
 
 def _metres(table: LayerTable):

@@ -186,7 +186,7 @@ class Algorithm(ToolboxAlgorithm):
         station, time, value = (
             self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE")
         )
-        given = {
+        optional = {
             name: self.parameterAsDouble(parameters, key, context) if parameters.get(key) is not None else None
             for name, key in OPTIONAL.items()
         }
@@ -196,7 +196,7 @@ class Algorithm(ToolboxAlgorithm):
             power=self.parameterAsDouble(parameters, "POWER", context),
             neighbours=self.parameterAsInt(parameters, "NEIGHBOURS", context),
             max_gap_days=time_gap(self, parameters, context),
-            **given,
+            **optional,
         )
         output = self.outputs.path("OUTPUT")
         variance = self.outputs.path("VARIANCE")
