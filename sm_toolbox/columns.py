@@ -1,4 +1,4 @@
-"""Columns of attribute tables as numbers, times and names, with messages for what users' tables really hold."""
+"""Columns of attribute tables as numbers, times and names, with messages that name the row."""
 
 from __future__ import annotations
 

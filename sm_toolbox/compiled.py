@@ -1,4 +1,4 @@
-"""Compiled functions: where numba keeps what it has compiled, and what happens where it can keep nothing."""
+"""Compilation with numba: common options, and where compiled functions are cached."""
 
 from __future__ import annotations
 

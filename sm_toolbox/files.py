@@ -168,7 +168,7 @@ def remove_quietly(path: str) -> None:
 
 @contextmanager
 def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[str]:
-    """Make a folder that goes with the run: also after a run that was killed, at the next one in the same place.
+    """Make a folder that is removed with the run, or after a killed run by the next one in the same place.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def tidy(parent: str) -> None:
 
 @contextmanager
 def _held(folder: str) -> Iterator[None]:
-    """Hold a folder for as long as this process lives: the system lets go of the lock, however the process ends."""
+    """Lock a folder for as long as this process lives; the system releases the lock, however the process ends."""
     with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
         if fcntl is not None:
             # It waits, for runs that tidy may hold the lock for a moment. Some network folders know no locks; then the
@@ -278,7 +278,7 @@ def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
 
 
 def _is_left_over(folder: str) -> bool:
-    """Return whether a folder is a working folder whose run no longer lives; a user's own folder has no lock in it."""
+    """Return whether a folder is a working folder whose run has ended; a user's own folder has no lock in it."""
     path = os.path.join(folder, _LOCK)
     if not os.path.isfile(path):
         return False
@@ -437,16 +437,16 @@ class StagedOutputs:
 
 
 class PendingChange(Protocol):
-    """A change that is made, and confirmed or undone once the others have been made, too."""
+    """A change that is made with others, and confirmed or undone after all of them."""
 
     def make(self) -> None:
         """Make it; raises `OutputError` where that fails."""
 
     def confirm(self) -> None:
-        """Let it last; raises `OutputError` where that fails."""
+        """Make the change permanent; raises `OutputError` where that fails."""
 
     def undo(self) -> None:
-        """Take back what was made, the whole of it or a part; nothing where nothing was."""
+        """Undo what was made, in whole or in part; does nothing where nothing was made."""
 
 
 def _replace(new: str, final: str, before: str) -> Callable[[], None]:

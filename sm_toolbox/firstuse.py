@@ -1,4 +1,4 @@
-"""Says when the first use of a function compiles it: a wait without a word looks like a program that hangs."""
+"""Tells the user when a function is compiled at its first use, which takes some seconds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Compilations:
 
 @contextmanager
 def announced(progress: Progress) -> Iterator[Compilations]:
-    """Tell `progress` where functions are compiled, in any thread, as long as the context lasts.
+    """Report compilations in any thread to `progress`, as long as the context lasts.
 
     Parameters
     ----------

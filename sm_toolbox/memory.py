@@ -1,4 +1,4 @@
-"""How much memory there is, and refusing what needs more of it before any work is done."""
+"""The computer's memory, and a check before work that needs more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST_GROUP = Path("/sys/fs/cgroup")
 
 
 def physical_memory() -> int:
-    """Return the computer's memory in bytes; where Python cannot know it (Windows), 8 GB."""
+    """Return the computer's memory in bytes; 8 GB where Python cannot tell (Windows)."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

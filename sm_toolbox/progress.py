@@ -9,7 +9,7 @@ class Progress:
     """A silent progress that is never cancelled; callers subclass it to show progress in their own way."""
 
     def set_fraction(self, fraction: float) -> None:
-        """Take the share of the work that is done, 0 to 1.
+        """Receive the fraction of the work that is done, 0 to 1.
 
         Parameters
         ----------
@@ -17,7 +17,7 @@ class Progress:
         """
 
     def info(self, text: str) -> None:
-        """Take a line for the log.
+        """Receive a line for the log.
 
         Parameters
         ----------
@@ -25,7 +25,7 @@ class Progress:
         """
 
     def warning(self, text: str) -> None:
-        """Take something the user should know before trusting the result.
+        """Receive a warning: what the user should know before trusting the result.
 
         Parameters
         ----------

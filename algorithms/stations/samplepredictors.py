@@ -224,18 +224,17 @@ class Algorithm(ToolboxAlgorithm):
                 progress=progress.part(0.4, 0.9),
                 taken=taken,
             )
-            new_fields = {
+            extra = {
                 station: pixels.names,
                 extra_value: pixels.values.tolist(),
                 SOURCE_FIELD: [pixels.product] * len(pixels.names),
             }
-            new_fields |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
+            extra |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
             if time:
                 kind = table.fields.field(time).type()
-                new_fields[time] = [time_attribute(moment, kind) for moment in pixels.times]
+                extra[time] = [time_attribute(moment, kind) for moment in pixels.times]
             values += [
-                [new_fields[name][i] if name in new_fields else None for name in fields.names()]
-                for i in range(len(pixels.names))
+                [extra[name][i] if name in extra else None for name in fields.names()] for i in range(len(pixels.names))
             ]
             x, y = transform_points(pixels.x, pixels.y, pixels.crs, rasterio_crs(table.crs, table.name))
             geometries += [point_geometry(*place) for place in zip(x, y)]

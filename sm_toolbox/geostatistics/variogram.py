@@ -104,7 +104,7 @@ class Variogram:
 
 @dataclass(frozen=True)
 class Empirical:
-    """What pairs of stations say, in classes of distance.
+    """The empirical variogram, in classes of distance.
 
     Parameters
     ----------

@@ -265,7 +265,7 @@ class Manifest(_Record):
 
 
 def _read(kind: type[_R], value: Any) -> _R:
-    """Return a record that is read only where somebody needs it."""
+    """Return a property that converts a part of the manifest when it is read."""
     if isinstance(value, kind):
         return value
     return kind(
@@ -274,7 +274,7 @@ def _read(kind: type[_R], value: Any) -> _R:
 
 
 def _record(kind: Any, values: Mapping[str, Any]) -> Any:
-    """Take over a record of which only the name is sure."""
+    """Build a record from JSON of which only the name has been checked."""
     names = {item.name for item in fields(kind)} - {"source"}
     return kind(**{name: value for name, value in values.items() if name in names}, source=values)
 
@@ -288,7 +288,7 @@ def _plain(value: Any) -> Any:
 
 
 def metrics_record(values: Metrics) -> dict[str, float | None]:
-    """Return metrics as JSON keeps them, which knows no NaN.
+    """Return metrics for JSON, with null in place of NaN.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which fields of a table can play which part: what to learn from, and where the places are."""
+"""Which fields of a table can be target, predictor, station, time or weight."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_row_number(name: str, values: Sequence[Any]) -> bool:
 
 
 def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) -> None:
-    """Reject a target that is no quantity of the land.
+    """Reject a target that is not a physical quantity.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) ->
 def choose_predictors(
     asked: Sequence[str], columns: Mapping[str, Sequence[Any]], parts: Sequence[str | None], layer: str
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Leave out of the predictors asked for what none can be.
+    """Leave out fields that cannot be predictors.
 
     Where all fields of the table are asked for ('Select all'), these are the fields that play another part and those
     that hold no numbers, too; one that is named among others is left in, to be refused with its reason.
@@ -132,7 +132,7 @@ def choose_predictors(
 
 
 def _holds_numbers(values: Sequence[Any]) -> bool:
-    """Return whether a column has numbers, and texts of numbers, alone."""
+    """Return whether a column has only numbers, or text that holds numbers."""
     present = [value for value in values if value is not None and value != ""]
     for value in present:
         if isinstance(value, str):

@@ -275,7 +275,7 @@ def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
 
 
 def oddities(table: TrainingTable) -> list[str]:
-    """Say what in a table a user should know before trusting a model made of it.
+    """List what a user should know about a table before trusting a model made of it.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def oddities(table: TrainingTable) -> list[str]:
 
 
 def _repeated(table: TrainingTable) -> int:
-    """Count rows that repeat an earlier one; without times nothing tells them from equal ones."""
+    """Count rows that repeat an earlier one; only possible with times."""
     if table.times is None:
         return 0
     import pandas as pd

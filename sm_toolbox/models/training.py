@@ -97,7 +97,7 @@ class _Rounds:
         return [self.next() for _ in range(count)]
 
 
-class _Deaf(Progress):
+class _IgnoringCancel(Progress):
     """Passes on all but Cancel: it has been heard, and what is left is to be done."""
 
     def __init__(self, progress: Progress):
@@ -182,7 +182,7 @@ def train(
     nested = search_nested(tuner, problem, folds[0], progress) if tuner else None
     if nested:
         estimator = nested.search.best
-        progress = _Deaf(progress) if nested.stopped else progress
+        progress = _IgnoringCancel(progress) if nested.stopped else progress
     rounds = _Rounds(
         progress.part(nested.share if nested else 0, 1),
         sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2,
@@ -255,7 +255,7 @@ def _manifest(
     shift: QuantileShift,
     applicability: Applicability,
 ) -> Manifest:
-    """Write down all that is known about a model."""
+    """Write the manifest of a model."""
     table, chosen, kind = problem.table, results[0], kind_of(estimator)
     return Manifest(
         format=FORMAT,

@@ -26,7 +26,7 @@ _BASELINE_START = datetime(2022, 1, 25)
 
 @dataclass(frozen=True)
 class Calibration:
-    """How values as they are read become reflectances.
+    """How stored values become reflectances.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Calibration:
 
 
 def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float | None = None) -> Calibration:
-    """Find out how the values of a band become reflectances.
+    """Find scale, offset and fill values of a band of reflectances.
 
     What is given counts (without `offset` it is 0); else the file's own scale and offset; else whole numbers have those
     of the sensor's surface reflectance products, and floating-point numbers are reflectances already.

@@ -136,7 +136,7 @@ def _extent(values: np.ndarray) -> tuple[float, float]:
 
 
 def _check_unit(bands: dict[str, Band], units: str) -> None:
-    """Notice percent given as g/kg, which no single cell betrays: all of them lie below 100."""
+    """Detect percent given as g/kg: no single cell shows it, but all of them lie below 100."""
     from sm_toolbox.raster.bands import overview
 
     if units != "g_per_kg":

@@ -34,7 +34,7 @@ footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
 
 
 class Page:
-    """A report in the making.
+    """A report under construction.
 
     Parameters
     ----------

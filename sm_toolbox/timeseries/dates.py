@@ -1,4 +1,4 @@
-"""What time series ask of the dates of a stack."""
+"""Checks of the dates of a stack."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def _report_missing(filling: GapFilling, progress: Progress) -> None:
 def _check_reach(
     variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress
 ) -> None:
-    """Return how many of the dates asked for no value can reach, and refuse where these are all."""
+    """Return how many target dates no value can reach; raise where these are all."""
     outside = np.count_nonzero((targets < days[0] - reach) | (targets > days[-1] + reach))
     if outside == len(targets):
         raise InputError(
@@ -235,7 +235,7 @@ def _polynomial_weights(window: int, order: int) -> np.ndarray:
 
 
 def _check(method: str, window: float | None, order: int, max_gap: float | None) -> float:
-    """Return the window, after a look at all settings."""
+    """Check all settings and return the window."""
     if method not in GAP_FILL_METHODS:
         raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(GAP_FILL_METHODS)}.")
     size = DEFAULT_WINDOW.get(method, 1.0) if window is None else window

@@ -23,7 +23,7 @@ _ONE_PLACE = 1000.0
 
 @dataclass(frozen=True)
 class StationMetrics:
-    """What the pairs of one station say.
+    """Metrics of the pairs of one station.
 
     Parameters
     ----------

@@ -274,7 +274,7 @@ class Applicability:
 
 
 def _weights(rows: np.ndarray, importance: np.ndarray, periods: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return weights of up to 1, and 0 for predictors that tell no row from another."""
+    """Return weights of up to 1, and 0 for constant predictors."""
     varied = np.array(
         [
             bool(

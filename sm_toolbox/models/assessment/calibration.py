@@ -1,4 +1,4 @@
-"""Intervals that hold what they promise: quantiles shifted by what out-of-fold rows say (conformal prediction)."""
+"""Calibrated prediction intervals: quantiles shifted by out-of-fold residuals (conformal prediction)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class QuantileShift:
 
     @classmethod
     def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> QuantileShift:
-        """Find the shift of each quantile after which the promised share of out-of-fold observations lies below it.
+        """Find the shift of each quantile after which the nominal share of out-of-fold observations lies below it.
 
         One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n +
         1) q⌉-th smallest difference between observations and predicted quantiles for q of at least one half, the ⌊(n +
@@ -182,7 +182,7 @@ def quantile_name(level: float) -> str:
 
 
 def read_shift(calibration: Any) -> QuantileShift | None:
-    """Read what a model's manifest says of its calibration; None where it says nothing, or nothing sound.
+    """Read the calibration in a model's manifest; None where there is no valid one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which predictors say the same."""
+"""Correlated predictors."""
 
 from __future__ import annotations
 

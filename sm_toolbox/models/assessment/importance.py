@@ -1,4 +1,4 @@
-"""How much a model leans on each predictor."""
+"""Permutation importance of predictors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def permutation_increase(
 
 
 def parts(rows: int) -> Iterator[slice]:
-    """Cut rows into what is predicted between two looks at Cancel.
+    """Cut rows into parts that are predicted between two checks for Cancel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Out of fold: every row predicted by a model that did not see it, and what that says."""
+"""Out-of-fold predictions: every row predicted by a model that was trained without it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Judged = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 
 @dataclass(frozen=True)
 class SplitResult:
-    """What one way of splitting says about the model.
+    """Errors of one way of splitting.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from sm_toolbox.progress import Progress
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be learnt, and from what.
+    """Training data, encoder and seed: what all fits of a training share.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much the model of all predictors leans on each of them.
+    """Importance of each predictor in the model of all predictors.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class Trials:
         )
 
     def all_predictors(self, number: int) -> tuple[Step, Importance]:
-        """Judge the model of all predictors and what it leans on.
+        """Judge the model of all predictors, and the importance of each.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from sm_toolbox.progress import Progress
 
 
 class FittedModel(Protocol):
-    """What a fit gives: it predicts without the library that trained it."""
+    """A fitted model; it predicts without the library that trained it."""
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict the target.

@@ -1,4 +1,4 @@
-"""Gradient boosting: trees of which each corrects what those before it left."""
+"""Gradient boosting: trees fitted one after the other to the residuals of those before."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LEARNERS: dict[str, Learner] = {
 
 
 def kind_of(estimator: Estimator) -> str:
-    """Return the word of an estimator's kind.
+    """Return the key of an estimator's kind in `LEARNERS`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def kind_of(estimator: Estimator) -> str:
 
 
 def label_of(kind: str) -> str:
-    """Return how a title names a kind; one that this version does not know by its word.
+    """Return the label of a kind for titles; the key itself where this version does not know it.
 
     Parameters
     ----------

@@ -11,12 +11,12 @@ from sm_toolbox.errors import InputError
 
 
 class NoConvergence(InputError):
-    """A fit came to nothing with these hyper-parameters; others may do."""
+    """A fit failed with these hyper-parameters; others may succeed."""
 
 
 @dataclass(frozen=True)
 class IntRange:
-    """Whole numbers to draw from, all alike.
+    """Whole numbers to draw from uniformly.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class IntRange:
 
 
 def is_whole(value: Any) -> bool:
-    """Return whether a value is a whole number; JSON's true and false are none.
+    """Return whether a value is a whole number; JSON's true and false are not.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def is_whole(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number; JSON as Python reads it knows others.
+    """Return whether a value is a finite number; Python reads NaN and Infinity from JSON, too.
 
     Parameters
     ----------

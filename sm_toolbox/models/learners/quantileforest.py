@@ -1,4 +1,4 @@
-"""Quantile regression forest: not only the mean of what the training rows in a leaf had, but how it was distributed."""
+"""Quantile regression forest: the conditional distribution of the target, not only its mean."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class QuantileForest(RandomForest):
 
 
 class QuantileForestModel:
-    """A forest that knows the training rows in its leaves.
+    """A forest that keeps the training rows in its leaves.
 
     Parameters
     ----------

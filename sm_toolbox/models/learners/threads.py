@@ -85,7 +85,7 @@ def side_by_side(
 
 
 class _Quiet(Progress):
-    """What fits in other threads listen to; the thread that waits for them tells the user."""
+    """Progress for fits in other threads; the waiting thread reports to the user."""
 
     def __init__(self, stop: threading.Event):
         self._stop = stop

@@ -1,4 +1,4 @@
-"""The report on a training: what the model is worth where it has not been trained, and on what it leans."""
+"""The report on a training: errors on rows left out, importance, and what was done."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Drift:
 
 
 def refuse_useless(trend: Drift, values: np.ndarray) -> None:
-    """Reject drifts that say nothing at any time.
+    """Reject drifts that are constant or collinear at the stations on all dates.
 
     Parameters
     ----------

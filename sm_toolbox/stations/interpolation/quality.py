@@ -16,7 +16,7 @@ _FOR_A_VARIOGRAM = 15
 
 
 def judge(result: Result) -> list[str]:
-    """Say what should be known before the maps are trusted.
+    """List what should be known before the maps are trusted.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an interpolation was asked for, and what came of it."""
+"""Settings and results of an interpolation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class InterpolationSettings:
 
 @dataclass(frozen=True)
 class Result:
-    """What was interpolated, and how well.
+    """Maps of an interpolation, the fitted variogram and leave-one-out errors.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class SensorName:
-    """What the name of a file says of its content.
+    """Network, station, variable and depths in the name of a file.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ NEAR = 0.005
 
 @dataclass
 class LineCounts:
-    """What became of the lines of a sensor's files.
+    """Counts of the lines of a sensor's files, by what became of them.
 
     Parameters
     ----------

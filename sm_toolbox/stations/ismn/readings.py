@@ -1,4 +1,4 @@
-"""What a sensor's file says: its place, and its readings."""
+"""Place and readings in the file of a sensor."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Static:
         return self.land_cover[min(self.land_cover, key=lambda mapped: (abs(mapped - year), mapped))]
 
     def soil_at(self, name: str, top: float, bottom: float) -> float:
-        """Return the soil property of the layer that shares most with a sensor's depths, relative to what both span.
+        """Return the soil property of the layer that overlaps most with a sensor's depths, relative to their union.
 
         For a sensor at a single depth it is the thinnest layer around it.
 

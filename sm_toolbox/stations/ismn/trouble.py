@@ -1,4 +1,4 @@
-"""What a user should know of an import before trusting it, and why nothing came of one."""
+"""Warnings about an import, and the message where nothing was imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sm_toolbox.stations.ismn.selection import TOLERANCE
 
 
 def look_for_trouble(result: Import, variable: str) -> None:
-    """Add warnings on what a user should look at to the result of an import.
+    """Add warnings to the result of an import.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def look_for_trouble(result: Import, variable: str) -> None:
 
 
 def why_nothing(result: Import, variable: str) -> str:
-    """Say what the archive has where nothing of it was taken.
+    """Return the message for an import without rows: what the archive holds instead.
 
     Parameters
     ----------
