@@ -1,6 +1,4 @@
-"""What the algorithms of the group share: the words of the learning part's tables, which import nothing heavy, and the
-parameters of training and validation.
-"""
+"""What the group's algorithms share: words of the learning part's tables, and parameters of training."""
 
 from __future__ import annotations
 
@@ -120,9 +118,7 @@ def add_split_parameters(algorithm, seed):
 
 
 def open_training(algorithm, parameters, context):
-    """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for
-    `read_training`.
-    """
+    """Open the training table, the origins of its columns, and the area to be mapped, in the main thread."""
     source = open_source(algorithm, parameters, "TRAINING", context)
     origins = read_origins(parameters.get("TRAINING"), source.fields(), context)
     return source, origins, raster_source(algorithm, parameters, "PREDICTION_AREA", context)

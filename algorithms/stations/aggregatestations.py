@@ -111,7 +111,7 @@ class Algorithm(ToolboxAlgorithm):
             f"make {len(means.names)} means by the {period}."
         )
 
-        own = {
+        new_fields = {
             station: means.names,
             time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times],
             value: means.values.tolist(),
@@ -124,7 +124,7 @@ class Algorithm(ToolboxAlgorithm):
             "stations": means.stations,
         }
         # Such as the field 'maximum' of means that are averaged once more.
-        clashing = [name for name in spread if name in {field.lower() for field in own}]
+        clashing = [name for name in spread if name in {field.lower() for field in new_fields}]
         if clashing:
             spread = {f"{value}_{name}" if name in clashing else name: numbers for name, numbers in spread.items()}
             progress.warning(
@@ -132,14 +132,14 @@ class Algorithm(ToolboxAlgorithm):
                 f"{', '.join(f'{value}_{name}' for name in clashing)}."
             )
         fields, columns = QgsFields(), []
-        for given in table.fields:
-            name = given.name()
-            if name in own:
+        for old_field in table.fields:
+            name = old_field.name()
+            if name in new_fields:
                 kind = {station: TEXT, time: _TIME_KINDS[period], value: NUMBER}[name]
                 fields.append(QgsField(name, kind))
-                columns.append(own[name])
+                columns.append(new_fields[name])
             elif name.lower() not in (*(added.lower() for added in spread), "fid"):
-                fields.append(given)
+                fields.append(old_field)
                 columns.append(_common(table.columns[name], means.row_groups, len(means.names)))
         for name, numbers in spread.items():
             fields.append(QgsField(name, INTEGER if numbers.dtype.kind == "i" else NUMBER))

@@ -199,9 +199,9 @@ class Algorithm(ToolboxAlgorithm):
         added = [*([SOURCE_FIELD] if product else []), *columns]
         replaced = self._replaced(table, added, needed, replace, progress)
         fields = QgsFields()
-        for given in table.fields:
-            if given.name() not in replaced:
-                fields.append(given)
+        for old_field in table.fields:
+            if old_field.name() not in replaced:
+                fields.append(old_field)
         names = fields.names()
         for name in added:
             fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
@@ -224,17 +224,17 @@ class Algorithm(ToolboxAlgorithm):
                 progress=progress.part(0.4, 0.9),
                 taken=taken,
             )
-            own = {
+            extra = {
                 station: pixels.names,
                 extra_value: pixels.values.tolist(),
                 SOURCE_FIELD: [pixels.product] * len(pixels.names),
             }
-            own |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
+            extra |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
             if time:
                 kind = table.fields.field(time).type()
-                own[time] = [time_attribute(moment, kind) for moment in pixels.times]
+                extra[time] = [time_attribute(moment, kind) for moment in pixels.times]
             values += [
-                [own[name][i] if name in own else None for name in fields.names()] for i in range(len(pixels.names))
+                [extra[name][i] if name in extra else None for name in fields.names()] for i in range(len(pixels.names))
             ]
             x, y = transform_points(pixels.x, pixels.y, pixels.crs, core_crs(table.crs, table.name))
             geometries += [point_geometry(*place) for place in zip(x, y)]
@@ -255,9 +255,7 @@ class Algorithm(ToolboxAlgorithm):
         }
 
     def _replaced(self, table, added, needed, replace, progress):
-        """Return the fields of the stations that give way to new ones of their names, told apart by more than
-        capitals.
-        """
+        """Return the fields of the stations that give way to new ones of their names, whatever their capitals."""
         taken: dict = {}
         for name in added:
             if name.lower() in ("fid", "geom", "geometry"):
@@ -271,25 +269,25 @@ class Algorithm(ToolboxAlgorithm):
                     f"Two bands are named '{twin}' and '{name}', which tables take for one. Give one of them "
                     "another name."
                 )
-        there = [name for name in table.fields.names() if name.lower() in taken]
-        kept = [name for name in there if name in needed]
-        listed = ", ".join(f"'{name}'" for name in there)
+        existing = [name for name in table.fields.names() if name.lower() in taken]
+        kept = [name for name in existing if name in needed]
+        listed = ", ".join(f"'{name}'" for name in existing)
         if kept:
             raise InputError(
                 f"'{table.name}' has the fields {listed}, as bands are named, and {kept[0]} is needed itself. "
                 "Rename it with 'Rename field', or the band."
             )
-        if there and not replace:
+        if existing and not replace:
             raise InputError(
                 f"'{table.name}' already has the fields {listed}, as bands are named. Set REPLACE to have the "
                 "rasters' values in their place, or rename them with 'Rename field'."
             )
-        for name in there:
+        for name in existing:
             progress.warning(
                 f"The field '{name}' of '{table.name}' is replaced by the values of the raster "
                 f"'{taken[name.lower()]}' (REPLACE)."
             )
-        return set(there)
+        return set(existing)
 
 
 def gap_field(variable):

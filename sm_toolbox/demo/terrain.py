@@ -58,7 +58,18 @@ class Terrain:
 
 
 def coarser(grid: Grid, factor: int) -> Grid:
-    """Return the grid whose cells are blocks of `factor` × `factor` cells."""
+    """Return the grid whose cells are blocks of `factor` × `factor` cells.
+
+    Parameters
+    ----------
+    grid : Grid
+    factor : int
+        Cells left over at the right and lower edge are dropped.
+
+    Returns
+    -------
+    Grid
+    """
     return Grid(grid.crs, grid.transform * Affine.scale(factor), grid.width // factor, grid.height // factor)
 
 
@@ -115,7 +126,7 @@ def _projected(elevation: np.ndarray, corner: Affine) -> tuple[np.ndarray, Grid]
     warped = warped[0]
     top, left, bottom, right = 0, 0, height, width
     while (missing := np.isnan(warped[top:bottom, left:right])).any():
-        # Of the four borders the one with the largest share of gaps goes first.
+        # Trim first the border with the largest share of gaps.
         gaps = {
             "top": missing[0].mean(),
             "left": missing[:, 0].mean(),
@@ -145,8 +156,17 @@ def _hollow(elevation: np.ndarray) -> np.ndarray:
     return standardised(np.clip(np.asarray(position), -4, 4))
 
 
-def declination(day_of_year: np.ndarray) -> np.ndarray:
-    """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24)."""
+def declination_fao56(day_of_year: np.ndarray) -> np.ndarray:
+    """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24).
+
+    Parameters
+    ----------
+    day_of_year : ndarray
+
+    Returns
+    -------
+    ndarray, same shape
+    """
     angle: np.ndarray = 0.409 * np.sin(2 * np.pi * day_of_year / 365 - 1.39)
     return angle
 
@@ -172,7 +192,7 @@ def insolation(terrain: Terrain, days_of_year: Sequence[float]) -> np.ndarray:
     phi = np.radians(terrain.latitude)
     hours = np.radians(np.arange(-112.5, 113, 15))
     out = np.empty((len(days_of_year), *terrain.elevation.shape), np.float32)
-    for beam, delta in zip(out, declination(np.asarray(days_of_year))):
+    for beam, delta in zip(out, declination_fao56(np.asarray(days_of_year))):
         up = np.sin(delta) * np.sin(phi) + np.cos(delta) * np.cos(phi) * np.cos(hours)
         north = np.sin(delta) * np.cos(phi) - np.cos(delta) * np.sin(phi) * np.cos(hours)
         east = -np.cos(delta) * np.sin(hours)

@@ -30,9 +30,7 @@ _PAIRS = 2**17
 
 
 def _placed(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions without NaN, which compiled loops would take for somewhere, and which of them had one, bool
-    (cells,).
-    """
+    """Return positions with NaN replaced for the compiled loops, and which of them had one, bool (cells,)."""
     cells = np.ascontiguousarray(cells, float)
     lost = ~np.isfinite(cells).all(axis=1)
     return (np.where(lost[:, None], 0.0, cells) if lost.any() else cells), lost
@@ -49,9 +47,7 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Factors:
-    """With K the correlations of a group's stations, F their drift, K = L L' and F' K⁻¹ F = R R': L⁻¹, L⁻¹ F and
-    R⁻¹.
-    """
+    """L⁻¹, L⁻¹ F and R⁻¹, with K = L L' the correlations of a group's stations, F their drift, F' K⁻¹ F = R R'."""
 
     inverse: np.ndarray
     drift: np.ndarray
@@ -65,9 +61,7 @@ class _Factors:
 
 
 class _Interpolation:
-    """What kriging and inverse distances have in common: points, values of dates, and which stations count for a
-    cell.
-    """
+    """What kriging and inverse distances share: points, values of dates, and which stations count for a cell."""
 
     def __init__(
         self, points: np.ndarray, values: np.ndarray, neighbours: int, drift: np.ndarray, most_memory: float = math.inf
@@ -143,6 +137,14 @@ class Kriging(_Interpolation):
     -----
     A nugget counts as what stations measure beside the field: the map is that of the field without it, and exact at a
     station only where the nugget is 0. The variance is that of what another station would measure, nugget included.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0, 0, 0], [1000.0, 0, 0]])
+    >>> kriging = Kriging(points, np.array([0.1, 0.3]), Variogram("spherical", sill=0.01, range=2000.0))
+    >>> mean, variance = kriging.predict(np.array([[500.0, 0, 0]]), variance=True)
+    >>> mean.round(3), variance.round(4)
+    (array([0.2]), array([0.0039]))
     """
 
     def __init__(
@@ -297,9 +299,7 @@ class Kriging(_Interpolation):
     def _leave_out_near(
         self, group: _Group, found: np.ndarray, values: np.ndarray, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Predict the stations of a group from their nearest others, as `_krige_nearest`, and hear Cancel on the
-        way.
-        """
+        """Predict the stations of a group from their nearest others, as `_krige_nearest`, checking for Cancel."""
         points, step, parts = self.points[group.rows], self.cells_at_once(True), []
         for start in range(0, len(found), step):
             progress.check()
@@ -310,6 +310,10 @@ class Kriging(_Interpolation):
 
     def leave_one_out(self, progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
         """Predict each station from the others of its date, with the variogram as it is.
+
+        Parameters
+        ----------
+        progress : Progress, optional
 
         Returns
         -------
@@ -364,7 +368,17 @@ class InverseDistance(_Interpolation):
         self._filled = np.where(np.isfinite(self.values), self.values, 0)
 
     def predict(self, cells: np.ndarray) -> np.ndarray:
-        """Predict cells (cells, 3); returned are (cells,) or (cells, dates), shaped as the values."""
+        """Predict cells (cells, 3); returned are (cells,) or (cells, dates), shaped as the values.
+
+        Parameters
+        ----------
+        cells : ndarray of float64 (cells, 3)
+            Positions in metres; NaN gives NaN.
+
+        Returns
+        -------
+        ndarray of float64
+        """
         cells, lost = _placed(cells)
         mean = np.empty((len(cells), self.values.shape[1]))
         step = max(16, _PAIRS // (self.neighbours or len(self.points)))
@@ -388,7 +402,17 @@ class InverseDistance(_Interpolation):
         return np.einsum("mk,mkt->mt", weights, self.values[np.ix_(group.rows, group.dates)][found])
 
     def leave_one_out(self, progress: Progress = SILENT) -> np.ndarray:
-        """Predict each station from the others of its date; NaN where there is no other."""
+        """Predict each station from the others of its date; NaN where there is no other.
+
+        Parameters
+        ----------
+        progress : Progress, optional
+
+        Returns
+        -------
+        ndarray
+            Shaped as the values.
+        """
         predicted = np.full(self.values.shape, np.nan)
         if self.neighbours:
             for group, tree in zip(self._groups, self._trees):
@@ -405,15 +429,34 @@ class InverseDistance(_Interpolation):
 
 
 def date_means(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each date of values (stations, dates); NaN where there is none."""
+    """Return the mean of each date of values (stations, dates); NaN where there is none.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (stations, dates)
+        NaN where there is none.
+
+    Returns
+    -------
+    ndarray of float64 (dates,)
+    """
     count = np.isfinite(values).sum(axis=0).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.nansum(values, axis=0) / count
 
 
 def mean_of_others(values: np.ndarray) -> np.ndarray:
-    """Return for each value (stations, dates) the mean of the others of its date, which any interpolation must beat;
-    NaN where there is none.
+    """Return for each value the mean of the others of its date, which any interpolation must beat.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (stations, dates)
+        NaN where there is none.
+
+    Returns
+    -------
+    ndarray of float64 (stations, dates)
+        NaN where there is no other.
     """
     present = np.isfinite(values)
     total, count = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)
@@ -452,8 +495,9 @@ def _version(design: np.ndarray, group: _Group) -> np.ndarray:
 
 
 def _cholesky(correlations: np.ndarray) -> np.ndarray:
-    """Factorise correlations, whose diagonal is to become 1, with as small an addition to it as makes them positive
-    definite: smooth models are nearly singular.
+    """Factorise correlations, with the smallest addition to the diagonal that makes them positive definite.
+
+    Smooth models are nearly singular.
     """
     for addition in (1e-10, 1e-9, 1e-8, 1e-7, 1e-6):
         np.fill_diagonal(correlations, 1 + addition)

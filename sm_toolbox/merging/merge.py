@@ -135,8 +135,7 @@ def merge_products(
 
     Parameters
     ----------
-    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days, scheduler, memory,
-    threads
+    sources, correlated, min_samples, alpha, anomalies, anomaly_window, replicates, max_gap_days
         As `triple_collocation`; dates are matched to those of the reference.
     output : str
         Raster with `soil_moisture@date` on all dates that any product has, in the units of the reference.
@@ -174,6 +173,22 @@ def merge_products(
     Cells that are not resolved get, on each date, the mean of what products there are, or the one of these that on
     average is most correlated with the others, matched to the reference in mean and standard deviation over at least 10
     common samples. Without these, products are taken as they are, if the medians do not tell that the units differ.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> rng = np.random.default_rng(0)
+    >>> dates = np.arange("2018-01-01", "2018-05-01", dtype="datetime64[D]")
+    >>> truth = rng.normal(0.25, 0.06, len(dates))
+    >>> def product(name, error):
+    ...     values = truth + rng.normal(0, error, len(dates))
+    ...     bands = {f"soil_moisture@{date}": [[value]] for date, value in zip(dates, values)}
+    ...     return [write_example(f"{name}.tif", bands)]
+    >>> products = [product("a", 0.04), product("b", 0.04), product("c", 0.04)]
+    >>> result = merge_products(products, "merged.tif", engine=Engine(threads=1))
+    >>> merged = np.array([band[0, 0] for band in read_example("merged.tif").values()])
+    >>> bool(np.std(merged - truth) < 0.03)
+    True
     """
     from sm_toolbox.merging import merge_kernels
     from sm_toolbox.merging.products import read_products
@@ -303,7 +318,7 @@ def merge_products(
         def write(place: Window, first: int, block: np.ndarray) -> None:
             writers[0].write(block, place, first)
 
-        for place, merged in streaming.in_order(reader, work, stream.plan, engine, write=write):
+        for place, merged in streaming.stream_in_order(reader, work, stream.plan, engine, write=write):
             if weights_output is not None:
                 writers[1].write(merged.described, place)
             counter.count(merged.found)
@@ -329,8 +344,18 @@ def merge_products(
 
 
 def year_parts(window: str) -> tuple[list[str], np.ndarray]:
-    """Return the names of the parts of the year that have weights of their own, and the part of each month; no names
-    for `all`.
+    """Return the parts of the year that have weights of their own.
+
+    Parameters
+    ----------
+    window : {'all', 'season', 'month'}
+
+    Returns
+    -------
+    names : list of str
+        Empty for `all`.
+    part : ndarray of int64 (12,)
+        The part of each month.
     """
     if window == "all":
         return [], np.zeros(12, np.int64)
@@ -363,8 +388,9 @@ def _map_dates(products: Products) -> list[int]:
 def _recipe(
     found: Estimated, record: Record, sums: np.ndarray, parts: int, target: int, fallback: str, comparable: np.ndarray
 ) -> tuple[_Recipe, list[np.ndarray]]:
-    """Decide how the cells of a window are merged; also return weights, error and flag of each part of the year,
-    (products + 2, rows, cols).
+    """Decide how a window is merged; also return weights, error and flag of each part of the year.
+
+    These are (products + 2, rows, cols).
     """
     from sm_toolbox.merging import merge_kernels
 

@@ -63,6 +63,10 @@ _MOST_REPLICATES, _LONGEST_WINDOW = 100_000, 36_525
 def check_settings(settings: Settings) -> None:
     """Refuse settings that cannot be.
 
+    Parameters
+    ----------
+    settings : Settings
+
     Raises
     ------
     InputError
@@ -131,8 +135,22 @@ class Record:
     def read(
         self, opened: OpenStacks, window: Window, at_once: int
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-        """Yield parts of the record: the first date, float32 (products, dates, rows, cols), and moving means of the
-        same shape or None.
+        """Yield the record in parts.
+
+        Parameters
+        ----------
+        opened : OpenStacks
+        window : Window
+        at_once : int
+            Dates of a part.
+
+        Yields
+        ------
+        first : int
+            Position of the part's first date.
+        block : ndarray of float32 (products, dates, rows, cols)
+        means : ndarray of float32, same shape, or None
+            Moving means, where anomalies from them are asked for.
         """
         from sm_toolbox.merging import covariance_kernels
 
@@ -154,22 +172,41 @@ class Record:
             yield first, block, means
 
     def add(self, first: int, block: np.ndarray, means: np.ndarray | None, sums: np.ndarray) -> None:
-        """Add a part of the record to sums."""
+        """Add a part of the record to sums.
+
+        Parameters
+        ----------
+        first : int
+            Position of the part's first date.
+        block : ndarray of float32 (products, dates, rows, cols)
+        means : ndarray of float32, same shape, or None
+            Subtracted first.
+        sums : ndarray of float64 (groups, sums, rows, cols)
+            Added to.
+        """
         from sm_toolbox.merging import covariance_kernels
 
         values = np.ascontiguousarray(block) if means is None else block - means
         covariance_kernels.accumulate(values, self.shifts, self.groups[first : first + block.shape[1]], sums)
 
     def empty_sums(self, shape: tuple[int, int]) -> np.ndarray:
-        """Return sums of 0 for a window."""
+        """Return sums of 0 for a window.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns.
+
+        Returns
+        -------
+        ndarray of float64 (groups, sums, rows, cols)
+        """
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         return np.zeros((self.group_count, sums_per_cell(self.products.count), *shape))
 
     def bytes_per_cell(self) -> tuple[float, float]:
-        """Return the bytes of a cell for sums and estimates, and for each date in memory, read, decoded and, where
-        asked, as anomalies.
-        """
+        """Return the bytes of a cell for sums and estimates, and for each date read, decoded and taken as anomaly."""
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         count = self.products.count
@@ -178,7 +215,20 @@ class Record:
         return fixed + 8 * count * self.margin, 4 * count * (copies + bool(self.settings.replicates))
 
     def estimate(self, sums: np.ndarray, part: int | None = None, min_samples: int | None = None) -> Estimated:
-        """Estimate the errors from sums, of all the year or one part of it."""
+        """Estimate the errors from sums, of all the year or one part of it.
+
+        Parameters
+        ----------
+        sums : ndarray of float64 (groups, sums, rows, cols)
+        part : int, optional
+            Of the year; by default all.
+        min_samples : int, optional
+            By default that of the settings.
+
+        Returns
+        -------
+        Estimated
+        """
         within = self.settings.anomalies == "climatology"
         groups = None if part is None else self.groups_of_part[part]
         samples, lost, means, covariances = covariances_of_sums(sums, groups, within)
@@ -195,8 +245,15 @@ class Record:
         return Estimated(found, samples, lost, means + self.shifts[:, None, None], spreads)
 
     def month_means(self, sums: np.ndarray) -> np.ndarray:
-        """Return the mean of each product in each month, (12, products, rows, cols); that of all the year where a month
-        has fewer than three samples.
+        """Return the mean of each product in each month; of all the year where a month has fewer than three samples.
+
+        Parameters
+        ----------
+        sums : ndarray of float64 (months, sums, rows, cols)
+
+        Returns
+        -------
+        ndarray of float64 (12, products, rows, cols)
         """
         count = self.products.count
         n, total = sums[:, :1], sums[:, 1 : count + 1]
@@ -214,8 +271,23 @@ class Record:
         sums: np.ndarray,
         progress: Progress,
     ) -> np.ndarray:
-        """Return confidence limits, float32 (2, estimates, rows, cols), from the whole record of a window; NaN where
-        there are none.
+        """Return confidence limits from the whole record of a window; NaN where there are none.
+
+        Parameters
+        ----------
+        block : ndarray of float32 (products, dates, rows, cols)
+        found : Estimated
+        seeds : ndarray of uint64 (rows, cols)
+            Of each cell's random numbers.
+        means : ndarray of float32, same shape as `block`, or None
+            Moving means.
+        sums : ndarray of float64 (groups, sums, rows, cols)
+        progress : Progress
+            Asked for Cancel.
+
+        Returns
+        -------
+        ndarray of float32 (2, estimates, rows, cols)
         """
         from sm_toolbox.merging import bootstrap_kernels
 
@@ -253,8 +325,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Estimated:
-    """What is known of the cells of a window, each (..., rows, cols): estimates, samples, lost degrees of freedom,
-    means and standard deviations of the products.
+    """What is known of the cells of a window, each (..., rows, cols).
+
+    Parameters
+    ----------
+    found : Collocation
+        The estimates.
+    samples : ndarray of int (rows, cols)
+        Common dates.
+    lost : ndarray (rows, cols)
+        Degrees of freedom lost to group means.
+    means, spreads : ndarray of float64 (products, rows, cols)
+        Means and standard deviations of the products.
     """
 
     found: Collocation
@@ -290,7 +372,14 @@ def _moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.
 
 
 def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None:
-    """Say where a mean year rests on too few years."""
+    """Say where a mean year rests on too few years.
+
+    Parameters
+    ----------
+    times : sequence of Time
+        In order.
+    progress : Progress
+    """
     years = (times[-1].start - times[0].start).days / 365.25
     if years < _FEWEST_YEARS:
         progress.warning(
@@ -300,8 +389,18 @@ def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None
 
 
 def month_position(time: Time) -> tuple[int, int, float]:
-    """Return the two months whose middles a date lies between, and how far it is from the first to the second, 0 to
-    1.
+    """Return the two months whose middles a date lies between, and how far it is from the first to the second.
+
+    Parameters
+    ----------
+    time : Time
+
+    Returns
+    -------
+    first, second : int
+        Months, 0 to 11.
+    share : float
+        0 to 1.
     """
     day = (
         (calendar.monthrange(time.start.year, time.start.month)[1] - 1) / 2
@@ -314,7 +413,17 @@ def month_position(time: Time) -> tuple[int, int, float]:
 
 
 def cell_seeds(grid: Grid, window: Window) -> np.ndarray:
-    """Return a seed for each cell of a window (rows, cols), which depends on nothing but its place in the grid."""
+    """Return a seed for each cell of a window (rows, cols), which depends on nothing but its place in the grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    window : Window
+
+    Returns
+    -------
+    ndarray of uint64 (rows, cols)
+    """
     rows, columns = (
         np.arange(start, start + size, dtype=np.uint64)
         for start, size in ((window.row_off, window.height), (window.col_off, window.width))

@@ -42,7 +42,15 @@ class Overview:
         return self._values[self._places[name]]
 
     def keep(self, window: Window, first: str, block: np.ndarray) -> None:
-        """Keep some cells of a block (names, rows, cols), whose first name is given and whose others follow it."""
+        """Keep some cells of a block (names, rows, cols), whose first name is given and whose others follow it.
+
+        Parameters
+        ----------
+        window : Window
+        first : str
+            Name of the first band of the block.
+        block : ndarray (bands, rows, cols)
+        """
         row, column = -window.row_off % self._step, -window.col_off % self._step
         part = block[:, row :: self._step, column :: self._step]
         top, left, place = (
@@ -80,7 +88,12 @@ class Tally:
 
 
 class Counter:
-    """Counts cells, window by window."""
+    """Counts cells, window by window.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
 
     def __init__(self, settings: Settings):
         self._settings = settings
@@ -88,7 +101,12 @@ class Counter:
         self._flags, self._pairs = np.zeros(5, np.int64), np.zeros(len(settings.design.pairs), np.int64)
 
     def count(self, found: Estimated) -> None:
-        """Add the cells of a window."""
+        """Add the cells of a window.
+
+        Parameters
+        ----------
+        found : Estimated
+        """
         sampled = found.samples > 0
         self._cells += sampled.size
         self._sampled += int(np.count_nonzero(sampled))
@@ -104,7 +122,15 @@ class Counter:
 
 
 def report_tally(tally: Tally, settings: Settings, progress: Progress) -> None:
-    """Log what share of the cells is resolved, and why the others are not."""
+    """Log what share of the cells is resolved, and why the others are not.
+
+    Parameters
+    ----------
+    tally : Tally
+    settings : Settings
+    progress : Progress
+        Gets the lines.
+    """
     from sm_toolbox.merging.collocation import FLAGS
 
     design = settings.design

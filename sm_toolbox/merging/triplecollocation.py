@@ -153,7 +153,7 @@ def triple_collocation(
         return np.concatenate(parts).astype(np.float32), found
 
     with whole_outputs([RasterOutput(output, bands, output_tags(products))], grid, stream.plan) as (writer,):
-        for window, (result, found) in streaming.in_order(reader, work, stream.plan, engine):
+        for window, (result, found) in streaming.stream_in_order(reader, work, stream.plan, engine):
             writer.write(result, window)
             counter.count(found)
             overview.keep(window, "samples", np.stack([found.samples, found.flags]))
@@ -175,6 +175,16 @@ def output_bands(plan: Design, limits: bool) -> list[str]:
     (with the truth), `snr` (dB), `sensitivity` (factor to the space of a) and `weight`; `merged_error`; with four and
     more products `error_correlation` of each pair; `r` and `p` (correlation and p-value of each pair); `samples` and
     `flag`; and `_low` and `_high` of the metrics where there are limits.
+
+    Parameters
+    ----------
+    plan : Design
+    limits : bool
+        Whether there are confidence limits.
+
+    Returns
+    -------
+    list of str
     """
     limited = [f"{kind}_{letter}" for kind in LIMITED for letter in LETTERS[: plan.count]]
     ends = [f"{name}_{end}" for end in ("low", "high") for name in limited] if limits else []
@@ -188,7 +198,16 @@ def output_bands(plan: Design, limits: bool) -> list[str]:
 
 
 def no_samples(products: Products) -> str:
-    """Return the message for products that share no cell and date."""
+    """Return the message for products that share no cell and date.
+
+    Parameters
+    ----------
+    products : Products
+
+    Returns
+    -------
+    str
+    """
     return (
         f"No cell has data of all products on the same date: {', '.join(products.labels)}. Check that the layers "
         "overlap, that they are not empty, and that their nodata values are right (Layer properties > "
@@ -197,12 +216,31 @@ def no_samples(products: Products) -> str:
 
 
 def product_count(sources: Sequence[Sequence[Source]]) -> int:
-    """Return the number of products, up to the last that holds a raster; three where there are fewer."""
+    """Return the number of products, up to the last that holds a raster; three where there are fewer.
+
+    Parameters
+    ----------
+    sources : sequence of sequence of Source
+        Those of each product.
+
+    Returns
+    -------
+    int
+    """
     return max([3, *(i + 1 for i, own in enumerate(sources) if own)])
 
 
 def output_tags(products: Products) -> dict[str, str]:
-    """Return metadata that tell what an output was made of."""
+    """Return metadata that tell what an output was made of.
+
+    Parameters
+    ----------
+    products : Products
+
+    Returns
+    -------
+    dict of str to str
+    """
     named = {f"PRODUCT_{LETTERS[i].upper()}": label for i, label in enumerate(products.labels)}
     return {
         **named,

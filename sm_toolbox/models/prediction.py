@@ -56,6 +56,7 @@ class Wanted:
 
     @property
     def needs_applicability(self) -> bool:
+        """Whether the area of applicability is to be computed."""
         return self.count_applicable or self.applicability is not None
 
 
@@ -115,6 +116,10 @@ def predict_raster(
     wanted : Wanted, optional
     engine : Engine, optional
 
+    Returns
+    -------
+    Prediction
+
     Raises
     ------
     InputError
@@ -122,6 +127,21 @@ def predict_raster(
         something else, or a model does not have what is wanted beside the map.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> from sm_toolbox.models.assessment.splits import RandomSplit
+    >>> from sm_toolbox.models.learners.catalogue import make_estimator
+    >>> from sm_toolbox.models.table import Roles, make_training_table
+    >>> from sm_toolbox.models.training import train
+    >>> ndvi = np.linspace(0, 1, 50)
+    >>> table = make_training_table({"ndvi": ndvi, "sm": 0.1 + 0.2 * ndvi}, Roles("sm", ("ndvi",)), "table")
+    >>> model = train(table, make_estimator("random_forest", '{"n_estimators": 20}'), RandomSplit(2)).model
+    >>> predict_raster(model, [write_example("ndvi.tif", {"ndvi": [[0.2, 0.9]]})], "map.tif").bands
+    ['soil_moisture']
+    >>> print(read_example("map.tif")["soil_moisture"].round(1))
+    [[0.1 0.3]]
     """
     progress = engine.progress
     models = [model] if fallback is None else [model, fallback]
@@ -332,8 +352,7 @@ def _predict_rows(
 
 
 def find_predictors(model: Model, available: AvailableStacks, role: str, progress: Progress) -> dict[str, Stack]:
-    """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of
-    it.
+    """Find the stack of each predictor: by its name, or as the product that the training table noted of it.
 
     Parameters
     ----------
@@ -343,6 +362,10 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
     role : str
         What the model is, for messages.
     progress : Progress
+
+    Returns
+    -------
+    dict of str to Stack
 
     Raises
     ------
@@ -441,9 +464,7 @@ def _pick(used: dict[str, Stack], time: Time | None, max_gap_days: float | None)
 def _dates(
     used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress
 ) -> list[Time | None]:
-    """Choose the dates to predict, for which one of the models has all its predictors; a single None where all
-    predictors are static.
-    """
+    """Choose the dates for which one of the models has all its predictors; a single None where all are static."""
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
     within = "half the distance of their dates" if max_gap_days is None else f"{max_gap_days:g} days"
     if not dated:

@@ -105,6 +105,10 @@ def spectral_indices(
         Surface temperature (K or °C), for tvdi and vtci; paired by day.
     engine : Engine, optional
 
+    Returns
+    -------
+    SpectralResult
+
     Raises
     ------
     InputError
@@ -112,6 +116,16 @@ def spectral_indices(
         sensor, or edges cannot be fitted.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> bands = {"red@2018-06-01": [[0.1, 0.2]], "nir@2018-06-01": [[0.3, 0.3]]}
+    >>> source = write_example("modis.tif", bands)
+    >>> spectral_indices([source], "modis", ["ndvi"], "indices.tif", scale=1).bands
+    ['ndvi@2018-06-01']
+    >>> print(read_example("indices.tif")["ndvi@2018-06-01"].round(2))
+    [[0.5 0.2]]
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
@@ -434,9 +448,7 @@ def _sampled_edges(
     grid: Grid,
     progress: Progress,
 ) -> Edges:
-    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands on different grids stay
-    aligned.
-    """
+    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands of different grids align."""
     from sm_toolbox.raster.affine import Affine, Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.reading import BandReader

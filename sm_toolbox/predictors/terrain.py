@@ -103,6 +103,16 @@ def terrain_indices(
         finer than the DEM.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> east = np.arange(4) * 100.0
+    >>> dem = write_example("dem.tif", {"dem": [east, east, east]}, cell=100)
+    >>> terrain_indices(dem, ["slope", "aspect"], "terrain.tif")
+    >>> terrain = read_example("terrain.tif")
+    >>> print(terrain["slope"][1].round(1), terrain["aspect"][1])
+    [nan 45. 45. nan] [ nan 270. 270.  nan]
     """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import grid_of, open_raster
@@ -141,7 +151,7 @@ def terrain_indices(
         return
     coarse = grid_of(grid)
     _check_coarser(band.grid, coarse, dem, grid)
-    # Opening it finds out now, not after all indices of the DEM, that the two do not overlap.
+    # Opening it now reveals at once, not after all indices, that the two do not overlap.
     with BandReader([band], coarse, "average").open():
         pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
@@ -225,9 +235,7 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
 
 def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return metres to the next column (towards east positive) and to the previous row (towards north positive), for
-    each row.
-    """
+    """Return metres to the next column (east positive) and to the previous row (north positive), for each row."""
     transform = grid.transform
     if not grid.crs.is_geographic:
         x, y = grid.metres_per_unit()

@@ -22,31 +22,79 @@ class Affine(NamedTuple):
 
     @classmethod
     def of(cls, coefficients: Iterable[float]) -> Affine:
-        """Return six numbers, or the nine of the package affine, as an `Affine`."""
+        """Return six numbers, or the nine of the package affine, as an `Affine`.
+
+        Parameters
+        ----------
+        coefficients : iterable of float
+
+        Returns
+        -------
+        Affine
+        """
         return cls(*(float(number) for number in tuple(coefficients)[:6]))
 
     @classmethod
     def identity(cls) -> Affine:
-        """Return what leaves places as they are."""
+        """Return what leaves places as they are.
+
+        Returns
+        -------
+        Affine
+        """
         return cls(1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
     @classmethod
     def translation(cls, x: float, y: float) -> Affine:
-        """Return a shift."""
+        """Return a shift.
+
+        Parameters
+        ----------
+        x, y : float
+
+        Returns
+        -------
+        Affine
+        """
         return cls(1.0, 0.0, float(x), 0.0, 1.0, float(y))
 
     @classmethod
     def scale(cls, x: float, y: float | None = None) -> Affine:
-        """Return a change of scale, the same along both axes where one number is given."""
+        """Return a change of scale.
+
+        Parameters
+        ----------
+        x : float
+        y : float, optional
+            By default that of x.
+
+        Returns
+        -------
+        Affine
+        """
         return cls(float(x), 0.0, 0.0, 0.0, float(x if y is None else y), 0.0)
 
     @classmethod
     def from_gdal(cls, c: float, a: float, b: float, f: float, d: float, e: float) -> Affine:
-        """Return what GDAL lists in another order."""
+        """Return what GDAL lists in another order.
+
+        Parameters
+        ----------
+        c, a, b, f, d, e : float
+
+        Returns
+        -------
+        Affine
+        """
         return cls(a, b, c, d, e, f)
 
     def to_gdal(self) -> tuple[float, float, float, float, float, float]:
-        """Return the numbers in GDAL's order."""
+        """Return the numbers in GDAL's order.
+
+        Returns
+        -------
+        tuple of float
+        """
         return self.c, self.a, self.b, self.f, self.d, self.e
 
     @property
@@ -89,13 +137,34 @@ class Window(NamedTuple):
         return slice(self.row_off, self.row_off + self.height), slice(self.col_off, self.col_off + self.width)
 
     def transform(self, of_raster: Affine) -> Affine:
-        """Return the geotransform of the window's own cells."""
+        """Return the geotransform of the window's own cells.
+
+        Parameters
+        ----------
+        of_raster : Affine
+
+        Returns
+        -------
+        Affine
+        """
         moved: Affine = of_raster * Affine.translation(self.col_off, self.row_off)
         return moved
 
 
 def bounds_of(transform: Affine, window: Sequence[int]) -> tuple[float, float, float, float]:
-    """Return west, south, east and north of a window (column, row, width, height), of all its corners."""
+    """Return the extent of all corners of a window.
+
+    Parameters
+    ----------
+    transform : Affine
+    window : sequence of int
+        Column, row, width, height.
+
+    Returns
+    -------
+    tuple of float
+        West, south, east, north.
+    """
     left, top, width, height = window
     x, y = zip(*(transform * (column, row) for column in (left, left + width) for row in (top, top + height)))
     return min(x), min(y), max(x), max(y)

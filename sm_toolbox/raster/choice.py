@@ -12,7 +12,7 @@ from pathlib import Path
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.driver import Driver
 
-VARIABLE = "SM_TOOLBOX_DRIVER"
+DRIVER_VARIABLE = "SM_TOOLBOX_DRIVER"
 """Environment variable that names the driver to take: `rasterio` or `gdal`."""
 
 
@@ -41,17 +41,26 @@ def choose() -> Choice:
     rasterio is the first choice wherever it is. Inside QGIS it must share QGIS's own GDAL: a second one in the process,
     which a rasterio from PyPI brings, fails in some orders of loading, so that such a one is passed over, without
     being loaded.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    InputError
+        Where the environment variable `DRIVER_VARIABLE` names what is not there.
     """
-    wanted = os.environ.get(VARIABLE, "")
+    wanted = os.environ.get(DRIVER_VARIABLE, "")
     has_gdal, has_rasterio = (importlib.util.find_spec(name) is not None for name in ("osgeo", "rasterio"))
     if wanted:
         there = {"rasterio": has_rasterio, "gdal": has_gdal}
         if not there.get(wanted):
             raise InputError(
-                f"The environment variable {VARIABLE} is '{wanted}', but must be rasterio or gdal, and that "
+                f"The environment variable {DRIVER_VARIABLE} is '{wanted}', but must be rasterio or gdal, and that "
                 "library must be installed. Remove the variable to leave the choice to the toolbox."
             )
-        return Choice(wanted, f"the environment variable {VARIABLE} asks for it")
+        return Choice(wanted, f"the environment variable {DRIVER_VARIABLE} asks for it")
     if not has_rasterio:
         return Choice("gdal", "rasterio is not installed") if has_gdal else Choice("", "neither is installed")
     if has_gdal and "qgis.core" in sys.modules:
@@ -81,6 +90,10 @@ def _second_gdal() -> str:
 def driver() -> Driver:
     """Return the driver that serves in this process.
 
+    Returns
+    -------
+    Driver
+
     Raises
     ------
     InputError
@@ -91,11 +104,25 @@ def driver() -> Driver:
 
 @lru_cache
 def driver_for_points() -> Driver:
-    """Return the driver for many small reads: osgeo where it shares the GDAL of rasterio, since a call of rasterio
-    takes ten times as long.
+    """Return the driver for many small reads.
+
+    That is osgeo where it shares the GDAL of rasterio, since a call of rasterio takes ten times as long.
+
+    Returns
+    -------
+    Driver
+
+    Raises
+    ------
+    InputError
+        As `driver`.
     """
     chosen = driver()
-    if chosen.name == "rasterio" and VARIABLE not in os.environ and importlib.util.find_spec("osgeo") is not None:
+    if (
+        chosen.name == "rasterio"
+        and DRIVER_VARIABLE not in os.environ
+        and importlib.util.find_spec("osgeo") is not None
+    ):
         other = _load("gdal")
         if other.gdal_version == chosen.gdal_version:
             return other

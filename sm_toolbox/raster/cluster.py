@@ -69,6 +69,11 @@ def on_cluster(
     cache : int
         Bytes that GDAL may keep in a worker.
 
+    Yields
+    ------
+    window : Window
+    result : object
+
     Raises
     ------
     InputError
@@ -123,9 +128,7 @@ def import_distributed() -> Any:
 
 
 def _knock(scheduler: str) -> None:
-    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect again and
-    again.
-    """
+    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect for long."""
     protocol, _, place = scheduler.rpartition("://")
     if protocol not in ("", "tcp", "tls"):
         return
@@ -196,9 +199,7 @@ class _Cluster:
         return self._ask(lambda: self.client.scatter(thing, broadcast=True, hash=False), seconds)
 
     def compare_versions(self) -> None:
-        """Refuse workers whose libraries are not those of this process, before any code is sent that these would not
-        understand.
-        """
+        """Refuse workers whose libraries are not those of this process, before any code is sent."""
         here = ".".join(map(str, sys.version_info[:2]))
         pythons = {
             worker: ".".join(found["packages"]["python"].split(".")[:2])
@@ -252,9 +253,7 @@ class _Cluster:
         )
 
     def check_files(self, files: Iterable[str]) -> None:
-        """Refuse files that a worker cannot see as they are here, and such as are named relative to a folder that it
-        does not know.
-        """
+        """Refuse files that a worker cannot see as they are here, and relative paths."""
         here = {file: os.path.getsize(file) for file in sorted(files) if os.path.exists(file)}
         relative = next((file for file in here if not os.path.isabs(file)), None)
         if relative is not None:
@@ -399,9 +398,7 @@ _LOADING = threading.Lock()
 
 
 class _Shared:
-    """Bytes that a worker makes its task of when it first needs them: what it cannot read is then an error that comes
-    back, not one of the transport.
-    """
+    """Bytes that a worker decodes when it first needs them, so that a failure is an error that comes back."""
 
     def __init__(self, payload: bytes):
         self._payload: bytes | None = payload
@@ -422,9 +419,7 @@ class _Shared:
 
 
 def _one_thread_each() -> None:
-    """Keep products of matrices from starting threads of their own, as the engine does here: sums in another order
-    differ in their last bits.
-    """
+    """Keep matrix products single-threaded, as the engine does: another order of sums changes the last bits."""
     if importlib.util.find_spec("threadpoolctl") is not None:
         importlib.import_module("threadpoolctl").threadpool_limits(1)
 

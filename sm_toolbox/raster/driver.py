@@ -28,18 +28,32 @@ class Crs(Protocol):
     """A coordinate reference system, with axes in the order of maps: east, north."""
 
     @property
-    def is_geographic(self) -> bool: ...
+    def is_geographic(self) -> bool:
+        """Whether coordinates are degrees."""
 
     @property
-    def is_projected(self) -> bool: ...
+    def is_projected(self) -> bool:
+        """Whether coordinates are lengths on a map of the earth."""
 
     @property
     def linear_units_factor(self) -> tuple[str, float]:
         """Name of the unit, and metres in it."""
 
-    def to_wkt(self) -> str: ...
+    def to_wkt(self) -> str:
+        """Return the definition as text.
 
-    def to_epsg(self) -> int | None: ...
+        Returns
+        -------
+        str
+        """
+
+    def to_epsg(self) -> int | None:
+        """Return the EPSG code; None where there is none.
+
+        Returns
+        -------
+        int or None
+        """
 
 
 @dataclass(frozen=True)
@@ -107,35 +121,102 @@ class Dataset(ABC):
 
     @abstractmethod
     def describe(self, band: int) -> BandDescription:
-        """Return what the file says of a band."""
+        """Return what the file says of a band.
+
+        Parameters
+        ----------
+        band : int
+            From 1.
+
+        Returns
+        -------
+        BandDescription
+        """
 
     @abstractmethod
     def has_mask(self, band: int) -> bool:
-        """Say whether a mask or an alpha band tells where a band has data, rather than a nodata value."""
+        """Say whether a mask or an alpha band, rather than a nodata value, tells where a band has data.
+
+        Parameters
+        ----------
+        band : int
+
+        Returns
+        -------
+        bool
+        """
 
     @abstractmethod
     def tags(self, band: int = 0) -> dict[str, str]:
-        """Return the metadata of a band, or of the file."""
+        """Return the metadata of a band, or of the file.
+
+        Parameters
+        ----------
+        band : int, optional
+            0 for the file.
+
+        Returns
+        -------
+        dict of str
+        """
 
     @abstractmethod
     def subdatasets(self) -> list[str]:
-        """Return the names of the rasters within the file, as GDAL opens them."""
+        """Return the names of the rasters within the file, as GDAL opens them.
+
+        Returns
+        -------
+        list of str
+        """
 
     @abstractmethod
     def control_points(self) -> int:
-        """Return the number of ground control points."""
+        """Return the number of ground control points.
+
+        Returns
+        -------
+        int
+        """
 
     @abstractmethod
     def read(self, bands: Sequence[int], window: Window, out: np.ndarray) -> None:
-        """Read stored numbers of a window within the raster into `out` (bands, rows, cols), in the type of `out`."""
+        """Read stored numbers of a window within the raster.
+
+        Parameters
+        ----------
+        bands : sequence of int
+        window : Window
+        out : ndarray (bands, rows, cols)
+            What is filled, in its own type.
+        """
 
     @abstractmethod
     def read_mask(self, window: Window, band: int = 1) -> np.ndarray:
-        """Return where a band has data, bool (rows, cols), after its mask, alpha band or nodata value."""
+        """Return where a band has data, after its mask, alpha band or nodata value.
+
+        Parameters
+        ----------
+        window : Window
+        band : int, optional
+
+        Returns
+        -------
+        ndarray of bool (rows, cols)
+        """
 
     @abstractmethod
     def read_coarsely(self, band: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the stored numbers of every so many cells as float64, and where there are data, both of a shape."""
+        """Return the stored numbers of every so many cells, and where there are data.
+
+        Parameters
+        ----------
+        band : int
+        shape : (int, int)
+
+        Returns
+        -------
+        ndarray of float64, ndarray of bool
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -154,7 +235,15 @@ class GeotiffFile(Protocol):
     """A GeoTIFF, open for writing."""
 
     def write(self, block: np.ndarray, first: int, window: Window) -> None:
-        """Write float32 (bands, rows, cols) from a band on, counted from 1."""
+        """Write bands.
+
+        Parameters
+        ----------
+        block : ndarray of float32 (bands, rows, cols)
+        first : int
+            The band that the block begins with, from 1.
+        window : Window
+        """
 
     def close(self) -> None:
         """Close the file; nothing where it is closed. GDAL writes late, and says nothing of a full disk here."""
@@ -201,16 +290,54 @@ class Driver(Protocol):
             Anything that GDAL opens: a file, a sub-dataset, XML of a virtual raster.
         unbuffered : bool, optional
             Whether each block is read but once, so that GDAL need not keep those of uncompressed files.
+
+        Returns
+        -------
+        Dataset
         """
 
     def environment(self, cache: int | None = None, list_folders: bool = True) -> AbstractContextManager[Any]:
-        """Limit the decoded tiles that GDAL keeps (bytes), and say whether it may list the folders of files."""
+        """Set what GDAL may do while files are open.
+
+        Parameters
+        ----------
+        cache : int, optional
+            Bytes of decoded tiles that GDAL may keep.
+        list_folders : bool, optional
+            Whether GDAL may list the folders of files for their sidecars.
+
+        Returns
+        -------
+        context manager
+        """
 
     def crs(self, definition: Any) -> Any:
-        """Return a coordinate reference system of a WKT, of an EPSG code, or of an object that has `to_wkt`."""
+        """Return a coordinate reference system.
+
+        Parameters
+        ----------
+        definition : str, int or object
+            A WKT, an EPSG code, or an object that has `to_wkt`.
+
+        Returns
+        -------
+        Crs
+        """
 
     def transform_bounds(self, own: Any, other: Any, bounds: Sequence[float]) -> tuple[float, float, float, float]:
-        """Return the extent in another CRS of west, south, east and north; west > east where it crosses 180°."""
+        """Return an extent in another CRS.
+
+        Parameters
+        ----------
+        own, other : Crs
+        bounds : sequence of float
+            West, south, east, north.
+
+        Returns
+        -------
+        tuple of float
+            West, south, east, north; west > east where it crosses 180°.
+        """
 
     def warp(
         self,
@@ -220,10 +347,12 @@ class Driver(Protocol):
         grid: tuple[Affine, Any],
         resampling: str,
     ) -> None:
-        """Warp float32 (bands, rows, cols) into `out`, both with NaN where there is no data, band by band.
+        """Warp bands, each with its own gaps.
 
         Parameters
         ----------
+        values, out : ndarray of float32 (bands, rows, cols)
+            What is warped, and what is filled; NaN where there is no data.
         own, grid : (Affine, Crs)
             Of `values`, and of `out`.
         resampling : str
@@ -231,10 +360,35 @@ class Driver(Protocol):
         """
 
     def create_geotiff(self, path: str, layout: GeotiffLayout) -> GeotiffFile:
-        """Create a GeoTIFF."""
+        """Create a GeoTIFF.
+
+        Parameters
+        ----------
+        path : str
+        layout : GeotiffLayout
+
+        Returns
+        -------
+        GeotiffFile
+        """
 
     def has_zstd(self) -> bool:
-        """Say whether GDAL was built with ZSTD; a build without it refuses to create such files."""
+        """Say whether GDAL was built with ZSTD; a build without it refuses to create such files.
+
+        Returns
+        -------
+        bool
+        """
 
     def tile_ends(self, path: str) -> np.ndarray:
-        """Return where each tile of a GeoTIFF ends in the file, int64 in bytes; -1 for one that was not written."""
+        """Return where each tile of a GeoTIFF ends in the file.
+
+        Parameters
+        ----------
+        path : str
+
+        Returns
+        -------
+        ndarray of int64 (bands, rows of tiles, columns of tiles)
+            Bytes; -1 for a tile that was not written.
+        """

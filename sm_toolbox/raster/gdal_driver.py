@@ -48,12 +48,22 @@ _TOLERANCE = 0.125
 
 
 def call(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Return what GDAL returns, and raise where it fails: with its exceptions switched on, as other plugins may have
-    told it, or off.
+    """Return what GDAL returns, and raise where it fails, with its exceptions switched on or off.
+
+    Parameters
+    ----------
+    function : callable
+    *arguments, **named
+        Its arguments.
+
+    Returns
+    -------
+    object
 
     Raises
     ------
     DriverError
+        Where GDAL raises, answers nothing, or another code than `CE_None`.
     """
     gdal.ErrorReset()
     gdal.PushErrorHandler("CPLQuietErrorHandler")
@@ -86,27 +96,32 @@ class GdalCrs:
 
     @property
     def system(self) -> osr.SpatialReference:
-        """A copy for one thread."""
+        """A copy, for one thread."""
         return self._system.Clone()
 
     @property
     def is_geographic(self) -> bool:
+        """As `Crs.is_geographic`."""
         return bool(self._system.IsGeographic())
 
     @property
     def is_projected(self) -> bool:
+        """As `Crs.is_projected`."""
         return bool(self._system.IsProjected())
 
     @property
     def linear_units_factor(self) -> tuple[str, float]:
+        """As `Crs.linear_units_factor`."""
         name, factor = self._system.GetLinearUnitsName(), self._system.GetLinearUnits()
         return ("metre" if name == "Meter" else name), factor
 
     def to_wkt(self) -> str:
+        """As `Crs.to_wkt`."""
         text: str = self._system.ExportToWkt()
         return text
 
     def to_epsg(self) -> int | None:
+        """As `Crs.to_epsg`."""
         if self._system.GetAuthorityName(None) == "EPSG":
             return int(self._system.GetAuthorityCode(None))
         matches = [match for match, confidence in self._system.FindMatches() if confidence >= 70]
@@ -139,13 +154,16 @@ class GdalDataset(Dataset):
 
     @cached_property
     def crs(self) -> GdalCrs | None:  # type: ignore[override]
+        """As `Dataset.crs`."""
         system = self._file.GetSpatialRef()
         return None if system is None or not system.ExportToWkt() else GdalCrs(system.Clone())
 
     def _band(self, band: int) -> gdal.Band:
+        """As `Dataset.crs`."""
         return call(self._file.GetRasterBand, int(band))
 
     def describe(self, band: int) -> BandDescription:
+        """As `Dataset.describe`."""
         of = self._band(band)
         scale, offset = of.GetScale(), of.GetOffset()
         columns, rows = of.GetBlockSize()
@@ -161,18 +179,23 @@ class GdalDataset(Dataset):
         )
 
     def has_mask(self, band: int) -> bool:
+        """As `Dataset.has_mask`."""
         return bool(self._band(band).GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
 
     def tags(self, band: int = 0) -> dict[str, str]:
+        """As `Dataset.tags`."""
         return dict((self._band(band) if band else self._file).GetMetadata() or {})
 
     def subdatasets(self) -> list[str]:
+        """As `Dataset.subdatasets`."""
         return [name for name, _ in self._file.GetSubDatasets()]
 
     def control_points(self) -> int:
+        """As `Dataset.control_points`."""
         return int(self._file.GetGCPCount())
 
     def read(self, bands: Sequence[int], window: Window, out: np.ndarray) -> None:
+        """As `Dataset.read`."""
         numbers = [int(band) for band in bands]
         if out.flags.c_contiguous:
             self._read_into(numbers, window, out)
@@ -189,10 +212,12 @@ class GdalDataset(Dataset):
         call(self._file.ReadRaster, *_box(window), buf_type=code, band_list=bands, buf_obj=out)
 
     def read_mask(self, window: Window, band: int = 1) -> np.ndarray:
+        """As `Dataset.read_mask`."""
         bits = call(self._band(band).GetMaskBand().ReadRaster, *_box(window), buf_type=gdal.GDT_Byte)
         return np.frombuffer(bits, np.uint8).reshape(int(window.height), int(window.width)) != 0
 
     def read_coarsely(self, band: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """As `Dataset.read_coarsely`."""
         rows, columns = shape
         size = {"buf_xsize": columns, "buf_ysize": rows}
         of = self._band(band)
@@ -203,6 +228,7 @@ class GdalDataset(Dataset):
         return values.astype(np.float64), np.frombuffer(mask, np.uint8).reshape(shape) != 0
 
     def close(self) -> None:
+        """As `Dataset.close`."""
         # GDAL closes a file when the last object that refers to it has gone.
         self._file = None
 
@@ -229,11 +255,13 @@ class _Geotiff:
         self._file.SetMetadata(layout.tags)
 
     def write(self, block: np.ndarray, first: int, window: Window) -> None:
+        """As `GeotiffFile.write`."""
         values = np.ascontiguousarray(block, np.float32)
         numbers = list(range(first, first + len(values)))
         call(self._file.WriteRaster, *_box(window), values, buf_type=gdal.GDT_Float32, band_list=numbers)
 
     def close(self) -> None:
+        """As `GeotiffFile.close`."""
         if self._file is not None:
             gdal.PushErrorHandler("CPLQuietErrorHandler")
             try:
@@ -253,6 +281,7 @@ class GdalDriver:
     version: str = gdal.__version__
 
     def open(self, path: str, unbuffered: bool = False) -> Dataset:
+        """As `Driver.open`."""
         if unbuffered:
             gdal.SetThreadLocalConfigOption("GTIFF_DIRECT_IO", "YES")
         try:
@@ -263,6 +292,7 @@ class GdalDriver:
 
     @contextmanager
     def environment(self, cache: int | None = None, list_folders: bool = True) -> Iterator[None]:
+        """As `Driver.environment`."""
         before = gdal.GetCacheMax()
         if cache is not None:
             gdal.SetCacheMax(cache)
@@ -277,6 +307,7 @@ class GdalDriver:
                 gdal.SetThreadLocalConfigOption("GDAL_DISABLE_READDIR_ON_OPEN", None)
 
     def crs(self, definition: Any) -> GdalCrs:
+        """As `Driver.crs`."""
         if isinstance(definition, GdalCrs):
             return definition
         system = osr.SpatialReference()
@@ -289,6 +320,7 @@ class GdalDriver:
     def transform_bounds(
         self, own: GdalCrs, other: GdalCrs, bounds: Sequence[float]
     ) -> tuple[float, float, float, float]:
+        """As `Driver.transform_bounds`."""
         way = call(osr.CoordinateTransformation, own.system, other.system)
         west, south, east, north = call(way.TransformBounds, *bounds, 21)
         return west, south, east, north
@@ -301,6 +333,7 @@ class GdalDriver:
         grid: tuple[Affine, GdalCrs],
         resampling: str,
     ) -> None:
+        """As `Driver.warp`."""
         source, target = _in_memory(values, *own), _in_memory(out, *grid)
         # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
         call(
@@ -315,12 +348,15 @@ class GdalDriver:
         out[...] = np.frombuffer(bits, np.float32).reshape(out.shape)
 
     def create_geotiff(self, path: str, layout: GeotiffLayout) -> _Geotiff:
+        """As `Driver.create_geotiff`."""
         return _Geotiff(path, layout)
 
     def has_zstd(self) -> bool:
+        """As `Driver.has_zstd`."""
         return _has_zstd()
 
     def tile_ends(self, path: str) -> np.ndarray:
+        """As `Driver.tile_ends`."""
         file = call(gdal.OpenEx, path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR)
         tile = file.GetRasterBand(1).GetBlockSize()
         columns, rows = (-(-size // step) for size, step in zip((file.RasterXSize, file.RasterYSize), tile))

@@ -49,6 +49,16 @@ class Grid:
     def of(cls, dataset: Dataset, name: str) -> Grid:
         """Return the grid of an open dataset; longitudes of 0° to 360° become those of -180° to 180°.
 
+        Parameters
+        ----------
+        dataset : Dataset
+        name : str
+            For messages.
+
+        Returns
+        -------
+        Grid
+
         Raises
         ------
         InputError
@@ -93,8 +103,16 @@ class Grid:
         return bounds_of(self.transform, (0, 0, self.width, self.height))
 
     def metres_per_unit(self, row: float | None = None) -> tuple[float, float]:
-        """Return metres per map unit along x and y, for geographic grids at the latitude of a row (default: the
-        middle).
+        """Return metres per map unit along x and y, for geographic grids at the latitude of a row.
+
+        Parameters
+        ----------
+        row : float, optional
+            By default the middle one.
+
+        Returns
+        -------
+        float, float
 
         Notes
         -----
@@ -108,7 +126,16 @@ class Grid:
         return metres_per_degree(latitude)
 
     def differences(self, other: Grid) -> list[str]:
-        """Say in words how another grid differs from this one; an empty list where the two are the same."""
+        """Say in words how another grid differs from this one; an empty list where the two are the same.
+
+        Parameters
+        ----------
+        other : Grid
+
+        Returns
+        -------
+        list of str
+        """
         found = []
         if self.crs != other.crs:
             found.append(f"CRS {label(other.crs)} instead of {label(self.crs)}")
@@ -126,7 +153,16 @@ class Grid:
         return found
 
     def same_as(self, other: Grid) -> bool:
-        """Say whether two rasters on these grids can be compared cell by cell."""
+        """Say whether two rasters on these grids can be compared cell by cell.
+
+        Parameters
+        ----------
+        other : Grid
+
+        Returns
+        -------
+        bool
+        """
         return not self.differences(other)
 
 
@@ -135,11 +171,20 @@ def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Gr
 
 
 def split_column(crs: Crs, transform: Affine, width: int) -> int | None:
-    """Return the column from which on a raster with longitudes of 0° to 360° lies west of Greenwich; None where it has
-    no such longitudes.
+    """Return the column at which a raster with longitudes of 0° to 360° is split; None where it has no such longitudes.
 
     A raster all of which lies beyond 180° is 0. One that goes around the globe is split; one that crosses 180° without
     going around stays as it is.
+
+    Parameters
+    ----------
+    crs : Crs
+    transform : Affine
+    width : int
+
+    Returns
+    -------
+    int or None
     """
     if not crs.is_geographic or transform.b or transform.d or transform.a <= 0:
         return None
@@ -152,15 +197,32 @@ def split_column(crs: Crs, transform: Affine, width: int) -> int | None:
 
 
 def goes_around(transform: Affine, width: int) -> bool:
-    """Say whether a raster of degrees goes once around the globe, so that its first column is the neighbour of its
-    last.
+    """Say whether a raster of degrees goes once around the globe, so that first and last column are neighbours.
+
+    Parameters
+    ----------
+    transform : Affine
+    width : int
+
+    Returns
+    -------
+    bool
     """
     return abs(abs(transform.a) * width - 360) <= 0.01 * abs(transform.a)
 
 
 def from_minus_180(transform: Affine, column: int | None) -> Affine:
-    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°, before the
-    others.
+    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°.
+
+    Parameters
+    ----------
+    transform : Affine
+    column : int or None
+        As `split_column` returns it.
+
+    Returns
+    -------
+    Affine
     """
     if column is None:
         return transform
@@ -168,8 +230,15 @@ def from_minus_180(transform: Affine, column: int | None) -> Affine:
 
 
 def crs_of(dataset: Dataset) -> Crs | None:
-    """Return the CRS of a dataset, WGS 84 for NetCDF files whose coordinates are latitudes and longitudes: many say no
-    more than that.
+    """Return the CRS of a dataset; WGS 84 for NetCDF files that say no more than `degrees_north` and `degrees_east`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    Crs or None
     """
     if dataset.crs:
         return dataset.crs
@@ -182,7 +251,16 @@ def crs_of(dataset: Dataset) -> Crs | None:
 
 
 def label(crs: Crs) -> str:
-    """Return a short name of a CRS for messages."""
+    """Return a short name of a CRS for messages.
+
+    Parameters
+    ----------
+    crs : Crs
+
+    Returns
+    -------
+    str
+    """
     try:
         code = crs.to_epsg()
     except Exception:  # a PROJ without its database must not break a message
@@ -200,6 +278,10 @@ def metres_per_degree(latitude: float) -> tuple[float, float]:
     ----------
     latitude : float
         Degrees.
+
+    Returns
+    -------
+    float, float
     """
     a, e2 = 6378137.0, 0.00669437999014
     phi = math.radians(latitude)

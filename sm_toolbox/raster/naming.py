@@ -25,19 +25,39 @@ _CF_UNITS = {
 
 
 def band_name(variable: str, time: Time | None) -> str:
-    """Return the description of a band: `ndvi`, or `ndvi@2018-06-01` where it is dated."""
+    """Return the description of a band: `ndvi`, or `ndvi@2018-06-01` where it is dated.
+
+    Parameters
+    ----------
+    variable : str
+    time : Time or None
+
+    Returns
+    -------
+    str
+    """
     return variable if time is None else f"{variable}@{time}"
 
 
 def split_name(name: str) -> tuple[str, Time | None]:
-    """Return the variable and the time of a band that `band_name` has named."""
+    """Return the variable and the time of a band that `band_name` has named.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str, Time or None
+        The name itself and None where it holds no time.
+    """
     variable, _, text = name.rpartition("@")
     time = parse_time(text)
     return (variable, time) if variable and time is not None else (name, None)
 
 
 @dataclass(frozen=True)
-class Facts:
+class BandFacts:
     """What a file says of one of its bands, before it has a name.
 
     Parameters
@@ -57,17 +77,40 @@ class Facts:
     file_tags: Mapping[str, str]
 
 
-def facts_of(dataset: Dataset, source: Source, index: int, count: int) -> Facts:
-    """Collect what a file says of a band, one of a number that hold values."""
-    return Facts(source, index, count, dataset.describe(index).name.strip(), dataset.tags(index), dataset.tags())
+def facts_of(dataset: Dataset, source: Source, index: int, count: int) -> BandFacts:
+    """Collect what a file says of a band.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    source : Source
+    index : int
+        The band's number, from 1.
+    count : int
+        Bands of the file that hold values.
+
+    Returns
+    -------
+    BandFacts
+    """
+    return BandFacts(source, index, count, dataset.describe(index).name.strip(), dataset.tags(index), dataset.tags())
 
 
-def name_bands(facts: Sequence[Facts]) -> list[tuple[str, Time | None]]:
+def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
     """Name bands that are given together, each by its variable and its time.
 
-    A band's own description counts first (`ndvi@2018-06-01`), then the metadata of GRIB and NetCDF, the layer's temporal
-    range in QGIS, and last the names of layers and files: what is equal in all of them is the variable, what varies a
-    date (`sensors.names`).
+    A band's own description counts first (`ndvi@2018-06-01`), then the metadata of GRIB and NetCDF, the layer's
+    temporal range in QGIS, and last the names of layers and files: what is equal in all of them is the variable, what
+    varies a date (`sensors.names`).
+
+    Parameters
+    ----------
+    facts : sequence of BandFacts
+        Of all bands of all inputs.
+
+    Returns
+    -------
+    list of (str, Time or None)
 
     Raises
     ------
@@ -104,7 +147,7 @@ def _time_of(moment: Moment | None) -> Time | None:
     return None if moment is None else Time(moment.start, moment.resolution)
 
 
-def _explicit(fact: Facts) -> tuple[str, Time | None]:
+def _explicit(fact: BandFacts) -> tuple[str, Time | None]:
     """Return what the band's own description and metadata say: a variable, which may be empty, and a time."""
     description = fact.description
     time = parse_time(description)
@@ -115,8 +158,8 @@ def _explicit(fact: Facts) -> tuple[str, Time | None]:
         time = parse_time(text)
         if time is None:
             raise InputError(
-                f"Band {fact.index} of '{fact.source.label}' is named '{description}', but '{text}' is not a date. Write "
-                "the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
+                f"Band {fact.index} of '{fact.source.label}' is named '{description}', but '{text}' is not a date. "
+                "Write the time as YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss."
             )
         return variable, time
     if "GRIB_ELEMENT" in fact.tags:
@@ -140,7 +183,7 @@ def _grib_time(tags: Mapping[str, str]) -> Time | None:
     return None if match is None else Time(datetime(1970, 1, 1) + timedelta(seconds=int(match.group(1))), "second")
 
 
-def _further_dimensions(fact: Facts) -> str:
+def _further_dimensions(fact: BandFacts) -> str:
     """Tell bands of one NetCDF variable apart by dimensions other than time that have several values: depth, level."""
     parts = []
     for key, value in sorted(fact.tags.items()):
@@ -153,7 +196,7 @@ def _further_dimensions(fact: Facts) -> str:
 
 
 def _read_descriptions(
-    facts: Sequence[Facts], explicit: Sequence[tuple[str, Time | None]]
+    facts: Sequence[BandFacts], explicit: Sequence[tuple[str, Time | None]]
 ) -> list[tuple[str, Time | None] | None]:
     """Find dates in the descriptions of bands that have no time yet: `NDVI_20180610`, `X2018.06.10`."""
     places = [
@@ -169,7 +212,7 @@ def _read_descriptions(
     return named
 
 
-def _read_files(facts: Sequence[Facts]) -> dict[Source, tuple[NameReading, str]]:
+def _read_files(facts: Sequence[BandFacts]) -> dict[Source, tuple[NameReading, str]]:
     """Read the names of files and layers together: for each source what its name says, and what to call its bands."""
     sources = list(dict.fromkeys(fact.source for fact in facts))
     stems = [stem_of(source.path) for source in sources]
@@ -196,12 +239,30 @@ def _is_name(title: str, stem: str) -> bool:
 
 
 def stem_of(path: str) -> str:
-    """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi."""
+    """Return the file's name without folder and extension, also for sub-datasets such as NETCDF:"a.nc":ndvi.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str
+    """
     return Path(file_of(path)).stem
 
 
 def file_of(path: str) -> str:
-    """Return the file of a path, or of a sub-dataset such as NETCDF:"a.nc":ndvi."""
+    """Return the file of a path, or of a sub-dataset such as NETCDF:"a.nc":ndvi.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str
+    """
     quoted = re.search(r'"([^"]+)"', path)
     return quoted.group(1) if quoted else path.split("|")[0]
 
@@ -232,6 +293,24 @@ def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -
 
     Dates of other calendars become the same day of the standard one, the 30th of February its last day; months since a
     date become months.
+
+    Parameters
+    ----------
+    tags : mapping of str to str
+        Of the band.
+    file_tags : mapping of str to str
+        Of the file, with the units of its dimensions.
+    label : str
+        For the message.
+
+    Returns
+    -------
+    Time or None
+
+    Raises
+    ------
+    InputError
+        Where the units or the calendar cannot be read.
     """
     for key, value in tags.items():
         name = key.removeprefix("NETCDF_DIM_")

@@ -35,11 +35,20 @@ class Source:
 
     @property
     def label(self) -> str:
+        """The name of the layer, or else of the file."""
         return self.name or os.path.basename(self.path)
 
 
 def open_raster(source: Source) -> Dataset:
     """Open a raster for reading, with longitudes from -180° to 180° where it has them from 0° to 360°.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
@@ -62,6 +71,21 @@ def open_raster(source: Source) -> Dataset:
 
 
 def open_as_stored(source: Source) -> Dataset:
+    """Open a raster for reading, with longitudes as they are in the file.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or GDAL cannot read it.
+    """
     try:
         return driver().open(source.path)
     except DriverError as error:
@@ -74,6 +98,12 @@ def open_as_stored(source: Source) -> Dataset:
 @contextmanager
 def readable(source: Source, where: object = "") -> Iterator[None]:
     """Name the raster whose cells cannot be read.
+
+    Parameters
+    ----------
+    source : Source
+    where : object, optional
+        The window, for the message.
 
     Raises
     ------
@@ -102,9 +132,7 @@ _GDAL_TYPES = {
 
 
 def _moved_west(dataset: Dataset, crs: Crs, column: int) -> str:
-    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns
-    before it.
-    """
+    """Return a VRT that begins with a column of a raster, and goes on with the columns before it."""
     width, height = dataset.width, dataset.height
     parts = [(column, 0, width - column), (0, width - column, column)]
 
@@ -135,14 +163,22 @@ def _moved_west(dataset: Dataset, crs: Crs, column: int) -> str:
     tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
     a, b, c, d, e, f = from_minus_180(dataset.transform, column)
     return (
-        f'<VRTDataset rasterXSize="{width}" '
-        f'rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
-        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, "
-        f"{e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">'
+        f"<SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>"
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
     )
 
 
 def grid_of(source: Source) -> Grid:
-    """Return the grid of a raster."""
+    """Return the grid of a raster.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Grid
+    """
     with open_raster(source) as dataset:
         return Grid.of(dataset, source.label)

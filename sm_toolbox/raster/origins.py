@@ -79,7 +79,19 @@ class Predictors:
     renamed: dict[str, str]
 
     def origins(self, max_gap_days: float | None, method: str) -> dict[str, Origin]:
-        """Return what is to be kept of each."""
+        """Return what is to be kept of each.
+
+        Parameters
+        ----------
+        max_gap_days : float or None
+            As `Stack.reach`.
+        method : str
+            How values are taken at points.
+
+        Returns
+        -------
+        dict of str to Origin
+        """
         found = {}
         for name, stack in self.stacks.items():
             first = stack.bands[0]
@@ -124,6 +136,10 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
     taken : collection of str, optional
         Names of columns that must stay, whatever their capitals.
 
+    Returns
+    -------
+    Predictors
+
     Raises
     ------
     InputError
@@ -151,6 +167,10 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
 
 def part_products(bands: Sequence[Band]) -> list[tuple[str, str, Stack]]:
     """Part the bands of each variable where the files hold several products of it.
+
+    Parameters
+    ----------
+    bands : sequence of Band
 
     Returns
     -------
@@ -186,7 +206,16 @@ def _clash(bands: Sequence[Band]) -> bool:
 
 
 def products_of(sources: Sequence[Source]) -> dict[Source, str]:
-    """Name the product of each file: its name without the date, as all names together tell it."""
+    """Name the product of each file: its name without the date, as all names together tell it.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+
+    Returns
+    -------
+    dict of Source to str
+    """
     distinct = list(dict.fromkeys(sources))
     readings = read_names([stem_of(source.path) for source in distinct])
     return {
@@ -200,7 +229,16 @@ def _with_folder(source: Source, product: str) -> str:
 
 
 def qualified(variable: str, product: str) -> str:
-    """Name the column of one product of a variable."""
+    """Name the column of one product of a variable.
+
+    Parameters
+    ----------
+    variable, product : str
+
+    Returns
+    -------
+    str
+    """
     return product if product.startswith(f"{variable}_") else f"{variable}_{product}"
 
 
@@ -212,12 +250,30 @@ def _free(name: str, used: Collection[str]) -> str:
 
 
 def origins_to_text(origins: Mapping[str, Origin]) -> str:
-    """Write origins by column, for a place that keeps text."""
+    """Write origins by column, for a place that keeps text.
+
+    Parameters
+    ----------
+    origins : mapping of str to Origin
+
+    Returns
+    -------
+    str
+    """
     return json.dumps({name: origin.as_dict() for name, origin in origins.items()}, ensure_ascii=False)
 
 
 def origins_from_text(text: str | None) -> dict[str, Origin]:
-    """Read what `origins_to_text` wrote; what is no such text, and columns that cannot be read, are left out."""
+    """Read what `origins_to_text` wrote; what is no such text, and columns that cannot be read, are left out.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    dict of str to Origin
+    """
     try:
         found = json.loads(text) if text else {}
     except ValueError:
@@ -227,7 +283,17 @@ def origins_from_text(text: str | None) -> dict[str, Origin]:
 
 
 def origin_from(item: Any) -> Origin | None:
-    """Read an origin from JSON; None where it is none. What later versions know more is left out."""
+    """Read an origin from JSON; None where it is none. What later versions know more is left out.
+
+    Parameters
+    ----------
+    item : object
+        As JSON gives it.
+
+    Returns
+    -------
+    Origin or None
+    """
     if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("variable", "product")):
         return None
     known = {

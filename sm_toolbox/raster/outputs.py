@@ -43,6 +43,10 @@ class RasterOutput:
 def check_raster_output(path: str) -> None:
     """Find out, before any work is done, whether a raster can be written under a name.
 
+    Parameters
+    ----------
+    path : str
+
     Raises
     ------
     OutputError
@@ -91,8 +95,7 @@ class RasterWriter(ABC):
         """Say whether all that was written lies in the closed file."""
 
     def write(self, block: np.ndarray, window: Window, first: int = 0) -> None:
-        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data; what is infinite becomes no
-        data.
+        """Write a block of bands, float32 (bands, rows, cols); NaN and infinite values become no data.
 
         Parameters
         ----------

@@ -20,7 +20,13 @@ from sm_toolbox.raster.reading import is_nodata, typed_nodata
 
 
 class PointFile:
-    """A raster file, open for reading cells, through the driver that is quickest at small reads."""
+    """A raster file, open for reading cells, through the driver that is quickest at small reads.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+        All of one file.
+    """
 
     def __init__(self, bands: Sequence[Band]):
         self._source, self._indexes = bands[0].source, [band.index for band in bands]
@@ -37,7 +43,16 @@ class PointFile:
         self.shift = (split_column(grid.crs, self._dataset.transform, grid.width) or 0) if grid.crs.is_geographic else 0
 
     def read(self, read: PointRead) -> np.ndarray:
-        """Return the physical values of cells, float32 (neighbours, pairs), NaN where there is no data."""
+        """Return the physical values of cells, float32 (neighbours, pairs), NaN where there is no data.
+
+        Parameters
+        ----------
+        read : PointRead
+
+        Returns
+        -------
+        ndarray of float32 (neighbours, pairs)
+        """
         described = [self._bands[place] for place in read.bands]
         window = Window(*read.window)
         shape = (len(described), window.height, window.width)
@@ -81,9 +96,7 @@ _of_thread = threading.local()
 
 
 def _buffer(size: int) -> np.ndarray:
-    """Return memory of this thread, uint8 (size,): memory that is new for each read takes the system as long as
-    reading.
-    """
+    """Return reusable memory of this thread, uint8 (size,): allocating it anew takes as long as reading."""
     if getattr(_of_thread, "buffer", np.empty(0)).size < size:
         _of_thread.buffer = np.empty(size, np.uint8)
     return _of_thread.buffer[:size]

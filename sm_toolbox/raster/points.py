@@ -23,15 +23,18 @@ from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.pointfile import PointFile, PointRead
 from sm_toolbox.raster.times import Time
 
-METHODS = ("nearest", "bilinear", "mean_3x3")
-"""Ways to read a value at a point."""
 
-
-def match_times(
+def nearest_bands(
     stack: Stack, times: Sequence[Time | None], max_gap_days: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each time the band of a stack that is nearest within a gap; without one, within half the distance of its
-    dates.
+    """Find for each time the band of a stack that is nearest in time.
+
+    Parameters
+    ----------
+    stack : Stack
+    times : sequence of Time or None
+    max_gap_days : float or None
+        As `Stack.reach`.
 
     Returns
     -------
@@ -59,6 +62,13 @@ def match_times(
 def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw cells that have data, from a coarse look at a band.
 
+    Parameters
+    ----------
+    band : Band
+    count : int, optional
+        Largest number of cells.
+    seed : int, optional
+
     Returns
     -------
     x, y : ndarray of float64 (cells,)
@@ -85,10 +95,21 @@ def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarr
 
 
 def distinct_times(times: Sequence[Time | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Find the distinct times among rows, quickly: a row of each (distinct,) and the time of each row (rows,).
+    """Find the distinct times among rows, quickly.
 
     Rows of one date mostly share one object, and comparing the objects themselves takes a tenth of comparing dates;
     equal dates that are different objects count twice.
+
+    Parameters
+    ----------
+    times : sequence of Time or None
+
+    Returns
+    -------
+    first : ndarray of int (distinct,)
+        A row of each.
+    of_row : ndarray of int (rows,)
+        The time of each row.
     """
     first, of_row = np.unique(
         np.fromiter(map(id, times), np.int64, len(times)), return_index=True, return_inverse=True
@@ -103,6 +124,8 @@ def locate(x: np.ndarray, y: np.ndarray, crs: Crs, grid: Grid) -> tuple[np.ndarr
     ----------
     x, y : ndarray (points,)
         Coordinates in `crs`.
+    crs : Crs
+    grid : Grid
 
     Returns
     -------
@@ -126,7 +149,22 @@ def locate(x: np.ndarray, y: np.ndarray, crs: Crs, grid: Grid) -> tuple[np.ndarr
 
 
 def transform_points(x: np.ndarray, y: np.ndarray, crs: Crs, to: Crs) -> tuple[np.ndarray, np.ndarray]:
-    """Transform points; NaN where a point cannot be, such as one whose latitude and longitude are swapped."""
+    """Transform points; NaN where a point cannot be, such as one whose latitude and longitude are swapped.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64 (points,)
+    crs, to : Crs
+
+    Returns
+    -------
+    x, y : ndarray of float64 (points,)
+
+    Raises
+    ------
+    InputError
+        Where there is no way from one CRS to the other.
+    """
     try:
         transformer = Transformer.from_crs(crs.to_wkt(), to.to_wkt(), always_xy=True)
     except ProjError as error:
@@ -241,9 +279,7 @@ def _sample_file(bands: Sequence[Band], places: _Places, stop: threading.Event) 
 
 
 class _Places:
-    """Where a file is read: for each pair its fractional row and column in a grid, and the place of its band among
-    those of the file.
-    """
+    """Where a file is read: fractional row and column and the band of each pair."""
 
     def __init__(self, grid: Grid, row: np.ndarray, column: np.ndarray, band: np.ndarray, method: str):
         self._grid, self._row, self._column, self._band, self._method = grid, row, column, band, method

@@ -56,11 +56,13 @@ class RasterioDataset(Dataset):
 
     @cached_property
     def crs(self) -> CRS | None:  # type: ignore[override]
+        """As `Dataset.crs`."""
         # An empty CRS is none.
         return self._file.crs or None
 
     @cached_property
     def _descriptions(self) -> list[BandDescription]:
+        """As `Dataset.crs`."""
         file = self._file
         with _errors():
             return [
@@ -78,39 +80,48 @@ class RasterioDataset(Dataset):
             ]
 
     def describe(self, band: int) -> BandDescription:
+        """As `Dataset.describe`."""
         return self._descriptions[band - 1]
 
     def has_mask(self, band: int) -> bool:
+        """As `Dataset.has_mask`."""
         flags = self._file.mask_flag_enums[band - 1]
         return MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
 
     def tags(self, band: int = 0) -> dict[str, str]:
+        """As `Dataset.tags`."""
         with _errors():
             tags: dict[str, str] = self._file.tags(band)
             return tags
 
     def subdatasets(self) -> list[str]:
+        """As `Dataset.subdatasets`."""
         with _errors():
             return list(self._file.subdatasets)
 
     def control_points(self) -> int:
+        """As `Dataset.control_points`."""
         return len(self._file.gcps[0])
 
     def read(self, bands: Sequence[int], window: Window, out: np.ndarray) -> None:
+        """As `Dataset.read`."""
         with _errors():
             self._file.read(list(bands), window=_native(window), out=out)
 
     def read_mask(self, window: Window, band: int = 1) -> np.ndarray:
+        """As `Dataset.read_mask`."""
         with _errors():
             mask: np.ndarray = self._file.read_masks(band, window=_native(window)) != 0
             return mask
 
     def read_coarsely(self, band: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """As `Dataset.read_coarsely`."""
         with _errors():
             values = self._file.read(band, out_shape=shape).astype(np.float64)
             return values, self._file.read_masks(band, out_shape=shape) != 0
 
     def close(self) -> None:
+        """As `Dataset.close`."""
         self._file.close()
 
 
@@ -136,10 +147,12 @@ class _Geotiff:
         self._file.update_tags(**layout.tags)
 
     def write(self, block: np.ndarray, first: int, window: Window) -> None:
+        """As `GeotiffFile.write`."""
         with _errors():
             self._file.write(block, indexes=range(first, first + len(block)), window=_native(window))
 
     def close(self) -> None:
+        """As `GeotiffFile.close`."""
         if not self._file.closed:
             self._file.close()
 
@@ -152,6 +165,7 @@ class RasterioDriver:
     version: str = rasterio.__version__
 
     def open(self, path: str, unbuffered: bool = False) -> Dataset:
+        """As `Driver.open`."""
         with _errors(), warnings.catch_warnings():
             # Whoever needs a place looks for one.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -163,6 +177,7 @@ class RasterioDriver:
             return RasterioDataset(DatasetReader(path) if hasenv() else rasterio.open(path))
 
     def environment(self, cache: int | None = None, list_folders: bool = True) -> AbstractContextManager[Any]:
+        """As `Driver.environment`."""
         options: dict[str, Any] = {} if list_folders else {"GDAL_DISABLE_READDIR_ON_OPEN": True}
         if cache is not None:
             # rasterio takes bytes and restores the limit afterwards.
@@ -171,6 +186,7 @@ class RasterioDriver:
         return env
 
     def crs(self, definition: Any) -> CRS:
+        """As `Driver.crs`."""
         if isinstance(definition, CRS):
             return definition
         with _errors():
@@ -179,6 +195,7 @@ class RasterioDriver:
             return CRS.from_wkt(definition if isinstance(definition, str) else definition.to_wkt())
 
     def transform_bounds(self, own: CRS, other: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
+        """As `Driver.transform_bounds`."""
         with _errors():
             west, south, east, north = transform_bounds(own, other, *bounds)
             return west, south, east, north
@@ -186,6 +203,7 @@ class RasterioDriver:
     def warp(
         self, values: np.ndarray, own: tuple[Affine, CRS], out: np.ndarray, grid: tuple[Affine, CRS], resampling: str
     ) -> None:
+        """As `Driver.warp`."""
         # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
         with _errors():
             reproject(
@@ -202,10 +220,12 @@ class RasterioDriver:
             )
 
     def create_geotiff(self, path: str, layout: GeotiffLayout) -> _Geotiff:
+        """As `Driver.create_geotiff`."""
         with _errors():
             return _Geotiff(path, layout)
 
     def has_zstd(self) -> bool:
+        """As `Driver.has_zstd`."""
         try:
             with (
                 MemoryFile() as memory,
@@ -224,6 +244,7 @@ class RasterioDriver:
             return False
 
     def tile_ends(self, path: str) -> np.ndarray:
+        """As `Driver.tile_ends`."""
         with _errors(), rasterio.open(path) as file:
             rows, columns = (-(-size // tile) for size, tile in zip((file.height, file.width), file.block_shapes[0]))
             ends = np.full((file.count, rows, columns), -1, np.int64)

@@ -58,6 +58,14 @@ class Time:
 
         Two moments differ by their exact difference. Where one of them is a day or a month, whole days are
         counted, so that an observation at 14:00 is at distance 0 from the map of its day.
+
+        Parameters
+        ----------
+        other : Time
+
+        Returns
+        -------
+        float
         """
         if self.resolution == other.resolution == "second":
             return abs((self.start - other.start).total_seconds()) / 86400
@@ -70,6 +78,19 @@ def parse_time(text: str) -> Time | None:
     """Read an ISO 8601 month, date or date and time; None where the text is not one.
 
     A time zone is converted to UTC. `2018-06-01T00:00:00` is a moment, `2018-06-01` a day.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Time or None
+
+    Examples
+    --------
+    >>> str(parse_time("2018-06")), str(parse_time("2018-06-01T02:30+02:00")), parse_time("June")
+    ('2018-06', '2018-06-01T00:30:00', None)
     """
     match = _ISO.match(text.strip())
     if match is None:
@@ -104,10 +125,23 @@ def parse_dates(text: str | None) -> list[Time]:
     `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in
     order; none for no text.
 
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    list of Time
+
     Raises
     ------
     InputError
         Where a part is no date, or a date is given twice.
+
+    Examples
+    --------
+    >>> [str(time) for time in parse_dates("2018-07-01, 2018-06-01/2018-06-13/6")]
+    ['2018-06-01', '2018-06-07', '2018-06-13', '2018-07-01']
     """
     found: list[Time] = []
     for part in filter(None, map(str.strip, re.split(r"[,;\n]", text or ""))):

@@ -24,13 +24,32 @@ _RADIUS = {"nearest": 0, "bilinear": 1, "cubic": 2}
 
 
 def overlap(own: Grid, grid: Grid) -> bool:
-    """Say whether two rasters on these grids share ground."""
+    """Say whether two rasters on these grids share ground.
+
+    Parameters
+    ----------
+    own, grid : Grid
+
+    Returns
+    -------
+    bool
+    """
     touched = touched_window(own, grid)
     return touched.width > 0 and touched.height > 0
 
 
 def touched_window(own: Grid, grid: Grid) -> Window:
     """Return the window of a grid that a raster on another grid may touch; of no size where there is none.
+
+    Parameters
+    ----------
+    own : Grid
+        Of the raster.
+    grid : Grid
+
+    Returns
+    -------
+    Window
 
     Raises
     ------
@@ -66,9 +85,7 @@ def _bounds_in(crs: Crs, grid: Grid, bounds: Sequence[float]) -> Sequence[float]
 
 
 def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
-    """Return the window of a grid that covers an extent, which may reach beyond the raster; the whole raster where the
-    extent is not finite.
-    """
+    """Return the window of a grid that covers an extent; the whole raster where the extent is not finite."""
     if not all(map(math.isfinite, bounds)):
         return Window(0, 0, grid.width, grid.height)
     west, south, east, north = bounds
@@ -81,7 +98,16 @@ def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
 
 
 def inside(window: Window, other: Window) -> Window:
-    """Return what two windows share; of no size where they share nothing."""
+    """Return what two windows share; of no size where they share nothing.
+
+    Parameters
+    ----------
+    window, other : Window
+
+    Returns
+    -------
+    Window
+    """
     left, top = max(window.col_off, other.col_off), max(window.row_off, other.row_off)
     right = min(window.col_off + window.width, other.col_off + other.width)
     bottom = min(window.row_off + window.height, other.row_off + other.height)
@@ -120,8 +146,15 @@ class Warp:
         return self._resampling not in ("nearest", "mode")
 
     def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
-        """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the
-        file.
+        """Fill an array for a window of the grid.
+
+        Parameters
+        ----------
+        out : ndarray of float32 (bands, rows, cols)
+        window : Window
+            Of the grid.
+        read : callable
+            `read(array, window)` fills an array for a window of the file.
         """
         out[:] = np.nan
         part = inside(window, self._reach)

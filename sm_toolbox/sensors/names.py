@@ -281,7 +281,7 @@ def _of_alike(names: Sequence[str]) -> list[NameReading]:
 
 
 def _varying(found: Sequence[Sequence[_Candidate]]) -> tuple[int, int] | None:
-    """Return the place of the only date that varies among names that are alike; None where there is none, or several."""
+    """Return the place of the one date that varies among names that are alike; None where none or several do."""
     if len(found) < 2:
         return None
     at: dict[tuple[int, int], set[Moment]] = {}

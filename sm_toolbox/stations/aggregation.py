@@ -78,6 +78,11 @@ def aggregate(
     min_count : int, optional
         Observations that a station needs in a period.
     grid : Grid, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    Aggregated
 
     Raises
     ------
@@ -188,9 +193,7 @@ class _Groups:
 
 
 def _period_starts(rows: Rows, period: str) -> tuple[np.ndarray, str | None]:
-    """Return the start of each row's period, datetime64[s] (rows,), NaT where it has no time, and the coarsest
-    resolution among them.
-    """
+    """Return each row's period start, datetime64[s] (rows,), NaT without a time, and the coarsest resolution."""
     unit = {"hour": "h", "day": "D", "month": "M"}[period]
     times = list(rows.times or [])
     first, of_row = distinct_times(times)

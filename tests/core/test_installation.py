@@ -68,18 +68,27 @@ def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
 @pytest.mark.parametrize(
     ("system", "wanted"),
     [
-        ("Windows", ["Run the OSGeo4W Setup, Advanced Install, and choose python3-rasterio.", "python --version", 'python -m pip install --user numba "numpy=={numpy}"']),
+        (
+            "Windows",
+            [
+                "Run the OSGeo4W Setup, Advanced Install, and choose python3-rasterio.",
+                "python --version",
+                'python -m pip install --user numba "numpy=={numpy}"',
+            ],
+        ),
         ("Darwin", ['"{python}" --version', '"{python}" -m pip install --user rasterio numba "numpy=={numpy}"']),
         (
             "Linux",
             [
-                "sudo apt install python3-rasterio", "{python} --version", "{python} -m venv --clear --system-site-packages --without-pip ~/.cache/smtoolbox-libraries",
+                "sudo apt install python3-rasterio",
+                "{python} --version",
+                "{python} -m venv --clear --system-site-packages --without-pip ~/.cache/smtoolbox-libraries",
                 '{python} -m pip --python ~/.cache/smtoolbox-libraries/bin/python install numba "numpy=={numpy}"',
                 "cp -rn ~/.cache/smtoolbox-libraries/lib/python3*/site-packages/. '/profile/python/'",
             ],
         ),
     ],
-)  # fmt: skip
+)
 def test_how_to_install_on_each_system(system, wanted):
     import platform
 

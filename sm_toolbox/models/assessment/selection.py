@@ -1,6 +1,4 @@
-"""Choice of predictors by errors on rows left out: in the order of importance, forward, or without one or one group in
-turn.
-"""
+"""Choice of predictors by errors on rows left out: by importance, forward, or leaving one or one group out."""
 
 from __future__ import annotations
 
@@ -75,9 +73,7 @@ class PredictorSelection:
 
     @property
     def selected(self) -> list[str]:
-        """The chosen predictors in the table's order: a training with them in this order has the very error of the
-        chosen step.
-        """
+        """The chosen predictors in the table's order, in which a training has the very error of the chosen step."""
         return [name for name in self.table.roles.predictors if name in self.chosen.predictors]
 
     @property
@@ -140,6 +136,11 @@ def select_predictors(
         Cyclic predictors.
     seed : int, optional
         The same for every fit, so that only the predictors differ.
+    progress : Progress, optional
+
+    Returns
+    -------
+    PredictorSelection
 
     Raises
     ------
@@ -217,10 +218,25 @@ def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[st
 def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Read `terrain: slope, aspect; soil: sand, clay`.
 
+    Parameters
+    ----------
+    text : str or None
+    predictors : sequence of str
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The predictors of each group.
+
     Raises
     ------
     InputError
         Where the text has another form, a group is empty or named twice, or a name is none of the predictors.
+
+    Examples
+    --------
+    >>> parse_groups("terrain: slope, twi; soil: sand", ["slope", "twi", "sand"])
+    {'terrain': ('slope', 'twi'), 'soil': ('sand',)}
     """
     groups: dict[str, tuple[str, ...]] = {}
     for item in (part.strip() for part in (text or "").split(";")):

@@ -65,6 +65,10 @@ class Split:
         groups : array of n entries, optional
             What the rows are divided by, as `groups_of` takes it from a training table.
 
+        Yields
+        ------
+        train, test : ndarray of int
+
         Raises
         ------
         InputError
@@ -73,11 +77,31 @@ class Split:
         yield from self._divide(len(X), groups)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds; the rows may allow of another, which is known when they are divided."""
+        """Return the number of folds; the rows may allow of another, which is known when they are divided.
+
+        Parameters
+        ----------
+        X, y, groups : optional
+            As `split` takes them.
+
+        Returns
+        -------
+        int
+        """
         return self.folds if X is None else len(self._divide(len(X), groups))
 
     def divide(self, table: TrainingTable, seed: int) -> Folds:
         """Divide a training table.
+
+        Parameters
+        ----------
+        table : TrainingTable
+        seed : int
+
+        Returns
+        -------
+        list of (ndarray of int, ndarray of int)
+            Training and test rows of each fold.
 
         Raises
         ------
@@ -87,8 +111,15 @@ class Split:
         return list(replace(self, seed=seed).split(table.predictors, table.target, self.groups_of(table)))
 
     def groups_of(self, table: TrainingTable) -> Any:
-        """Return what the rows of a table are divided by (rows, …); None where they are alike, or the table lacks
-        it.
+        """Return what the rows of a table are divided by; None where they are alike, or the table lacks it.
+
+        Parameters
+        ----------
+        table : TrainingTable
+
+        Returns
+        -------
+        ndarray (rows, ...) or None
         """
         return None
 
@@ -118,7 +149,17 @@ class WithDistances(Protocol):
     """A split that knows how far its folds are from each other, and the map from its stations."""
 
     def match(self, table: TrainingTable, seed: int) -> MatchedFolds:
-        """Return the folds of the places with their distances."""
+        """Return the folds of the places with their distances.
+
+        Parameters
+        ----------
+        table : TrainingTable
+        seed : int
+
+        Returns
+        -------
+        MatchedFolds
+        """
         ...
 
 
@@ -165,7 +206,10 @@ class StationSplit(Split):
     help = "whole stations"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the stations (rows,)."""
+        """Return the stations (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.stations
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -189,7 +233,10 @@ class TimeSplit(Split):
     help = "contiguous periods (time)"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the times (rows,)."""
+        """Return the times (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.times
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -226,7 +273,10 @@ class YearSplit(Split):
     help = "whole years"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the times (rows,)."""
+        """Return the times (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.times
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -240,9 +290,7 @@ class YearSplit(Split):
 
 @dataclass(frozen=True)
 class MonthSplit(Split):
-    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are the rows' times
-    (n,).
-    """
+    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are times (n,)."""
 
     key = "month"
     left_out = "whole calendar months"
@@ -252,7 +300,10 @@ class MonthSplit(Split):
     help = "calendar months"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the times (rows,)."""
+        """Return the times (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.times
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -265,8 +316,7 @@ class MonthSplit(Split):
 
 @dataclass(frozen=True)
 class StationTimeSplit(Split):
-    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et
-    al. 2018).
+    """Stations and periods at once: no station and no period of the test rows is in the training (Meyer et al. 2018).
 
     Groups are a structured array (n,) of the rows' `station` and `time`.
     """
@@ -283,7 +333,10 @@ class StationTimeSplit(Split):
     help = "stations and periods at once (station_time: FOLDS × FOLDS fits)"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return stations and times, structured (rows,)."""
+        """Return stations and times, structured (rows,).
+
+        As `Split.groups_of`.
+        """
         if table.stations is None or table.times is None:
             return None
         groups = np.empty(len(table), [("station", table.stations.dtype), ("time", table.times.dtype)])
@@ -317,8 +370,7 @@ class StationTimeSplit(Split):
 
 @dataclass(frozen=True)
 class BlockSplit(Split):
-    """Square blocks of land: no row of a test block is in the training. Groups are the rows' positions (n, 2) in
-    metres.
+    """Square blocks of land: no row of a test block is in the training. Groups are positions (n, 2) in metres.
 
     Parameters
     ----------
@@ -336,7 +388,10 @@ class BlockSplit(Split):
     block_size: float = 0.0
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the positions (rows, 2)."""
+        """Return the positions (rows, 2).
+
+        As `Split.groups_of`.
+        """
         return table.positions
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -359,8 +414,7 @@ class BlockSplit(Split):
 
 @dataclass(frozen=True)
 class DistanceSplit(Split):
-    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance
-    matching).
+    """Folds as far from their training rows as the map's cells are from the stations (kNNDM).
 
     Groups are the rows' positions (n, 2) in metres.
 
@@ -384,11 +438,17 @@ class DistanceSplit(Split):
     prediction: np.ndarray | None = None
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the positions (rows, 2)."""
+        """Return the positions (rows, 2).
+
+        As `Split.groups_of`.
+        """
         return table.positions
 
     def match(self, table: TrainingTable, seed: int) -> MatchedFolds:
-        """Return the folds of the places with their distances."""
+        """Return the folds of the places with their distances.
+
+        As `WithDistances.match`.
+        """
         return replace(self, seed=seed)._match(self.groups_of(table))[0]
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -432,6 +492,20 @@ SPLITS: dict[str, type[Split]] = {
 def make_split(key: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
     """Return the split of a word; what it has no use for does not count.
 
+    Parameters
+    ----------
+    key : str
+        One of `SPLITS`.
+    folds : int
+    block_size : float, optional
+        Metres, for blocks; by default chosen from the places.
+    prediction : ndarray of float64 (points, 2), optional
+        Metres: positions of cells of the map, for matched distances.
+
+    Returns
+    -------
+    Split
+
     Raises
     ------
     InputError
@@ -445,8 +519,19 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
 
 
 def default_split(stations: np.ndarray | None, folds: int) -> str:
-    """Return the split where none is asked for: whole stations where there are enough of them and they have several
-    rows, else random rows.
+    """Return the split where none is asked for.
+
+    Whole stations where there are enough of them and they have several rows, else random rows.
+
+    Parameters
+    ----------
+    stations : ndarray (rows,) or None
+    folds : int
+
+    Returns
+    -------
+    str
+        One of `SPLITS`.
     """
     if stations is None:
         return RandomSplit.key
@@ -455,10 +540,18 @@ def default_split(stations: np.ndarray | None, folds: int) -> str:
 
 
 def comparison(split: Split, table: TrainingTable) -> Split | None:
-    """Return the split to show beside another: random rows, or beside these whole stations, where there are enough of
-    them.
+    """Return the split to show beside another: random rows, or beside these whole stations where there are enough.
 
     The difference between the two says what part of the skill is memory of the place.
+
+    Parameters
+    ----------
+    split : Split
+    table : TrainingTable
+
+    Returns
+    -------
+    Split or None
     """
     if split.cautions is None:
         return RandomSplit(split.folds)
@@ -468,7 +561,15 @@ def comparison(split: Split, table: TrainingTable) -> Split | None:
 
 
 def expectation(key: str) -> str:
-    """Say of what the error of a split is, in a sentence's part; of one that this version does not know, 'what was left
-    out'.
+    """Say of what the error of a split is, in a sentence's part.
+
+    Parameters
+    ----------
+    key : str
+        'what was left out' for one that this version does not know.
+
+    Returns
+    -------
+    str
     """
     return SPLITS[key].elsewhere if key in SPLITS else Split.elsewhere

@@ -1,6 +1,4 @@
-"""Maps from station values: kriging or inverse distances for each date, with the error that leaving each station out
-shows.
-"""
+"""Maps from station values: kriging or inverse distances for each date, with leave-one-out errors."""
 
 from __future__ import annotations
 
@@ -27,7 +25,14 @@ from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation.observations import Observations, gather
 from sm_toolbox.stations.interpolation.quality import judge
-from sm_toolbox.stations.interpolation.result import METHODS, PLAIN_MEAN, LeftOut, Result, Settings, rmse
+from sm_toolbox.stations.interpolation.result import (
+    INTERPOLATION_METHODS,
+    PLAIN_MEAN,
+    InterpolationSettings,
+    LeftOut,
+    Result,
+    rmse,
+)
 from sm_toolbox.stations.sampling import Rows
 
 _FEWEST = 3
@@ -47,7 +52,7 @@ def interpolate_stations(
     *,
     variance: str | None = None,
     drift: Sequence[Source] = (),
-    settings: Settings | None = None,
+    settings: InterpolationSettings | None = None,
     engine: Engine = ALL_CORES,
 ) -> Result:
     """Interpolate the values of stations to a grid, for each date.
@@ -68,8 +73,12 @@ def interpolate_stations(
         The same for the kriging variances, `variable_variance`.
     drift : sequence of Source, optional
         Rasters of variables on which the mean depends linearly, static or dated.
-    settings : Settings, optional
+    settings : InterpolationSettings, optional
     engine : Engine, optional
+
+    Returns
+    -------
+    Result
 
     Raises
     ------
@@ -83,9 +92,22 @@ def interpolate_stations(
     The variogram is fitted to the pairs of all dates together, and its sill then scaled for each date to the variance
     of that date's values (Bastin et al. 1984, doi 10.1029/WR020i004p00463): one date has too few stations for a
     variogram, but dry and wet ones differ in how much they vary. Scaling changes the variances, not the maps.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, read_example, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> grid = write_example("grid.tif", {"grid": np.ones((1, 3))}, cell=100)
+    >>> x, y = LEFT + np.array([50.0, 250.0, 150.0]), TOP - np.array([50.0, 50.0, 150.0])
+    >>> rows = Rows("stations", x, y, grid_of(grid).crs)
+    >>> result = interpolate_stations(
+    ...     rows, np.array([0.1, 0.3, 0.2]), "sm", grid, "map.tif", settings=InterpolationSettings("idw")
+    ... )
+    >>> print(read_example("map.tif")["sm"])
+    [[0.1 0.2 0.3]]
     """
     progress = engine.progress
-    settings = settings or Settings()
+    settings = settings or InterpolationSettings()
     _check(settings, drift, variance)
     target = grid_of(grid)
     positions = Positions(target)
@@ -143,13 +165,13 @@ def interpolate_stations(
     return result
 
 
-# Squares of larger ones would leave what numbers can hold.
+# Squares of larger values would overflow.
 _LARGEST_NUMBER = 1e15
 
 
-def _check(settings: Settings, drift: Sequence[Source], variance: str | None) -> None:
-    if settings.method not in METHODS:
-        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(METHODS)}.")
+def _check(settings: InterpolationSettings, drift: Sequence[Source], variance: str | None) -> None:
+    if settings.method not in INTERPOLATION_METHODS:
+        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(INTERPOLATION_METHODS)}.")
     if drift and settings.method != "ordinary_kriging":
         raise InputError(
             f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
@@ -175,11 +197,11 @@ def _check(settings: Settings, drift: Sequence[Source], variance: str | None) ->
 
 
 # Dates
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def _usable(
-    observations: Observations, trend: Drift | None, settings: Settings, progress: Progress
+    observations: Observations, trend: Drift | None, settings: InterpolationSettings, progress: Progress
 ) -> tuple[Observations, Drift | None, list[tuple[str, int, str]]]:
     """Leave out dates that have too few stations, and say which."""
     values = observations.values
@@ -250,7 +272,7 @@ def _usable(
 
 
 # Model
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -261,15 +283,17 @@ class _Fit:
     scale: np.ndarray
 
 
-def _fit(observations: Observations, trend: Drift | None, settings: Settings) -> _Fit:
+def _fit(observations: Observations, trend: Drift | None, settings: InterpolationSettings) -> _Fit:
     """Fit the variogram to values, or to what a drift leaves of them by least squares, and scale it to each date."""
     residuals = observations.values
     if trend:
         residuals = residuals.copy()
         for date in range(residuals.shape[1]):
-            own = np.isfinite(residuals[:, date])
-            design = np.concatenate([np.ones((own.sum(), 1)), _centred(trend.at_stations[own, :, date])], axis=1)
-            residuals[own, date] -= design @ np.linalg.lstsq(design, residuals[own, date], rcond=None)[0]
+            is_valid = np.isfinite(residuals[:, date])
+            design = np.concatenate(
+                [np.ones((is_valid.sum(), 1)), _centred(trend.at_stations[is_valid, :, date])], axis=1
+            )
+            residuals[is_valid, date] -= design @ np.linalg.lstsq(design, residuals[is_valid, date], rcond=None)[0]
     scale = np.ones(residuals.shape[1])
     if not settings.is_kriging:
         return _Fit(None, None, residuals, scale)
@@ -288,7 +312,7 @@ def _centred(drift: np.ndarray) -> np.ndarray:
 
 
 def _fitted(
-    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: Settings
+    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: InterpolationSettings
 ) -> Variogram:
     return fit_variogram(
         observations.positions,
@@ -306,7 +330,7 @@ def _model(
     values: np.ndarray,
     trend: Drift | None,
     variogram: Variogram | None,
-    settings: Settings,
+    settings: InterpolationSettings,
     progress: Progress,
 ) -> Kriging | InverseDistance:
     if variogram is None:
@@ -357,7 +381,7 @@ def _leave_one_out(
     model: Kriging | InverseDistance,
     observations: Observations,
     scale: np.ndarray,
-    settings: Settings,
+    settings: InterpolationSettings,
     progress: Progress,
 ) -> LeftOut:
     values = observations.values
@@ -371,7 +395,7 @@ def _leave_one_out(
 
 
 def _compare(
-    observations: Observations, trend: Drift | None, fitted: _Fit, settings: Settings, progress: Progress
+    observations: Observations, trend: Drift | None, fitted: _Fit, settings: InterpolationSettings, progress: Progress
 ) -> list[tuple[Variogram, float]]:
     """Fit the other variogram models, too, where that takes no more than seconds."""
     values = observations.values
@@ -382,13 +406,13 @@ def _compare(
         or values.shape[1] * len(values) ** 3 > _COMPARISON
     ):
         return []
-    found = []
+    results = []
     for name in MODELS:
         progress.check()
         variogram = _fitted(observations, fitted.residuals, fitted.empirical, name, settings)
         model = _model(observations.positions, values, trend, variogram, settings, progress)
-        found.append((variogram, rmse(model.leave_one_out(progress)[0] - values)))
-    return found
+        results.append((variogram, rmse(model.leave_one_out(progress)[0] - values)))
+    return results
 
 
 def _coarse(grid: Grid) -> Grid:
@@ -403,7 +427,7 @@ def _coarse_maps(
     observations: Observations,
     trend: Drift | None,
     fitted: _Fit,
-    settings: Settings,
+    settings: InterpolationSettings,
     positions: Positions,
     coarse: Grid,
     progress: Progress,

@@ -8,7 +8,7 @@ BOTH = {"test_bands", "test_align", "test_grid", "test_points", "test_origins"}
 
 def use(monkeypatch, name):
     """Let a driver serve until the test ends."""
-    monkeypatch.setenv(choice.VARIABLE, name)
+    monkeypatch.setenv(choice.DRIVER_VARIABLE, name)
     choice.driver.cache_clear()
     choice.driver_for_points.cache_clear()
 

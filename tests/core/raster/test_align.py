@@ -128,7 +128,8 @@ def test_bands_with_nodata_values_of_their_own_are_averaged(write_raster, tmp_pa
         write_raster(f"b{i}.tif", bands[i], nodata=nodata)
     parts = "".join(
         '<VRTRasterBand dataType="Float32" '
-        f'band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename '
+        f'band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue>'
+        "<SimpleSource><SourceFilename "
         f'relativeToVRT="1">b{i}.tif</SourceFilename></SimpleSource></VRTRasterBand>'
         for i, nodata in enumerate((-1, -2))
     )

@@ -10,7 +10,7 @@ from rasterio.transform import from_origin
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import overview, read_bands, single_stack, stacks
-from sm_toolbox.raster.naming import Facts, band_name, cf_time, name_bands
+from sm_toolbox.raster.naming import BandFacts, band_name, cf_time, name_bands
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time, parse_time
@@ -84,7 +84,7 @@ def test_netcdf_time_axis(value, attributes, time):
 
 
 def named(*facts):
-    return [band_name(*named) for named in name_bands([Facts(*fact) for fact in facts])]
+    return [band_name(*named) for named in name_bands([BandFacts(*fact) for fact in facts])]
 
 
 def test_bands_of_grib_by_their_metadata():

@@ -35,7 +35,7 @@ def through(monkeypatch):
     def run(function):
         results = []
         for name in NAMES:
-            monkeypatch.setenv(choice.VARIABLE, name)
+            monkeypatch.setenv(choice.DRIVER_VARIABLE, name)
             choice.driver.cache_clear()
             choice.driver_for_points.cache_clear()
             assert choice.driver().name == choice.driver_for_points().name == name
@@ -223,10 +223,10 @@ def test_the_same_bounds(through):
 
 def test_the_choice(monkeypatch, tmp_path):
     assert choice.choose().name == "rasterio"
-    monkeypatch.setenv(choice.VARIABLE, "magic")
+    monkeypatch.setenv(choice.DRIVER_VARIABLE, "magic")
     with pytest.raises(InputError, match="must be rasterio or gdal"):
         choice.choose()
-    monkeypatch.delenv(choice.VARIABLE)
+    monkeypatch.delenv(choice.DRIVER_VARIABLE)
     real = choice.importlib.util.find_spec
     # A wheel of rasterio, with its own libraries beside it, inside QGIS.
     (tmp_path / "rasterio").mkdir()

@@ -78,9 +78,12 @@ import json, sys
 import numpy as np, xarray
 data = xarray.open_dataset(sys.argv[1], engine="h5netcdf")
 print(json.dumps({
-    "conventions": data.attrs["Conventions"], "variables": sorted(data.data_vars), "x": float(data.x[0]), "y": float(data.y[-1]),
-    "times": [str(t)[:10] for t in data.ndvi[data.ndvi.dims[0]].values], "dims": list(data.albedo.dims), "unit": data.rain.attrs["units"],
-    "mean": float(data.ndvi[1].mean(dtype="float64")), "gaps": int(np.isnan(data.ndvi[0]).sum()), "mapping": data.ndvi.encoding.get("grid_mapping") or data.ndvi.attrs.get("grid_mapping"),
+    "conventions": data.attrs["Conventions"], "variables": sorted(data.data_vars),
+    "x": float(data.x[0]), "y": float(data.y[-1]),
+    "times": [str(t)[:10] for t in data.ndvi[data.ndvi.dims[0]].values],
+    "dims": list(data.albedo.dims), "unit": data.rain.attrs["units"],
+    "mean": float(data.ndvi[1].mean(dtype="float64")), "gaps": int(np.isnan(data.ndvi[0]).sum()),
+    "mapping": data.ndvi.encoding.get("grid_mapping") or data.ndvi.attrs.get("grid_mapping"),
     "moment": str(data.lst[data.lst.dims[0]].values[0])[:19],
 }))
 """
