@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime, QVariant
 
 from sm_toolbox.errors import InputError, ToolboxError
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.naming import part_of
 from sm_toolbox.raster.times import Time
 
 
@@ -62,31 +64,56 @@ def raster_sources(algorithm, parameters, key, context):
     return [source_of(layer, key) for layer in layers]
 
 
-# A raster within a file, as GDAL names it: NETCDF:"file.nc":ndvi, GPKG:file.gpkg:dem.
-_SUB_DATASET = re.compile(r'(?!file:)\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:/\\]+))?$')
 # What Processing's own 'Save to GeoPackage…' gives for an output.
 TABLE_IN_FILE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table="(?P<part>(?:[^"]|"")+)\"""")
 
 
-def is_for_gdal(item) -> bool:
-    """Say whether GDAL reads a path that QGIS does not take for a raster: a NetCDF file, or a raster within a file.
+# Files of several rasters that QGIS takes for a mesh or a table, or cannot open without asking which of them is meant.
+_SEVERAL = (".nc", ".nc4", ".cdf", ".h5", ".he5", ".hdf5", ".hdf")
 
-    QGIS takes NetCDF for a mesh or a table, depending on its version, and cannot show one of several variables at all.
+
+def is_for_gdal(item) -> bool:
+    """Say whether an item is a path that GDAL reads and QGIS does not take for a raster.
+
+    Such are NetCDF and HDF files, rasters within a file as GDAL names them (`NETCDF:"a.nc":ndvi`,
+    `HDF5:"a.h5"://group/variable`), files within archives (`/vsizip/a.zip/b.tif`), and names with a bar.
     """
     if not isinstance(item, str):
         return False
-    if item.lower().endswith(".nc") and os.path.isfile(item):
-        return True
-    return _sub_dataset(item) is not None
+    if os.path.isfile(item):
+        return item.lower().endswith(_SEVERAL) or "|" in os.path.basename(item)
+    return file_within(item) is not None
 
 
-def _sub_dataset(text: str) -> tuple[str, str] | None:
-    """Return the file and the raster in it that a text names as GDAL does; None where there is no such file."""
-    match = _SUB_DATASET.match(text)
-    if match is None:
+def file_within(text: str) -> str | None:
+    """Return the file on disk behind a name of GDAL's that is no plain path; None where GDAL opens no raster by it."""
+    if not re.match(r"(?!file:|https?:)[A-Za-z]\w+:|/vsi", text):
         return None
-    path = match["quoted"] or match["plain"]
-    return (path, match["part"] or "") if os.path.isfile(path) else None
+    from osgeo import gdal
+
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    try:
+        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+        dataset = gdal.OpenEx(text, gdal.OF_RASTER)
+        files = dataset.GetFileList() if dataset is not None else None
+    except RuntimeError:
+        return None
+    finally:
+        gdal.PopErrorHandler()
+    if dataset is None:
+        return None
+    return next(filter(None, map(_on_disk, files or [text])), text)
+
+
+def _on_disk(name: str) -> str | None:
+    """Return the file on disk that a name, maybe of a file within an archive, begins with."""
+    path = re.sub(r"^(/vsi\w+/)+", "", name).lstrip("{").split("}")[0]
+    while path and not os.path.isfile(path):
+        parent = os.path.dirname(path)
+        if parent == path:
+            return None
+        path = parent
+    return path or None
 
 
 def band_names(path: str) -> list[str]:
@@ -137,10 +164,12 @@ def places_behind(value, context) -> set[tuple[str, str]]:
     table = TABLE_IN_FILE.match(value)
     if table is not None:
         return {(os.path.realpath(table["path"].replace("\\'", "'")), table["part"].replace('""', '"'))}
+    if os.path.isfile(value):
+        return {(os.path.realpath(value), "")}
+    within = file_within(value)
+    if within is not None:
+        return {(os.path.realpath(within), part_of(value))}
     path, *options = value.removeprefix("file://").split("|")
-    sub_dataset = None if os.path.exists(path) else _sub_dataset(path)
-    if sub_dataset is not None:
-        return {(os.path.realpath(sub_dataset[0]), sub_dataset[1])}
     part = next((option.removeprefix("layername=") for option in options if option.startswith("layername=")), "")
     return {(os.path.realpath(path.split("?")[0]), part)}
 
@@ -205,8 +234,26 @@ def source_of(layer: QgsMapLayer, key: str):
         begin = temporal.fixedTemporalRange().begin()
         if begin.isValid():
             time = _time(begin)
-    # QGIS 3.22 marks layers it takes for temporal; a path may carry '|option:' parts for GDAL's open options.
-    return Source(layer.source().split("|")[0], layer.name(), time)
+    # A path may carry '|option:' parts for GDAL's open options, or have a bar in its name.
+    path = layer.source() if os.path.exists(layer.source()) else layer.source().split("|")[0]
+    return Source(path, layer.name(), time, _given_crs(layer), _given_gaps(layer))
+
+
+def _given_crs(layer: QgsRasterLayer) -> str:
+    """Return the WKT of the CRS that the user gave a layer; empty where it is the file's."""
+    if not layer.crs().isValid() or layer.crs() == layer.dataProvider().crs():
+        return ""
+    return layer.crs().toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED)
+
+
+def _given_gaps(layer: QgsRasterLayer) -> tuple[tuple[int, float, float], ...]:
+    """Return the ranges of values that the user declared to be no data (Layer properties > Transparency), by band."""
+    provider = layer.dataProvider()
+    return tuple(
+        (band, low if math.isfinite(low) else -math.inf, high if math.isfinite(high) else math.inf)
+        for band in range(1, provider.bandCount() + 1)
+        for low, high in ((each.min(), each.max()) for each in provider.userNoDataValues(band))
+    )
 
 
 def _time(value: QDateTime) -> Time:

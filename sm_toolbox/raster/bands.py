@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -12,9 +12,11 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.choice import driver, driver_for_points
+from sm_toolbox.raster.driver import Dataset
+from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, name_bands
+from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, file_of, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
 from sm_toolbox.raster.times import Time
 
@@ -99,15 +101,16 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     if not sources:
         raise InputError("No raster is given. Choose at least one layer.")
     listed: list[tuple[BandFacts, Grid]] = []
+    alike: set[tuple[str, int, int]] = set()
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF
     # it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.
     with driver().environment(list_folders=not ask):
         for given in sources:
-            parts = _read_file(given, listed)
+            parts = _read_file(given, listed, alike)
             for part in parts:
-                if _read_file(part, listed):
+                if _read_file(part, listed, alike):
                     raise _no_band(part)
     # All of them together: what is equal in all names is the variable, what varies the date.
     names = name_bands([facts for facts, _ in listed])
@@ -116,11 +119,14 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     ]
 
 
-def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]]) -> list[Source]:
+def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]], alike: set[tuple[str, int, int]]) -> list[Source]:
     """Append what a file says of its bands, or return its sub-datasets where it holds several variables."""
     # As it is stored, since only so it has the descriptions and times of its bands.
     with open_as_stored(source) as dataset:
         if dataset.count:
+            # Files of one record are alike: the first tells the order of the axes of all.
+            _refuse_transposed(dataset, source, alike)
+            alike.add((dataset.tags(1).get("NETCDF_VARNAME", "VARIABLE"), dataset.width, dataset.height))
             grid = Grid.of(dataset, source.label)
             described = [dataset.describe(index) for index in range(1, dataset.count + 1)]
             if any(band.dtype.startswith("complex") for band in described):
@@ -136,7 +142,34 @@ def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]]) -> list[Sou
         parts = dataset.subdatasets()
         if not parts:
             raise _no_band(source)
-        return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in parts]
+        return [
+            replace(source, path=part, name=f"{source.label}: {part.rpartition(':')[2].strip('/')}") for part in parts
+        ]
+
+
+def _refuse_transposed(dataset: Dataset, source: Source, known: set[tuple[str, int, int]]) -> None:
+    """Refuse a file whose axes are in the order longitude, latitude: GDAL takes them the other way round."""
+    if dataset.format != "netCDF":
+        return
+    variable = dataset.tags(1).get("NETCDF_VARNAME", "VARIABLE")
+    if any("is not a Longitude/X dimension" in text for text in dataset.warnings) or (
+        (variable, dataset.width, dataset.height) not in known and _is_transposed(source, variable)
+    ):
+        order = "[0,2,1]" if dataset.tags().get("NETCDF_DIM_EXTRA") else "[1,0]"
+        raise InputError(
+            f"The axes of '{source.label}' ({source.path}) are in the order longitude, latitude, so that its map would "
+            "lie on its side. Turn it first, in the OSGeo4W shell or a terminal: gdalmdimtranslate "
+            f'"{file_of(source.path)}" turned.nc -array "name={variable},transpose={order}", and take turned.nc.'
+        )
+
+
+def _is_transposed(source: Source, variable: str) -> bool:
+    """Say whether a variable's last dimensions are longitude, latitude, as far as osgeo is there to tell."""
+    if driver_for_points().name != "gdal":
+        return False
+    from sm_toolbox.raster.gdal_driver import kinds_of_axes
+
+    return [unit[:9] for unit in kinds_of_axes(file_of(source.path), variable)[-2:]] == ["degrees_e", "degrees_n"]
 
 
 def _no_band(source: Source) -> InputError:
@@ -393,7 +426,12 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
             values, valid = dataset.read_coarsely(band.index, shape)
             described = dataset.describe(band.index)
         values[~valid] = np.nan
-        return values * described.scale + described.offset
+        missing = is_gap(values, [np.float64(value) for value in described.missing])
+        if missing is not None:
+            values[missing] = np.nan
+        values = values * described.scale + described.offset
+        drop_ranges(values, (*band.source.gaps_of(band.index), *outside(described)))
+        return values
 
 
 _NEVER = Time(datetime(1, 1, 1))

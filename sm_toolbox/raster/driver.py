@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -74,6 +74,10 @@ class BandDescription:
         Whether it says where the other bands have data.
     block_shape : tuple of int
         Rows and columns that are read together.
+    missing : tuple of float
+        Other stored numbers that stand for gaps: NetCDF's `missing_value` beside `_FillValue`.
+    valid : (float, float) or None
+        Lowest and highest physical value, where the file states them and GDAL does not apply them.
     """
 
     dtype: str
@@ -84,6 +88,74 @@ class BandDescription:
     unit: str
     is_alpha: bool
     block_shape: tuple[int, int]
+    missing: tuple[float, ...] = ()
+    valid: tuple[float, float] | None = None
+
+
+def missing_values(tags: Mapping[str, str], nodata: float | None) -> tuple[float, ...]:
+    """Return the numbers that a NetCDF band's `missing_value` names beside its nodata value.
+
+    Parameters
+    ----------
+    tags : mapping of str to str
+        Of the band.
+    nodata : float or None
+
+    Returns
+    -------
+    tuple of float
+    """
+    return tuple(value for value in _numbers(tags.get("missing_value", "")) if value != nodata)
+
+
+def stated_range(tags: Mapping[str, str], dtype: str, scale: float) -> tuple[float, float] | None:
+    """Return the range of physical values that a packed NetCDF band states, against CF, in physical units.
+
+    By the conventions `valid_min`, `valid_max` and `valid_range` are stored numbers, which is how GDAL takes them: it
+    masks every cell where they are not. They are physical where they have fractions, or span next to nothing of what
+    the stored type holds.
+
+    Parameters
+    ----------
+    tags : mapping of str to str
+        Of the band.
+    dtype : str
+    scale : float
+
+    Returns
+    -------
+    (float, float) or None
+        None where there is no range, or one of stored numbers.
+    """
+    low, high = [*_numbers(tags.get("valid_range", "")), None, None][:2]
+    low = next(iter(_numbers(tags.get("valid_min", ""))), low)
+    high = next(iter(_numbers(tags.get("valid_max", ""))), high)
+    if low is None or high is None or scale == 1 or not np.issubdtype(np.dtype(dtype), np.integer):
+        return None
+    has_fractions = low != round(low) or high != round(high)
+    return (low, high) if has_fractions or (scale < 0.1 and high - low <= 10) else None
+
+
+def _numbers(text: str) -> list[Any]:
+    numbers = []
+    for part in text.strip("{} ").replace(",", " ").split():
+        with suppress(ValueError):
+            numbers.append(float(part))
+    return numbers
+
+
+def is_netcdf(path: str) -> bool:
+    """Say whether a name is that of a NetCDF file, or of a variable in one.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    bool
+    """
+    return path.startswith("NETCDF:") or path.lower().endswith((".nc", ".nc4", ".cdf"))
 
 
 class Dataset(ABC):
@@ -100,6 +172,10 @@ class Dataset(ABC):
         Columns, rows and bands.
     transform : Affine
         The identity where the file has none.
+    warnings : sequence of str
+        What GDAL said on opening.
+    given_crs : Crs or None
+        What the user says instead of the file.
     """
 
     path: str
@@ -108,11 +184,19 @@ class Dataset(ABC):
     height: int
     count: int
     transform: Affine
+    warnings: Sequence[str] = ()
+
+    given_crs: Crs | None = None
 
     @property
     @abstractmethod
+    def stored_crs(self) -> Crs | None:
+        """The coordinate reference system that the file states; None where it has none."""
+
+    @property
     def crs(self) -> Crs | None:
-        """The coordinate reference system; None where the file has none."""
+        """The coordinate reference system: what the user gave, else what the file states."""
+        return self.given_crs or self.stored_crs
 
     @property
     def window(self) -> Window:

@@ -12,7 +12,15 @@ import numpy as np
 from osgeo import gdal, osr
 
 from sm_toolbox.raster.affine import Affine, Window
-from sm_toolbox.raster.driver import BandDescription, Dataset, DriverError, GeotiffLayout
+from sm_toolbox.raster.driver import (
+    BandDescription,
+    Dataset,
+    DriverError,
+    GeotiffLayout,
+    is_netcdf,
+    missing_values,
+    stated_range,
+)
 
 _NUMPY_TYPES = {
     getattr(gdal, f"GDT_{name}"): dtype
@@ -45,6 +53,7 @@ _RESAMPLINGS = {
 }
 # Cells by which the way between two CRSs may be off when it is interpolated, as in rasterio.
 _TOLERANCE = 0.125
+_TO_READ = gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR
 
 
 def call(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -144,22 +153,25 @@ class GdalDataset(Dataset):
     ----------
     file : osgeo.gdal.Dataset
     path : str
+    ranges_are_physical : bool, optional
+        Whether the file states valid ranges of physical values, which GDAL was told not to apply.
     """
 
-    def __init__(self, file: gdal.Dataset, path: str):
+    def __init__(self, file: gdal.Dataset, path: str, ranges_are_physical: bool = False):
         self._file: Any = file
+        self._ranges_are_physical = ranges_are_physical
         self.path, self.format = path, file.GetDriver().ShortName
         self.width, self.height, self.count = file.RasterXSize, file.RasterYSize, file.RasterCount
         self.transform = Affine.from_gdal(*file.GetGeoTransform())
 
     @cached_property
-    def crs(self) -> GdalCrs | None:  # type: ignore[override]
-        """As `Dataset.crs`."""
+    def stored_crs(self) -> GdalCrs | None:  # type: ignore[override]
+        """As `Dataset.stored_crs`."""
         system = self._file.GetSpatialRef()
         return None if system is None or not system.ExportToWkt() else GdalCrs(system.Clone())
 
     def _band(self, band: int) -> gdal.Band:
-        """As `Dataset.crs`."""
+        """As `Dataset.stored_crs`."""
         return call(self._file.GetRasterBand, int(band))
 
     def describe(self, band: int) -> BandDescription:
@@ -167,15 +179,20 @@ class GdalDataset(Dataset):
         of = self._band(band)
         scale, offset = of.GetScale(), of.GetOffset()
         columns, rows = of.GetBlockSize()
+        scale = 1.0 if scale is None else scale
+        dtype, nodata = _dtype(of), of.GetNoDataValue()
+        tags = self.tags(band) if self.format == "netCDF" else {}
         return BandDescription(
-            _dtype(of),
-            of.GetNoDataValue(),
-            1.0 if scale is None else scale,
+            dtype,
+            nodata,
+            scale,
             0.0 if offset is None else offset,
             of.GetDescription(),
             of.GetUnitType(),
             of.GetColorInterpretation() == gdal.GCI_AlphaBand,
             (rows, columns),
+            missing_values(tags, nodata),
+            stated_range(tags, dtype, scale) if self._ranges_are_physical else None,
         )
 
     def has_mask(self, band: int) -> bool:
@@ -273,6 +290,63 @@ class _Geotiff:
                 gdal.PopErrorHandler()
 
 
+def _open_and_hear(path: str, said: list[str]) -> gdal.Dataset | None:
+    """Open a file and append what GDAL warns of; an error stays GDAL's last one."""
+    if not is_netcdf(path):
+        return gdal.OpenEx(path, _TO_READ)
+    failed: list[tuple[int, int, str]] = []
+
+    def hear(kind: int, number: int, text: str) -> None:
+        if kind == gdal.CE_Warning:
+            said.append(text)
+        elif kind > gdal.CE_Warning:
+            failed.append((kind, number, text))
+
+    gdal.PushErrorHandler(hear)
+    try:
+        file = gdal.OpenEx(path, _TO_READ)
+    finally:
+        gdal.PopErrorHandler()
+    if file is None and failed:
+        gdal.Error(*failed[-1])
+    return file
+
+
+def kinds_of_axes(path: str, variable: str) -> list[str]:
+    """Return the units of the coordinates of a NetCDF variable's dimensions, in their order.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    variable : str
+
+    Returns
+    -------
+    list of str
+        Empty where they cannot be told; an empty text for a dimension without coordinates or units.
+    """
+    try:
+        file = call(gdal.OpenEx, path, gdal.OF_MULTIDIM_RASTER)
+        array = call(file.GetRootGroup().OpenMDArray, variable)
+        coordinates = [dimension.GetIndexingVariable() for dimension in array.GetDimensions()]
+        return ["" if values is None else values.GetUnit() for values in coordinates]
+    except DriverError:
+        return []
+
+
+def _without_its_ranges(dataset: GdalDataset) -> GdalDataset:
+    """Return a NetCDF file without its valid ranges where these are physical, which GDAL would not see."""
+    described = dataset.describe(1) if dataset.count else None
+    if described is None or stated_range(dataset.tags(1), described.dtype, described.scale) is None:
+        return dataset
+    path, said = dataset.path, dataset.warnings
+    dataset.close()
+    dataset = GdalDataset(call(gdal.OpenEx, path, _TO_READ, open_options=["HONOUR_VALID_RANGE=NO"]), path, True)
+    dataset.warnings = said
+    return dataset
+
+
 class GdalDriver:
     """Opens, warps and writes through osgeo.gdal."""
 
@@ -285,7 +359,10 @@ class GdalDriver:
         if unbuffered:
             gdal.SetThreadLocalConfigOption("GTIFF_DIRECT_IO", "YES")
         try:
-            return GdalDataset(call(gdal.OpenEx, path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR), path)
+            said: list[str] = []
+            dataset = GdalDataset(call(_open_and_hear, path, said), path)
+            dataset.warnings = said
+            return _without_its_ranges(dataset) if dataset.format == "netCDF" else dataset
         finally:
             if unbuffered:
                 gdal.SetThreadLocalConfigOption("GTIFF_DIRECT_IO", None)
@@ -314,7 +391,7 @@ class GdalDriver:
         if isinstance(definition, int):
             call(system.ImportFromEPSG, definition)
         else:
-            call(system.ImportFromWkt, definition if isinstance(definition, str) else definition.to_wkt())
+            call(system.SetFromUserInput, definition if isinstance(definition, str) else definition.to_wkt())
         return GdalCrs(system)
 
     def transform_bounds(

@@ -10,6 +10,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Affine, bounds_of
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.driver import Crs, Dataset
+from sm_toolbox.sensors.grids import known_grid
 
 # Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
 # file formats stays far below it, a real shift far above.
@@ -65,16 +66,26 @@ class Grid:
             Where the dataset has no CRS, one that is not of the earth, or no usable geotransform.
         """
         crs = crs_of(dataset)
+        by_size = _by_size(dataset)
+        if by_size is not None:
+            return by_size
         if dataset.transform.is_identity and dataset.control_points():
             raise InputError(
                 f"The raster '{name}' is placed by {dataset.control_points()} ground control points alone, as "
                 "radar scenes and scans are: its cells lie on no grid. Bring it onto one with QGIS's 'Warp "
                 "(reproject)', or with the terrain correction of SNAP for Sentinel-1, and take the result."
             )
+        if not crs and dataset.format == "netCDF":
+            raise InputError(
+                f"The NetCDF file '{name}' does not say where its cells lie: its coordinates have no units, and are "
+                "not named lon and lat. Give them the units degrees_east and degrees_north (in xarray "
+                "data.lon.attrs['units'] = 'degrees_east'), or place it with QGIS's 'Translate (convert format)' and "
+                "the additional parameters -a_srs EPSG:4326 -a_ullr WEST NORTH EAST SOUTH."
+            )
         if not crs:
             raise InputError(
-                f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save "
-                "it with 'Assign projection', so that it is written into the file."
+                f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS', or "
+                "write it into the file with 'Assign projection'."
             )
         if not (crs.is_geographic or crs.is_projected):
             raise InputError(
@@ -166,6 +177,21 @@ class Grid:
         return not self.differences(other)
 
 
+# Formats of products whose grid may be told by its size alone; a picture of that size is no product.
+_FORMATS_OF_PRODUCTS = {"HDF5Image", "HDF5", "HDF4Image", "netCDF"}
+
+
+def _by_size(dataset: Dataset) -> Grid | None:
+    """Return the grid of a product that does not say where its cells lie, but has the size of a known one."""
+    if not dataset.transform.is_identity or dataset.format not in _FORMATS_OF_PRODUCTS:
+        return None
+    known = known_grid(dataset.width, dataset.height)
+    if known is None:
+        return None
+    transform = Affine(known.cell, 0.0, known.left, 0.0, -known.cell, known.top)
+    return Grid(driver().crs(known.epsg), transform, known.columns, known.rows)
+
+
 def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Grid:
     return Grid(driver().crs(wkt), Affine(*transform), width, height)
 
@@ -247,7 +273,13 @@ def crs_of(dataset: Dataset) -> Crs | None:
         if dataset.format == "netCDF"
         else set()
     )
-    return driver().crs(4326) if {"degrees_north", "degrees_east"} <= units else None
+    if {"degrees_north", "degrees_east"} <= units:
+        return driver().crs(4326)
+    # Without units GDAL places a NetCDF file only by dimensions whose names are those of longitude and latitude.
+    has_place = dataset.format == "netCDF" and not dataset.transform.is_identity
+    west, south, east, north = bounds_of(dataset.transform, dataset.window)
+    on_earth = west >= -180.5 and east <= 360.5 and south >= -90.5 and north <= 90.5
+    return driver().crs(4326) if has_place and on_earth else None
 
 
 def label(crs: Crs) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import calendar
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -216,7 +217,10 @@ def _read_files(facts: Sequence[BandFacts]) -> dict[Source, tuple[NameReading, s
     """Read the names of files and layers together: for each source what its name says, and what to call its bands."""
     sources = list(dict.fromkeys(fact.source for fact in facts))
     stems = [stem_of(source.path) for source in sources]
-    of_files = read_names(stems)
+    of_files = [
+        replace(reading, rest=part_of(source.path) or reading.rest)
+        for source, reading in zip(sources, read_names(stems))
+    ]
     titles = [source.name if _is_name(source.name, stem) else "" for source, stem in zip(sources, stems)]
     of_layers = read_names(titles)
     # Layers that someone named by their dates, such as 'NDVI June', are one variable if their files are.
@@ -235,7 +239,12 @@ def _read_files(facts: Sequence[BandFacts]) -> dict[Source, tuple[NameReading, s
 
 def _is_name(title: str, stem: str) -> bool:
     """Say whether a layer's name says more than its file's."""
-    return bool(title) and title != stem and not title.startswith(f"{stem}.") and not MEANINGLESS.fullmatch(title)
+    return (
+        bool(title)
+        and title != stem
+        and not title.startswith((f"{stem}.", f"{stem}:"))
+        and not MEANINGLESS.fullmatch(title)
+    )
 
 
 def stem_of(path: str) -> str:
@@ -263,8 +272,34 @@ def file_of(path: str) -> str:
     -------
     str
     """
-    quoted = re.search(r'"([^"]+)"', path)
-    return quoted.group(1) if quoted else path.split("|")[0]
+    return _split_path(path)[0]
+
+
+def part_of(path: str) -> str:
+    """Return the raster that a sub-dataset names within its file: ndvi of NETCDF:"a.nc":ndvi; empty for whole files.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str
+    """
+    return _split_path(path)[1].rpartition("/")[2]
+
+
+_SUB_DATASET = re.compile(r'\w{2,}:(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))(?::(?P<part>[^:\\]+))?$')
+
+
+def _split_path(path: str) -> tuple[str, str]:
+    if os.path.exists(path):
+        # A name may hold a bar or a colon.
+        return path, ""
+    found = _SUB_DATASET.match(path)
+    if found is not None and not path.startswith("/vsi"):
+        return found["quoted"] or found["plain"], found["part"] or ""
+    return path.split("|")[0], ""
 
 
 _CF_REFERENCE = re.compile(

@@ -27,16 +27,39 @@ class Source:
         The layer's name for messages; the file's name where it is empty.
     time : Time, optional
         The layer's temporal range in QGIS, used for bands whose description carries no time.
+    crs : str, optional
+        WKT of the CRS that the user gave the layer; empty where the file's counts.
+    gaps : tuple of (int, float, float), optional
+        Band, lowest and highest physical value of what the user declared to be no data.
     """
 
     path: str
     name: str = ""
     time: Time | None = None
+    crs: str = ""
+    gaps: tuple[tuple[int, float, float], ...] = ()
+
+    def gaps_of(self, band: int) -> list[tuple[float, float]]:
+        """Return the ranges of physical values that the user declared to be no data.
+
+        Parameters
+        ----------
+        band : int
+            From 1.
+
+        Returns
+        -------
+        list of (float, float)
+        """
+        return [(low, high) for number, low, high in self.gaps if number == band]
 
     @property
     def label(self) -> str:
         """The name of the layer, or else of the file."""
         return self.name or os.path.basename(self.path)
+
+
+_ARCHIVES = (((".zip",), "/vsizip/"), ((".tar", ".tgz", ".tar.gz"), "/vsitar/"))
 
 
 def open_raster(source: Source) -> Dataset:
@@ -87,11 +110,17 @@ def open_as_stored(source: Source) -> Dataset:
         Where the file is missing or GDAL cannot read it.
     """
     try:
-        return driver().open(source.path)
+        dataset = driver().open(source.path)
+        if source.crs:
+            dataset.given_crs = driver().crs(source.crs)
+        return dataset
     except DriverError as error:
+        advice = "Check that the file exists and is a raster that QGIS can show."
+        for ends, prefix in _ARCHIVES:
+            if source.path.lower().endswith(ends):
+                advice = f"Unpack it, or name the raster within it: {prefix}{source.path}/NAME.tif."
         raise InputError(
-            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that "
-            "the file exists and is a raster that QGIS can show."
+            f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. {advice}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks
 from sm_toolbox.raster.kinds import is_direction
-from sm_toolbox.raster.naming import stem_of
+from sm_toolbox.raster.naming import file_of, stem_of
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.sensors.names import read_names
 
@@ -224,7 +224,7 @@ def products_of(sources: Sequence[Source]) -> dict[Source, str]:
 
 
 def _with_folder(source: Source, product: str) -> str:
-    folder = re.sub(r"\W+", "_", Path(source.path.split("|")[0]).parent.name).strip("_")
+    folder = re.sub(r"\W+", "_", Path(file_of(source.path)).parent.name).strip("_")
     return f"{folder}_{product}" if folder else product
 
 

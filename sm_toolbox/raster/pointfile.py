@@ -15,8 +15,8 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.choice import driver_for_points
 from sm_toolbox.raster.driver import DriverError
+from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside, stored_gaps
 from sm_toolbox.raster.grid import split_column
-from sm_toolbox.raster.reading import is_nodata, typed_nodata
 
 
 class PointFile:
@@ -67,9 +67,14 @@ class PointFile:
             pairs = np.flatnonzero(read.band == place) if len(described) > 1 else slice(None)
             if (band.scale, band.offset) != (1, 0):
                 values[:, pairs] = values[:, pairs] * np.float32(band.scale) + np.float32(band.offset)
-            nodata = typed_nodata(band.nodata, self._dtype)
-            if nodata is not None:
-                values[:, pairs] = np.where(is_nodata(stored[:, pairs], nodata), np.float32(np.nan), values[:, pairs])
+            missing = is_gap(stored[:, pairs], stored_gaps(band, self._dtype))
+            if missing is not None:
+                values[:, pairs] = np.where(missing, np.float32(np.nan), values[:, pairs])
+            ranges = (*self._source.gaps_of(self._indexes[read.bands[place]]), *outside(band))
+            if ranges:
+                kept = values[:, pairs]
+                drop_ranges(kept, ranges)
+                values[:, pairs] = kept
         if self._masked:
             with self._named():
                 valid = self._dataset.read_mask(window, self._indexes[0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -21,10 +24,19 @@ from rasterio.warp import reproject, transform_bounds
 from rasterio.windows import Window as RasterioWindow
 
 from sm_toolbox.raster.affine import Affine, Window
-from sm_toolbox.raster.driver import BandDescription, Dataset, DriverError, GeotiffLayout
+from sm_toolbox.raster.driver import (
+    BandDescription,
+    Dataset,
+    DriverError,
+    GeotiffLayout,
+    is_netcdf,
+    missing_values,
+    stated_range,
+)
 
 # What rasterio raises for files and CRSs that GDAL cannot handle; in its versions before 1.4 these have no common base.
 # GDAL's own errors (CPLE) come through here and there as they are.
+_LOG = logging.getLogger("rasterio._env")
 _ERRORS = (RasterioError, OSError, CRSError, CPLE_BaseError)
 
 
@@ -46,23 +58,26 @@ class RasterioDataset(Dataset):
     Parameters
     ----------
     file : rasterio.io.DatasetReader
+    ranges_are_physical : bool, optional
+        Whether the file states valid ranges of physical values, which GDAL was told not to apply.
+    warnings : sequence of str, optional
     """
 
-    def __init__(self, file: DatasetReader):
-        self._file = file
+    def __init__(self, file: DatasetReader, ranges_are_physical: bool = False, warnings: Sequence[str] = ()):
+        self._file, self._ranges_are_physical, self.warnings = file, ranges_are_physical, warnings
         self.path, self.format = file.name, file.driver
         self.width, self.height, self.count = file.width, file.height, file.count
         self.transform = Affine.of(file.transform)
 
     @cached_property
-    def crs(self) -> CRS | None:  # type: ignore[override]
-        """As `Dataset.crs`."""
+    def stored_crs(self) -> CRS | None:  # type: ignore[override]
+        """As `Dataset.stored_crs`."""
         # An empty CRS is none.
         return self._file.crs or None
 
     @cached_property
     def _descriptions(self) -> list[BandDescription]:
-        """As `Dataset.crs`."""
+        """As `Dataset.stored_crs`."""
         file = self._file
         with _errors():
             return [
@@ -81,7 +96,12 @@ class RasterioDataset(Dataset):
 
     def describe(self, band: int) -> BandDescription:
         """As `Dataset.describe`."""
-        return self._descriptions[band - 1]
+        described = self._descriptions[band - 1]
+        if self.format != "netCDF":
+            return described
+        tags = self.tags(band)
+        valid = stated_range(tags, described.dtype, described.scale) if self._ranges_are_physical else None
+        return replace(described, missing=missing_values(tags, described.nodata), valid=valid)
 
     def has_mask(self, band: int) -> bool:
         """As `Dataset.has_mask`."""
@@ -157,6 +177,38 @@ class _Geotiff:
             self._file.close()
 
 
+def _open_netcdf(path: str) -> RasterioDataset:
+    """Open a NetCDF file, with what GDAL says of its axes, and without its valid ranges where these are physical."""
+    with rasterio.Env(), _Heard() as heard:
+        file = DatasetReader(path)
+        dataset = RasterioDataset(file, warnings=heard.messages)
+        described = dataset.describe(1) if dataset.count else None
+        if described is None or stated_range(dataset.tags(1), described.dtype, described.scale) is None:
+            return dataset
+        dataset.close()
+        return RasterioDataset(DatasetReader(path, HONOUR_VALID_RANGE="NO"), True, heard.messages)
+
+
+class _Heard(logging.Handler):
+    """Collects what GDAL says in this thread; rasterio passes it on to Python's logging."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.messages.append(record.getMessage())
+
+    def __enter__(self) -> _Heard:
+        _LOG.addHandler(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _LOG.removeHandler(self)
+
+
 class RasterioDriver:
     """Opens, warps and writes through rasterio."""
 
@@ -169,6 +221,8 @@ class RasterioDriver:
         with _errors(), warnings.catch_warnings():
             # Whoever needs a place looks for one.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            if is_netcdf(path):
+                return _open_netcdf(path)
             if unbuffered:
                 with rasterio.Env(GTIFF_DIRECT_IO=True):
                     return RasterioDataset(DatasetReader(path))
@@ -192,7 +246,7 @@ class RasterioDriver:
         with _errors():
             if isinstance(definition, int):
                 return CRS.from_epsg(definition)
-            return CRS.from_wkt(definition if isinstance(definition, str) else definition.to_wkt())
+            return CRS.from_user_input(definition if isinstance(definition, str) else definition.to_wkt())
 
     def transform_bounds(self, own: CRS, other: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
         """As `Driver.transform_bounds`."""

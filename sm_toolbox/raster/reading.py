@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.driver import Dataset
+from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside, stored_gaps
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source, open_raster, readable
@@ -152,50 +152,6 @@ class BandReader:
         return self.bands[self._files[source][0]].grid
 
 
-def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
-    """Return a nodata value in the file's own type; None where no cell can have it.
-
-    Parameters
-    ----------
-    value : float or None
-        -3.4e38 as float64 is no float32.
-    dtype : dtype
-
-    Returns
-    -------
-    scalar of `dtype`, or None
-    """
-    if value is None or np.isnan(value):
-        return None
-    if np.issubdtype(dtype, np.floating):
-        return dtype.type(value)
-    limits = np.iinfo(dtype)
-    return dtype.type(value) if limits.min <= value <= limits.max else None
-
-
-def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
-    """Say which cells have a nodata value in their own type.
-
-    Programs write the lowest number of a type with different last digits into the cells and into the header
-    (-3.40282347e38 and -3.40282306e38 in one file), so that of such numbers, which nothing measures, all that are
-    beyond count.
-
-    Parameters
-    ----------
-    values : ndarray
-        As stored.
-    nodata : scalar of the same type
-
-    Returns
-    -------
-    ndarray of bool, same shape
-    """
-    if np.issubdtype(values.dtype, np.floating) and abs(float(nodata)) > 1e30:
-        limit = values.dtype.type(float(nodata) * (1 - 1e-6))
-        return values <= limit if limit < 0 else values >= limit
-    return values == nodata
-
-
 class OpenFile:
     """An open file and which of its bands are wanted.
 
@@ -212,7 +168,8 @@ class OpenFile:
         described = [dataset.describe(index) for index in indexes]
         self._dtype = np.result_type(*(band.dtype for band in described))
         self._is_float32 = self._dtype == np.float32
-        self.nodata = [typed_nodata(band.nodata, self._dtype) for band in described]
+        self.nodata = [stored_gaps(band, self._dtype) for band in described]
+        self.valid = [(*source.gaps_of(index), *outside(band)) for index, band in zip(indexes, described)]
         self.scales = [(band.scale, band.offset) for band in described]
         many_times = dataset.format == "netCDF" and len(indexes) > 1
         self._chunk = described[0].block_shape if many_times else None
@@ -233,6 +190,7 @@ class OpenFile:
         part.indexes = [self.indexes[i] for i in places]
         part.nodata = [self.nodata[i] for i in places]
         part.scales = [self.scales[i] for i in places]
+        part.valid = [self.valid[i] for i in places]
         return part
 
     def read(self, out: np.ndarray, window: Window) -> None:
@@ -248,8 +206,8 @@ class OpenFile:
             for part, rows, columns in self._parts(window):
                 self.dataset.read(self.indexes, part, raw[:, rows, columns])
             mask = ~self.dataset.read_mask(window, self.indexes[0]) if self.has_mask else None
-        for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
-            missing = None if nodata is None else is_nodata(values, nodata)
+        for band, values, gaps, (scale, offset), ranges in zip(out, raw, self.nodata, self.scales, self.valid):
+            missing = is_gap(values, gaps)
             if values is not band:
                 # Numbers beyond float32 become infinite, and that no data.
                 with np.errstate(over="ignore"):
@@ -263,6 +221,7 @@ class OpenFile:
                 band[mask] = np.nan
             if np.issubdtype(raw.dtype, np.floating):
                 band[np.isinf(band)] = np.nan
+            drop_ranges(band, ranges)
 
     def _parts(self, window: Window) -> Iterator[tuple[Window, slice, slice]]:
         """Cut a window into what is read at once, with its place in the window.
