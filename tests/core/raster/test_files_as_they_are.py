@@ -31,6 +31,7 @@ def netcdf(path, values, axes=("lat", "lon"), units=True, names=False, fill=None
     """Write a variable `sm` (times, first axis, second axis)."""
     coordinates = {"lat": LATITUDES, "lon": LONGITUDES, "y": LATITUDES, "x": LONGITUDES}
     with h5netcdf.Dataset(str(path), "w") as data:
+        data.attrs["Conventions"] = "CF-1.6"
         for name, size in (("time", len(values)), *((axis, len(coordinates[axis])) for axis in axes)):
             data.createDimension(name, size)
         time = data.createVariable("time", "f8", ("time",))
