@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from sm_toolbox.raster.times import Time, parse_time
 
 _LARGEST = 1e30
 _EMPTY = {"", "null", "none", "na", "n/a"}
-_YEAR_FIRST = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?!\d)")
 
 
 def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
@@ -82,9 +82,10 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
     ------
     InputError
         At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are
-        ambiguous.
+        ambiguous, and numbers that may be dates; with the expression of QGIS that converts the column.
     """
     known: dict[Any, Time] = {}
+    _refuse_numbers(values, field, layer)
     times: list[Time | None] = []
     for row, value in enumerate(values):
         if value is None or (isinstance(value, str) and value.strip().lower() in _EMPTY):
@@ -94,10 +95,8 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
             time = _to_time(value)
             if time is None:
                 raise InputError(
-                    f"Field '{field}' of '{layer}' must hold times, but row {row + 1} holds '{value}', whose "
-                    "order of day and month is not clear or which is no date. Use a date field or ISO 8601 text "
-                    "(2019-04-03 or 2019-04-03T14:30:00, UTC); 'Refactor fields' with to_date(\"field\", "
-                    "'dd/MM/yyyy') converts others."
+                    f"Field '{field}' of '{layer}' must hold times, but row {row + 1} holds '{value}', "
+                    f"{_what_it_is(str(value), field)}"
                 )
             known[value] = time
         times.append(known[value])
@@ -109,8 +108,123 @@ def _to_time(value: Any) -> Time | None:
         return Time(value, "second")
     if isinstance(value, date):
         return Time(datetime(value.year, value.month, value.day), "day")
+    if isinstance(value, (int, float)):
+        # Numbers of eight digits that `_refuse_numbers` has let through.
+        digits = f"{int(value):08d}"
+        return parse_time(f"{digits[:4]}-{digits[4:6]}-{digits[6:]}")
+    return _time_of_text(value.strip()) if isinstance(value, str) else None
+
+
+def _time_of_text(text: str) -> Time | None:
+    """Read ISO 8601, in its forms with and without signs, and what differs from it but leaves no doubt."""
     # QGIS writes dates into text files as 2019/04/03 and 2019/04/03 14:30:00; with the year first they are unambiguous.
-    return parse_time(_YEAR_FIRST.sub(r"\1-\2-\3", value.strip())) if isinstance(value, str) else None
+    text = re.sub(r"^(\d{4})([/.])(\d{1,2})\2(\d{1,2})(?!\d)", r"\1-\3-\4", text)
+    text = re.sub(r"^(\d{4})-(\d)(?=-)", r"\1-0\2", text)
+    text = re.sub(r"^(\d{4}-\d\d)-(\d)(?!\d)", r"\1-0\2", text)
+    text = re.sub(r"^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?)?(?=Z?$)", _with_signs, text)
+    text = re.sub(r"^(\d{4})-?(\d{3})$", _day_of_year, text)
+    text = re.sub(
+        rf"^(\d{{1,2}})[- ]({_MONTHS})[a-z]*[- ](\d{{4}})(?!\d)", _by_name_of_month, text, flags=re.IGNORECASE
+    )
+    text = re.sub(r"\s*(UTC|GMT)$", "Z", text)
+    text = re.sub(r"([+-]\d\d)$", r"\1:00", text) if ":" in text else text
+    whole_day = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ]24:00(?::00)?(Z?)", text)
+    if whole_day:
+        start = parse_time(f"{whole_day[1]}T00:00:00")
+        return None if start is None else Time(start.start + timedelta(days=1), "second")
+    return parse_time(text)
+
+
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+
+
+def _with_signs(match: re.Match[str]) -> str:
+    year, month, day, *clock = match.groups()
+    return f"{year}-{month}-{day}" + (f"T{clock[0]}:{clock[1]}:{clock[2] or '00'}" if clock[0] else "")
+
+
+def _day_of_year(match: re.Match[str]) -> str:
+    year, number = int(match[1]), int(match[2])
+    day = datetime(year, 1, 1) + timedelta(days=number - 1) if 1 <= number <= 366 and year >= 1 else None
+    return match[0] if day is None or day.year != year else day.strftime("%Y-%m-%d")
+
+
+def _by_name_of_month(match: re.Match[str]) -> str:
+    month = _MONTHS.split("|").index(match[2][:3].lower()) + 1
+    return f"{match[3]}-{month:02d}-{int(match[1]):02d}"
+
+
+def _refuse_numbers(values: Sequence[Any], field: str, layer: str) -> None:
+    """Refuse columns of numbers that are no dates as YYYYMMDD, and say what they seem to be."""
+    numbers = [_number(value) for value in values if value is not None and value != ""]
+    known = [number for number in numbers if number is not None]
+    if not known or len(known) < len(numbers):
+        return
+    if all(number == int(number) and _is_yyyymmdd(int(number)) for number in known):
+        return
+    low, high = min(known), max(known)
+    start = f"Field '{field}' of '{layer}' must hold times, but holds numbers ({low:.15g} to {high:.15g})"
+    convert = "Convert them with 'Refactor fields' or the field calculator: "
+    since = "to_datetime('{}') + to_interval(\"{}\" || ' {}')"
+    if low >= 20_000 and high <= 80_000:
+        raise InputError(
+            f"{start}, as Excel counts days. {convert}{since.format('1899-12-30 00:00:00', field, 'days')}."
+        )
+    if low >= 1e8 and high <= 5e9:
+        raise InputError(
+            f"{start}, as seconds since 1970 are counted. "
+            f"{convert}{since.format('1970-01-01 00:00:00', field, 'seconds')}."
+        )
+    if low >= 1e11 and high <= 5e12:
+        raise InputError(
+            f"{start}, as milliseconds since 1970 are counted. {convert}"
+            f"to_datetime('1970-01-01 00:00:00') + to_interval((\"{field}\" / 1000) || ' seconds')."
+        )
+    if all(number == int(number) and 190_001 <= number <= 219_912 and 1 <= number % 100 <= 12 for number in known):
+        raise InputError(f'{start}, months as YYYYMM. {convert}left("{field}", 4) || \'-\' || right("{field}", 2).')
+    if all(number == int(number) and 1900 <= number < 2200 for number in known):
+        raise InputError(
+            f"{start}, years alone. A year is no time to match maps by: give a date, such as the middle of the season."
+        )
+    raise InputError(f"{start}. Use a date field, or ISO 8601 text (2019-04-03 or 2019-04-03T14:30:00, UTC).")
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_yyyymmdd(number: int) -> bool:
+    try:
+        datetime(number // 10_000, number // 100 % 100, number % 100)
+    except (ValueError, OverflowError):
+        return False
+    return 1900 <= number // 10_000 < 2200
+
+
+def _what_it_is(text: str, field: str) -> str:
+    """Say why a text is no time, and how to make one of it."""
+    match = re.match(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(.*)$", text.strip())
+    if match is None:
+        return (
+            "which is no date. Use a date field, or ISO 8601 text (2019-04-03 or 2019-04-03T14:30:00, UTC); 'Refactor "
+            f"fields' with to_datetime(\"{field}\", 'FORMAT') converts others, FORMAT such as dd MMM yyyy hh:mm."
+        )
+    sign, year = match[2], "yyyy" if len(match[4]) == 4 else "yy"
+    clock = " hh:mm:ss" if match[5].count(":") == 2 else " hh:mm" if ":" in match[5] else ""
+    function = "to_datetime" if clock else "to_date"
+    day_first, month_first = (
+        f"{function}(\"{field}\", '{form}{sign}{year}{clock}')" for form in (f"dd{sign}MM", f"MM{sign}dd")
+    )
+    return (
+        "whose order of day and month is not clear. Convert the field with 'Refactor fields' or the field calculator: "
+        f"{day_first} where the day comes first, {month_first} where the month does."
+    )
 
 
 def to_names(values: Sequence[Any]) -> list[str | None]:

@@ -86,7 +86,7 @@ class Positions:
         """Compare short steps along the map's axes with their lengths on the ground, at nine places of the grid."""
         west, south, east, north = self._grid.bounds
         x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3)))
-        factor = self._grid.metres_per_unit()[0]
+        factor = self._grid.unit_metres
         step = 1000 / factor
         origin, along, across = (self._on_globe(x + dx, y + dy) for dx, dy in ((0, 0), (step, 0), (0, step)))
         lengths = np.concatenate([np.linalg.norm(moved - origin, axis=1) for moved in (along, across)])
@@ -102,7 +102,7 @@ class Positions:
         """Return the positions of map coordinates of the grid's CRS."""
         if self.in_space:
             return self._on_globe(x, y)
-        factor = self._grid.metres_per_unit()[0]
+        factor = self._grid.unit_metres
         return np.stack([x * factor, y * factor, np.zeros_like(x)], axis=-1)
 
     def of_points(self, x: np.ndarray, y: np.ndarray, crs: Crs) -> np.ndarray:

@@ -237,9 +237,6 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return metres to the next column (east positive) and to the previous row (north positive), for each row."""
     transform = grid.transform
-    if not grid.crs.is_geographic:
-        x, y = grid.metres_per_unit()
-        return np.full(rows, transform.a * x), np.full(rows, -transform.e * y)
     factors = np.array([grid.metres_per_unit(row) for row in range(first_row, first_row + rows)])
     return transform.a * factors[:, 0], -transform.e * factors[:, 1]
 

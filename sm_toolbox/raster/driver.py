@@ -408,6 +408,20 @@ class Driver(Protocol):
         Crs
         """
 
+    def transform(self, x: np.ndarray, y: np.ndarray, own: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return points in another CRS.
+
+        Parameters
+        ----------
+        x, y : ndarray of float64 (points,)
+        own, other : Crs
+
+        Returns
+        -------
+        x, y : ndarray of float64 (points,)
+            Not finite where there is no such place.
+        """
+
     def transform_bounds(self, own: Any, other: Any, bounds: Sequence[float]) -> tuple[float, float, float, float]:
         """Return an extent in another CRS.
 

@@ -394,11 +394,17 @@ class GdalDriver:
             call(system.SetFromUserInput, definition if isinstance(definition, str) else definition.to_wkt())
         return GdalCrs(system)
 
+    def transform(self, x: np.ndarray, y: np.ndarray, own: GdalCrs, other: GdalCrs) -> tuple[np.ndarray, np.ndarray]:
+        """As `Driver.transform`."""
+        way = call(osr.CreateCoordinateTransformation, own.system, other.system)
+        moved = np.array(call(way.TransformPoints, np.stack([x, y], axis=1).tolist()), np.float64)
+        return moved[:, 0], moved[:, 1]
+
     def transform_bounds(
         self, own: GdalCrs, other: GdalCrs, bounds: Sequence[float]
     ) -> tuple[float, float, float, float]:
         """As `Driver.transform_bounds`."""
-        way = call(osr.CoordinateTransformation, own.system, other.system)
+        way = call(osr.CreateCoordinateTransformation, own.system, other.system)
         west, south, east, north = call(way.TransformBounds, *bounds, 21)
         return west, south, east, north
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
+
+import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Affine, bounds_of
@@ -15,6 +19,8 @@ from sm_toolbox.sensors.grids import known_grid
 # Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
 # file formats stays far below it, a real shift far above.
 _TOLERANCE_CELLS = 0.01
+# Scales that are true to this share are those of maps for measuring, such as UTM and national grids.
+_TRUE_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Grid:
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS', or "
                 "write it into the file with 'Assign projection'."
             )
-        if not (crs.is_geographic or crs.is_projected):
+        if not (crs.is_geographic or crs.is_projected or _unit_of_site_grid(crs)):
             raise InputError(
                 f"The raster '{name}' has the coordinate reference system '{label(crs)}', a local one that does "
                 "not say where on the earth the raster lies. Give it the right one with 'Assign projection', or "
@@ -113,8 +119,18 @@ class Grid:
         """West, south, east, north in map units."""
         return bounds_of(self.transform, (0, 0, self.width, self.height))
 
+    @property
+    def unit_metres(self) -> float:
+        """Metres in a unit of a projected CRS or of a site grid, on the map."""
+        return _unit_of_site_grid(self.crs) or float(self.crs.linear_units_factor[1])
+
+    @property
+    def is_site_grid(self) -> bool:
+        """Whether the CRS is an engineering one, of a site whose place on the earth is not known."""
+        return _unit_of_site_grid(self.crs) is not None
+
     def metres_per_unit(self, row: float | None = None) -> tuple[float, float]:
-        """Return metres per map unit along x and y, for geographic grids at the latitude of a row.
+        """Return metres on the ground per map unit along x and y, in the middle of a row.
 
         Parameters
         ----------
@@ -127,14 +143,44 @@ class Grid:
 
         Notes
         -----
-        For geographic coordinates the radii of curvature of the WGS 84 ellipsoid are used: along the parallel
-        N cos φ, along the meridian M.
+        For geographic coordinates the radii of curvature of the WGS 84 ellipsoid are used: along the parallel N cos φ,
+        along the meridian M. In a projection whose scale is off by 1 % anywhere on the grid, such as Web Mercator,
+        where 2 m of the map are 1 m at 60° N, it is the scale there; elsewhere map units are ground units.
         """
         if not self.crs.is_geographic:
-            factor = float(self.crs.linear_units_factor[1])
-            return factor, factor
-        latitude = (self.transform * (self.width / 2, self.height / 2 if row is None else row + 0.5))[1]
+            if not self._is_distorted:
+                return self.unit_metres, self.unit_metres
+            scale = self._ground_scale(np.array([self.width / 2]), np.array([self._row(row)]))[0]
+            return (float(scale[0]), float(scale[1])) if np.isfinite(scale).all() else (self.unit_metres,) * 2
+        latitude = (self.transform * (self.width / 2, self._row(row)))[1]
         return metres_per_degree(latitude)
+
+    def _row(self, row: float | None) -> float:
+        return self.height / 2 if row is None else row + 0.5
+
+    @cached_property
+    def _is_distorted(self) -> bool:
+        """Whether the scale of the projection is off by more than 1 % in a corner, on an edge or in the middle."""
+        if not self.crs.is_projected:
+            return False
+        columns, rows = (
+            axis.ravel() for axis in np.meshgrid(*(np.array([0, 0.5, 1]) * n for n in (self.width, self.height)))
+        )
+        scale = self._ground_scale(columns, rows) / self.unit_metres
+        return bool((np.abs(scale[np.isfinite(scale).all(axis=1)] - 1) > _TRUE_SCALE).any())
+
+    def _ground_scale(self, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return metres on the ground per map unit along x and y at places in cells (places, 2)."""
+        x, y = self.transform * (columns, rows)
+        # Short enough that the scale does not change, long enough for the digits of degrees.
+        step = min(max(self.cell_size), 1000 / self.unit_metres)
+        to_degrees = partial(driver().transform, own=self.crs, other=driver().crs(4326))
+        longitude, latitude = to_degrees(np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step]))
+        longitude, latitude = longitude.reshape(3, -1), latitude.reshape(3, -1)
+        with np.errstate(invalid="ignore"):
+            east, north = metres_per_degree(latitude[0])
+            turn = (longitude[1:] - longitude[0] + 180) % 360 - 180
+            return np.hypot(turn * east, (latitude[1:] - latitude[0]) * north).T / step
 
     def differences(self, other: Grid) -> list[str]:
         """Say in words how another grid differs from this one; an empty list where the two are the same.
@@ -190,6 +236,15 @@ def _by_size(dataset: Dataset) -> Grid | None:
         return None
     transform = Affine(known.cell, 0.0, known.left, 0.0, -known.cell, known.top)
     return Grid(driver().crs(known.epsg), transform, known.columns, known.rows)
+
+
+def _unit_of_site_grid(crs: Crs) -> float | None:
+    """Return metres per unit of a site grid (an engineering CRS); None for other CRSs."""
+    wkt = crs.to_wkt()
+    if not wkt.startswith(("LOCAL_CS", "ENGCRS", "ENGINEERINGCRS")):
+        return None
+    units = re.findall(r'UNIT\["[^"]*",\s*([0-9.eE+-]+)', wkt)
+    return float(units[-1]) if units else None
 
 
 def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Grid:
@@ -303,20 +358,20 @@ def label(crs: Crs) -> str:
     return wkt.split('"')[1] if '"' in wkt else "unknown"
 
 
-def metres_per_degree(latitude: float) -> tuple[float, float]:
+def metres_per_degree(latitude: Any) -> tuple[Any, Any]:
     """Return metres per degree of longitude and of latitude on the WGS 84 ellipsoid.
 
     Parameters
     ----------
-    latitude : float
+    latitude : float or ndarray
         Degrees.
 
     Returns
     -------
-    float, float
+    float or ndarray, float or ndarray
     """
     a, e2 = 6378137.0, 0.00669437999014
-    phi = math.radians(latitude)
-    w2 = 1 - e2 * math.sin(phi) ** 2
+    phi = np.radians(latitude)
+    w2 = 1 - e2 * np.sin(phi) ** 2
     degree = math.pi / 180
-    return degree * a * math.cos(phi) / math.sqrt(w2), degree * a * (1 - e2) / w2**1.5
+    return degree * a * np.cos(phi) / np.sqrt(w2), degree * a * (1 - e2) / w2**1.5

@@ -20,7 +20,7 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.env import hasenv
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
-from rasterio.warp import reproject, transform_bounds
+from rasterio.warp import reproject, transform, transform_bounds
 from rasterio.windows import Window as RasterioWindow
 
 from sm_toolbox.raster.affine import Affine, Window
@@ -247,6 +247,12 @@ class RasterioDriver:
             if isinstance(definition, int):
                 return CRS.from_epsg(definition)
             return CRS.from_user_input(definition if isinstance(definition, str) else definition.to_wkt())
+
+    def transform(self, x: np.ndarray, y: np.ndarray, own: CRS, other: CRS) -> tuple[np.ndarray, np.ndarray]:
+        """As `Driver.transform`."""
+        with _errors():
+            moved = transform(own, other, x, y)
+            return np.asarray(moved[0], np.float64), np.asarray(moved[1], np.float64)
 
     def transform_bounds(self, own: CRS, other: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
         """As `Driver.transform_bounds`."""

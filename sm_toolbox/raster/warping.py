@@ -62,6 +62,13 @@ def touched_window(own: Grid, grid: Grid) -> Window:
     try:
         bounds = _bounds_in(own.crs, grid, own.bounds)
     except DriverError as error:
+        for grid_of_site, other in ((own, grid), (grid, own)):
+            if grid_of_site.is_site_grid and not other.is_site_grid:
+                raise InputError(
+                    f"A raster on the site grid '{label(grid_of_site.crs)}' cannot be brought together with one in "
+                    f"{label(other.crs)}: the site grid does not say where on the earth it lies. Georeference it "
+                    "(QGIS's Georeferencer), or use rasters of the site grid alone."
+                ) from error
         raise InputError(
             f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject "
             "the layer with 'Warp (reproject)' first."
