@@ -402,6 +402,22 @@ def named_band(source: Source, variable: str) -> Band:
     return chosen[0]
 
 
+def stated_unit(band: Band) -> str | None:
+    """Return the unit that a file states of a band, or of its variable as the toolbox's own files do.
+
+    Parameters
+    ----------
+    band : Band
+
+    Returns
+    -------
+    str or None
+    """
+    with open_raster(band.source) as dataset:
+        tags = dataset.tags()
+        return dataset.describe(band.index).unit or tags.get(f"UNIT_{band.variable}") or tags.get("UNITS") or None
+
+
 def overview(band: Band, size: int = 512) -> np.ndarray:
     """Read a band coarsely, for a first look at its values.
 

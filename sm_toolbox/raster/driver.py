@@ -344,6 +344,8 @@ class GeotiffLayout:
     width, height : int
     names : sequence of str
         Descriptions of the bands.
+    units : sequence of str
+        Of the bands; empty where they are not known.
     tags : dict of str
     options : dict of str
         GDAL's creation options.
@@ -354,6 +356,7 @@ class GeotiffLayout:
     width: int
     height: int
     names: Sequence[str]
+    units: Sequence[str]
     tags: dict[str, str]
     options: dict[str, str]
 

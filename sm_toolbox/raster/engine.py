@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,10 +20,11 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.bands import Band, stated_unit
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import split_name
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
 from sm_toolbox.raster.reading import BandReader, OpenBands
@@ -146,6 +148,7 @@ def run_blocks(
     """
     progress = engine.progress
     progress.check()
+    outputs = [_with_units(output, [band for bands in inputs.values() for band in bands]) for output in outputs]
     # One reader for all inputs: a file that holds several of them is opened once and each of its tiles decoded once.
     reader = BandReader([band for bands in inputs.values() for band in bands], grid, resampling)
     for line in reader.warnings():
@@ -182,6 +185,24 @@ def run_blocks(
         if not any(valid) or not facts.get("with_data", True):
             raise InputError(_why_empty(inputs))
     return Written(valid, facts)
+
+
+_SAME_UNIT = re.compile(r"(?P<variable>.+?)_(min|max|mean|median|sd|q\d+)")
+
+
+def _with_units(output: RasterOutput, bands: Sequence[Band]) -> RasterOutput:
+    """Keep the units of inputs in outputs of the same variables, and in their means, spreads and quantiles."""
+    first: dict[str, Band] = {}
+    for band in bands:
+        first.setdefault(band.variable, band)
+    tags = dict(output.tags)
+    for variable in {split_name(name)[0] for name in output.bands}:
+        statistic = _SAME_UNIT.fullmatch(variable)
+        source = first.get(variable) or (first.get(statistic["variable"]) if statistic else None)
+        unit = None if source is None or f"UNIT_{variable}" in tags else stated_unit(source)
+        if unit:
+            tags[f"UNIT_{variable}"] = unit
+    return replace(output, tags=tags)
 
 
 @dataclass(frozen=True)

@@ -269,6 +269,9 @@ class _Geotiff:
             band = self._file.GetRasterBand(number)
             band.SetNoDataValue(math.nan)
             band.SetDescription(name)
+        for number, unit in enumerate(layout.units, start=1):
+            if unit:
+                self._file.GetRasterBand(number).SetUnitType(unit)
         self._file.SetMetadata(layout.tags)
 
     def write(self, block: np.ndarray, first: int, window: Window) -> None:

@@ -12,6 +12,7 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.driver import DriverError, GeotiffLayout
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.naming import split_name
 from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
 
 
@@ -38,6 +39,7 @@ class GeotiffWriter(RasterWriter):
             grid.width,
             grid.height,
             list(output.bands),
+            [output.tags.get(f"UNIT_{split_name(name)[0]}", "") for name in output.bands],
             dict(output.tags),
             {
                 "tiled": "yes",

@@ -217,11 +217,13 @@ def _coordinate(
 
 def _time_axis(root: gdal.Group, name: str, times: Sequence[Time]) -> gdal.Dimension:
     dimension = root.CreateDimension(name, "TEMPORAL", None, len(times))
-    days = [(time.start - _EPOCH).total_seconds() / 86400 for time in times]
-    attributes = {"standard_name": "time", "units": "days since 1970-01-01", "calendar": "standard", "axis": "T"}
+    # Whole numbers: fractions of days are no exact seconds to programs that decode them.
+    step, unit = (1, "seconds") if times[0].resolution == "second" else (86400, "days")
+    counts = [(time.start - _EPOCH).total_seconds() / step for time in times]
+    attributes = {"standard_name": "time", "units": f"{unit} since 1970-01-01", "calendar": "standard", "axis": "T"}
     # Not of the conventions: tells whether the first of a month stands for the day or for the month.
     attributes["resolution"] = times[0].resolution
-    _coordinate(root, dimension, days, attributes)
+    _coordinate(root, dimension, counts, attributes)
     return dimension
 
 

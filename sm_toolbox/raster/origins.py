@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks
+from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks, stated_unit
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import file_of, stem_of
-from sm_toolbox.raster.opening import Source, open_raster
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.sensors.names import read_names
 
 
@@ -106,21 +106,10 @@ class Predictors:
                 None if stack.is_static else stack.step_days,
                 None if stack.is_static else stack.reach(max_gap_days),
                 method,
-                _unit(first),
+                stated_unit(first),
                 "direction" if is_direction(stack.variable) else "amount",
             )
         return found
-
-
-def _unit(band: Band) -> str | None:
-    """Return the unit that a file states of a band, or of its variable as the toolbox's own files do."""
-    with open_raster(band.source) as dataset:
-        return (
-            dataset.describe(band.index).unit
-            or dataset.tags().get(f"UNIT_{band.variable}")
-            or dataset.tags().get("UNITS")
-            or None
-        )
 
 
 def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> Predictors:

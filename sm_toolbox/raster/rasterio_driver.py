@@ -164,6 +164,9 @@ class _Geotiff:
         )
         for number, name in enumerate(layout.names, start=1):
             self._file.set_band_description(number, name)
+        for number, unit in enumerate(layout.units, start=1):
+            if unit:
+                self._file.set_band_unit(number, unit)
         self._file.update_tags(**layout.tags)
 
     def write(self, block: np.ndarray, first: int, window: Window) -> None:

@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.raster.bands import read_bands, stated_unit
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
@@ -460,3 +460,20 @@ def test_two_outputs_in_one_file(write_raster, tmp_path, leftovers):
     with pytest.raises(OutputError, match=r"same file.*Give each a name"):
         run_blocks(lambda blocks, window: np.repeat(blocks["a"], 2, axis=0), {"a": bands}, outputs, bands[0].grid)
     assert leftovers() == ["a.tif"]
+
+
+def test_units_travel_with_their_variables(write_raster, tmp_path):
+    source = write_raster("sm.tif", np.full((1, 9, 9), 0.2, np.float32), ["sm@2020-06-01"])
+    with rasterio.open(source.path, "r+") as dataset:
+        dataset.units = ("m3 m-3",)
+    bands, path = read_bands([source]), str(tmp_path / "out.tif")
+    names = ["sm_mean", "sm@2020-06-01", "count"]
+    run_blocks(
+        lambda blocks, window: np.repeat(blocks["sm"], 3, axis=0),
+        {"sm": bands},
+        [RasterOutput(path, names)],
+        bands[0].grid,
+    )
+    with rasterio.open(path) as dataset:
+        assert dataset.units == ("m3 m-3", "m3 m-3", None)
+    assert [stated_unit(band) for band in read_bands([Source(path)])] == ["m3 m-3", "m3 m-3", None]
