@@ -19,6 +19,7 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands, stated_unit
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import Windows, plan_blocks
 from sm_toolbox.raster.points import sample
