@@ -273,11 +273,13 @@ class Stack:
             return 0
         if time is None:
             return None
-        # Sorted by start, the nearest can only be a neighbour; a day band may follow the month band it lies in.
+        # Sorted by start, the nearest can only be a neighbour; a day band may follow the month band it lies in. Of bands
+        # that cover the time the shortest period counts.
         times = self.times
         after = bisect_left(times, time)
-        distance, position = min(
-            (time.distance_days(times[i]), i) for i in range(max(0, after - 2), min(len(times), after + 2))
+        distance, _, position = min(
+            (time.distance_days(times[i]), times[i].end - times[i].start, i)
+            for i in range(max(0, after - 3), min(len(times), after + 2))
         )
         return position if distance <= self.reach(max_gap_days) else None
 

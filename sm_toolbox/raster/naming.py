@@ -14,7 +14,7 @@ from pathlib import Path
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.opening import Source
-from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time
+from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, period_days
 from sm_toolbox.sensors.names import FIRST_OF_ONE, MEANINGLESS, Moment, NameReading, read_names
 
 _CF_UNITS = {
@@ -140,12 +140,15 @@ def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
             variable = variable or label
             if not own[0] and own[1] is None and described is None and fact.count > 1:
                 variable = f"{variable}_{fact.index}"
+        period = fact.file_tags.get(f"PERIOD_{variable}", "")
+        if time is not None and period and time.resolution == "day":
+            time = replace(time, days=period_days(period, time.start))
         named.append((variable, time))
     return named
 
 
 def _time_of(moment: Moment | None) -> Time | None:
-    return None if moment is None else Time(moment.start, moment.resolution)
+    return None if moment is None else Time(moment.start, moment.resolution, max(moment.days, 1))
 
 
 def _explicit(fact: BandFacts) -> tuple[str, Time | None]:

@@ -11,29 +11,35 @@ from sm_toolbox.errors import InputError
 
 _ONE_DAY = timedelta(days=1)
 _MOST_DATES = 10_000
-RESOLUTIONS = ("second", "day", "month")
+RESOLUTIONS = ("second", "day", "month", "year")
 _ISO = re.compile(
-    r"(?P<y>\d{4})-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ](?P<H>\d{2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d+)?)?"
-    r"(?P<zone>Z|[+-]\d{2}:?\d{2})?)?)?$"
+    r"(?P<y>\d{4})(?:-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ](?P<H>\d{2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d+)?)?"
+    r"(?P<zone>Z|[+-]\d{2}:?\d{2})?)?)?)?$"
 )
 
 
 @dataclass(frozen=True, order=True)
 class Time:
-    """A moment, a day or a month (UTC).
+    """A moment, a day, several days, a month or a year (UTC).
 
     Parameters
     ----------
     start : datetime
         The first moment, without time zone (UTC).
-    resolution : {'second', 'day', 'month'}
+    resolution : {'second', 'day', 'month', 'year'}
         What the time stands for: `2018-06` is the whole month, `2018-06-01` the whole day.
+    days : int, optional
+        How many days a time of resolution 'day' stands for: 16 of an NDVI composite. Times are equal whose first days
+        are.
     """
 
     start: datetime
     resolution: str = field(default="day")
+    days: int = field(default=1, compare=False)
 
     def __str__(self) -> str:
+        if self.resolution == "year":
+            return f"{self.start:%Y}"
         if self.resolution == "month":
             return self.start.strftime("%Y-%m")
         if self.resolution == "day":
@@ -44,9 +50,11 @@ class Time:
     def last_day(self) -> datetime:
         """Midnight at the start of the last day that the time covers."""
         day = self.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.resolution == "year":
+            return day.replace(month=12, day=31)
         if self.resolution == "month":
             return day.replace(day=calendar.monthrange(day.year, day.month)[1])
-        return day
+        return day + (self.days - 1) * _ONE_DAY if self.resolution == "day" else day
 
     @property
     def end(self) -> datetime:
@@ -75,7 +83,7 @@ class Time:
 
 
 def parse_time(text: str) -> Time | None:
-    """Read an ISO 8601 month, date or date and time; None where the text is not one.
+    """Read an ISO 8601 year, month, date or date and time; None where the text is not one.
 
     A time zone is converted to UTC. `2018-06-01T00:00:00` is a moment, `2018-06-01` a day.
 
@@ -99,7 +107,7 @@ def parse_time(text: str) -> Time | None:
     try:
         start = datetime(
             int(part["y"]),
-            int(part["m"]),
+            int(part["m"] or 1),
             int(part["d"] or 1),
             int(part["H"] or 0),
             int(part["M"] or 0),
@@ -116,7 +124,30 @@ def parse_time(text: str) -> Time | None:
         start -= offset if digits[0] == "+" else -offset
     if part["H"]:
         return Time(start, "second")
-    return Time(start, "day" if part["d"] else "month")
+    return Time(start, "day" if part["d"] else "month" if part["m"] else "year")
+
+
+def period_days(period: str, start: datetime) -> int:
+    """Return how many days a period has that begins on a day.
+
+    Parameters
+    ----------
+    period : str
+        `dekad`, `season` (three months), `year`, or a number of days.
+    start : datetime
+
+    Returns
+    -------
+    int
+        1 where the text is none of these.
+    """
+    if period == "dekad":
+        return calendar.monthrange(start.year, start.month)[1] - 20 if start.day == 21 else 10
+    if period in ("season", "year"):
+        month = start.month + (2 if period == "season" else 11)
+        last = start.replace(year=start.year + (month > 12), month=(month - 1) % 12 + 1, day=1)
+        return (last - start).days + calendar.monthrange(last.year, last.month)[1]
+    return int(period) if re.fullmatch(r"[0-9]{1,4}", period) and int(period) else 1
 
 
 def parse_dates(text: str | None) -> list[Time]:
@@ -157,7 +188,7 @@ def parse_dates(text: str | None) -> list[Time]:
             or last is None
             or not re.fullmatch(r"[0-9]{1,5}", step)
             or int(step) < 1
-            or first.resolution == "month"
+            or first.resolution in ("month", "year")
             or last < first
         ):
             raise InputError(

@@ -95,6 +95,21 @@ PRODUCTS = (
 )
 """Forms of providers, the most specific first."""
 
+# Composites are named by their first day; they begin anew with each year.
+_COMPOSITES = tuple(
+    (re.compile(pattern, re.IGNORECASE), days)
+    for pattern, days in (
+        (r"^(M[OY]D|V[NJ]P?1?)13(?!(A3|C2|B3))", 16),
+        (
+            r"^M[OY]D(11[ABC]2|21A2|09[AQ]1|10A2|15A2H?|16A2(GF)?|17A2H?(GF)?)|^MCD15A2H?|^V[NJ]P?1?(21A2|09[AH]1|15A2H?)",
+            8,
+        ),
+        (r"^MCD15A3H?", 4),
+    )
+)
+_MONTHLY = re.compile(r"^(M[OY]D|V[NJ]P?1?)13(A3|C2|B3)|^M[OY]D(11C3|11B3)", re.IGNORECASE)
+_YEARLY = re.compile(r"^MCD12|^V[NJ]P?1?2?12Q1", re.IGNORECASE)
+
 # Stamps of processing, which say nothing of what was observed.
 _PROCESSED = re.compile(r"[._]\d{13}(?!\d)|_\d{8}(T\d{6})?(?!\d)")
 # What says whose product it is and varies among files of one record: orbits, identifiers, checksums.
@@ -150,7 +165,7 @@ class Moment:
     Parameters
     ----------
     start : datetime
-    resolution : {'second', 'day', 'month'}
+    resolution : {'second', 'day', 'month', 'year'}
     days : int
         Days it stands for where these are more than one and no month: 10 or so of a dekad, 0 otherwise.
     """
@@ -160,7 +175,9 @@ class Moment:
     days: int = 0
 
     def __str__(self) -> str:
-        return self.start.strftime({"month": "%Y-%m", "day": "%Y-%m-%d"}.get(self.resolution, "%Y-%m-%dT%H:%M:%S"))
+        return self.start.strftime(
+            {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}.get(self.resolution, "%Y-%m-%dT%H:%M:%S")
+        )
 
 
 @dataclass(frozen=True)
@@ -239,8 +256,19 @@ def _of_product(name: str) -> NameReading | None:
                 rest = _SENTINEL1_TAIL.sub("", rest)
             if product.key in ("modis_viirs", "landsat", "sentinel1", "sentinel2", "sentinel2_gee", "smos_l3"):
                 rest = _PROCESSED.sub("", rest)
-            return NameReading(moment, _joined(rest))
+            return NameReading(_with_period(moment, name), _joined(rest))
     return None
+
+
+def _with_period(moment: Moment, name: str) -> Moment:
+    """Return what a product's date stands for: the days of its composite, a month, a year."""
+    if _YEARLY.match(name):
+        return Moment(moment.start.replace(month=1, day=1), "year")
+    if _MONTHLY.match(name):
+        return Moment(moment.start.replace(day=1), "month")
+    days = next((days for pattern, days in _COMPOSITES if pattern.match(name)), 0)
+    left = (datetime(moment.start.year + 1, 1, 1) - moment.start).days
+    return moment if not days or moment.resolution != "day" else Moment(moment.start, "day", min(days, left))
 
 
 def _joined(rest: str) -> str:
@@ -259,7 +287,7 @@ def _of_alike(names: Sequence[str]) -> list[NameReading]:
     """Read names that differ in digits alone."""
     found = [_candidates(name) for name in names]
     if not any(found):
-        return _of_open_order(names)
+        return _of_years(names) or _of_open_order(names)
     readings = []
     varying = _varying(found)
     periods = _periods(found)
@@ -278,6 +306,18 @@ def _of_alike(names: Sequence[str]) -> list[NameReading]:
         else:
             readings.append(NameReading(None, name))
     return readings
+
+
+def _of_years(names: Sequence[str]) -> list[NameReading]:
+    """Read names that differ in a number of four digits alone, which is a year in all of them; none where it is not."""
+    matches = [list(re.finditer(r"(?<!\d)(19|20)\d\d(?![0-9A-Za-z])", name)) for name in names]
+    if len(names) < 2 or any(len(found) != 1 for found in matches):
+        return []
+    years = [int(found[0].group()) for found in matches]
+    rests = [_cut(name, [found[0].span()]) for name, found in zip(names, matches)]
+    if len(set(rests)) > 1 or len(set(years)) < len(years):
+        return []
+    return [NameReading(Moment(datetime(year, 1, 1), "year"), rest) for year, rest in zip(years, rests)]
 
 
 def _varying(found: Sequence[Sequence[_Candidate]]) -> tuple[int, int] | None:

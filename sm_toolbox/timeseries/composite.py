@@ -217,7 +217,11 @@ def temporal_composite(
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid
     inputs = {name: stack.bands for name, stack in by_name.items()}
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20)
+    # Whoever reads the file knows how many days each band stands for.
+    tags = {f"PERIOD_{name}": period for name in by_name} if period in ("dekad", "season", "year") else {}
+    run_blocks(
+        kernel, inputs, [RasterOutput(output, bands, tags)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20
+    )
     return bands
 
 

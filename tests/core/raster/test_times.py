@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sm_toolbox.raster.times import Time, parse_time
+from sm_toolbox.raster.times import Time, parse_time, period_days
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_iso_texts(text, start, resolution):
 
 
 @pytest.mark.parametrize(
-    "text", ["01/02/2018", "2018", "2018-13-01", "2018-02-30", "June", "", "20180601", "2018-06-01T25:00:00"]
+    "text", ["01/02/2018", "2018-13-01", "2018-02-30", "June", "", "20180601", "2018-06-01T25:00:00"]
 )
 def test_what_is_no_time(text):
     assert parse_time(text) is None
@@ -61,3 +61,31 @@ def test_a_time_is_read_back_from_its_text(start, resolution):
 def test_distances(a, b, days):
     first, second = parse_time(a), parse_time(b)
     assert first.distance_days(second) == second.distance_days(first) == days
+
+
+def test_periods_hold_the_times_within_them():
+    composite, next_one = Time(datetime(2018, 6, 10), days=16), Time(datetime(2018, 6, 26), days=16)
+    observed = parse_time("2018-06-24T14:00")
+    assert composite.last_day == datetime(2018, 6, 25) and composite.end == datetime(2018, 6, 26)
+    assert observed.distance_days(composite) == 0 and observed.distance_days(next_one) == 2
+    assert parse_time("2018-06-28").distance_days(composite) == 3
+    year = parse_time("2018")
+    assert str(year) == "2018" and year.last_day == datetime(2018, 12, 31) and observed.distance_days(year) == 0
+    # The first day tells times apart, whatever they stand for.
+    assert composite == parse_time("2018-06-10") and hash(composite) == hash(parse_time("2018-06-10"))
+
+
+@pytest.mark.parametrize(
+    ("period", "start", "days"),
+    [
+        ("dekad", "2018-06-11", 10),
+        ("dekad", "2018-02-21", 8),
+        ("season", "2018-12-01", 90),
+        ("season", "2018-06-01", 92),
+        ("year", "2020-01-01", 366),
+        ("8", "2018-06-01", 8),
+        ("all", "2018-06-01", 1),
+    ],
+)
+def test_days_of_periods(period, start, days):
+    assert period_days(period, parse_time(start).start) == days

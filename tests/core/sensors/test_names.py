@@ -134,3 +134,27 @@ def test_names_that_say_nothing():
     assert not any(
         MEANINGLESS.fullmatch(name) for name in ["ndvi", "B1", "B8A", "height_above", "vv", "bulk density", "sm"]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "moment", "days"),
+    [
+        ("MOD13A2.A2018161.h18v04.061.2021342063412_NDVI", "2018-06-10", 16),
+        ("MYD13Q1.006__250m_16_days_EVI_doy2018361_aid0007", "2018-12-27", 5),
+        ("MOD11A2.A2018161.h18v04.061.2021342063412", "2018-06-10", 8),
+        ("VNP13A1.A2018161.h18v04.001.2019122140212", "2018-06-10", 16),
+        ("MOD11A1.A2018161.h18v04.061.2021342063412", "2018-06-10", 0),
+        ("MOD13A3.A2018152.h18v04.061.2021342063412", "2018-06", 0),
+        ("MCD12Q1.A2018001.h18v04.061.2021342063412", "2018", 0),
+        ("MCD43A3.A2018161.h18v04.061.2021342063412", "2018-06-10", 0),
+    ],
+)
+def test_what_composites_stand_for(name, moment, days):
+    (reading,) = read_names([name])
+    assert (str(reading.moment), reading.moment.days) == (moment, days)
+
+
+def test_years_where_the_list_proves_them():
+    assert read("landcover_2018", "landcover_2019") == [("2018", "landcover"), ("2019", "landcover")]
+    assert read("landcover_2018") == [("None", "landcover_2018")]
+    assert read("soil_2000m", "soil_2500m") == [("None", "soil_2000m"), ("None", "soil_2500m")]
