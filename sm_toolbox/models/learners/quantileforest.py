@@ -36,9 +36,9 @@ class QuantileForest(RandomForest):
 
     min_samples_leaf: int = 10
 
-    def fit(
+    def fit(  # type: ignore[override]
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
-    ) -> QuantileForestModel:  # type: ignore[override]
+    ) -> QuantileForestModel:
         """Grow the trees in batches, so that Cancel is heard between two of them.
 
         Raises
@@ -50,7 +50,7 @@ class QuantileForest(RandomForest):
         return QuantileForestModel(forest, np.asarray(features, np.float32), np.asarray(target, np.float64), weights)
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:  # type: ignore[override]
+    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:
         """Read a forest back from a model file."""
         return QuantileForestModel.from_arrays(arrays, n_features)
 
