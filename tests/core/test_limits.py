@@ -10,7 +10,6 @@ MODULE, FUNCTION, ARGUMENTS = 450, 80, 8
 FILES = sorted([*ROOT.glob("sm_toolbox/**/*.py"), *ROOT.glob("algorithms/**/*.py")])
 LONG_MODULES = {
     "sm_toolbox/geostatistics/kriging.py": 480,
-    "sm_toolbox/merging/merge.py": 480,
     "sm_toolbox/models/assessment/splits.py": 480,
     "sm_toolbox/models/prediction.py": 490,
     "sm_toolbox/predictors/spectral.py": 470,
@@ -20,8 +19,6 @@ LONG_MODULES = {
 OVER = {
     "algorithms/stations/samplepredictors.py:compute": (107, 8),
     "sm_toolbox/stations/aggregation.py:aggregate": (82, 8),
-    "sm_toolbox/merging/merge.py:merge_products": (168, 14),
-    "sm_toolbox/merging/triplecollocation.py:triple_collocation": (80, 10),
     "sm_toolbox/models/prediction.py:predict_raster": (116, 9),
     "sm_toolbox/predictors/spectral.py:spectral_indices": (102, 9),
     "sm_toolbox/stations/interpolation/maps.py:interpolate_stations": (80, 9),
