@@ -114,7 +114,8 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.calibration import parse_quantiles
         from sm_toolbox.models.modelfile import load_model
-        from sm_toolbox.models.prediction import Wanted, predict_raster
+        from sm_toolbox.models.planes import Wanted
+        from sm_toolbox.models.prediction import predict_raster
         from sm_toolbox.raster.times import parse_dates
 
         sources, grid = inputs
@@ -131,6 +132,7 @@ class Algorithm(ToolboxAlgorithm):
             outputs["APPLICABILITY_OUTPUT"],
             self.parameterAsBool(parameters, "APPLICABILITY", context),
             outputs["SOURCE"],
+            parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
         )
         result = predict_raster(
             model,
@@ -138,7 +140,6 @@ class Algorithm(ToolboxAlgorithm):
             outputs["OUTPUT"],
             grid=grid,
             max_gap_days=time_gap(self, parameters, context),
-            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
             fallback=fallback,
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
-from sm_toolbox.models.prediction import VARIABLE
+from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import metres_per_degree

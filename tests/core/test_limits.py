@@ -11,7 +11,6 @@ FILES = sorted([*ROOT.glob("sm_toolbox/**/*.py"), *ROOT.glob("algorithms/**/*.py
 LONG_MODULES = {
     "sm_toolbox/geostatistics/kriging.py": 480,
     "sm_toolbox/models/assessment/splits.py": 480,
-    "sm_toolbox/models/prediction.py": 490,
     "sm_toolbox/predictors/spectral.py": 470,
     "sm_toolbox/raster/cluster.py": 480,
 }
@@ -19,7 +18,6 @@ LONG_MODULES = {
 OVER = {
     "algorithms/stations/samplepredictors.py:compute": (107, 8),
     "sm_toolbox/stations/aggregation.py:aggregate": (82, 8),
-    "sm_toolbox/models/prediction.py:predict_raster": (116, 9),
     "sm_toolbox/predictors/spectral.py:spectral_indices": (102, 9),
     "sm_toolbox/stations/interpolation/maps.py:interpolate_stations": (80, 9),
 }

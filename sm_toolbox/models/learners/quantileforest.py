@@ -50,7 +50,7 @@ class QuantileForest(RandomForest):
         return QuantileForestModel(forest, np.asarray(features, np.float32), np.asarray(target, np.float64), weights)
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:
+    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:  # type: ignore[override]
         """Read a forest back from a model file."""
         return QuantileForestModel.from_arrays(arrays, n_features)
 

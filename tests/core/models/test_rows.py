@@ -15,7 +15,8 @@ from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candida
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
 from sm_toolbox.models.modelfile import load_model, save_model
-from sm_toolbox.models.prediction import Wanted, predict_raster
+from sm_toolbox.models.planes import Wanted
+from sm_toolbox.models.prediction import predict_raster
 from sm_toolbox.models.preparation import SampledTable, SplitRequest, prepare_training
 from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.selection import selection_report
