@@ -9,8 +9,6 @@ ROOT = Path(__file__).parents[2]
 MODULE, FUNCTION, ARGUMENTS = 450, 80, 8
 FILES = sorted([*ROOT.glob("sm_toolbox/**/*.py"), *ROOT.glob("algorithms/**/*.py")])
 LONG_MODULES = {
-    "sm_toolbox/geostatistics/kriging.py": 480,
-    "sm_toolbox/models/assessment/splits.py": 480,
     "sm_toolbox/predictors/spectral.py": 470,
     "sm_toolbox/raster/cluster.py": 480,
 }

@@ -11,7 +11,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.outoffold import check_targets
-from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.trials import Importance, Step, Trials
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator

@@ -12,7 +12,9 @@ from affine import Affine
 from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.geostatistics.kriging import ALL_STATIONS, InverseDistance, Kriging, date_means, mean_of_others
+from sm_toolbox.geostatistics.interpolation import ALL_STATIONS, date_means, mean_of_others
+from sm_toolbox.geostatistics.inversedistance import InverseDistance
+from sm_toolbox.geostatistics.kriging import Kriging
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
 from sm_toolbox.progress import Progress

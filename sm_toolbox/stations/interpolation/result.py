@@ -30,7 +30,7 @@ class Settings:
     power : float
         Of the distance, for idw.
     neighbours : int
-        Nearest stations that count for a cell, up to `kriging.ALL_STATIONS`; 0 as `Kriging` chooses.
+        Nearest stations that count for a cell, up to `interpolation.ALL_STATIONS`; 0 as `Kriging` chooses.
     max_gap_days : float, optional
         How far in time a dated drift may lie from a date; by default half the distance of its dates.
     """

@@ -10,7 +10,8 @@ import rasterio
 
 from sm_toolbox.metrics import METRICS, Metric
 from sm_toolbox.models.assessment.selection import Method, select_predictors
-from sm_toolbox.models.assessment.splits import SPLITS, Split, make_split
+from sm_toolbox.models.assessment.splits import SPLITS, make_split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator

@@ -6,7 +6,8 @@ import rasterio
 from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.geostatistics.kriging import InverseDistance, Kriging
+from sm_toolbox.geostatistics.inversedistance import InverseDistance
+from sm_toolbox.geostatistics.kriging import Kriging
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_time
