@@ -25,6 +25,22 @@ _BASELINE_START = datetime(2022, 1, 25)
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """What a user knows of stored values: reflectance = scale × stored value + offset.
+
+    Parameters
+    ----------
+    scale, offset : float, optional
+    """
+
+    scale: float | None = None
+    offset: float | None = None
+
+
+AS_KNOWN = Scaling()
+
+
+@dataclass(frozen=True)
 class Calibration:
     """How values as they are read become reflectances.
 

@@ -145,10 +145,20 @@ def aggregate(
             left_out,
         )
 
-    cell_of_station = (
-        lines[first_of_station].astype(np.int64) * grid.width + columns[first_of_station].astype(np.int64)
-    )[groups.keys]
-    cells, cell = np.unique(cell_of_station, return_inverse=True)
+    cells = lines[first_of_station].astype(np.int64) * grid.width + columns[first_of_station].astype(np.int64)
+    return _in_cells(groups, cells[groups.keys], grid, period, row_groups, left_out)
+
+
+def _in_cells(
+    groups: _Groups,
+    cell_of_group: np.ndarray,
+    grid: Grid,
+    period: str,
+    row_groups: np.ndarray,
+    left_out: dict[str, int],
+) -> Aggregated:
+    """Average the means of stations over the cells that they lie in."""
+    cells, cell = np.unique(cell_of_group, return_inverse=True)
     together = _Groups(cell, groups.starts, groups.means)
     row_groups = np.where(row_groups >= 0, together.of_row[row_groups], -1)
     row, column = np.divmod(cells[together.keys], grid.width)

@@ -4,7 +4,6 @@ shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +33,8 @@ from sm_toolbox.stations.interpolation.result import METHODS, PLAIN_MEAN, LeftOu
 from sm_toolbox.stations.sampling import Rows
 
 _FEWEST = 3
+# Squares of larger ones would leave what numbers can hold.
+_LARGEST_NUMBER = 1e15
 # Longest side of the maps in the report.
 _SIDE = 250
 # Station systems of all dates, times the cube of their stations, up to which other variogram models are tried for the
@@ -49,7 +50,6 @@ def interpolate_stations(
     output: str,
     *,
     variance: str | None = None,
-    drift: Sequence[Source] = (),
     settings: Settings | None = None,
     engine: Engine = ALL_CORES,
 ) -> Result:
@@ -69,8 +69,6 @@ def interpolate_stations(
         GeoTIFF or NetCDF with a band `variable`, or `variable@date` for each date.
     variance : str, optional
         The same for the kriging variances, `variable_variance`.
-    drift : sequence of Source, optional
-        Rasters of variables on which the mean depends linearly, static or dated.
     settings : Settings, optional
     engine : Engine, optional
 
@@ -89,16 +87,14 @@ def interpolate_stations(
     """
     progress = engine.progress
     settings = settings or Settings()
-    _check(settings, drift, variance)
+    _check(settings, variance)
     target = grid_of(grid)
     positions = Positions(target)
-    if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
-        raise InputError(
-            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
-            "stations measure has more. Make such values NULL with 'Field calculator'."
-        )
+    _check_values(values)
     observations = gather(rows, values, positions, target, progress)
-    trend = Drift.sample(drift, observations, settings.max_gap_days, progress.part(0, 0.1)) if drift else None
+    trend = None
+    if settings.drift:
+        trend = Drift.sample(settings.drift, observations, settings.max_gap_days, progress.part(0, 0.1))
     observations, trend, skipped = _usable(observations, trend, settings, progress)
 
     fitted = _fit(observations, trend, settings)
@@ -146,14 +142,18 @@ def interpolate_stations(
     return result
 
 
-# Squares of larger ones would leave what numbers can hold.
-_LARGEST_NUMBER = 1e15
+def _check_values(values: np.ndarray) -> None:
+    if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
+        raise InputError(
+            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
+            "stations measure has more. Make such values NULL with 'Field calculator'."
+        )
 
 
-def _check(settings: Settings, drift: Sequence[Source], variance: str | None) -> None:
+def _check(settings: Settings, variance: str | None) -> None:
     if settings.method not in METHODS:
         raise InputError(f"METHOD '{settings.method}' is none of {', '.join(METHODS)}.")
-    if drift and settings.method != "ordinary_kriging":
+    if settings.drift and settings.method != "ordinary_kriging":
         raise InputError(
             f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
         )
