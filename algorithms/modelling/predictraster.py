@@ -144,18 +144,9 @@ class Algorithm(ToolboxAlgorithm):
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),
         )
-        progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
         numbers = {"COVERAGE_PERCENT": 100 * result.coverage}
         if fallback is not None:
             numbers["FALLBACK_PERCENT"] = 100 * result.by_model[1]
-            progress.info(
-                f"The model alone covers {100 * result.by_model[0]:.1f} %; the fallback model adds "
-                f"{100 * result.by_model[1]:.1f} %."
-            )
         if result.applicable is not None:
             numbers["APPLICABLE_PERCENT"] = 100 * result.applicable
-            progress.info(
-                f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; "
-                "elsewhere the map is a guess."
-            )
         return {**{key: path for key, path in outputs.items() if path}, **numbers}

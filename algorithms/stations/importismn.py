@@ -153,13 +153,6 @@ class Algorithm(ToolboxAlgorithm):
             min_count=self.parameterAsInt(parameters, "MIN_COUNT", context),
         )
         found = import_archive(path, selection, progress.part(0, 0.6))
-        for warning in found.warnings:
-            progress.warning(warning)
-        count = sum(len(series.times) for series in found.series)
-        progress.info(
-            f"{count:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from "
-            f"{found.observations:,} observations."
-        )
 
         fields = QgsFields()
         for name, kind in (

@@ -159,7 +159,24 @@ def predict_raster(
                 f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
                 "these are the same quantities in the same units as in the training table."
             )
-    return Prediction([band_name(VARIABLE, time) for time in times], sum(shares), shares, applicable_share)
+    result = Prediction([band_name(VARIABLE, time) for time in times], sum(shares), shares, applicable_share)
+    _tell(result, progress)
+    return result
+
+
+def _tell(result: Prediction, progress: Progress) -> None:
+    """Log how much of the map has values, and how much of that is a guess."""
+    progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
+    if len(result.by_model) > 1:
+        progress.info(
+            f"The model alone covers {100 * result.by_model[0]:.1f} %; the fallback model adds "
+            f"{100 * result.by_model[1]:.1f} %."
+        )
+    if result.applicable is not None:
+        progress.info(
+            f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; "
+            "elsewhere the map is a guess."
+        )
 
 
 def _plan(

@@ -214,6 +214,21 @@ def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[st
     return parts
 
 
+def make_method(
+    key: str, groups: str, importance: str, predictors: Sequence[str], progress: Progress = SILENT
+) -> Method:
+    """Return the method of a word, with groups from text where it takes any.
+
+    Raises
+    ------
+    InputError
+        As `parse_groups`.
+    """
+    if groups and key != "groups":
+        progress.warning(f"GROUPS is ignored, because METHOD is '{key}'.")
+    return Method(key, parse_groups(groups, predictors) if key == "groups" else None, importance)
+
+
 def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Read `terrain: slope, aspect; soil: sand, clay`.
 

@@ -93,6 +93,13 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     if not found.series:
         raise InputError(why_nothing(found, variable))
     look_for_trouble(found, variable)
+    for warning in found.warnings:
+        progress.warning(warning)
+    count = sum(len(series.times) for series in found.series)
+    progress.info(
+        f"{count:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from "
+        f"{found.observations:,} observations."
+    )
     return found
 
 
