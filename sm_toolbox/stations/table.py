@@ -65,7 +65,7 @@ DEFAULT_TABLE = TableSettings()
 
 
 @dataclass(frozen=True)
-class SampledTable:
+class StationTable:
     """A training table.
 
     Parameters
@@ -102,7 +102,7 @@ def sample_table(
     settings: TableSettings = DEFAULT_TABLE,
     product: Sequence[Source] = (),
     progress: Progress = SILENT,
-) -> SampledTable:
+) -> StationTable:
     """Add the values of rasters to station rows.
 
     Parameters
@@ -157,7 +157,7 @@ def sample_table(
         table[SOURCE_FIELD] = [STATIONS_SOURCE] * len(rows.x)
     table |= {name: list(values) for name, values in sampled.items()}
     if not product:
-        return SampledTable(table, added, predictors, rows.x, rows.y, complete, samples, None)
+        return StationTable(table, added, predictors, rows.x, rows.y, complete, samples, None)
     pixels = sample_pixels(
         product, sources, max_gap, settings.extra_rows, progress=progress.part(0.4, 0.9), taken=taken
     )
@@ -171,7 +171,7 @@ def sample_table(
         f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; "
         f"{whole} of them have a value of every predictor."
     )
-    return SampledTable(
+    return StationTable(
         table,
         added,
         predictors,
