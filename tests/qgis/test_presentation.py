@@ -47,9 +47,8 @@ def composite(plugin, write_raster, tmp_path):
 def test_one_month_is_the_range_of_the_layer(composite):
     layer = composite(["ndvi@2018-06-01", "ndvi@2018-06-17"], PERIOD="month")
     properties = layer.temporalProperties()
-    assert (
-        properties.isActive() and properties.mode() == QgsRasterLayerTemporalProperties.ModeFixedTemporalRange
-    )  # qt6: kept by QGIS
+    fixed = QgsRasterLayerTemporalProperties.ModeFixedTemporalRange  # qt6: kept by QGIS
+    assert properties.isActive() and properties.mode() == fixed
     found = properties.fixedTemporalRange()
     assert (found.begin().toString("yyyy-MM-dd hh:mm"), found.end().toString("yyyy-MM-dd hh:mm")) == (
         "2018-06-01 00:00",
