@@ -69,8 +69,7 @@ TABLE_IN_FILE = re.compile(r"""(?:ogr:)?dbname='(?P<path>(?:[^'\\]|\\.)+)' table
 
 
 def is_for_gdal(item) -> bool:
-    """Say whether an item is a path that GDAL reads and QGIS does not take for a raster: of a NetCDF file, or of a
-    raster within a file.
+    """Say whether GDAL reads a path that QGIS does not take for a raster: a NetCDF file, or a raster within a file.
 
     QGIS takes NetCDF for a mesh or a table, depending on its version, and cannot show one of several variables at all.
     """
@@ -82,14 +81,12 @@ def is_for_gdal(item) -> bool:
 
 
 def _sub_dataset(text: str) -> tuple[str, str] | None:
-    """Return the file and the raster in it that a text names as GDAL does; None where it is no such name, or there is
-    no such file.
-    """
-    found = _SUB_DATASET.match(text)
-    if found is None:
+    """Return the file and the raster in it that a text names as GDAL does; None where there is no such file."""
+    match = _SUB_DATASET.match(text)
+    if match is None:
         return None
-    path = found["quoted"] or found["plain"]
-    return (path, found["part"] or "") if os.path.isfile(path) else None
+    path = match["quoted"] or match["plain"]
+    return (path, match["part"] or "") if os.path.isfile(path) else None
 
 
 def band_names(path: str) -> list[str]:
@@ -117,8 +114,7 @@ def lost_layers(algorithm, parameters, context) -> list[str]:
 
 
 def places_behind(value, context) -> set[tuple[str, str]]:
-    """Return where the layers and files are that a parameter's value stands for, or lists of them; those of outputs,
-    too.
+    """Return the files of the layers that a parameter's value, or a list of values, stands for; outputs included.
 
     Returns
     -------
@@ -150,14 +146,13 @@ def places_behind(value, context) -> set[tuple[str, str]]:
 
 
 def places_within(path: str) -> set[str]:
-    """Return the files that a layer's file is made of, and those that these are made of: the sources of a VRT, of one
-    raster or of tables.
+    """Return the files that a layer's file is made of, recursively: the sources of a VRT, of rasters or tables.
 
     The file itself is not among them, nor what cannot be opened.
     """
     from osgeo import gdal
 
-    found: set[str] = set()
+    files: set[str] = set()
     waiting = [path]
     while waiting:
         # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
@@ -165,10 +160,10 @@ def places_within(path: str) -> set[str]:
             dataset = gdal.OpenEx(waiting.pop())
             for name in (dataset.GetFileList() if dataset is not None else None) or ():
                 real = os.path.realpath(name)
-                if real not in found and real != path:
-                    found.add(real)
+                if real not in files and real != path:
+                    files.add(real)
                     waiting.append(real)
-    return found
+    return files
 
 
 def labelled(definition) -> str:
@@ -342,17 +337,17 @@ def table_rows(table: LayerTable, station: str, time: str):
 
     times = to_times(table.columns[time], time, table.name) if time else None
     names = to_names(table.columns[station]) if station else None
-    return Rows(table.name, table.x, table.y, rasterio_crs(table.crs, table.name), times, names)
+    return Rows(table.name, table.x, table.y, core_crs(table.crs, table.name), times, names)
 
 
-def rasterio_crs(crs: QgsCoordinateReferenceSystem, layer: str):
+def core_crs(crs: QgsCoordinateReferenceSystem, layer: str):
     """Hand a CRS over as WKT, so that it does not depend on a second look-up in PROJ's database."""
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.driver import DriverError
 
     try:
-        return CRS.from_wkt(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
-    except CRSError as error:
+        return driver().crs(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
+    except DriverError as error:
         raise InputError(
             f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or "
             "reproject the layer."

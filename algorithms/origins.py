@@ -23,10 +23,10 @@ def note_origins(fields: QgsFields, origins) -> QgsFields:
 
     noted = QgsFields()
     for field in fields:
-        own = QgsField(field)
+        copy = QgsField(field)
         if field.name() in origins:
-            own.setComment(origins_to_text({field.name(): origins[field.name()]}))
-        noted.append(own)
+            copy.setComment(origins_to_text({field.name(): origins[field.name()]}))
+        noted.append(copy)
     return noted
 
 
@@ -72,9 +72,7 @@ def _note_in_geopackage(path: str, table: str, text: str) -> None:
 
 
 def read_origins(value, fields: QgsFields, context) -> dict:
-    """Read what a vector layer notes of the rasters behind its columns, by column; `value` is a parameter's value that
-    stands for the layer.
-    """
+    """Read what a vector layer notes of the rasters behind its columns, by column, from a parameter's value."""
     from sm_toolbox.raster.origins import origins_from_text
 
     source = getattr(value, "source", None)
@@ -82,14 +80,14 @@ def read_origins(value, fields: QgsFields, context) -> dict:
         value = source.staticValue()
     if isinstance(value, str):
         value = QgsProcessingUtils.mapLayerFromString(value, context) or value
-    found = {name: origin for field in fields for name, origin in origins_from_text(field.comment()).items()}
+    origins = {name: origin for field in fields for name, origin in origins_from_text(field.comment()).items()}
     if isinstance(value, QgsMapLayer):
-        found |= origins_from_text(value.customProperty(_ORIGINS_PROPERTY))
+        origins |= origins_from_text(value.customProperty(_ORIGINS_PROPERTY))
     for path, table in places_behind(value, context):
         if path.lower().endswith(".gpkg") and os.path.isfile(path):
             with contextlib.suppress(RuntimeError):
                 dataset, layer = open_table(path, table)
-                found |= origins_from_text(None if layer is None else layer.GetMetadataItem(_ORIGINS_ITEM))
+                origins |= origins_from_text(None if layer is None else layer.GetMetadataItem(_ORIGINS_ITEM))
                 del layer, dataset
     names = set(fields.names())
-    return {name: origin for name, origin in found.items() if name in names}
+    return {name: origin for name, origin in origins.items() if name in names}

@@ -94,8 +94,7 @@ class RunOutputs:
         return {key: self._finals[key] if value and self._finals.get(key) else value for key, value in named.items()}
 
     def check(self) -> None:
-        """Find out before hours of work whether all can be written, and whether none is an input, a part of one or
-        another output.
+        """Find out before the work whether all can be written, and that none is an input or another output.
 
         Raises
         ------
@@ -365,9 +364,7 @@ def _first_table(path: str) -> str:
 
 
 def _refuse_shapefile(path: str, label: str, fields: QgsFields, kind) -> None:
-    """Refuse Shapefiles whose field names would be cut, since a model would not find its predictors again, and those
-    without a shape.
-    """
+    """Refuse Shapefiles that would cut field names, by which a model finds its predictors, and such without a shape."""
     if not path.lower().endswith((".shp", ".dbf")):
         return
     long = [name for name in fields.names() if len(name.encode("utf-8")) > 10]

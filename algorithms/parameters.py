@@ -147,8 +147,9 @@ GAP_HELP = (
 
 
 def add_time_gap(algorithm, label, text, advanced=False):
-    """Declare how far in time a dated band may lie from what it is used for; `text` says from what, and ends where the
-    default is explained.
+    """Declare how far in time a dated band may lie from what it is used for.
+
+    `text` says from what, and ends where the default is explained.
     """
     algorithm.add(
         number("MAX_TIME_GAP", label, None, minimum=0, optional=True), f"{text}, {GAP_HELP}", advanced=advanced
@@ -169,9 +170,7 @@ def time_gap(algorithm, parameters, context):
 
 
 def whole_number(algorithm, parameters, key, context, most=2**31 - 1):
-    """Return a whole number that is not beyond a bound; Processing itself makes another number of one that is too large
-    for it.
-    """
+    """Return a whole number within a bound; Processing itself wraps numbers that are too large for it."""
     value = algorithm.parameterAsDouble(parameters, key, context)
     if value > most:
         raise InputError(f"{key} is {value:g}, but may be up to {most:,}.")

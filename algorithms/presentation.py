@@ -79,9 +79,7 @@ _MOST_STYLES = 40
 
 
 def present_raster(layer, styled: bool = True) -> None:
-    """Show the first date of the first variable on one range for all dates; the other variables are styles to choose
-    (Styles in the layer's menu).
-    """
+    """Show the first date of the first variable on one range for all dates; other variables are further styles."""
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import Source
 
@@ -114,8 +112,7 @@ def _style_now(layer) -> QgsMapLayerStyle:
 
 
 def set_temporal_ranges(layer, bands: Sequence, shown: Sequence) -> None:
-    """Give the dated bands of the variable that is shown their times, so that the Temporal Controller shows one after
-    the other.
+    """Give the bands of the variable that is shown their times, for the Temporal Controller.
 
     A band of another variable with the same time would take its place. Before QGIS 3.38 only a layer whose bands all
     have the same time has one.
@@ -210,9 +207,7 @@ def _graduated(expression: str, label: str, ramp: str, ends: Sequence[float]) ->
 
 
 def write_style_beside(path: Path) -> None:
-    """Write the style of a raster or of points beside the file, where QGIS finds it for everybody who loads the
-    layer.
-    """
+    """Write the style of a raster or of points beside the file, where QGIS finds it for everybody."""
     style = path.with_suffix(".qml")
     remove_quietly(str(style))
     layer = _open(path)
@@ -250,9 +245,7 @@ class Grouped(Presentation):
 
     @classmethod
     def load(cls, paths: Sequence[Path], shown: Sequence[str], group: str, context) -> None:
-        """Have QGIS load files as layers of a group when the algorithm has ended; of these only those in `shown` are
-        visible.
-        """
+        """Have QGIS load files as layers of a group when the algorithm has ended; only those in `shown` are visible."""
         order = [path.stem for path in paths]
         for path in paths:
             details = QgsProcessingContext.LayerDetails(path.stem, context.project(), path.stem)

@@ -62,8 +62,8 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
             for d in self.parameterDefinitions()
             if not d.isDestination() and d.defaultValue() is not None
         }
-        given = {key: value for key, value in parameters.items() if value is not None}
-        return super().processAlgorithm({**defaults, **given}, context, feedback)
+        set_values = {key: value for key, value in parameters.items() if value is not None}
+        return super().processAlgorithm({**defaults, **set_values}, context, feedback)
 
     def createInstance(self):
         copy = type(self)()

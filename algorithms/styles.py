@@ -175,19 +175,17 @@ def renderer(style: Style, provider, bands: Sequence[int]):
 
 
 def value_range(style: Style, provider, bands: Sequence[int]) -> tuple[float, float]:
-    """Return the range of colours: that of the style where it fits the data, which may be in other units, else
-    theirs.
-    """
-    found = _extremes(provider, bands) if provider is not None else None
+    """Return the range of colours: that of the style where it fits the data, else the data's own."""
+    extremes = _extremes(provider, bands) if provider is not None else None
     low, high = style.low, style.high
-    if found is None:
+    if extremes is None:
         return (0.0 if low is None else low), (1.0 if high is None else high)
     if low is not None and high is not None:
         span = high - low
-        if found[0] >= low - 2 * span and found[1] <= high + 2 * span:
+        if extremes[0] >= low - 2 * span and extremes[1] <= high + 2 * span:
             return low, high
         low = high = None
-    least, most = found
+    least, most = extremes
     if style.symmetric:
         most = max(abs(least), abs(most))
         least = -most
@@ -201,9 +199,7 @@ _SAMPLED_CELLS = 100_000
 
 
 def _extremes(provider, bands: Sequence[int]) -> tuple[float, float] | None:
-    """Return the range of most values: 99 % of a normal distribution, within the extremes, so that one odd cell does
-    not set it.
-    """
+    """Return the range of most values, so that one odd cell does not set it: 99 % of a normal distribution."""
     step = max(1, math.ceil(len(bands) / _SAMPLED_BANDS))
     lows, highs = [], []
     for band in bands[::step]:

@@ -12,8 +12,7 @@ from sm_toolbox.errors import OutputError
 
 
 def open_table(path: str, table: str = "", mode: int = 0):
-    """Open a table of a file with GDAL, the first where none is named; return its dataset, which must outlive it, and
-    the layer, or None for both.
+    """Open a table of a file with GDAL, by default the first; return dataset and layer, or None for both.
 
     `mode` is one of GDAL's, for reading where it is not given.
     """
@@ -77,8 +76,9 @@ class Table:
 
 
 class TablesToCome:
-    """The tables of a run that go into one file (a `PendingChange`), in one transaction: a second one would wait for
-    the first for ever.
+    """The tables of a run that go into one file (a `PendingChange`), in one transaction.
+
+    A second transaction would wait for the first for ever.
     """
 
     def __init__(self, path: str):
@@ -158,9 +158,7 @@ class TablesToCome:
 
     @contextlib.contextmanager
     def _told(self, table):
-        """Turn GDAL's failures into ours, whether it raises them or only says so; yields what makes an error of its
-        last words.
-        """
+        """Turn GDAL's failures into ours, raised or only logged; yields what makes an error of its last words."""
         from osgeo import gdal
 
         gdal.PushErrorHandler("CPLQuietErrorHandler")

@@ -1,6 +1,4 @@
-"""What a parameter was given, checked where Processing takes anything: outside its window most garbage counts as 0, or
-as yes.
-"""
+"""Checks of parameter values, since Processing outside its dialogs takes most garbage as 0, or as yes."""
 
 from __future__ import annotations
 
@@ -74,8 +72,8 @@ def _check_number(definition, value) -> None:
 def _check_choice(definition, value) -> None:
     options = definition.options()
     several = isinstance(value, (list, tuple))
-    given = value if several else value.split(",") if definition.allowMultiple() and isinstance(value, str) else [value]
-    for item in given:
+    words = value if several else value.split(",") if definition.allowMultiple() and isinstance(value, str) else [value]
+    for item in words:
         if item not in options:
             raise InputError(f"{labelled(definition)} does not know '{item}'. It takes {', '.join(options)}.")
 
@@ -112,18 +110,18 @@ def absent_defaults(algorithm, parameters, context, feedback) -> dict:
     `processing.run` fills defaults in as if they had been given, so that they cannot be told from those that were;
     hence the line in the log.
     """
-    found = {}
+    defaults = {}
     for definition in algorithm.parameterDefinitions():
         key, default = definition.name(), definition.defaultValue()
         if definition.type() != "field" or not default or not definition.flags() & definition.Flag.FlagOptional:
             continue
         if key in parameters and parameters[key] is None:
-            found[key] = ""
+            defaults[key] = ""
         elif parameters.get(key, default) == default:
             source = algorithm.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
             if source is not None and default not in source.fields().names():
-                found[key] = ""
+                defaults[key] = ""
                 feedback.pushInfo(
                     f"{labelled(definition)}: '{source.sourceName()}' has no field '{default}', and no other is given."
                 )
-    return found
+    return defaults

@@ -83,7 +83,7 @@ def read_only(sources: list[list[Source]]) -> None:
         for _ in record.read(opened, window, stream.dates):
             pass
 
-    for _ in streaming.in_order(reader, work, stream.plan, Engine()):
+    for _ in streaming.stream_in_order(reader, work, stream.plan, Engine()):
         pass
 
 

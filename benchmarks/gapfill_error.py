@@ -24,7 +24,7 @@ from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.writing import raster_writer
-from sm_toolbox.timeseries.gapfill import METHODS, fill_gaps
+from sm_toolbox.timeseries.gapfill import GAP_FILL_METHODS, fill_gaps
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def errors(path: str, share: float = 0.1, seed: int = 0) -> dict[str, Error]:
         source = Source(str(Path(folder) / "hidden.tif"))
         with raster_writer(RasterOutput(source.path, names), grid) as writer:
             writer.write(masked, window)
-        for method in METHODS:
+        for method in GAP_FILL_METHODS:
             output = str(Path(folder) / f"{method}.tif")
             # A moving average must reach the neighbouring dates.
             spacing = float(np.median(np.diff([time.start.timestamp() for time in stack.times]))) / 86400

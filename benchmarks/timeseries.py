@@ -27,7 +27,7 @@ from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import raster_writer
 from sm_toolbox.timeseries.composite import temporal_composite
-from sm_toolbox.timeseries.gapfill import METHODS, fill_gaps
+from sm_toolbox.timeseries.gapfill import GAP_FILL_METHODS, fill_gaps
 from sm_toolbox.timeseries.statistics import temporal_statistics
 from sm_toolbox.timeseries.trend import temporal_trend
 
@@ -83,7 +83,7 @@ def main() -> None:
             "trend, least squares": (4, lambda: temporal_trend([source], output)),
             **{
                 f"gaps, {method}": (dates, lambda method=method: fill_gaps([source], output, method=method))
-                for method in METHODS
+                for method in GAP_FILL_METHODS
             },
         }
         print(

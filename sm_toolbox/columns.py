@@ -1,4 +1,4 @@
-"""Columns of attribute tables as numbers, times and names, with messages for what users' tables really hold."""
+"""Columns of attribute tables as numbers, times and names, with messages that name the row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import Time, parse_time
 
 SOURCE_FIELD, STATIONS_SOURCE = "source", "station"
-"""The field that says of each row whether it is of a station, or else of which product, and what it holds for stations."""
+"""The field that says whether a row is of a station, or else of which product, and what it holds for stations."""
 _LARGEST = 1e30
 _EMPTY = {"", "null", "none", "na", "n/a"}
 _YEAR_FIRST = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?!\d)")
@@ -22,11 +22,27 @@ _YEAR_FIRST = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?!\d)")
 def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     """Convert a column to float64; NULL and empty text become NaN.
 
+    Parameters
+    ----------
+    values : sequence (rows,)
+        Numbers, text or None, as tables hold them.
+    field, layer : str
+        Names for messages.
+
+    Returns
+    -------
+    ndarray of float64 (rows,)
+
     Raises
     ------
     InputError
         At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as
         NULL: they come from a computation that went wrong and the user should know.
+
+    Examples
+    --------
+    >>> to_numbers([0.2, "0.25", None, ""], "sm", "stations")
+    array([0.2 , 0.25,  nan,  nan])
     """
     numbers = np.full(len(values), np.nan)
     for row, value in enumerate(values):
@@ -40,7 +56,7 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
                 "another field, correct the row, or convert the field with 'Refactor fields' (decimal point, no "
                 "units)."
             ) from None
-        # Beyond 1e30 no rasters hold a number and no sum of squares is finite; nothing that is measured comes near.
+        # Sums of squares of larger numbers overflow; no measurement comes near.
         if not abs(number) <= _LARGEST:
             raise InputError(
                 f"Field '{field}' of '{layer}' holds {number} in row {row + 1}. Correct the row, or make it NULL "
@@ -53,11 +69,22 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:
     """Convert a column of dates, date-times or ISO 8601 texts (UTC) to times; NULL and empty text become None.
 
+    Parameters
+    ----------
+    values : sequence (rows,)
+        `date`, `datetime`, text or None.
+    field, layer : str
+        Names for messages.
+
+    Returns
+    -------
+    list of Time or None
+
     Raises
     ------
     InputError
-        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are anybody's
-        guess.
+        At the first value that is not a time, among them dates such as `03/04/2019`, whose day and month are
+        ambiguous.
     """
     known: dict[Any, Time] = {}
     times: list[Time | None] = []
@@ -84,12 +111,21 @@ def _to_time(value: Any) -> Time | None:
         return Time(value, "second")
     if isinstance(value, date):
         return Time(datetime(value.year, value.month, value.day), "day")
-    # QGIS writes dates into text files as 2019/04/03 and 2019/04/03 14:30:00: year first, nothing else can be meant.
+    # QGIS writes dates into text files as 2019/04/03 and 2019/04/03 14:30:00; with the year first they are unambiguous.
     return parse_time(_YEAR_FIRST.sub(r"\1-\2-\3", value.strip())) if isinstance(value, str) else None
 
 
 def to_names(values: Sequence[Any]) -> list[str | None]:
-    """Convert a column of names or numbers to text; NULL and empty text become None."""
+    """Convert a column of names or numbers to text; NULL and empty text become None.
+
+    Parameters
+    ----------
+    values : sequence (rows,)
+
+    Returns
+    -------
+    list of str or None
+    """
     return [None if value is None or str(value).strip() == "" else str(value).strip() for value in values]
 
 

@@ -1,4 +1,4 @@
-"""Compiled functions: where numba keeps what it has compiled, and what happens where it can keep nothing."""
+"""Compilation with numba: common options, and where compiled functions are cached."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+
+# Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
+KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 def njit(**options: Any) -> Callable:
@@ -36,8 +39,7 @@ def njit(**options: Any) -> Callable:
 
 
 def private_folder() -> Path | None:
-    """Return a folder for compiled functions below the user's runtime folder; None where there is none that only the
-    user can write.
+    """Return a private folder for compiled functions in the user's runtime folder; None where there is none.
 
     The temporary folder will not do: others could put a folder of any name that can be guessed there first.
     """
@@ -55,14 +57,14 @@ def private_folder() -> Path | None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Say whether a folder, and no link to one, belongs to the user and is closed to all others."""
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    """Return whether a folder, and no link to one, belongs to the user and is closed to all others."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 @contextlib.contextmanager
 def _cached_in(folder: Path) -> Iterator[None]:
-    # For our functions alone: other plugins may use numba, too.
+    # For the toolbox's functions only: other plugins may use numba, too.
     config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder)
@@ -73,20 +75,19 @@ def _cached_in(folder: Path) -> Iterator[None]:
 
 
 def _guarded(dispatcher: Any) -> Any:
-    """Make a full disk, or a folder that has become read-only, no reason to fail: the function is compiled in any
-    case.
-    """
+    """Compile a function even where its cache cannot be written, as on a full disk or in a read-only folder."""
     cache = getattr(dispatcher, "_cache", None)
     for name in ("load_overload", "save_overload"):
-        given = getattr(cache, name, None)
-        if given is not None:
-            setattr(cache, name, _quiet(given))
+        method = getattr(cache, name, None)
+        if method is not None:
+            setattr(cache, name, _quiet(method))
     return dispatcher
 
 
 def _sent_by_name(dispatcher: Any) -> Any:
-    """Let a function go to other processes by its name, as plain ones do: numba would send its code, and compile it
-    there anew in spite of the cache.
+    """Send a function to other processes by its name, as plain ones go.
+
+    Numba would send its code, and compile it there anew in spite of the cache.
     """
     dispatcher.__reduce_ex__ = lambda protocol: dispatcher.__qualname__
     return dispatcher
@@ -122,10 +123,10 @@ def check_cache() -> str:
 
 def _was_kept(folder: Path) -> bool:
     try:
-        found = [*folder.glob("compiled.check_cache.*.nb[ic]")]
+        files = [*folder.glob("compiled.check_cache.*.nb[ic]")]
     except OSError:
         return False
-    for file in found:
+    for file in files:
         with contextlib.suppress(OSError):
             file.unlink()
-    return bool(found)
+    return bool(files)

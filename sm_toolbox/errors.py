@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ToolboxError(Exception):
-    """Something the user can put right: the message is shown as it is, without a traceback."""
+    """An error that the user can correct; the message is shown without a traceback."""
 
 
 class InputError(ToolboxError):

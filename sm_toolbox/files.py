@@ -26,12 +26,16 @@ _WORK, _LOCK, _BEFORE = "smtoolbox-", ".smtoolbox-lock", ".smtoolbox-before-"
 _PARTIAL = re.compile(r"\..*-[0-9a-f]{8}\.partial(\.\w+)?")
 _DAY = 86400
 _NOTES = (".aux.xml", ".ovr", ".msk", "-wal", "-shm", "-journal")
-# What may lie beside a Shapefile and says something of it, such as an index of its shapes.
+# Side files of a Shapefile, such as an index of its shapes.
 _BESIDE_SHAPEFILES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind")
 
 
 def check_output(path: str) -> None:
     """Find out, before any work is done, whether a file can be written, and one that is there replaced.
+
+    Parameters
+    ----------
+    path : str
 
     Raises
     ------
@@ -48,6 +52,10 @@ def check_output(path: str) -> None:
 
 def check_writable(path: str) -> None:
     """Find out, before any work is done, whether a file can be made, or one that is there written into.
+
+    Parameters
+    ----------
+    path : str
 
     Raises
     ------
@@ -92,9 +100,7 @@ def check_writable(path: str) -> None:
 
 
 def _is_open(path: str) -> bool:
-    """Say whether a program has a file open on Windows, where such a file can be neither replaced nor renamed, not even
-    to its own name.
-    """
+    """Return whether a program has a file open on Windows, where it can then be neither replaced nor renamed."""
     if fcntl is not None:
         return False
     try:
@@ -109,13 +115,30 @@ def _shortened(path: str) -> str:
 
 
 def temporary_name(path: str) -> str:
-    """Return a name beside a file under which it is written until it is complete."""
+    """Return a name beside a file under which it is written until it is complete.
+
+    Parameters
+    ----------
+    path : str
+        The final name.
+
+    Returns
+    -------
+    str
+    """
     target = Path(path)
     return str(target.with_name(f".{target.stem[:60]}-{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
 
 
 def put_in_place(temporary: str, path: str) -> None:
     """Give a complete file its name, replacing an existing one.
+
+    Parameters
+    ----------
+    temporary : str
+        The complete file, in the same folder.
+    path : str
+        The final name.
 
     Raises
     ------
@@ -127,20 +150,25 @@ def put_in_place(temporary: str, path: str) -> None:
     except OSError as error:
         remove_quietly(temporary)
         raise _not_replaced(path, error) from error
-    # What GDAL, QGIS or SQLite noted beside the file that was replaced would be taken for the new one's.
+    # Side files of GDAL, QGIS or SQLite for the replaced file would be taken for those of the new one.
     for suffix in _NOTES:
         remove_quietly(path + suffix)
 
 
 def remove_quietly(path: str) -> None:
-    """Remove a file where it exists; clearing up must not hide the error that led to it."""
+    """Remove a file where it exists; clearing up must not hide the error that led to it.
+
+    Parameters
+    ----------
+    path : str
+    """
     with contextlib.suppress(OSError):
         os.remove(path)
 
 
 @contextmanager
 def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[str]:
-    """Make a folder that goes with the run: also after a run that was killed, at the next one in the same place.
+    """Make a folder that is removed with the run, or after a killed run by the next one in the same place.
 
     Parameters
     ----------
@@ -149,6 +177,10 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
     hidden : bool
         Whether file managers are not to show it. What is made in it then is for all who may read the parent; else it is
         closed to others.
+
+    Yields
+    ------
+    str
 
     Raises
     ------
@@ -172,8 +204,9 @@ def working_folder(parent: str | None = None, hidden: bool = False) -> Iterator[
 
 
 def _remove_folder(folder: str) -> None:
-    """Remove a working folder, its lock last: what another program has open on Windows stays, and goes with a later run
-    that finds the lock.
+    """Remove a working folder, its lock last.
+
+    What another program has open on Windows stays, and goes with a later run that finds the lock.
     """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -186,8 +219,14 @@ def _remove_folder(folder: str) -> None:
 
 
 def tidy(parent: str) -> None:
-    """Remove what dead runs left in a folder: their working folders at once, loose partial files after a day without a
-    write.
+    """Remove what dead runs left in a folder.
+
+    Their working folders go at once, loose partial files after a day without a write.
+
+    Parameters
+    ----------
+    parent : str
+        The folder.
     """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(parent)):
@@ -205,7 +244,7 @@ def tidy(parent: str) -> None:
 
 @contextmanager
 def _held(folder: str) -> Iterator[None]:
-    """Hold a folder for as long as this process lives: the system lets go of the lock, however the process ends."""
+    """Lock a folder for as long as this process lives; the system releases the lock, however the process ends."""
     with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
         if fcntl is not None:
             # It waits, for runs that tidy may hold the lock for a moment. Some network folders know no locks; then the
@@ -220,14 +259,17 @@ def _held(folder: str) -> Iterator[None]:
 
 @contextmanager
 def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
-    """Have no other run of the toolbox in a block like this for the same folders; where the system knows no locks, it
-    has none.
+    """Keep other runs of the toolbox out of a block of code for the same folders, where the system has file locks.
+
+    Parameters
+    ----------
+    folders : iterable of str
     """
     with contextlib.ExitStack() as opened:
         if fcntl is not None:
-            # In one order, so that no two runs wait for each other.
+            # In a fixed order, so that two runs cannot deadlock.
             for folder in sorted(set(folders)):
-                # Some network folders know no locks.
+                # Some network file systems do not support locks.
                 with contextlib.suppress(OSError):
                     number = os.open(folder, os.O_RDONLY)
                     opened.callback(os.close, number)
@@ -236,13 +278,13 @@ def one_at_a_time(folders: Iterable[str]) -> Iterator[None]:
 
 
 def _is_left_over(folder: str) -> bool:
-    """Say whether a folder is a working folder whose run no longer lives; a user's own folder has no lock in it."""
+    """Return whether a folder is a working folder whose run has ended; a user's own folder has no lock in it."""
     path = os.path.join(folder, _LOCK)
     if not os.path.isfile(path):
         return False
-    found = os.stat(path)
-    is_old = time.time() - found.st_mtime > _DAY
-    if not found.st_size:
+    status = os.stat(path)
+    is_old = time.time() - status.st_mtime > _DAY
+    if not status.st_size:
         return is_old
     if fcntl is None:
         return not _is_open(path)
@@ -282,6 +324,15 @@ class StagedOutputs:
     def path(self, final: str) -> str:
         """Return where to write a file that is to have a name in the end.
 
+        Parameters
+        ----------
+        final : str
+            The path that the file is to have.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         OutputError
@@ -293,7 +344,17 @@ class StagedOutputs:
         return os.path.join(self._folders[parent], name)
 
     def aside(self, final: str) -> str:
-        """Return where to write a file that is only on its way into another one, beside that one."""
+        """Return where to write a file that is only on its way into another one, beside that one.
+
+        Parameters
+        ----------
+        final : str
+            The path of the file into which it goes.
+
+        Returns
+        -------
+        str
+        """
         parent, name = os.path.split(os.path.realpath(final))
         return os.path.join(self._make_folder(parent, final), name)
 
@@ -309,16 +370,28 @@ class StagedOutputs:
         return folder
 
     def add(self, change: PendingChange) -> None:
-        """Take a change of something that is no file of its own, such as a table within a database, to be made with the
-        others.
+        """Take a change to be made together with the files, such as a table within a database.
+
+        Parameters
+        ----------
+        change : PendingChange
         """
         self._last.append(change)
 
     def in_words(self, text: str) -> str:
-        """Return a message with the names that the files are to have in place of those under which they are written."""
+        """Return a message with the names that the files are to have in place of those under which they are written.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        str
+        """
         for folder, parent in self._names:
-            for here, there in ((folder, parent), (repr(folder)[1:-1], repr(parent)[1:-1])):
-                text = text.replace(here, there)
+            for temporary, final in ((folder, parent), (repr(folder)[1:-1], repr(parent)[1:-1])):
+                text = text.replace(temporary, final)
         return text
 
     def keep(self) -> None:
@@ -364,39 +437,39 @@ class StagedOutputs:
 
 
 class PendingChange(Protocol):
-    """A change that is made, and confirmed or undone once the others have been made, too."""
+    """A change that is made with others, and confirmed or undone after all of them."""
 
     def make(self) -> None:
         """Make it; raises `OutputError` where that fails."""
 
     def confirm(self) -> None:
-        """Let it last; raises `OutputError` where that fails."""
+        """Make the change permanent; raises `OutputError` where that fails."""
 
     def undo(self) -> None:
-        """Take back what was made, the whole of it or a part; nothing where nothing was."""
+        """Undo what was made, in whole or in part; does nothing where nothing was made."""
 
 
 def _replace(new: str, final: str, before: str) -> Callable[[], None]:
     """Give a new file its name, and return what puts back the one that was there."""
-    there = os.path.lexists(final)
+    existed = os.path.lexists(final)
     if os.path.isdir(final):
         raise _not_replaced(final, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     try:
-        if there:
+        if existed:
             try:
-                # A second name for the old file, which so is never without one.
+                # A hard link to the old file, so that it always has a name.
                 os.link(final, before)
             except OSError:
-                # Not every file system gives a file two names.
+                # Not every file system supports hard links.
                 os.replace(final, before)
         os.replace(new, final)
     except OSError as error:
-        if there and not os.path.lexists(final):
+        if existed and not os.path.lexists(final):
             os.replace(before, final)
         raise _not_replaced(final, error) from error
 
     def put_back() -> None:
-        if there:
+        if existed:
             os.replace(before, final)
         else:
             os.remove(final)

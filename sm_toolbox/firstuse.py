@@ -1,4 +1,4 @@
-"""Says when the first use of a function compiles it: a wait without a word looks like a program that hangs."""
+"""Tells the user when a function is compiled at its first use, which takes some seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,15 @@ class Compilations:
         self._lock = threading.Lock()
 
     def add(self, function: Any, is_kept: bool = True) -> None:
-        """Count a function that begins to be compiled, and may be kept for the next time."""
+        """Count a function that begins to be compiled, and may be kept for the next time.
+
+        Parameters
+        ----------
+        function : callable
+            Functions of other libraries do not count.
+        is_kept : bool, optional
+            Whether the compiled function goes into a cache.
+        """
         if not str(getattr(function, "__module__", "")).startswith("sm_toolbox."):
             return
         with self._lock:
@@ -43,17 +51,28 @@ class Compilations:
 
 @contextmanager
 def announced(progress: Progress) -> Iterator[Compilations]:
-    """Tell `progress` where functions are compiled, in any thread, as long as the context lasts."""
+    """Report compilations in any thread to `progress`, as long as the context lasts.
+
+    Parameters
+    ----------
+    progress : Progress
+        Gets one message, at the first function.
+
+    Yields
+    ------
+    Compilations
+        Counts them.
+    """
     from numba.core import event
 
-    found = Compilations(progress)
+    compilations = Compilations(progress)
 
     class Listener(event.Listener):  # type: ignore[misc]
         def on_start(self, event: Any) -> None:
             dispatcher = event.data.get("dispatcher")
-            # Numba's own word for a function without a cache.
+            # Numba's class for a function without a cache.
             is_kept = type(getattr(dispatcher, "_cache", None)).__name__ != "NullCache"
-            found.add(getattr(dispatcher, "py_func", None), is_kept)
+            compilations.add(getattr(dispatcher, "py_func", None), is_kept)
 
         def on_end(self, event: Any) -> None:
             pass
@@ -61,6 +80,6 @@ def announced(progress: Progress) -> Iterator[Compilations]:
     listener = Listener()
     event.register("numba:compile", listener)
     try:
-        yield found
+        yield compilations
     finally:
         event.unregister("numba:compile", listener)

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sm_toolbox.raster.choice import Choice, choose, driver
+
 if TYPE_CHECKING:
     from sm_toolbox.report.page import Page
 
@@ -27,19 +29,22 @@ class Library:
     needed_for : str
     optional : bool
         Whether all but one choice works without it.
+    stand_in : str
+        The module of QGIS that does the same where this one is not there.
     """
 
     module: str
     package: str
     needed_for: str
     optional: bool = False
+    stand_in: str = ""
 
 
 LIBRARIES = (
     Library("numpy", "numpy", "everything"),
     Library("scipy", "scipy", "metrics, interpolation"),
     Library("matplotlib", "matplotlib", "reports, demo data"),
-    Library("rasterio", "rasterio", "reading and writing rasters"),
+    Library("rasterio", "rasterio", "reading and writing rasters", stand_in="osgeo"),
     Library("pyproj", "pyproj", "coordinates"),
     Library("pandas", "pandas", "tables, demo data"),
     Library("sklearn", "scikit-learn", "training models"),
@@ -50,7 +55,7 @@ LIBRARIES = (
     ),
 )
 _PACKAGES = {library.module: library.package for library in LIBRARIES}
-# What QGIS and the distribution bring: pip must not put another build beside it.
+# Provided by QGIS or the distribution: pip must not install another build.
 _WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
 
 
@@ -89,16 +94,24 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     profile_python : str
         The `python` folder of the user's QGIS profile, which is on QGIS's search path.
     qgis_version : str
+
+    Returns
+    -------
+    Findings
     """
-    found = Findings()
-    found.versions += [
+    findings = Findings()
+    findings.versions += [
         ("QGIS", qgis_version, "everything"),
         ("Python", platform.python_version(), "everything"),
         ("Executable", sys.executable, ""),
     ]
     missing: list[Library] = []
     modules: dict[str, Any] = {}
+    chosen = choose()
     for library in LIBRARIES:
+        if library.stand_in and chosen.name == "gdal":
+            # Not loaded, not even to look: its GDAL may be a second one in this process.
+            continue
         try:
             module = modules[library.module] = importlib.import_module(library.module)
         except ImportError as error:
@@ -108,35 +121,56 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
                 if isinstance(error, ModuleNotFoundError) and error.name == library.module
                 else f"cannot be loaded: {error}"
             )
-            found.versions.append((library.package, reason, library.needed_for))
+            findings.versions.append((library.package, reason, library.needed_for))
         except Exception as error:  # a broken library must be reported, whatever it raises
             missing.append(library)
-            found.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
+            findings.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
         else:
-            found.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
+            findings.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
     needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
     if needed:
-        found.problems.append(
+        findings.problems.append(
             f"Missing or broken: {', '.join(library.package for library in needed)}. The lines below get them."
         )
     for library in optional:
-        found.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
+        findings.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
+    _look_at_driver(findings, chosen)
     if missing:
-        found.commands = how_to_install(missing, profile_python)
-    found.problems += _clashes(modules)
+        findings.commands = how_to_install(missing, profile_python)
+    findings.problems += _clashes(modules)
     if "numba" in modules:
-        _look_at_cache(found)
-    return found
+        _look_at_cache(findings)
+    return findings
 
 
-def _look_at_cache(found: Findings) -> None:
+def _look_at_driver(findings: Findings, chosen: Choice) -> None:
+    """Say through what rasters are read and written, and why."""
+    if not chosen.name:
+        findings.problems.append(
+            "Rasters cannot be read: neither rasterio nor GDAL's own Python module (osgeo) is here. QGIS brings "
+            "osgeo: start QGIS's own Python, or repair the installation of QGIS."
+        )
+        return
+    of_gdal = driver()
+    label = {"rasterio": f"rasterio {of_gdal.version}", "gdal": "GDAL's own module (osgeo)"}[chosen.name]
+    reason = f"{label}, GDAL {of_gdal.gdal_version}: {chosen.reason}"
+    findings.versions.append(("Rasters are read through", reason, "everything with rasters"))
+    if chosen.passed_over:
+        findings.hints.append(
+            f"rasterio is passed over, since {chosen.passed_over}: two GDALs in one program fail in some orders of "
+            "loading. GDAL's own module serves, with the same values. To take rasterio, install the one that "
+            "belongs to this QGIS (python3-rasterio of OSGeo4W or of the distribution)."
+        )
+
+
+def _look_at_cache(findings: Findings) -> None:
     """Say where compiled functions are kept, which has been tried."""
     from sm_toolbox.compiled import check_cache
 
     folder = check_cache()
-    found.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
+    findings.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
     if not folder:
-        found.hints.append(
+        findings.hints.append(
             "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled "
             "anew in each session (about 15 s). Set the environment variable NUMBA_CACHE_DIR to a folder that "
             "only you can write: what lies there is run."
@@ -144,7 +178,17 @@ def _look_at_cache(found: Findings) -> None:
 
 
 def package_of(module: str) -> str:
-    """Return the name under which a library is installed: scikit-learn for sklearn."""
+    """Return the name under which a library is installed: scikit-learn for sklearn.
+
+    Parameters
+    ----------
+    module : str
+        The name under which Python imports it.
+
+    Returns
+    -------
+    str
+    """
     return _PACKAGES.get(module, module)
 
 
@@ -168,7 +212,7 @@ def interpreter() -> str:
 
 
 def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> list[str]:
-    """Say how to get libraries on this kind of computer.
+    """Return how to get libraries on this kind of computer.
 
     Parameters
     ----------
@@ -248,22 +292,8 @@ def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str
 def _clashes(modules: dict[str, Any]) -> list[str]:
     """Look for libraries that are there but do not work together."""
     problems = []
-    system = platform.system()
-    gdal_of_qgis = _gdal_version()
-    rasterio = modules.get("rasterio")
-    if rasterio is not None:
-        if gdal_of_qgis and rasterio.__gdal_version__ != gdal_of_qgis:
-            remedy = (
-                "remove it with pip and install python3-rasterio of the distribution"
-                if system == "Linux"
-                else "install the rasterio that belongs to this QGIS"
-            )
-            problems.append(
-                f"rasterio brings its own GDAL {rasterio.__gdal_version__} beside QGIS's {gdal_of_qgis} "
-                f"({rasterio.__file__}): two GDALs and PROJs in one program fail in some orders of loading. "
-                f"{remedy}."
-            )
-        problems += _try("rasterio cannot look up coordinate reference systems", _rasterio_crs)
+    if choose().name:
+        problems += _try("GDAL cannot look up coordinate reference systems", _crs_of_driver)
     if "pyproj" in modules:
         problems += _try("pyproj cannot look up coordinate reference systems", _pyproj_crs)
     numpy = modules.get("numpy")
@@ -276,32 +306,22 @@ def _clashes(modules: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _try(what: str, action: Any) -> list[str]:
+def _try(subject: str, action: Any) -> list[str]:
     try:
         action()
     except ImportError as error:
-        return [] if isinstance(error, ModuleNotFoundError) else [f"{what}: {error}."]
+        return [] if isinstance(error, ModuleNotFoundError) else [f"{subject}: {error}."]
     except Exception as error:  # whatever a broken installation raises is what the user must see
         return [
-            f"{what}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual "
+            f"{subject}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual "
             "environment or conda environment, with PROJ_LIB, PROJ_DATA and GDAL_DATA not set, and take rasterio "
             "and pyproj from where QGIS comes from."
         ]
     return []
 
 
-def _gdal_version() -> str | None:
-    try:
-        from osgeo import gdal
-    except ImportError:
-        return None
-    return str(gdal.__version__)
-
-
-def _rasterio_crs() -> None:
-    from rasterio.crs import CRS
-
-    CRS.from_epsg(32633).to_wkt()
+def _crs_of_driver() -> None:
+    driver().crs(32633).to_wkt()
 
 
 def _pyproj_crs() -> None:
@@ -311,25 +331,34 @@ def _pyproj_crs() -> None:
 
 
 def _gdal_array() -> None:
-    import osgeo.gdal_array  # noqa: F401
+    importlib.import_module("osgeo.gdal_array")
 
 
-def installation_report(found: Findings) -> Page:
-    """Write up a check."""
+def installation_report(findings: Findings) -> Page:
+    """Write the report on a check.
+
+    Parameters
+    ----------
+    findings : Findings
+
+    Returns
+    -------
+    Page
+    """
     from sm_toolbox.report.page import Page
 
     page = Page("Installation check", "Soil Moisture Toolbox")
     page.notice(
         "Everything that the main algorithms need is there."
-        if found.ready
+        if findings.ready
         else "Something is missing or does not work together.",
-        warning=not found.ready,
+        warning=not findings.ready,
     )
-    for problem in found.problems:
+    for problem in findings.problems:
         page.notice(problem, warning=True)
-    for hint in found.hints:
+    for hint in findings.hints:
         page.text(hint)
-    if found.commands:
-        page.lines(found.commands)
-    page.table(("Part", "version", "needed for"), found.versions)
+    if findings.commands:
+        page.lines(findings.commands)
+    page.table(("Part", "version", "needed for"), findings.versions)
     return page

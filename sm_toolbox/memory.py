@@ -1,4 +1,4 @@
-"""How much memory there is, and refusing what needs more of it before any work is done."""
+"""The computer's memory, and a check before work that needs more."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from sm_toolbox.errors import InputError
 
-# The rest is for QGIS itself and for what nobody has counted.
+# The rest is left to QGIS and to memory that is not accounted for.
 _SHARE = 0.7
 _FIRST_GROUP = Path("/sys/fs/cgroup")
 
 
 def physical_memory() -> int:
-    """Return the computer's memory in bytes; where Python cannot know it (Windows), 8 GB."""
+    """Return the computer's memory in bytes; 8 GB where Python cannot tell (Windows)."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -25,17 +25,15 @@ def physical_memory() -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes that a program can still take without pushing others out, within the limits of a container; half
-    of all where nobody tells.
-    """
-    known = [found for found in (_of_linux(), _of_container(), _of_windows()) if found is not None]
-    return min(known) if known else physical_memory() // 2
+    """Return the bytes that a program can still allocate, within the limits of a container; half of all if unknown."""
+    amounts = [amount for amount in (_of_linux(), _of_container(), _of_windows()) if amount is not None]
+    return min(amounts) if amounts else physical_memory() // 2
 
 
 def _of_linux() -> int | None:
     with contextlib.suppress(OSError):
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
-        return None if found is None else int(found[1]) * 1024
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
+        return None if match is None else int(match[1]) * 1024
     return None
 
 

@@ -165,7 +165,24 @@ class Metrics:
 
 
 def metrics(predicted: np.ndarray, observed: np.ndarray) -> Metrics:
-    """Compute all metrics of a set of pairs."""
+    """Compute all metrics of a set of pairs.
+
+    Parameters
+    ----------
+    predicted, observed : ndarray of float64 (pairs,)
+        Without NaN.
+
+    Returns
+    -------
+    Metrics
+        NaN for those that so few pairs do not have.
+
+    Examples
+    --------
+    >>> values = metrics(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.12, 0.22, 0.28, 0.38]))
+    >>> values.n, round(values.rmse, 3), round(values.bias, 3), round(values.r, 3)
+    (4, 0.02, 0.0, 0.995)
+    """
     if len(predicted) == 0:
         return Metrics({key: 0 if key == "n" else float("nan") for key in METRICS})
     pairs = Pairs(predicted, observed)
@@ -173,12 +190,21 @@ def metrics(predicted: np.ndarray, observed: np.ndarray) -> Metrics:
 
 
 def _varies(values: np.ndarray) -> bool:
-    """Say whether values differ by more than rounding."""
+    """Return whether values differ by more than rounding."""
     return len(values) > 1 and float(np.ptp(values)) > 1e-12 * max(1.0, float(np.abs(values).max()))
 
 
 def correlation(predicted: np.ndarray, observed: np.ndarray) -> float:
-    """Return Pearson's correlation; NaN where there are fewer than three pairs or one side does not vary."""
+    """Return Pearson's correlation; NaN where there are fewer than three pairs or one side does not vary.
+
+    Parameters
+    ----------
+    predicted, observed : ndarray of float64 (pairs,)
+
+    Returns
+    -------
+    float
+    """
     if len(predicted) < 3 or not _varies(predicted) or not _varies(observed):
         return float("nan")
     p, o = predicted - predicted.mean(), observed - observed.mean()
@@ -187,7 +213,17 @@ def correlation(predicted: np.ndarray, observed: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Confidence limits of correlation, ubRMSE and bias, and the effective number of samples they rest on."""
+    """Confidence limits of metrics, and the number of samples they rest on.
+
+    Parameters
+    ----------
+    n_effective : float
+        Effective number of samples.
+    r_low, r_high : float
+        Of the correlation.
+    ubrmse_low, ubrmse_high, bias_low, bias_high : float
+        In the unit of the pairs.
+    """
 
     n_effective: float
     r_low: float
@@ -203,6 +239,15 @@ def effective_samples(a: np.ndarray, b: np.ndarray) -> float:
 
     For the variance of one series give it twice. n (1 − ρ_a ρ_b) / (1 + ρ_a ρ_b) with the lag-1 autocorrelations ρ
     (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2, Eq. 31); between 2 and n.
+
+    Parameters
+    ----------
+    a, b : ndarray of float64 (n,)
+        In order of time, at equal steps.
+
+    Returns
+    -------
+    float
     """
     return _effective(len(a), _lag1(a) * _lag1(b))
 
@@ -227,8 +272,14 @@ def intervals(predicted: np.ndarray, observed: np.ndarray, level: float = 0.95) 
 
     Parameters
     ----------
+    predicted, observed : ndarray of float64 (pairs,)
+        In order of time, without NaN.
     level : float, optional
         Confidence level, 0 to 1.
+
+    Returns
+    -------
+    Intervals
     """
     # Prediction reads metrics of model files and needs no scipy, which takes long to load.
     from scipy import stats

@@ -1,4 +1,4 @@
-"""How long-running functions report progress, speak to the user and hear Cancel."""
+"""How long-running functions report progress, inform the user and check for Cancel."""
 
 from __future__ import annotations
 
@@ -9,16 +9,31 @@ class Progress:
     """A silent progress that is never cancelled; callers subclass it to show progress in their own way."""
 
     def set_fraction(self, fraction: float) -> None:
-        """Take the share of the work that is done, 0 to 1."""
+        """Receive the fraction of the work that is done, 0 to 1.
+
+        Parameters
+        ----------
+        fraction : float
+        """
 
     def info(self, text: str) -> None:
-        """Take a line for the log."""
+        """Receive a line for the log.
+
+        Parameters
+        ----------
+        text : str
+        """
 
     def warning(self, text: str) -> None:
-        """Take something the user should know before trusting the result."""
+        """Receive a warning: what the user should know before trusting the result.
+
+        Parameters
+        ----------
+        text : str
+        """
 
     def is_cancelled(self) -> bool:
-        """Say whether the user asked to stop."""
+        """Return whether the user asked to stop."""
         return False
 
     def check(self) -> None:
@@ -27,11 +42,21 @@ class Progress:
             raise Cancelled
 
     def part(self, start: float, stop: float) -> Progress:
-        """Return a progress whose 0 to 1 is `start` to `stop` of this one."""
+        """Return a progress whose 0 to 1 is `start` to `stop` of this one.
+
+        Parameters
+        ----------
+        start, stop : float
+            Fractions of this one.
+
+        Returns
+        -------
+        Progress
+        """
         return _Part(self, start, stop)
 
     def __reduce__(self) -> tuple[type[Progress], tuple[()]]:
-        # In another process nobody listens.
+        # In another process there is no listener.
         return Progress, ()
 
 

@@ -33,7 +33,8 @@ METADATA = (
 # What a plugin is made of; everything else is a script, a binary or a leftover.
 SUFFIXES = {".py", ".txt", ".md", ".svg", ".png", ".qml", ".model3", ""}
 _SECRET = re.compile(
-    r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_[A-Za-z0-9]{36}|(?i:password|passwd|secret|api_?key|token)\s*=\s*[\"'][^\"'\s]{8,}[\"']"
+    r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_[A-Za-z0-9]{36}|"
+    r"(?i:password|passwd|secret|api_?key|token)\s*=\s*[\"'][^\"'\s]{8,}[\"']"
 )
 
 

@@ -26,7 +26,7 @@ class Algorithm(ToolboxAlgorithm):
         "merged product has the seasonal cycle of the reference.</p>"
     )
     TAGS = ("triple collocation", "merge", "blend", "weights", "least squares", "SMAP", "ERA5-Land", "GLDAS", "ASCAT")
-    NEEDS = ("rasterio", "numba", "scipy", "matplotlib")
+    NEEDS = ("numba", "scipy", "matplotlib")
     EXAMPLE = {
         "PRODUCT_A": ["product_a.tif"],
         "PRODUCT_B": ["product_b.tif"],

@@ -37,7 +37,7 @@ class Algorithm(ToolboxAlgorithm):
         "validation",
         "uncertainty",
     )
-    NEEDS = ("rasterio", "numba", "scipy", "matplotlib")
+    NEEDS = ("numba", "scipy", "matplotlib")
     EXAMPLE = {
         "PRODUCT_A": ["product_a.tif"],
         "PRODUCT_B": ["product_b.tif"],

@@ -24,7 +24,7 @@ class Algorithm(ToolboxAlgorithm):
         "from some training rows that the file keeps. Reading a model file runs no code.</p>"
     )
     TAGS = ("machine learning", "importance", "partial dependence", "accumulated local effects", "documentation")
-    NEEDS = ("numba", "rasterio", "matplotlib")
+    NEEDS = ("numba", "matplotlib")
 
     def declare(self):
         self.add(

@@ -36,7 +36,7 @@ class Algorithm(ToolboxAlgorithm):
         "block on all cores within the memory given, however large the rasters are.</p>"
     )
     TAGS = ("map", "prediction", "random forest", "machine learning")
-    NEEDS = ("numba", "rasterio")
+    NEEDS = ("numba",)
 
     def declare(self):
         self.add(

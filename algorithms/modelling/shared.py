@@ -1,13 +1,11 @@
-"""What the algorithms of the group share: the words of the learning part's tables, which import nothing heavy, and the
-parameters of training and validation.
-"""
+"""What the group's algorithms share: words of the learning part's tables, and parameters of training."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import fields
 
-from ..layers import layout_of, open_source, raster_source, rasterio_crs, read_table
+from ..layers import core_crs, layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
@@ -120,9 +118,7 @@ def add_split_parameters(algorithm, seed):
 
 
 def open_training(algorithm, parameters, context):
-    """Open the training table, what it notes of its columns, and the area to be mapped in the main thread, for
-    `read_training`.
-    """
+    """Open the training table, the origins of its columns, and the area to be mapped, in the main thread."""
     source = open_source(algorithm, parameters, "TRAINING", context)
     origins = read_origins(parameters.get("TRAINING"), source.fields(), context)
     return source, origins, raster_source(algorithm, parameters, "PREDICTION_AREA", context)
@@ -146,7 +142,7 @@ def read_training(algorithm, opened, parameters, context, progress):
     )
     folds = whole_number(algorithm, parameters, "FOLDS", context, 10_000)
     layout = layout_of(layer)
-    prediction = layout.of_area(area, rasterio_crs(layer.crs, layer.name)) if area and layout else None
+    prediction = layout.of_area(area, core_crs(layer.crs, layer.name)) if area and layout else None
     prepared = prepare_training(
         SampledTable(layer.columns, layer.name, layout.positions if layout else None, notes),
         Roles(target, predictors, station, time, weight),

@@ -50,7 +50,7 @@ class Algorithm(ToolboxAlgorithm):
         "on, and predicts without scikit-learn.</p>"
     )
     TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
-    NEEDS = ("sklearn", "numba", "joblib", "rasterio", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
 
     def declare(self):
         add_training_parameters(

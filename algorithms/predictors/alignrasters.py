@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sm_toolbox.raster.driver import RESAMPLINGS
+
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
 from ..parameters import add_scheduler, choice, engine_of, raster, raster_output, rasters
@@ -18,14 +20,14 @@ class Algorithm(ToolboxAlgorithm):
         "warp by themselves where grids differ; use this one to choose how, or to do it once.</p>"
     )
     TAGS = ("warp", "reproject", "resample", "grid", "snap")
-    NEEDS = ("rasterio",)
+    NEEDS = ()
     EXAMPLE = {"INPUT": ["soil.tif", "dem.tif"], "GRID": "ndvi.tif", "RESAMPLING": "average"}
 
     def declare(self):
         self.add(rasters("INPUT", "Rasters"), "Rasters to warp, single- or multi-band.")
         self.add(raster("GRID", "Grid"), "Raster whose CRS, cells and extent the output has.")
         self.add(
-            choice("RESAMPLING", "Resampling", ["nearest", "bilinear", "cubic", "average", "mode"], "nearest"),
+            choice("RESAMPLING", "Resampling", RESAMPLINGS, "nearest"),
             "nearest: the cell at the centre. bilinear, cubic: smooth between cells. average: mean of the finer "
             "cells within a coarser one. mode: the commonest of them, for classes. Bands named aspect are "
             "averaged as directions.",

@@ -26,7 +26,7 @@ class Algorithm(ToolboxAlgorithm):
         "same dates. To compare dates take one orbit direction, or the angle as a further predictor.</p>"
     )
     TAGS = ("Sentinel-1", "SAR", "radar", "backscatter", "VV", "VH", "speckle", "filter")
-    NEEDS = ("rasterio", "numba")
+    NEEDS = ("numba",)
     EXAMPLE = {"VV": ["sentinel1.tif"], "VH": ["sentinel1.tif"], "ANGLE": ["sentinel1.tif"], "GRID": "ndvi.tif"}
 
     def declare(self):

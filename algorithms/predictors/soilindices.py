@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sm_toolbox.predictors.soil import UNITS
+from sm_toolbox.predictors.soil import TEXTURE_UNITS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source
@@ -20,7 +20,7 @@ class Algorithm(ToolboxAlgorithm):
         "unit that is said are refused: SoilGrids delivers g/kg.</p>"
     )
     TAGS = ("texture", "sand", "clay", "silt", "SoilGrids", "available water capacity")
-    NEEDS = ("rasterio",)
+    NEEDS = ()
     EXAMPLE = {"SAND": "soil.tif", "CLAY": "soil.tif"}
 
     def declare(self):
@@ -31,7 +31,8 @@ class Algorithm(ToolboxAlgorithm):
             "Raster with one band, or with a band named silt. Not set: what sand and clay leave.",
         )
         self.add(
-            choice("UNITS", "Unit of the layers", UNITS, "percent"), "percent, or g_per_kg as SoilGrids delivers it."
+            choice("UNITS", "Unit of the layers", TEXTURE_UNITS, "percent"),
+            "percent, or g_per_kg as SoilGrids delivers it.",
         )
         add_scheduler(self)
         self.add(

@@ -48,7 +48,7 @@ class Algorithm(ToolboxAlgorithm):
         "vegetation",
         "reflectance",
     )
-    NEEDS = ("rasterio",)
+    NEEDS = ()
     EXAMPLE = {
         "INPUT": ["reflectance.tif"],
         "SENSOR": "modis",
@@ -114,7 +114,7 @@ class Algorithm(ToolboxAlgorithm):
         return [raster_sources(self, parameters, key, context) for key in ("INPUT", "LST")]
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.predictors.reflectance import Scaling
+        from sm_toolbox.predictors.reflectance import ReflectanceScaling
         from sm_toolbox.predictors.spectral import spectral_indices
 
         def report():
@@ -134,7 +134,7 @@ class Algorithm(ToolboxAlgorithm):
             self.parameterAsEnumStrings(parameters, "INDICES", context),
             output,
             bands=self.parameterAsString(parameters, "BANDS", context),
-            scaling=Scaling(scale, offset),
+            scaling=ReflectanceScaling(scale, offset),
             lst=inputs[1],
             engine=engine_of(self, parameters, context, progress),
         )

@@ -40,7 +40,7 @@ class Algorithm(ToolboxAlgorithm):
         "wetness index",
         "flow accumulation",
     )
-    NEEDS = ("rasterio", "numba")
+    NEEDS = ("numba",)
     EXAMPLE = {"DEM": "dem.tif", "GRID": "ndvi.tif"}
 
     def declare(self):

@@ -41,7 +41,7 @@ class Algorithm(ToolboxAlgorithm):
         "<i>maximum_maximum</i>.</p>"
     )
     TAGS = ("daily mean", "monthly mean", "resample", "upscaling", "ISMN", "in situ")
-    NEEDS = ("rasterio", "pyproj")
+    NEEDS = ("pyproj",)
     EXAMPLE = {
         "INPUT": "stations.gpkg",
         "STATION": "station",
@@ -104,21 +104,21 @@ class Algorithm(ToolboxAlgorithm):
             grid,
             progress,
         )
-        own = {
+        new_fields = {
             station: means.names,
             time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times],
             value: means.values.tolist(),
         }
-        spread = means.spread_columns(value, own, table.name, progress)
+        spread = means.spread_columns(value, new_fields, table.name, progress)
         fields, columns = QgsFields(), []
-        for given in table.fields:
-            name = given.name()
-            if name in own:
+        for old_field in table.fields:
+            name = old_field.name()
+            if name in new_fields:
                 kind = {station: TEXT, time: _TIME_KINDS[period], value: NUMBER}[name]
                 fields.append(QgsField(name, kind))
-                columns.append(own[name])
+                columns.append(new_fields[name])
             elif name.lower() not in (*(added.lower() for added in spread), "fid"):
-                fields.append(given)
+                fields.append(old_field)
                 columns.append(means.common_values(table.columns[name]))
         for name, numbers in spread.items():
             fields.append(QgsField(name, INTEGER if numbers.dtype.kind == "i" else NUMBER))

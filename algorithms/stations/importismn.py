@@ -17,7 +17,7 @@ from qgis.core import (
 )
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.stations.ismn.selection import DEPTH_RULES
+from sm_toolbox.stations.ismn.selection import AVERAGING_PERIODS, DEPTH_RULES, SENSOR_RULES
 
 from ..base import ToolboxAlgorithm
 from ..layers import DATE, DATETIME, INTEGER, NUMBER, TEXT, naive_utc, point_geometry, write_report
@@ -95,7 +95,7 @@ class Algorithm(ToolboxAlgorithm):
             "Last moment (UTC), itself included; 00:00 stands for the whole of that day. Not set: to the end.",
         )
         self.add(
-            choice("PERIOD", "Means", ["none", "day", "month"], "none"),
+            choice("PERIOD", "Means", AVERAGING_PERIODS, "none"),
             "none: observations as they are, time as date and time. day: means of the UTC day, time as date. "
             "month: means of the month, time as text (2018-06), which the other tools take as the whole month.",
         )
@@ -105,7 +105,7 @@ class Algorithm(ToolboxAlgorithm):
             "common choice.",
         )
         self.add(
-            choice("SENSORS", "Sensors of one station and depth", ["separate", "mean"], "separate"),
+            choice("SENSORS", "Sensors of one station and depth", SENSOR_RULES, "separate"),
             "separate: every sensor has rows of its own. mean: they are averaged at each time before the means "
             "of days and months.",
         )
@@ -152,7 +152,7 @@ class Algorithm(ToolboxAlgorithm):
             end=end,
             min_count=self.parameterAsInt(parameters, "MIN_COUNT", context),
         )
-        found = import_archive(path, selection, progress.part(0, 0.6))
+        result = import_archive(path, selection, progress.part(0, 0.6))
 
         fields = QgsFields()
         for name, kind in (
@@ -169,11 +169,16 @@ class Algorithm(ToolboxAlgorithm):
             *((name, NUMBER) for name in SOIL),
         ):
             fields.append(QgsField(name, kind))
-        rows = _rows(found.series, words["period"], progress.part(0.6, 1))
+        rows = _rows(result.series, words["period"], progress.part(0.6, 1))
         crs = QgsCoordinateReferenceSystem("EPSG:4326")
-        output = self.outputs.write_table("OUTPUT", fields, rows, _Points(found.series), crs, progress)
-        report = write_report(self, lambda: import_report(found, words["variable"], progress))
-        return {"OUTPUT": output, "REPORT": report, "STATIONS": len(found.stations), "OBSERVATIONS": found.observations}
+        output = self.outputs.write_table("OUTPUT", fields, rows, _Points(result.series), crs, progress)
+        report = write_report(self, lambda: import_report(result, words["variable"], progress))
+        return {
+            "OUTPUT": output,
+            "REPORT": report,
+            "STATIONS": len(result.stations),
+            "OBSERVATIONS": result.observations,
+        }
 
     def _moment(self, parameters, key, context):
         if not parameters.get(key):

@@ -57,7 +57,7 @@ class Algorithm(ToolboxAlgorithm):
         "precipitation",
         "rain gauges",
     )
-    NEEDS = ("rasterio", "pyproj", "numba", "pandas", "scipy", "matplotlib")
+    NEEDS = ("pyproj", "numba", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",
@@ -179,25 +179,25 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.columns import to_numbers
         from sm_toolbox.stations.interpolation.maps import interpolate_stations
         from sm_toolbox.stations.interpolation.report import interpolation_report
-        from sm_toolbox.stations.interpolation.result import Settings, variable_name
+        from sm_toolbox.stations.interpolation.result import InterpolationSettings, variable_name
 
         source, grid, drift = inputs
         table = read_table(source, progress, points=True)
         station, time, value = (
             self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE")
         )
-        given = {
+        optional = {
             name: self.parameterAsDouble(parameters, key, context) if parameters.get(key) is not None else None
             for name, key in OPTIONAL.items()
         }
-        settings = Settings(
+        settings = InterpolationSettings(
             method=self.parameterAsString(parameters, "METHOD", context),
             variogram=self.parameterAsString(parameters, "VARIOGRAM", context),
             power=self.parameterAsDouble(parameters, "POWER", context),
             neighbours=self.parameterAsInt(parameters, "NEIGHBOURS", context),
             drift=drift,
             max_gap_days=time_gap(self, parameters, context),
-            **given,
+            **optional,
         )
         output = self.outputs.path("OUTPUT")
         variance = self.outputs.path("VARIANCE")

@@ -57,7 +57,7 @@ class Algorithm(ToolboxAlgorithm):
         "or to leave out either.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
-    NEEDS = ("rasterio", "pyproj", "pandas")
+    NEEDS = ("pyproj", "pandas")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sm_toolbox.timeseries.composite import PERIODS, STATISTICS
+from sm_toolbox.timeseries.composite import COMPOSITE_PERIODS, COMPOSITE_STATISTICS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
@@ -23,7 +23,7 @@ class Algorithm(ToolboxAlgorithm):
         "<i>weighted_mean</i> weighs it by its days inside each.</p>"
     )
     TAGS = ("time series", "monthly", "mean", "maximum value composite", "NDVI", "aggregate")
-    NEEDS = ("rasterio", "numba")
+    NEEDS = ("numba",)
     EXAMPLE = {"INPUT": ["ndvi.tif"], "PERIOD": "month", "STATISTIC": "weighted_mean", "PRODUCT_DAYS": 8}
 
     def declare(self):
@@ -32,7 +32,7 @@ class Algorithm(ToolboxAlgorithm):
             "Dated bands (variable@date) of one or several variables. On other grids than the first they are warped.",
         )
         self.add(
-            choice("PERIOD", "Period", PERIODS, "month"),
+            choice("PERIOD", "Period", COMPOSITE_PERIODS, "month"),
             "Calendar period, all dates together, or a window of TRAILING_DAYS that ends with each date.",
         )
         self.add(
@@ -40,7 +40,7 @@ class Algorithm(ToolboxAlgorithm):
             "Length of the window of PERIOD trailing, with the date itself as its last day.",
         )
         self.add(
-            choice("STATISTIC", "Statistic", STATISTICS, "mean"),
+            choice("STATISTIC", "Statistic", COMPOSITE_STATISTICS, "mean"),
             "How the values of a period are combined. Maximum is usual for NDVI; weighted_mean weighs by the "
             "days of a product inside the period.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sm_toolbox.timeseries.gapfill import DEFAULT_ORDER, METHODS
+from sm_toolbox.timeseries.gapfill import DEFAULT_ORDER, GAP_FILL_METHODS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
@@ -38,7 +38,7 @@ class Algorithm(ToolboxAlgorithm):
         "SMAP",
         "MODIS",
     )
-    NEEDS = ("rasterio", "numba")
+    NEEDS = ("numba",)
     EXAMPLE = {"INPUT": ["lst_day.tif"], "METHOD": "savitzky_golay", "MAX_GAP": 32}
 
     def declare(self):
@@ -47,7 +47,9 @@ class Algorithm(ToolboxAlgorithm):
             "Dated bands (variable@date) of one or several variables; each variable is filled on its own. On "
             "other grids than the first they are warped.",
         )
-        self.add(choice("METHOD", "Method", METHODS, "linear"), "moving_average, linear, spline or savitzky_golay.")
+        self.add(
+            choice("METHOD", "Method", GAP_FILL_METHODS, "linear"), "moving_average, linear, spline or savitzky_golay."
+        )
         self.add(
             number("WINDOW", "Window", None, minimum=0, optional=True),
             "For moving_average in days: 3 (if not set) is the day before, the day and the day after. For "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sm_toolbox.timeseries.trend import METHODS
+from sm_toolbox.timeseries.trend import TREND_METHODS
 
 from ..base import ToolboxAlgorithm
 from ..layers import raster_sources
@@ -31,7 +31,7 @@ class Algorithm(ToolboxAlgorithm):
         "or BY_MONTH.</p>"
     )
     TAGS = ("time series", "regression", "slope", "Theil-Sen", "Mann-Kendall", "significance")
-    NEEDS = ("rasterio", "numba", "scipy")
+    NEEDS = ("numba", "scipy")
     EXAMPLE = {"INPUT": ["ndvi.tif"], "METHOD": "theil_sen"}
 
     def declare(self):
@@ -40,7 +40,7 @@ class Algorithm(ToolboxAlgorithm):
             "Bands of one variable at three or more dates (variable@date), single- or multi-band files. On other "
             "grids than the first they are warped.",
         )
-        self.add(choice("METHOD", "Method", METHODS, "least_squares"), "least_squares or theil_sen (robust).")
+        self.add(choice("METHOD", "Method", TREND_METHODS, "least_squares"), "least_squares or theil_sen (robust).")
         self.add(
             switch("BY_MONTH", "By calendar month", False),
             "A trend for each calendar month that has dates, in bands slope_01 … slope_12 and so on.",

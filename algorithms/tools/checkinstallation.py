@@ -46,20 +46,20 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.installation import check_installation, installation_report
 
-        found = check_installation(os.path.join(QgsApplication.qgisSettingsDirPath(), "python"), Qgis.QGIS_VERSION)
-        for name, version, _ in found.versions:
+        findings = check_installation(os.path.join(QgsApplication.qgisSettingsDirPath(), "python"), Qgis.QGIS_VERSION)
+        for name, version, _ in findings.versions:
             progress.info(f"{name}: {version}")
-        for problem in found.problems:
+        for problem in findings.problems:
             progress.warning(problem)
-        for line in (*found.hints, *found.commands):
+        for line in (*findings.hints, *findings.commands):
             progress.info(line)
         if self.parameterAsBool(parameters, "PREPARE", context):
-            if found.ready:
-                found.problems += compile_all(progress)
+            if findings.ready:
+                findings.problems += compile_all(progress)
             else:
                 progress.warning("Nothing is compiled before the problems above are solved.")
-        progress.info("Ready." if found.ready else "Not ready; see above.")
-        return {"REPORT": write_report(self, lambda: installation_report(found)), "READY": found.ready}
+        progress.info("Ready." if findings.ready else "Not ready; see above.")
+        return {"REPORT": write_report(self, lambda: installation_report(findings)), "READY": findings.ready}
 
 
 def compile_all(progress) -> list[str]:
@@ -93,9 +93,7 @@ def compile_all(progress) -> list[str]:
 
 
 def _jobs(work: Path) -> list[tuple[str, dict]]:
-    """List algorithms with their parameters: the examples, and a training with a map for each kind of compiled
-    model.
-    """
+    """List algorithms with their parameters: the examples, and training and map for each compiled model."""
     scene = work / "scene"
 
     def on_scene(value):

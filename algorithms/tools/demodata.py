@@ -57,24 +57,29 @@ class Algorithm(ToolboxAlgorithm):
         "stations, satellite layers and three coarse products."
     )
     DETAILS = """
-<p>Everything but the terrain is <b>simulated</b>: a daily water balance from April to September 2019 over 27 × 27 km near the Jacksboro fault,
-Tennessee (SRTM elevation). The scene lets you see how near a map, an error estimate or a validation comes to a truth that is known.</p>
+<p>Everything but the terrain is <b>simulated</b>: a daily water balance from April to September 2019 over 27 × 27 km \
+near the Jacksboro fault,
+Tennessee (SRTM elevation). The scene lets you see how near a map, an error estimate or a validation comes to a truth \
+that is known.</p>
 <ul>
 <li><b>dem.tif</b>, <b>soil.tif</b>: elevation (m); sand and clay (percent), 90 m.</li>
 <li><b>truth.tif</b>: true soil moisture (m³ m⁻³) every eight days, 90 m. Compare maps with it; never train on it.</li>
-<li><b>ndvi.tif</b>, <b>albedo.tif</b>, <b>lst_day.tif</b>, <b>lst_night.tif</b>: 8-day composites, 450 m; the land surface temperatures (K) have gaps under clouds.</li>
+<li><b>ndvi.tif</b>, <b>albedo.tif</b>, <b>lst_day.tif</b>, <b>lst_night.tif</b>: 8-day composites, 450 m; \
+the land surface temperatures (K) have gaps under clouds.</li>
 <li><b>reflectance.tif</b>: 8-day surface reflectances in MODIS's seven bands, 450 m.</li>
 <li><b>sentinel1.tif</b>: backscatter VV and VH (dB) every twelve days and local incidence angle, 90 m.</li>
 <li><b>rain.tif</b>, <b>api.tif</b>: rain of seven days and antecedent precipitation index (mm), daily, 4.5 km.</li>
-<li><b>product_a.tif</b>, <b>product_b.tif</b>, <b>product_c.tif</b>: three coarse products with known errors, daily, 4.5 km; <b>product_truth.tif</b>: what they should have shown.</li>
+<li><b>product_a.tif</b>, <b>product_b.tif</b>, <b>product_c.tif</b>: three coarse products with known errors, \
+daily, 4.5 km; <b>product_truth.tif</b>: what they should have shown.</li>
 <li><b>stations.gpkg</b> (and .csv): 45 stations with daily soil moisture, for training.</li>
 <li><b>stations_validation.gpkg</b> (and .csv): 15 other stations, for validation.</li>
-<li><b>ismn.zip</b>: six of the stations as an archive of the International Soil Moisture Network, with quality flags.</li>
+<li><b>ismn.zip</b>: six of the stations as an archive of the International Soil Moisture Network, \
+with quality flags.</li>
 <li><b>README.txt</b>: the errors that were put in, and first steps.</li>
 </ul>
 <p>It takes a few seconds and about 25 MB. The folder appears whole or not at all.</p>"""
     TAGS = ("example", "sample data", "tutorial", "simulation", "synthetic", "test data")
-    NEEDS = ("matplotlib", "pandas", "rasterio", "scipy")
+    NEEDS = ("matplotlib", "pyproj", "scipy")
 
     def declare(self):
         self.add(
@@ -132,14 +137,12 @@ def _write_points(table, path, transform_context, progress: Progress) -> None:
         str(path), fields, QgsWkbTypes.Type.Point, QgsCoordinateReferenceSystem("EPSG:4326"), transform_context, options
     )
     try:
-        for number, row in enumerate(table.itertuples(index=False)):
+        for number, (station, time, value, cover, lon, lat) in enumerate(table.tolist()):
             if number % 500 == 0:
                 progress.check()
             feature = QgsFeature(fields)
-            feature.setAttributes(
-                [row.station, QDate(row.time.year, row.time.month, row.time.day), row.soil_moisture, row.land_cover]
-            )
-            feature.setGeometry(point_geometry(row.lon, row.lat))
+            feature.setAttributes([station, QDate(time.year, time.month, time.day), value, cover])
+            feature.setGeometry(point_geometry(lon, lat))
             if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
                 break
         else:

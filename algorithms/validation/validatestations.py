@@ -63,7 +63,7 @@ class Algorithm(ToolboxAlgorithm):
         "validated by stations that did not take part in its making.</p>"
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
-    NEEDS = ("rasterio", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("pyproj", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "PRODUCT": ["product_b.tif"],
         "STATIONS": "stations.gpkg",
@@ -180,8 +180,8 @@ class Algorithm(ToolboxAlgorithm):
             fields.append(QgsField(name, INTEGER if name == "n" else NUMBER))
         values = []
         for item in result.by_station:
-            known = {**item.metrics.as_dict(), **vars(item.intervals)}
-            values.append([item.station, item.group, *(known[name] for name in names)])
+            statistics = {**item.metrics.as_dict(), **vars(item.intervals)}
+            values.append([item.station, item.group, *(statistics[name] for name in names)])
         geometries = [point_geometry(table.x[item.row], table.y[item.row]) for item in result.by_station]
         return self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
 

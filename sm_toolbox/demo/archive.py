@@ -6,13 +6,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from rasterio.crs import CRS
-from rasterio.warp import transform
 
 from sm_toolbox.demo.scene import Soil
-from sm_toolbox.demo.terrain import Terrain
+from sm_toolbox.demo.terrain import WGS84, Terrain
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.points import transform_points
 
 ISMN_NETWORK = "SIMULATED"
 ISMN_STATIONS = 6
@@ -29,7 +28,7 @@ _NO_DATE = (2020, 1, 1, 0, 0, 0)  # the same in every run, so that the file is
 
 
 def write_ismn_archive(
-    path: Path, stations: pd.DataFrame, terrain: Terrain, soil: Soil, rng: np.random.Generator
+    path: Path, stations: np.ndarray, terrain: Terrain, soil: Soil, rng: np.random.Generator
 ) -> None:
     """Write the first stations of a table in ISMN's format header+values.
 
@@ -37,16 +36,16 @@ def write_ismn_archive(
     ----------
     path : Path
         The zip.
-    stations : DataFrame
+    stations : structured ndarray (rows,)
         One row per station and day: station, time, soil_moisture (m³ m⁻³), land_cover, lon, lat.
     terrain : Terrain
     soil : Soil
     rng : numpy.random.Generator
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, name in enumerate(stations["station"].unique()[:ISMN_STATIONS]):
+        for number, name in enumerate(np.unique(stations["station"])[:ISMN_STATIONS].tolist()):
             table = stations[stations["station"] == name]
-            cell = _cell(table.iloc[0], terrain.grid)
+            cell = _cell(table[0], terrain.grid)
             folder = f"{ISMN_NETWORK}/{name}/{ISMN_NETWORK}_{ISMN_NETWORK}_{name}"
             depths = [(0.05, "Probe-A")] + [(0.05, "Probe-B")] * (number % 2) + [(0.20, "Probe-A")] * (number == 0)
             for depth, sensor in depths:
@@ -55,12 +54,12 @@ def write_ismn_archive(
             _add(
                 archive,
                 f"{folder}_static_variables.csv",
-                _static_file(table.iloc[0], float(soil.sand[cell]), float(soil.clay[cell])),
+                _static_file(table[0], float(soil.sand[cell]), float(soil.clay[cell])),
             )
 
 
-def _cell(row: pd.Series, grid: Grid) -> tuple[int, int]:
-    x, y = transform(CRS.from_epsg(4326), grid.crs, [row["lon"]], [row["lat"]])
+def _cell(row: np.void, grid: Grid) -> tuple[int, int]:
+    x, y = transform_points(np.array([row["lon"]]), np.array([row["lat"]]), driver().crs(WGS84), grid.crs)
     column, line = ~grid.transform * (x[0], y[0])
     return int(line), int(column)
 
@@ -71,18 +70,18 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
     archive.writestr(info, text)
 
 
-def _sensor_file(table: pd.DataFrame, elevation: float, depth: float, sensor: str, rng: np.random.Generator) -> str:
-    first = table.iloc[0]
-    days = np.repeat(table["soil_moisture"].to_numpy(), len(_HOURS))
+def _sensor_file(table: np.ndarray, elevation: float, depth: float, sensor: str, rng: np.random.Generator) -> str:
+    first = table[0]
+    days = np.repeat(table["soil_moisture"], len(_HOURS))
     if depth > 0.1:
         # Deeper soil is damper and follows slowly.
-        days = 0.05 + pd.Series(days).ewm(span=20 * len(_HOURS)).mean().to_numpy()
+        days = 0.05 + _following(days, 20 * len(_HOURS))
     values = np.maximum(days + rng.normal(0, _NOISE, len(days)), 0.001)
     flags = np.full(len(values), "G", object)
     dubious = rng.random(len(values)) < _DUBIOUS
     flags[dubious] = _FLAGS[rng.integers(0, len(_FLAGS), int(dubious.sum()))]
     values[dubious] += rng.normal(0.1, 0.05, int(dubious.sum()))
-    times = [f"{day:%Y/%m/%d} {hour:02d}:00" for day in table["time"] for hour in _HOURS]
+    times = [f"{day:%Y/%m/%d} {hour:02d}:00" for day in table["time"].tolist() for hour in _HOURS]
     head = (
         f"{ISMN_NETWORK:10} {ISMN_NETWORK:10} {first['station']:15} {first['lat']:10.5f} {first['lon']:11.5f} "
         f"{elevation:8.2f} {depth:5.2f} {depth:5.2f} {sensor}"
@@ -92,7 +91,17 @@ def _sensor_file(table: pd.DataFrame, elevation: float, depth: float, sensor: st
     )
 
 
-def _static_file(row: pd.Series, sand: float, clay: float) -> str:
+def _following(values: np.ndarray, span: int) -> np.ndarray:
+    """Return means of all values so far, each weighted by 1 - 2 / (span + 1) to the power of its age."""
+    kept = 1 - 2 / (span + 1)
+    means, total, weight = np.empty(len(values)), 0.0, 0.0
+    for number, value in enumerate(values):
+        total, weight = kept * total + value, kept * weight + 1
+        means[number] = total / weight
+    return means
+
+
+def _static_file(row: np.void, sand: float, clay: float) -> str:
     code, cover = _LAND_COVER[row["land_cover"]]
     rows = [
         "quantity_name;unit;depth_from[m];depth_to[m];value;description;quantity_source_name",

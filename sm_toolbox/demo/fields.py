@@ -26,7 +26,7 @@ def random_field(rng: np.random.Generator, shape: tuple[int, ...], length: float
     White noise is filtered in the Fourier domain with the square root of the covariance's spectrum,
     (1 + (2π f length)²)^(-3/2) in two dimensions (Lang & Potthoff 2011, doi 10.1515/mcma.2011.009).
     """
-    # Fourier fields repeat at their borders: what is cut away keeps opposite borders from resembling one another.
+    # Fourier fields are periodic: the margin is cut off so that opposite borders do not resemble one another.
     rows, columns = (size + int(4 * length) + 1 for size in shape)
     frequency = np.hypot(np.fft.fftfreq(rows, 1.0)[:, None], np.fft.rfftfreq(columns, 1.0)[None, :])
     amplitude = (1 + (2 * np.pi * frequency * length) ** 2) ** -0.75
@@ -37,7 +37,16 @@ def random_field(rng: np.random.Generator, shape: tuple[int, ...], length: float
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
-    """Shift and scale an array to mean 0 and standard deviation 1, float32."""
+    """Shift and scale an array to mean 0 and standard deviation 1, float32.
+
+    Parameters
+    ----------
+    values : ndarray
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return ((values - values.mean()) / values.std()).astype(np.float32)
 
 

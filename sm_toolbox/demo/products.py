@@ -1,19 +1,16 @@
-"""What instruments see of the simulated truth: stations, MODIS-like composites and three coarse products, each with its
-errors.
-"""
+"""What instruments see of the simulated truth: stations, MODIS-like composites and three coarse products."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from rasterio.crs import CRS
-from rasterio.warp import transform
 
 from sm_toolbox.demo.fields import block_mean, random_field
 from sm_toolbox.demo.scene import COMPOSITE_DAYS, COMPOSITES, DAYS, SPIN_UP, Soil, Weather, date_of, day_of_year, season
-from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, Terrain, insolation
+from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, WGS84, Terrain, insolation
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.points import transform_points
 
 RAIN_DAYS = 7
 FIRST_RAIN_SUM = RAIN_DAYS - 1  # the first day of the scene with a whole week of rain behind it
@@ -22,6 +19,16 @@ TRAINING_STATIONS = 45
 VALIDATION_STATIONS = 15
 STATION_BIAS = 0.01
 STATION_NOISE = 0.012
+STATION_ROW = np.dtype(
+    [
+        ("station", "U5"),
+        ("time", "datetime64[D]"),
+        ("soil_moisture", np.float64),
+        ("land_cover", "U9"),
+        ("lon", np.float64),
+        ("lat", np.float64),
+    ]
+)
 _SPACING = 12  # cells between stations, about 1.1 km
 _MARGIN = 12  # cells between the stations and the scene's edge
 _TWINS = 3  # training stations that share a 450 m cell with another
@@ -29,7 +36,16 @@ _TWINS = 3  # training stations that share a 450 m cell with another
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """A product = offset + gain × truth + noise of the given standard deviation (offset and noise in m³ m⁻³)."""
+    """A product = offset + gain × truth + noise.
+
+    Parameters
+    ----------
+    offset : float
+        m³ m⁻³.
+    gain : float
+    noise : float
+        Standard deviation, m³ m⁻³.
+    """
 
     offset: float
     gain: float
@@ -86,9 +102,9 @@ def make_composites(
         composite_mean(series[SPIN_UP:]) for series in (weather.temperature, weather.temperature_range)
     )
     shape = elevation.shape
-    found: dict[str, list[np.ndarray]] = {"ndvi": [], "albedo": [], "lst_day": [], "lst_night": []}
+    fields: dict[str, list[np.ndarray]] = {"ndvi": [], "albedo": [], "lst_day": [], "lst_night": []}
     for i, day in enumerate(COMPOSITES):
-        noise = [0.6 * random_field(rng, shape, 2) + 0.4 * rng.standard_normal(shape) for _ in found]
+        noise = [0.6 * random_field(rng, shape, 2) + 0.4 * rng.standard_normal(shape) for _ in fields]
         # Plants remember the last weeks' moisture; woods, whose roots go deep, less than grass.
         ndvi = (
             0.16
@@ -100,11 +116,13 @@ def make_composites(
         # What evaporates water heats the surface less; wet soil also keeps the warmth of the day for the night.
         evaporative = np.clip(0.15 + 0.55 * during[i] + 0.25 * ndvi, 0, 0.95)
         air = 273.15 + warmth[i] - 0.0065 * altitude
-        found["ndvi"].append(ndvi)
-        found["albedo"].append(albedo)
-        found["lst_day"].append(air + 0.25 * warmth_range[i] + 14 * slope_light[i] * (1 - evaporative) + 0.5 * noise[2])
-        found["lst_night"].append(air - 0.5 * warmth_range[i] + 4 * (during[i] - 0.5) + 0.4 * noise[3])
-    stacks = {name: np.stack(layers).astype(np.float32) for name, layers in found.items()}
+        fields["ndvi"].append(ndvi)
+        fields["albedo"].append(albedo)
+        fields["lst_day"].append(
+            air + 0.25 * warmth_range[i] + 14 * slope_light[i] * (1 - evaporative) + 0.5 * noise[2]
+        )
+        fields["lst_night"].append(air - 0.5 * warmth_range[i] + 4 * (during[i] - 0.5) + 0.4 * noise[3])
+    stacks = {name: np.stack(layers).astype(np.float32) for name, layers in fields.items()}
     day_gaps, night_gaps = _clouds(weather, shape, rng)
     stacks["lst_day"][day_gaps] = np.nan
     stacks["lst_night"][night_gaps] = np.nan
@@ -137,7 +155,7 @@ def make_reflectances(
     nir = (0.17 + 0.2 * ndvi) * noise[0]
     red = nir * (1 - ndvi) / (1 + ndvi)
     swir = (0.33 - 0.12 * ndvi - 0.16 * (1 - 0.7 * ndvi) * wetness) * noise[1]
-    found = (
+    reflectances = (
         red,
         nir,
         0.55 * red * noise[2],
@@ -146,7 +164,7 @@ def make_reflectances(
         swir,
         (0.75 - 0.25 * wetness) * swir,
     )
-    return {name: values.astype(np.float32) for name, values in zip(REFLECTANCE_BANDS, found)}
+    return {name: values.astype(np.float32) for name, values in zip(REFLECTANCE_BANDS, reflectances)}
 
 
 OVERPASS_DAYS = 12
@@ -163,6 +181,17 @@ def make_backscatter(
     Moist soil scatters more, the less plants cover it; plants themselves scatter, most into the other polarisation.
     Speckle multiplies the power.
 
+    Parameters
+    ----------
+    terrain : Terrain
+    soil : Soil
+    vegetation : ndarray (rows, cols)
+        Share of the ground under plants, 0 … 1.
+    truth : ndarray (days, rows, cols)
+        Soil moisture, m³ m⁻³.
+    rng : numpy.random.Generator
+        For the speckle.
+
     Returns
     -------
     backscatter : dict of str to ndarray, float32 (overpasses, rows, cols)
@@ -172,15 +201,15 @@ def make_backscatter(
     """
     east = terrain.normal[0]
     angle = 38 + np.linspace(-2, 2, east.shape[1]) - np.degrees(np.arcsin(np.clip(east, -1, 1)))
-    found: dict[str, list[np.ndarray]] = {"vv": [], "vh": []}
+    decibels: dict[str, list[np.ndarray]] = {"vv": [], "vh": []}
     for day in OVERPASSES:
         cover = vegetation * (0.35 + 0.65 * season(day_of_year(day)))
         moist = 9 * (1 - 0.6 * cover) * (soil.wetness(truth[day]) - 0.5)
         facing = -0.12 * (angle - 38)
         for name, level in (("vv", -13 + moist + 2 * cover + facing), ("vh", -20.5 + 0.7 * moist + 4 * cover + facing)):
             speckle = rng.gamma(_LOOKS, 1 / _LOOKS, level.shape)
-            found[name].append(level + 10 * np.log10(speckle))
-    return {name: np.stack(layers).astype(np.float32) for name, layers in found.items()}, angle.astype(np.float32)
+            decibels[name].append(level + 10 * np.log10(speckle))
+    return {name: np.stack(layers).astype(np.float32) for name, layers in decibels.items()}, angle.astype(np.float32)
 
 
 def _clouds(weather: Weather, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -198,6 +227,10 @@ def _clouds(weather: Weather, shape: tuple[int, ...], rng: np.random.Generator) 
 
 def make_rain_products(weather: Weather) -> tuple[np.ndarray, np.ndarray]:
     """Sum the rain of a week and compute the antecedent precipitation index on the coarse grid.
+
+    Parameters
+    ----------
+    weather : Weather
 
     Returns
     -------
@@ -238,19 +271,17 @@ def make_coarse_products(truth: np.ndarray, rng: np.random.Generator) -> dict[st
 
 
 def _swath(shape: tuple[int, ...]) -> np.ndarray:
-    """Say which cells an orbiting instrument sees: slanting swaths that move on from day to day and leave out some
-    days.
-    """
+    """Return which cells an orbiting instrument sees: slanting swaths that move from day to day and skip some days."""
     day, row, column = np.indices(shape)
     across = (column + 0.3 * row) / shape[2]  # in widths of the scene
     track = (day * 0.83) % 2.6 - 0.8
-    seen: np.ndarray = np.abs((across - track + 1.3) % 2.6 - 1.3) < 0.85
-    return seen
+    is_seen: np.ndarray = np.abs((across - track + 1.3) % 2.6 - 1.3) < 0.85
+    return is_seen
 
 
 def make_stations(
     terrain: Terrain, vegetation: np.ndarray, truth: np.ndarray, rng: np.random.Generator
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Place stations and let them measure.
 
     Parameters
@@ -262,13 +293,13 @@ def make_stations(
 
     Returns
     -------
-    training, validation : DataFrame
+    training, validation : structured ndarray (rows,)
         One row per station and day, days without a measurement left out: station, time (midnight of the day),
         soil_moisture (m³ m⁻³), land_cover, lon, lat (degrees, WGS 84). No station is in both.
     """
     rows, columns = _sites(terrain, rng)
     x, y = terrain.grid.transform * (columns + 0.5, rows + 0.5)
-    lon, lat = transform(terrain.grid.crs, CRS.from_epsg(4326), x, y)
+    lon, lat = transform_points(x, y, terrain.grid.crs, driver().crs(WGS84))
     cover = _land_cover(terrain, vegetation)[rows, columns]
     measured = (
         truth[:, rows, columns]
@@ -277,20 +308,14 @@ def make_stations(
     )
     measured = np.maximum(measured, 0.005)
     measured[_outages(len(rows), rng)] = np.nan
-    table = pd.DataFrame(
-        {
-            "station": np.repeat([f"SM-{number:02d}" for number in range(1, len(rows) + 1)], DAYS),
-            "time": np.tile(np.array([date_of(day) for day in range(DAYS)], "datetime64[ns]"), len(rows)),
-            "soil_moisture": measured.T.ravel().round(4),
-            "land_cover": np.repeat(cover, DAYS),
-            "lon": np.repeat(np.round(lon, 6), DAYS),
-            "lat": np.repeat(np.round(lat, 6), DAYS),
-        }
-    )
+    table = np.empty(measured.size, STATION_ROW)
+    table["station"] = np.repeat([f"SM-{number:02d}" for number in range(1, len(rows) + 1)], DAYS)
+    table["time"] = np.tile(np.array([date_of(day) for day in range(DAYS)], "datetime64[D]"), len(rows))
+    table["soil_moisture"] = measured.T.ravel().round(4)
+    table["land_cover"] = np.repeat(cover, DAYS)
+    table["lon"], table["lat"] = (np.repeat(np.round(degrees, 6), DAYS) for degrees in (lon, lat))
     is_training = np.repeat(np.arange(len(rows)) < TRAINING_STATIONS, DAYS)
-    training, validation = (
-        table[part & table["soil_moisture"].notna()].reset_index(drop=True) for part in (is_training, ~is_training)
-    )
+    training, validation = (table[part & ~np.isnan(table["soil_moisture"])] for part in (is_training, ~is_training))
     return training, validation
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from sm_toolbox.demo.fields import random_field, standardised
-from sm_toolbox.demo.terrain import MEDIUM_FACTOR, Terrain, declination, insolation
+from sm_toolbox.demo.terrain import MEDIUM_FACTOR, Terrain, declination_fao56, insolation
 from sm_toolbox.progress import SILENT, Progress
 
 FIRST_DAY = datetime(2019, 4, 1)
@@ -24,12 +24,31 @@ _ROOT_SHARE = 0.75  # of the evapotranspiration is taken from the topsoil
 
 
 def date_of(day: int) -> datetime:
-    """Return the date of a day of the scene; 0 is the first, days of the spin-up are negative."""
+    """Return the date of a day of the scene; 0 is the first, days of the spin-up are negative.
+
+    Parameters
+    ----------
+    day : int
+
+    Returns
+    -------
+    datetime
+    """
     return FIRST_DAY + timedelta(days=day)
 
 
 def day_of_year(day: int) -> int:
-    """Return the day of the year, 1 for 1 January."""
+    """Return the day of the year, 1 for 1 January.
+
+    Parameters
+    ----------
+    day : int
+        Day of the scene, as `date_of`.
+
+    Returns
+    -------
+    int
+    """
     return date_of(day).timetuple().tm_yday
 
 
@@ -59,7 +78,17 @@ class Soil:
     depth: np.ndarray
 
     def wetness(self, soil_moisture: np.ndarray) -> np.ndarray:
-        """Scale soil moisture to 0 (residual) … 1 (saturated)."""
+        """Scale soil moisture to 0 (residual) … 1 (saturated).
+
+        Parameters
+        ----------
+        soil_moisture : ndarray (..., rows, cols)
+            m³ m⁻³.
+
+        Returns
+        -------
+        ndarray, same shape
+        """
         scaled: np.ndarray = (soil_moisture - self.residual) / (self.porosity - self.residual)
         return scaled
 
@@ -72,6 +101,10 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
     terrain : Terrain
     rng : numpy.random.Generator
 
+    Returns
+    -------
+    Soil
+
     Notes
     -----
     Porosity, suction curve and conductivity follow Cosby et al. 1984 (doi 10.1029/WR020i006p00682, Table 5), field
@@ -80,10 +113,10 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
     patches.
     """
     shape = terrain.elevation.shape
-    patches, own, structure, stones = (random_field(rng, shape, length) for length in (40, 15, 12, 20))
+    patches, texture, structure, stones = (random_field(rng, shape, length) for length in (40, 15, 12, 20))
     fine = standardised(0.9 * patches + 0.45 * terrain.hollow)
-    clay = np.clip(24 + 9 * fine + 2 * own, 5, 55)
-    sand = np.clip(38 - 13 * fine + 6 * own, 8, 85)
+    clay = np.clip(24 + 9 * fine + 2 * texture, 5, 55)
+    sand = np.clip(38 - 13 * fine + 6 * texture, 8, 85)
     sand = np.minimum(sand, 95 - clay)
 
     porosity = 0.489 - 0.00126 * sand
@@ -143,6 +176,10 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
     terrain : Terrain
     rng : numpy.random.Generator
 
+    Returns
+    -------
+    Weather
+
     Notes
     -----
     Rain is a two-state Markov chain with gamma amounts (Richardson 1981, doi 10.1029/WR017i001p00182);
@@ -181,7 +218,7 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
 
 def _radiation(latitude: float, doy: np.ndarray) -> np.ndarray:
     """Return the radiation above the atmosphere as mm of water that it could evaporate per day."""
-    phi, delta = np.radians(latitude), declination(doy)
+    phi, delta = np.radians(latitude), declination_fao56(doy)
     sunset = np.arccos(-np.tan(phi) * np.tan(delta))
     megajoules = 24 * 60 / np.pi * 0.082 * (1 + 0.033 * np.cos(2 * np.pi * doy / 365))
     result: np.ndarray = (
@@ -191,8 +228,12 @@ def _radiation(latitude: float, doy: np.ndarray) -> np.ndarray:
 
 
 def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
-    """Draw the share of the ground that plants cover at the height of the season: woods on slopes, fields in the
-    valleys.
+    """Draw the share of the ground that plants cover in summer: woods on slopes, fields in the valleys.
+
+    Parameters
+    ----------
+    terrain : Terrain
+    rng : numpy.random.Generator
 
     Returns
     -------
@@ -208,8 +249,18 @@ def make_vegetation(terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
 
 
 def season(doy: float) -> float:
-    """Return the state of the leaves, 0 in winter to 1 in summer (double logistic, Beck et al. 2006, doi
-    10.1016/j.rse.2005.10.021).
+    """Return the state of the leaves, 0 in winter to 1 in summer.
+
+    Double logistic, Beck et al. 2006, doi 10.1016/j.rse.2005.10.021.
+
+    Parameters
+    ----------
+    doy : float
+        Day of the year.
+
+    Returns
+    -------
+    float
     """
     return float(1 / (1 + np.exp(-0.08 * (doy - 112))) + 1 / (1 + np.exp(0.06 * (doy - 290))) - 1)
 
@@ -239,7 +290,7 @@ def simulate(
     drains; part of both runs sideways into hollows; evapotranspiration follows light, plants and, below a critical
     wetness, the moisture that is left (Feddes et al. 1978).
     """
-    # Water gathers where the surrounding gives it away: the weights of a neighbourhood add up to one.
+    # Lateral flow conserves water: the weights of a neighbourhood add up to one.
     attraction = np.exp(0.9 * np.clip(terrain.hollow, -2.5, 2.5))
     gathering = attraction / gaussian_filter(attraction, _LATERAL_REACH)
     sideways = np.clip(0.2 + 1.2 * terrain.slope, 0, 0.7)

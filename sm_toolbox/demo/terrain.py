@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.warp import calculate_default_transform, reproject, transform
 from scipy.ndimage import gaussian_filter
 
 from sm_toolbox.demo.fields import standardised
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Affine
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.points import transform_points
 
 FINE_CELL = 90.0
 MEDIUM_FACTOR = 5  # 450 m, about what MODIS offers
 COARSE_FACTOR = 50  # 4.5 km, a scale model of a microwave product on so small a scene
 _SAMPLE = "jacksboro_fault_dem.npz"
-_UTM_16N = CRS.from_epsg(32616)
-_WGS84 = CRS.from_epsg(4326)
+_UTM_16N, WGS84 = 32616, 4326
+# Cells in UTM that cover the sample, which is given in degrees.
+_CORNER, _SIZE = (730939.219465799, 4069226.162225269), (363, 345)
 # Diffuse light reaches every slope alike; about this share of summer days with broken clouds.
 _DIFFUSE = 0.3
 
@@ -58,7 +58,18 @@ class Terrain:
 
 
 def coarser(grid: Grid, factor: int) -> Grid:
-    """Return the grid whose cells are blocks of `factor` × `factor` cells."""
+    """Return the grid whose cells are blocks of `factor` × `factor` cells.
+
+    Parameters
+    ----------
+    grid : Grid
+    factor : int
+        Cells left over at the right and lower edge are dropped.
+
+    Returns
+    -------
+    Grid
+    """
     return Grid(grid.crs, grid.transform * Affine.scale(factor), grid.width // factor, grid.height // factor)
 
 
@@ -82,7 +93,8 @@ def load_terrain() -> Terrain:
     elevation = elevation[top : top + rows, left : left + columns]
     grid = Grid(grid.crs, grid.transform * Affine.translation(left, top), columns, rows)
     centre = grid.transform * (columns / 2, rows / 2)
-    latitude = transform(grid.crs, _WGS84, [centre[0]], [centre[1]])[1][0]
+    x, y = np.array(centre)[:, None]
+    latitude = float(transform_points(x, y, grid.crs, driver().crs(WGS84))[1][0])
     return Terrain(grid, elevation, latitude, _normal(elevation), _hollow(elevation))
 
 
@@ -106,20 +118,15 @@ def _read_sample() -> tuple[np.ndarray, Affine]:
 
 def _projected(elevation: np.ndarray, corner: Affine) -> tuple[np.ndarray, Grid]:
     """Warp to UTM and cut off the slanting borders that have no data."""
-    rows, columns = elevation.shape
-    west, north = corner * (0, 0)
-    east, south = corner * (columns, rows)
-    affine, width, height = calculate_default_transform(
-        _WGS84, _UTM_16N, columns, rows, west, south, east, north, resolution=FINE_CELL
-    )
-    warped = np.full((height, width), np.nan, np.float32)
-    reproject(
-        elevation, warped, src_transform=corner, src_crs=_WGS84, dst_transform=affine, dst_crs=_UTM_16N,
-        src_nodata=np.nan, dst_nodata=np.nan, init_dest_nodata=True, resampling=Resampling.bilinear,
-    )  # fmt: skip
+    height, width = _SIZE
+    affine = Affine.translation(*_CORNER) * Affine.scale(FINE_CELL, -FINE_CELL)
+    utm = driver().crs(_UTM_16N)
+    warped = np.full((1, height, width), np.nan, np.float32)
+    driver().warp(elevation[None], (corner, driver().crs(WGS84)), warped, (affine, utm), "bilinear")
+    warped = warped[0]
     top, left, bottom, right = 0, 0, height, width
     while (missing := np.isnan(warped[top:bottom, left:right])).any():
-        # Of the four borders the one with the largest share of gaps goes first.
+        # Trim first the border with the largest share of gaps.
         gaps = {
             "top": missing[0].mean(),
             "left": missing[:, 0].mean(),
@@ -133,9 +140,7 @@ def _projected(elevation: np.ndarray, corner: Affine) -> tuple[np.ndarray, Grid]
             bottom - (worst == "bottom"),
             right - (worst == "right"),
         )
-    return warped[top:bottom, left:right], Grid(
-        _UTM_16N, affine * Affine.translation(left, top), right - left, bottom - top
-    )
+    return warped[top:bottom, left:right], Grid(utm, affine * Affine.translation(left, top), right - left, bottom - top)
 
 
 def _normal(elevation: np.ndarray) -> np.ndarray:
@@ -151,8 +156,17 @@ def _hollow(elevation: np.ndarray) -> np.ndarray:
     return standardised(np.clip(np.asarray(position), -4, 4))
 
 
-def declination(day_of_year: np.ndarray) -> np.ndarray:
-    """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24)."""
+def declination_fao56(day_of_year: np.ndarray) -> np.ndarray:
+    """Return the sun's declination in radians (FAO-56, Allen et al. 1998, Eq. 24).
+
+    Parameters
+    ----------
+    day_of_year : ndarray
+
+    Returns
+    -------
+    ndarray, same shape
+    """
     angle: np.ndarray = 0.409 * np.sin(2 * np.pi * day_of_year / 365 - 1.39)
     return angle
 
@@ -178,7 +192,7 @@ def insolation(terrain: Terrain, days_of_year: Sequence[float]) -> np.ndarray:
     phi = np.radians(terrain.latitude)
     hours = np.radians(np.arange(-112.5, 113, 15))
     out = np.empty((len(days_of_year), *terrain.elevation.shape), np.float32)
-    for beam, delta in zip(out, declination(np.asarray(days_of_year))):
+    for beam, delta in zip(out, declination_fao56(np.asarray(days_of_year))):
         up = np.sin(delta) * np.sin(phi) + np.cos(delta) * np.cos(phi) * np.cos(hours)
         north = np.sin(delta) * np.cos(phi) - np.cos(delta) * np.sin(phi) * np.cos(hours)
         east = -np.cos(delta) * np.sin(hours)

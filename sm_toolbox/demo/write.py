@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -9,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from rasterio.windows import Window
 
 from sm_toolbox.demo import products, scene
 from sm_toolbox.demo.archive import ISMN_NETWORK, ISMN_STATIONS, write_ismn_archive
 from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, coarser, load_terrain
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.outputs import RasterOutput, check_output, put_in_place, remove_quietly, temporary_name
@@ -30,7 +30,7 @@ REAL_TERRAIN = (
     "and cut"
 )
 
-StationWriter = Callable[[pd.DataFrame, Path], None]
+StationWriter = Callable[[np.ndarray, Path], None]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,16 @@ class DemoScene:
 
     @classmethod
     def at(cls, folder: Path) -> DemoScene:
-        """Return the paths of a scene in a folder."""
+        """Return the paths of a scene in a folder.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        DemoScene
+        """
         rasters = (
             "dem",
             "soil",
@@ -157,7 +166,7 @@ def write_demo_scene(
 
 
 def _check_folder(target: Path) -> None:
-    """Refuse a folder whose content is not ours to replace."""
+    """Reject a folder whose content is not ours to replace."""
     if not target.parent.is_dir():
         raise OutputError(
             f"The folder '{target}' cannot be created: '{target.parent}' does not exist. Create it first."
@@ -171,13 +180,13 @@ def _check_folder(target: Path) -> None:
     if not target.is_dir():
         raise OutputError(f"'{target}' is a file. Name a folder for the demo data.")
     # File managers leave hidden files of their own in folders that look empty.
-    found = sorted(path.name for path in target.iterdir() if not path.name.startswith("."))
-    if found and not _is_demo(target):
+    names = sorted(path.name for path in target.iterdir() if not path.name.startswith("."))
+    if names and not _is_demo(target):
         raise OutputError(
-            f"The folder '{target}' holds other files ({', '.join(found[:3])}{', …' if len(found) > 3 else ''}). "
+            f"The folder '{target}' holds other files ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}). "
             "Choose an empty folder, a new one, or one with earlier demo data, which is then replaced."
         )
-    for name in found:
+    for name in names:
         if (target / name).is_file():
             check_output(str(target / name))
 
@@ -195,7 +204,7 @@ def _move(work: Path, target: Path) -> None:
     if not target.exists():
         os.replace(work, target)
         return
-    # A layer of the scene that was there before would not fit the new one.
+    # Layers of an earlier scene would not match the new one.
     for name in ("stations.gpkg", "stations_validation.gpkg"):
         for suffix in ("", "-wal", "-shm"):
             remove_quietly(str(target / f"{name}{suffix}"))
@@ -204,7 +213,7 @@ def _move(work: Path, target: Path) -> None:
 
 
 def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer: StationWriter | None) -> None:
-    # A generator for each part, so that a change of one leaves the others as they are.
+    # A random generator for each part, so that changing one part does not change the others.
     random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(9)]
     progress.info("Terrain, soil and weather…")
     terrain = load_terrain()
@@ -254,7 +263,7 @@ def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer
         progress.check()
         _write(path, _dated("soil_moisture", days), coarse[name], large)
     for table, path in zip(tables, (files.stations, files.stations_validation)):
-        table.to_csv(path, index=False, date_format="%Y-%m-%d")
+        _write_table(path, table)
         if station_writer is not None:
             station_writer(table, path.with_suffix(".gpkg"))
     write_ismn_archive(files.ismn, tables[0], terrain, soil, random[8])
@@ -270,6 +279,13 @@ def _write(path: Path, names: Sequence[str], values: np.ndarray, grid: Grid, sim
         writer.write(values.astype(np.float32), Window(0, 0, grid.width, grid.height))
 
 
+def _write_table(path: Path, table: np.ndarray) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator=os.linesep)
+        writer.writerow(table.dtype.names)
+        writer.writerows(table.tolist())
+
+
 def _readme(seed: int, grid: Grid, has_layers: bool) -> str:
     first, last = scene.date_of(0), scene.date_of(scene.DAYS - 1)
     errors = "\n".join(
@@ -283,7 +299,8 @@ def _readme(seed: int, grid: Grid, has_layers: bool) -> str:
     )
     return f"""{README_TITLE}
 
-ALL MOISTURE, SOIL, WEATHER AND SATELLITE VALUES ARE SIMULATED. Only the terrain is real: SRTM elevation near the Jacksboro
+ALL MOISTURE, SOIL, WEATHER AND SATELLITE VALUES ARE SIMULATED. Only the terrain is real: SRTM elevation near the \
+Jacksboro
 fault, Tennessee, from matplotlib's sample data. Use it to learn and to test, never to say anything about the place.
 
 Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {grid.width} × {grid.height} cells of 90 m.
@@ -291,8 +308,10 @@ Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {gr
 90 m
   dem.tif         dem: elevation, m (real)
   soil.tif        sand, clay: percent
-  truth.tif       soil_moisture@date: the truth, mean of the day, m³ m⁻³, every eight days. Compare your maps with it; never train on it.
-  sentinel1.tif   vv@date, vh@date: backscatter, dB, every twelve days, with speckle; angle: local incidence angle, degrees
+  truth.tif       soil_moisture@date: the truth, mean of the day, m³ m⁻³, every eight days. \
+Compare your maps with it; never train on it.
+  sentinel1.tif   vv@date, vh@date: backscatter, dB, every twelve days, with speckle; \
+angle: local incidence angle, degrees
 450 m, every eight days (MODIS calendar, named after the first of the eight days)
   ndvi.tif        ndvi@date
   reflectance.tif red@date and nir, blue, green, swir_1240, swir1, swir2: surface reflectance
@@ -300,26 +319,35 @@ Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {gr
   lst_day.tif     lst_day@date: K, gaps under clouds
   lst_night.tif   lst_night@date: K, gaps under clouds
 4.5 km, daily
-  rain.tif        rain_7d@date: rain of the day and the six before, mm (from {scene.date_of(products.FIRST_RAIN_SUM):%Y-%m-%d})
+  rain.tif        rain_7d@date: rain of the day and the six before, mm \
+(from {scene.date_of(products.FIRST_RAIN_SUM):%Y-%m-%d})
   api.tif         api@date: antecedent precipitation index, mm, k = {products.API_MEMORY:g}
   product_a.tif, product_b.tif, product_c.tif   soil_moisture@date: three products with errors of their own, m³ m⁻³
   product_truth.tif                             soil_moisture@date: what they should have shown
 Stations, one row per station and day, days without a measurement left out
-  stations.csv              {products.TRAINING_STATIONS} stations for training: station, time, soil_moisture (m³ m⁻³), land_cover, lon, lat
-  stations_validation.csv   {products.VALIDATION_STATIONS} other stations; keep them for validation
+  stations.csv              {products.TRAINING_STATIONS} stations for training: \
+station, time, soil_moisture (m³ m⁻³), land_cover, lon, lat
+  stations_validation.csv   {products.VALIDATION_STATIONS} other stations; \
+keep them for validation
   {points}
-  ismn.zip                  {ISMN_STATIONS} of the stations for training as an archive of the International Soil Moisture Network (header+values): four readings a day
-                            with quality flags at 0.05 m, two sensors at some stations, and 0.20 m at one. The network is called {ISMN_NETWORK}.
+  ismn.zip                  {ISMN_STATIONS} of the stations for training as an archive of the International Soil \
+Moisture Network (header+values): four readings a day
+                            with quality flags at 0.05 m, two sensors at some stations, and 0.20 m at one. \
+The network is called {ISMN_NETWORK}.
 
 The errors that were put in (m³ m⁻³)
 {errors}
-  The noise of the products is independent from day to day, from cell to cell and of the other products; product_a has the gaps of an orbit.
-  stations  = truth of their 90 m cell + a bias of each station (standard deviation {products.STATION_BIAS:g}) + daily noise ({products.STATION_NOISE:g})
+  The noise of the products is independent from day to day, from cell to cell and of the other products; \
+product_a has the gaps of an orbit.
+  stations  = truth of their 90 m cell + a bias of each station \
+(standard deviation {products.STATION_BIAS:g}) + daily noise ({products.STATION_NOISE:g})
 
 First steps in QGIS (Processing toolbox > Soil Moisture Toolbox)
   1. Terrain indices on dem.tif.
-  2. Sample predictors at stations: stations.gpkg; terrain indices, soil.tif, ndvi.tif, rain.tif, api.tif; MAX_TIME_GAP 4.
-  3. Train model: target soil_moisture, split by station. Then split at random and see how much better it looks than it is.
+  2. Sample predictors at stations: stations.gpkg; terrain indices, soil.tif, ndvi.tif, rain.tif, api.tif; \
+MAX_TIME_GAP 4.
+  3. Train model: target soil_moisture, split by station. Then split at random and \
+see how much better it looks than it is.
   4. Predict raster on the same predictors, and compare the map with truth.tif.
   5. Validate against stations: the map and stations_validation.gpkg.
   6. Triple collocation of product_a, product_b and product_c: does it find the errors above?

@@ -1,6 +1,4 @@
-"""What kriging and inverse distances have in common: values at stations on many dates, and which stations count for a
-cell.
-"""
+"""What kriging and inverse distances have in common: values at stations, and which stations count for a cell."""
 
 from __future__ import annotations
 
@@ -20,7 +18,15 @@ PAIRS = 2**17
 
 @dataclass(frozen=True)
 class DateGroup:
-    """Dates on which the same stations have values and drifts, and what they share."""
+    """Dates on which the same stations have values and drifts, and what they share.
+
+    Parameters
+    ----------
+    dates : ndarray of int (dates,)
+    rows : ndarray of int (rows,)
+        The stations that have a value.
+    drift : ndarray of float64 (rows, p)
+    """
 
     dates: np.ndarray
     rows: np.ndarray
@@ -28,8 +34,20 @@ class DateGroup:
 
 
 class Interpolation:
-    """What kriging and inverse distances have in common: points, values of dates, and which stations count for a
-    cell.
+    """What kriging and inverse distances share: points, values of dates, and which stations count for a cell.
+
+    Parameters
+    ----------
+    points : ndarray of float64 (points, 3)
+        Positions (m).
+    values : ndarray of float64 (points,) or (points, dates)
+        NaN where there is none.
+    neighbours : int
+        Nearest stations that count for a cell; 0 for all of a few, and the nearest of many.
+    drift : ndarray of float64 (points, p, versions)
+        One version for all dates, or one for each.
+    most_memory : float, optional
+        Bytes that the systems of all dates may take where all stations count.
     """
 
     def __init__(
@@ -47,7 +65,17 @@ class Interpolation:
         self._trees = [cKDTree(self.points[group.rows]) for group in self._groups] if self.neighbours else []
 
     def cells_at_once(self, variance: bool) -> int:
-        """Return for how many cells `predict` takes about a tenth of a second, so that callers hear Cancel."""
+        """Return for how many cells `predict` takes about a tenth of a second, so that callers hear Cancel.
+
+        Parameters
+        ----------
+        variance : bool
+            Whether variances are predicted, too.
+
+        Returns
+        -------
+        int
+        """
         stations, dates = self.values.shape
         own = self.neighbours or stations
         # Each cell has a system of its own nearest stations; where all stations count there is one for all cells.
@@ -76,8 +104,18 @@ class Interpolation:
 
 
 def placed(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions without NaN, which compiled loops would take for somewhere, and which of them had one, bool
-    (cells,).
+    """Return positions with NaN replaced for the compiled loops, and which of them had one, bool (cells,).
+
+    Parameters
+    ----------
+    cells : ndarray of float64 (cells, 3)
+
+    Returns
+    -------
+    cells : ndarray of float64 (cells, 3)
+        Contiguous.
+    lost : ndarray of bool (cells,)
+        Those that had a NaN.
     """
     cells = np.ascontiguousarray(cells, float)
     lost = ~np.isfinite(cells).all(axis=1)
@@ -85,15 +123,34 @@ def placed(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def date_means(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each date of values (stations, dates); NaN where there is none."""
+    """Return the mean of each date of values (stations, dates); NaN where there is none.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (stations, dates)
+        NaN where there is none.
+
+    Returns
+    -------
+    ndarray of float64 (dates,)
+    """
     count = np.isfinite(values).sum(axis=0).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.nansum(values, axis=0) / count
 
 
 def mean_of_others(values: np.ndarray) -> np.ndarray:
-    """Return for each value (stations, dates) the mean of the others of its date, which any interpolation must beat;
-    NaN where there is none.
+    """Return for each value the mean of the others of its date, which any interpolation must beat.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (stations, dates)
+        NaN where there is none.
+
+    Returns
+    -------
+    ndarray of float64 (stations, dates)
+        NaN where there is no other.
     """
     present = np.isfinite(values)
     total, count = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)

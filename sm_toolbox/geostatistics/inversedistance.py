@@ -26,7 +26,17 @@ class InverseDistance(Interpolation):
         self._filled = np.where(np.isfinite(self.values), self.values, 0)
 
     def predict(self, cells: np.ndarray) -> np.ndarray:
-        """Predict cells (cells, 3); returned are (cells,) or (cells, dates), shaped as the values."""
+        """Predict cells (cells, 3); returned are (cells,) or (cells, dates), shaped as the values.
+
+        Parameters
+        ----------
+        cells : ndarray of float64 (cells, 3)
+            Positions in metres; NaN gives NaN.
+
+        Returns
+        -------
+        ndarray of float64
+        """
         cells, lost = placed(cells)
         mean = np.empty((len(cells), self.values.shape[1]))
         step = max(16, PAIRS // (self.neighbours or len(self.points)))
@@ -50,7 +60,17 @@ class InverseDistance(Interpolation):
         return np.einsum("mk,mkt->mt", weights, self.values[np.ix_(group.rows, group.dates)][found])
 
     def leave_one_out(self, progress: Progress = SILENT) -> np.ndarray:
-        """Predict each station from the others of its date; NaN where there is no other."""
+        """Predict each station from the others of its date; NaN where there is no other.
+
+        Parameters
+        ----------
+        progress : Progress, optional
+
+        Returns
+        -------
+        ndarray
+            Shaped as the values.
+        """
         predicted = np.full(self.values.shape, np.nan)
         if self.neighbours:
             for group, tree in zip(self._groups, self._trees):

@@ -26,9 +26,7 @@ _FACTORS = 2**29
 
 @dataclass(frozen=True)
 class _Factors:
-    """With K the correlations of a group's stations, F their drift, K = L L' and F' K⁻¹ F = R R': L⁻¹, L⁻¹ F and
-    R⁻¹.
-    """
+    """L⁻¹, L⁻¹ F and R⁻¹, with K = L L' the correlations of a group's stations, F their drift, F' K⁻¹ F = R R'."""
 
     inverse: np.ndarray
     drift: np.ndarray
@@ -72,6 +70,14 @@ class Kriging(Interpolation):
     -----
     A nugget counts as what stations measure beside the field: the map is that of the field without it, and exact at a
     station only where the nugget is 0. The variance is that of what another station would measure, nugget included.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0, 0, 0], [1000.0, 0, 0]])
+    >>> kriging = Kriging(points, np.array([0.1, 0.3]), Variogram("spherical", sill=0.01, range=2000.0))
+    >>> mean, variance = kriging.predict(np.array([[500.0, 0, 0]]), variance=True)
+    >>> mean.round(3), variance.round(4)
+    (array([0.2]), array([0.0039]))
     """
 
     def __init__(
@@ -226,9 +232,7 @@ class Kriging(Interpolation):
     def _leave_out_near(
         self, group: DateGroup, found: np.ndarray, values: np.ndarray, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Predict the stations of a group from their nearest others, as `_krige_nearest`, and hear Cancel on the
-        way.
-        """
+        """Predict the stations of a group from their nearest others, as `_krige_nearest`, checking for Cancel."""
         points, step, parts = self.points[group.rows], self.cells_at_once(True), []
         for start in range(0, len(found), step):
             progress.check()
@@ -239,6 +243,10 @@ class Kriging(Interpolation):
 
     def leave_one_out(self, progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
         """Predict each station from the others of its date, with the variogram as it is.
+
+        Parameters
+        ----------
+        progress : Progress, optional
 
         Returns
         -------
@@ -293,8 +301,9 @@ def _version(design: np.ndarray, group: DateGroup) -> np.ndarray:
 
 
 def _cholesky(correlations: np.ndarray) -> np.ndarray:
-    """Factorise correlations, whose diagonal is to become 1, with as small an addition to it as makes them positive
-    definite: smooth models are nearly singular.
+    """Factorise correlations, with the smallest addition to the diagonal that makes them positive definite.
+
+    Smooth models are nearly singular.
     """
     for addition in (1e-10, 1e-9, 1e-8, 1e-7, 1e-6):
         np.fill_diagonal(correlations, 1 + addition)

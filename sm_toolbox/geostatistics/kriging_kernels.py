@@ -1,6 +1,4 @@
-"""The compiled loops of kriging: correlations between many cells and stations, and small systems of the nearest
-stations.
-"""
+"""Compiled loops of kriging: correlations of many cells and stations, and small systems of the nearest stations."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 SPHERICAL, EXPONENTIAL, GAUSSIAN, MATERN = range(4)
 # Distances over the range at which the correlation falls to 5 %, the practical range: e^-3, and (1 + s) e^-s for
@@ -17,14 +15,12 @@ _THREE, _MATERN_SCALE = 3.0, 4.743864518390554
 # Within a thousandth of a millimetre a cell is at the station; its weight then outweighs all others.
 _SAME_PLACE, _ALL_WEIGHT = 1e-12, 1e200
 
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
-_FAST = {**_COMPILE, "fastmath": {"contract", "reassoc"}}
+_FAST = {**KERNEL_OPTIONS, "fastmath": {"contract", "reassoc"}}
 
 
 @njit(**_FAST)
 def _exp_of_minus(x):
-    """Return e^-x for x ≥ 0, relative error below 1e-11, without a branch or a call, so that loops become vector
-    instructions.
+    """Return e^-x for x ≥ 0, relative error below 1e-11, without a branch or a call, so that loops vectorise.
 
     (e^(-x / 1024))^1024, from Taylor's series and ten squarings; beyond 45 it stays at e^-45, 3e-20.
     """
@@ -128,7 +124,7 @@ def weigh_distances(row, power):
             row[j] = row[j] ** (-0.5 * power) if row[j] > _SAME_PLACE else _ALL_WEIGHT
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def krige_nearest(
     model, range_, nugget, cells, stations, neighbours, cell_drift, station_drift, values, mean, variance
 ):
@@ -163,18 +159,18 @@ def krige_nearest(
     u, e = np.empty(k), np.empty(p)
     scale, partial = 1.0 / range_, 1.0 - nugget
     for cell in range(len(cells)):
-        own = neighbours[cell]
+        nearest = neighbours[cell]
         same = cell > 0
         for i in range(k):
             if not same:
                 break
-            same = own[i] == neighbours[cell - 1, i]
+            same = nearest[i] == neighbours[cell - 1, i]
         if not same:
-            _factorise(model, scale, nugget, stations, own, station_drift, factor, drift, drift_factor, inverse)
+            _factorise(model, scale, nugget, stations, nearest, station_drift, factor, drift, drift_factor, inverse)
         for i in range(k):
             d2 = 0.0
             for axis in range(3):
-                d2 += (stations[own[i], axis] - cells[cell, axis]) ** 2
+                d2 += (stations[nearest[i], axis] - cells[cell, axis]) ** 2
             total = partial * _of_squared(model, d2, scale)
             for j in range(i):
                 total -= factor[i, j] * u[j]
@@ -208,12 +204,12 @@ def krige_nearest(
         for date in range(dates):
             total = 0.0
             for i in range(k):
-                total += u[i] * values[own[i], date]
+                total += u[i] * values[nearest[i], date]
             mean[cell, date] = total
 
 
-@njit(**_COMPILE)
-def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift, drift_factor, inverse):
+@njit(**KERNEL_OPTIONS)
+def _factorise(model, scale, nugget, stations, nearest, station_drift, factor, drift, drift_factor, inverse):
     """Cholesky factors of the covariances L L' and of the drift's F' K⁻¹ F, and L⁻¹ F; each in the lower triangle."""
     k, p = drift.shape
     partial = 1.0 - nugget
@@ -221,7 +217,7 @@ def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift
         for j in range(i + 1):
             d2 = 0.0
             for axis in range(3):
-                d2 += (stations[own[i], axis] - stations[own[j], axis]) ** 2
+                d2 += (stations[nearest[i], axis] - stations[nearest[j], axis]) ** 2
             total = partial * _of_squared(model, d2, scale) if j < i else 1.0 + 1e-10
             for m in range(j):
                 total -= factor[i, m] * factor[j, m]
@@ -229,7 +225,7 @@ def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift
             factor[i, j] = total / factor[j, j] if j < i else math.sqrt(max(total, 1e-10))
     for a in range(p):
         for i in range(k):
-            total = station_drift[own[i], a]
+            total = station_drift[nearest[i], a]
             for j in range(i):
                 total -= factor[i, j] * drift[j, a]
             drift[i, a] = total / factor[i, i]
@@ -244,7 +240,7 @@ def _factorise(model, scale, nugget, stations, own, station_drift, factor, drift
             if b < a:
                 drift_factor[a, b] = total * inverse[b]
             else:
-                # A drift that is the same at all of these stations says nothing here.
-                known = total > 1e-9 * whole
-                drift_factor[a, a] = math.sqrt(total) if known else 1.0
-                inverse[a] = 1.0 / drift_factor[a, a] if known else 0.0
+                # A drift that is constant at these stations has no effect here.
+                independent = total > 1e-9 * whole
+                drift_factor[a, a] = math.sqrt(total) if independent else 1.0
+                inverse[a] = 1.0 / drift_factor[a, a] if independent else 0.0

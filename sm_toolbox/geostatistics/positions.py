@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyproj
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.windows import Window
 
+from sm_toolbox.raster.affine import Affine, Window
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.points import locate
 
@@ -17,11 +17,21 @@ _SEMI_MAJOR, _ECCENTRICITY_SQUARED = 6378137.0, 0.00669437999014
 
 
 def globe_positions(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    """Return Cartesian positions (points, 3) in metres on the WGS 84 ellipsoid of longitudes and latitudes in degrees.
+    """Return Cartesian positions on the WGS 84 ellipsoid.
 
     Straight distances between them run through the earth: equal to those along the ground over 100 km but for a metre,
     and by 1 % shorter over 3,100 km. Covariance models of three dimensions are valid for them; for distances along a
     sphere some are not.
+
+    Parameters
+    ----------
+    longitude, latitude : ndarray of float64 (points,)
+        Degrees.
+
+    Returns
+    -------
+    ndarray of float64 (points, 3)
+        Metres from the centre of the earth.
     """
     lambda_, phi = np.radians(longitude), np.radians(latitude)
     normal = _SEMI_MAJOR / np.sqrt(1 - _ECCENTRICITY_SQUARED * np.sin(phi) ** 2)
@@ -62,28 +72,24 @@ class Positions:
         self.radius = float(np.nanmax(np.linalg.norm(frame - self.centre, axis=1)))
 
     def _geographic_grid(self) -> Grid | None:
-        """Return a grid of one-degree cells from 0°, 0° whose columns and rows are longitudes and latitudes; None where
-        the CRS is not of the earth.
-        """
+        """Return a grid of one-degree cells whose columns and rows are longitude and latitude; None for local CRSs."""
         if self._grid.crs.is_geographic:
             crs = self._grid.crs
         else:
             geodetic = pyproj.CRS.from_wkt(self._grid.crs.to_wkt()).geodetic_crs
             if geodetic is None:
                 return None
-            crs = CRS.from_wkt(geodetic.to_wkt())
+            crs = driver().crs(geodetic.to_wkt())
         return Grid(crs, Affine.identity(), 360, 90)
 
     def _is_distorted(self) -> bool:
-        """Compare short steps along the axes of the map with their lengths on the ground, at nine places of the
-        grid.
-        """
+        """Compare short steps along the map's axes with their lengths on the ground, at nine places of the grid."""
         west, south, east, north = self._grid.bounds
         x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3)))
         factor = self._grid.metres_per_unit()[0]
         step = 1000 / factor
-        here, along, across = (self._on_globe(x + dx, y + dy) for dx, dy in ((0, 0), (step, 0), (0, step)))
-        lengths = np.concatenate([np.linalg.norm(there - here, axis=1) for there in (along, across)])
+        origin, along, across = (self._on_globe(x + dx, y + dy) for dx, dy in ((0, 0), (step, 0), (0, step)))
+        lengths = np.concatenate([np.linalg.norm(moved - origin, axis=1) for moved in (along, across)])
         lengths = lengths[np.isfinite(lengths)]
         return bool((np.abs(lengths / 1000 - 1) > _DISTORTION).any())
 
@@ -99,21 +105,38 @@ class Positions:
         factor = self._grid.metres_per_unit()[0]
         return np.stack([x * factor, y * factor, np.zeros_like(x)], axis=-1)
 
-    def of_points(self, x: np.ndarray, y: np.ndarray, crs: CRS) -> np.ndarray:
-        """Return positions of points in any CRS; NaN where a point cannot be transformed."""
+    def of_points(self, x: np.ndarray, y: np.ndarray, crs: Crs) -> np.ndarray:
+        """Return positions of points in any CRS; NaN where a point cannot be transformed.
+
+        Parameters
+        ----------
+        x, y : ndarray of float64 (points,)
+        crs : Crs
+            Of the points.
+
+        Returns
+        -------
+        ndarray of float64 (points, 3)
+            Metres.
+        """
         columns, rows, _ = locate(x, y, crs, self._grid)
         if self.in_space and crs == self._grid.crs:
             return self._on_globe(x, y)
         return self._of_map(*_to_map(self._grid, columns, rows))
 
     def of_cells(self, window: Window, grid: Grid | None = None) -> np.ndarray:
-        """Return positions of the centres of a window's cells (rows · cols, 3), row by row.
+        """Return positions of the centres of a window's cells, row by row.
 
         Parameters
         ----------
         window : Window
         grid : Grid, optional
             A grid of the same CRS with other cells; by default the grid itself.
+
+        Returns
+        -------
+        ndarray of float64 (rows * cols, 3)
+            Metres.
         """
         columns, rows = np.meshgrid(
             window.col_off + 0.5 + np.arange(window.width), window.row_off + 0.5 + np.arange(window.height)

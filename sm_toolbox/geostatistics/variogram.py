@@ -66,14 +66,35 @@ class Variogram:
             )
 
     def correlation(self, distance: np.ndarray) -> np.ndarray:
-        """Return the correlation of what has no nugget at distances (m), of any shape."""
+        """Return the correlation of what has no nugget at distances (m), of any shape.
+
+        Parameters
+        ----------
+        distance : ndarray
+            Metres.
+
+        Returns
+        -------
+        ndarray, same shape
+        """
         distance = np.asarray(distance, float)
         out = np.empty(distance.size)
         kernels.correlations_at(MODELS[self.model], np.ascontiguousarray(distance.ravel()), self.range, out)
         return out.reshape(distance.shape)
 
     def covariance(self, distance: np.ndarray) -> np.ndarray:
-        """Return the covariance of two different places at distances (m), without the nugget at 0, too."""
+        """Return the covariance of two different places at distances (m), without the nugget at 0, too.
+
+        Parameters
+        ----------
+        distance : ndarray
+            Metres.
+
+        Returns
+        -------
+        ndarray, same shape
+            Squared units of the values.
+        """
         return self.sill * (1 - self.nugget) * self.correlation(distance)
 
     def __call__(self, distance: np.ndarray) -> np.ndarray:
@@ -83,7 +104,7 @@ class Variogram:
 
 @dataclass(frozen=True)
 class Empirical:
-    """What pairs of stations say, in classes of distance.
+    """The empirical variogram, in classes of distance.
 
     Parameters
     ----------
@@ -136,11 +157,11 @@ def empirical_variogram(points: np.ndarray, values: np.ndarray) -> Empirical:
     half = 0.5 * (squares + squares.T - 2 * centred @ centred.T)[upper]
     pairs = (present.astype(float) @ present.T)[upper]
     distance = squareform(pdist(points))[upper]
-    seen = pairs > 0
-    half, pairs, distance = np.maximum(half[seen], 0), pairs[seen], distance[seen]
+    has_pairs = pairs > 0
+    half, pairs, distance = np.maximum(half[has_pairs], 0), pairs[has_pairs], distance[has_pairs]
     if not len(pairs):
         return Empirical(np.empty(0), np.empty(0), np.empty(0, int), math.nan, 0.0)
-    # Of few stations every pair is needed.
+    # With few stations every pair is needed.
     reach = float(np.quantile(distance, 0.75)) if len(distance) >= 4 * _CLASSES else float(distance.max())
     near = distance <= reach
     of_class = np.minimum((distance[near] / reach * _CLASSES).astype(int), _CLASSES - 1)
@@ -197,41 +218,54 @@ def fit_variogram(
     -----
     The weights are those of Cressie (1985, doi 10.1007/BF01032109): the squares of γ̂ / γ − 1, each times the number of
     its pairs.
+
+    Examples
+    --------
+    Values of 30 dates with a known variogram:
+
+    >>> rng = np.random.default_rng(0)
+    >>> points = np.column_stack([rng.uniform(0, 10_000, (100, 2)), np.zeros(100)])
+    >>> truth = Variogram("exponential", sill=1.0, range=3000.0)
+    >>> distances = np.linalg.norm(points[:, None] - points, axis=2)
+    >>> values = np.linalg.cholesky(truth.covariance(distances)) @ rng.normal(size=(100, 30))
+    >>> fitted = fit_variogram(points, values, "exponential")
+    >>> print(round(fitted.sill, 1), round(fitted.range, -3))
+    1.0 3000.0
     """
-    seen = empirical or empirical_variogram(points, values.reshape(len(points), -1))
-    if nugget is None and 0 < len(seen.pairs) < 3:
+    observed = empirical or empirical_variogram(points, values.reshape(len(points), -1))
+    if nugget is None and 0 < len(observed.pairs) < 3:
         nugget = 0.0
     unknown = [name for name, value in (("NUGGET", nugget), ("SILL", sill), ("RANGE", range_)) if value is None]
     if not unknown:
-        return _with_error(Variogram(model, float(sill or 0), float(range_ or 0), float(nugget or 0)), seen)
-    if seen.spread == 0 and sill is None:
-        return Variogram(model, 0.0, range_ or seen.reach or 1.0, nugget or 0.0)
-    if len(seen.pairs) < len(unknown):
+        return _with_error(Variogram(model, float(sill or 0), float(range_ or 0), float(nugget or 0)), observed)
+    if observed.spread == 0 and sill is None:
+        return Variogram(model, 0.0, range_ or observed.reach or 1.0, nugget or 0.0)
+    if len(observed.pairs) < len(unknown):
         raise InputError(
-            f"There are too few pairs of stations to fit a variogram: {int(seen.pairs.sum())} pairs in "
-            f"{len(seen.pairs)} classes of distance, for {' and '.join(unknown)}. Use more stations or dates, "
+            f"There are too few pairs of stations to fit a variogram: {int(observed.pairs.sum())} pairs in "
+            f"{len(observed.pairs)} classes of distance, for {' and '.join(unknown)}. Use more stations or dates, "
             "give NUGGET, SILL and RANGE (of a larger network), or use METHOD idw."
         )
     start_range = np.array([0.2, 0.5, 1.0, 2.0])
     # As shares of the sill of all pairs and of the reach, so that all are about 1.
-    low = [0.0, 1e-3, min(0.5 * float(seen.distance[0]) / seen.reach, 0.05)]
+    low = [0.0, 1e-3, min(0.5 * float(observed.distance[0]) / observed.reach, 0.05)]
     high = [1.0, 20.0, 4.0]
     known = [
         nugget,
-        None if sill is None else sill / (seen.spread or 1),
-        None if range_ is None else range_ / seen.reach,
+        None if sill is None else sill / (observed.spread or 1),
+        None if range_ is None else range_ / observed.reach,
     ]
     free = [i for i, value in enumerate(known) if value is None]
-    spread = seen.spread or 1.0
+    spread = observed.spread or 1.0
 
     def build(part: np.ndarray) -> Variogram:
         full = [value if value is not None else 0.0 for value in known]
         for position, value in zip(free, part):
             full[position] = float(value)
-        return Variogram(model, full[1] * spread, full[2] * seen.reach, full[0])
+        return Variogram(model, full[1] * spread, full[2] * observed.reach, full[0])
 
     def deviations(part: np.ndarray) -> np.ndarray:
-        return _deviations(build(part), seen)
+        return _deviations(build(part), observed)
 
     best = None
     for first in start_range if range_ is None else start_range[:1]:
@@ -241,16 +275,16 @@ def fit_variogram(
             if best is None or found.cost < best.cost:
                 best = found
     assert best is not None
-    return _with_error(build(best.x), seen)
+    return _with_error(build(best.x), observed)
 
 
-def _deviations(variogram: Variogram, seen: Empirical) -> np.ndarray:
+def _deviations(variogram: Variogram, observed: Empirical) -> np.ndarray:
     """Return γ̂ / γ − 1 times the root of the share of the pairs."""
-    model = np.maximum(variogram(seen.distance), 1e-12 * (seen.spread or 1))
-    return (seen.semivariance / model - 1) * np.sqrt(seen.pairs / seen.pairs.sum())
+    model = np.maximum(variogram(observed.distance), 1e-12 * (observed.spread or 1))
+    return (observed.semivariance / model - 1) * np.sqrt(observed.pairs / observed.pairs.sum())
 
 
-def _with_error(variogram: Variogram, seen: Empirical) -> Variogram:
-    if not len(seen.pairs) or variogram.sill == 0:
+def _with_error(variogram: Variogram, observed: Empirical) -> Variogram:
+    if not len(observed.pairs) or variogram.sill == 0:
         return variogram
-    return replace(variogram, fit_error=float(np.sqrt((_deviations(variogram, seen) ** 2).sum())))
+    return replace(variogram, fit_error=float(np.sqrt((_deviations(variogram, observed) ** 2).sum())))

@@ -80,8 +80,7 @@ def _copy_samples(block, cell, series):
 
 @njit(**COMPILE)
 def _resample(series, lost, seed, triplets, quadruplets, pairs, declared, reference, drawn):
-    """Fill the estimates of resampled series; return how many could be estimated, and of how many blocks a series is
-    made.
+    """Fill the estimates of resampled series; return how many could be estimated, and the blocks of a series.
 
     Notes
     -----
@@ -147,9 +146,7 @@ def _covariances_of_sums(total, n, lost, q):
 
 @njit(**COMPILE)
 def _random_below(state, n):
-    """Return the next state of the generator SplitMix64 (Steele et al. 2014, doi 10.1145/2714064.2660195) and a number
-    from 0 to n − 1.
-    """
+    """Return the next state of SplitMix64 (doi 10.1145/2714064.2660195) and a number from 0 to n − 1."""
     state += np.uint64(0x9E3779B97F4A7C15)
     mixed = state
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -160,8 +157,7 @@ def _random_below(state, n):
 
 @njit(**COMPILE)
 def _estimate_resampled(q, triplets, quadruplets, pairs, declared, reference, work, values):
-    """Estimate as for the samples themselves, but take impossible variances and correlations to their nearest possible
-    value.
+    """Estimate as for the samples, but take impossible variances and correlations to their nearest possible value.
 
     Left out, they would be missing from the very tail that is looked for.
     """
@@ -263,8 +259,9 @@ def _normal(z):
 
 @njit(**COMPILE)
 def _normal_quantile(p):
-    """Return the quantile of the standard normal distribution, by Newton's method: on either side of 0 the distribution
-    is convex or concave, so that it converges.
+    """Return the quantile of the standard normal distribution, by Newton's method.
+
+    On either side of 0 the distribution is convex or concave, so that it converges.
     """
     z = 0.0
     for _ in range(30):

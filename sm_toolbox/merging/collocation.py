@@ -59,9 +59,7 @@ class Design:
 
     @property
     def estimates(self) -> list[str]:
-        """The names of what is estimated for each cell, in order; error correlations of pairs only with four or more
-        products.
-        """
+        """The estimates of each cell, in order; error correlations of pairs only with four or more products."""
         kinds = ("error", "scaled_error", "correlation", "snr", "sensitivity", "weight")
         names = [f"{kind}_{letter}" for kind in kinds for letter in LETTERS[: self.count]]
         return [
@@ -80,6 +78,10 @@ def design(count: int, correlated: str = "") -> Design:
         Products, 3 to 5.
     correlated : str, optional
         Pairs whose errors may be correlated: `B-C`, or `A-B, D-E`.
+
+    Returns
+    -------
+    Design
 
     Raises
     ------
@@ -205,6 +207,16 @@ def collocate(
     1 between two products, too: one is then a copy of the other. With three products a correlation with the truth above
     1 is the same as a negative error variance, and flagged as that; flag 4 is left for declared pairs whose errors
     would have a correlation beyond ±1, or several whose error correlations exclude one another.
+
+    Examples
+    --------
+    Three products with the variance 0.01 of the truth in common, and errors of their own:
+
+    >>> covariances = np.full((3, 3), 0.01) + np.diag([0.02**2, 0.03**2, 0.05**2])
+    >>> plan = design(3)
+    >>> found = collocate(covariances, np.array(500.0), plan)
+    >>> print(plan.estimates[:3], found.estimates[:3])
+    ['error_a', 'error_b', 'error_c'] [0.02 0.03 0.05]
     """
     from sm_toolbox.merging import estimate_kernels
 

@@ -24,9 +24,7 @@ _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 
 def sums_per_cell(products):
-    """Return how many sums `accumulate` keeps for a cell: the samples, the sum of each product and of each product of
-    two.
-    """
+    """Return how many sums `accumulate` keeps for a cell: samples, sum of each product, sums of products of two."""
     return 1 + products + products * (products + 1) // 2
 
 

@@ -139,6 +139,7 @@ def derive(q, pairs, declared, reference, work, values):
 
 @njit(**COMPILE)
 def signal_variances(q, triplets, signal):
+    """Fill the signal variance of each product, float64 (products,): the mean of its triplets' Q_ia Q_ib / Q_ab."""
     for i in range(signal.size):
         total, count = 0.0, 0
         for k in range(len(triplets)):

@@ -21,9 +21,8 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.anomaly import month_position
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
     from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
     from sm_toolbox.raster.streaming import Emit, OpenStacks
@@ -231,6 +230,22 @@ def merge_products(
     Cells that are not resolved get, on each date, the mean of what products there are, or the one of these that on
     average is most correlated with the others, matched to the reference in mean and standard deviation over at least 10
     common samples. Without these, products are taken as they are, if the medians do not tell that the units differ.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> rng = np.random.default_rng(0)
+    >>> dates = np.arange("2018-01-01", "2018-05-01", dtype="datetime64[D]")
+    >>> truth = rng.normal(0.25, 0.06, len(dates))
+    >>> def product(name, error):
+    ...     values = truth + rng.normal(0, error, len(dates))
+    ...     bands = {f"soil_moisture@{date}": [[value]] for date, value in zip(dates, values)}
+    ...     return [write_example(f"{name}.tif", bands)]
+    >>> products = [product("a", 0.04), product("b", 0.04), product("c", 0.04)]
+    >>> result = merge_products(products, "merged.tif", engine=Engine(threads=1))
+    >>> merged = np.array([band[0, 0] for band in read_example("merged.tif").values()])
+    >>> bool(np.std(merged - truth) < 0.03)
+    True
     """
     progress = engine.progress
     run = Run.of(sources, settings, _reference(sources, reference, fallback, window), engine)
@@ -327,8 +342,18 @@ def _outputs(run: Run, output: str, weights_output: str | None, described: list[
 
 
 def year_parts(window: str) -> tuple[list[str], np.ndarray]:
-    """Return the names of the parts of the year that have weights of their own, and the part of each month; no names
-    for `all`.
+    """Return the parts of the year that have weights of their own.
+
+    Parameters
+    ----------
+    window : {'all', 'season', 'month'}
+
+    Returns
+    -------
+    names : list of str
+        Empty for `all`.
+    part : ndarray of int64 (12,)
+        The part of each month.
     """
     if window == "all":
         return [], np.zeros(12, np.int64)

@@ -94,9 +94,7 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
 
 @njit(**_COMPILE)
 def _fill_precision(errors, how, scores, precision):
-    """Fill numbers that the weights of products with independent errors are proportional to, whichever of them are
-    there.
-    """
+    """Fill numbers that the weights of products with independent errors are proportional to, whichever are there."""
     for i in range(precision.size):
         if how == LEAST_SQUARES:
             precision[i] = 1 / (np.float64(errors[i]) * errors[i])

@@ -79,7 +79,16 @@ class Products:
         return complete
 
     def at(self, dates: np.ndarray) -> Products:
-        """Return the products on some dates."""
+        """Return the products on some dates.
+
+        Parameters
+        ----------
+        dates : ndarray of bool (dates,)
+
+        Returns
+        -------
+        Products
+        """
         return Products(
             self.stacks, [self.times[i] for i in np.flatnonzero(dates)], self.positions[:, dates], self.medians
         )
@@ -160,6 +169,11 @@ def read_products(
         The product whose dates the others are matched to.
     min_samples : int
         Common samples that will be asked for.
+    progress : Progress
+
+    Returns
+    -------
+    Products
 
     Raises
     ------
@@ -213,8 +227,18 @@ def read_products(
 
 
 def in_same_unit(medians: Sequence[float], reference: int) -> np.ndarray:
-    """Say which products can be in the units of the reference, bool (products,); where there is no telling, they
-    are.
+    """Say which products can be in the units of the reference; where there is no telling, they are.
+
+    Parameters
+    ----------
+    medians : sequence of float
+        Of each product.
+    reference : int
+        Position of the product whose units count.
+
+    Returns
+    -------
+    ndarray of bool (products,)
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(np.array(medians) / medians[reference])

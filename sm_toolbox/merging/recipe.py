@@ -16,7 +16,23 @@ _FEWEST_TO_MATCH = 10
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the products of a window are merged, each (..., rows, cols); see the kernel `merge`."""
+    """How the products of a window are merged, each (..., rows, cols); see the kernel `merge`.
+
+    Parameters
+    ----------
+    factors : ndarray of float32 (products, rows, cols)
+        What deviations are multiplied by to be those of the reference.
+    how : ndarray of int8 (rows, cols)
+        By least squares, or as the fallback says.
+    scores : ndarray of float32 (products, rows, cols)
+        The highest is the best product.
+    errors : ndarray of float32 (parts, products, rows, cols)
+        Scaled errors, of each part of the year.
+    correlations : ndarray of float32 (parts, pairs, rows, cols)
+        Of these errors.
+    as_they_are : ndarray of bool (rows, cols)
+        Where products are matched to the reference in nothing.
+    """
 
     factors: np.ndarray
     how: np.ndarray
@@ -107,7 +123,20 @@ def make_recipe(
 
 
 def baselines(found: Estimated, record: Record, sums: np.ndarray, recipe: Recipe) -> np.ndarray | None:
-    """Return what values are taken from, (1 or 12 months, products, rows, cols); None where it moves with the date."""
+    """Return the means that values are deviations from; None where these move with the date.
+
+    Parameters
+    ----------
+    found : Estimated
+    record : Record
+    sums : ndarray
+        Of the window, as `Record.sum_up`.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray of float64 (1 or 12 months, products, rows, cols) or None
+    """
     if record.low is not None:
         return None
     means = record.month_means(sums) if record.estimation.settings.anomalies == "climatology" else found.means[None]
@@ -117,7 +146,22 @@ def baselines(found: Estimated, record: Record, sums: np.ndarray, recipe: Recipe
 def baseline_block(
     baseline: np.ndarray | None, means: np.ndarray | None, places: np.ndarray, recipe: Recipe
 ) -> np.ndarray:
-    """Return the baselines of some dates, float32 (products, dates, cells)."""
+    """Return the baselines of some dates, float32 (products, dates, cells).
+
+    Parameters
+    ----------
+    baseline : ndarray (1 or 12 months, products, rows, cols) or None
+        As `baselines`.
+    means : ndarray of float32 (products, dates, rows, cols) or None
+        Moving means, which come first.
+    places : ndarray (dates, 3)
+        Of each date, as `month_position`.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray of float32 (products, dates, cells)
+    """
     if means is not None:
         return np.ascontiguousarray(np.where(recipe.as_they_are, np.float32(0), means)).reshape(*means.shape[:2], -1)
     assert baseline is not None
@@ -128,7 +172,20 @@ def baseline_block(
 
 
 def average_error(errors: np.ndarray, correlations: np.ndarray, design: Design) -> np.ndarray:
-    """Return the error of the plain mean of the rescaled products."""
+    """Return the error of the plain mean of the rescaled products.
+
+    Parameters
+    ----------
+    errors : ndarray of float32 (products, rows, cols)
+        Scaled errors.
+    correlations : ndarray of float32 (pairs, rows, cols)
+        Of these errors.
+    design : Design
+
+    Returns
+    -------
+    ndarray (rows, cols)
+    """
     variance = np.sum(errors.astype(np.float64) ** 2, axis=0)
     for k in np.flatnonzero(design.declared):
         i, j = design.pairs[k]
@@ -138,5 +195,14 @@ def average_error(errors: np.ndarray, correlations: np.ndarray, design: Design) 
 
 
 def flat(values: np.ndarray) -> np.ndarray:
-    """Return an array (..., rows, cols) as (..., cells)."""
+    """Return an array (..., rows, cols) as (..., cells).
+
+    Parameters
+    ----------
+    values : ndarray (..., rows, cols)
+
+    Returns
+    -------
+    ndarray (..., cells)
+    """
     return values.reshape(*values.shape[:-2], -1)

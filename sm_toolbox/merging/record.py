@@ -14,9 +14,8 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.timeseries.anomaly import month_anomalies, month_means, moving_windows, read_with_moving_means
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
     from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.streaming import OpenStacks
 
@@ -64,8 +63,22 @@ class Record:
     def read(
         self, opened: OpenStacks, window: Window, at_once: int
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-        """Yield parts of the record: the first date, float32 (products, dates, rows, cols), and moving means of the
-        same shape or None.
+        """Yield the record in parts.
+
+        Parameters
+        ----------
+        opened : OpenStacks
+        window : Window
+        at_once : int
+            Dates of a part.
+
+        Yields
+        ------
+        first : int
+            Position of the part's first date.
+        block : ndarray of float32 (products, dates, rows, cols)
+        means : ndarray of float32, same shape, or None
+            Moving means, where anomalies from them are asked for.
         """
         if self.low is not None and self.high is not None:
             yield from read_with_moving_means(
@@ -78,8 +91,22 @@ class Record:
     def sum_up(
         self, opened: OpenStacks, window: Window, at_once: int, progress: Progress
     ) -> tuple[np.ndarray, tuple[int, np.ndarray, np.ndarray | None] | None]:
-        """Return the sums of a window, and the part of the record that was read last: all of it, where it is read at
-        once.
+        """Return the sums of a window, and the part of the record that was read last.
+
+        Parameters
+        ----------
+        opened : OpenStacks
+        window : Window
+        at_once : int
+            Dates of a part.
+        progress : Progress
+            Asked for Cancel.
+
+        Returns
+        -------
+        sums : ndarray of float64 (groups, sums, rows, cols)
+        part : (int, ndarray, ndarray or None) or None
+            As `read` yields it: all of the record, where it is read at once.
         """
         sums = self.empty_sums((int(window.height), int(window.width)))
         part = None
@@ -89,22 +116,41 @@ class Record:
         return sums, part
 
     def add(self, first: int, block: np.ndarray, means: np.ndarray | None, sums: np.ndarray) -> None:
-        """Add a part of the record to sums."""
+        """Add a part of the record to sums.
+
+        Parameters
+        ----------
+        first : int
+            Position of the part's first date.
+        block : ndarray of float32 (products, dates, rows, cols)
+        means : ndarray of float32, same shape, or None
+            Subtracted first.
+        sums : ndarray of float64 (groups, sums, rows, cols)
+            Added to.
+        """
         from sm_toolbox.merging import covariance_kernels
 
         values = np.ascontiguousarray(block) if means is None else block - means
         covariance_kernels.accumulate(values, self.shifts, self.groups[first : first + block.shape[1]], sums)
 
     def empty_sums(self, shape: tuple[int, int]) -> np.ndarray:
-        """Return sums of 0 for a window."""
+        """Return sums of 0 for a window.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns.
+
+        Returns
+        -------
+        ndarray of float64 (groups, sums, rows, cols)
+        """
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         return np.zeros((self.group_count, sums_per_cell(self.products.count), *shape))
 
     def bytes_per_cell(self) -> tuple[float, float]:
-        """Return the bytes of a cell for sums and estimates, and for each date in memory, read, decoded and, where
-        asked, as anomalies.
-        """
+        """Return the bytes of a cell for sums and estimates, and for each date read, decoded and taken as anomaly."""
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         count = self.products.count
@@ -113,7 +159,20 @@ class Record:
         return fixed + 8 * count * self.margin, 4 * count * (copies + bool(self.estimation.settings.replicates))
 
     def estimate(self, sums: np.ndarray, part: int | None = None, min_samples: int | None = None) -> Estimated:
-        """Estimate the errors from sums, of all the year or one part of it."""
+        """Estimate the errors from sums, of all the year or one part of it.
+
+        Parameters
+        ----------
+        sums : ndarray of float64 (groups, sums, rows, cols)
+        part : int, optional
+            Of the year; by default all.
+        min_samples : int, optional
+            By default that of the settings.
+
+        Returns
+        -------
+        Estimated
+        """
         settings = self.estimation.settings
         within = settings.anomalies == "climatology"
         groups = None if part is None else self.groups_of_part[part]
@@ -131,8 +190,15 @@ class Record:
         return Estimated(found, samples, lost, means + self.shifts[:, None, None], spreads)
 
     def month_means(self, sums: np.ndarray) -> np.ndarray:
-        """Return the mean of each product in each month, (12, products, rows, cols); that of all the year where a month
-        has fewer than three samples.
+        """Return the mean of each product in each month; of all the year where a month has fewer than three samples.
+
+        Parameters
+        ----------
+        sums : ndarray of float64 (months, sums, rows, cols)
+
+        Returns
+        -------
+        ndarray of float64 (12, products, rows, cols)
         """
         means = month_means(sums[:, :1], sums[:, 1 : self.products.count + 1])
         filled: np.ndarray = means + self.shifts[:, None, None]
@@ -147,8 +213,23 @@ class Record:
         sums: np.ndarray,
         progress: Progress,
     ) -> np.ndarray:
-        """Return confidence limits, float32 (2, estimates, rows, cols), from the whole record of a window; NaN where
-        there are none.
+        """Return confidence limits from the whole record of a window; NaN where there are none.
+
+        Parameters
+        ----------
+        block : ndarray of float32 (products, dates, rows, cols)
+        found : Estimated
+        seeds : ndarray of uint64 (rows, cols)
+            Of each cell's random numbers.
+        means : ndarray of float32, same shape as `block`, or None
+            Moving means.
+        sums : ndarray of float64 (groups, sums, rows, cols)
+        progress : Progress
+            Asked for Cancel.
+
+        Returns
+        -------
+        ndarray of float32 (2, estimates, rows, cols)
         """
         from sm_toolbox.merging import bootstrap_kernels
 
@@ -185,8 +266,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Estimated:
-    """What is known of the cells of a window, each (..., rows, cols): estimates, samples, lost degrees of freedom,
-    means and standard deviations of the products.
+    """What is known of the cells of a window, each (..., rows, cols).
+
+    Parameters
+    ----------
+    found : Collocation
+        The estimates.
+    samples : ndarray of int (rows, cols)
+        Common dates.
+    lost : ndarray (rows, cols)
+        Degrees of freedom lost to group means.
+    means, spreads : ndarray of float64 (products, rows, cols)
+        Means and standard deviations of the products.
     """
 
     found: Collocation
@@ -207,7 +298,17 @@ class Estimated:
 
 
 def cell_seeds(grid: Grid, window: Window) -> np.ndarray:
-    """Return a seed for each cell of a window (rows, cols), which depends on nothing but its place in the grid."""
+    """Return a seed for each cell of a window (rows, cols), which depends on nothing but its place in the grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    window : Window
+
+    Returns
+    -------
+    ndarray of uint64 (rows, cols)
+    """
     rows, columns = (
         np.arange(start, start + size, dtype=np.uint64)
         for start, size in ((window.row_off, window.height), (window.col_off, window.width))

@@ -1,6 +1,4 @@
-"""Reports on triple collocation and on merged products: what the errors are, why cells have none, and what rests on
-assumptions.
-"""
+"""Reports on triple collocation and merged products: the errors, why cells have none, and the assumptions."""
 
 from __future__ import annotations
 
@@ -47,6 +45,11 @@ def collocation_report(result: CollocationResult, progress: Progress = SILENT) -
     Parameters
     ----------
     result : CollocationResult
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     products, settings = result.products, result.estimation.settings
     page = Page("Triple collocation", _subtitle(products, result.estimation.design), progress=progress)
@@ -97,6 +100,11 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     Parameters
     ----------
     result : MergeResult
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     products, estimation, seen = result.products, result.estimation, result.overview
     letters = LETTERS[: products.count]

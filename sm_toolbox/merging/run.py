@@ -17,9 +17,8 @@ from sm_toolbox.raster.request import Engine
 from sm_toolbox.timeseries.anomaly import warn_of_short_climatology
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
     from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
@@ -59,6 +58,19 @@ class Run:
     ) -> Run:
         """Check settings and read what the products are; on all dates that any of them has.
 
+        Parameters
+        ----------
+        sources : sequence of sequence of Source
+            Those of each product.
+        settings : CollocationSettings
+        reference : int
+            The product in whose space scaled errors are.
+        engine : Engine
+
+        Returns
+        -------
+        Run
+
         Raises
         ------
         InputError
@@ -87,7 +99,17 @@ class Run:
         return replace(self, products=self.products.at(self.products.common))
 
     def record(self, parts: np.ndarray | None = None) -> Record:
-        """Return the record, its sums kept apart by the part of the year of each month (12,) where these are given."""
+        """Return the record, its sums kept apart by the part of the year of each month (12,) where these are given.
+
+        Parameters
+        ----------
+        parts : ndarray of int64 (12,), optional
+            The part of the year of each month; by default there is one.
+
+        Returns
+        -------
+        Record
+        """
         return Record(self.products, self.estimation, np.zeros(12, np.int64) if parts is None else parts)
 
     def stream(self, fixed: float, per_date: float) -> tuple[StackReader, Stream]:
@@ -97,6 +119,11 @@ class Run:
         ----------
         fixed, per_date : float
             Bytes of a cell, as for `plan_stream`.
+
+        Returns
+        -------
+        reader : StackReader
+        stream : Stream
         """
         from sm_toolbox.raster import streaming
 
@@ -135,10 +162,14 @@ class Run:
         reader : StackReader
         stream : Stream
         work : callable
-            As for `streaming.in_order`; what it emits goes into the first output. It returns a `Done`.
+            As for `streaming.stream_in_order`; what it emits goes into the first output. It returns a `Done`.
         outputs : sequence of RasterOutput
         keep : callable
             `keep(writers, window, done)` is called for each window in order.
+
+        Returns
+        -------
+        Tally
 
         Raises
         ------
@@ -157,7 +188,7 @@ class Run:
                 writers[0].write(block, window, first)
 
             done: Any
-            for window, done in streaming.in_order(reader, work, stream.plan, self.engine, write=write):
+            for window, done in streaming.stream_in_order(reader, work, stream.plan, self.engine, write=write):
                 counter.count(done.estimated)
                 keep(writers, window, done)
             tally = counter.tally()
@@ -172,5 +203,15 @@ class Run:
 
 
 def product_count(sources: Sequence[Sequence[Source]]) -> int:
-    """Return the number of products, up to the last that holds a raster; three where there are fewer."""
+    """Return the number of products, up to the last that holds a raster; three where there are fewer.
+
+    Parameters
+    ----------
+    sources : sequence of sequence of Source
+        Those of each product.
+
+    Returns
+    -------
+    int
+    """
     return max([3, *(i + 1 for i, own in enumerate(sources) if own)])

@@ -14,8 +14,7 @@ from sm_toolbox.merging.settings import Estimation
 from sm_toolbox.progress import Progress
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.grid import Grid
 
 _OVERVIEW = 256
@@ -44,7 +43,15 @@ class Overview:
         return self._values[self._places[name]]
 
     def keep(self, window: Window, first: str, block: np.ndarray) -> None:
-        """Keep some cells of a block (names, rows, cols), whose first name is given and whose others follow it."""
+        """Keep some cells of a block (names, rows, cols), whose first name is given and whose others follow it.
+
+        Parameters
+        ----------
+        window : Window
+        first : str
+            Name of the first band of the block.
+        block : ndarray (bands, rows, cols)
+        """
         row, column = -window.row_off % self._step, -window.col_off % self._step
         part = block[:, row :: self._step, column :: self._step]
         top, left, place = (
@@ -82,7 +89,12 @@ class Tally:
 
 
 class Counter:
-    """Counts cells, window by window."""
+    """Counts cells, window by window.
+
+    Parameters
+    ----------
+    estimation : Estimation
+    """
 
     def __init__(self, estimation: Estimation):
         self._estimation = estimation
@@ -90,7 +102,12 @@ class Counter:
         self._flags, self._pairs = np.zeros(5, np.int64), np.zeros(len(estimation.design.pairs), np.int64)
 
     def count(self, found: Estimated) -> None:
-        """Add the cells of a window."""
+        """Add the cells of a window.
+
+        Parameters
+        ----------
+        found : Estimated
+        """
         sampled = found.samples > 0
         self._cells += sampled.size
         self._sampled += int(np.count_nonzero(sampled))
@@ -106,7 +123,15 @@ class Counter:
 
 
 def report_tally(tally: Tally, design: Design, progress: Progress) -> None:
-    """Log what share of the cells is resolved, and why the others are not."""
+    """Log what share of the cells is resolved, and why the others are not.
+
+    Parameters
+    ----------
+    tally : Tally
+    design : Design
+    progress : Progress
+        Gets the lines.
+    """
     progress.info(f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.")
     for flag, name in enumerate(FLAGS[1:], start=1):
         if tally.flags[flag]:

@@ -17,9 +17,8 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
     from sm_toolbox.merging.products import Products
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.outputs import RasterWriter
     from sm_toolbox.raster.streaming import Emit, OpenStacks
@@ -144,6 +143,16 @@ def output_bands(plan: Design, limits: bool) -> list[str]:
     (with the truth), `snr` (dB), `sensitivity` (factor to the space of a) and `weight`; `merged_error`; with four and
     more products `error_correlation` of each pair; `r` and `p` (correlation and p-value of each pair); `samples` and
     `flag`; and `_low` and `_high` of the metrics where there are limits.
+
+    Parameters
+    ----------
+    plan : Design
+    limits : bool
+        Whether there are confidence limits.
+
+    Returns
+    -------
+    list of str
     """
     ends = [f"{name}_{end}" for end in ("low", "high") for name in _limited(plan)] if limits else []
     return [

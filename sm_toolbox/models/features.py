@@ -34,7 +34,16 @@ class FeatureEncoder:
         ]
 
     def by_predictor(self, values: np.ndarray) -> np.ndarray:
-        """Add up values of features (features,) by predictor (predictors,)."""
+        """Add up values of features (features,) by predictor (predictors,).
+
+        Parameters
+        ----------
+        values : ndarray of float64 (features,)
+
+        Returns
+        -------
+        ndarray of float64 (predictors,)
+        """
         starts = np.cumsum([0, *(2 if name in self.periods else 1 for name in self.predictors)])[:-1]
         return np.add.reduceat(values, starts)
 
@@ -63,6 +72,16 @@ class FeatureEncoder:
 
 def parse_cyclic(text: str | None, predictors: Sequence[str]) -> dict[str, float]:
     """Read `aspect:360,doy:365`.
+
+    Parameters
+    ----------
+    text : str or None
+    predictors : sequence of str
+
+    Returns
+    -------
+    dict of str to float
+        The period of each cyclic predictor, in its unit.
 
     Raises
     ------

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from rasterio.crs import CRS
-
+    from sm_toolbox.raster.driver import Crs
     from sm_toolbox.raster.opening import Source
 
 
@@ -40,6 +39,10 @@ class Layout:
             Whether these are degrees, which are laid out with the metres per degree of their middle latitude.
         metres_per_unit : float, optional
             Of coordinates that are no degrees.
+
+        Returns
+        -------
+        Layout or None
         """
         from sm_toolbox.raster.grid import metres_per_degree
 
@@ -48,20 +51,24 @@ class Layout:
         metres = metres_per_degree(float(y.mean())) if geographic else (metres_per_unit, metres_per_unit)
         return cls(np.stack([x, y], axis=1) * metres, metres)
 
-    def of_area(self, source: Source, crs: CRS) -> np.ndarray:
+    def of_area(self, source: Source, crs: Crs) -> np.ndarray:
         """Return a sample of the cells of a raster that have data, in the same metres (points, 2).
 
         Parameters
         ----------
         source : Source
             Its first band counts.
-        crs : CRS
+        crs : Crs
             Of the table's coordinates.
+
+        Returns
+        -------
+        ndarray of float64 (points, 2)
         """
         from sm_toolbox.raster.bands import read_bands
         from sm_toolbox.raster.points import sample_cells, transform_points
 
         band = read_bands([source])[0]
         x, y = transform_points(*sample_cells(band), band.grid.crs, crs)
-        known = np.isfinite(x) & np.isfinite(y)
-        return np.stack([x[known], y[known]], axis=1) * self.metres
+        is_valid = np.isfinite(x) & np.isfinite(y)
+        return np.stack([x[is_valid], y[is_valid]], axis=1) * self.metres

@@ -51,6 +51,8 @@ class TargetRecord(_Record):
     unit : str, optional
     minimum, maximum : float, optional
         Of the training rows.
+    source : mapping, optional
+        What a file says, with what later versions know more.
     """
 
     name: str
@@ -77,6 +79,8 @@ class PredictorRecord(_Record):
         Share of the variance of the training rows that splits at it explain.
     origin : mapping, optional
         What the training table notes of the rasters behind it.
+    source : mapping, optional
+        As `TargetRecord`.
     """
 
     name: str
@@ -193,6 +197,8 @@ class Manifest(_Record):
     created : str
         ISO 8601, UTC.
     versions : mapping of str to str
+    source : mapping, optional
+        As `TargetRecord`.
     """
 
     format: str
@@ -215,7 +221,16 @@ class Manifest(_Record):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:
-        """Take over what a file says, once its format, kind, target and names of predictors have been checked."""
+        """Read what a file says, once its format, kind, target and names of predictors have been checked.
+
+        Parameters
+        ----------
+        values : mapping
+
+        Returns
+        -------
+        Manifest
+        """
         predictors = tuple(_record(PredictorRecord, item) for item in values["predictors"])
         target = _record(TargetRecord, values["target"])
         names = {item.name for item in fields(cls)} - {"source", "target", "predictors", "task"}
@@ -250,7 +265,7 @@ class Manifest(_Record):
 
 
 def _read(kind: type[_R], value: Any) -> _R:
-    """Return a record that is read only where somebody needs it."""
+    """Return a property that converts a part of the manifest when it is read."""
     if isinstance(value, kind):
         return value
     return kind(
@@ -259,7 +274,7 @@ def _read(kind: type[_R], value: Any) -> _R:
 
 
 def _record(kind: Any, values: Mapping[str, Any]) -> Any:
-    """Take over a record of which only the name is sure."""
+    """Build a record from JSON of which only the name has been checked."""
     names = {item.name for item in fields(kind)} - {"source"}
     return kind(**{name: value for name, value in values.items() if name in names}, source=values)
 
@@ -273,7 +288,16 @@ def _plain(value: Any) -> Any:
 
 
 def metrics_record(values: Metrics) -> dict[str, float | None]:
-    """Return metrics as JSON keeps them, which knows no NaN."""
+    """Return metrics for JSON, with null in place of NaN.
+
+    Parameters
+    ----------
+    values : Metrics
+
+    Returns
+    -------
+    dict of str to float or None
+    """
     return {name: value if math.isfinite(value) else None for name, value in values.as_dict().items()}
 
 

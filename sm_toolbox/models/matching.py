@@ -16,8 +16,7 @@ AvailableStacks = Sequence[tuple[str, str, Stack]]
 
 
 def find_predictors(model: Model, available: AvailableStacks, role: str, progress: Progress) -> dict[str, Stack]:
-    """Find the stack of each predictor: by its name, or as the product of a variable that the training table noted of
-    it.
+    """Find the stack of each predictor: by its name, or as the product that the training table noted of it.
 
     Parameters
     ----------
@@ -27,6 +26,10 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
     role : str
         What the model is, for messages.
     progress : Progress
+
+    Returns
+    -------
+    dict of str to Stack
 
     Raises
     ------
@@ -89,7 +92,17 @@ def _is_among(stack: Stack, used: Mapping[str, Stack]) -> bool:
 
 
 def tell_unused(available: AvailableStacks, used: Mapping[str, Stack], progress: Progress) -> None:
-    """Warn of what is given, but that no model was trained with."""
+    """Warn of what is given, but that no model was trained with.
+
+    Parameters
+    ----------
+    available : list of (str, str, Stack)
+        As `part_products` returns them.
+    used : mapping of str to Stack
+        By predictor.
+    progress : Progress
+        Gets the warning.
+    """
     taken = {variable for variable, _, stack in available if _is_among(stack, used)}
     unused = [
         f"{variable} of '{product}'" if variable in taken else variable
@@ -114,14 +127,37 @@ def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:
 
 
 def tell_gaps(used: Mapping[str, Stack], progress: Progress) -> None:
-    """Log how far in time each dated predictor may lie where no gap was set."""
+    """Log how far in time each dated predictor may lie where no gap was set.
+
+    Parameters
+    ----------
+    used : mapping of str to Stack
+        By predictor.
+    progress : Progress
+        Gets the line.
+    """
     gaps = {name: stack.reach(None) for name, stack in used.items() if not stack.is_static}
     if gaps:
         progress.info(default_gaps_in_words("variable", gaps))
 
 
 def pick_bands(used: dict[str, Stack], time: Time | None, max_gap_days: float | None) -> dict[str, int] | None:
-    """Choose the band of each predictor for a date; None where one has none near enough."""
+    """Choose the band of each predictor for a date; None where one has none near enough.
+
+    Parameters
+    ----------
+    used : dict of str to Stack
+        By predictor.
+    time : Time or None
+        None where all predictors are static.
+    max_gap_days : float or None
+        As `Stack.reach`.
+
+    Returns
+    -------
+    dict of str to int or None
+        Positions in the stacks.
+    """
     found = {name: stack.nearest(time, max_gap_days) for name, stack in used.items()}
     return (
         None if None in found.values() else {name: position for name, position in found.items() if position is not None}
@@ -131,8 +167,26 @@ def pick_bands(used: dict[str, Stack], time: Time | None, max_gap_days: float | 
 def choose_dates(
     used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress
 ) -> list[Time | None]:
-    """Choose the dates to predict, for which one of the models has all its predictors; a single None where all
-    predictors are static.
+    """Choose the dates for which one of the models has all its predictors; a single None where all are static.
+
+    Parameters
+    ----------
+    used : sequence of dict of str to Stack
+        Of each model, by predictor.
+    max_gap_days : float or None
+        As `Stack.reach`.
+    wanted : sequence of Time or None
+        None for all that are possible.
+    progress : Progress
+
+    Returns
+    -------
+    list of Time or None
+
+    Raises
+    ------
+    InputError
+        Where a wanted date, or any date at all, lacks a predictor.
     """
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
     within = "half the distance of their dates" if max_gap_days is None else f"{max_gap_days:g} days"

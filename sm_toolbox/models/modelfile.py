@@ -79,6 +79,15 @@ class Evidence:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_predictors: int) -> Evidence | None:
         """Read what a model file holds; None where it holds none.
 
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_predictors : int
+
+        Returns
+        -------
+        Evidence or None
+
         Raises
         ------
         ModelFileError
@@ -129,7 +138,18 @@ class Model:
         return self.encoder.predictors
 
     def predict(self, predictors: np.ndarray) -> np.ndarray:
-        """Predict raw predictors (rows, predictors) without missing values → (rows,) in the target's unit."""
+        """Predict from raw predictors.
+
+        Parameters
+        ----------
+        predictors : ndarray of float64 (rows, predictors)
+            Without NaN, in the order of the model's predictors.
+
+        Returns
+        -------
+        ndarray of float64 (rows,)
+            In the target's unit.
+        """
         return self.fitted.predict(self.encoder.encode(predictors))
 
     def predict_quantiles(self, predictors: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +174,11 @@ class Model:
 
 def save_model(model: Model, path: str) -> None:
     """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+    path : str
 
     Raises
     ------
@@ -196,6 +221,14 @@ def save_model(model: Model, path: str) -> None:
 def load_model(path: str) -> Model:
     """Read a model file.
 
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    Model
+
     Raises
     ------
     ModelFileError
@@ -232,7 +265,7 @@ def _read(path: str) -> tuple[Manifest, dict[str, np.ndarray]]:
                 f"The model file '{path}' cannot be read: {error.strerror or error}. Check that you may read it, "
                 "and the disk."
             ) from error
-        # Places in the file that cannot be.
+        # Impossible offsets in the file.
         raise ModelFileError(f"it is damaged or no model file at all ({error})") from None
 
 
@@ -279,7 +312,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
             }[version](stream)
         except (ValueError, KeyError, SyntaxError, TokenError) as error:
             raise ModelFileError(f"'{member.filename}' is no array ({error})") from None
-        # Of Python objects reading one would run what it says.
+        # Reading Python objects would run code.
         if dtype not in _TYPES:
             raise ModelFileError(f"'{member.filename}' holds {dtype}, which no array of a model does")
         size = math.prod(shape) * dtype.itemsize
@@ -292,9 +325,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
 
 
 def _refuse_large(members: Sequence[zipfile.ZipInfo], path: str) -> None:
-    """Refuse by what the zip's directory says, before anything is unpacked; of a member no more than that is ever
-    read.
-    """
+    """Reject archives by what the zip's directory says, before anything is unpacked; no more is read of a member."""
     size = sum(member.file_size for member in members)
     if size > _LARGEST:
         raise ModelFileError("it unpacks to more than any model needs")

@@ -45,6 +45,7 @@ class Wanted:
 
     @property
     def needs_applicability(self) -> bool:
+        """Whether the area of applicability is to be computed."""
         return self.count_applicable or self.applicability is not None
 
 
@@ -71,8 +72,9 @@ class _File:
 
 
 class Planes:
-    """The numbers that each cell has on each date, (dates, planes, rows, cols) in memory, and the files of those that are
-    written.
+    """The numbers that each cell has on each date, and the files of those that are written.
+
+    In memory they are (dates, planes, rows, cols).
 
     Parameters
     ----------
@@ -99,11 +101,31 @@ class Planes:
         return len(self._places)
 
     def place(self, name: str) -> int:
-        """Return where a plane is."""
+        """Return where a plane is.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
         return self._places[name]
 
     def outputs(self, times: Sequence[Time | None], model: Model) -> list[RasterOutput]:
-        """Return the files that are written."""
+        """Return the files that are written.
+
+        Parameters
+        ----------
+        times : sequence of Time or None
+        model : Model
+            What made the map, for the files' metadata.
+
+        Returns
+        -------
+        list of RasterOutput
+        """
         tags = {
             "SOIL_MOISTURE_MODEL": model.manifest.kind,
             "SOIL_MOISTURE_MODEL_CREATED": str("" if model.manifest.created is None else model.manifest.created),
@@ -120,7 +142,16 @@ class Planes:
         ]
 
     def bands(self, values: np.ndarray) -> np.ndarray:
-        """Return the planes that are written as the bands of the outputs, (bands, rows, cols)."""
+        """Return the planes that are written as the bands of the outputs, (bands, rows, cols).
+
+        Parameters
+        ----------
+        values : ndarray of float32 (dates, planes, rows, cols)
+
+        Returns
+        -------
+        ndarray of float32 (bands, rows, cols)
+        """
         parts = []
         for file in self._files:
             if file.path:
@@ -129,7 +160,17 @@ class Planes:
         return np.concatenate(parts)
 
     def fill(self, out: np.ndarray, cells: slice | np.ndarray, model: Model, rows: np.ndarray) -> None:
-        """Predict some cells of (planes, cells) from rows of predictors; `source` is the caller's."""
+        """Predict some cells of (planes, cells) from rows of predictors; `source` is the caller's.
+
+        Parameters
+        ----------
+        out : ndarray of float32 (planes, cells)
+            Filled.
+        cells : slice or ndarray
+            Which of them the rows are of.
+        model : Model
+        rows : ndarray (rows, predictors)
+        """
         if len(self._levels):
             mean, quantiles = model.predict_quantiles(rows, self._levels)
             out[0, cells] = mean

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.learners.base import WithQuantiles
@@ -15,6 +14,7 @@ from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -99,6 +99,10 @@ def predict_raster(
         The dates, and what is written beside the map.
     engine : Engine, optional
 
+    Returns
+    -------
+    Prediction
+
     Raises
     ------
     InputError
@@ -106,6 +110,21 @@ def predict_raster(
         something else, or a model does not have what is wanted beside the map.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> from sm_toolbox.models.assessment.splits import RandomSplit
+    >>> from sm_toolbox.models.learners.catalogue import make_estimator
+    >>> from sm_toolbox.models.table import Roles, make_training_table
+    >>> from sm_toolbox.models.training import train
+    >>> ndvi = np.linspace(0, 1, 50)
+    >>> table = make_training_table({"ndvi": ndvi, "sm": 0.1 + 0.2 * ndvi}, Roles("sm", ("ndvi",)), "table")
+    >>> model = train(table, make_estimator("random_forest", '{"n_estimators": 20}'), RandomSplit(2)).model
+    >>> predict_raster(model, [write_example("ndvi.tif", {"ndvi": [[0.2, 0.9]]})], "map.tif").bands
+    ['soil_moisture']
+    >>> print(read_example("map.tif")["soil_moisture"].round(1))
+    [[0.1 0.3]]
     """
     progress = engine.progress
     models = [model] if fallback is None else [model, fallback]

@@ -87,7 +87,7 @@ def prepare_training(
     """Check a table, keep its complete rows, and choose how they are divided.
 
     Fields that can be no predictor are left out, and rows at one place are of one station where no field says so. What
-    should be known before the result is trusted is told to `progress`: what was left out, directions that are not
+    should be known before the result is trusted is reported to `progress`: what was left out, directions that are not
     cyclic, and a split that flatters a map.
 
     Parameters
@@ -98,6 +98,10 @@ def prepare_training(
         Cyclic predictors, such as `aspect:360,doy:365`.
     request : SplitRequest, optional
     progress : Progress, optional
+
+    Returns
+    -------
+    Prepared
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which fields of a table can play which part: what to learn from, and where the places are."""
+"""Which fields of a table can be target, predictor, station, time or weight."""
 
 from __future__ import annotations
 
@@ -18,13 +18,23 @@ _ROW_NUMBERS = re.compile(
 # What goes up by one from row to row, too, where one station measured every day.
 _OF_TIME = re.compile(r"(.*_)?(doy|day|julian_?day|day_?of_?year|week|month|year|hour)", re.IGNORECASE)
 _GAP_DAYS = re.compile(r".+_gap_days", re.IGNORECASE)
-# So few rows are numbered 1, 2, 3 by chance.
+# Fewer rows may be numbered 1, 2, 3 by chance.
 _FEWEST_ROWS = 10
 
 
 def is_row_number(name: str, values: Sequence[Any]) -> bool:
-    """Say whether a field numbers the rows: by its name, or because its values go up by one from row to row and are no
-    days, months or years.
+    """Return whether a field numbers the rows: by its name, or because its values go up by one from row to row.
+
+    Fields named as days, months or years do not.
+
+    Parameters
+    ----------
+    name : str
+    values : sequence (rows,)
+
+    Returns
+    -------
+    bool
     """
     if _ROW_NUMBERS.fullmatch(name):
         return True
@@ -38,7 +48,14 @@ def is_row_number(name: str, values: Sequence[Any]) -> bool:
 
 
 def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) -> None:
-    """Refuse a target that is no quantity of the land.
+    """Reject a target that is not a physical quantity.
+
+    Parameters
+    ----------
+    name : str
+    columns : mapping of str to sequence
+    layer : str
+        For the message.
 
     Raises
     ------
@@ -64,7 +81,7 @@ def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) ->
 def choose_predictors(
     asked: Sequence[str], columns: Mapping[str, Sequence[Any]], parts: Sequence[str | None], layer: str
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Leave out of the predictors asked for what none can be.
+    """Leave out fields that cannot be predictors.
 
     Where all fields of the table are asked for ('Select all'), these are the fields that play another part and those
     that hold no numbers, too; one that is named among others is left in, to be refused with its reason.
@@ -115,9 +132,9 @@ def choose_predictors(
 
 
 def _holds_numbers(values: Sequence[Any]) -> bool:
-    """Say whether a column has numbers, and texts of numbers, alone."""
-    known = [value for value in values if value is not None and value != ""]
-    for value in known:
+    """Return whether a column has only numbers, or text that holds numbers."""
+    present = [value for value in values if value is not None and value != ""]
+    for value in present:
         if isinstance(value, str):
             try:
                 float(value)
@@ -125,7 +142,7 @@ def _holds_numbers(values: Sequence[Any]) -> bool:
                 return False
         elif not isinstance(value, (int, float, np.number)):
             return False
-    return bool(known)
+    return bool(present)
 
 
 def places(positions: np.ndarray) -> np.ndarray:

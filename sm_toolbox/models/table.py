@@ -77,7 +77,16 @@ class TrainingTable:
         return len(self.target)
 
     def take(self, rows: np.ndarray) -> TrainingTable:
-        """Return some of the rows."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+
+        Returns
+        -------
+        TrainingTable
+        """
         chosen = {
             name: None if values is None else values[rows]
             for name, values in (
@@ -97,8 +106,18 @@ class TrainingTable:
         return replace(self, **chosen)  # type: ignore[arg-type]
 
     def joined(self, other: TrainingTable, weight: float) -> TrainingTable:
-        """Return the rows of both tables, those of the other with a weight of their own; a weight of 1 is that of a row
-        without one.
+        """Return the rows of both tables, those of the other with their weights multiplied.
+
+        A row without a weight has the weight 1.
+
+        Parameters
+        ----------
+        other : TrainingTable
+        weight : float
+
+        Returns
+        -------
+        TrainingTable
         """
         weights = np.ones(len(self)) if self.weights is None else self.weights
         others = weight * (np.ones(len(other)) if other.weights is None else other.weights)
@@ -140,6 +159,10 @@ def make_training_table(
         Coordinates in metres; NaN where a row has none.
     must_vary : bool, optional
         Whether target and predictors must not be the same in all rows; few rows that join others may be alike.
+
+    Returns
+    -------
+    TrainingTable
 
     Raises
     ------
@@ -231,7 +254,7 @@ def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str)
 
 
 def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
-    """Say how to encode a predictor that holds names of classes."""
+    """Return how to encode a predictor that holds names of classes."""
     texts = {value.strip() for value in values if isinstance(value, str)} - {""}
     if any(
         any(letter.isalpha() for letter in text)
@@ -248,7 +271,16 @@ def _refuse_classes(values: Sequence[Any], name: str, layer: str) -> None:
 
 
 def oddities(table: TrainingTable) -> list[str]:
-    """Say what in a table a user should know before trusting a model made of it."""
+    """List what a user should know about a table before trusting a model made of it.
+
+    Parameters
+    ----------
+    table : TrainingTable
+
+    Returns
+    -------
+    list of str
+    """
     notes = []
     rows, count = table.predictors.shape
     if count >= rows:
@@ -282,7 +314,7 @@ def oddities(table: TrainingTable) -> list[str]:
 
 
 def _repeated(table: TrainingTable) -> int:
-    """Count rows that repeat an earlier one; without times nothing tells them from equal ones."""
+    """Count rows that repeat an earlier one; only possible with times."""
     if table.times is None:
         return 0
     import pandas as pd

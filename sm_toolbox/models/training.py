@@ -98,7 +98,7 @@ class _Rounds:
         return [self.next() for _ in range(count)]
 
 
-class _Deaf(Progress):
+class _IgnoringCancel(Progress):
     """Passes on all but Cancel: it has been heard, and what is left is to be done."""
 
     def __init__(self, progress: Progress):
@@ -144,6 +144,11 @@ def train(
     spike : Spike, optional
         Rows of the area to be mapped that join the final training (S0); what they bring is found out on local stations
         that did not join.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Training
 
     Raises
     ------
@@ -151,31 +156,46 @@ def train(
         Where the split is not possible with these rows.
     Cancelled
         Within a batch of trees of the user's Cancel.
+
+    Examples
+    --------
+    >>> from sm_toolbox.models.assessment.splits import StationSplit
+    >>> from sm_toolbox.models.learners.catalogue import make_estimator
+    >>> from sm_toolbox.models.table import Roles, make_training_table
+    >>> rng = np.random.default_rng(0)
+    >>> ndvi, slope = rng.uniform(0.1, 0.8, 60), rng.uniform(0, 20, 60)
+    >>> columns = {"ndvi": ndvi, "slope": slope, "sm": 0.1 + 0.4 * ndvi - 0.004 * slope, "station": np.arange(60) // 6}
+    >>> table = make_training_table(columns, Roles("sm", ("ndvi", "slope"), station="station"), "table")
+    >>> training = train(table, make_estimator("random_forest", '{"n_estimators": 20}'), StationSplit(5))
+    >>> [split.name for split in training.splits], training.chosen.metrics.r2 > 0.5
+    (['station', 'random'], True)
     """
     progress.check()
-    # What no file could name is refused before the work.
+    # Reject what no model file could name before the work.
     kind_of(estimator)
     for text in oddities(table):
         progress.warning(text)
     problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}), seed)
     beside = comparison(split, table)
     splits = [split] if beside is None else [split, beside]
-    folds = [way.divide(table, seed) for way in splits]
+    folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
     nested = search_nested(tuner, problem, folds[0], progress) if tuner else None
     if nested:
         estimator = nested.search.best
-        progress = _Deaf(progress) if nested.stopped else progress
+        progress = _IgnoringCancel(progress) if nested.stopped else progress
     rounds = _Rounds(
         progress.part(nested.share if nested else 0, 1),
         sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2,
     )
     results = []
-    for way, parts in zip(splits, folds):
-        is_chosen = way is split
+    for candidate, parts in zip(splits, folds):
+        is_chosen = candidate is split
         estimators = nested.by_fold if nested and is_chosen else [estimator] * len(parts)
         results.append(
-            evaluate(problem, way, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen)
+            evaluate(
+                problem, candidate, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen
+            )
         )
     spiking, final = None, problem
     if spike:
@@ -236,7 +256,7 @@ def _manifest(
     shift: QuantileShift,
     applicability: Applicability,
 ) -> Manifest:
-    """Write down all that is known about a model."""
+    """Write the manifest of a model."""
     table, chosen, kind = problem.table, results[0], kind_of(estimator)
     return Manifest(
         format=FORMAT,

@@ -6,18 +6,17 @@ import numpy as np
 
 from sm_toolbox.compiled import njit
 from sm_toolbox.predictors.flow_kernels import CHECK_EVERY, DONE, DRAINS, HOLE, STOP, UNKNOWN, neighbour_offsets
+from sm_toolbox.predictors.terrain_kernels import CONTRACTED
 
-from .terrain_kernels import _COMPILE
 
-
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _key(bits, cell):
     """Return a number that sorts as the height whose bits these are, and among equal heights as the cell."""
     # Negative floats are ordered backwards by their bits.
     return (np.int64(bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32) | np.int64(cell)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _push(heap, size, key):
     """Put a key into a heap of `size` keys, the lowest on top."""
     place = size
@@ -30,7 +29,7 @@ def _push(heap, size, key):
     heap[place] = key
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _pop(heap, size):
     """Take the lowest key out of a heap of `size` keys, each with up to four below it."""
     lowest = heap[0]
@@ -53,7 +52,7 @@ def _pop(heap, size):
     return lowest
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _grown(array, size):
     """Return an array with room for one more, keeping what is in it."""
     if size < array.size:
@@ -63,20 +62,19 @@ def _grown(array, size):
     return larger
 
 
-@njit(**_COMPILE)
-def _is_slope(z, known, cell, offsets):
-    """Say whether a cell lies above one that is known to drain, and so is about to become known itself."""
+@njit(**CONTRACTED)
+def _is_slope(z, state, cell, offsets):
+    """Return whether a cell lies above one that is known to drain, and so is about to become known itself."""
     for offset in offsets:
         near = cell + offset
-        if known[near] and z[near] < z[cell]:
+        if state[near] and z[near] < z[cell]:
             return True
     return False
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def fill_depressions(z, bits, width, queue, control):
-    """Raise every cell from which no path leads down to the edge of the raster or to a hole, to the height of its
-    lowest outlet.
+    """Raise cells from which no path leads down to the raster's edge or a hole to the height of their lowest outlet.
 
     Priority-flood (Barnes, Lehman & Mulla 2014, doi 10.1016/j.cageo.2013.04.024), in which cells on slopes pass by the
     priority queue (Wei, Zhou & Fu 2019, doi 10.1080/17538947.2018.1429503): a cell above one that drains drains too.
@@ -92,18 +90,18 @@ def fill_depressions(z, bits, width, queue, control):
     control : ndarray of int64 (2,)
     """
     offsets = neighbour_offsets(width)
-    # Holes and the rim are known from the start: nothing is to be done there.
-    known = np.isnan(z).view(np.uint8)
+    # Holes and the rim are done from the start.
+    state = np.isnan(z).view(np.uint8)
     heap, size = np.empty(1024, np.int64), 0
     for place in range(width + 1, z.size - width - 1):
         cell = np.uint64(place)
-        if known[cell] == UNKNOWN:
+        if state[cell] == UNKNOWN:
             for offset in offsets:
-                if known[cell + offset] == HOLE:
+                if state[cell + offset] == HOLE:
                     heap = _grown(heap, size)
                     _push(heap, size, _key(bits[cell], cell))
                     size += 1
-                    known[cell] = DRAINS
+                    state[cell] = DRAINS
                     break
     popped = 0
     while size > 0:
@@ -119,13 +117,13 @@ def fill_depressions(z, bits, width, queue, control):
         first, last, top = 0, 1, queue.size
         queue[0] = cell
         while first < last:
-            here = np.uint64(queue[first])
+            current = np.uint64(queue[first])
             first += 1
             for offset in offsets:
-                near = here + offset
-                if known[near]:
+                near = current + offset
+                if state[near]:
                     continue
-                known[near] = DRAINS
+                state[near] = DRAINS
                 if z[near] <= level:
                     z[near] = level
                     queue[last] = near
@@ -137,26 +135,26 @@ def fill_depressions(z, bits, width, queue, control):
         head = queue.size
         while head > top:
             head -= 1
-            here = np.uint64(queue[head])
+            current = np.uint64(queue[head])
             waits = False
             for offset in offsets:
-                near = here + offset
-                if known[near]:
+                near = current + offset
+                if state[near]:
                     continue
-                if z[near] > z[here]:
-                    known[near] = DRAINS
+                if z[near] > z[current]:
+                    state[near] = DRAINS
                     top -= 1
                     queue[top] = near
-                elif z[near] <= z[here] and not waits:
-                    waits = not _is_slope(z, known, near, offsets)
+                elif z[near] <= z[current] and not waits:
+                    waits = not _is_slope(z, state, near, offsets)
             if waits:
                 heap = _grown(heap, size)
-                _push(heap, size, _key(bits[here], here))
+                _push(heap, size, _key(bits[current], current))
                 size += 1
     control[DONE] = popped
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def mark_flats(z, width, first_row, last_row, steps):
     """Find the cells that have neither a lower neighbour nor an edge beside them.
 
@@ -173,18 +171,17 @@ def mark_flats(z, width, first_row, last_row, steps):
     offsets = neighbour_offsets(width)
     for place in range(first_row * width, last_row * width):
         cell = np.uint64(place)
-        here = z[cell]
-        flat = not np.isnan(here)
+        height = z[cell]
+        flat = not np.isnan(height)
         for offset in offsets:
             # At an edge (NaN) and above a lower neighbour this is false.
-            flat &= z[cell + offset] >= here
+            flat &= z[cell + offset] >= height
         steps[cell] = -1 if flat else 0
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def grade_flats(z, width, queue, steps):
-    """Give every cell of a flat its number of steps to the flat's nearest outlet: a gradient smaller than any in the
-    heights.
+    """Number the steps from each cell of a flat to its nearest outlet: a gradient below any of the heights.
 
     Parameters
     ----------

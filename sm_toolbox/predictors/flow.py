@@ -56,6 +56,17 @@ def specific_catchment_area(
         Where there are more cells than 32-bit numbers can count.
     Cancelled
         Within a second of the user's Cancel.
+
+    Examples
+    --------
+    Water that runs east over cells of 10 m:
+
+    >>> dem = np.array([[3, 2, 1]] * 3, np.float32)
+    >>> size = np.full(3, 10.0)
+    >>> print(specific_catchment_area(dem, size, size, "d8"))
+    [[10. 20. 30.]
+     [10. 20. 30.]
+     [10. 20. 30.]]
     """
     from sm_toolbox.predictors import fill_kernels
     from sm_toolbox.predictors import flow_kernels as kernels
@@ -100,8 +111,8 @@ def specific_catchment_area(
             (method, z, steps, width, closeness, *band, givers, area, queue, *none, *left, control)
             for band, left in zip(bands, leaving)
         ]
-        counts = run(kernels.accumulate, calls, progress.part(0.55, 0.95))
-        # Little is left once every band has gone as far as it can alone: the rivers that cross from band to band.
+        counts = run(kernels.accumulate_flow, calls, progress.part(0.55, 0.95))
+        # What remains is little: the rivers that cross from band to band.
         cells, amounts = (np.concatenate([left[i][:count] for left, count in zip(leaving, counts)]) for i in range(2))
         if cells.size:
             call = (
@@ -120,7 +131,7 @@ def specific_catchment_area(
                 *leaving[0],
                 control,
             )
-            run(kernels.accumulate, [call], progress.part(0.95, 0.99))
+            run(kernels.accumulate_flow, [call], progress.part(0.95, 0.99))
         out = np.empty((rows, columns), np.float32)
         per_width = 1 / np.sqrt(np.abs(dx * dy))
         run(kernels.to_specific, [(area, z, width, per_width, *band, out) for band in bands], progress.part(0.99, 1))

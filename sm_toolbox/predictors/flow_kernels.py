@@ -15,8 +15,7 @@ import math
 import numpy as np
 
 from sm_toolbox.compiled import njit
-
-from .terrain_kernels import _COMPILE
+from sm_toolbox.predictors.terrain_kernels import CONTRACTED
 
 MFD, DINF, D8 = range(3)
 # Freeman 1991: the share of each lower neighbour goes with the slope to this power.
@@ -29,17 +28,15 @@ _FINISHED = np.uint8(255)
 UNKNOWN, HOLE, DRAINS = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def neighbour_offsets(width):
     """Return the distances in memory to the neighbours: E, NE, N, NW, W, SW, S, SE."""
     return np.array([1, 1 - width, -width, -1 - width, -1, width - 1, width, width + 1], np.int64).astype(np.uint64)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares_mfd(z, steps, cell, offsets, closeness, shares):
-    """Divide the flow among all lower neighbours by their slopes to the power 1.1 (Freeman 1991, doi
-    10.1016/0098-3004(91)90048-I).
-    """
+    """Divide the flow among lower neighbours by slope^1.1 (Freeman 1991, doi 10.1016/0098-3004(91)90048-I)."""
     total = 0.0
     for k in range(8):
         near = cell + offsets[k]
@@ -51,7 +48,7 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
                 max((drop * np.float32(closeness[k])) ** np.float32(FREEMAN_EXPONENT), _LEAST_SHARE), _LARGEST_SHARE
             )
         elif drop == 0 and steps[near] < steps[cell]:
-            # On a flat all steps down are equally small.
+            # On a flat all descents are equally small.
             shares[k] = closeness[k] ** FREEMAN_EXPONENT
         total += shares[k]
     if total > 0:
@@ -59,11 +56,9 @@ def _shares_mfd(z, steps, cell, offsets, closeness, shares):
             shares[k] /= total
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares_d8(z, steps, cell, offsets, closeness, shares):
-    """Send all flow to the neighbour of the steepest descent (O'Callaghan & Mark 1984, doi
-    10.1016/S0734-189X(84)80011-0).
-    """
+    """Send all flow down the steepest descent (O'Callaghan & Mark 1984, doi 10.1016/S0734-189X(84)80011-0)."""
     steepest, chosen = 0.0, -1
     for k in range(8):
         near = cell + offsets[k]
@@ -82,10 +77,11 @@ def _shares_d8(z, steps, cell, offsets, closeness, shares):
         shares[chosen] = 1.0
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares_dinf(z, steps, cell, offsets, closeness, shares):
-    """Send the flow down the steepest of eight triangular facets, to one or two neighbours by the angle (Tarboton 1997,
-    doi 10.1029/96WR03137).
+    """Send the flow down the steepest of eight facets, to one or two neighbours.
+
+    Tarboton 1997, doi 10.1029/96WR03137.
     """
     steepest, straight, diagonal, part = 0.0, -1, -1, 0.0
     for k in range(8):
@@ -121,7 +117,7 @@ def _shares_dinf(z, steps, cell, offsets, closeness, shares):
         shares[diagonal] += part
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _shares(routing, z, steps, cell, offsets, closeness, shares):
     if routing == MFD:
         _shares_mfd(z, steps, cell, offsets, closeness, shares)
@@ -131,7 +127,7 @@ def _shares(routing, z, steps, cell, offsets, closeness, shares):
         _shares_d8(z, steps, cell, offsets, closeness, shares)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def count_givers(routing, z, steps, width, closeness, first_row, last_row, givers):
     """Count for each cell of some rows the neighbours from which water comes.
 
@@ -175,8 +171,8 @@ def count_givers(routing, z, steps, width, closeness, first_row, last_row, giver
                     givers[near] += 1
 
 
-@njit(**_COMPILE)
-def accumulate(
+@njit(**CONTRACTED)
+def accumulate_flow(
     routing,
     z,
     steps,
@@ -241,14 +237,14 @@ def accumulate(
         if arrived.size == 0 and givers[start] == 0:
             room[0] = start
             size = 1
-        # Downstream from cells that wait for nothing, as far as all others have given.
+        # Downstream from cells without open inflow, as far as all inflow is complete.
         while size > 0:
             if done % CHECK_EVERY == 0 and control[STOP]:
                 return gone
             done += 1
             size -= 1
             cell = np.uint64(room[size])
-            # Marked, so that the walk over all starts does not meet it again.
+            # Marked, so that the loop over all sources skips it.
             givers[cell] = _FINISHED
             _shares(routing, z, steps, cell, offsets, closeness[np.uint32(cell) // np.uint32(width)], shares)
             for k in range(8):
@@ -269,7 +265,7 @@ def accumulate(
     return gone
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def to_specific(area, z, width, per_width, first_row, last_row, out):
     """Divide areas by the widths of cells.
 

@@ -25,7 +25,7 @@ _BASELINE_START = datetime(2022, 1, 25)
 
 
 @dataclass(frozen=True)
-class Scaling:
+class ReflectanceScaling:
     """What a user knows of stored values: reflectance = scale × stored value + offset.
 
     Parameters
@@ -37,12 +37,12 @@ class Scaling:
     offset: float | None = None
 
 
-AS_KNOWN = Scaling()
+AS_KNOWN = ReflectanceScaling()
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How values as they are read become reflectances.
+    """How stored values become reflectances.
 
     Parameters
     ----------
@@ -63,7 +63,20 @@ class Calibration:
     reason: str
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return reflectances, NaN where they are none, and which of the valid cells were no reflectances."""
+        """Return reflectances, and which of the valid cells hold none.
+
+        Parameters
+        ----------
+        values : ndarray of float32
+            As stored, NaN where there is no data.
+
+        Returns
+        -------
+        reflectance : ndarray of float32, same shape
+            0 to 1, else NaN.
+        wrong : ndarray of bool, same shape
+            Valid cells that hold no reflectance.
+        """
         result = values * np.float32(self.factor) + np.float32(self.shift)
         for fill in self.fills:
             result[np.abs(values - np.float32(fill)) < self.step / 2] = np.nan
@@ -74,7 +87,7 @@ class Calibration:
 
 
 def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float | None = None) -> Calibration:
-    """Find out how the values of a band become reflectances.
+    """Find scale, offset and fill values of a band of reflectances.
 
     What is given counts (without `offset` it is 0); else the file's own scale and offset; else whole numbers have those
     of the sensor's surface reflectance products, and floating-point numbers are reflectances already.
@@ -85,6 +98,10 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     sensor : str
     scale, offset : float, optional
 
+    Returns
+    -------
+    Calibration
+
     Raises
     ------
     InputError
@@ -93,10 +110,11 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     from sm_toolbox.raster.bands import open_raster
 
     with open_raster(band.source) as dataset:
-        own_scale, own_offset = dataset.scales[band.index - 1], dataset.offsets[band.index - 1]
-        is_integer = np.issubdtype(np.dtype(dataset.dtypes[band.index - 1]), np.integer)
+        described = dataset.describe(band.index)
+        own_scale, own_offset = described.scale, described.offset
+        is_integer = np.issubdtype(np.dtype(described.dtype), np.integer)
         baseline = dataset.tags().get("PROCESSING_BASELINE", "")
-    known = SENSORS[sensor]
+    defaults = SENSORS[sensor]
     if scale is not None:
         used, reason = (scale, 0.0), "SCALE as given"
     elif (own_scale, own_offset) != (1.0, 0.0):
@@ -106,7 +124,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     elif not is_integer:
         used, reason = (1.0, 0.0), "floating-point numbers are reflectances already"
     else:
-        used, reason = (known.scale, known.offset), f"default of {sensor}"
+        used, reason = (defaults.scale, defaults.offset), f"default of {sensor}"
         if offset is None and sensor == "sentinel2":
             used, reason = _sentinel2_scale(band, baseline)
         if sensor.startswith("landsat") and re.search(r"_L1[TG][PST]_", band.source.path):
@@ -118,7 +136,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
     if offset is not None:
         used, reason = (used[0], offset), f"{reason}, OFFSET as given"
     factor = used[0] / own_scale
-    fills = tuple(fill * own_scale + own_offset for fill in known.fills) if used[0] != 1 else ()
+    fills = tuple(fill * own_scale + own_offset for fill in defaults.fills) if used[0] != 1 else ()
     return Calibration(
         factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
     )

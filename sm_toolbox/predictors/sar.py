@@ -17,8 +17,7 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.statistics import summarise
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band, Stack
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
@@ -122,17 +121,47 @@ def sar_predictors(
 
 
 def mask(decibels: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Return backscatter (dB, float32) with NaN where it lies outside the limits (dB)."""
+    """Set backscatter outside limits to NaN.
+
+    Parameters
+    ----------
+    decibels : ndarray of float32
+        dB.
+    limits : (float, float)
+        Lowest and highest, dB.
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return np.where((decibels >= limits[0]) & (decibels <= limits[1]), decibels, np.float32(np.nan))
 
 
 def to_power(decibels: np.ndarray) -> np.ndarray:
-    """Return backscatter in dB (float32) in linear power."""
+    """Turn backscatter in dB into linear power.
+
+    Parameters
+    ----------
+    decibels : ndarray of float32
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return np.exp(decibels * _NEPERS_PER_DB)
 
 
 def to_decibels(power: np.ndarray) -> np.ndarray:
-    """Return linear power in dB."""
+    """Turn linear power into dB.
+
+    Parameters
+    ----------
+    power : ndarray of float32
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
     return np.log(power) / _NEPERS_PER_DB
 
 
@@ -145,6 +174,10 @@ def gaussian_weights(size: int) -> np.ndarray:
         Cells on a side, odd. The standard deviation is a third of it: 1 cell for 3 × 3, with the weights 0.204 in the
         middle, 0.124 beside and 0.075 at the corners, as Google Earth Engine, where the study smoothed its images, has
         it by default.
+
+    Returns
+    -------
+    ndarray of float32 (size,)
     """
     places = np.arange(size) - size // 2
     weights = np.exp(-0.5 * (places / (size / 3)) ** 2)
@@ -211,18 +244,18 @@ def _stack(sources: Sequence[Source], name: str) -> Stack:
     named = [band for band in bands if band.variable.lower() == name]
     if named or len({band.source for band in bands}) < len(bands):
         return single_stack(named or bands, role)
-    seen: dict[Time | None, Band] = {}
+    by_time: dict[Time | None, Band] = {}
     for band in bands:
-        twin = seen.setdefault(band.time, band)
+        twin = by_time.setdefault(band.time, band)
         if twin is not band:
             raise InputError(
                 f"{role}: '{twin.source.label}' and '{band.source.label}' have the same time "
                 f"({band.time or 'none'}). Merge scenes of one pass with 'Merge', and give every other one its "
                 "date (variable@YYYY-MM-DD)."
             )
-    if None in seen and len(seen) > 1:
+    if None in by_time and len(by_time) > 1:
         raise InputError(
-            f"{role}: '{seen[None].source.label}' has no date, but others have. Name its band "
+            f"{role}: '{by_time[None].source.label}' has no date, but others have. Name its band "
             "variable@YYYY-MM-DD, or leave it out."
         )
     return single_stack([replace(band, variable=name) for band in bands], role)
@@ -265,7 +298,7 @@ def _median(bands: Sequence[Band]) -> float | None:
 
     for band in bands:
         values = overview(band)
-        # 0 fills the margins of scenes that do not say what their nodata value is.
+        # 0 fills the margins of scenes without a declared nodata value.
         values = values[np.isfinite(values) & (values != 0)]
         if values.size:
             return float(np.median(values))
@@ -273,14 +306,14 @@ def _median(bands: Sequence[Band]) -> float | None:
 
 
 def _check_coarser(radar: dict[str, Stack], target: Grid, grid: Source) -> None:
-    wanted = np.multiply(target.cell_size, target.metres_per_unit())
+    target_size = np.multiply(target.cell_size, target.metres_per_unit())
     for stack in radar.values():
         for band in stack.bands:
             size = np.multiply(band.grid.cell_size, band.grid.metres_per_unit())
-            if np.any(wanted < 0.99 * size):
+            if np.any(target_size < 0.99 * size):
                 raise InputError(
-                    f"The cells of GRID '{grid.label}' ({wanted[0]:.4g} × {wanted[1]:.4g} m) are finer than those "
-                    f"of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). Backscatter is averaged to "
+                    f"The cells of GRID '{grid.label}' ({target_size[0]:.4g} × {target_size[1]:.4g} m) are finer than "
+                    f"those of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). Backscatter is averaged to "
                     "coarser cells only; leave GRID empty, or choose a coarser raster."
                 )
 
@@ -303,9 +336,7 @@ def _batches(fine: Sequence[tuple[str, Band]]) -> Iterator[list[tuple[str, Band]
 def _average(
     fine: Sequence[tuple[str, Band]], target: Grid, folder: Path, counts: dict[str, np.ndarray], engine: Engine
 ) -> dict[tuple[str, Time | None], Band]:
-    """Average bands in linear power to a grid, into temporary files; return the bands of means by polarisation and
-    time.
-    """
+    """Average bands in linear power to a grid, into temporary files; return these by polarisation and time."""
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.opening import Source
@@ -314,14 +345,14 @@ def _average(
 
     batches = list(_batches(fine))
     for batch in batches:
-        # Opening them finds out now, not after hours, that one does not overlap.
+        # Opening them now reveals at once, not after hours, that one does not overlap.
         with BandReader([band for _, band in batch], target, "average").open():
             pass
     means = {}
     for number, batch in enumerate(batches):
         part = engine.part(number / len(batches), (number + 1) / len(batches))
         bands = [band for _, band in batch]
-        # The last band is never empty: a file in which all is masked is no error.
+        # The last band is never empty: a fully masked file is not an error.
         names = [f"{name}_{i}" for i, (name, _) in enumerate(batch)] + ["always"]
         label = bands[0].source.label + (" and others" if len({band.source for band in bands}) > 1 else "")
         power, mean = (Source(str(folder / f"{stem}_{number}.tif"), label) for stem in ("power", "mean"))
@@ -347,7 +378,7 @@ def _average(
             resampling="average",
         )
         Path(power.path).unlink()
-        means.update({(name, band.time): found for (name, band), found in zip(batch, read_bands([mean]))})
+        means.update({(name, band.time): averaged for (name, band), averaged in zip(batch, read_bands([mean]))})
     return means
 
 
@@ -364,9 +395,7 @@ def _to_linear(blocks: Blocks, window: Window, roles: Sequence[str]) -> tuple[np
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Backscatter by polarisation, the means of its finer bands by polarisation and time, incidence angles, and the
-    grid of the output.
-    """
+    """Backscatter, means of its finer bands by polarisation and time, incidence angles, and the output's grid."""
 
     radar: dict[str, Stack]
     means: dict[tuple[str, Time | None], Band]
@@ -375,14 +404,19 @@ class _Inputs:
 
 
 def _smooth(
-    given: _Inputs, filter_size: int, output: str, statistics: str | None, counts: dict[str, np.ndarray], engine: Engine
+    radar_inputs: _Inputs,
+    filter_size: int,
+    output: str,
+    statistics: str | None,
+    counts: dict[str, np.ndarray],
+    engine: Engine,
 ) -> list[str]:
     """Smooth backscatter, from decibels or from averaged power, and write it with the angle and its statistics."""
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
-    radar, means, incidence = given.radar, given.means, given.incidence
+    radar, means, incidence = radar_inputs.radar, radar_inputs.means, radar_inputs.incidence
     weights, halo = gaussian_weights(filter_size), filter_size // 2
     inputs: dict[str, Sequence[Band]] = {
         name: [means.get((name, band.time), band) for band in stack.bands] for name, stack in radar.items()
@@ -426,7 +460,14 @@ def _smooth(
     engine = engine.here() if means else engine
     scratch = 40 + 4 * len(times) + (17 * deepest if statistics else 0)
     written = run_blocks(
-        kernel, inputs, outputs, given.target, engine, halo=halo, scratch_bytes_per_cell=scratch, resampling="average"
+        kernel,
+        inputs,
+        outputs,
+        radar_inputs.target,
+        engine,
+        halo=halo,
+        scratch_bytes_per_cell=scratch,
+        resampling="average",
     )
     for name, valid in written.facts.items():
         counts[name] += valid

@@ -10,13 +10,12 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
 
-UNITS = {"percent": 1.0, "g_per_kg": 0.1}
+TEXTURE_UNITS = {"percent": 1.0, "g_per_kg": 0.1}
 """Percent in a unit of texture."""
 
 # Texture in percent ends at 100; what rounding in products adds is below this.
@@ -27,6 +26,21 @@ def available_water_capacity(sand: np.ndarray, clay: np.ndarray) -> np.ndarray:
     """Return the available water capacity (percent) of sand and clay (percent); never below 0.
 
     AWC = 40.7 − 0.38 sand − 0.63 clay, as the Zoige study uses it (Remote Sens. 2023, 15, 1531).
+
+    Parameters
+    ----------
+    sand, clay : ndarray
+        Percent.
+
+    Returns
+    -------
+    ndarray, same shape
+        Percent.
+
+    Examples
+    --------
+    >>> available_water_capacity(np.array([40.0, 90.0]), np.array([20.0, 10.0])).round(1)
+    array([12.9,  0.2])
     """
     return np.maximum(40.7 - 0.38 * sand - 0.63 * clay, 0)
 
@@ -71,15 +85,15 @@ def soil_indices(
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
-    if units not in UNITS:
-        raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(UNITS)}.")
+    if units not in TEXTURE_UNITS:
+        raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(TEXTURE_UNITS)}.")
     bands = {"sand": named_band(sand, "sand"), "clay": named_band(clay, "clay")}
     if silt is not None:
         bands["silt"] = named_band(silt, "silt")
     _check_unit(bands, units)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        percent = {name: block[0] * np.float32(UNITS[units]) for name, block in blocks.items()}
+        percent = {name: block[0] * np.float32(TEXTURE_UNITS[units]) for name, block in blocks.items()}
         for name, values in percent.items():
             low, high = _extent(values)
             if high > 100 + _ROUNDING or low < -_ROUNDING:
@@ -121,22 +135,22 @@ def _extent(values: np.ndarray) -> tuple[float, float]:
 
 
 def _check_unit(bands: dict[str, Band], units: str) -> None:
-    """Notice percent given as g/kg, which no single cell betrays: all of them lie below 100."""
+    """Detect percent given as g/kg: no single cell shows it, but all of them lie below 100."""
     from sm_toolbox.raster.bands import overview
 
     if units != "g_per_kg":
         return
     highest = {name: _extent(overview(band))[1] for name, band in bands.items()}
     if max(highest.values()) <= 100:
-        found = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
+        listed = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
         raise InputError(
-            f"UNITS is g_per_kg, but the values ({found}) look like percent: g/kg go up to 1000. Set UNITS to "
+            f"UNITS is g_per_kg, but the values ({listed}) look like percent: g/kg go up to 1000. Set UNITS to "
             "percent, or check the layers."
         )
 
 
 def _impossible(band: Band, name: str, value: float, units: str) -> str:
-    raw = value / UNITS[units]
+    raw = value / TEXTURE_UNITS[units]
     hint = (
         "The values look like g/kg, as SoilGrids delivers them: set UNITS to g_per_kg."
         if units == "percent" and 100 < raw <= 1010

@@ -13,7 +13,13 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.predictors import triangle
-from sm_toolbox.predictors.reflectance import AS_KNOWN, REFLECTANCE_TOLERANCE, Calibration, Scaling, calibrate
+from sm_toolbox.predictors.reflectance import (
+    AS_KNOWN,
+    REFLECTANCE_TOLERANCE,
+    Calibration,
+    ReflectanceScaling,
+    calibrate,
+)
 from sm_toolbox.predictors.spectral_bands import add_temperature, assign_bands, input_bands, list_jobs, place
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.triangle import Edges, fit_edges
@@ -22,8 +28,7 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.sensors.optical import SENSORS
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
@@ -138,7 +143,7 @@ def spectral_indices(
     output: str,
     *,
     bands: str = "",
-    scaling: Scaling = AS_KNOWN,
+    scaling: ReflectanceScaling = AS_KNOWN,
     lst: Sequence[Source] = (),
     engine: Engine = ALL_CORES,
 ) -> SpectralResult:
@@ -160,11 +165,15 @@ def spectral_indices(
     bands : str, optional
         `red=1, nir=2` for bands without known names: the position among all bands of the input, or a variable's name.
         Of dated input the band at the position stands for its namesakes on all dates.
-    scaling : Scaling, optional
+    scaling : ReflectanceScaling, optional
         How stored values become reflectances; by default as `calibrate` finds.
     lst : sequence of Source, optional
         Surface temperature (K or °C), for tvdi and vtci; paired by day.
     engine : Engine, optional
+
+    Returns
+    -------
+    SpectralResult
 
     Raises
     ------
@@ -173,6 +182,16 @@ def spectral_indices(
         sensor, or edges cannot be fitted.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> bands = {"red@2018-06-01": [[0.1, 0.2]], "nir@2018-06-01": [[0.3, 0.3]]}
+    >>> source = write_example("modis.tif", bands)
+    >>> spectral_indices([source], "modis", ["ndvi"], "indices.tif", scaling=ReflectanceScaling(1)).bands
+    ['ndvi@2018-06-01']
+    >>> print(read_example("indices.tif")["ndvi@2018-06-01"].round(2))
+    [[0.5 0.2]]
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
@@ -245,7 +264,9 @@ def _tell_left_out(
         )
 
 
-def _check_choices(sources: Sequence[Source], sensor: str, names: Sequence[str], scaling: Scaling) -> list[str]:
+def _check_choices(
+    sources: Sequence[Source], sensor: str, names: Sequence[str], scaling: ReflectanceScaling
+) -> list[str]:
     scale, offset = scaling.scale, scaling.offset
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in SPECTRAL_INDICES]
@@ -304,12 +325,8 @@ def _sampled_edges(
     grid: Grid,
     progress: Progress,
 ) -> Edges:
-    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands on different grids stay
-    aligned.
-    """
-    from affine import Affine
-    from rasterio.windows import Window
-
+    """Fit the edges on a regular sample of cells, read as a coarser grid so that bands of different grids align."""
+    from sm_toolbox.raster.affine import Affine, Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.reading import BandReader
 

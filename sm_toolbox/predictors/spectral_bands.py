@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sm_toolbox.errors import InputError
@@ -20,19 +19,29 @@ if TYPE_CHECKING:
 
 
 def input_bands(sources: Sequence[Source]) -> list[Band]:
-    """List the bands of all files; where a file's bands have no names at all, they are named by their numbers."""
+    """List the bands of all files; where a file's bands have no names at all, they are named by their numbers.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+
+    Returns
+    -------
+    list of Band
+    """
     from sm_toolbox.raster.bands import Band, read_bands
     from sm_toolbox.raster.grid import Grid
+    from sm_toolbox.raster.naming import facts_of, name_bands
     from sm_toolbox.raster.opening import open_raster
-    from sm_toolbox.raster.times import time_in_name
 
     listed: list[Band] = []
     for source in sources:
         with open_raster(source) as dataset:
-            nameless = dataset.count > 1 and not any(dataset.descriptions) and "NETCDF_VARNAME" not in dataset.tags(1)
+            nameless = dataset.count > 1 and "NETCDF_VARNAME" not in dataset.tags(1)
+            nameless = nameless and not any(dataset.describe(index).name for index in range(1, dataset.count + 1))
             if nameless:
                 grid = Grid.of(dataset, source.label)
-                time = source.time or time_in_name(Path(source.path).stem, source.path)[0]
+                time = name_bands([facts_of(dataset, source, 1, dataset.count)])[0][1]
                 listed += [Band(str(index), time, source, index, grid) for index in range(1, dataset.count + 1)]
         if not nameless:
             listed += read_bands([source])
@@ -42,7 +51,27 @@ def input_bands(sources: Sequence[Source]) -> list[Band]:
 def assign_bands(
     listed: Sequence[Band], sensor: str, text: str, progress: Progress
 ) -> dict[Time | None, dict[str, Band]]:
-    """Find out which band is which on each date, from BANDS and else from the names."""
+    """Find out which band is which on each date, from BANDS and else from the names.
+
+    Parameters
+    ----------
+    listed : sequence of Band
+    sensor : str
+        One of `SENSORS`.
+    text : str
+        BANDS, such as `red=1, nir=2`; may be empty.
+    progress : Progress
+
+    Returns
+    -------
+    dict of Time or None to dict of str to Band
+        Of each date the bands by role.
+
+    Raises
+    ------
+    InputError
+        Where BANDS cannot be, two bands have one role, or none has any.
+    """
     given = _given_bands(listed, sensor, text)
     alone = {source: sum(band.source == source for band in listed) == 1 for source in {band.source for band in listed}}
     ranked: dict[tuple[Time | None, str], tuple[int, Band]] = {}
@@ -124,7 +153,15 @@ def _given_bands(listed: Sequence[Band], sensor: str, text: str) -> dict[int, st
 
 
 def add_temperature(found: dict[Time | None, dict[str, Band]], stack: Stack) -> None:
-    """Add the surface temperature of its day to each date."""
+    """Add the surface temperature of its day to each date.
+
+    Parameters
+    ----------
+    found : dict of Time or None to dict of str to Band
+        Added to, as `lst`.
+    stack : Stack
+        Of the temperature.
+    """
     from sm_toolbox.raster.times import Time
 
     for time, roles in found.items():
@@ -141,7 +178,27 @@ def add_temperature(found: dict[Time | None, dict[str, Band]], stack: Stack) -> 
 def list_jobs(
     names: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]], progress: Progress
 ) -> list[tuple[str, Time | None]]:
-    """List the indices with the dates on which all their bands are there."""
+    """List the indices with the dates on which all their bands are there.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Some of `SPECTRAL_INDICES`.
+    sensor : str
+        One of `SENSORS`.
+    found : mapping of Time or None to mapping of str to Band
+        As `assign_bands`.
+    progress : Progress
+
+    Returns
+    -------
+    list of (str, Time or None)
+
+    Raises
+    ------
+    InputError
+        Where an index lacks a band on all dates.
+    """
     times = sorted(found, key=lambda time: (time is not None, time.start if time else datetime.min))
     jobs = []
     for name in names:
@@ -186,5 +243,14 @@ def _what_is_missing(
 
 
 def place(band: Band) -> str:
-    """Return where a band is, in words."""
+    """Return where a band is, in words.
+
+    Parameters
+    ----------
+    band : Band
+
+    Returns
+    -------
+    str
+    """
     return f"band {band.index} of '{band.source.label}'{f' ({band.time})' if band.time else ''}"

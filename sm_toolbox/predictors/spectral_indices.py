@@ -54,11 +54,34 @@ class SpectralIndex:
     unit: str = "1"
 
     def needs(self, sensor: str) -> tuple[str, ...]:
-        """Return the bands that are needed."""
+        """Return the bands that are needed.
+
+        Parameters
+        ----------
+        sensor : str
+            Key of `SENSORS`.
+
+        Returns
+        -------
+        tuple of str
+            Roles of bands, such as `nir`.
+        """
         return self.bands
 
     def compute(self, values: Values, sensor: str) -> np.ndarray:
-        """Return the index."""
+        """Return the index.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of float32
+            Reflectances by role of the band.
+        sensor : str
+            Key of `SENSORS`.
+
+        Returns
+        -------
+        ndarray of float32
+        """
         return self.formula(values)
 
 
@@ -81,6 +104,8 @@ class BroadbandAlbedo:
     def needs(self, sensor: str) -> tuple[str, ...]:
         """Return the bands that are needed.
 
+        As `SpectralIndex.needs`.
+
         Raises
         ------
         InputError
@@ -94,7 +119,10 @@ class BroadbandAlbedo:
         return tuple(band for band in self.weights[sensor] if band)
 
     def compute(self, values: Values, sensor: str) -> np.ndarray:
-        """Return the albedo."""
+        """Return the albedo.
+
+        As `SpectralIndex.compute`.
+        """
         weights = self.weights[sensor]
         total = sum(np.float32(weight) * values[band] for band, weight in weights.items() if band)
         return np.asarray(total + np.float32(weights.get("", 0)))

@@ -18,12 +18,17 @@ _MOST_FIGURES = 8
 
 
 def spectral_report(result: SpectralResult, sensor: str, progress: Progress = SILENT) -> Page:
-    """Write up spectral indices.
+    """Write the report on spectral indices.
 
     Parameters
     ----------
     result : SpectralResult
     sensor : str
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     page = Page(
         "Spectral indices", f"{len(result.bands)} bands from {len(result.inputs)} bands of {sensor}.", progress=progress

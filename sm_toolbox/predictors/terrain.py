@@ -16,8 +16,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
@@ -104,6 +103,16 @@ def terrain_indices(
         finer than the DEM.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> east = np.arange(4) * 100.0
+    >>> dem = write_example("dem.tif", {"dem": [east, east, east]}, cell=100)
+    >>> terrain_indices(dem, ["slope", "aspect"], "terrain.tif")
+    >>> terrain = read_example("terrain.tif")
+    >>> print(terrain["slope"][1].round(1), terrain["aspect"][1])
+    [nan 45. 45. nan] [ nan 270. 270.  nan]
     """
     from sm_toolbox.raster.bands import read_bands
     from sm_toolbox.raster.opening import grid_of, open_raster
@@ -142,7 +151,7 @@ def terrain_indices(
         return
     coarse = grid_of(grid)
     _check_coarser(band.grid, coarse, dem, grid)
-    # Opening it finds out now, not after all indices of the DEM, that the two do not overlap.
+    # Opening it now reveals at once, not after all indices, that the two do not overlap.
     with BandReader([band], coarse, "average").open():
         pass
     # The mean direction is the direction of the mean vector, so that the components are needed, not the angle.
@@ -201,7 +210,7 @@ def _fine_indices(
         out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
         first = int(window.row_off) - halo + 1
         dx, dy = _distances(grid, first, out.shape[1] + 2 * halo - 2)
-        fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.toslices()])
+        fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.slices])
         return out
 
     tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
@@ -210,9 +219,8 @@ def _fine_indices(
 
 def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progress) -> np.ndarray:
     """Return the specific catchment area of every cell; water knows no blocks, so that the whole DEM is read."""
-    from rasterio.windows import Window
-
     from sm_toolbox.predictors.flow import BYTES_PER_CELL, specific_catchment_area
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.reading import BandReader
 
     grid = band.grid
@@ -227,9 +235,7 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
 
 
 def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return metres to the next column (towards east positive) and to the previous row (towards north positive), for
-    each row.
-    """
+    """Return metres to the next column (east positive) and to the previous row (north positive), for each row."""
     transform = grid.transform
     if not grid.crs.is_geographic:
         x, y = grid.metres_per_unit()

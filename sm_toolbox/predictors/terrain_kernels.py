@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 # tan β below which a slope counts as this: 0.06°, a height of 3 cm between the neighbours of a cell of 15 m. Flatter is
 # within the error of any DEM.
@@ -57,11 +57,10 @@ _A3, _A5, _A7, _A9 = (
 )
 
 # No fast mathematics but fused multiply-adds: gaps are NaN, and sums must keep their order to be exact on level ground.
-# Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+CONTRACTED = {**KERNEL_OPTIONS, "fastmath": {"contract"}}
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
     """Compute the indices of a block.
 
@@ -91,9 +90,9 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
     horn = ruggedness or max(places[_SLOPE], places[_ASPECT], places[_NORTHNESS], places[_EASTNESS], places[_TWI]) >= 0
     curvature = max(places[_PROFILE], places[_PLAN], places[_TANGENTIAL], places[_MEAN]) >= 0
     for row in range(-rim, rows + rim):
-        above, here, below = dem[row + rim], dem[row + rim + 1], dem[row + rim + 2]
+        above, middle, below = dem[row + rim], dem[row + rim + 1], dem[row + rim + 2]
         if horn:
-            _horn_gradient(above, here, below, z_factor / dx[row + rim], z_factor / dy[row + rim], p, q)
+            _horn_gradient(above, middle, below, z_factor / dx[row + rim], z_factor / dy[row + rim], p, q)
         if ruggedness:
             _unit_normals(p, q, normals[(row + 1) % 3])
             if row > 0:
@@ -102,10 +101,10 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
                 )
         if row < 0 or row >= rows:
             continue
-        above, here, below = above[rim : rim + cols + 2], here[rim : rim + cols + 2], below[rim : rim + cols + 2]
+        above, middle, below = above[rim : rim + cols + 2], middle[rim : rim + cols + 2], below[rim : rim + cols + 2]
         inner_p, inner_q = p[rim : rim + cols], q[rim : rim + cols]
         if places[_ELEVATION] >= 0:
-            _elevation(here, z_factor, out[places[_ELEVATION], row])
+            _elevation(middle, z_factor, out[places[_ELEVATION], row])
         if places[_SLOPE] >= 0:
             _slope(inner_p, inner_q, out[places[_SLOPE], row])
         if places[_ASPECT] >= 0:
@@ -115,7 +114,7 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
         if places[_EASTNESS] >= 0:
             _direction(inner_p, inner_q, out[places[_EASTNESS], row])
         if curvature:
-            _second_derivatives(above, here, below, dx[row + rim], dy[row + rim], z_factor, along, across, steepness)
+            _second_derivatives(above, middle, below, dx[row + rim], dy[row + rim], z_factor, along, across, steepness)
             if places[_PROFILE] >= 0:
                 _profile_curvature(along, steepness, out[places[_PROFILE], row])
             if places[_PLAN] >= 0:
@@ -125,7 +124,7 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
             if places[_MEAN] >= 0:
                 _mean_curvature(along, across, steepness, out[places[_MEAN], row])
         if places[_ROUGHNESS] >= 0:
-            _roughness(above, here, below, z_factor, out[places[_ROUGHNESS], row])
+            _roughness(above, middle, below, z_factor, out[places[_ROUGHNESS], row])
         if places[_TWI] >= 0:
             _wetness(inner_p, inner_q, catchment[row], out[places[_TWI], row])
 
@@ -135,32 +134,30 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
 #                                g h i
 
 
-@njit(**_COMPILE)
-def _horn_gradient(above, here, below, per_x, per_y, p, q):
+@njit(**CONTRACTED)
+def _horn_gradient(above, middle, below, per_x, per_y, p, q):
     """Horn (1981), doi 10.1109/PROC.1981.11918: differences weighted 1 2 1."""
     per_x, per_y = np.float32(per_x / 8), np.float32(per_y / 8)
     for j in range(p.size):
         # Differences first: heights of thousands of metres would round away what neighbours differ by.
-        x = (above[j + 2] - above[j]) + _TWO * (here[j + 2] - here[j]) + (below[j + 2] - below[j])
+        x = (above[j + 2] - above[j]) + _TWO * (middle[j + 2] - middle[j]) + (below[j + 2] - below[j])
         y = (above[j] - below[j]) + _TWO * (above[j + 1] - below[j + 1]) + (above[j + 2] - below[j + 2])
         # Neither sum holds all nine cells: this is 0, or NaN where any of them is.
-        hole = (x + y + here[j + 1]) * _ZERO
+        hole = (x + y + middle[j + 1]) * _ZERO
         p[j] = x * per_x + hole
         q[j] = y * per_y + hole
 
 
-@njit(**_COMPILE)
-def _elevation(here, z_factor, out):
+@njit(**CONTRACTED)
+def _elevation(middle, z_factor, out):
     factor = np.float32(z_factor)
     for j in range(out.size):
-        out[j] = here[j + 1] * factor
+        out[j] = middle[j + 1] * factor
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _angle(opposite, adjacent):
-    """Return the arc tangent of opposite / adjacent in radians, 0 to π/2, for two numbers that are not negative; NaN
-    where both are 0.
-    """
+    """Return the arc tangent of opposite / adjacent ≥ 0 in radians, 0 to π/2; NaN where both are 0."""
     swapped = opposite > adjacent
     low = adjacent if swapped else opposite
     high = opposite if swapped else adjacent
@@ -173,13 +170,13 @@ def _angle(opposite, adjacent):
     return _HALF_PI - angle if swapped else angle
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _slope(p, q, out):
     for j in range(out.size):
         out[j] = _DEGREES * _angle(math.sqrt(p[j] * p[j] + q[j] * q[j]), _ONE)
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _aspect(p, q, out):
     for j in range(out.size):
         # Downhill is (-p, -q); the angle from the meridian is the same in all four quarters. Level ground is 0/0, so
@@ -190,7 +187,7 @@ def _aspect(p, q, out):
         out[j] = _ZERO if angle == _FULL else angle
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _direction(component, other, out):
     """The cosine between the aspect and the axis of `component`, without going through the angle."""
     for j in range(out.size):
@@ -199,10 +196,11 @@ def _direction(component, other, out):
         out[j] = -component[j] / length if length > _ZERO else length
 
 
-@njit(**_COMPILE)
-def _second_derivatives(above, here, below, dx, dy, z_factor, along, across, steepness):
-    """Zevenbergen & Thorne (1987), doi 10.1002/esp.3290120107: second derivatives along and across the slope (m⁻¹), and
-    tan of the slope.
+@njit(**CONTRACTED)
+def _second_derivatives(above, middle, below, dx, dy, z_factor, along, across, steepness):
+    """Return second derivatives along and across the slope (m⁻¹), and tan of the slope.
+
+    Zevenbergen & Thorne (1987), doi 10.1002/esp.3290120107.
 
     With the gradient divided by its length first, nothing overflows or underflows however gentle the slope is.
     """
@@ -213,9 +211,9 @@ def _second_derivatives(above, here, below, dx, dy, z_factor, along, across, ste
         np.float32(z_factor / (4 * dx * dy)),
     )
     for j in range(steepness.size):
-        centre = here[j + 1]
-        p, q = (here[j + 2] - here[j]) * half_x, (above[j + 1] - below[j + 1]) * half_y
-        r = ((here[j + 2] - centre) - (centre - here[j])) * xx
+        centre = middle[j + 1]
+        p, q = (middle[j + 2] - middle[j]) * half_x, (above[j + 1] - below[j + 1]) * half_y
+        r = ((middle[j + 2] - centre) - (centre - middle[j])) * xx
         t = ((above[j + 1] - centre) - (centre - below[j + 1])) * yy
         s = ((above[j + 2] - above[j]) - (below[j + 2] - below[j])) * xy
         hole = (r + s + t) * _ZERO
@@ -227,47 +225,56 @@ def _second_derivatives(above, here, below, dx, dy, z_factor, along, across, ste
         steepness[j] = length + hole
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _profile_curvature(along, steepness, out):
     for j in range(out.size):
         stretch = _ONE + steepness[j] * steepness[j]
         out[j] = -along[j] / (stretch * math.sqrt(stretch))
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _plan_curvature(across, steepness, out):
     for j in range(out.size):
         out[j] = -across[j] / steepness[j] if steepness[j] > _ZERO else steepness[j]
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _tangential_curvature(across, steepness, out):
     for j in range(out.size):
         out[j] = -across[j] / math.sqrt(_ONE + steepness[j] * steepness[j])
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _mean_curvature(along, across, steepness, out):
     for j in range(out.size):
         stretch = _ONE + steepness[j] * steepness[j]
         out[j] = -_HALF * (along[j] / stretch + across[j]) / math.sqrt(stretch)
 
 
-@njit(**_COMPILE)
-def _roughness(above, here, below, z_factor, out):
+@njit(**CONTRACTED)
+def _roughness(above, middle, below, z_factor, out):
     # Depths below a datum have a negative factor, a range has no sign.
     factor = np.float32(abs(z_factor))
     for j in range(out.size):
-        low = high = total = here[j + 1]
-        for value in (above[j], above[j + 1], above[j + 2], here[j], here[j + 2], below[j], below[j + 1], below[j + 2]):
+        low = high = total = middle[j + 1]
+        for value in (
+            above[j],
+            above[j + 1],
+            above[j + 2],
+            middle[j],
+            middle[j + 2],
+            below[j],
+            below[j + 1],
+            below[j + 2],
+        ):
             low = value if value < low else low
             high = value if value > high else high
             total += value
-        # Comparisons pass NaN over; the sum does not.
+        # Comparisons ignore NaN; the sum does not.
         out[j] = (high - low) * factor + total * _ZERO
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _unit_normals(p, q, normals):
     east, north, up = normals[0], normals[1], normals[2]
     for j in range(p.size):
@@ -275,21 +282,21 @@ def _unit_normals(p, q, normals):
         east[j], north[j], up[j] = -p[j] * scale, -q[j] * scale, scale
 
 
-@njit(**_COMPILE)
-def _vector_ruggedness(above, here, below, out):
+@njit(**CONTRACTED)
+def _vector_ruggedness(above, middle, below, out):
     """Sappington et al. (2007), doi 10.2193/2005-723: 1 - |Σn| / 9.
 
-    |Σn|² = 9² - 9 Σ|n - n̄|², and the deviations are taken from the central normal: 1 - |Σn| / 9 as it stands loses all its
-    digits on gentle slopes, where the normals hardly differ.
+    |Σn|² = 9² - 9 Σ|n - n̄|², with deviations from the central normal: 1 - |Σn| / 9 as it stands loses its digits on
+    gentle slopes, where the normals hardly differ.
     """
     for j in range(out.size):
         squares = east = north = up = _ZERO
-        for normals in (above, here, below):
+        for normals in (above, middle, below):
             for k in range(3):
                 x, y, z = (
-                    normals[0, j + k] - here[0, j + 1],
-                    normals[1, j + k] - here[1, j + 1],
-                    normals[2, j + k] - here[2, j + 1],
+                    normals[0, j + k] - middle[0, j + 1],
+                    normals[1, j + k] - middle[1, j + 1],
+                    normals[2, j + k] - middle[2, j + 1],
                 )
                 squares += x * x + y * y + z * z
                 east, north, up = east + x, north + y, up + z
@@ -299,10 +306,10 @@ def _vector_ruggedness(above, here, below, out):
         out[j] = spread / (_ONE + math.sqrt(strength))
 
 
-@njit(**_COMPILE)
+@njit(**CONTRACTED)
 def _wetness(p, q, catchment, out):
     """Beven & Kirkby (1979), doi 10.1080/02626667909491834: ln(a / tan β)."""
     for j in range(out.size):
         steepness = math.sqrt(p[j] * p[j] + q[j] * q[j])
-        # Written so that NaN stays NaN.
+        # This form of the comparison keeps NaN.
         out[j] = math.log(catchment[j] / (_LEVEL if steepness < _LEVEL else steepness))

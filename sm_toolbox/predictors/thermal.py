@@ -14,8 +14,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
@@ -30,6 +29,14 @@ def declination(day: datetime) -> float:
     """Return the sun's declination (radians) on a day.
 
     Spencer 1971, Fourier series representation of the position of the sun, Search 2(5).
+
+    Parameters
+    ----------
+    day : datetime
+
+    Returns
+    -------
+    float
     """
     angle = 2 * np.pi * (day.timetuple().tm_yday - 1) / 365
     return float(
@@ -55,6 +62,11 @@ def solar_correction(latitude: np.ndarray | float, delta: float, variant: str) -
     variant : {'none', 'verstraeten', 'first_harmonic'}
         1; Verstraeten et al. 2006 (doi 10.1016/j.rse.2005.12.016); the first harmonic of the insolation after Xue &
         Cracknell 1995, which has the square root of the bracket.
+
+    Returns
+    -------
+    ndarray or float
+        As `latitude`.
     """
     if variant == "none":
         return 1.0
@@ -104,12 +116,27 @@ def thermal_inertia(
         Ranges below this (K) have no value: a small range is cloud or noise, and dividing by it gives anything.
     engine : Engine, optional
 
+    Returns
+    -------
+    ThermalInertia
+
     Raises
     ------
     InputError
         Where no day has all three, units cannot be right, or the night is warmer than the day everywhere.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> albedo = write_example("albedo.tif", {"albedo": [[0.2]]})
+    >>> day = write_example("day.tif", {"lst_day": [[305.0]]})
+    >>> night = write_example("night.tif", {"lst_night": [[285.0]]})
+    >>> thermal_inertia([albedo], [day], [night], "ati.tif").bands
+    ['ati', 'delta_lst']
+    >>> print(read_example("ati.tif")["ati"])
+    [[0.04]]
     """
     from sm_toolbox.raster.bands import named_stack, read_bands
     from sm_toolbox.raster.engine import run_blocks
@@ -198,15 +225,13 @@ def _days(stacks: dict[str, Stack], progress: Progress) -> list[Time | None]:
 
 
 def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
-    """Look at a middle date for temperatures in different units, for day and night swapped, and for an albedo that
-    needs scaling.
-    """
+    """Check a middle date for temperatures in different units, swapped day and night, and an unscaled albedo."""
     from sm_toolbox.raster.bands import overview
 
-    seen = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}
+    overviews = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}
     scale = 1.0 if lst_scale is None else lst_scale
     day, night = (
-        np.where(seen[role] == 0, np.nan, seen[role]) * scale if lst_scale else seen[role]
+        np.where(overviews[role] == 0, np.nan, overviews[role]) * scale if lst_scale else overviews[role]
         for role in ("LST_DAY", "LST_NIGHT")
     )
     if np.isfinite(day).any() and np.isfinite(night).any():
@@ -223,7 +248,7 @@ def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
             raise InputError(
                 "The night is warmer than the day everywhere. Check that LST_DAY and LST_NIGHT are not swapped."
             )
-    albedo = seen["ALBEDO"]
+    albedo = overviews["ALBEDO"]
     if np.isfinite(albedo).any() and float(np.nanmedian(albedo)) > 1:
         raise InputError(
             f"ALBEDO has a median of {float(np.nanmedian(albedo)):.4g}, but must lie between 0 and 1. Scale it "

@@ -53,7 +53,17 @@ class Edges:
     lst: np.ndarray
 
     def at(self, ndvi: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the dry, the wet and the constant wet edge (K) at an NDVI, as formulas take them."""
+        """Return the dry, the wet and the constant wet edge (K) at an NDVI, as formulas take them.
+
+        Parameters
+        ----------
+        ndvi : ndarray of float32
+
+        Returns
+        -------
+        dict of str to ndarray of float32
+            `dry`, `wet` and `coldest`, K.
+        """
         dry, wet = (np.float32(intercept) + np.float32(slope) * ndvi for intercept, slope in (self.dry, self.wet))
         return {"dry": dry, "wet": wet, "coldest": np.array(self.coldest, np.float32)}
 
@@ -75,6 +85,10 @@ def fit_edges(ndvi: np.ndarray, lst: np.ndarray, time: Time | None = None) -> Ed
     ndvi, lst : ndarray
         Of the same shape; NaN where there is no data.
     time : Time, optional
+
+    Returns
+    -------
+    Edges
 
     Raises
     ------

@@ -42,6 +42,16 @@ def align_rasters(
         Where a raster does not overlap the grid.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> rain = write_example("rain.tif", {"rain@2018-06-01": [[1, 3]]}, cell=200)
+    >>> dem = write_example("dem.tif", {"dem": [[7, 8, 9, 9]]}, cell=100)
+    >>> align_rasters([rain], dem, "aligned.tif", "nearest")
+    ['rain@2018-06-01']
+    >>> print(read_example("aligned.tif")["rain@2018-06-01"])
+    [[1. 1. 3. 3.]]
     """
     bands = read_bands(sources)
     names = [band.name for band in bands]

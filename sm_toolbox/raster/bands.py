@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from datetime import datetime
 from functools import cached_property
 
 import numpy as np
-import rasterio
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.naming import band_name, name_and_time
+from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
 from sm_toolbox.raster.times import Time
 
@@ -69,6 +66,13 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
     ------
     InputError
         Where two bands have the same variable and time, a date is ambiguous, or a file cannot be read.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import write_example
+    >>> source = write_example("predictors.tif", {"slope": [[3, 5]], "ndvi@2018-06-01": [[0.2, 0.4]]})
+    >>> [(band.variable, str(band.time), band.index) for band in read_bands([source])]
+    [('slope', 'None', 1), ('ndvi', '2018-06-01', 2)]
     """
     bands = list_bands(sources)
     refuse_duplicates(bands)
@@ -76,50 +80,63 @@ def read_bands(sources: Iterable[Source]) -> list[Band]:
 
 
 def list_bands(sources: Iterable[Source]) -> list[Band]:
-    """List bands as `read_bands` does, bands of the same variable and time included: those of two products."""
-    bands: list[Band] = []
+    """List bands as `read_bands` does, bands of the same variable and time included: those of two products.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+
+    Returns
+    -------
+    list of Band
+
+    Raises
+    ------
+    InputError
+        Where there is no source, or one that cannot be opened or has no bands.
+    """
     sources = list(sources)
     if not sources:
         raise InputError("No raster is given. Choose at least one layer.")
+    listed: list[tuple[BandFacts, Grid]] = []
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF
     # it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
     # One environment for all files: rasterio would set one up for each.
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=ask):
+    with driver().environment(list_folders=not ask):
         for given in sources:
-            parts = _read_file(given, bands)
+            parts = _read_file(given, listed)
             for part in parts:
-                if _read_file(part, bands):
+                if _read_file(part, listed):
                     raise _no_band(part)
-    return bands
+    # All of them together: what is equal in all names is the variable, what varies the date.
+    names = name_bands([facts for facts, _ in listed])
+    return [
+        Band(variable, time, facts.source, facts.index, grid) for (variable, time), (facts, grid) in zip(names, listed)
+    ]
 
 
-def _read_file(source: Source, bands: list[Band]) -> list[Source]:
-    """Append the bands of a file, or return its sub-datasets where it holds several variables."""
-    with warnings.catch_warnings():
-        # A file of sub-datasets has no place of its own.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        # As it is stored, since only so it has the descriptions and times of its bands.
-        dataset = open_as_stored(source)
-    with dataset:
+def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]]) -> list[Source]:
+    """Append what a file says of its bands, or return its sub-datasets where it holds several variables."""
+    # As it is stored, since only so it has the descriptions and times of its bands.
+    with open_as_stored(source) as dataset:
         if dataset.count:
             grid = Grid.of(dataset, source.label)
-            if any(dtype.startswith("complex") for dtype in dataset.dtypes):
+            described = [dataset.describe(index) for index in range(1, dataset.count + 1)]
+            if any(band.dtype.startswith("complex") for band in described):
                 raise InputError(
                     f"The raster '{source.label}' ({source.path}) holds complex numbers. Make real ones of them "
                     "first: the amplitude or the intensity of a radar image."
                 )
             # Transparency says where the other bands have data, and is read as such.
-            alpha = [color == ColorInterp.alpha for color in dataset.colorinterp]
-            bands += [
-                Band(*name_and_time(dataset, source, index), source, index, grid)
-                for index in range(1, dataset.count + 1)
-                if all(alpha) or not alpha[index - 1]
-            ]
+            only_alpha = all(band.is_alpha for band in described)
+            indexes = [index for index, band in enumerate(described, start=1) if only_alpha or not band.is_alpha]
+            listed += [(facts_of(dataset, source, index, len(indexes)), grid) for index in indexes]
             return []
-        if not dataset.subdatasets:
+        parts = dataset.subdatasets()
+        if not parts:
             raise _no_band(source)
-        return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in dataset.subdatasets]
+        return [Source(part, f"{source.label}: {part.rpartition(':')[2]}", source.time) for part in parts]
 
 
 def _no_band(source: Source) -> InputError:
@@ -127,8 +144,16 @@ def _no_band(source: Source) -> InputError:
 
 
 def refuse_duplicates(bands: Sequence[Band]) -> None:
-    """Raise where two bands have the same variable and time, or a variable is static in one file and dated in
-    another.
+    """Raise where two bands have the same variable and time, or a variable is static in one file and dated in another.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+
+    Raises
+    ------
+    InputError
+        Which names both files.
     """
     seen: dict[tuple[str, Time | None], Band] = {}
     dated: dict[str, Band] = {}
@@ -152,13 +177,20 @@ def refuse_duplicates(bands: Sequence[Band]) -> None:
 
 @dataclass(frozen=True)
 class Stack:
-    """The bands of one variable: a single static band, or dated bands sorted by time."""
+    """The bands of one variable: a single static band, or dated bands sorted by time.
+
+    Parameters
+    ----------
+    variable : str
+    bands : tuple of Band
+    """
 
     variable: str
     bands: tuple[Band, ...]
 
     @property
     def is_static(self) -> bool:
+        """Whether the variable has no dates."""
         return self.bands[0].time is None
 
     @cached_property
@@ -173,8 +205,18 @@ class Stack:
         return float(np.median(np.diff(starts).astype(float)) / 86400) if len(starts) > 1 else 0.0
 
     def reach(self, max_gap_days: float | None) -> float:
-        """Return the largest gap in time in days: what is given, or half the distance of the dates, with which no time
-        within a regular record lacks one.
+        """Return the largest gap in time, days.
+
+        With half the distance of the dates no time within a regular record lacks a band.
+
+        Parameters
+        ----------
+        max_gap_days : float or None
+            What is asked for; None: half the distance of the dates.
+
+        Returns
+        -------
+        float
         """
         return self.step_days / 2 if max_gap_days is None else max_gap_days
 
@@ -183,6 +225,16 @@ class Stack:
 
         A static stack always answers 0. A dated one asked without a time answers None. Without a gap it is half the
         distance of the dates.
+
+        Parameters
+        ----------
+        time : Time or None
+        max_gap_days : float or None
+            As `reach`.
+
+        Returns
+        -------
+        int or None
         """
         if self.is_static:
             return 0
@@ -198,13 +250,34 @@ class Stack:
 
 
 def default_gaps_in_words(of: str, reaches: Mapping[str, float]) -> str:
-    """Say which gap in time each variable, or product, was given where MAX_TIME_GAP was not set."""
+    """Say which gap in time each variable, or product, was given where MAX_TIME_GAP was not set.
+
+    Parameters
+    ----------
+    of : str
+        'variable' or 'product'.
+    reaches : mapping of str to float
+        Days.
+
+    Returns
+    -------
+    str
+    """
     listed = ", ".join(f"{name} {days:g}" for name, days in reaches.items())
     return f"MAX_TIME_GAP is not set: half the distance of each {of}'s dates, in days: {listed}."
 
 
 def stacks(bands: Iterable[Band]) -> dict[str, Stack]:
-    """Group bands by variable, each sorted by time; the variables in the order in which they appear."""
+    """Group bands by variable, each sorted by time; the variables in the order in which they appear.
+
+    Parameters
+    ----------
+    bands : iterable of Band
+
+    Returns
+    -------
+    dict of str to Stack
+    """
     groups: dict[str, list[Band]] = {}
     for band in bands:
         groups.setdefault(band.variable, []).append(band)
@@ -216,6 +289,16 @@ def stacks(bands: Iterable[Band]) -> dict[str, Stack]:
 
 def single_stack(bands: Iterable[Band], role: str) -> Stack:
     """Return the one stack among bands that must all be of one variable.
+
+    Parameters
+    ----------
+    bands : iterable of Band
+    role : str
+        The parameter, for the message.
+
+    Returns
+    -------
+    Stack
 
     Raises
     ------
@@ -232,8 +315,19 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
 
 
 def named_stack(bands: Iterable[Band], role: str, progress: Progress = SILENT) -> Stack:
-    """Return the stack of the variable that is named as a role (`LST_DAY`: lst_day) where there are several, else the
-    only one.
+    """Return the stack of the variable that is named as a role (`LST_DAY`: lst_day), or the only one.
+
+    Parameters
+    ----------
+    bands : iterable of Band
+    role : str
+        The parameter.
+    progress : Progress, optional
+        Gets a line where there are several variables.
+
+    Returns
+    -------
+    Stack
 
     Raises
     ------
@@ -250,6 +344,15 @@ def named_stack(bands: Iterable[Band], role: str, progress: Progress = SILENT) -
 
 def named_band(source: Source, variable: str) -> Band:
     """Return a file's only band, or among several the one of a variable.
+
+    Parameters
+    ----------
+    source : Source
+    variable : str
+
+    Returns
+    -------
+    Band
 
     Raises
     ------
@@ -269,6 +372,11 @@ def named_band(source: Source, variable: str) -> Band:
 def overview(band: Band, size: int = 512) -> np.ndarray:
     """Read a band coarsely, for a first look at its values.
 
+    Parameters
+    ----------
+    band : Band
+    size : int, optional
+
     Returns
     -------
     ndarray of float64 (rows, cols)
@@ -280,10 +388,12 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
         Where the file is damaged.
     """
     with open_raster(band.source) as dataset:
-        shape = tuple(min(size, length) for length in (dataset.height, dataset.width))
+        shape = min(size, dataset.height), min(size, dataset.width)
         with readable(band.source):
-            values = dataset.read(band.index, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
-        return values * dataset.scales[band.index - 1] + dataset.offsets[band.index - 1]
+            values, valid = dataset.read_coarsely(band.index, shape)
+            described = dataset.describe(band.index)
+        values[~valid] = np.nan
+        return values * described.scale + described.offset
 
 
 _NEVER = Time(datetime(1, 1, 1))

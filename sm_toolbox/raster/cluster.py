@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.naming import file_of
 from sm_toolbox.raster.reading import BandReader
 
@@ -44,7 +44,7 @@ _SLOWEST = 2**18
 _TICK = 0.02
 _LOOK = 1.0
 # Blocks differ in their last bits, or cannot be read at all, where these do.
-_LIBRARIES = ("numpy", "numba", "rasterio", "sm_toolbox")
+_LIBRARIES = ("numpy", "numba", "sm_toolbox")
 # An address, with or without its protocol.
 _ADDRESS = re.compile(r"(?:[a-z]+://)?(?:\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}/?")
 # Bytes that are sent as they are, without a look for gaps.
@@ -68,6 +68,11 @@ def on_cluster(
         files under the same names.
     cache : int
         Bytes that GDAL may keep in a worker.
+
+    Yields
+    ------
+    window : Window
+    result : object
 
     Raises
     ------
@@ -123,9 +128,7 @@ def import_distributed() -> Any:
 
 
 def _knock(scheduler: str) -> None:
-    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect again and
-    again.
-    """
+    """Raise `OSError` at once where nothing listens at an address, to which a client would try to connect for long."""
     protocol, _, place = scheduler.rpartition("://")
     if protocol not in ("", "tcp", "tls"):
         return
@@ -196,9 +199,7 @@ class _Cluster:
         return self._ask(lambda: self.client.scatter(thing, broadcast=True, hash=False), seconds)
 
     def compare_versions(self) -> None:
-        """Refuse workers whose libraries are not those of this process, before any code is sent that these would not
-        understand.
-        """
+        """Refuse workers whose libraries are not those of this process, before any code is sent."""
         here = ".".join(map(str, sys.version_info[:2]))
         pythons = {
             worker: ".".join(found["packages"]["python"].split(".")[:2])
@@ -252,9 +253,7 @@ class _Cluster:
         )
 
     def check_files(self, files: Iterable[str]) -> None:
-        """Refuse files that a worker cannot see as they are here, and such as are named relative to a folder that it
-        does not know.
-        """
+        """Refuse files that a worker cannot see as they are here, and relative paths."""
         here = {file: os.path.getsize(file) for file in sorted(files) if os.path.exists(file)}
         relative = next((file for file in here if not os.path.isabs(file)), None)
         if relative is not None:
@@ -322,7 +321,9 @@ class _Cluster:
 
 
 def _own_versions() -> dict[str, str]:
-    return {name: importlib.import_module(name).__version__ for name in _LIBRARIES}
+    # Whoever reads through osgeo has a GDAL that pip does not bring; workers then read through what they have.
+    of_rasters = ("rasterio",) if driver().name == "rasterio" else ()
+    return {name: importlib.import_module(name).__version__ for name in (*_LIBRARIES, *of_rasters)}
 
 
 def _in_thread(call: Callable[[], Any], undo: Callable[[Any], None] | None = None) -> Future[Any]:
@@ -397,9 +398,7 @@ _LOADING = threading.Lock()
 
 
 class _Shared:
-    """Bytes that a worker makes its task of when it first needs them: what it cannot read is then an error that comes
-    back, not one of the transport.
-    """
+    """Bytes that a worker decodes when it first needs them, so that a failure is an error that comes back."""
 
     def __init__(self, payload: bytes):
         self._payload: bytes | None = payload
@@ -420,9 +419,7 @@ class _Shared:
 
 
 def _one_thread_each() -> None:
-    """Keep products of matrices from starting threads of their own, as the engine does here: sums in another order
-    differ in their last bits.
-    """
+    """Keep matrix products single-threaded, as the engine does: another order of sums changes the last bits."""
     if importlib.util.find_spec("threadpoolctl") is not None:
         importlib.import_module("threadpoolctl").threadpool_limits(1)
 
@@ -430,7 +427,7 @@ def _one_thread_each() -> None:
 def _work_there(shared: _Shared, place: tuple[int, int, int, int]) -> Any:
     """Work on a window, given by column, row, width and height, in a worker."""
     reader, work, cache = shared.load()
-    with rasterio.Env(GDAL_CACHEMAX=cache), reader.open() as opened:
+    with driver().environment(cache), reader.open() as opened:
         return _packed(work(opened, Window(*place)))
 
 

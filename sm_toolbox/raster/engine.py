@@ -1,6 +1,4 @@
-"""The block engine: run a pure function over rasters larger than memory, on threads, into outputs that appear whole or
-not at all.
-"""
+"""The block engine: a pure function over rasters larger than memory, on threads, into whole outputs."""
 
 from __future__ import annotations
 
@@ -17,12 +15,12 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import RasterOutput
@@ -54,14 +52,29 @@ class Written:
 
 @dataclass(frozen=True)
 class Extent:
-    """The lowest and the highest of some values; a fact, of which the sum is the extent of both."""
+    """The lowest and the highest of some values; a fact, of which the sum is the extent of both.
+
+    Parameters
+    ----------
+    low, high : float, optional
+        By default those of no values.
+    """
 
     low: float = math.inf
     high: float = -math.inf
 
     @classmethod
     def of(cls, values: np.ndarray) -> Extent:
-        """Return the extent of an array's values, of which NaN are none."""
+        """Return the extent of an array's values, of which NaN are none.
+
+        Parameters
+        ----------
+        values : ndarray
+
+        Returns
+        -------
+        Extent
+        """
         return cls() if np.isnan(values).all() else cls(float(np.nanmin(values)), float(np.nanmax(values)))
 
     def __add__(self, other: Extent) -> Extent:
@@ -117,6 +130,19 @@ def run_blocks(
         Where an output cannot be written; none is left behind.
     Cancelled
         Within a block of the user's Cancel; no output is left behind.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> from sm_toolbox.raster.bands import read_bands
+    >>> bands = read_bands([write_example("sm.tif", {"soil_moisture": [[0.2, np.nan]]})])
+    >>> def kernel(blocks, window):
+    ...     return 100 * blocks["sm"], {"highest": Extent.of(blocks["sm"])}
+    >>> written = run_blocks(kernel, {"sm": bands}, [RasterOutput("percent.tif", ["percent"])], bands[0].grid)
+    >>> print(written.valid_cells, round(written.facts["highest"].high, 2))
+    [1] 0.2
+    >>> print(read_example("percent.tif")["percent"])
+    [[20. nan]]
     """
     progress = engine.progress
     progress.check()
@@ -133,7 +159,7 @@ def run_blocks(
     work = _Work(kernel, tuple(inputs), tuple(np.cumsum([len(bands) for bands in inputs.values()])[:-1].tolist()), halo)
     facts: Facts = {}
     with (
-        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+        driver().environment(GDAL_CACHE),
         _products_in_one_thread(),
         whole_outputs(outputs, grid, plan) as writers,
     ):
@@ -160,9 +186,7 @@ def run_blocks(
 
 @dataclass(frozen=True)
 class _Work:
-    """Reads the blocks of a window and runs the kernel on them; it can be sent to another process where the kernel
-    can.
-    """
+    """Reads the blocks of a window and runs the kernel on them; can be sent to another process if the kernel can."""
 
     kernel: Kernel
     names: tuple[str, ...]
@@ -176,8 +200,7 @@ class _Work:
 
 @contextmanager
 def _products_in_one_thread() -> Iterator[None]:
-    """Keep products of matrices from starting threads of their own: beside one block on each core they would only get
-    into each other's way.
+    """Keep matrix products single-threaded: with one block on each core more threads only compete.
 
     The library that can tell them so comes with scikit-learn; without it all works, some kernels slower.
     """
@@ -196,7 +219,22 @@ _Task = tuple[Window, "Future[Any]"]
 def in_order(
     reader: BandReader, work: Callable[[OpenBands, Window], Any], plan: Plan, progress: Progress
 ) -> Generator[tuple[Window, Any], None, None]:
-    """Yield windows with their results in order, reading ahead no further than the plan's memory allows."""
+    """Yield windows with their results in order, reading ahead no further than the plan's memory allows.
+
+    Parameters
+    ----------
+    reader : BandReader
+    work : callable
+        `work(opened, window)`, in several threads.
+    plan : Plan
+    progress : Progress
+        Asked for Cancel before each window is yielded.
+
+    Yields
+    ------
+    window : Window
+    result : object
+    """
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     waiting: deque[_Task] = deque()
     windows = iter(plan.windows)
@@ -229,7 +267,7 @@ def in_order(
 def _serve(reader: BandReader, work: Callable[[OpenBands, Window], Any], tasks: SimpleQueue[_Task | None]) -> None:
     """Work on windows until there are no more, with files of this thread's own.
 
-    GDAL's datasets must not be shared between threads, and rasterio wants them closed by the thread that opened them.
+    GDAL's datasets must not be shared between threads, and drivers want them closed by the thread that opened them.
     """
     with ExitStack() as stack:
         bands: OpenBands | None = None

@@ -6,18 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from affine import Affine
-from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
-from rasterio.io import DatasetReader
-from rasterio.transform import array_bounds
-
 from sm_toolbox.errors import InputError
-
-# What rasterio raises for files and CRSs that GDAL cannot handle; in its versions before 1.4 these have no common base.
-# GDAL's own errors (CPLE) come through here and there as they are.
-RASTER_ERRORS = (RasterioError, OSError, CRSError, CPLE_BaseError)
+from sm_toolbox.raster.affine import Affine, bounds_of
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import Crs, Dataset
 
 # Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
 # file formats stays far below it, a real shift far above.
@@ -30,26 +22,42 @@ class Grid:
 
     Parameters
     ----------
-    crs : rasterio.crs.CRS
-    transform : affine.Affine
-        From (column, row) to map coordinates, as in rasterio.
+    crs : Crs
+        A WKT, an EPSG code, or the object of another library that has `to_wkt`, become the driver's own.
+    transform : Affine
+        From (column, row) to map coordinates; one of the package affine is taken as well.
     width, height : int
         Columns and rows.
     """
 
-    crs: CRS
+    crs: Any
     transform: Affine
     width: int
     height: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crs", driver().crs(self.crs))
+        if not isinstance(self.transform, Affine):
+            object.__setattr__(self, "transform", Affine.of(self.transform))
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # As text and numbers: the classes of affine and rasterio differ between their versions, and a worker of a
+        # As text and numbers: the classes of CRSs differ between drivers and versions, and a worker of a
         # cluster may have others.
-        return _grid, (self.crs.to_wkt(), tuple(self.transform)[:6], self.width, self.height)
+        return _grid, (self.crs.to_wkt(), tuple(self.transform), self.width, self.height)
 
     @classmethod
-    def of(cls, dataset: DatasetReader, name: str) -> Grid:
+    def of(cls, dataset: Dataset, name: str) -> Grid:
         """Return the grid of an open dataset; longitudes of 0° to 360° become those of -180° to 180°.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        name : str
+            For messages.
+
+        Returns
+        -------
+        Grid
 
         Raises
         ------
@@ -57,6 +65,12 @@ class Grid:
             Where the dataset has no CRS, one that is not of the earth, or no usable geotransform.
         """
         crs = crs_of(dataset)
+        if dataset.transform.is_identity and dataset.control_points():
+            raise InputError(
+                f"The raster '{name}' is placed by {dataset.control_points()} ground control points alone, as "
+                "radar scenes and scans are: its cells lie on no grid. Bring it onto one with QGIS's 'Warp "
+                "(reproject)', or with the terrain correction of SNAP for Sentinel-1, and take the result."
+            )
         if not crs:
             raise InputError(
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS' and save "
@@ -86,12 +100,19 @@ class Grid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north in map units."""
-        west, south, east, north = array_bounds(self.height, self.width, self.transform)
-        return min(west, east), min(south, north), max(west, east), max(south, north)
+        return bounds_of(self.transform, (0, 0, self.width, self.height))
 
     def metres_per_unit(self, row: float | None = None) -> tuple[float, float]:
-        """Return metres per map unit along x and y, for geographic grids at the latitude of a row (default: the
-        middle).
+        """Return metres per map unit along x and y, for geographic grids at the latitude of a row.
+
+        Parameters
+        ----------
+        row : float, optional
+            By default the middle one.
+
+        Returns
+        -------
+        float, float
 
         Notes
         -----
@@ -105,7 +126,16 @@ class Grid:
         return metres_per_degree(latitude)
 
     def differences(self, other: Grid) -> list[str]:
-        """Say in words how another grid differs from this one; an empty list where the two are the same."""
+        """Say in words how another grid differs from this one; an empty list where the two are the same.
+
+        Parameters
+        ----------
+        other : Grid
+
+        Returns
+        -------
+        list of str
+        """
         found = []
         if self.crs != other.crs:
             found.append(f"CRS {label(other.crs)} instead of {label(self.crs)}")
@@ -123,20 +153,38 @@ class Grid:
         return found
 
     def same_as(self, other: Grid) -> bool:
-        """Say whether two rasters on these grids can be compared cell by cell."""
+        """Say whether two rasters on these grids can be compared cell by cell.
+
+        Parameters
+        ----------
+        other : Grid
+
+        Returns
+        -------
+        bool
+        """
         return not self.differences(other)
 
 
 def _grid(wkt: str, transform: tuple[float, ...], width: int, height: int) -> Grid:
-    return Grid(CRS.from_wkt(wkt), Affine(*transform), width, height)
+    return Grid(driver().crs(wkt), Affine(*transform), width, height)
 
 
-def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
-    """Return the column from which on a raster with longitudes of 0° to 360° lies west of Greenwich; None where it has
-    no such longitudes.
+def split_column(crs: Crs, transform: Affine, width: int) -> int | None:
+    """Return the column at which a raster with longitudes of 0° to 360° is split; None where it has no such longitudes.
 
     A raster all of which lies beyond 180° is 0. One that goes around the globe is split; one that crosses 180° without
     going around stays as it is.
+
+    Parameters
+    ----------
+    crs : Crs
+    transform : Affine
+    width : int
+
+    Returns
+    -------
+    int or None
     """
     if not crs.is_geographic or transform.b or transform.d or transform.a <= 0:
         return None
@@ -149,37 +197,70 @@ def split_column(crs: CRS, transform: Affine, width: int) -> int | None:
 
 
 def goes_around(transform: Affine, width: int) -> bool:
-    """Say whether a raster of degrees goes once around the globe, so that its first column is the neighbour of its
-    last.
+    """Say whether a raster of degrees goes once around the globe, so that first and last column are neighbours.
+
+    Parameters
+    ----------
+    transform : Affine
+    width : int
+
+    Returns
+    -------
+    bool
     """
     return abs(abs(transform.a) * width - 360) <= 0.01 * abs(transform.a)
 
 
 def from_minus_180(transform: Affine, column: int | None) -> Affine:
-    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°, before the
-    others.
+    """Return the geotransform of a raster whose columns from one on are moved to the west by 360°.
+
+    Parameters
+    ----------
+    transform : Affine
+    column : int or None
+        As `split_column` returns it.
+
+    Returns
+    -------
+    Affine
     """
     if column is None:
         return transform
     return Affine(transform.a, 0, transform.c + column * transform.a - 360, 0, transform.e, transform.f)
 
 
-def crs_of(dataset: DatasetReader) -> CRS | None:
-    """Return the CRS of a dataset, WGS 84 for NetCDF files whose coordinates are latitudes and longitudes: many say no
-    more than that.
+def crs_of(dataset: Dataset) -> Crs | None:
+    """Return the CRS of a dataset; WGS 84 for NetCDF files that say no more than `degrees_north` and `degrees_east`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    Crs or None
     """
     if dataset.crs:
         return dataset.crs
     units = (
         {value for key, value in dataset.tags().items() if key.endswith("#units")}
-        if dataset.driver == "netCDF"
+        if dataset.format == "netCDF"
         else set()
     )
-    return CRS.from_epsg(4326) if {"degrees_north", "degrees_east"} <= units else None
+    return driver().crs(4326) if {"degrees_north", "degrees_east"} <= units else None
 
 
-def label(crs: CRS) -> str:
-    """Return a short name of a CRS for messages."""
+def label(crs: Crs) -> str:
+    """Return a short name of a CRS for messages.
+
+    Parameters
+    ----------
+    crs : Crs
+
+    Returns
+    -------
+    str
+    """
     try:
         code = crs.to_epsg()
     except Exception:  # a PROJ without its database must not break a message
@@ -197,6 +278,10 @@ def metres_per_degree(latitude: float) -> tuple[float, float]:
     ----------
     latitude : float
         Degrees.
+
+    Returns
+    -------
+    float, float
     """
     a, e2 = 6378137.0, 0.00669437999014
     phi = math.radians(latitude)

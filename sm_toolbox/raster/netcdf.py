@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from osgeo import gdal, osr
-from rasterio.windows import Window
 
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import remove_quietly
+from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.gdal_driver import gdal, osr
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import split_name
 from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
@@ -24,8 +24,7 @@ _RESERVED = {"time", "x", "y", "lon", "lat", "crs"}
 
 
 class NetcdfWriter(RasterWriter):
-    """A compressed NetCDF-4 file after CF-1.8: one variable for each variable of the bands, with a time dimension where
-    it is dated.
+    """A compressed NetCDF-4 file after CF-1.8: one variable for each of the bands', with time where it is dated.
 
     Its chunks hold one time each: GDAL, and so QGIS, reads band by band.
 
@@ -184,6 +183,7 @@ class NetcdfWriter(RasterWriter):
         return {_in_file(variable) for variable, _ in self._names} <= set(found.GetRootGroup().GetMDArrayNames())
 
     def discard(self) -> None:
+        """Remove what has been written."""
         super().discard()
         remove_quietly(self._temporary)
 

@@ -8,14 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-import rasterio
-from rasterio.crs import CRS
-from rasterio.enums import MaskFlags
-from rasterio.env import hasenv
-from rasterio.io import DatasetReader
-
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, crs_of, from_minus_180, split_column
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import Crs, Dataset, DriverError
+from sm_toolbox.raster.grid import Grid, crs_of, from_minus_180, split_column
 from sm_toolbox.raster.times import Time
 
 
@@ -39,11 +35,20 @@ class Source:
 
     @property
     def label(self) -> str:
+        """The name of the layer, or else of the file."""
         return self.name or os.path.basename(self.path)
 
 
-def open_raster(source: Source) -> DatasetReader:
+def open_raster(source: Source) -> Dataset:
     """Open a raster for reading, with longitudes from -180° to 180° where it has them from 0° to 360°.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
@@ -53,24 +58,37 @@ def open_raster(source: Source) -> DatasetReader:
     dataset = open_as_stored(source)
     crs = crs_of(dataset)
     column = split_column(crs, dataset.transform, dataset.width) if crs else None
-    if column is None:
+    if crs is None or column is None:
         return dataset
     try:
         with dataset:
-            return rasterio.open(_moved_west(dataset, crs, column))
-    except RASTER_ERRORS as error:
+            return driver().open(_moved_west(dataset, crs, column))
+    except DriverError as error:
         raise InputError(
             f"The raster '{source.label}' ({source.path}) has longitudes from 0° to 360° and cannot be read as "
             f"from −180° to 180°: {error}. Convert it with 'Translate (convert format)' first."
         ) from error
 
 
-def open_as_stored(source: Source) -> DatasetReader:
+def open_as_stored(source: Source) -> Dataset:
+    """Open a raster for reading, with longitudes as they are in the file.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or GDAL cannot read it.
+    """
     try:
-        # Where there is an environment, rasterio.open would set up a second one, which takes as long as opening the
-        # file.
-        return DatasetReader(source.path) if hasenv() else rasterio.open(source.path)
-    except RASTER_ERRORS as error:
+        return driver().open(source.path)
+    except DriverError as error:
         raise InputError(
             f"The raster '{source.label}' ({source.path}) cannot be opened: {str(error).rstrip('.')}. Check that "
             "the file exists and is a raster that QGIS can show."
@@ -81,13 +99,19 @@ def open_as_stored(source: Source) -> DatasetReader:
 def readable(source: Source, where: object = "") -> Iterator[None]:
     """Name the raster whose cells cannot be read.
 
+    Parameters
+    ----------
+    source : Source
+    where : object, optional
+        The window, for the message.
+
     Raises
     ------
     InputError
     """
     try:
         yield
-    except RASTER_ERRORS as error:
+    except DriverError as error:
         at = f" at {where}" if where else ""
         raise InputError(
             f"The raster '{source.label}' ({source.path}) cannot be read{at}: {str(error).rstrip('.')}. The file, "
@@ -107,17 +131,15 @@ _GDAL_TYPES = {
 }
 
 
-def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
-    """Return GDAL's description of a virtual raster that begins with a column of a raster, and goes on with the columns
-    before it.
-    """
+def _moved_west(dataset: Dataset, crs: Crs, column: int) -> str:
+    """Return a VRT that begins with a column of a raster, and goes on with the columns before it."""
     width, height = dataset.width, dataset.height
     parts = [(column, 0, width - column), (0, width - column, column)]
 
     def sources(band: str) -> str:
         return "".join(
             "<SimpleSource><SourceFilename "
-            f'relativeToVRT="0">{escape(dataset.name)}</SourceFilename><SourceBand>{band}</SourceBand><SrcRect '
+            f'relativeToVRT="0">{escape(dataset.path)}</SourceFilename><SourceBand>{band}</SourceBand><SrcRect '
             f'xOff="{start}" yOff="0" xSize="{size}" ySize="{height}"/><DstRect xOff="{place}" yOff="0" '
             f'xSize="{size}" ySize="{height}"/></SimpleSource>'
             for start, place, size in parts
@@ -125,32 +147,38 @@ def _moved_west(dataset: DatasetReader, crs: CRS, column: int) -> str:
         )
 
     bands = []
-    for index, (dtype, nodata, scale, offset) in enumerate(
-        zip(dataset.dtypes, dataset.nodatavals, dataset.scales, dataset.offsets), start=1
-    ):
-        gap = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
-        name = escape(dataset.descriptions[index - 1] or "")
-        color = dataset.colorinterp[index - 1].name.capitalize()
+    for index in range(1, dataset.count + 1):
+        band = dataset.describe(index)
+        gap = "" if band.nodata is None else f"<NoDataValue>{band.nodata!r}</NoDataValue>"
+        color = "<ColorInterp>Alpha</ColorInterp>" if band.is_alpha else ""
         # 64-bit integers lose digits that no measurement has.
         bands.append(
-            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(dtype, "Float64")}" '
-            f'band="{index}"><Description>{name}</Description>{gap}<ColorInterp>{color}</ColorInterp>'
-            f"<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale>{sources(str(index))}</VRTRasterBand>"
+            f'<VRTRasterBand dataType="{_GDAL_TYPES.get(band.dtype, "Float64")}" band="{index}">'
+            f"<Description>{escape(band.name)}</Description>{gap}{color}<UnitType>{escape(band.unit)}</UnitType>"
+            f"<Offset>{band.offset!r}</Offset><Scale>{band.scale!r}</Scale>{sources(str(index))}</VRTRasterBand>"
         )
     mask = ""
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and MaskFlags.alpha not in dataset.mask_flag_enums[0]:
+    if dataset.has_mask(1) and not any(dataset.describe(index).is_alpha for index in range(1, dataset.count + 1)):
         mask = f'<MaskBand><VRTRasterBand dataType="Byte">{sources("mask,1")}</VRTRasterBand></MaskBand>'
     tags = "".join(f'<MDI key="{escape(key)}">{escape(value)}</MDI>' for key, value in dataset.tags().items())
-    a, b, c, d, e, f, *_ = from_minus_180(dataset.transform, column)
+    a, b, c, d, e, f = from_minus_180(dataset.transform, column)
     return (
-        f'<VRTDataset rasterXSize="{width}" '
-        f'rasterYSize="{height}"><SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>'
-        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, "
-        f"{e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">'
+        f"<SRS>{escape(crs.to_wkt())}</SRS><Metadata>{tags}</Metadata>"
+        f"<GeoTransform>{c!r}, {a!r}, {b!r}, {f!r}, {d!r}, {e!r}</GeoTransform>{''.join(bands)}{mask}</VRTDataset>"
     )
 
 
 def grid_of(source: Source) -> Grid:
-    """Return the grid of a raster."""
+    """Return the grid of a raster.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Grid
+    """
     with open_raster(source) as dataset:
         return Grid.of(dataset, source.label)

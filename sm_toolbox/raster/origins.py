@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import stem_of
 from sm_toolbox.raster.opening import Source, open_raster
-from sm_toolbox.raster.times import time_in_name
+from sm_toolbox.sensors.names import read_names
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,19 @@ class Predictors:
     renamed: dict[str, str]
 
     def origins(self, max_gap_days: float | None, method: str) -> dict[str, Origin]:
-        """Return what is to be kept of each."""
+        """Return what is to be kept of each.
+
+        Parameters
+        ----------
+        max_gap_days : float or None
+            As `Stack.reach`.
+        method : str
+            How values are taken at points.
+
+        Returns
+        -------
+        dict of str to Origin
+        """
         found = {}
         for name, stack in self.stacks.items():
             first = stack.bands[0]
@@ -105,7 +116,7 @@ def _unit(band: Band) -> str | None:
     """Return the unit that a file states of a band, or of its variable as the toolbox's own files do."""
     with open_raster(band.source) as dataset:
         return (
-            dataset.units[band.index - 1]
+            dataset.describe(band.index).unit
             or dataset.tags().get(f"UNIT_{band.variable}")
             or dataset.tags().get("UNITS")
             or None
@@ -124,6 +135,10 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
     sources : iterable of Source
     taken : collection of str, optional
         Names of columns that must stay, whatever their capitals.
+
+    Returns
+    -------
+    Predictors
 
     Raises
     ------
@@ -153,6 +168,10 @@ def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> P
 def part_products(bands: Sequence[Band]) -> list[tuple[str, str, Stack]]:
     """Part the bands of each variable where the files hold several products of it.
 
+    Parameters
+    ----------
+    bands : sequence of Band
+
     Returns
     -------
     list of (str, str, Stack)
@@ -160,16 +179,18 @@ def part_products(bands: Sequence[Band]) -> list[tuple[str, str, Stack]]:
         files.
     """
     found: list[tuple[str, str, Stack]] = []
+    plain = products_of([band.source for band in bands])
+    with_folder = {source: _with_folder(source, product) for source, product in plain.items()}
     for variable, stack in stacks(bands).items():
         own = list(stack.bands)
         if not _clash(own):
-            found.append((variable, product_of(own[0].source), stack))
+            found.append((variable, plain[own[0].source], stack))
             continue
-        for name in (product_of, _product_with_folder):
+        for products in (plain, with_folder):
             groups: dict[str, list[Band]] = {}
             for band in bands:
                 if band.variable == variable:
-                    groups.setdefault(name(band.source), []).append(band)
+                    groups.setdefault(products[band.source], []).append(band)
             if len(groups) > 1 and not any(map(_clash, groups.values())):
                 break
         else:
@@ -184,24 +205,40 @@ def _clash(bands: Sequence[Band]) -> bool:
     return len(set(times)) < len(times) or (None in times and len(set(times)) > 1)
 
 
-def product_of(source: Source) -> str:
-    """Name the product of a file: its name without the date."""
-    stem = stem_of(source.path)
-    try:
-        rest = time_in_name(stem)[1]
-    except InputError:
-        # A name with two dates is no fault where the bands say their times themselves.
-        rest = stem
-    return re.sub(r"\W+", "_", rest).strip("_") or "raster"
+def products_of(sources: Sequence[Source]) -> dict[Source, str]:
+    """Name the product of each file: its name without the date, as all names together tell it.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+
+    Returns
+    -------
+    dict of Source to str
+    """
+    distinct = list(dict.fromkeys(sources))
+    readings = read_names([stem_of(source.path) for source in distinct])
+    return {
+        source: re.sub(r"\W+", "_", reading.rest).strip("_") or "raster" for source, reading in zip(distinct, readings)
+    }
 
 
-def _product_with_folder(source: Source) -> str:
+def _with_folder(source: Source, product: str) -> str:
     folder = re.sub(r"\W+", "_", Path(source.path.split("|")[0]).parent.name).strip("_")
-    return f"{folder}_{product_of(source)}" if folder else product_of(source)
+    return f"{folder}_{product}" if folder else product
 
 
 def qualified(variable: str, product: str) -> str:
-    """Name the column of one product of a variable."""
+    """Name the column of one product of a variable.
+
+    Parameters
+    ----------
+    variable, product : str
+
+    Returns
+    -------
+    str
+    """
     return product if product.startswith(f"{variable}_") else f"{variable}_{product}"
 
 
@@ -213,12 +250,30 @@ def _free(name: str, used: Collection[str]) -> str:
 
 
 def origins_to_text(origins: Mapping[str, Origin]) -> str:
-    """Write origins by column, for a place that keeps text."""
+    """Write origins by column, for a place that keeps text.
+
+    Parameters
+    ----------
+    origins : mapping of str to Origin
+
+    Returns
+    -------
+    str
+    """
     return json.dumps({name: origin.as_dict() for name, origin in origins.items()}, ensure_ascii=False)
 
 
 def origins_from_text(text: str | None) -> dict[str, Origin]:
-    """Read what `origins_to_text` wrote; what is no such text, and columns that cannot be read, are left out."""
+    """Read what `origins_to_text` wrote; what is no such text, and columns that cannot be read, are left out.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    dict of str to Origin
+    """
     try:
         found = json.loads(text) if text else {}
     except ValueError:
@@ -228,7 +283,17 @@ def origins_from_text(text: str | None) -> dict[str, Origin]:
 
 
 def origin_from(item: Any) -> Origin | None:
-    """Read an origin from JSON; None where it is none. What later versions know more is left out."""
+    """Read an origin from JSON; None where it is none. What later versions know more is left out.
+
+    Parameters
+    ----------
+    item : object
+        As JSON gives it.
+
+    Returns
+    -------
+    Origin or None
+    """
     if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("variable", "product")):
         return None
     known = {

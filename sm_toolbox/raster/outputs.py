@@ -12,11 +12,10 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from rasterio.drivers import raster_driver_extensions
-from rasterio.windows import Window
 
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 
 TILE = 256
@@ -44,13 +43,17 @@ class RasterOutput:
 def check_raster_output(path: str) -> None:
     """Find out, before any work is done, whether a raster can be written under a name.
 
+    Parameters
+    ----------
+    path : str
+
     Raises
     ------
     OutputError
         As `check_output`, and where the extension is neither GeoTIFF's nor NetCDF's.
     """
     suffix = Path(path).suffix.lower()
-    if suffix != ".nc" and raster_driver_extensions().get(suffix.lstrip(".")) != "GTiff":
+    if suffix not in (".nc", ".tif", ".tiff"):
         raise OutputError(
             f"The output '{path}' cannot be written: rasters are written as GeoTIFF or NetCDF. Give it the "
             "extension .tif or .nc."
@@ -92,8 +95,7 @@ class RasterWriter(ABC):
         """Say whether all that was written lies in the closed file."""
 
     def write(self, block: np.ndarray, window: Window, first: int = 0) -> None:
-        """Write a block of bands, float32 (bands, rows, cols), NaN where there is no data; what is infinite becomes no
-        data.
+        """Write a block of bands, float32 (bands, rows, cols); NaN and infinite values become no data.
 
         Parameters
         ----------

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rasterio.windows import Window
-
 from sm_toolbox.memory import physical_memory
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.outputs import TILE
 
@@ -22,8 +21,7 @@ _PREFERRED_CELLS = 2**18
 
 
 class Windows(Sequence[Window]):
-    """The windows of the blocks of a raster, row by row; a grid of a continent in metres has more than a list should
-    hold.
+    """The windows of a raster's blocks, row by row, computed when asked for: a continent has too many to list.
 
     Parameters
     ----------
@@ -100,6 +98,10 @@ def plan_blocks(
         Workers wanted; fewer are used where the budget does not allow them.
     halo : int, optional
         Extra cells around a block that its inputs need.
+
+    Returns
+    -------
+    Plan
     """
     rows_step, columns_step = (min(size, limit) for size, limit in zip(tile, (grid.height, grid.width)))
     smallest = (rows_step + 2 * halo) * (columns_step + 2 * halo)
@@ -129,8 +131,26 @@ def _half(size: int) -> int:
 
 
 def memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: int, progress: Progress) -> int:
-    """Return the default budget, or what one tile of a long record needs, as far as the computer has it: tiles read in
-    parts are decoded again for each.
+    """Return the default budget, or what one tile of a long record needs, as far as the computer has it.
+
+    Tiles read in parts are decoded again for each part.
+
+    Parameters
+    ----------
+    tile : (int, int)
+        Rows and columns.
+    bytes_per_cell : float
+        Of all dates.
+    bands : int
+    halo : int
+        Cells on every side.
+    progress : Progress
+        Told where a tile needs more than there is.
+
+    Returns
+    -------
+    int
+        Bytes.
     """
     needed = math.ceil((tile[0] + 2 * halo) * (tile[1] + 2 * halo) * bytes_per_cell)
     allowed = max(DEFAULT_MEMORY, physical_memory() // 4)
@@ -144,7 +164,18 @@ def memory_for(tile: tuple[int, int], bytes_per_cell: float, bands: int, halo: i
 
 
 def common_tile(tiles: Iterable[tuple[int, int]], grid: Grid) -> tuple[int, int]:
-    """Return rows and columns that suit the outputs' tiles and those of every input."""
+    """Return rows and columns that suit the outputs' tiles and those of every input.
+
+    Parameters
+    ----------
+    tiles : iterable of (int, int)
+        Rows and columns of the inputs' tiles.
+    grid : Grid
+
+    Returns
+    -------
+    int, int
+    """
     rows, columns = TILE, TILE
     for tile_rows, tile_columns in tiles:
         if math.lcm(rows, tile_rows) <= 4 * TILE:

@@ -6,31 +6,35 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
-from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Band, Stack, overview
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid, goes_around, label
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.pointfile import PointFile, PointRead
 from sm_toolbox.raster.times import Time
 
-METHODS = ("nearest", "bilinear", "mean_3x3")
-"""Ways to read a value at a point."""
 
-
-def match_times(
+def nearest_bands(
     stack: Stack, times: Sequence[Time | None], max_gap_days: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each time the band of a stack that is nearest within a gap; without one, within half the distance of its
-    dates.
+    """Find for each time the band of a stack that is nearest in time.
+
+    Parameters
+    ----------
+    stack : Stack
+    times : sequence of Time or None
+    max_gap_days : float or None
+        As `Stack.reach`.
 
     Returns
     -------
@@ -58,6 +62,13 @@ def match_times(
 def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw cells that have data, from a coarse look at a band.
 
+    Parameters
+    ----------
+    band : Band
+    count : int, optional
+        Largest number of cells.
+    seed : int, optional
+
     Returns
     -------
     x, y : ndarray of float64 (cells,)
@@ -84,10 +95,21 @@ def sample_cells(band: Band, count: int = 2000, seed: int = 0) -> tuple[np.ndarr
 
 
 def distinct_times(times: Sequence[Time | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Find the distinct times among rows, quickly: a row of each (distinct,) and the time of each row (rows,).
+    """Find the distinct times among rows, quickly.
 
     Rows of one date mostly share one object, and comparing the objects themselves takes a tenth of comparing dates;
     equal dates that are different objects count twice.
+
+    Parameters
+    ----------
+    times : sequence of Time or None
+
+    Returns
+    -------
+    first : ndarray of int (distinct,)
+        A row of each.
+    of_row : ndarray of int (rows,)
+        The time of each row.
     """
     first, of_row = np.unique(
         np.fromiter(map(id, times), np.int64, len(times)), return_index=True, return_inverse=True
@@ -95,13 +117,15 @@ def distinct_times(times: Sequence[Time | None]) -> tuple[np.ndarray, np.ndarray
     return first, of_row
 
 
-def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def locate(x: np.ndarray, y: np.ndarray, crs: Crs, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find points in a grid.
 
     Parameters
     ----------
     x, y : ndarray (points,)
         Coordinates in `crs`.
+    crs : Crs
+    grid : Grid
 
     Returns
     -------
@@ -124,8 +148,23 @@ def locate(x: np.ndarray, y: np.ndarray, crs: CRS, grid: Grid) -> tuple[np.ndarr
     return columns, rows, inside
 
 
-def transform_points(x: np.ndarray, y: np.ndarray, crs: CRS, to: CRS) -> tuple[np.ndarray, np.ndarray]:
-    """Transform points; NaN where a point cannot be, such as one whose latitude and longitude are swapped."""
+def transform_points(x: np.ndarray, y: np.ndarray, crs: Crs, to: Crs) -> tuple[np.ndarray, np.ndarray]:
+    """Transform points; NaN where a point cannot be, such as one whose latitude and longitude are swapped.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64 (points,)
+    crs, to : Crs
+
+    Returns
+    -------
+    x, y : ndarray of float64 (points,)
+
+    Raises
+    ------
+    InputError
+        Where there is no way from one CRS to the other.
+    """
     try:
         transformer = Transformer.from_crs(crs.to_wkt(), to.to_wkt(), always_xy=True)
     except ProjError as error:
@@ -142,7 +181,7 @@ def sample(
     bands: Sequence[Band],
     x: np.ndarray,
     y: np.ndarray,
-    crs: CRS,
+    crs: Crs,
     points: np.ndarray,
     wanted: np.ndarray,
     method: str = "nearest",
@@ -156,7 +195,7 @@ def sample(
         Of one variable, on any grids: each band is read on its own.
     x, y : ndarray (points,)
         Coordinates in `crs`.
-    crs : CRS
+    crs : Crs
     points, wanted : ndarray of int (pairs,)
         Which band is read at which point; -1 in `wanted` for none.
     method : {'nearest', 'bilinear', 'mean_3x3'}
@@ -227,22 +266,20 @@ def _sample_file(bands: Sequence[Band], places: _Places, stop: threading.Event) 
     if stop.is_set():
         raise Cancelled
     values = np.empty(places.count)
-    file = PointFile(bands)
-    for read in places.reads(file):
-        if stop.is_set():
-            raise Cancelled
-        cells = file.read(read)
-        if len(cells) > 1 and is_direction(bands[0].variable):
-            values[read.pairs] = mean_direction(*(_mean(part, read.weights) for part in components(cells)))
-        else:
-            values[read.pairs] = _mean(cells, read.weights)
+    with closing(PointFile(bands)) as file:
+        for read in places.reads(file):
+            if stop.is_set():
+                raise Cancelled
+            cells = file.read(read)
+            if len(cells) > 1 and is_direction(bands[0].variable):
+                values[read.pairs] = mean_direction(*(_mean(part, read.weights) for part in components(cells)))
+            else:
+                values[read.pairs] = _mean(cells, read.weights)
     return values
 
 
 class _Places:
-    """Where a file is read: for each pair its fractional row and column in a grid, and the place of its band among
-    those of the file.
-    """
+    """Where a file is read: fractional row and column and the band of each pair."""
 
     def __init__(self, grid: Grid, row: np.ndarray, column: np.ndarray, band: np.ndarray, method: str):
         self._grid, self._row, self._column, self._band, self._method = grid, row, column, band, method

@@ -11,12 +11,11 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from rasterio.enums import MaskFlags
-from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source, open_raster, readable
@@ -34,6 +33,15 @@ def resampling_for(band: Band, grid: Grid) -> str:
 
     Cells much finer than the grid's are averaged; otherwise the nearest cell is taken, so that a model meets the
     values it was trained on and gaps keep their shape.
+
+    Parameters
+    ----------
+    band : Band
+    grid : Grid
+
+    Returns
+    -------
+    {'average', 'nearest'}
     """
     fine, coarse = band.grid.cell_size, grid.cell_size
     own, wanted = (size[0] * target.metres_per_unit()[0] for size, target in ((fine, band.grid), (coarse, grid)))
@@ -48,7 +56,7 @@ class BandReader:
     bands : sequence of Band
     grid : Grid
     resampling : str, optional
-        A name of `rasterio.enums.Resampling` for the bands on other grids; by default what `resampling_for` chooses.
+        One of `RESAMPLINGS`, for the bands on other grids; by default what `resampling_for` chooses.
     """
 
     def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | None = None):
@@ -75,7 +83,7 @@ class BandReader:
         for source in self._files:
             if source not in self._warp:
                 with open_raster(source) as dataset:
-                    yield dataset.block_shapes[0]
+                    yield dataset.describe(1).block_shape
 
     @contextmanager
     def open(self) -> Iterator[OpenBands]:
@@ -95,7 +103,21 @@ class BandReader:
 
     @contextmanager
     def open_file(self, source: Source) -> Iterator[OpenFile]:
-        """Open one of the files, for one thread; where its grid is another one it is warped on reading."""
+        """Open one of the files, for one thread; where its grid is another one it is warped on reading.
+
+        Parameters
+        ----------
+        source : Source
+
+        Yields
+        ------
+        OpenFile
+
+        Raises
+        ------
+        InputError
+            Where it cannot be opened, or does not overlap the grid.
+        """
         with open_raster(source) as dataset:
             indexes = [self.bands[position].index for position in self._files[source]]
             if source not in self._warp:
@@ -113,9 +135,7 @@ class BandReader:
             yield WarpedFile(source, dataset, indexes, warp, directions)
 
     def _check_sizes(self, source: Source, own: Grid, cells: float) -> None:
-        """Refuse rasters of which one cell of the grid takes more than can be held: one of the two has a wrong cell
-        size, most likely.
-        """
+        """Refuse rasters of which one cell of the grid takes more than memory holds: most likely a wrong cell size."""
         if cells > _LARGEST_FOR_ONE:
             fine, coarse = (
                 " × ".join(f"{size * metres:.3g}" for size, metres in zip(each.cell_size, each.metres_per_unit()))
@@ -133,8 +153,17 @@ class BandReader:
 
 
 def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
-    """Return a nodata value in the file's own type: -3.4e38 as float64 is no float32. None where no cell can have
-    it.
+    """Return a nodata value in the file's own type; None where no cell can have it.
+
+    Parameters
+    ----------
+    value : float or None
+        -3.4e38 as float64 is no float32.
+    dtype : dtype
+
+    Returns
+    -------
+    scalar of `dtype`, or None
     """
     if value is None or np.isnan(value):
         return None
@@ -150,6 +179,16 @@ def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
     Programs write the lowest number of a type with different last digits into the cells and into the header
     (-3.40282347e38 and -3.40282306e38 in one file), so that of such numbers, which nothing measures, all that are
     beyond count.
+
+    Parameters
+    ----------
+    values : ndarray
+        As stored.
+    nodata : scalar of the same type
+
+    Returns
+    -------
+    ndarray of bool, same shape
     """
     if np.issubdtype(values.dtype, np.floating) and abs(float(nodata)) > 1e30:
         limit = values.dtype.type(float(nodata) * (1 - 1e-6))
@@ -158,21 +197,38 @@ def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
 
 
 class OpenFile:
-    """An open file and which of its bands are wanted."""
+    """An open file and which of its bands are wanted.
 
-    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int]):
+    Parameters
+    ----------
+    source : Source
+    dataset : Dataset
+    indexes : list of int
+        Of the bands that are wanted, from 1.
+    """
+
+    def __init__(self, source: Source, dataset: Dataset, indexes: list[int]):
         self.source, self.dataset, self.indexes = source, dataset, indexes
-        self._dtype = np.result_type(*(dataset.dtypes[index - 1] for index in indexes))
+        described = [dataset.describe(index) for index in indexes]
+        self._dtype = np.result_type(*(band.dtype for band in described))
         self._is_float32 = self._dtype == np.float32
-        self.nodata = [typed_nodata(dataset.nodatavals[index - 1], self._dtype) for index in indexes]
-        self.scales = [(dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes]
-        many_times = dataset.driver == "netCDF" and len(indexes) > 1
-        self._chunk = dataset.block_shapes[0] if many_times else None
-        flags = dataset.mask_flag_enums[indexes[0] - 1]
-        self.has_mask = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+        self.nodata = [typed_nodata(band.nodata, self._dtype) for band in described]
+        self.scales = [(band.scale, band.offset) for band in described]
+        many_times = dataset.format == "netCDF" and len(indexes) > 1
+        self._chunk = described[0].block_shape if many_times else None
+        self.has_mask = dataset.has_mask(indexes[0])
 
     def some_bands(self, places: Sequence[int]) -> OpenFile:
-        """Return the same open file that reads only some of its bands, by their places among those that it reads."""
+        """Return the same open file that reads only some of its bands, by their places among those that it reads.
+
+        Parameters
+        ----------
+        places : sequence of int
+
+        Returns
+        -------
+        OpenFile
+        """
         part = copy.copy(self)
         part.indexes = [self.indexes[i] for i in places]
         part.nodata = [self.nodata[i] for i in places]
@@ -180,12 +236,18 @@ class OpenFile:
         return part
 
     def read(self, out: np.ndarray, window: Window) -> None:
-        """Fill `out` (bands, rows, cols) with physical values, NaN where there is no data."""
+        """Fill `out` (bands, rows, cols) with physical values, NaN where there is no data.
+
+        Parameters
+        ----------
+        out : ndarray of float32 (bands, rows, cols)
+        window : Window
+        """
         raw = out if self._is_float32 and out.flags.c_contiguous else np.empty(out.shape, self._dtype)
         with readable(self.source, window):
             for part, rows, columns in self._parts(window):
-                self.dataset.read(self.indexes, window=part, out=raw[:, rows, columns])
-            mask = self.dataset.dataset_mask(window=window) == 0 if self.has_mask else None
+                self.dataset.read(self.indexes, part, raw[:, rows, columns])
+            mask = ~self.dataset.read_mask(window, self.indexes[0]) if self.has_mask else None
         for band, values, nodata, (scale, offset) in zip(out, raw, self.nodata, self.scales):
             missing = None if nodata is None else is_nodata(values, nodata)
             if values is not band:
@@ -224,13 +286,28 @@ class OpenFile:
 
 
 class WarpedFile(OpenFile):
-    """An open file that is read as if it lay on another grid; bands that are directions by their components."""
+    """An open file that is read as if it lay on another grid; bands that are directions by their components.
 
-    def __init__(self, source: Source, dataset: DatasetReader, indexes: list[int], warp: Warp, directions: list[bool]):
+    Parameters
+    ----------
+    source : Source
+    dataset : Dataset
+    indexes : list of int
+        As `OpenFile`.
+    warp : Warp
+    directions : list of bool
+        For each band whether it is a direction.
+    """
+
+    def __init__(self, source: Source, dataset: Dataset, indexes: list[int], warp: Warp, directions: list[bool]):
         super().__init__(source, dataset, indexes)
         self._to_grid, self._directions = warp, directions if warp.mixes else [False] * len(indexes)
 
     def read(self, out: np.ndarray, window: Window) -> None:
+        """Fill `out` for a window of the grid to which the file is warped.
+
+        As `OpenFile.read`.
+        """
         at_once = self._to_grid.bands_at_once()
         for averaged_as_direction, run in groupby(range(len(out)), self._directions.__getitem__):
             places = list(run)
@@ -257,7 +334,16 @@ def _as_it_is(file: OpenFile) -> AbstractContextManager[OpenFile]:
 
 
 class OpenBands:
-    """The bands of a `BandReader`, open for one thread."""
+    """The bands of a `BandReader`, open for one thread.
+
+    Parameters
+    ----------
+    files : list of (callable, list of int)
+        What opens a file, and the positions of its bands.
+    count : int
+        Number of bands.
+    grid : Grid
+    """
 
     def __init__(
         self, files: list[tuple[Callable[[], AbstractContextManager[OpenFile]], list[int]]], count: int, grid: Grid
@@ -266,6 +352,11 @@ class OpenBands:
 
     def read(self, window: Window, halo: int = 0) -> np.ndarray:
         """Read all bands of a window, with `halo` more cells on every side (NaN outside the raster).
+
+        Parameters
+        ----------
+        window : Window
+        halo : int, optional
 
         Returns
         -------

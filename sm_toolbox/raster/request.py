@@ -1,6 +1,4 @@
-"""With what blocks of rasters are worked on: memory, threads or a cluster, and progress; what travels together is one
-object.
-"""
+"""How rasters are processed: memory, threads or a cluster, and progress, in one object."""
 
 from __future__ import annotations
 
@@ -32,7 +30,17 @@ class Engine:
     progress: Progress = SILENT
 
     def part(self, start: float, stop: float) -> Engine:
-        """Return the same with a progress whose 0 to 1 is `start` to `stop` of this one."""
+        """Return the same with a progress whose 0 to 1 is `start` to `stop` of this one.
+
+        Parameters
+        ----------
+        start, stop : float
+            Fractions of this one's progress.
+
+        Returns
+        -------
+        Engine
+        """
         return replace(self, progress=self.progress.part(start, stop))
 
     def here(self) -> Engine:

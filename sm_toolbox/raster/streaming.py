@@ -1,5 +1,4 @@
-"""Reading long stacks window by window and some dates at a time, so that memory depends neither on the number of dates
-nor on the grid.
+"""Reading long stacks window by window, some dates at a time, in memory that depends on neither size.
 
 The block engine holds all bands of a window. With thousands of dates its windows become much smaller than the files'
 tiles, each of which would be decoded many times. Here windows are whole tiles, and a kernel asks for as many dates at
@@ -18,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster import planning
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band
+from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.engine import in_order as on_threads
 from sm_toolbox.raster.grid import Grid
@@ -61,13 +60,11 @@ class StackReader(BandReader):
 
     @property
     def wants_whole_records(self) -> bool:
-        """Whether a file is read fastest with all its dates: chunks of NetCDF files may hold many, and GDAL does not
-        keep them from one date to the next.
-        """
+        """Whether a file is read fastest with all its dates: NetCDF chunks may hold many, and GDAL drops them."""
         for source, positions in self._files.items():
             if len(positions) > 1:
                 with open_raster(source) as dataset:
-                    if dataset.driver == "netCDF":
+                    if dataset.format == "netCDF":
                         return True
         return False
 
@@ -81,7 +78,12 @@ class StackReader(BandReader):
 
 
 class OpenStacks:
-    """The bands of a `StackReader` for one thread, with few files open at a time."""
+    """The bands of a `StackReader` for one thread, with few files open at a time.
+
+    Parameters
+    ----------
+    reader : StackReader
+    """
 
     def __init__(self, reader: StackReader):
         self._reader = reader
@@ -105,6 +107,7 @@ class OpenStacks:
         ----------
         positions : ndarray of int (...)
             Places of the bands in the reader; -1 stands for a band without data.
+        window : Window
 
         Returns
         -------
@@ -179,6 +182,7 @@ def plan_stream(
 
     Parameters
     ----------
+    reader : StackReader
     dates : int
         The length of the record.
     fixed, per_date : float
@@ -188,6 +192,10 @@ def plan_stream(
     engine : Engine
         Its budget is by default as `run_blocks` where all dates are in memory at once, else its smallest, or what a
         tile and some dates need for each worker.
+
+    Returns
+    -------
+    Stream
     """
     workers, grid, memory = engine.threads or os.cpu_count() or 1, reader.grid, engine.memory
     tile = planning.common_tile(reader.tiles(), grid)
@@ -207,7 +215,7 @@ Emit = Callable[[int, np.ndarray], None]
 Work = Callable[[OpenStacks, Window, Emit, Progress], Any]
 
 
-def in_order(
+def stream_in_order(
     reader: StackReader,
     work: Work,
     plan: Plan,
@@ -227,6 +235,11 @@ def in_order(
     engine : Engine
     write : callable, optional
         `write(window, first, block)`: where emitted blocks go; it is called from several threads, one at a time.
+
+    Yields
+    ------
+    window : Window
+    result : object
 
     Raises
     ------
@@ -251,7 +264,7 @@ def in_order(
         results = on_cluster(reader, _Collecting(work), plan, engine, planning.GDAL_CACHE)
     else:
         results = on_threads(cast(Any, reader), cast(Any, local), plan, progress)
-    with rasterio.Env(GDAL_CACHEMAX=planning.GDAL_CACHE), closing(results):
+    with driver().environment(planning.GDAL_CACHE), closing(results):
         for done, (window, (result, blocks)) in enumerate(results, start=1):
             for first, block in blocks:
                 if write:

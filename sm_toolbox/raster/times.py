@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from sm_toolbox.errors import InputError
 
-_YEARS = range(1900, 2200)
 _ONE_DAY = timedelta(days=1)
 _MOST_DATES = 10_000
 RESOLUTIONS = ("second", "day", "month")
@@ -59,6 +58,14 @@ class Time:
 
         Two moments differ by their exact difference. Where one of them is a day or a month, whole days are
         counted, so that an observation at 14:00 is at distance 0 from the map of its day.
+
+        Parameters
+        ----------
+        other : Time
+
+        Returns
+        -------
+        float
         """
         if self.resolution == other.resolution == "second":
             return abs((self.start - other.start).total_seconds()) / 86400
@@ -71,6 +78,19 @@ def parse_time(text: str) -> Time | None:
     """Read an ISO 8601 month, date or date and time; None where the text is not one.
 
     A time zone is converted to UTC. `2018-06-01T00:00:00` is a moment, `2018-06-01` a day.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Time or None
+
+    Examples
+    --------
+    >>> str(parse_time("2018-06")), str(parse_time("2018-06-01T02:30+02:00")), parse_time("June")
+    ('2018-06', '2018-06-01T00:30:00', None)
     """
     match = _ISO.match(text.strip())
     if match is None:
@@ -99,105 +119,29 @@ def parse_time(text: str) -> Time | None:
     return Time(start, "day" if part["d"] else "month")
 
 
-# The forms a date takes in file names, the most specific first. `A2018152` is the acquisition date of MODIS file
-# names, where a later field is the date of processing: where it is present it alone counts.
-_MODIS = re.compile(r"(?<![A-Za-z0-9])A(?P<y>\d{4})(?P<j>\d{3})(?!\d)")
-# So do Landsat's and Sentinel-2's products; Landsat's path and row may look like a month.
-_LANDSAT = re.compile(r"(?<=L[COTEM]\d\d_L\d[A-Z]{2}_\d{6}_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?=_\d{8}_)")
-_SENTINEL2 = re.compile(
-    r"(?<=_MSIL\d[AC]_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_N\d{4}_R\d{3}_)"
-)
-# The start of the overpass; its end follows.
-_SENTINEL1 = re.compile(
-    r"(?<=^S1[A-D]_[A-Z0-9]{2}_[A-Z0-9]{3}[A-Z_]_[12][A-Z]{3}_)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?=_\d{8}T\d{6}_)"
-)
-_PRODUCTS = (_MODIS, _LANDSAT, _SENTINEL1, _SENTINEL2)
-_PROCESSED = re.compile(r"\.\d{13}(?!\d)|_\d{8}(T\d{6})?(?!\d)")
-_IN_NAMES = (
-    re.compile(r"(?<!\d)(?P<y>\d{4})-?(?P<m>\d{2})-?(?P<d>\d{2})T(?P<H>\d{2}):?-?(?P<M>\d{2}):?-?(?P<S>\d{2})(?!\d)"),
-    re.compile(r"(?<!\d)(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?!\d)"),
-    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?!\d)"),
-    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<j>\d{3})(?!\d)"),
-    re.compile(r"(?<!\d)(?<!\d-)(?P<y>\d{4})-(?P<m>\d{2})(?![\d-])"),
-    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?!\d)"),
-)
-
-
-def _time_of(match: re.Match[str]) -> Time | None:
-    part = match.groupdict()
-    year = int(part["y"])
-    if year not in _YEARS:
-        return None
-    try:
-        if part.get("j"):
-            start = datetime(year, 1, 1) + timedelta(days=int(part["j"]) - 1)
-            return Time(start, "day") if start.year == year else None
-        start = datetime(year, int(part["m"]), int(part.get("d") or 1), *(int(part.get(key) or 0) for key in "HMS"))  # type: ignore[arg-type]
-    except ValueError:
-        return None
-    if part.get("H"):
-        return Time(start, "second")
-    return Time(start, "day" if part.get("d") else "month")
-
-
-def time_in_name(stem: str, path: str = "") -> tuple[Time | None, str]:
-    """Find the date in a file name.
-
-    Parameters
-    ----------
-    stem : str
-        The file's name without folder and extension.
-    path : str, optional
-        The file, for the error message.
-
-    Returns
-    -------
-    time : Time or None
-    rest : str
-        The stem without the date and the separators around it.
-
-    Raises
-    ------
-    InputError
-        Where the name holds two different dates.
-    """
-    found: list[tuple[Time, str]] = []
-    taken: list[range] = []
-    patterns = next(((own,) for own in _PRODUCTS if own.search(stem)), _IN_NAMES)
-    for pattern in patterns:
-        for match in pattern.finditer(stem):
-            if any(match.start() in span or match.end() - 1 in span for span in taken):
-                continue
-            time = _time_of(match)
-            if time is not None:
-                found.append((time, match.group()))
-                taken.append(range(*match.span()))
-    if len({time for time, _ in found}) > 1:
-        raise InputError(
-            f"The date of '{path or stem}' is ambiguous: its name holds "
-            f"{' and '.join(str(time) for time, _ in found)}. Write the time into the band description as "
-            "'variable@YYYY-MM-DD', or rename the file so that one date remains."
-        )
-    if not found:
-        return None, stem
-    rest = stem
-    for _, text in found:
-        rest = rest.replace(text, "\0")
-    if patterns is not _IN_NAMES:
-        rest = _PROCESSED.sub("", rest)
-    return found[0][0], re.sub(r"[_\-. ]*\0[_\-. ]*", "_", rest).strip("_")
-
-
 def parse_dates(text: str | None) -> list[Time]:
     """Read dates: ISO 8601 with commas between them, and `first/last/days` for all dates at equal distances.
 
     `2018-06-01, 2018-06-13` or `2018-06-01/2018-09-30/6`; without the number of days, every day. They are returned in
     order; none for no text.
 
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    list of Time
+
     Raises
     ------
     InputError
         Where a part is no date, or a date is given twice.
+
+    Examples
+    --------
+    >>> [str(time) for time in parse_dates("2018-07-01, 2018-06-01/2018-06-13/6")]
+    ['2018-06-01', '2018-06-07', '2018-06-13', '2018-07-01']
     """
     found: list[Time] = []
     for part in filter(None, map(str.strip, re.split(r"[,;\n]", text or ""))):

@@ -6,15 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.warp import reproject, transform_bounds
-from rasterio.windows import Window
-from rasterio.windows import bounds as window_bounds
-from rasterio.windows import transform as window_transform
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.grid import RASTER_ERRORS, Grid, label
+from sm_toolbox.raster.affine import Window, bounds_of
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import Crs, DriverError
+from sm_toolbox.raster.grid import Grid, label
 
 # Cells of all bands of a file that are warped at once.
 _WARPED_CELLS = 2**23
@@ -27,13 +24,32 @@ _RADIUS = {"nearest": 0, "bilinear": 1, "cubic": 2}
 
 
 def overlap(own: Grid, grid: Grid) -> bool:
-    """Say whether two rasters on these grids share ground."""
+    """Say whether two rasters on these grids share ground.
+
+    Parameters
+    ----------
+    own, grid : Grid
+
+    Returns
+    -------
+    bool
+    """
     touched = touched_window(own, grid)
     return touched.width > 0 and touched.height > 0
 
 
 def touched_window(own: Grid, grid: Grid) -> Window:
     """Return the window of a grid that a raster on another grid may touch; of no size where there is none.
+
+    Parameters
+    ----------
+    own : Grid
+        Of the raster.
+    grid : Grid
+
+    Returns
+    -------
+    Window
 
     Raises
     ------
@@ -45,7 +61,7 @@ def touched_window(own: Grid, grid: Grid) -> Window:
         return Window(0, 0, grid.width, grid.height)
     try:
         bounds = _bounds_in(own.crs, grid, own.bounds)
-    except RASTER_ERRORS as error:
+    except DriverError as error:
         raise InputError(
             f"Coordinates cannot be transformed from {label(own.crs)} to {label(grid.crs)}: {error}. Reproject "
             "the layer with 'Warp (reproject)' first."
@@ -58,20 +74,18 @@ def _is_globe(grid: Grid) -> bool:
     return bool(grid.crs.is_geographic) and east - west > 359.9
 
 
-def _bounds_in(crs: CRS, grid: Grid, bounds: Sequence[float]) -> Sequence[float]:
+def _bounds_in(crs: Crs, grid: Grid, bounds: Sequence[float]) -> Sequence[float]:
     """Return an extent in the coordinates of a grid; over all its longitudes where the extent crosses 180°."""
     if crs == grid.crs:
         return bounds
-    west, south, east, north = transform_bounds(crs, grid.crs, *bounds)
+    west, south, east, north = driver().transform_bounds(crs, grid.crs, bounds)
     if west > east:
         west, _, east, _ = grid.bounds
     return west, south, east, north
 
 
 def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
-    """Return the window of a grid that covers an extent, which may reach beyond the raster; the whole raster where the
-    extent is not finite.
-    """
+    """Return the window of a grid that covers an extent; the whole raster where the extent is not finite."""
     if not all(map(math.isfinite, bounds)):
         return Window(0, 0, grid.width, grid.height)
     west, south, east, north = bounds
@@ -84,7 +98,16 @@ def _cells(grid: Grid, bounds: Sequence[float], margin: int = 0) -> Window:
 
 
 def inside(window: Window, other: Window) -> Window:
-    """Return what two windows share; of no size where they share nothing."""
+    """Return what two windows share; of no size where they share nothing.
+
+    Parameters
+    ----------
+    window, other : Window
+
+    Returns
+    -------
+    Window
+    """
     left, top = max(window.col_off, other.col_off), max(window.row_off, other.row_off)
     right = min(window.col_off + window.width, other.col_off + other.width)
     bottom = min(window.row_off + window.height, other.row_off + other.height)
@@ -102,11 +125,11 @@ class Warp:
     own, grid : Grid
         The grid of the file, and the one asked for.
     resampling : str
-        A name of `rasterio.enums.Resampling`.
+        One of `RESAMPLINGS`.
     """
 
     def __init__(self, own: Grid, grid: Grid, resampling: str):
-        self._own, self._grid, self._resampling = own, grid, Resampling[resampling]
+        self._own, self._grid, self._resampling = own, grid, resampling
         fine, coarse = (
             tuple(size * metres for size, metres in zip(each.cell_size, each.metres_per_unit())) for each in (own, grid)
         )
@@ -120,11 +143,18 @@ class Warp:
     @property
     def mixes(self) -> bool:
         """Whether values of several cells are put together."""
-        return self._resampling not in (Resampling.nearest, Resampling.mode)
+        return self._resampling not in ("nearest", "mode")
 
     def fill(self, out: np.ndarray, window: Window, read: Callable[[np.ndarray, Window], None]) -> None:
-        """Fill `out` (bands, rows, cols) for a window of the grid, with values that `read` fills in for a window of the
-        file.
+        """Fill an array for a window of the grid.
+
+        Parameters
+        ----------
+        out : ndarray of float32 (bands, rows, cols)
+        window : Window
+            Of the grid.
+        read : callable
+            `read(array, window)` fills an array for a window of the file.
         """
         out[:] = np.nan
         part = inside(window, self._reach)
@@ -144,27 +174,21 @@ class Warp:
             return
         read(_view(values, around, within), within)
         warped = np.full(out.shape, np.nan, np.float32)
-        # Gaps are those of each band: by default a cell counts as valid in all bands where it is valid in one.
-        reproject(
+        driver().warp(
             values,
+            (around.transform(self._own.transform), self._own.crs),
             warped,
-            src_transform=window_transform(around, self._own.transform),
-            src_crs=self._own.crs,
-            src_nodata=np.nan,
-            dst_transform=window_transform(window, self._grid.transform),
-            dst_crs=self._grid.crs,
-            dst_nodata=np.nan,
-            resampling=self._resampling,
-            UNIFIED_SRC_NODATA="NO",
+            (window.transform(self._grid.transform), self._grid.crs),
+            self._resampling,
         )
         out[:] = warped
 
     def _around(self, window: Window) -> Window:
         """Return the window of the file that a window of the grid needs, reaching beyond the file where need be."""
-        bounds: Sequence[float] = window_bounds(window, self._grid.transform)
+        bounds: Sequence[float] = bounds_of(self._grid.transform, window)
         try:
             bounds = _bounds_in(self._grid.crs, self._own, bounds)
-        except RASTER_ERRORS:
+        except DriverError:
             # A corner that the other projection does not show: GDAL finds the cells that it does.
             bounds = (math.inf,) * 4
         around = _cells(self._own, bounds, self._margin)

@@ -15,7 +15,24 @@ from sm_toolbox.raster.planning import Plan
 
 
 def raster_writer(output: RasterOutput, grid: Grid, tile: tuple[int, int] = (TILE, TILE)) -> RasterWriter:
-    """Return the writer for an output, by its extension."""
+    """Return the writer for an output, by its extension.
+
+    Parameters
+    ----------
+    output : RasterOutput
+    grid : Grid
+    tile : (int, int), optional
+        Rows and columns of the blocks that are written.
+
+    Returns
+    -------
+    RasterWriter
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written under that name.
+    """
     check_raster_output(output.path)
     if Path(output.path).suffix.lower() == ".nc":
         from sm_toolbox.raster.netcdf import NetcdfWriter
@@ -26,8 +43,22 @@ def raster_writer(output: RasterOutput, grid: Grid, tile: tuple[int, int] = (TIL
 
 @contextmanager
 def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> Iterator[list[RasterWriter]]:
-    """Open outputs that get their names only when all of them are complete; none is left behind where something
-    fails.
+    """Open outputs that get their names only when all of them are complete; none is left behind where something fails.
+
+    Parameters
+    ----------
+    outputs : sequence of RasterOutput
+    grid : Grid
+    plan : Plan
+
+    Yields
+    ------
+    list of RasterWriter
+
+    Raises
+    ------
+    OutputError
+        Where two go into one file, or one cannot be written.
     """
     paths = [os.path.realpath(output.path) for output in outputs]
     twice = next((output.path for output, path in zip(outputs, paths) if paths.count(path) > 1), None)

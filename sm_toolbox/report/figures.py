@@ -14,14 +14,32 @@ UNIT = "m³ m⁻³"
 
 
 def plain(text: str) -> str:
-    """Return a name as matplotlib shows it letter by letter: between two `$` it would take it for a formula, and fail
-    where it is none.
+    """Return a name as matplotlib shows it letter by letter, since it takes what is between two `$` for a formula.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
     """
     return text.replace("$", r"\$")
 
 
 def scatter(observed: np.ndarray, predicted: np.ndarray, title: str, note: str) -> Figure:
-    """Draw predicted against observed with the 1:1 line; a density where points would cover one another."""
+    """Draw predicted against observed with the 1:1 line; a density where points would cover one another.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray (pairs,)
+        m³ m⁻³, without NaN.
+    title, note : str
+
+    Returns
+    -------
+    Figure
+    """
     figure = Figure(figsize=(5.2, 4.8))
     axes = figure.add_subplot()
     low, high = float(min(observed.min(), predicted.min())), float(max(observed.max(), predicted.max()))
@@ -50,7 +68,19 @@ def scatter(observed: np.ndarray, predicted: np.ndarray, title: str, note: str) 
 
 
 def bars(names: Sequence[str], values: np.ndarray, spread: np.ndarray, label: str) -> Figure:
-    """Draw horizontal bars with their spread, the largest on top."""
+    """Draw horizontal bars with their spread, the largest on top.
+
+    Parameters
+    ----------
+    names : sequence of str
+    values, spread : ndarray (names,)
+    label : str
+        Of the axis.
+
+    Returns
+    -------
+    Figure
+    """
     order = np.argsort(values)
     figure = Figure(figsize=(6, 0.8 + 0.28 * len(names)))
     axes = figure.add_subplot()
@@ -61,7 +91,19 @@ def bars(names: Sequence[str], values: np.ndarray, spread: np.ndarray, label: st
 
 
 def boxes(groups: Mapping[str, Sequence[float] | np.ndarray], label: str) -> Figure:
-    """Draw a box plot for each group, with the group's size under its name."""
+    """Draw a box plot for each group, with the group's size under its name.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of float
+        NaN and infinite values are left out.
+    label : str
+        Of the axis.
+
+    Returns
+    -------
+    Figure
+    """
     finite = {name: np.array(values, float)[np.isfinite(values)] for name, values in groups.items()}
     shown = {name: values for name, values in finite.items() if len(values)}
     figure = Figure(figsize=(max(4.0, 1.1 * len(shown) + 1.5), 3.6))
@@ -79,7 +121,19 @@ def boxes(groups: Mapping[str, Sequence[float] | np.ndarray], label: str) -> Fig
 
 
 def distributions(groups: Mapping[str, np.ndarray], label: str) -> Figure:
-    """Draw the empirical distribution function of each group."""
+    """Draw the empirical distribution function of each group.
+
+    Parameters
+    ----------
+    groups : mapping of str to ndarray
+        Up to three.
+    label : str
+        Of the axis.
+
+    Returns
+    -------
+    Figure
+    """
     figure = Figure(figsize=(6, 3.4))
     axes = figure.add_subplot()
     for (name, values), color in zip(groups.items(), (ORANGE, BLUE, GREY)):
@@ -91,13 +145,17 @@ def distributions(groups: Mapping[str, np.ndarray], label: str) -> Figure:
 
 
 def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
-    """Draw a Taylor diagram of standard deviations relative to the observed one (Taylor 2001, doi
-    10.1029/2000JD900719).
+    """Draw a Taylor diagram of standard deviations relative to the observed one (doi 10.1029/2000JD900719).
 
     Parameters
     ----------
     points : sequence of (str, float, float)
         Name, ratio of predicted to observed standard deviation, and correlation.
+    title : str
+
+    Returns
+    -------
+    Figure
     """
     figure = Figure(figsize=(5.4, 4.6))
     axes: Any = figure.add_subplot(projection="polar")
@@ -129,7 +187,19 @@ def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
 
 
 def series(times: np.ndarray, observed: np.ndarray, predicted: np.ndarray, title: str) -> Figure:
-    """Draw observed and predicted over time."""
+    """Draw observed and predicted over time.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64 (times,)
+    observed, predicted : ndarray (times,)
+        m³ m⁻³.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
     figure = Figure(figsize=(8, 2.4))
     axes = figure.add_subplot()
     # matplotlib reads datetime objects everywhere; datetime64[s] only in some versions.
@@ -149,8 +219,22 @@ def maps(
     cmap: str = "YlGnBu",
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw rasters (rows, cols) beside one another in one colour scale, by default over all but the outermost values;
-    NaN stays white.
+    """Draw rasters beside one another in one colour scale; NaN stays white.
+
+    Parameters
+    ----------
+    images : sequence of (str, ndarray (rows, cols))
+        With their titles.
+    label : str
+        Of the colours.
+    cmap : str, optional
+        A colour map of matplotlib.
+    limits : (float, float), optional
+        Of the colours; by default the 1st and 99th percentile of all values.
+
+    Returns
+    -------
+    Figure
     """
     values = np.concatenate([image[np.isfinite(image)] for _, image in images])
     low, high = limits or (np.percentile(values, [1, 99]) if len(values) else (0, 1))
@@ -166,7 +250,18 @@ def maps(
 
 
 def classes(image: np.ndarray, names: Sequence[str]) -> Figure:
-    """Draw a raster (rows, cols) of whole numbers from 0, each in a colour of its own; NaN stays white."""
+    """Draw a raster of whole numbers from 0, each in a colour of its own; NaN stays white.
+
+    Parameters
+    ----------
+    image : ndarray (rows, cols)
+    names : sequence of str
+        Of the classes, up to five.
+
+    Returns
+    -------
+    Figure
+    """
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 

@@ -20,22 +20,28 @@ if TYPE_CHECKING:
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a30; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
-h1 { font-size: 1.7rem; border-bottom: 3px solid #2b7a9b; padding-bottom: .3rem; } h2 { font-size: 1.25rem; margin-top: 2rem; }
-table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; } th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
+h1 { font-size: 1.7rem; border-bottom: 3px solid #2b7a9b; padding-bottom: .3rem; }
+h2 { font-size: 1.25rem; margin-top: 2rem; }
+table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
 th { background: #eef4f6; } th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; } figcaption { color: #51636b; font-size: .9rem; }
-.notice { border-left: 4px solid #2b7a9b; background: #eef4f6; padding: .6rem 1rem; margin: .8rem 0; } .warning { border-color: #c9772b; background: #fbf3ea; }
-.scroll { overflow-x: auto; max-height: 30rem; overflow-y: auto; } footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
+.notice { border-left: 4px solid #2b7a9b; background: #eef4f6; padding: .6rem 1rem; margin: .8rem 0; }
+.warning { border-color: #c9772b; background: #fbf3ea; }
+.scroll { overflow-x: auto; max-height: 30rem; overflow-y: auto; }
+footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
 """
 
 
 class Page:
-    """A report in the making.
+    """A report under construction.
 
     Parameters
     ----------
     title : str
     subtitle : str, optional
+    progress : Progress, optional
+        Asked for Cancel while figures are drawn.
     """
 
     def __init__(self, title: str, subtitle: str = "", progress: Progress = SILENT):
@@ -45,32 +51,67 @@ class Page:
             self._parts.append(f"<p>{escape(subtitle)}</p>")
 
     def heading(self, text: str) -> None:
-        """Start a section."""
+        """Start a section.
+
+        Parameters
+        ----------
+        text : str
+        """
         self._progress.check()
         self._parts.append(f"<h2>{escape(text)}</h2>")
 
     def text(self, text: str) -> None:
-        """Add a paragraph."""
+        """Add a paragraph.
+
+        Parameters
+        ----------
+        text : str
+        """
         self._parts.append(f"<p>{escape(text)}</p>")
 
     def notice(self, text: str, warning: bool = False) -> None:
-        """Add a paragraph that stands out."""
+        """Add a paragraph that stands out.
+
+        Parameters
+        ----------
+        text : str
+        warning : bool, optional
+            Whether it is one, in another colour.
+        """
         self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(text)}</p>')
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Add lines as they are, to be copied one by one."""
+        """Add lines as they are, to be copied one by one.
+
+        Parameters
+        ----------
+        lines : iterable of str
+        """
         self._parts.append("<pre>" + "\n".join(escape(line) for line in lines) + "</pre>")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add a table; numbers are rounded to what can be told apart."""
+        """Add a table; numbers are rounded to what can be told apart.
+
+        Parameters
+        ----------
+        head : sequence of str
+        rows : iterable of sequence
+            Numbers, text or None.
+        """
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+        names = "".join(f"<th>{escape(name)}</th>" for name in head)
         self._parts.append(
-            "<div "
-            f'class="scroll"><table><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
         )
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """Add a figure as an inline PNG; Cancel is heard between two of the things that are drawn in it."""
+        """Add a figure as an inline PNG; Cancel is checked while it is drawn.
+
+        Parameters
+        ----------
+        figure : Figure
+        caption : str
+        """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         check = self._progress.check
@@ -78,7 +119,7 @@ class Page:
         class Canvas(FigureCanvasAgg):
             def get_renderer(self, *arguments: Any, **more: Any) -> Any:
                 renderer = super().get_renderer(*arguments, **more)
-                # Lines, texts and axes each open a group, which means nothing in a picture of cells.
+                # Lines, texts and axes each open a group, which a raster image ignores.
                 renderer.open_group = lambda *_, **__: check()  # type: ignore[method-assign]
                 return renderer
 
@@ -95,13 +136,17 @@ class Page:
         """Return the page."""
         body = "\n".join(self._parts)
         return (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta '
-            f'charset="utf-8"><title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n'
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n"
             f"<body>{body}<footer>Soil Moisture Toolbox</footer></body></html>\n"
         )
 
     def write(self, path: str) -> None:
         """Write the page, whole or not at all.
+
+        Parameters
+        ----------
+        path : str
 
         Raises
         ------
@@ -130,7 +175,16 @@ def _cell(value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number with three decimals, more where it is small; a dash where it is not a number."""
+    """Write a number with three decimals, more where it is small; a dash where it is not a number.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+    """
     if not np.isfinite(value):
         return "–"
     return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"

@@ -1,3 +1,1 @@
-"""What products look like: names of bands, scales, quality bits, as data and as functions of text; nothing here reads a
-file.
-"""
+"""What products look like: names of bands, scales, quality bits, as data and functions of text; no reading."""

@@ -62,12 +62,12 @@ _WORDS = {
     "swir_1": "swir1",
     "swir_2": "swir2",
 }
-# Quality layers carry the number of the band that they are about.
+# Quality layers carry the number of the band that they describe.
 _NO_REFLECTANCE = re.compile(r"(?<![a-z])(quality|qa|qc|mask|state|uncertainty)(?![a-z])")
 
 
 def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
-    """Find out which band of a sensor a name speaks of.
+    """Find out which band of a sensor a name denotes.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
     Returns
     -------
     (str, int) or None
-        Key of `Sensor.bands`, and the rank of the band where several serve; None where the name speaks of none of them.
+        Key of `Sensor.bands`, and the rank of the band where several serve; None where the name denotes none of them.
     """
     text = name.lower()
     bands = SENSORS[sensor].bands
@@ -91,5 +91,6 @@ def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
         role = _WORDS.get(words[-1][1], words[-1][1])
         return (role, 0) if role in bands else None
     return next(
-        ((role, own.index(numbers[-1][1])) for role, own in bands.items() if numbers and numbers[-1][1] in own), None
+        ((role, names.index(numbers[-1][1])) for role, names in bands.items() if numbers and numbers[-1][1] in names),
+        None,
     )

@@ -59,7 +59,16 @@ class Aggregated:
     left_out: dict[str, int]
 
     def common_values(self, values: Sequence[Any]) -> list[Any]:
-        """Return for each mean the value of another column (rows,) that all its rows share, or None."""
+        """Return for each mean the value of another column (rows,) that all its rows share, or None.
+
+        Parameters
+        ----------
+        values : sequence (rows,)
+
+        Returns
+        -------
+        list (means,)
+        """
         missing = object()
         common: list[Any] = [missing] * len(self.names)
         for value, group in zip(values, self.row_groups.tolist()):
@@ -85,6 +94,12 @@ class Aggregated:
             namesakes here get the value's name before theirs.
         layer : str
             For messages.
+        progress : Progress, optional
+            Gets a warning of namesakes.
+
+        Returns
+        -------
+        dict of str to ndarray (means,)
         """
         spread = {
             "count": self.counts,
@@ -125,6 +140,11 @@ def aggregate(
     min_count : int, optional
         Observations that a station needs in a period.
     grid : Grid, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    Aggregated
 
     Raises
     ------
@@ -258,9 +278,7 @@ class _Groups:
 
 
 def _period_starts(rows: Rows, period: str) -> tuple[np.ndarray, str | None]:
-    """Return the start of each row's period, datetime64[s] (rows,), NaT where it has no time, and the coarsest
-    resolution among them.
-    """
+    """Return each row's period start, datetime64[s] (rows,), NaT without a time, and the coarsest resolution."""
     unit = {"hour": "h", "day": "D", "month": "M"}[period]
     times = list(rows.times or [])
     first, of_row = distinct_times(times)

@@ -1,6 +1,4 @@
-"""Pixels of a coarse product as further rows of a training table: its value, and the means of the fine predictors under
-it.
-"""
+"""Pixels of a coarse product as further training rows: its value, and means of the fine predictors under it."""
 
 from __future__ import annotations
 
@@ -8,18 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.bands import Stack, read_bands, single_stack
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import read_predictors
-from sm_toolbox.raster.points import locate, match_times
+from sm_toolbox.raster.points import locate, nearest_bands
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.warping import inside, touched_window
@@ -27,7 +24,7 @@ from sm_toolbox.raster.warping import inside, touched_window
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other
 # by rounding.
 _INSET = 0.01
-# Places, coordinates and what is found of them.
+# Positions, coordinates and results.
 _BYTES_PER_PIXEL = 80
 
 
@@ -41,7 +38,7 @@ class PixelRows:
         Name of the product's layer.
     x, y : ndarray of float64 (rows,)
         Centres of the pixels in `crs`.
-    crs : CRS
+    crs : Crs
     names : list of str (rows,)
         A name for each pixel, the same on all dates.
     times : list of Time or None (rows,)
@@ -57,7 +54,7 @@ class PixelRows:
     product: str
     x: np.ndarray
     y: np.ndarray
-    crs: CRS
+    crs: Crs
     names: list[str]
     times: list[Time | None]
     values: np.ndarray
@@ -92,8 +89,13 @@ def sample_pixels(
     most : int, optional
         Largest number of rows; where there are more, so many are drawn at random.
     seed : int, optional
+    progress : Progress, optional
     taken : collection of str, optional
         As in `sample_rows`, so that the predictors have the same names.
+
+    Returns
+    -------
+    PixelRows
 
     Raises
     ------
@@ -109,8 +111,8 @@ def sample_pixels(
                 f"'{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters "
                 "to a grid' (smtoolbox:alignrasters) first."
             )
-    found = read_predictors(sources, taken).stacks
-    grids = {band.grid for predictor in found.values() for band in predictor.bands}
+    by_name = read_predictors(sources, taken).stacks
+    grids = {band.grid for predictor in by_name.values() for band in predictor.bands}
     window, covered = _covered(grid, grids)
     if not covered.any():
         raise InputError(
@@ -147,9 +149,9 @@ def sample_pixels(
     times: list[Time | None] = [band.time for band in stack.bands]
     row_times = [times[i] for i in number_of]
     predictors, gaps = {}, {}
-    for i, (predictor_name, predictor) in enumerate(found.items()):
-        part = progress.part(0.3 + 0.7 * i / len(found), 0.3 + 0.7 * (i + 1) / len(found))
-        position, gap = match_times(predictor, times, max_gap_days)
+    for i, (predictor_name, predictor) in enumerate(by_name.items()):
+        part = progress.part(0.3 + 0.7 * i / len(by_name), 0.3 + 0.7 * (i + 1) / len(by_name))
+        position, gap = nearest_bands(predictor, times, max_gap_days)
         predictors[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
         if not predictor.is_static:
             gaps[predictor_name] = gap[number_of]
@@ -161,9 +163,7 @@ def sample_pixels(
 
 
 def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
-    """Return the window of a grid that other grids may cover, and which of its pixels lie wholly within all of them,
-    bool (rows, cols).
-    """
+    """Return the window of a grid that others may cover, and the pixels wholly within all, bool (rows, cols)."""
     window = Window(0, 0, grid.width, grid.height)
     for other in others:
         window = inside(window, touched_window(other, grid))
@@ -184,20 +184,18 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
 
 
 def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return the means of a predictor's bands over the cells of a grid (rows,); NaN where a row has no band, or the
-    cell no data.
-    """
+    """Return means of a predictor's bands over the cells of a grid (rows,); NaN without a band or data."""
     means = np.full(len(cell), np.nan)
-    wanted = np.unique(position[position >= 0])
+    used = np.unique(position[position >= 0])
     row, column = np.divmod(cell, grid.width)
-    for number, i in enumerate(wanted):
-        own = np.flatnonzero(position == i)
+    for number, i in enumerate(used):
+        rows_of_band = np.flatnonzero(position == i)
         with BandReader([predictor.bands[i]], grid, "average").open() as bands:
-            # Row by row of pixels, so that Cancel is heard and what nobody asked for is not read.
-            for line in np.unique(row[own]):
+            # Row by row of pixels, checking for Cancel and reading only what is needed.
+            for line in np.unique(row[rows_of_band]):
                 progress.check()
-                there = own[row[own] == line]
-                first, last = column[there].min(), column[there].max()
-                means[there] = bands.read(Window(first, line, last - first + 1, 1))[0, 0, column[there] - first]
-        progress.set_fraction((number + 1) / len(wanted))
+                in_line = rows_of_band[row[rows_of_band] == line]
+                first, last = column[in_line].min(), column[in_line].max()
+                means[in_line] = bands.read(Window(first, line, last - first + 1, 1))[0, 0, column[in_line] - first]
+        progress.set_fraction((number + 1) / len(used))
     return means

@@ -11,7 +11,18 @@ from sm_toolbox.stations.sampling import Samples
 
 
 def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress: Progress = SILENT) -> Page:
-    """Write up a sampling, and the pixels of a product that were added to it."""
+    """Write the report on a sampling, and the pixels of a product that were added to it.
+
+    Parameters
+    ----------
+    samples : Samples
+    pixels : PixelRows, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
+    """
     total, complete = len(samples.rows.x), int(np.count_nonzero(samples.complete))
     page = Page(
         "Sampling report",

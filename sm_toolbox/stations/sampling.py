@@ -7,15 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
-from sm_toolbox.raster.points import locate, match_times, sample
+from sm_toolbox.raster.points import locate, nearest_bands, sample
 from sm_toolbox.raster.times import Time
 
 
@@ -29,7 +29,7 @@ class Rows:
         The layer's name, for messages.
     x, y : ndarray of float (rows,)
         Coordinates in `crs`; NaN where a row has no point.
-    crs : CRS
+    crs : Crs
     times : sequence of Time or None, optional
         None where no time field is given.
     names : sequence of str, optional
@@ -39,7 +39,7 @@ class Rows:
     layer: str
     x: np.ndarray
     y: np.ndarray
-    crs: CRS
+    crs: Crs
     times: Sequence[Time | None] | None = None
     names: Sequence[str | None] | None = None
 
@@ -93,32 +93,41 @@ class VariableSamples:
 
 @dataclass(frozen=True)
 class Samples:
-    """All variables at all rows, in the order in which the variables appear in the rasters."""
+    """All variables at all rows, in the order in which the variables appear in the rasters.
+
+    Parameters
+    ----------
+    rows : Rows
+    variables : list of VariableSamples
+    origins : dict of str to Origin, optional
+        What is noted of the rasters, by name of the predictor.
+    """
 
     rows: Rows
     variables: list[VariableSamples]
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def lacking(self) -> list[tuple[str, int, str, float | None]]:
-        """List variables that rows lack, those that most lack first: name, rows, why, and the gap in days with which
-        most of them would have a date.
+        """List variables that rows lack, those that most lack first.
+
+        Each with its name, rows, why, and the gap in days with which most of them would have a date.
 
         The gap is half the distance of the dates, or what nine tenths of the rows need where that is less than the
         whole distance; None where no gap of a sensible size helps.
         """
-        found: list[tuple[str, int, str, float | None]] = []
+        result: list[tuple[str, int, str, float | None]] = []
         for variable in self.variables:
             masks = (
                 ("outside the raster", variable.outside),
                 ("no date near enough", variable.no_date),
                 ("no data", variable.no_data),
             )
-            counts = [(int(np.count_nonzero(mask)), what) for what, mask in masks]
+            counts = [(int(np.count_nonzero(mask)), reason) for reason, mask in masks]
             missing = sum(count for count, _ in counts)
             if missing:
-                why = "; ".join(f"{what} ({count:,})" for count, what in counts if count)
-                found.append((variable.variable, missing, why, self._helpful_gap(variable)))
-        return sorted(found, key=lambda item: -item[1])
+                why = "; ".join(f"{reason} ({count:,})" for count, reason in counts if count)
+                result.append((variable.variable, missing, why, self._helpful_gap(variable)))
+        return sorted(result, key=lambda item: -item[1])
 
     def _helpful_gap(self, variable: VariableSamples) -> float | None:
         if variable.nearest_days is None or not variable.no_date.any():
@@ -128,7 +137,16 @@ class Samples:
         return float(math.ceil(np.quantile(within, 0.9))) if len(within) else None
 
     def complete_with(self, max_gap_days: float) -> int:
-        """Count the rows that would be complete with a larger gap in time, if the dates that it brings have data."""
+        """Count the rows that would be complete with a larger gap in time, if the dates that it brings have data.
+
+        Parameters
+        ----------
+        max_gap_days : float
+
+        Returns
+        -------
+        int
+        """
         possible = np.ones(len(self.rows.x), bool)
         for variable in self.variables:
             has = ~np.isnan(variable.values)
@@ -146,23 +164,28 @@ class Samples:
         """List stations with rows that lack a value: name, incomplete rows, all rows, and why."""
         names = self.rows.stations()
         missing = ~self.complete
-        found = []
+        result = []
         for name in np.unique(names[missing]):
-            own = names == name
+            is_station = names == name
             reasons = []
             for variable in self.variables:
-                for what, mask in (
+                for reason, mask in (
                     ("outside the raster", variable.outside),
                     ("no date near enough", variable.no_date),
                     ("no data", variable.no_data),
                 ):
-                    count = int(np.count_nonzero(own & mask))
+                    count = int(np.count_nonzero(is_station & mask))
                     if count:
-                        reasons.append(f"{variable.variable}: {what} ({count})")
-            found.append(
-                (str(name), int(np.count_nonzero(own & missing)), int(np.count_nonzero(own)), "; ".join(reasons))
+                        reasons.append(f"{variable.variable}: {reason} ({count})")
+            result.append(
+                (
+                    str(name),
+                    int(np.count_nonzero(is_station & missing)),
+                    int(np.count_nonzero(is_station)),
+                    "; ".join(reasons),
+                )
             )
-        return found
+        return result
 
 
 def sample_rows(
@@ -183,9 +206,14 @@ def sample_rows(
         How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the
         distance of the variable's dates.
     method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+    progress : Progress, optional
     taken : collection of str, optional
         Names that the variables must not have; one that has gets its product as a suffix, as do two products of one
         variable.
+
+    Returns
+    -------
+    Samples
 
     Raises
     ------
@@ -193,20 +221,32 @@ def sample_rows(
         Where dated rasters meet rows without times, no point is valid, or no row has any value.
     Cancelled
         Within a block of the user's Cancel.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> from sm_toolbox.raster.times import parse_dates
+    >>> ndvi = write_example("ndvi.tif", {"ndvi@2018-06-01": [[0.2, 0.4]], "ndvi@2018-06-09": [[0.3, 0.5]]}, cell=100)
+    >>> x, y = LEFT + np.array([50.0, 150.0]), TOP - np.array([50.0, 50.0])
+    >>> rows = Rows("stations", x, y, grid_of(ndvi).crs, parse_dates("2018-06-02, 2018-06-08"), ["a", "b"])
+    >>> (variable,) = sample_rows(rows, [ndvi]).variables
+    >>> variable.variable, variable.values.round(2), variable.gap_days
+    ('ndvi', array([0.2, 0.5]), array([-1.,  1.]))
     """
-    # Here, since many who need Rows do not sample, and it takes long to load.
+    # Imported here, since it is slow to load and not needed for `Rows`.
     import pandas as pd
 
     predictors = read_predictors(sources, taken)
-    found = predictors.stacks
+    by_name = predictors.stacks
     for name, why in predictors.renamed.items():
         progress.warning(
-            f"'{found[name].variable}' of '{found[name].bands[0].source.label}' becomes '{name}', since {why}."
+            f"'{by_name[name].variable}' of '{by_name[name].bands[0].source.label}' becomes '{name}', since {why}."
         )
-    dated = [name for name, stack in found.items() if not stack.is_static]
+    dated = [name for name, stack in by_name.items() if not stack.is_static]
     if dated and rows.times is None:
         raise InputError(
-            f"{', '.join(dated)} are dated (such as {found[dated[0]].bands[0].name}), so that the TIME field of "
+            f"{', '.join(dated)} are dated (such as {by_name[dated[0]].bands[0].name}), so that the TIME field of "
             f"'{rows.layer}' is needed. Choose it."
         )
     valid = np.isfinite(rows.x) & np.isfinite(rows.y)
@@ -220,16 +260,23 @@ def sample_rows(
             f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values."
         )
     # A station is read once for each band, however many of its rows match that band.
-    first, of_row = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
+    first, place_index = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
     samples = [
         _sample_stack(
-            name, stack, rows, places, of_row, max_gap_days, method, progress.part(i / len(found), (i + 1) / len(found))
+            name,
+            stack,
+            rows,
+            places,
+            place_index,
+            max_gap_days,
+            method,
+            progress.part(i / len(by_name), (i + 1) / len(by_name)),
         )
-        for i, (name, stack) in enumerate(found.items())
+        for i, (name, stack) in enumerate(by_name.items())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
-        raise InputError(_why_nothing(rows, samples, found))
+        raise InputError(_why_nothing(rows, samples, by_name))
     return Samples(rows, samples, predictors.origins(max_gap_days, method))
 
 
@@ -238,29 +285,40 @@ def _sample_stack(
     stack: Stack,
     rows: Rows,
     places: np.ndarray,
-    of_row: np.ndarray,
+    place_index: np.ndarray,
     max_gap_days: float | None,
     method: str,
     progress: Progress,
 ) -> VariableSamples:
-    times = rows.times if rows.times is not None else [None] * len(of_row)
-    bands, gaps = match_times(stack, times, max_gap_days)
-    first, of_pair = _distinct(of_row, bands)
-    values = sample(stack.bands, places[:, 0], places[:, 1], rows.crs, of_row[first], bands[first], method, progress)
+    times = rows.times if rows.times is not None else [None] * len(place_index)
+    bands, gaps = nearest_bands(stack, times, max_gap_days)
+    first, of_pair = _distinct(place_index, bands)
+    values = sample(
+        stack.bands, places[:, 0], places[:, 1], rows.crs, place_index[first], bands[first], method, progress
+    )
     outside = np.ones(len(places), bool)
     for grid in {band.grid for band in stack.bands}:
         outside &= ~locate(places[:, 0], places[:, 1], rows.crs, grid)[2]
-    no_date = (bands < 0) & ~outside[of_row]
+    no_date = (bands < 0) & ~outside[place_index]
     if stack.is_static:
-        return VariableSamples(name, values[of_pair], outside[of_row], no_date)
-    nearest = np.abs(match_times(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
+        return VariableSamples(name, values[of_pair], outside[place_index], no_date)
+    nearest = np.abs(nearest_bands(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
     return VariableSamples(
-        name, values[of_pair], outside[of_row], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
+        name, values[of_pair], outside[place_index], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
     )
 
 
 def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
-    """Say which gap in time each dated variable was given where none was set; empty where none is dated."""
+    """Return which gap in time each dated variable was given where none was set; empty where none is dated.
+
+    Parameters
+    ----------
+    variables : sequence of VariableSamples
+
+    Returns
+    -------
+    str
+    """
     dated = {variable.variable: variable.reach_days for variable in variables if variable.gap_days is not None}
     return default_gaps_in_words("variable", dated) if dated else ""
 
@@ -270,19 +328,19 @@ def _distinct(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     keys = (a + 1) * (b.max() + 2) + b + 1
     largest = int(keys.max()) + 1
     if largest > 10 * len(keys):
-        first, of_row = np.unique(keys, return_index=True, return_inverse=True)[1:]
-        return first, of_row
+        first, row_index = np.unique(keys, return_index=True, return_inverse=True)[1:]
+        return first, row_index
     # Stations that all have the same dates fill the table of pairs: no need to sort a million of them.
     row_of_key = np.full(largest, -1)
     row_of_key[keys] = np.arange(len(keys))
-    found = row_of_key >= 0
-    return row_of_key[found], (np.cumsum(found) - 1)[keys]
+    exists = row_of_key >= 0
+    return row_of_key[exists], (np.cumsum(exists) - 1)[keys]
 
 
-def _why_nothing(rows: Rows, samples: list[VariableSamples], found: dict[str, Stack]) -> str:
+def _why_nothing(rows: Rows, samples: list[VariableSamples], by_name: dict[str, Stack]) -> str:
     if all(variable.outside.all() for variable in samples):
         x, y = rows.x[np.isfinite(rows.x)], rows.y[np.isfinite(rows.y)]
-        grid = next(iter(found.values())).bands[0].grid
+        grid = next(iter(by_name.values())).bands[0].grid
         return (
             f"No station of '{rows.layer}' lies within the rasters. The stations span {x.min():.6g} to "
             f"{x.max():.6g}, {y.min():.6g} to {y.max():.6g} in {label(rows.crs)}; the first raster spans "
@@ -292,7 +350,7 @@ def _why_nothing(rows: Rows, samples: list[VariableSamples], found: dict[str, St
     if all((variable.outside | variable.no_date).all() for variable in samples):
         times = sorted(time for time in rows.times or [] if time)
         spans = "; ".join(
-            f"{name}: {stack.times[0]} to {stack.times[-1]}" for name, stack in found.items() if stack.times
+            f"{name}: {stack.times[0]} to {stack.times[-1]}" for name, stack in by_name.items() if stack.times
         )
         return (
             f"No row of '{rows.layer}' ({times[0] if times else 'no time'} to {times[-1] if times else ''}) has a "

@@ -1,6 +1,4 @@
-"""The training table of a model: station rows with the values of rasters, and pixels of a coarse product as further
-rows.
-"""
+"""The training table of a model: station rows with the values of rasters, and pixels of a product as more rows."""
 
 from __future__ import annotations
 
@@ -117,6 +115,10 @@ def sample_table(
         Coarser soil-moisture product, whose pixels become further rows.
     progress : Progress, optional
 
+    Returns
+    -------
+    StationTable
+
     Raises
     ------
     InputError
@@ -184,7 +186,16 @@ def sample_table(
 
 
 def gap_field(variable: str) -> str:
-    """Name the field of the days between a row and the band it was given."""
+    """Name the field of the days between a row and the band it was given.
+
+    Parameters
+    ----------
+    variable : str
+
+    Returns
+    -------
+    str
+    """
     return f"{variable}_gap_days"
 
 
@@ -219,7 +230,7 @@ def _replaced(
     replace: bool,
     progress: Progress,
 ) -> set[str]:
-    """Return the columns of the stations that give way to new ones of their names, told apart by more than capitals."""
+    """Return the columns of the stations that give way to new ones of their names, whatever their capitals."""
     taken: dict[str, str] = {}
     for name in added:
         if name.lower() in _RESERVED:
@@ -232,21 +243,22 @@ def _replaced(
             raise InputError(
                 f"Two bands are named '{twin}' and '{name}', which tables take for one. Give one of them another name."
             )
-    there = [name for name in columns if name.lower() in taken]
-    kept = [name for name in there if name in needed]
-    listed = ", ".join(f"'{name}'" for name in there)
+    existing = [name for name in columns if name.lower() in taken]
+    kept = [name for name in existing if name in needed]
+    listed = ", ".join(f"'{name}'" for name in existing)
     if kept:
         raise InputError(
             f"'{layer}' has the fields {listed}, as bands are named, and {kept[0]} is needed itself. "
             "Rename it with 'Rename field', or the band."
         )
-    if there and not replace:
+    if existing and not replace:
         raise InputError(
             f"'{layer}' already has the fields {listed}, as bands are named. Set REPLACE to have the "
             "rasters' values in their place, or rename them with 'Rename field'."
         )
-    for name in there:
+    for name in existing:
         progress.warning(
-            f"The field '{name}' of '{layer}' is replaced by the values of the raster '{taken[name.lower()]}' (REPLACE)."
+            f"The field '{name}' of '{layer}' is replaced by the values of the raster '{taken[name.lower()]}' "
+            "(REPLACE)."
         )
-    return set(there)
+    return set(existing)

@@ -30,6 +30,13 @@ _FEWEST_IN_MONTH = 3
 def check_anomalies(anomalies: str, window_days: float) -> None:
     """Refuse a kind of anomalies that there is not, and a window that no record has.
 
+    Parameters
+    ----------
+    anomalies : str
+        One of `ANOMALIES`.
+    window_days : float
+        Length of the moving window.
+
     Raises
     ------
     InputError
@@ -44,7 +51,14 @@ def check_anomalies(anomalies: str, window_days: float) -> None:
 
 
 def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None:
-    """Say where a mean year rests on too few years."""
+    """Say where a mean year rests on too few years.
+
+    Parameters
+    ----------
+    times : sequence of Time
+        In order.
+    progress : Progress
+    """
     years = (times[-1].start - times[0].start).days / 365.25
     if years < _FEWEST_YEARS:
         progress.warning(
@@ -65,6 +79,10 @@ def month_means(samples: np.ndarray, totals: np.ndarray) -> np.ndarray:
         Their number.
     totals : ndarray (12, ...)
         The sums of their values; may have axes that `samples` has with a length of 1.
+
+    Returns
+    -------
+    ndarray of float64 (12, ...)
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         means: np.ndarray = np.where(
@@ -82,14 +100,28 @@ def month_anomalies(values: np.ndarray, months: np.ndarray, means: np.ndarray) -
     months : ndarray of int (dates,)
         From 0 for January.
     means : ndarray (12, variables, ...)
+
+    Returns
+    -------
+    ndarray of float32 (variables, dates, ...)
     """
     by_month = means.astype(np.float32)
     return np.stack([values[:, date] - by_month[month] for date, month in enumerate(months)], axis=1)
 
 
 def month_position(time: Time) -> tuple[int, int, float]:
-    """Return the two months whose middles a date lies between, and how far it is from the first to the second, 0 to
-    1.
+    """Return the two months whose middles a date lies between, and how far it is from the first to the second.
+
+    Parameters
+    ----------
+    time : Time
+
+    Returns
+    -------
+    first, second : int
+        Months, 0 to 11.
+    share : float
+        0 to 1.
     """
     day = (
         (calendar.monthrange(time.start.year, time.start.month)[1] - 1) / 2
@@ -102,14 +134,17 @@ def month_position(time: Time) -> tuple[int, int, float]:
 
 
 def between_months(means: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return the climatology of dates, float32 (variables, dates, ...): in between the middles of two months that of
-    these is interpolated.
+    """Return the climatology of dates: in between the middles of two months that of these is interpolated.
 
     Parameters
     ----------
     means : ndarray of float32 (12, variables, ...)
     positions : ndarray (dates, 3)
         Of each date, as `month_position`.
+
+    Returns
+    -------
+    ndarray of float32 (variables, dates, ...)
     """
     return np.stack(
         [
@@ -124,7 +159,7 @@ def between_months(means: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each date the first date of its window, and the first one after it, int64 (dates,) each.
+    """Return for each date the first date of its window, and the first one after it.
 
     Parameters
     ----------
@@ -132,6 +167,10 @@ def moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.n
         In order.
     days : float
         Length of the window, with the date in its middle.
+
+    Returns
+    -------
+    low, high : ndarray of int64 (dates,)
 
     Raises
     ------

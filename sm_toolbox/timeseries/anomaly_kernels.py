@@ -26,8 +26,8 @@ def moving_means(block, low, high, means):
     Parameters
     ----------
     block : ndarray of float32 (products, dates, rows, cols)
-        Several variables, with the dates around those that are wanted; NaN where there is no data. A sample is a date on
-        which all of them have some.
+        Several variables, with the dates around those that are wanted; NaN where there is no data. A sample is a date
+        on which all of them have some.
     low, high : ndarray of int64 (wanted,)
         The dates of the block from which and up to which, without itself, each mean is taken; neither falls.
     means : ndarray of float32 (products, wanted, rows, cols)

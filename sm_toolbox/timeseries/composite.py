@@ -15,14 +15,13 @@ from sm_toolbox.raster.times import Time
 from sm_toolbox.timeseries.dates import require_dates
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.opening import Source
 
-PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
-STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
+COMPOSITE_PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
+COMPOSITE_STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
 _DAY = timedelta(days=1)
 _MOST_DAYS = 36_600
 
@@ -88,7 +87,8 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
     times : sequence of Time
         Sorted.
     period : str
-        One of `PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
+        One of `COMPOSITE_PERIODS`. `trailing` gives, for each date, the window of `trailing_days` that ends with it.
+    trailing_days : int, optional
     product_days : int
         Days that a date stands for, counted from it: 8 for MODIS composites. A product that straddles a boundary counts
         in both periods, with its days inside each.
@@ -111,12 +111,12 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
                 span = _SPANS[period](day)
                 windows[span] = Time(span[0], "month" if period == "month" else "day")
                 day = span[1]
-    found = []
+    periods = []
     for (first, last), time in sorted(windows.items(), key=lambda item: item[0]):
         days = [(i, (min(last, end) - max(first, start)) / _DAY) for i, (start, end) in enumerate(spans)]
         inside = [(i, weight) for i, weight in days if weight > 0]
-        found.append(Period(time, tuple(i for i, _ in inside), tuple(weight for _, weight in inside)))
-    return found
+        periods.append(Period(time, tuple(i for i, _ in inside), tuple(weight for _, weight in inside)))
+    return periods
 
 
 def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int, out: np.ndarray) -> None:
@@ -124,13 +124,13 @@ def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int,
     from sm_toolbox.timeseries import kernels
 
     if statistic == "median":
-        own = values[list(period.positions)]
+        chosen = values[list(period.positions)]
         # Sorted, NaN is last: the middle of the valid ones is found by their number.
-        own.sort(axis=0)
-        count = np.count_nonzero(~np.isnan(own), axis=0)
+        chosen.sort(axis=0)
+        count = np.count_nonzero(~np.isnan(chosen), axis=0)
         low, high = (
-            np.take_along_axis(own, np.maximum(i, 0)[None], axis=0)[0]
-            for i in ((count - 1) // 2, np.minimum(count // 2, len(own) - 1))
+            np.take_along_axis(chosen, np.maximum(i, 0)[None], axis=0)[0]
+            for i in ((count - 1) // 2, np.minimum(count // 2, len(chosen) - 1))
         )
         out[...] = np.where(count >= min_count, (low + high) / 2, np.nan)
         return
@@ -166,8 +166,8 @@ def temporal_composite(
         GeoTIFF with the bands `variable@period`: `ndvi@2018-06` for a month, the first day for other calendar periods,
         the last day for trailing windows.
     period, statistic : str
-        One of `PERIODS` and of `STATISTICS`; `weighted_mean` weighs a date by the days of its product inside the
-        period.
+        One of `COMPOSITE_PERIODS` and of `COMPOSITE_STATISTICS`; `weighted_mean` weighs a date by the days of its
+        product inside the period.
     trailing_days, product_days : int, optional
         As `plan_periods`.
     min_count : int, optional
@@ -185,6 +185,15 @@ def temporal_composite(
         Where a variable is not dated or a setting impossible.
     OutputError, Cancelled
         As `run_blocks`.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> source = write_example("ndvi.tif", {"ndvi@2018-06-01": [[0.2, 0.4]], "ndvi@2018-06-09": [[0.4, np.nan]]})
+    >>> temporal_composite([source], "month.tif", period="month", statistic="mean")
+    ['ndvi@2018-06']
+    >>> print(read_example("month.tif")["ndvi@2018-06"])
+    [[0.3 0.4]]
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
@@ -193,8 +202,8 @@ def temporal_composite(
 
     _check(period, statistic, trailing_days, product_days, min_count)
     given = read_bands(sources)
-    found = stacks(given)
-    plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in found.items()}
+    by_name = stacks(given)
+    plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in by_name.items()}
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         out = np.empty((len(bands), *next(iter(blocks.values())).shape[1:]), np.float32)
@@ -207,7 +216,7 @@ def temporal_composite(
     # Only the median copies what it sorts.
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid
-    inputs = {name: stack.bands for name, stack in found.items()}
+    inputs = {name: stack.bands for name, stack in by_name.items()}
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20)
     return bands
 
@@ -218,7 +227,7 @@ def _plan(stack: Stack, period: str, trailing_days: int, product_days: int) -> l
 
 
 def _check(period: str, statistic: str, trailing_days: int, product_days: int, min_count: int) -> None:
-    for key, value, allowed in (("PERIOD", period, PERIODS), ("STATISTIC", statistic, STATISTICS)):
+    for key, value, allowed in (("PERIOD", period, COMPOSITE_PERIODS), ("STATISTIC", statistic, COMPOSITE_STATISTICS)):
         if value not in allowed:
             raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
     for key, number in (("TRAILING_DAYS", trailing_days), ("PRODUCT_DAYS", product_days), ("MIN_COUNT", min_count)):

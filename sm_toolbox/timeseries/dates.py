@@ -1,4 +1,4 @@
-"""What time series ask of the dates of a stack."""
+"""Checks of the dates of a stack."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.times import Time
 
-# Values that a trend needs at least: through two a line goes without error.
+# A trend needs at least three values: a line through two has no residuals.
 FEWEST = 3
 
 
 def require_dates(stack: Stack, fewest: int = 1) -> None:
-    """Refuse a stack without dates, or with fewer than are needed.
+    """Reject a stack without dates, or with fewer than are needed.
+
+    Parameters
+    ----------
+    stack : Stack
+    fewest : int, optional
+        Dates that are needed.
 
     Raises
     ------
@@ -37,7 +43,11 @@ def require_dates(stack: Stack, fewest: int = 1) -> None:
 
 
 def require_distinct_starts(stack: Stack) -> None:
-    """Refuse a stack with two dates that start at the same moment, such as a month and its first day.
+    """Reject a stack with two dates that start at the same moment, such as a month and its first day.
+
+    Parameters
+    ----------
+    stack : Stack
 
     Raises
     ------
@@ -52,5 +62,15 @@ def require_distinct_starts(stack: Stack) -> None:
 
 
 def days_since_first(times: Sequence[Time], first: Time) -> np.ndarray:
-    """Return the days between a time and others, by their starts."""
+    """Return the days between a time and others, by their starts.
+
+    Parameters
+    ----------
+    times : sequence of Time
+    first : Time
+
+    Returns
+    -------
+    ndarray of float64 (times,)
+    """
     return np.array([(time.start - first.start) / timedelta(days=1) for time in times])

@@ -17,13 +17,12 @@ from sm_toolbox.raster.times import parse_dates
 from sm_toolbox.timeseries.dates import days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
-METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
+GAP_FILL_METHODS = ("moving_average", "linear", "spline", "savitzky_golay")
 DEFAULT_WINDOW = {"moving_average": 3.0, "savitzky_golay": 7.0}
 DEFAULT_ORDER = 2
 _MOST_DATES = 10_000
@@ -84,6 +83,10 @@ def fill_gaps(
         Dates of the output as `parse_dates` takes them; by default those of the input.
     engine : Engine, optional
 
+    Returns
+    -------
+    GapFilling
+
     Raises
     ------
     InputError
@@ -95,6 +98,17 @@ def fill_gaps(
     Notes
     -----
     A month counts from its first day, a day from its midnight.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> bands = {"ndvi@2018-06-01": [[0.2]], "ndvi@2018-06-09": [[np.nan]], "ndvi@2018-06-17": [[0.6]]}
+    >>> filled = fill_gaps([write_example("ndvi.tif", bands)], "filled.tif", method="linear")
+    >>> before, after = filled.missing["ndvi"]
+    >>> round(before, 2), after
+    (0.33, 0.0)
+    >>> print(read_example("filled.tif")["ndvi@2018-06-09"])
+    [[0.4]]
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
@@ -105,17 +119,17 @@ def fill_gaps(
     size = _check(method, window, order, max_gap)
     wanted = _wanted(dates)
     given = read_bands(sources)
-    found = stacks(given)
-    for stack in found.values():
+    by_name = stacks(given)
+    for stack in by_name.values():
         require_dates(stack, 2)
         require_distinct_starts(stack)
-    targets = {name: wanted or stack.times for name, stack in found.items()}
+    targets = {name: wanted or stack.times for name, stack in by_name.items()}
     series = {
         name: tuple(days_since_first(times, stack.times[0]) for times in (stack.times, targets[name]))
-        for name, stack in found.items()
+        for name, stack in by_name.items()
     }
     for name, (days, times) in series.items():
-        _check_reach(name, found[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
+        _check_reach(name, by_name[name].times, days, times, size / 2 if method == "moving_average" else 0, progress)
     regular = {
         name: _regular(days, name) if method == "savitzky_golay" else np.empty(0) for name, (days, _) in series.items()
     }
@@ -123,16 +137,16 @@ def fill_gaps(
 
     # Of each variable the dates that it has and those that it gets, as days, and the equal steps.
     jobs = {name: (*days, regular[name]) for name, days in series.items()}
-    settings = METHODS.index(method), size / 2, np.inf if max_gap is None else max_gap
+    settings = GAP_FILL_METHODS.index(method), size / 2, np.inf if max_gap is None else max_gap
     kernel = partial(_filled, jobs=jobs, settings=settings, weights=weights)
     bands = [band_name(name, time) for name, times in targets.items() for time in times]
-    inputs = {name: stack.bands for name, stack in found.items()}
+    inputs = {name: stack.bands for name, stack in by_name.items()}
     grid = given[0].grid
     written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine)
     cells = grid.width * grid.height
     missing = {
         name: (1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name])))
-        for (name, stack), (before, after) in zip(found.items(), written.facts["counts"].tolist())
+        for (name, stack), (before, after) in zip(by_name.items(), written.facts["counts"].tolist())
     }
     filling = GapFilling(bands, missing)
     _report_missing(filling, progress)
@@ -181,7 +195,7 @@ def _report_missing(filling: GapFilling, progress: Progress) -> None:
 def _check_reach(
     variable: str, dates: Sequence[Time], days: np.ndarray, targets: np.ndarray, reach: float, progress: Progress
 ) -> None:
-    """Say how many of the dates asked for no value can reach, and refuse where these are all."""
+    """Return how many target dates no value can reach; raise where these are all."""
     outside = np.count_nonzero((targets < days[0] - reach) | (targets > days[-1] + reach))
     if outside == len(targets):
         raise InputError(
@@ -220,9 +234,9 @@ def _polynomial_weights(window: int, order: int) -> np.ndarray:
 
 
 def _check(method: str, window: float | None, order: int, max_gap: float | None) -> float:
-    """Return the window, after a look at all settings."""
-    if method not in METHODS:
-        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
+    """Check all settings and return the window."""
+    if method not in GAP_FILL_METHODS:
+        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(GAP_FILL_METHODS)}.")
     size = DEFAULT_WINDOW.get(method, 1.0) if window is None else window
     if not 0 < size <= _LARGEST_WINDOW:
         raise InputError(f"WINDOW is {size:g}, but must be greater than 0 and at most {_LARGEST_WINDOW:,}.")

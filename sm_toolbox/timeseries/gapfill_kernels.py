@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 MOVING_AVERAGE, LINEAR, SPLINE, SAVITZKY_GOLAY = range(4)
-# Division follows NumPy: Python's test for a zero divisor would keep a loop from becoming vector instructions.
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 # Columns walked through together: many, since every call costs the same however long the row; fewer with many dates, to
 # stay within the cache.
 _COLUMNS, _VALUES = 256, 2**17
@@ -24,7 +22,7 @@ _SAME = 1e-6
 _X, _Y, _X2, _Y2 = range(4)
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def fill(block, days, targets, method, half_window, max_gap, regular, weights, out):
     """Fill the gaps of every cell and write its values at the targets.
 
@@ -71,7 +69,7 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
             _forget(behind, -np.inf)
             passed = first = last = 0
             for k in range(targets.size):
-                time, found = targets[k], out[k, row, start:stop]
+                time, result = targets[k], out[k, row, start:stop]
                 while passed < days.size and days[passed] <= time:
                     _pass(block[passed, row, start:stop], days[passed], behind, twice)
                     before += _count(block[passed, row, start:stop])
@@ -81,30 +79,28 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
                         last += 1
                     while first < last and days[first] < time - half_window - _SAME:
                         first += 1
-                    _average(block[first:last], row, start, behind, ahead[k], limit, found)
+                    _average(block[first:last], row, start, behind, ahead[k], limit, result)
                 elif method == SPLINE:
-                    _cubic(time, behind, ahead[k], limit, found)
+                    _cubic(time, behind, ahead[k], limit, result)
                 else:
-                    _line(time, behind, ahead[k], limit, found)
+                    _line(time, behind, ahead[k], limit, result)
                 if method == SAVITZKY_GOLAY:
-                    _take_smooth(time, regular, smooth, behind, found)
-                after += _count(found)
+                    _take_smooth(time, regular, smooth, behind, result)
+                after += _count(result)
             for i in range(passed, days.size):
                 before += _count(block[i, row, start:stop])
     return before, after
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _forget(memory, time):
     memory[_X::2] = time
     memory[_Y::2] = np.nan
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _pass(values, day, memory, twice):
-    """Remember the values of a date, where there are any, as the nearest; where twice is asked, what was the nearest as
-    the one beyond.
-    """
+    """Remember the values of a date as the nearest, and, where asked, the former nearest as the one beyond."""
     # Loops over few arrays: the more there are, the more pairs must be known to be apart before vector instructions can
     # be used.
     if twice:
@@ -117,13 +113,13 @@ def _pass(values, day, memory, twice):
         y[j] = values[j] if values[j] == values[j] else y[j]
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _keep(values, near, far):
     for j in range(values.size):
         far[j] = near[j] if values[j] == values[j] else far[j]
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _count(values):
     count = 0
     for j in range(values.size):
@@ -131,7 +127,7 @@ def _count(values):
     return count
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _look_ahead(block, row, start, stop, days, targets, twice, ahead):
     """Find for each target what comes at or after it."""
     i = days.size - 1
@@ -145,25 +141,25 @@ def _look_ahead(block, row, start, stop, days, targets, twice, ahead):
             i -= 1
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _average(window, row, start, behind, ahead, limit, out):
     """The mean of the values within the window; a value that is there stays."""
     total, count = np.zeros(out.size), np.zeros(out.size)
     for i in range(window.shape[0]):
         values = window[i, row, start : start + out.size]
         for j in range(out.size):
-            known = values[j] == values[j]
-            total[j] += values[j] if known else 0.0
-            count[j] += 1.0 if known else 0.0
+            is_valid = values[j] == values[j]
+            total[j] += values[j] if is_valid else 0.0
+            count[j] += 1.0 if is_valid else 0.0
     x0, y0, x1 = behind[_X], behind[_Y], ahead[_X]
     for j in range(out.size):
         gap = x1[j] - x0[j]
-        # Before the first and after the last value there are no two sides.
+        # Before the first and after the last value there is only one side.
         mean = np.nan if limit < gap < np.inf else total[j] / count[j]
         out[j] = y0[j] if gap == 0 else mean
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _line(time, behind, ahead, limit, out):
     """On the line between the values on both sides; none beyond the first and the last."""
     x0, y0, x1, y1 = behind[_X], behind[_Y], ahead[_X], ahead[_Y]
@@ -173,7 +169,7 @@ def _line(time, behind, ahead, limit, out):
         out[j] = y0[j] if gap == 0 else (np.nan if gap > limit else value)
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _cubic(time, behind, ahead, limit, out):
     """On the cubic that keeps the shape of the data (Fritsch & Butland 1984, doi 10.1137/0905021)."""
     x0, y0, before_x, before_y = behind[_X], behind[_Y], behind[_X2], behind[_Y2]
@@ -192,11 +188,9 @@ def _cubic(time, behind, ahead, limit, out):
         out[j] = y0[j] if gap == 0 else (np.nan if gap > limit else value)
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _slope(outer, inner, opposite, outer_step, step, opposite_step):
-    """The slope at one end of a gap, from the rise outside of it, within it, and beyond its other end; NaN stands for
-    none.
-    """
+    """Return the slope at one end of a gap, from the rises outside, within and beyond it; NaN stands for none."""
     a, b = 2 * step + outer_step, step + 2 * outer_step
     mean = (a + b) * (outer * inner) / (a * inner + b * outer) if outer * inner > 0 else 0.0
     # At the end of the series: such that the curve neither overshoots nor turns.
@@ -206,7 +200,7 @@ def _slope(outer, inner, opposite, outer_step, step, opposite_step):
     return mean if outer == outer else (single if opposite == opposite else inner)
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _bridge(block, row, start, stop, days, regular, ahead, behind, bridged):
     """Draw lines through all gaps, at equal steps; NaN before the first and after the last value."""
     _look_ahead(block, row, start, stop, days, regular, False, ahead)
@@ -219,11 +213,9 @@ def _bridge(block, row, start, stop, days, regular, ahead, behind, bridged):
         _line(regular[k], behind, ahead[k], np.inf, bridged[k, : stop - start])
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _smooth(bridged, columns, weights, smooth):
-    """Take the middle of the polynomial in each window, and near the ends of a series the sides of the first and the
-    last.
-    """
+    """Take the middle of the polynomial in each window; near the ends of a series the ends of the outermost one."""
     steps, window = bridged.shape[0], weights.shape[0]
     half = window // 2
     smooth[:] = np.nan
@@ -245,7 +237,7 @@ def _smooth(bridged, columns, weights, smooth):
             smooth[low + i, j], smooth[high - half + i, j] = first, last
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _weigh(values, weights, out):
     out[:] = 0.0
     for m in range(weights.size):
@@ -254,7 +246,7 @@ def _weigh(values, weights, out):
             out[j] += weight * row[j]
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _take_smooth(time, regular, smooth, behind, out):
     """Put the smoothed series in the place of a line drawn through a gap."""
     place = (time - regular[0]) / (regular[1] - regular[0])

@@ -9,13 +9,12 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
 MEAN, SUM, MAX, MIN = range(4)
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def combine(block, positions, weights, statistic, min_count, out):
     """Combine some dates of a block.
 
@@ -56,19 +55,19 @@ def combine(block, positions, weights, statistic, min_count, out):
             continue
         total[:], weight[:] = 0, 0
         for i in range(positions.size):
-            values, own = block[positions[i], row], weights[i]
+            values, date_weight = block[positions[i], row], weights[i]
             for j in range(columns):
                 valid = values[j] == values[j]
-                total[j] += own * values[j] if valid else 0.0
-                weight[j] += own if valid else 0.0
+                total[j] += date_weight * values[j] if valid else 0.0
+                weight[j] += date_weight if valid else 0.0
                 count[j] += valid
         for j in range(columns):
             value = total[j] / weight[j] if statistic == MEAN else total[j]
             out[row, j] = value if count[j] >= min_count else np.nan
 
 
-@njit(**_COMPILE)
-def summarise(block, out):
+@njit(**KERNEL_OPTIONS)
+def fill_statistics(block, out):
     """Compute all statistics over the dates of a block.
 
     Parameters

@@ -11,8 +11,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
 
@@ -35,11 +34,17 @@ def summarise(values: np.ndarray, names: Sequence[str] = STATISTICS) -> np.ndarr
     -------
     ndarray of float32 (names, rows, cols)
         NaN where there are too few values.
+
+    Examples
+    --------
+    >>> values = np.array([0.1, 0.3, np.nan], np.float32).reshape(3, 1, 1)
+    >>> print(summarise(values, ["mean", "count"]).ravel())
+    [0.2 2. ]
     """
     from sm_toolbox.timeseries import kernels
 
     out = np.empty((len(STATISTICS), *values.shape[1:]), np.float32)
-    kernels.summarise(values, out)
+    kernels.fill_statistics(values, out)
     return out[[STATISTICS.index(name) for name in names]]
 
 
@@ -82,21 +87,21 @@ def temporal_statistics(
     unknown = [name for name in names if name not in STATISTICS]
     if unknown or not names:
         raise InputError(f"STATISTICS: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(STATISTICS)}.")
-    given = read_bands(sources)
-    found = stacks(given)
-    static = [name for name, stack in found.items() if stack.is_static]
+    all_bands = read_bands(sources)
+    by_name = stacks(all_bands)
+    static = [name for name, stack in by_name.items() if stack.is_static]
     if static:
         raise InputError(f"{', '.join(static)} have no dates. Name the bands variable@YYYY-MM-DD, or leave them out.")
 
-    is_count = np.array([name == "count" for _ in found for name in names])
+    is_count = np.array([name == "count" for _ in by_name for name in names])
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         result = np.concatenate([summarise(values, names) for values in blocks.values()])
         # A count of 0 is a value, but no data.
         return result, {"with_data": int((result[is_count] > 0).any() or (~np.isnan(result[~is_count])).any())}
 
-    bands = [f"{variable}_{name}" for variable in found for name in names]
-    inputs = {variable: stack.bands for variable, stack in found.items()}
-    grid = given[0].grid
+    bands = [f"{variable}_{name}" for variable in by_name for name in names]
+    inputs = {variable: stack.bands for variable, stack in by_name.items()}
+    grid = all_bands[0].grid
     run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=8 * len(bands) + 20)
     return bands

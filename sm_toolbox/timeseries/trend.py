@@ -15,18 +15,17 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.dates import FEWEST, days_since_first, require_dates, require_distinct_starts
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
-
+    from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
-METHODS = ("least_squares", "theil_sen")
+TREND_METHODS = ("least_squares", "theil_sen")
 BANDS = ("slope", "slope_per_step", "p_value", "n")
 """Values that a trend needs: through two there is always a line, and nothing left to judge it by."""
 _DAYS_PER_YEAR = 365.25
 _MANY_DATES = 400
-# About a second, after which Cancel is heard.
+# About a second between checks for Cancel.
 _PAIRS_BETWEEN_CHECKS = 2 * 10**8
 
 
@@ -60,6 +59,10 @@ def group_dates(times: Sequence[Time], by_month: bool) -> list[Group]:
     by_month : bool
         Whether each calendar month is a group. Its step is one occurrence of the month, so that several dates of a
         month are at the same step. Without it each date is a step.
+
+    Returns
+    -------
+    list of Group
     """
     days = days_since_first(times, times[0])
     months = np.array([time.start.month if by_month else 0 for time in times])
@@ -114,14 +117,23 @@ def temporal_trend(
     Zoige (Remote Sens. 2023, 15, 1531). A cell with gaps keeps the numbers that its dates have in the whole record. By
     month, the occurrences of the month are numbered. Both tests take the values as independent; values that follow each
     other closely are not, and have smaller p-values than they should.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import read_example, write_example
+    >>> rain = {f"rain@{year}-01-01": [[10.0 * (year - 2000)]] for year in range(2001, 2006)}
+    >>> temporal_trend([write_example("rain.tif", rain)], "trend.tif", method="theil_sen")
+    ['slope', 'slope_per_step', 'p_value', 'n']
+    >>> print(read_example("trend.tif")["slope"].round(1))
+    [[10.]]
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
-    if method not in METHODS:
-        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(METHODS)}.")
+    if method not in TREND_METHODS:
+        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(TREND_METHODS)}.")
     given = read_bands(sources)
     stack = single_stack(given, "INPUT")
     require_dates(stack, FEWEST)
@@ -139,13 +151,13 @@ def temporal_trend(
         engine,
         scratch_bytes_per_cell=4 * len(bands) + 40,
     )
-    found = written.facts["with_trend"]
-    for group, cells in zip(groups, found):
+    with_trend = written.facts["with_trend"]
+    for group, cells in zip(groups, with_trend):
         share = 100 * float(cells) / (grid.width * grid.height)
         progress.info(
             f"{f'Month {group.suffix[1:]}' if by_month else 'All dates'}: {share:.1f} % of the cells have a trend."
         )
-    if not found.any():
+    if not with_trend.any():
         progress.warning(
             f"No cell has three values of {stack.variable}, so that there is no trend. The output has only the "
             "numbers of values."
@@ -190,6 +202,10 @@ def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:
     count : ndarray, optional
         Values behind each statistic, which is Student's t with two degrees of freedom fewer; without it the statistic
         is standard normal.
+
+    Returns
+    -------
+    ndarray of float, same shape
     """
     from scipy.special import ndtr, stdtr
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 from sm_toolbox.timeseries.dates import FEWEST
 
 # Cells copied at once: a few cache lines of each date.
@@ -19,11 +19,10 @@ _CELLS = 64
 # perfect.
 _PERFECT = 1e-14
 # The sums of a series may be taken in any order, which lets the compiler take several values at once; gaps stay NaN.
-_SUMS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
-_EXACT = {"nogil": True, "cache": True, "error_model": "numpy"}
+_SUMS = {**KERNEL_OPTIONS, "fastmath": {"reassoc", "contract"}}
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def least_squares(block, positions, years, steps, slope, per_step, statistic, count):
     """Fit a straight line to each cell over time, once against years and once against steps.
 
@@ -54,7 +53,7 @@ def least_squares(block, positions, years, steps, slope, per_step, statistic, co
                 slope[row, place], per_step[row, place], statistic[row, place], count[row, place] = result
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def theil_sen(block, first, positions, years, slope, statistic):
     """Take the median of the slopes between all pairs of values of each cell, and the Mann–Kendall statistic.
 
@@ -94,7 +93,7 @@ def theil_sen(block, first, positions, years, slope, statistic):
                 slope[row, place] = _median(slopes[: n * (n - 1) // 2])
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def _copy_series(block, positions, row, start, cells, series):
     for i in range(positions.size):
         values = block[positions[i], row, start : start + cells]
@@ -144,7 +143,7 @@ def _fit(series, years, steps):
     return xd / xx, per_step, t, n
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def _pair_slopes(x, y, slopes):
     """Fill the slopes of all pairs, and return how many more rise than fall."""
     score, filled = 0, 0
@@ -159,7 +158,7 @@ def _pair_slopes(x, y, slopes):
     return score
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def _mann_kendall(y, score):
     # A value that occurs t times adds (t − 1)(2 t + 5) as often, which is the t (t − 1)(2 t + 5) of the group.
     ties = 0
@@ -175,7 +174,7 @@ def _mann_kendall(y, score):
     return (score - np.sign(score)) / math.sqrt(variance)
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def _median(values):
     """Return the median; the values are rearranged."""
     middle = values.size // 2
@@ -185,7 +184,7 @@ def _median(values):
     return np.float32((np.float64(values[:middle].max()) + np.float64(high)) / 2)
 
 
-@njit(**_EXACT)
+@njit(**KERNEL_OPTIONS)
 def _select(values, k):
     """Return the value that sorting would put at position k, with none larger before it (Hoare's quickselect)."""
     low, high = 0, values.size

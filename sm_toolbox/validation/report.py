@@ -16,7 +16,7 @@ _MOST_SERIES = 8
 def validation_report(
     result: StationValidation, product: str, layer: str, min_samples: int, progress: Progress = SILENT
 ) -> Page:
-    """Write up a validation.
+    """Write the report on a validation.
 
     Parameters
     ----------
@@ -25,6 +25,11 @@ def validation_report(
         Names of what was compared.
     min_samples : int
         Pairs that a station needed.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     page = Page(
         f"Validation of {product}",
@@ -85,10 +90,10 @@ def _stations(page: Page, result: StationValidation) -> None:
             )
     points = []
     for item in stations:
-        own = result.stations == item.station
-        spread = result.observed[own].std()
+        is_station = result.stations == item.station
+        spread = result.observed[is_station].std()
         points.append(
-            (item.station, result.predicted[own].std() / spread if spread > 0 else float("nan"), item.metrics.r)
+            (item.station, result.predicted[is_station].std() / spread if spread > 0 else float("nan"), item.metrics.r)
         )
     page.figure(
         figures.taylor(points, "Taylor diagram"),
@@ -148,12 +153,12 @@ def _series(page: Page, result: StationValidation) -> None:
     page.text(f"{len(positions)} of {len(ranked)} stations, from the highest to the lowest correlation.")
     for position in positions:
         item = ranked[position]
-        own = result.stations == item.station
+        is_station = result.stations == item.station
         page.figure(
             figures.series(
-                result.times[own],
-                result.observed[own],
-                result.predicted[own],
+                result.times[is_station],
+                result.observed[is_station],
+                result.predicted[is_station],
                 f"{item.station}: R = {number(item.metrics.r)}, bias = {number(item.metrics.bias)}",
             ),
             f"Station {item.station}.",

@@ -23,7 +23,7 @@ _ONE_PLACE = 1000.0
 
 @dataclass(frozen=True)
 class StationMetrics:
-    """What the pairs of one station say.
+    """Metrics of the pairs of one station.
 
     Parameters
     ----------
@@ -77,7 +77,17 @@ class StationValidation:
     unmatched: list[tuple[str, int]]
 
     def median(self, name: str) -> float:
-        """Return the median over stations of a metric; NaN where no station has it."""
+        """Return the median over stations of a metric; NaN where no station has it.
+
+        Parameters
+        ----------
+        name : str
+            A key of `METRICS`.
+
+        Returns
+        -------
+        float
+        """
         values = np.array([item.metrics.values[name] for item in self.by_station], float)
         return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
@@ -103,6 +113,11 @@ def validate_stations(
     min_samples : int, optional
         Pairs that a station needs to be rated on its own.
     method : {'nearest', 'bilinear'}, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    StationValidation
 
     Raises
     ------
@@ -113,6 +128,20 @@ def validate_stations(
     -----
     Places of one name that are more than 1 km apart are stations of their own, and the same observation in several rows
     is counted once; both with a warning.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> from sm_toolbox.raster.times import parse_dates
+    >>> observed = 0.2 + 0.1 * np.sin(np.arange(20) / 3)
+    >>> times = parse_dates("2018-06-01/2018-06-20")
+    >>> bands = {f"soil_moisture@{time}": [[value + 0.01]] for time, value in zip(times, observed)}
+    >>> product = write_example("product.tif", bands, cell=100)
+    >>> rows = Rows("stations", np.full(20, LEFT + 50), np.full(20, TOP - 50), grid_of(product).crs, times, ["a"] * 20)
+    >>> pooled = validate_stations(rows, observed, [product]).pooled
+    >>> pooled.n, round(pooled.r, 3), round(pooled.bias, 3)
+    (20, 1.0, 0.01)
     """
     if np.isnan(observed).all():
         raise InputError(f"No row of '{rows.layer}' has an observed value. Check the VALUE field.")
@@ -165,16 +194,16 @@ def _told_apart(rows: Rows, progress: Progress) -> Rows:
         of_name.setdefault(name, []).append(row)
     factors = np.array(metres_per_degree(float(np.nanmean(rows.y))) if rows.crs.is_geographic else (1.0, 1.0))
     apart = []
-    for name, own in of_name.items():
-        places = np.stack([rows.x[own], rows.y[own]], axis=1) * factors
-        known = np.isfinite(places).all(axis=1)
-        if not name or not known.any() or np.ptp(places[known], axis=0).max() <= _ONE_PLACE:
+    for name, station_rows in of_name.items():
+        places = np.stack([rows.x[station_rows], rows.y[station_rows]], axis=1) * factors
+        is_valid = np.isfinite(places).all(axis=1)
+        if not name or not is_valid.any() or np.ptp(places[is_valid], axis=0).max() <= _ONE_PLACE:
             continue
-        number_of = _near_one_another(places, known)
+        number_of = _near_one_another(places, is_valid)
         if number_of.max() == 0:
             continue
         apart.append(f"{name} ({number_of.max() + 1} places)")
-        for row, number in zip(own, number_of):
+        for row, number in zip(station_rows, number_of):
             names[row] = f"{name} ({number + 1})"
     if apart:
         progress.warning(
@@ -185,12 +214,13 @@ def _told_apart(rows: Rows, progress: Progress) -> Rows:
     return replace(rows, names=names)
 
 
-def _near_one_another(places: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Number places (rows, 2) so that those within a kilometre of the first of a number share it; rows without a place
-    are of the first.
+def _near_one_another(places: np.ndarray, is_valid: np.ndarray) -> np.ndarray:
+    """Number places (rows, 2) so that those within a kilometre of the first of a number share it.
+
+    Rows without a place are of the first.
     """
     numbers = np.zeros(len(places), np.int64)
-    distinct, first, of_row = np.unique(places[known], axis=0, return_index=True, return_inverse=True)
+    distinct, first, place_index = np.unique(places[is_valid], axis=0, return_index=True, return_inverse=True)
     number_of, number, tree = np.full(len(distinct), -1), 0, cKDTree(distinct)
     for place in np.argsort(first):
         if number_of[place] < 0:
@@ -198,23 +228,23 @@ def _near_one_another(places: np.ndarray, known: np.ndarray) -> np.ndarray:
             number_of[near[number_of[near] < 0]] = number
             number += 1
     # NumPy 2.0 gives the inverse two dimensions.
-    numbers[known] = number_of[of_row.ravel()]
+    numbers[is_valid] = number_of[place_index.ravel()]
     return numbers
 
 
 def _repeated(rows: Rows, observed: np.ndarray, progress: Progress) -> np.ndarray:
-    """Say which rows repeat an earlier one: the same station, place, time and value, bool (rows,)."""
+    """Return which rows repeat an earlier one: the same station, place, time and value, bool (rows,)."""
     if rows.times is None:
-        # Without times nothing tells the same value from another one that is equal.
+        # Without times repeated values cannot be told from equal ones.
         return np.zeros(len(observed), bool)
-    seen: set[tuple] = set()
+    keys: set[tuple] = set()
     repeated = np.zeros(len(observed), bool)
     for row, key in enumerate(
         zip(rows.stations().tolist(), rows.x.tolist(), rows.y.tolist(), rows.times, observed.tolist())
     ):
-        # NaN is like no other, so that rows without a value repeat none.
-        repeated[row] = key in seen and rows.times[row] is not None and not np.isnan(observed[row])
-        seen.add(key)
+        # NaN is unequal to itself: rows without a value are never repeats.
+        repeated[row] = key in keys and rows.times[row] is not None and not np.isnan(observed[row])
+        keys.add(key)
     twice = int(np.count_nonzero(repeated))
     if twice:
         progress.warning(
@@ -256,11 +286,13 @@ def _compare(
         if count < min_samples:
             too_few.append((str(station), int(count)))
             continue
-        own = pairs[start : start + count]
-        group = None if group_of is None else str(group_of[own[0]])
-        predicted, truth = product.values[own], observed[own]
+        station_pairs = pairs[start : start + count]
+        group = None if group_of is None else str(group_of[station_pairs[0]])
+        predicted, truth = product.values[station_pairs], observed[station_pairs]
         by_station.append(
-            StationMetrics(str(station), group, int(own[0]), metrics(predicted, truth), intervals(predicted, truth))
+            StationMetrics(
+                str(station), group, int(station_pairs[0]), metrics(predicted, truth), intervals(predicted, truth)
+            )
         )
     if not by_station:
         most = (

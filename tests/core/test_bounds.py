@@ -20,7 +20,7 @@ from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.stations.interpolation.maps import interpolate_stations
-from sm_toolbox.stations.interpolation.result import Settings
+from sm_toolbox.stations.interpolation.result import InterpolationSettings
 from sm_toolbox.stations.pixels import sample_pixels
 
 
@@ -45,7 +45,8 @@ def million(write_raster, tmp_path):
 def test_a_million_cells_for_one(million, tmp_path, method):
     with pytest.raises(
         InputError,
-        match=r"'million.vrt' has cells of 0.00018 × 0.00018 m \(1,000,000 × 1,000,000\), but the grid of the output 30 × 30 m.*at most",
+        match=r"'million.vrt' has cells of 0.00018 × 0.00018 m \(1,000,000 × 1,000,000\), "
+        r"but the grid of the output 30 × 30 m.*at most",
     ):
         align_rasters([million[0]], million[1], str(tmp_path / "out.tif"), method)
 
@@ -74,7 +75,7 @@ def test_a_window_beyond_the_raster(write_raster, tmp_path):
 
 @pytest.mark.parametrize("key", ["sill", "range", "mean"])
 def test_numbers_whose_squares_are_none(write_raster, tmp_path, key):
-    settings = Settings(method="simple_kriging", **{key: 1e308})
+    settings = InterpolationSettings(method="simple_kriging", **{key: 1e308})
     with pytest.raises(InputError, match=rf"{key.upper()} is 1e\+308, but may be up to 1e\+15"):
         interpolate_stations(
             None, np.zeros(3), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif"), settings=settings

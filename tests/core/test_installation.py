@@ -18,6 +18,7 @@ from sm_toolbox.installation import (
     interpreter,
     package_of,
 )
+from sm_toolbox.raster.choice import Choice
 
 BY_MODULE = {library.module: library for library in LIBRARIES}
 
@@ -51,10 +52,10 @@ def test_what_only_one_model_needs_is_a_hint(monkeypatch):
 def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
     real = installation.importlib.import_module
 
-    def broken(name):
+    def broken(name, package=None):
         if name == "sklearn":
             raise RuntimeError("compiled against another numpy")
-        return real(name)
+        return real(name, package)
 
     monkeypatch.setattr(installation.importlib, "import_module", broken)
     found = check_installation("/profile/python", "3.22.16")
@@ -67,18 +68,27 @@ def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
 @pytest.mark.parametrize(
     ("system", "wanted"),
     [
-        ("Windows", ["Run the OSGeo4W Setup, Advanced Install, and choose python3-rasterio.", "python --version", 'python -m pip install --user numba "numpy=={numpy}"']),
+        (
+            "Windows",
+            [
+                "Run the OSGeo4W Setup, Advanced Install, and choose python3-rasterio.",
+                "python --version",
+                'python -m pip install --user numba "numpy=={numpy}"',
+            ],
+        ),
         ("Darwin", ['"{python}" --version', '"{python}" -m pip install --user rasterio numba "numpy=={numpy}"']),
         (
             "Linux",
             [
-                "sudo apt install python3-rasterio", "{python} --version", "{python} -m venv --clear --system-site-packages --without-pip ~/.cache/smtoolbox-libraries",
+                "sudo apt install python3-rasterio",
+                "{python} --version",
+                "{python} -m venv --clear --system-site-packages --without-pip ~/.cache/smtoolbox-libraries",
                 '{python} -m pip --python ~/.cache/smtoolbox-libraries/bin/python install numba "numpy=={numpy}"',
                 "cp -rn ~/.cache/smtoolbox-libraries/lib/python3*/site-packages/. '/profile/python/'",
             ],
         ),
     ],
-)  # fmt: skip
+)
 def test_how_to_install_on_each_system(system, wanted):
     import platform
 
@@ -138,10 +148,25 @@ def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp
     assert (tmp_path / "profile" / "toolz" / "__init__.py").is_file() and not list((tmp_path / ".cache").iterdir())
 
 
-def test_two_gdals_in_one_program_are_noticed(monkeypatch):
-    monkeypatch.setattr(installation, "_gdal_version", lambda: "9.9.9")
+def test_the_driver_is_shown():
     found = check_installation("/profile/python", "3.22.16")
-    assert not found.ready and "beside QGIS's 9.9.9" in found.problems[0]
+    shown = next(text for name, text, _ in found.versions if name == "Rasters are read through")
+    assert shown.startswith("rasterio ") and "GDAL 3" in shown
+
+
+def test_a_rasterio_with_a_gdal_of_its_own_is_passed_over(monkeypatch):
+    monkeypatch.setattr(installation, "choose", lambda: Choice("gdal", "it is QGIS's own", "it brings a GDAL (x.libs)"))
+    found = check_installation("/profile/python", "3.22.16")
+    assert found.ready and "rasterio is passed over, since it brings a GDAL (x.libs)" in found.hints[0]
+    assert "rasterio" not in {name for name, *_ in found.versions}
+
+
+def test_neither_rasterio_nor_osgeo(monkeypatch):
+    monkeypatch.setattr(installation, "choose", lambda: Choice("", "neither is installed"))
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    found = check_installation("/profile/python", "3.22.16")
+    assert any("neither rasterio nor GDAL's own" in problem for problem in found.problems)
+    assert any("rasterio" in line for line in found.commands)
 
 
 def test_a_proj_database_of_another_installation_is_noticed(monkeypatch):
@@ -151,7 +176,7 @@ def test_a_proj_database_of_another_installation_is_noticed(monkeypatch):
             "installation."
         )
 
-    monkeypatch.setattr(installation, "_rasterio_crs", clash)
+    monkeypatch.setattr(installation, "_crs_of_driver", clash)
     found = check_installation("/profile/python", "3.22.16")
     assert (
         not found.ready

@@ -51,7 +51,8 @@ def pyqt6(code):
         from datetime import datetime
         from PyQt6 import QtCore, QtGui
         from PyQt6.QtCore import QDate, QDateTime, QMetaType, Qt, QTime, QVariant
-        for name, kind in (("Double", "Double"), ("Int", "Int"), ("String", "QString"), ("Date", "QDate"), ("DateTime", "QDateTime")):
+        kinds = {"Double": "Double", "Int": "Int", "String": "QString", "Date": "QDate", "DateTime": "QDateTime"}
+        for name, kind in kinds.items():
             setattr(QVariant, name, QMetaType.Type[kind])
     """
     environment = {**os.environ, "PYTHONPATH": str(FOLDER), "QT_QPA_PLATFORM": "offscreen"}

@@ -211,7 +211,8 @@ def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
     lines = ["name,date,sm,x,y"]
     for station in range(12):
         lines += [
-            f"a{station},2020-06-{day:02d},{0.1 + 0.01 * station + 0.001 * day},{500100 + 200 * station},{3999000 - 30 * day}"
+            f"a{station},2020-06-{day:02d},{0.1 + 0.01 * station + 0.001 * day},"
+            f"{500100 + 200 * station},{3999000 - 30 * day}"
             for day in range(1, 15)
         ]
     lines[3] = lines[3].replace(lines[3].split(",")[2], "")

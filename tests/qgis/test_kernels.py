@@ -68,12 +68,12 @@ def test_a_kernel_that_was_sent_makes_the_same(run, provider, scene, cluster, tm
         kernels.append(task)
         return streamed(sent(reader), sent(task), *others, **named)
 
-    work, streamed = engine._Work, streaming.in_order
+    work, streamed = engine._Work, streaming.stream_in_order
     for folder in ("here", "sent"):
         (tmp_path / folder).mkdir()
         run(name, **parameters, **{key: str(tmp_path / folder / f"{key}.tif") for key in rasters})
         monkeypatch.setattr(engine, "_Work", sent_work)
-        monkeypatch.setattr(streaming, "in_order", in_order)
+        monkeypatch.setattr(streaming, "stream_in_order", in_order)
     assert kernels
     monkeypatch.undo()
     (tmp_path / "there").mkdir()

@@ -38,7 +38,9 @@ def recording(name, globals=None, *others, **more):
 def load():
     for name in [name for name in sys.modules if name.split(".")[0] in ("sm_toolbox", "soil_moisture_toolbox")]:
         del sys.modules[name]
-    spec = importlib.util.spec_from_file_location("soil_moisture_toolbox", root / "__init__.py", submodule_search_locations=[str(root)])
+    spec = importlib.util.spec_from_file_location(
+        "soil_moisture_toolbox", root / "__init__.py", submodule_search_locations=[str(root)]
+    )
     module = sys.modules["soil_moisture_toolbox"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     plugin = module.classFactory(None)
@@ -47,7 +49,8 @@ def load():
 
 
 def points(fields, rows, name):
-    layer = QgsVectorLayer("Point?crs=EPSG:32630&" + "&".join(f"field={field}:{kind}" for field, kind in fields), name, "memory")
+    attributes = "&".join(f"field={field}:{kind}" for field, kind in fields)
+    layer = QgsVectorLayer("Point?crs=EPSG:32630&" + attributes, name, "memory")
     for x, y, *values in rows:
         feature = QgsFeature(layer.fields())
         feature.setAttributes(values)
@@ -62,7 +65,9 @@ work = Path(tempfile.mkdtemp())
 plugin = load()
 scene = Scene(work, lambda name, **given: processing.run(f"smtoolbox:{name}", given), points)
 bases = scene.bases()
-libraries = {library.module for library in __import__("sm_toolbox.installation", fromlist=["LIBRARIES"]).LIBRARIES}
+rows = __import__("sm_toolbox.installation", fromlist=["LIBRARIES"]).LIBRARIES
+# What QGIS has a stand-in for is never asked for.
+libraries = {library.module for library in rows if not library.stand_in}
 bases["demodata"] = {"ADD_TO_PROJECT": False}
 del bases["importismn"], bases["checkinstallation"]
 suffixes = {"rasterDestination": ".tif", "sink": ".gpkg", "fileDestination": ".html", "folderDestination": ""}

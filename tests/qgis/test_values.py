@@ -16,7 +16,11 @@ def interpolation(point_layer, write_raster, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"METHOD": "simple_kriging", "MEAN": "0,5"}, r"'Mean for simple kriging' \(MEAN\): '0,5' is no number\. Write 0\.5, with a point"),
+        (
+            {"METHOD": "simple_kriging", "MEAN": "0,5"},
+            r"'Mean for simple kriging' \(MEAN\): '0,5' is no number\. "
+            r"Write 0\.5, with a point",
+        ),
         ({"NUGGET": "0,2"}, r"\(NUGGET\): '0,2' is no number\. Write 0\.2"),
         ({"NUGGET": "abc"}, r"\(NUGGET\): 'abc' is no number\. Write a number such as 0\.5, or leave it out"),
         ({"NUGGET": ""}, r"\(NUGGET\): '' is no number"),
@@ -25,10 +29,14 @@ def interpolation(point_layer, write_raster, tmp_path):
         ({"RANGE": "-3"}, r"\(RANGE\) must be at least 0, not -3"),
         ({"MEMORY": "64.5"}, r"\(MEMORY\) must be a whole number, not 64\.5"),
         ({"MEMORY": "99999999999"}, r"\(MEMORY\) must be at least 16 and at most 2\.14748e\+09, not 99999999999"),
-        ({"METHOD": "krigging"}, r"'Method' \(METHOD\) does not know 'krigging'\. It takes ordinary_kriging, simple_kriging, idw|Incorrect parameter value for METHOD"),
+        (
+            {"METHOD": "krigging"},
+            r"'Method' \(METHOD\) does not know 'krigging'\. "
+            r"It takes ordinary_kriging, simple_kriging, idw|Incorrect parameter value for METHOD",
+        ),
         ({"STATION": "Station"}, r"\(STATION\): 'stations' has no field 'Station'\. Its fields are: station, sm"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_value_is_refused_by_name(refused, interpolation, changes, words):
     refused(words, "interpolatestations", **{**interpolation, **changes})
 

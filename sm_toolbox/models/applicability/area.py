@@ -1,6 +1,4 @@
-"""Where a model may be applied: how far the predictors of a map are from those of the training, and how many training
-rows are near them.
-"""
+"""Where a model may be applied: how far the predictors of a map are from those of the training."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ class Applicability:
 
         The mean distance is that of all pairs for up to 20,000 rows; for more, that of 10 million pairs drawn with a
         fixed seed, whose standard error is 1/3000 of the scatter of the distances, usually about 0.01 % of their mean,
-        and is told to `progress`.
+        and is reported to `progress`.
 
         Parameters
         ----------
@@ -89,6 +87,11 @@ class Applicability:
             once; without it, each row is a fold of its own.
         periods : mapping of int to float, optional
             Periods of cyclic predictors by column.
+        progress : Progress, optional
+
+        Returns
+        -------
+        Applicability
 
         Raises
         ------
@@ -96,6 +99,14 @@ class Applicability:
             Where there are fewer than two rows or folds, or all rows are the same.
         Cancelled
             Within about a second of the user's Cancel.
+
+        Examples
+        --------
+        >>> predictors = np.random.default_rng(0).normal(size=(200, 2))
+        >>> area = Applicability.fit(predictors, weights=np.array([1.0, 0.5]))
+        >>> dissimilarity, _ = area.dissimilarity(np.array([[0.0, 0.0], [9.0, 0.0]]))
+        >>> (dissimilarity <= area.threshold).tolist()
+        [True, False]
         """
         rows = np.asarray(predictors, np.float32)
         importance = np.asarray(weights, np.float64)
@@ -207,7 +218,16 @@ class Applicability:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_predictors: int) -> Applicability:
-        """Take over what a model file holds, after checking it.
+        """Read what a model file holds, after checking it.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_predictors : int
+
+        Returns
+        -------
+        Applicability
 
         Raises
         ------
@@ -254,7 +274,7 @@ class Applicability:
 
 
 def _weights(rows: np.ndarray, importance: np.ndarray, periods: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return weights of up to 1, and 0 for predictors that tell no row from another."""
+    """Return weights of up to 1, and 0 for constant predictors."""
     varied = np.array(
         [
             bool(
@@ -276,7 +296,7 @@ def _weights(rows: np.ndarray, importance: np.ndarray, periods: np.ndarray, prog
         progress.warning("No predictor has an importance above zero: all count alike in the area of applicability.")
         weights = varied.astype(np.float64)
     weights = (weights / weights.max()).astype(np.float32)
-    # What is too small to count in float32 does not count.
+    # Weights too small for float32 are 0.
     weights[weights < np.finfo(np.float32).tiny] = 0
     return weights
 
@@ -298,9 +318,7 @@ def _encode(rows: np.ndarray, periods: np.ndarray) -> np.ndarray:
 
 
 def _scale(features: np.ndarray, weights: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Return the factor of each feature, float32 (features,): weight over standard deviation, 0 where the feature does
-    not vary.
-    """
+    """Return weight over standard deviation of each feature, float32 (features,); 0 where it does not vary."""
     variances = iter(np.var(features, axis=1, dtype=np.float64))
     constant = iter((features == features[:, :1]).all(axis=1))
     factors = []
@@ -327,7 +345,7 @@ def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
     with np.errstate(over="ignore", under="ignore"):
         square = np.square(threshold / unit)
         if not np.isfinite(square) or square < np.finfo(np.float32).tiny:
-            # Where squares overflow or vanish the steps below would not end.
+            # Where squares overflow or underflow the loop below would not end.
             return square
         while np.sqrt(square) * unit > threshold:
             square = np.nextafter(square, np.float32(0))
@@ -337,9 +355,7 @@ def _largest_square(threshold: np.float32, unit: np.float32) -> np.float32:
 
 
 def _mean_distance(points: np.ndarray, progress: Progress) -> float:
-    """Return the mean distance between two of the points, float64 (rows, features), in memory that grows with the rows
-    only.
-    """
+    """Return the mean distance between two of the points, float64 (rows, features), in memory linear in the rows."""
     count = len(points)
     if count <= _ALL_PAIRS_ROWS:
         squares = np.einsum("ij,ij->i", points, points)
@@ -351,7 +367,7 @@ def _mean_distance(points: np.ndarray, progress: Progress) -> float:
             squared = squares[start:stop, None] + squares[start:] - 2 * (points[start:stop] @ points[start:].T)
             distances = np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
             np.fill_diagonal(distances, 0)
-            # Within the block each pair comes twice.
+            # Within a block each pair is counted twice.
             total += distances[:, : stop - start].sum() / 2 + distances[:, stop - start :].sum()
             progress.set_fraction(stop / count)
         return float(total / (count * (count - 1) / 2))
@@ -381,7 +397,7 @@ def _between_folds(
     """Return the DI of each training row, float32 (rows,), to the nearest of another group."""
     from sm_toolbox.models.applicability.kernels import nearest
 
-    # Rows that are alike one after the other, as the search likes it.
+    # Similar rows next to each other make the search faster.
     order = np.lexsort((features[0], groups))
     di = np.empty(len(groups), np.float32)
     step = 1024
@@ -398,9 +414,7 @@ def _between_folds(
 def _as_numbers(
     folds: Sequence[tuple[np.ndarray, np.ndarray]], count: int
 ) -> tuple[Sequence[tuple[np.ndarray, np.ndarray]] | None, np.ndarray]:
-    """Return the number of each row's fold, and the folds themselves where some rows are neither training nor test rows
-    of a fold.
-    """
+    """Return the fold of each row, and the folds themselves where some rows are in no training or test set."""
     number = np.zeros(count, np.int64)
     for i, (_, test) in enumerate(folds):
         number[test] = i
@@ -415,9 +429,7 @@ def _between_pairs(
     mean_distance: float,
     progress: Progress,
 ) -> np.ndarray:
-    """Return the DI of each training row, float32 (rows,), to the nearest training row of the fold in which it is a
-    test row.
-    """
+    """Return the DI of each training row, float32 (rows,), to the training rows of the fold that tests it."""
     from sm_toolbox.models.applicability.kernels import nearest
 
     di = np.empty(features.shape[1], np.float32)

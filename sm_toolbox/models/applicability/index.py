@@ -48,7 +48,20 @@ class Index(NamedTuple):
 
 
 def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> Index:
-    """Put rows, features (features, rows), into a tree of boxes on their first principal axes."""
+    """Put rows into a tree of boxes on their first principal axes.
+
+    Parameters
+    ----------
+    features : ndarray of float32 (features, rows)
+    scale : ndarray of float32 (features,)
+        Weight over standard deviation.
+    groups : ndarray of int32 (rows,)
+        The fold of each row, which a search may leave out.
+
+    Returns
+    -------
+    Index
+    """
     from sm_toolbox.models.applicability.kernels import LANES, PAD
 
     width = -(-len(features) // 4) * 4
@@ -59,8 +72,8 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
     factor[: len(scale)] = scale
     standard = (rows.astype(np.float64) - centre) * factor
     variances, vectors = np.linalg.eigh(np.cov(standard.T))
-    held = np.cumsum(variances[::-1]) / variances.sum()
-    axes = min(width, 4 * (int(np.searchsorted(held, _SHARE)) // 4 + 1))
+    explained = np.cumsum(variances[::-1]) / variances.sum()
+    axes = min(width, 4 * (int(np.searchsorted(explained, _SHARE)) // 4 + 1))
     rotation = np.ascontiguousarray(vectors[:, ::-1][:, :axes].T, np.float32)
     places = standard.astype(np.float32) @ rotation.T
     order = _leaf_order(places, LANES)
@@ -77,7 +90,7 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
         box[0, : len(low)], box[1, : len(high)] = low, high
         box = box.reshape(2, nodes, LANES, axes)
         boxes.append(box.transpose(1, 3, 0, 2))
-        # A node for the last few would be looked at in vain.
+        # A node for the last few would not save any comparison.
         if nodes <= 4:
             break
         low, high = box[0].min(axis=1), box[1].max(axis=1)
@@ -99,9 +112,7 @@ def build_index(features: np.ndarray, scale: np.ndarray, groups: np.ndarray) -> 
 
 
 def _leaf_order(places: np.ndarray, leaf: int) -> np.ndarray:
-    """Order points so that each run of `leaf` is compact, and so are runs of 2, 4, 8 … of these: each part is cut where
-    it is widest.
-    """
+    """Order points so that each run of `leaf`, and of 2, 4, 8 … of these, is compact: cut where a part is widest."""
     order = np.arange(len(places))
     parts = [(0, len(places))]
     while parts:

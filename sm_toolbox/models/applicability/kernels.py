@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 LANES = 16
 """Training rows of a leaf, children of a node, and rows that are looked up together: each a vector that is compared in
@@ -24,16 +24,16 @@ _ZERO = np.float32(0)
 # Unsigned integers spare the test for negative indices; together with signed ones they would become floats.
 _0, _1, _2, _3, _4, _LANES, _BOX = (np.uint64(number) for number in (0, 1, 2, 3, 4, LANES, 2 * LANES))
 
-_COMPILE = {"nogil": True, "cache": True, "error_model": "numpy"}
-_FAST = {**_COMPILE, "fastmath": {"contract", "nsz"}}
-# Calls with the many words that describe arrays would take as long as what is called.
+_FAST = {**KERNEL_OPTIONS, "fastmath": {"contract", "nsz"}}
+# Passing many array descriptors would take as long as the function itself.
 _INLINED = {**_FAST, "forceinline": True}
 
 
-@njit(**_COMPILE)
+@njit(**KERNEL_OPTIONS)
 def _load(features, first, tile, missing):
-    """Take up to LANES rows, feature after feature; the last ones repeat the last row. Rows with a gap take the values
-    of one without.
+    """Take up to LANES rows, feature after feature; the last lanes repeat the last row.
+
+    Rows with a gap take the values of one without.
 
     Returned is whether any row is complete. Not compiled with fast mathematics, which knows no NaN.
     """
@@ -81,8 +81,8 @@ def _project(tile, width, axes, centre, scale, rotation, standard, out):
         # Four at a time, as below: the sums go through memory, and each addition waits for the one before.
         k = _0
         while k < width:
-            at, base = axis * width + k, k * _LANES
-            a, b, c, d = rotation[at], rotation[at + _1], rotation[at + _2], rotation[at + _3]
+            offset, base = axis * width + k, k * _LANES
+            a, b, c, d = rotation[offset], rotation[offset + _1], rotation[offset + _2], rotation[offset + _3]
             for lane in range(_LANES):
                 i = base + lane
                 out[to + lane] += (a * standard[i] + b * standard[i + _LANES]) + (
@@ -98,8 +98,8 @@ def _box_distances(query, lane, axes, boxes, base, out):
         out[child] = _ZERO
     k = _0
     while k < axes:
-        at = k * _LANES + lane
-        a, b, c, d = query[at], query[at + _LANES], query[at + _2 * _LANES], query[at + _3 * _LANES]
+        offset = k * _LANES + lane
+        a, b, c, d = query[offset], query[offset + _LANES], query[offset + _2 * _LANES], query[offset + _3 * _LANES]
         for child in range(_LANES):
             i = base + k * _BOX + child
             below, above = boxes[i] - a, a - boxes[i + _LANES]
@@ -123,15 +123,13 @@ def _box_distances(query, lane, axes, boxes, base, out):
 
 @njit(**_INLINED)
 def _axis_distances(query, lane, axes, places, base, out):
-    """Fill in the squared distances from a row to those of a leaf along the principal axes: never more than the whole
-    distances.
-    """
+    """Fill in squared distances from a row to a leaf's along the principal axes: lower bounds of the whole ones."""
     for row in range(_LANES):
         out[row] = _ZERO
     k = _0
     while k < axes:
-        at, start = k * _LANES + lane, base + k * _LANES
-        a, b, c, d = query[at], query[at + _LANES], query[at + _2 * _LANES], query[at + _3 * _LANES]
+        offset, start = k * _LANES + lane, base + k * _LANES
+        a, b, c, d = query[offset], query[offset + _LANES], query[offset + _2 * _LANES], query[offset + _3 * _LANES]
         for row in range(_LANES):
             i = start + row
             da, db, dc, dd = (
@@ -146,15 +144,13 @@ def _axis_distances(query, lane, axes, places, base, out):
 
 @njit(**_INLINED)
 def _distances(tile, lane, width, rows, base, scale, out):
-    """Fill in the squared distances from a row to those of a leaf; exact also where they are tiny, because features are
-    subtracted as they are.
-    """
+    """Fill in squared distances from a row to those of a leaf; exact also where they are tiny."""
     for row in range(_LANES):
         out[row] = _ZERO
     k = _0
     while k < width:
-        at, start = k * _LANES + lane, base + k * _LANES
-        a, b, c, d = tile[at], tile[at + _LANES], tile[at + _2 * _LANES], tile[at + _3 * _LANES]
+        offset, start = k * _LANES + lane, base + k * _LANES
+        a, b, c, d = tile[offset], tile[offset + _LANES], tile[offset + _2 * _LANES], tile[offset + _3 * _LANES]
         sa, sb, sc, sd = scale[k], scale[k + _1], scale[k + _2], scale[k + _3]
         for row in range(_LANES):
             i = start + row
@@ -171,7 +167,7 @@ def _widened(squared, slack):
 
 
 @njit(**_FAST)
-def nearest(features, own, index, unit, out):
+def nearest(features, row_groups, index, unit, out):
     """Find the distance from each row to the nearest training row of another group.
 
     Training rows lie in a tree of boxes on the first principal axes, which hold nearly all of the distances; only the
@@ -182,7 +178,7 @@ def nearest(features, own, index, unit, out):
     ----------
     features : ndarray of float32 (features, rows)
         Rows that are not finite become NaN.
-    own : ndarray of int32 (rows,)
+    row_groups : ndarray of int32 (rows,)
         Group of each row.
     index : applicability.Index
         Training rows.
@@ -209,15 +205,15 @@ def nearest(features, own, index, unit, out):
     count = features.shape[1]
     near = _0
     for first in range(0, count, LANES):
-        here = min(LANES, count - first)
+        row_count = min(LANES, count - first)
         if not _load(features, first, tile, missing):
-            out[first : first + here] = np.nan
+            out[first : first + row_count] = np.nan
             continue
         _project(tile, width, axes, centre, scale, rotation, standard, query)
-        for position in range(here):
-            lane, mine = np.uint64(position), own[first + position]
+        for position in range(row_count):
+            lane, row_group = np.uint64(position), row_groups[first + position]
             _distances(tile, lane, width, rows, near // _LANES * row_size, scale, squared)
-            best = squared[near % _LANES] if groups[near] != mine else _FAR
+            best = squared[near % _LANES] if groups[near] != row_group else _FAR
             best = best if best < _FAR else _FAR
             reach = _widened(best, slack)
             waiting = 0
@@ -232,23 +228,23 @@ def nearest(features, own, index, unit, out):
                 _box_distances(query, lane, axes, boxes, (levels[level] + node) * box_size, bounds)
                 # The children that are near enough, farthest first; written down without a branch, as few of sixteen
                 # are.
-                found = 0
+                near_count = 0
                 for child in range(_LANES):
-                    nearby[found] = child
-                    found += bounds[child] < reach
-                for i in range(1, found):
+                    nearby[near_count] = child
+                    near_count += bounds[child] < reach
+                for i in range(1, near_count):
                     child, place = nearby[i], i
                     while place > 0 and bounds[nearby[place - 1]] < bounds[child]:
                         nearby[place] = nearby[place - 1]
                         place -= 1
                     nearby[place] = child
                 if level > 0:
-                    for i in range(found):
+                    for i in range(near_count):
                         stack_node[waiting], stack_level[waiting] = node * _LANES + nearby[i], level - 1
                         stack_bound[waiting] = bounds[nearby[i]]
                         waiting += 1
                     continue
-                for i in range(found - 1, -1, -1):
+                for i in range(near_count - 1, -1, -1):
                     if bounds[nearby[i]] >= reach:
                         break
                     leaf = node * _LANES + nearby[i]
@@ -260,7 +256,7 @@ def nearest(features, own, index, unit, out):
                         continue
                     _distances(tile, lane, width, rows, leaf * row_size, scale, squared)
                     for row in range(_LANES):
-                        if squared[row] < best and groups[leaf * _LANES + row] != mine:
+                        if squared[row] < best and groups[leaf * _LANES + row] != row_group:
                             best, near = squared[row], leaf * _LANES + row
                             reach = _widened(best, slack)
             distance = np.float32(math.sqrt(best)) * unit if best < _FAR else np.float32(np.inf)
@@ -290,17 +286,17 @@ def count_within(features, index, limit, out):
     top = len(levels) - 2
     room = LANES * len(levels)
     stack_node, stack_level = np.empty(room, np.uint64), np.empty(room, np.int64)
-    # Less than the distance to what fills up leaves and nodes.
+    # Below the distance to the padding of leaves and nodes.
     limit = limit if limit < _FAR else _FAR
     reach = _widened(limit, slack)
     count = features.shape[1]
     for first in range(0, count, LANES):
-        here = min(LANES, count - first)
+        row_count = min(LANES, count - first)
         if not _load(features, first, tile, missing):
-            out[first : first + here] = np.nan
+            out[first : first + row_count] = np.nan
             continue
         _project(tile, width, axes, centre, scale, rotation, standard, query)
-        for position in range(here):
+        for position in range(row_count):
             if missing[position]:
                 out[first + position] = np.nan
                 continue
@@ -320,7 +316,7 @@ def count_within(features, index, limit, out):
                         stack_node[waiting], stack_level[waiting] = below, level - 1
                         waiting += 1
                         continue
-                    # What fills up the last leaf repeats its last row, but is far away along the first axis.
+                    # Padding of the last leaf repeats its last row, but is far away along the first axis.
                     _axis_distances(query, lane, axes, places, below * place_size, along)
                     candidates = 0
                     for row in range(_LANES):

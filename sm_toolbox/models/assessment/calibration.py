@@ -1,4 +1,4 @@
-"""Intervals that hold what they promise: quantiles shifted by what out-of-fold rows say (conformal prediction)."""
+"""Calibrated prediction intervals: quantiles shifted by out-of-fold residuals (conformal prediction)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class QuantileShift:
 
     @classmethod
     def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> QuantileShift:
-        """Find the shift of each quantile after which the promised share of out-of-fold observations lies below it.
+        """Find the shift of each quantile after which the nominal share of out-of-fold observations lies below it.
 
         One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n +
         1) q⌉-th smallest difference between observations and predicted quantiles for q of at least one half, the ⌊(n +
@@ -43,15 +43,29 @@ class QuantileShift:
         observed : ndarray (rows,)
         quantiles : ndarray (rows, levels)
             Predicted by models that did not see the row; a model without quantiles gives its prediction for each level.
+
+        Returns
+        -------
+        QuantileShift
         """
         excess = np.sort(observed[:, None] - quantiles, axis=0)
         # Whole numbers of hundredths: 100 times 0.07 is more than 7 in floating point.
-        wanted = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
-        rank = np.clip(np.where(LEVELS < 0.5, wanted // 100, -(-wanted // 100)), 1, len(observed)) - 1
+        scaled_ranks = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
+        rank = np.clip(np.where(LEVELS < 0.5, scaled_ranks // 100, -(-scaled_ranks // 100)), 1, len(observed)) - 1
         return cls(excess[rank, np.arange(len(LEVELS))])
 
     def apply(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        """Return calibrated quantiles (rows, levels), in ascending order in each row where the levels ascend."""
+        """Return calibrated quantiles (rows, levels), in ascending order in each row where the levels ascend.
+
+        Parameters
+        ----------
+        quantiles : ndarray of float64 (rows, levels)
+        levels : ndarray of float64 (levels,)
+
+        Returns
+        -------
+        ndarray of float64 (rows, levels)
+        """
         return np.maximum.accumulate(quantiles + np.interp(levels, LEVELS, self.correction), axis=1)
 
 
@@ -81,8 +95,7 @@ class Coverage:
 
 
 def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Coverage:
-    """Find out what share of observations the intervals hold, on rows that neither the model nor its calibration has
-    seen.
+    """Return the share of observations that the intervals hold, on rows unseen by the model and its calibration.
 
     Parameters
     ----------
@@ -91,6 +104,10 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
         As in `QuantileShift.fit`.
     folds : sequence of (ndarray of int, ndarray of int)
         Training and test rows; every row is a test row once.
+
+    Returns
+    -------
+    Coverage
     """
     limits = np.array([[(1 - width) / 2, (1 + width) / 2] for width in INTERVALS])
     columns = np.searchsorted(LEVELS, np.round(limits, 2))
@@ -110,12 +127,20 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
 
 
 def _inside(observed: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Say which rows lie within which limits (rows, intervals, 2)."""
+    """Return which rows lie within which limits (rows, intervals, 2)."""
     return np.asarray((limits[..., 0] <= observed[:, None]) & (observed[:, None] <= limits[..., 1]))
 
 
 def parse_quantiles(text: str | None) -> list[float]:
     """Read a comma-separated list of quantiles, sorted; empty where there is none.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    list of float
 
     Raises
     ------
@@ -142,12 +167,32 @@ def parse_quantiles(text: str | None) -> list[float]:
 
 
 def quantile_name(level: float) -> str:
-    """Return the name of a quantile in a band: `q05`, `q50`, `q975`."""
+    """Return the name of a quantile in a band: `q05`, `q50`, `q975`.
+
+    Parameters
+    ----------
+    level : float
+        Above 0 and below 1.
+
+    Returns
+    -------
+    str
+    """
     return f"q{f'{level:.10f}'[2:].rstrip('0'):0<2}"
 
 
 def read_shift(calibration: Any) -> QuantileShift | None:
-    """Read what a model's manifest says of its calibration; None where it says nothing, or nothing sound."""
+    """Read the calibration in a model's manifest; None where there is no valid one.
+
+    Parameters
+    ----------
+    calibration : object
+        As JSON holds it.
+
+    Returns
+    -------
+    QuantileShift or None
+    """
     values = calibration.get("correction") if isinstance(calibration, dict) else None
     if (
         not isinstance(values, Sequence)

@@ -1,4 +1,4 @@
-"""Which predictors say the same."""
+"""Correlated predictors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ def correlations(selection: PredictorSelection) -> tuple[list[str], np.ndarray]:
     A cyclic predictor enters as its sine and its cosine: 359° and 1° are neighbours, which a correlation of the angles
     would not know.
 
+    Parameters
+    ----------
+    selection : PredictorSelection
+
     Returns
     -------
     names : list of str
@@ -26,8 +30,17 @@ def correlations(selection: PredictorSelection) -> tuple[list[str], np.ndarray]:
 
 
 def alike(selection: PredictorSelection, least: float = 0.8) -> list[tuple[str, str, float]]:
-    """List pairs of features of different predictors whose correlation is at least `least` in size, the strongest
-    first.
+    """List pairs of correlated features of different predictors, the strongest first.
+
+    Parameters
+    ----------
+    selection : PredictorSelection
+    least : float, optional
+        Smallest absolute correlation.
+
+    Returns
+    -------
+    list of (str, str, float)
     """
     names, correlation = correlations(selection)
     encoder = selection.encoder

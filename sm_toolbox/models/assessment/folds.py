@@ -20,6 +20,11 @@ def calendar_folds(units: np.ndarray, folds: int, seed: int, name: str, what: st
     name, what : str
         One of them, and several, for messages.
 
+    Returns
+    -------
+    list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+
     Raises
     ------
     InputError
@@ -43,6 +48,11 @@ def group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
     what : str
         What groups are called, for messages.
 
+    Returns
+    -------
+    list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+
     Raises
     ------
     InputError
@@ -64,5 +74,15 @@ def group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
 
 
 def numbered_folds(fold: np.ndarray) -> Folds:
-    """Return the folds of rows whose folds are numbered (rows,) from 0."""
+    """Return the folds of rows whose folds are numbered (rows,) from 0.
+
+    Parameters
+    ----------
+    fold : ndarray of int (rows,)
+
+    Returns
+    -------
+    list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+    """
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(int(fold.max()) + 1)]

@@ -1,4 +1,4 @@
-"""How much a model leans on each predictor."""
+"""Permutation importance of predictors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import FittedModel
 from sm_toolbox.progress import SILENT, Progress
 
-# Of the slowest models some hundred thousand a minute.
+# The slowest models predict some hundred thousand rows a minute.
 _ROWS_AT_ONCE = 2048
 
 
@@ -30,8 +30,16 @@ def permutation_increase(
 
     Parameters
     ----------
+    fitted : FittedModel
+    encoder : FeatureEncoder
     predictors : ndarray (rows, predictors)
     target : ndarray (rows,)
+    rng : numpy.random.Generator
+        Shuffles.
+    repeats : int, optional
+        Shufflings of each predictor, whose mean is returned.
+    progress : Progress, optional
+        Asked for Cancel.
 
     Returns
     -------
@@ -50,7 +58,16 @@ def permutation_increase(
 
 
 def parts(rows: int) -> Iterator[slice]:
-    """Cut rows into what is predicted between two looks at Cancel."""
+    """Cut rows into parts that are predicted between two checks for Cancel.
+
+    Parameters
+    ----------
+    rows : int
+
+    Returns
+    -------
+    iterator of slice
+    """
     return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, rows, _ROWS_AT_ONCE))
 
 

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from sm_toolbox.errors import InputError
 
-# Hierarchical clustering compares every place with every other.
+# The memory of hierarchical clustering grows with the square of the places.
 _MOST_PLACES = 4000
 # Numbers of clusters that are tried, evenly spaced in their logarithm.
 _TRIED = 100
@@ -66,6 +66,10 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     seed : int, optional
         For random folds, where places are not clustered.
 
+    Returns
+    -------
+    MatchedFolds
+
     Raises
     ------
     InputError
@@ -108,9 +112,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
 
 
 def _units(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places, or means of those that share a cell of a lattice where there are too many to cluster; and the
-    unit of each place.
-    """
+    """Return the places, or means of cells of a lattice where there are too many to cluster, and each place's unit."""
     cell = 0.0
     span = float(np.ptp(places, axis=0).max())
     unit_index = np.arange(len(places))

@@ -1,4 +1,4 @@
-"""Out of fold: every row predicted by a model that did not see it, and what that says."""
+"""Out-of-fold predictions: every row predicted by a model that was trained without it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Judged = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 
 @dataclass(frozen=True)
 class SplitResult:
-    """What one way of splitting says about the model.
+    """Errors of one way of splitting.
 
     Parameters
     ----------
@@ -86,6 +86,10 @@ def evaluate(
     with_importance : bool
         Whether predictors are shuffled, too.
 
+    Returns
+    -------
+    SplitResult
+
     Raises
     ------
     InputError
@@ -122,7 +126,15 @@ def evaluate(
 
 
 def check_targets(table: TrainingTable, folds: Folds, key: str) -> None:
-    """Refuse folds without which there is nothing to learn.
+    """Reject folds without which there is nothing to learn.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    folds : list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+    key : str
+        The split, for the message.
 
     Raises
     ------
@@ -170,9 +182,7 @@ def _judge(
 def _predict_with_quantiles(
     fitted: FittedModel, features: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return predictions (rows,) and quantiles at `LEVELS` (rows, levels); the prediction for each level where the kind
-    has no quantiles.
-    """
+    """Return predictions (rows,) and quantiles at `LEVELS`, or the prediction where the kind has no quantiles."""
     means, quantiles = np.empty(len(features)), np.empty((len(features), len(LEVELS)))
     for part in parts(len(features)):
         progress.check()

@@ -1,6 +1,4 @@
-"""Choice of predictors by errors on rows left out: in the order of importance, forward, or without one or one group in
-turn.
-"""
+"""Choice of predictors by errors on rows left out: by importance, forward, or leaving one or one group out."""
 
 from __future__ import annotations
 
@@ -75,9 +73,7 @@ class PredictorSelection:
 
     @property
     def selected(self) -> list[str]:
-        """The chosen predictors in the table's order: a training with them in this order has the very error of the
-        chosen step.
-        """
+        """The chosen predictors in the table's order, in which a training has the very error of the chosen step."""
         return [name for name in self.table.roles.predictors if name in self.chosen.predictors]
 
     @property
@@ -140,6 +136,11 @@ def select_predictors(
         Cyclic predictors.
     seed : int, optional
         The same for every fit, so that only the predictors differ.
+    progress : Progress, optional
+
+    Returns
+    -------
+    PredictorSelection
 
     Raises
     ------
@@ -219,6 +220,21 @@ def make_method(
 ) -> Method:
     """Return the method of a word, with groups from text where it takes any.
 
+    Parameters
+    ----------
+    key : str
+        As `Method` takes it.
+    groups : str
+        As `parse_groups` reads them; ignored by other methods than `groups`, with a warning.
+    importance : str
+        As `Method` takes it.
+    predictors : sequence of str
+    progress : Progress, optional
+
+    Returns
+    -------
+    Method
+
     Raises
     ------
     InputError
@@ -232,10 +248,25 @@ def make_method(
 def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Read `terrain: slope, aspect; soil: sand, clay`.
 
+    Parameters
+    ----------
+    text : str or None
+    predictors : sequence of str
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The predictors of each group.
+
     Raises
     ------
     InputError
         Where the text has another form, a group is empty or named twice, or a name is none of the predictors.
+
+    Examples
+    --------
+    >>> parse_groups("terrain: slope, twi; soil: sand", ["slope", "twi", "sand"])
+    {'terrain': ('slope', 'twi'), 'soil': ('sand',)}
     """
     groups: dict[str, tuple[str, ...]] = {}
     for item in (part.strip() for part in (text or "").split(";")):

@@ -1,6 +1,4 @@
-"""Spiking: rows of the area to be mapped join the training, and what they bring is found out at local stations that did
-not.
-"""
+"""Spiking: rows of the area to be mapped join the training; the gain is measured at local stations left out."""
 
 from __future__ import annotations
 
@@ -57,7 +55,28 @@ class Spiking:
 
 
 def divide_local_rows(table: TrainingTable, spike: TrainingTable, folds: int, seed: int) -> Folds:
-    """Divide local rows so that whole stations are left out."""
+    """Divide local rows so that whole stations are left out.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Of the training.
+    spike : TrainingTable
+        The local rows.
+    folds : int
+        At most; no more than there are local stations.
+    seed : int
+
+    Returns
+    -------
+    list of (ndarray of int, ndarray of int)
+        Training and test rows, of `spike`, of each fold.
+
+    Raises
+    ------
+    InputError
+        Where local rows have no stations, fewer than two, or some that are in the training too.
+    """
     if spike.stations is None:
         raise InputError(
             f"SPIKE needs the STATION field in '{spike.layer}', too: what local rows bring is found out at local "
@@ -95,6 +114,10 @@ def measure_spiking(
         Of the local rows, as `divide_local_rows` makes them.
     fits : sequence of Progress
         One for the model without local rows, and one for each fold.
+
+    Returns
+    -------
+    Spiking
     """
     local = spike.table
     features = problem.encoder.encode(local.predictors)

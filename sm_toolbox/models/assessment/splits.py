@@ -65,7 +65,10 @@ class StationSplit(Split):
     help = "whole stations"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the stations (rows,)."""
+        """Return the stations (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.stations
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -89,7 +92,10 @@ class TimeSplit(Split):
     help = "contiguous periods (time)"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the times (rows,)."""
+        """Return the times (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.times
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -126,7 +132,10 @@ class YearSplit(Split):
     help = "whole years"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the times (rows,)."""
+        """Return the times (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.times
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -140,9 +149,7 @@ class YearSplit(Split):
 
 @dataclass(frozen=True)
 class MonthSplit(Split):
-    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are the rows' times
-    (n,).
-    """
+    """Whole calendar months: no row of a test month, of any year, is in the training. Groups are times (n,)."""
 
     key = "month"
     left_out = "whole calendar months"
@@ -152,7 +159,10 @@ class MonthSplit(Split):
     help = "calendar months"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the times (rows,)."""
+        """Return the times (rows,).
+
+        As `Split.groups_of`.
+        """
         return table.times
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -165,8 +175,7 @@ class MonthSplit(Split):
 
 @dataclass(frozen=True)
 class StationTimeSplit(Split):
-    """Stations and periods at once: neither the stations nor the periods of the test rows are in the training (Meyer et
-    al. 2018).
+    """Stations and periods at once: no station and no period of the test rows is in the training (Meyer et al. 2018).
 
     Groups are a structured array (n,) of the rows' `station` and `time`.
     """
@@ -183,7 +192,10 @@ class StationTimeSplit(Split):
     help = "stations and periods at once (station_time: FOLDS × FOLDS fits)"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return stations and times, structured (rows,)."""
+        """Return stations and times, structured (rows,).
+
+        As `Split.groups_of`.
+        """
         if table.stations is None or table.times is None:
             return None
         groups = np.empty(len(table), [("station", table.stations.dtype), ("time", table.times.dtype)])
@@ -217,8 +229,7 @@ class StationTimeSplit(Split):
 
 @dataclass(frozen=True)
 class BlockSplit(Split):
-    """Square blocks of land: no row of a test block is in the training. Groups are the rows' positions (n, 2) in
-    metres.
+    """Square blocks of land: no row of a test block is in the training. Groups are positions (n, 2) in metres.
 
     Parameters
     ----------
@@ -236,7 +247,10 @@ class BlockSplit(Split):
     block_size: float = 0.0
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the positions (rows, 2)."""
+        """Return the positions (rows, 2).
+
+        As `Split.groups_of`.
+        """
         return table.positions
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -259,8 +273,7 @@ class BlockSplit(Split):
 
 @dataclass(frozen=True)
 class DistanceSplit(Split):
-    """Folds as far from their training rows as the map's cells are from the stations (k-fold nearest neighbour distance
-    matching).
+    """Folds as far from their training rows as the map's cells are from the stations (kNNDM).
 
     Groups are the rows' positions (n, 2) in metres.
 
@@ -284,11 +297,17 @@ class DistanceSplit(Split):
     prediction: np.ndarray | None = None
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the positions (rows, 2)."""
+        """Return the positions (rows, 2).
+
+        As `Split.groups_of`.
+        """
         return table.positions
 
     def match(self, table: TrainingTable, seed: int) -> MatchedFolds:
-        """Return the folds of the places with their distances."""
+        """Return the folds of the places with their distances.
+
+        As `WithDistances.match`.
+        """
         return replace(self, seed=seed)._match(self.groups_of(table))[0]
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -332,6 +351,20 @@ SPLITS: dict[str, type[Split]] = {
 def make_split(key: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
     """Return the split of a word; what it has no use for does not count.
 
+    Parameters
+    ----------
+    key : str
+        One of `SPLITS`.
+    folds : int
+    block_size : float, optional
+        Metres, for blocks; by default chosen from the places.
+    prediction : ndarray of float64 (points, 2), optional
+        Metres: positions of cells of the map, for matched distances.
+
+    Returns
+    -------
+    Split
+
     Raises
     ------
     InputError
@@ -345,8 +378,19 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
 
 
 def default_split(stations: np.ndarray | None, folds: int) -> str:
-    """Return the split where none is asked for: whole stations where there are enough of them and they have several
-    rows, else random rows.
+    """Return the split where none is asked for.
+
+    Whole stations where there are enough of them and they have several rows, else random rows.
+
+    Parameters
+    ----------
+    stations : ndarray (rows,) or None
+    folds : int
+
+    Returns
+    -------
+    str
+        One of `SPLITS`.
     """
     if stations is None:
         return RandomSplit.key
@@ -355,10 +399,18 @@ def default_split(stations: np.ndarray | None, folds: int) -> str:
 
 
 def comparison(split: Split, table: TrainingTable) -> Split | None:
-    """Return the split to show beside another: random rows, or beside these whole stations, where there are enough of
-    them.
+    """Return the split to show beside another: random rows, or beside these whole stations where there are enough.
 
     The difference between the two says what part of the skill is memory of the place.
+
+    Parameters
+    ----------
+    split : Split
+    table : TrainingTable
+
+    Returns
+    -------
+    Split or None
     """
     if split.cautions is None:
         return RandomSplit(split.folds)
@@ -368,7 +420,15 @@ def comparison(split: Split, table: TrainingTable) -> Split | None:
 
 
 def expectation(key: str) -> str:
-    """Say of what the error of a split is, in a sentence's part; of one that this version does not know, 'what was left
-    out'.
+    """Say of what the error of a split is, in a sentence's part.
+
+    Parameters
+    ----------
+    key : str
+        'what was left out' for one that this version does not know.
+
+    Returns
+    -------
+    str
     """
     return SPLITS[key].elsewhere if key in SPLITS else Split.elsewhere

@@ -75,6 +75,10 @@ class Split:
         groups : array of n entries, optional
             What the rows are divided by, as `groups_of` takes it from a training table.
 
+        Yields
+        ------
+        train, test : ndarray of int
+
         Raises
         ------
         InputError
@@ -83,11 +87,31 @@ class Split:
         yield from self._divide(len(X), groups)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds; the rows may allow of another, which is known when they are divided."""
+        """Return the number of folds; the rows may allow of another, which is known when they are divided.
+
+        Parameters
+        ----------
+        X, y, groups : optional
+            As `split` takes them.
+
+        Returns
+        -------
+        int
+        """
         return self.folds if X is None else len(self._divide(len(X), groups))
 
     def divide(self, table: TrainingTable, seed: int) -> Folds:
         """Divide a training table.
+
+        Parameters
+        ----------
+        table : TrainingTable
+        seed : int
+
+        Returns
+        -------
+        list of (ndarray of int, ndarray of int)
+            Training and test rows of each fold.
 
         Raises
         ------
@@ -97,8 +121,15 @@ class Split:
         return list(replace(self, seed=seed).split(table.predictors, table.target, self.groups_of(table)))
 
     def groups_of(self, table: TrainingTable) -> Any:
-        """Return what the rows of a table are divided by (rows, …); None where they are alike, or the table lacks
-        it.
+        """Return what the rows of a table are divided by; None where they are alike, or the table lacks it.
+
+        Parameters
+        ----------
+        table : TrainingTable
+
+        Returns
+        -------
+        ndarray (rows, ...) or None
         """
         return None
 
@@ -111,5 +142,15 @@ class WithDistances(Protocol):
     """A split that knows how far its folds are from each other, and the map from its stations."""
 
     def match(self, table: TrainingTable, seed: int) -> MatchedFolds:
-        """Return the folds of the places with their distances."""
+        """Return the folds of the places with their distances.
+
+        Parameters
+        ----------
+        table : TrainingTable
+        seed : int
+
+        Returns
+        -------
+        MatchedFolds
+        """
         ...

@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much the model of all predictors leans on each of them.
+    """Importance of each predictor in the model of all predictors.
 
     Parameters
     ----------
@@ -71,7 +71,22 @@ class Importance:
 
 @dataclass
 class Trials:
-    """Tries sets of predictors, all on the same folds and with the same seed."""
+    """Tries sets of predictors, all on the same folds and with the same seed.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    encoder : FeatureEncoder
+    estimator : Estimator
+    folds : list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+    seed : int
+    progress : Progress
+    planned : int
+        Number of trials, for the progress.
+    done : int, optional
+        Trials already made.
+    """
 
     table: TrainingTable
     encoder: FeatureEncoder
@@ -98,10 +113,18 @@ class Trials:
 
         Parameters
         ----------
+        number : int
+            Of the step.
         columns : sequence of int
             Positions of the predictors.
+        added, removed : tuple of str, optional
+            As `Step`.
         watch : callable, optional
             Takes each fold's fitted model and test rows.
+
+        Returns
+        -------
+        Step
         """
         table = self.table
         # Features in the table's order, whatever the order of the choice: one set has one error.
@@ -128,7 +151,17 @@ class Trials:
         )
 
     def all_predictors(self, number: int) -> tuple[Step, Importance]:
-        """Judge the model of all predictors and what it leans on."""
+        """Judge the model of all predictors, and the importance of each.
+
+        Parameters
+        ----------
+        number : int
+            Of the step.
+
+        Returns
+        -------
+        Step, Importance
+        """
         permutation, impurity = [], []
 
         def watch(fitted: FittedModel, test: np.ndarray) -> None:

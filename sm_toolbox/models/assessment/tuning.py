@@ -87,6 +87,17 @@ class Tuner:
     def search(self, table: TrainingTable, encoder: FeatureEncoder, seed: int, progress: Progress) -> Search:
         """Try all candidates on a table.
 
+        Parameters
+        ----------
+        table : TrainingTable
+        encoder : FeatureEncoder
+        seed : int
+        progress : Progress
+
+        Returns
+        -------
+        Search
+
         Raises
         ------
         InputError
@@ -112,7 +123,7 @@ class Tuner:
                     "them is kept."
                 )
                 stopped = True
-                # Ends the fits that other threads are still at.
+                # Ends the fits in other threads.
                 errors.close()
                 break
             if isinstance(error, NoConvergence):
@@ -177,6 +188,18 @@ _SHARE = 0.9
 def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progress) -> NestedSearch:
     """Search on all rows, and anew for each fold without its rows, so that the search does not flatter the error.
 
+    Parameters
+    ----------
+    tuner : Tuner
+    problem : Problem
+    folds : list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold.
+    progress : Progress
+
+    Returns
+    -------
+    NestedSearch
+
     Raises
     ------
     InputError, Cancelled
@@ -187,7 +210,7 @@ def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progre
     search = tuner.search(table, encoder, seed, progress.part(0, step))
     best = search.best
     if search.stopped:
-        # There is no time for searching again in each fold.
+        # The search was stopped: do not repeat it in each fold.
         return NestedSearch(search, [best] * len(folds), True, step)
     by_fold: list[Estimator] = []
     rest = progress.part(step, _SHARE)
@@ -206,7 +229,17 @@ def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progre
 
 
 def inner_split(split: Split, folds: int) -> Split:
-    """Return the split by which candidates are judged: of the same kind, with folds of its own."""
+    """Return the split by which candidates are judged: of the same kind, with folds of its own.
+
+    Parameters
+    ----------
+    split : Split
+    folds : int
+
+    Returns
+    -------
+    Split
+    """
     return replace(split, folds=folds)
 
 
@@ -227,6 +260,10 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     count : int
         Largest number of candidates.
     seed : int
+
+    Returns
+    -------
+    list of Estimator
 
     Raises
     ------
@@ -262,7 +299,7 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
 
 
 def _is_value(learner: Learner, name: str, value: list[Any]) -> bool:
-    """Say whether a list is itself a value, as the sizes of a network's layers are; a list of lists is a choice."""
+    """Return whether a list is itself a value, as the sizes of a network's layers are; a list of lists is a choice."""
     return name in learner.lists and not any(isinstance(item, list) for item in value)
 
 

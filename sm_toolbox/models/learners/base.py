@@ -1,6 +1,4 @@
-"""What a learner is: the protocols that the rest of the toolbox relies on, and the row that says everything about
-one.
-"""
+"""What a learner is: the protocols that the toolbox relies on, and the row that says everything about one."""
 
 from __future__ import annotations
 
@@ -14,10 +12,20 @@ from sm_toolbox.progress import Progress
 
 
 class FittedModel(Protocol):
-    """What a fit gives: it predicts without the library that trained it."""
+    """A fitted model; it predicts without the library that trained it."""
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict features (rows, features) → (rows,)."""
+        """Predict the target.
+
+        Parameters
+        ----------
+        features : ndarray of float32 (rows, features)
+            Without NaN.
+
+        Returns
+        -------
+        ndarray of float64 (rows,)
+        """
         ...
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -30,8 +38,19 @@ class WithQuantiles(Protocol):
     """A fitted model with quantiles of its own."""
 
     def predict_quantiles(self, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predict features (rows, features) at ascending levels (levels,) → mean (rows,) and quantiles (rows,
-        levels).
+        """Predict the mean and quantiles.
+
+        Parameters
+        ----------
+        features : ndarray of float32 (rows, features)
+            Without NaN.
+        levels : ndarray of float64 (levels,)
+            Ascending, between 0 and 1.
+
+        Returns
+        -------
+        mean : ndarray of float64 (rows,)
+        quantiles : ndarray of float64 (rows, levels)
         """
         ...
 
@@ -42,9 +61,7 @@ class WithImpurity(Protocol):
 
     @property
     def impurity_importance(self) -> np.ndarray | None:
-        """Share of the variance, or gain, that splits at each feature explain (features,); None where a file does not
-        keep it.
-        """
+        """Share of the variance, or gain, that splits at each feature explain; None where a file does not keep it."""
         ...
 
 
@@ -57,12 +74,36 @@ class Estimator(Protocol):
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> FittedModel:
-        """Fit to features (rows, features) and target (rows,)."""
+        """Fit to training rows.
+
+        Parameters
+        ----------
+        features : ndarray of float32 (rows, features)
+            Without NaN.
+        target : ndarray of float64 (rows,)
+        weights : ndarray of float64 (rows,) or None
+        seed : int
+        progress : Progress
+
+        Returns
+        -------
+        FittedModel
+        """
         ...
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> FittedModel:
-        """Read a fitted model back from a model file."""
+        """Read a fitted model back from a model file.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_features : int
+
+        Returns
+        -------
+        FittedModel
+        """
         ...
 
 
@@ -105,13 +146,32 @@ class Learner:
 
 
 def impurity_of(fitted: FittedModel) -> np.ndarray | None:
-    """Return the impurity importance of a fitted model (features,); None of one without."""
+    """Return the impurity importance of a fitted model; None of one without.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+
+    Returns
+    -------
+    ndarray (features,) or None
+    """
     return fitted.impurity_importance if isinstance(fitted, WithImpurity) else None
 
 
 def mean_and_quantiles(fitted: FittedModel, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return predictions (rows,) and quantiles (rows, levels); the prediction for each level of a kind without
-    quantiles.
+    """Return predictions and quantiles; the prediction for each level of a kind without quantiles.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+    features : ndarray of float32 (rows, features)
+    levels : ndarray of float64 (levels,)
+
+    Returns
+    -------
+    mean : ndarray of float64 (rows,)
+    quantiles : ndarray of float64 (rows, levels)
     """
     if isinstance(fitted, WithQuantiles):
         return fitted.predict_quantiles(features, levels)

@@ -1,4 +1,4 @@
-"""Gradient boosting: trees of which each corrects what those before it left."""
+"""Gradient boosting: trees fitted one after the other to the residuals of those before."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ class XGBoost:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> BoostedTrees:
-        """Grow the trees; Cancel is heard after each.
+        """Grow the trees; Cancel is checked after each.
+
+        As `Estimator.fit`.
 
         Raises
         ------
@@ -96,9 +98,8 @@ class XGBoost:
         """
         try:
             import xgboost
-        except (
-            Exception
-        ) as error:  # what is not there, and what cannot be loaded, for which xgboost has an error of its own
+        # Not only ImportError: xgboost has an error of its own where its library cannot be loaded.
+        except Exception as error:
             raise InputError(
                 f"MODEL xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check "
                 "installation' says how to get it; or choose another MODEL."
@@ -134,6 +135,8 @@ class XGBoost:
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> BoostedTrees:
         """Read trees back from a model file.
 
+        As `Estimator.from_arrays`.
+
         Raises
         ------
         ModelFileError
@@ -160,7 +163,17 @@ class BoostedTrees:
 
     @classmethod
     def from_json(cls, model: Mapping[str, Any], n_features: int) -> BoostedTrees:
-        """Take over what XGBoost writes as JSON."""
+        """Convert what XGBoost writes as JSON.
+
+        Parameters
+        ----------
+        model : mapping
+        n_features : int
+
+        Returns
+        -------
+        BoostedTrees
+        """
         learner = model["learner"]
         trees = []
         gain = np.zeros(n_features)
@@ -188,7 +201,10 @@ class BoostedTrees:
         return self._forest.impurity_importance
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict rows (rows, features) → float64 (rows,)."""
+        """Predict the target.
+
+        As `FittedModel.predict`.
+        """
         return self._forest.predict(features) * len(self._forest.roots) + self._base
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -20,7 +20,15 @@ LEARNERS: dict[str, Learner] = {
 
 
 def kind_of(estimator: Estimator) -> str:
-    """Return the word of an estimator's kind.
+    """Return the key of an estimator's kind in `LEARNERS`.
+
+    Parameters
+    ----------
+    estimator : Estimator
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -34,12 +42,32 @@ def kind_of(estimator: Estimator) -> str:
 
 
 def label_of(kind: str) -> str:
-    """Return how a title names a kind; one that this version does not know by its word."""
+    """Return the label of a kind for titles; the key itself where this version does not know it.
+
+    Parameters
+    ----------
+    kind : str
+
+    Returns
+    -------
+    str
+    """
     return LEARNERS[kind].label if kind in LEARNERS else kind
 
 
 def make_estimator(kind: str, hyperparameters: str | None) -> Estimator:
     """Build an estimator from its kind and hyper-parameters as JSON; what is not given keeps its default.
+
+    Parameters
+    ----------
+    kind : str
+        One of `LEARNERS`.
+    hyperparameters : str or None
+        A JSON object.
+
+    Returns
+    -------
+    Estimator
 
     Raises
     ------
@@ -52,6 +80,17 @@ def make_estimator(kind: str, hyperparameters: str | None) -> Estimator:
 
 def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, Any]:
     """Read hyper-parameters from JSON.
+
+    Parameters
+    ----------
+    kind : str
+        One of `LEARNERS`.
+    hyperparameters : str or None
+        A JSON object.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
@@ -79,5 +118,14 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
 
 
 def hyperparameters_of(estimator: Estimator) -> dict[str, Any]:
-    """Return the hyper-parameters by name."""
+    """Return the hyper-parameters by name.
+
+    Parameters
+    ----------
+    estimator : Estimator
+
+    Returns
+    -------
+    dict
+    """
     return asdict(estimator)  # type: ignore[call-overload]

@@ -64,7 +64,17 @@ class Forest:
 
     @classmethod
     def from_sklearn(cls, trees: Sequence[DecisionTreeRegressor], n_features: int) -> Forest:
-        """Take over fitted scikit-learn trees."""
+        """Convert fitted scikit-learn trees.
+
+        Parameters
+        ----------
+        trees : sequence of DecisionTreeRegressor
+        n_features : int
+
+        Returns
+        -------
+        Forest
+        """
         importance = np.mean([estimator.feature_importances_ for estimator in trees], axis=0).astype(np.float32)
         parts = [estimator.tree_ for estimator in trees]
         return cls.from_trees(
@@ -86,18 +96,29 @@ class Forest:
     def from_trees(
         cls, trees: Sequence[Tree], n_features: int, impurity_importance: np.ndarray | None = None
     ) -> Forest:
-        """Lay out trees for the compiled loop."""
+        """Lay out trees for the compiled loop.
+
+        Parameters
+        ----------
+        trees : sequence of Tree
+        n_features : int
+        impurity_importance : ndarray of float32 (features,), optional
+
+        Returns
+        -------
+        Forest
+        """
         nodes, values, roots = [], [], []
         start = 0
         for tree in trees:
-            at = _depth_first(tree.left, tree.right)
+            position = _depth_first(tree.left, tree.right)
             leaf = tree.left < 0
             flat_tree = np.empty(len(leaf), _NODE)
-            flat_tree["feature"][at] = np.where(leaf, 0, tree.feature)
-            flat_tree["threshold"][at] = np.where(leaf, np.float32(np.inf), tree.threshold)
-            flat_tree["child"][at] = np.where(leaf, at, at[tree.left]) + start
+            flat_tree["feature"][position] = np.where(leaf, 0, tree.feature)
+            flat_tree["threshold"][position] = np.where(leaf, np.float32(np.inf), tree.threshold)
+            flat_tree["child"][position] = np.where(leaf, position, position[tree.left]) + start
             value = np.empty(len(leaf))
-            value[at] = tree.value
+            value[position] = tree.value
             nodes.append(flat_tree)
             values.append(value)
             roots.append(start)
@@ -119,7 +140,16 @@ class Forest:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
-        """Take over what a model file holds, after checking that no index leads out of the arrays.
+        """Read what a model file holds, after checking that no index leads out of the arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_features : int
+
+        Returns
+        -------
+        Forest
 
         Raises
         ------
@@ -204,7 +234,7 @@ class Forest:
         ndarray of uint32 (rows, trees)
         """
         leaves = np.empty((len(features), len(self.roots)), np.uint32)
-        # The number of a leaf is what it adds up to, where it is its value.
+        # Without values of its own a leaf adds its number.
         numbers = np.arange(len(self.nodes), dtype=np.float64)
         for part, tiles, out in self._tiles(features):
             for tree in range(len(self.roots)):
@@ -214,14 +244,21 @@ class Forest:
         return leaves
 
     def with_values(self, values: np.ndarray) -> Forest:
-        """Return the same trees with other predictions of their nodes (nodes,)."""
+        """Return the same trees with other predictions of their nodes.
+
+        Parameters
+        ----------
+        values : ndarray of float64 (nodes,)
+
+        Returns
+        -------
+        Forest
+        """
         return replace(self, values=values)
 
     def _tiles(self, features: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with an array of zeros for
-        what its rows add up to.
-        """
-        from sm_toolbox.models.learners.forest_kernels import LANES
+        """Cut rows into parts that stay in the cache, laid out for the compiled loop, each with zeros to add to."""
+        from sm_toolbox.models.learners.forest_kernels import TILE_ROWS
 
         rows = np.asarray(features, np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.n_features:
@@ -229,17 +266,17 @@ class Forest:
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             # The last tile is filled up with rows of zeros, whose results are dropped.
-            tiles = np.zeros((-(-len(part) // LANES), self.n_features, LANES), np.float32)
-            whole = len(part) // LANES
-            tiles[:whole] = part[: whole * LANES].reshape(whole, LANES, self.n_features).transpose(0, 2, 1)
+            tiles = np.zeros((-(-len(part) // TILE_ROWS), self.n_features, TILE_ROWS), np.float32)
+            whole = len(part) // TILE_ROWS
+            tiles[:whole] = part[: whole * TILE_ROWS].reshape(whole, TILE_ROWS, self.n_features).transpose(0, 2, 1)
             if whole < len(tiles):
-                tiles[whole, :, : len(part) - whole * LANES] = part[whole * LANES :].T
-            yield slice(start, start + len(part)), tiles.reshape(-1), np.zeros(len(tiles) * LANES)
+                tiles[whole, :, : len(part) - whole * TILE_ROWS] = part[whole * TILE_ROWS :].T
+            yield slice(start, start + len(part)), tiles.reshape(-1), np.zeros(len(tiles) * TILE_ROWS)
 
     def _add(self, tiles: np.ndarray, values: np.ndarray, roots: np.ndarray, out: np.ndarray) -> None:
-        from sm_toolbox.models.learners.forest_kernels import LANES, add_leaf_values
+        from sm_toolbox.models.learners.forest_kernels import TILE_ROWS, add_leaf_values
 
-        add_leaf_values(tiles, np.uint64(self.n_features), self.nodes, values, roots, np.uint64(LANES), out)
+        add_leaf_values(tiles, np.uint64(self.n_features), self.nodes, values, roots, np.uint64(TILE_ROWS), out)
 
 
 def _depth_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:

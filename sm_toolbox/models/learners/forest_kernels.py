@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
-LANES = 16
+TILE_ROWS = 16
 """Rows that walk through a tree at once."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL_OPTIONS)
 def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     """Add up, for each row, the values of the leaves that it reaches in all trees.
 
@@ -20,8 +20,8 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
 
     Parameters
     ----------
-    tiles : ndarray of float32 (rows / LANES * width * LANES,)
-        Tile after tile of LANES rows, in each of them feature after feature.
+    tiles : ndarray of float32 (rows / TILE_ROWS * width * TILE_ROWS,)
+        Tile after tile of TILE_ROWS rows, in each of them feature after feature.
     width : uint64
         Features of a row.
     nodes : structured array (nodes,)
@@ -30,20 +30,20 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
     values : ndarray of float64 (nodes,)
     roots : ndarray of uint64 (trees,)
     lanes : uint64
-        LANES. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns into
-        vector instructions.
+        TILE_ROWS. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns
+        into vector instructions.
     out : ndarray of float64 (rows,)
-        Added to, tree after tree; a multiple of LANES rows.
+        Added to, tree after tree; a multiple of TILE_ROWS rows.
     """
     # Unsigned integers spare the test for negative indices that would break the chains of steps.
-    rows, step, none, one = np.uint64(out.size), np.uint64(LANES), np.uint64(0), np.uint64(1)
+    rows, step, none, one = np.uint64(out.size), np.uint64(TILE_ROWS), np.uint64(0), np.uint64(1)
     tile_size = width * step
-    at = np.empty(LANES, np.uint64)
+    current = np.empty(TILE_ROWS, np.uint64)
     for tree in range(roots.size):
         start, base = none, none
         while start < rows:
-            here = roots[tree]
-            node = nodes[here]
+            index = roots[tree]
+            node = nodes[index]
             parted = False
             while True:
                 first = base + np.uint64(node.feature) * step
@@ -53,40 +53,40 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                     right += np.uint32(tiles[first + lane] > threshold)
                 if right == np.uint32(0):
                     to = np.uint64(node.child)
-                elif right == np.uint32(LANES):
+                elif right == np.uint32(TILE_ROWS):
                     to = np.uint64(node.child) + one
                 else:
                     parted = True
                     break
-                if to == here:
+                if to == index:
                     break
-                here = to
-                node = nodes[here]
+                index = to
+                node = nodes[index]
             if parted:
                 first = base + np.uint64(node.feature) * step
                 for lane in range(step):
-                    at[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > node.threshold)
+                    current[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > node.threshold)
                 while True:
                     # A row on a leaf stays there, so that looking for the end after every second step is enough.
                     for lane in range(step):
-                        own = nodes[at[lane]]
-                        at[lane] = np.uint64(own.child) + np.uint64(
-                            tiles[base + np.uint64(own.feature) * step + lane] > own.threshold
+                        lane_node = nodes[current[lane]]
+                        current[lane] = np.uint64(lane_node.child) + np.uint64(
+                            tiles[base + np.uint64(lane_node.feature) * step + lane] > lane_node.threshold
                         )
                     moved = none
                     for lane in range(step):
-                        own = nodes[at[lane]]
-                        to = np.uint64(own.child) + np.uint64(
-                            tiles[base + np.uint64(own.feature) * step + lane] > own.threshold
+                        lane_node = nodes[current[lane]]
+                        to = np.uint64(lane_node.child) + np.uint64(
+                            tiles[base + np.uint64(lane_node.feature) * step + lane] > lane_node.threshold
                         )
-                        moved |= to ^ at[lane]
-                        at[lane] = to
+                        moved |= to ^ current[lane]
+                        current[lane] = to
                     if moved == none:
                         break
                 for lane in range(step):
-                    out[start + lane] += values[at[lane]]
+                    out[start + lane] += values[current[lane]]
             else:
-                value = values[here]
+                value = values[index]
                 for lane in range(step):
                     out[start + lane] += value
             start += step

@@ -11,12 +11,12 @@ from sm_toolbox.errors import InputError
 
 
 class NoConvergence(InputError):
-    """A fit came to nothing with these hyper-parameters; others may do."""
+    """A fit failed with these hyper-parameters; others may succeed."""
 
 
 @dataclass(frozen=True)
 class IntRange:
-    """Whole numbers to draw from, all alike.
+    """Whole numbers to draw from uniformly.
 
     Parameters
     ----------
@@ -29,17 +29,47 @@ class IntRange:
 
 
 def is_whole(value: Any) -> bool:
-    """Say whether a value is a whole number; JSON's true and false are none."""
+    """Return whether a value is a whole number; JSON's true and false are not.
+
+    Parameters
+    ----------
+    value : object
+        As JSON gives it.
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; JSON as Python reads it knows others."""
+    """Return whether a value is a finite number; Python reads NaN and Infinity from JSON, too.
+
+    Parameters
+    ----------
+    value : object
+        As JSON gives it.
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:
-    """Refuse an impossible hyper-parameter.
+    """Reject an impossible hyper-parameter.
+
+    Parameters
+    ----------
+    holds : bool
+        What must be so.
+    name : str
+    value : object
+        As JSON can write it.
+    expected : str
+        In words.
 
     Raises
     ------

@@ -20,7 +20,7 @@ _ROWS = 8192
 _WIDTHS = (16, 32, 64, 128, 256)
 
 
-# Times the variance of the target, which the plain mean of the rows would be off by.
+# In variances of the target, which is the error of the plain mean.
 _RUN_AWAY = 20.0
 
 
@@ -95,7 +95,9 @@ class NeuralNetwork:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> NeuralNetworkModel:
-        """Train epoch by epoch, so that Cancel is heard between two of them.
+        """Train epoch by epoch, checking for Cancel between two of them.
+
+        As `Estimator.fit`.
 
         Raises
         ------
@@ -113,7 +115,7 @@ class NeuralNetwork:
                 "says how), or choose another MODEL."
             )
         scaling = Scaling.fit(features, target)
-        rows, wanted = scaling.features(features), scaling.target(target)
+        rows, scaled_target = scaling.features(features), scaling.target(target)
         network = MLPRegressor(
             hidden_layer_sizes=self.hidden_layer_sizes,
             activation=self.activation,
@@ -127,7 +129,7 @@ class NeuralNetwork:
         for epoch in range(self.max_iter):
             progress.check()
             try:
-                network.partial_fit(rows, wanted, **more)
+                network.partial_fit(rows, scaled_target, **more)
             except ValueError as error:
                 if "non-finite" not in str(error):
                     raise
@@ -142,8 +144,8 @@ class NeuralNetwork:
                 break
         # The scaled target has a variance of 1: a network that is far further off on its own rows has run away; one
         # that has only begun to learn has not.
-        off = float(np.mean((network.predict(rows) - wanted) ** 2))
-        if not off < _RUN_AWAY * max(1.0, float(np.var(wanted))):
+        off = float(np.mean((network.predict(rows) - scaled_target) ** 2))
+        if not off < _RUN_AWAY * max(1.0, float(np.var(scaled_target))):
             raise NoConvergence(
                 f"The neural network did not converge: after {epoch + 1} epochs its error on its own training "
                 f"rows is {np.sqrt(off):.3g} standard deviations of the target. Give a smaller learning_rate_init "
@@ -154,6 +156,8 @@ class NeuralNetwork:
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> NeuralNetworkModel:
         """Read a network back from a model file.
+
+        As `Estimator.from_arrays`.
 
         Raises
         ------
@@ -197,7 +201,10 @@ class NeuralNetworkModel:
         )
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict rows (rows, features) → float64 (rows,)."""
+        """Predict the target.
+
+        As `FittedModel.predict`.
+        """
         result = np.empty(len(features))
         for start in range(0, len(features), _ROWS):
             values = self._scaling.features(features[start : start + _ROWS])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 # Rounding of sums of weights: a share that falls short of a level by less reaches it.
 _ROUNDING = 1e-12
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coarse, slot, fine, out):
+@njit(**KERNEL_OPTIONS)
+def leaf_quantiles(leaves, leaf_ranges, members, row_weight, target, levels, shift, coarse, slot, fine, out):
     """Find quantiles of the training targets, weighted by how often they share a leaf with a row.
 
     Weights are first added up by groups of 2**shift ranks of the target, few enough to stay in the processor's nearest
@@ -22,7 +22,7 @@ def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coa
     ----------
     leaves : ndarray of uint32 (rows, trees)
         The node in which each row ends in each tree.
-    held : structured array (nodes,)
+    leaf_ranges : structured array (nodes,)
         What a node holds: `first` and `count` uint32 are the place of its members, `weight` float64 one over the sum of
         their weights. `first` is the place of a member even where there are none.
     members : ndarray of uint16 or uint32 (members,)
@@ -58,8 +58,12 @@ def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coa
         # Nodes and members lie far apart in memory: asked for one after the other, without anything that waits for
         # them, they arrive together.
         for tree in range(trees):
-            own = held[leaves[row, tree]]
-            start[tree], stop[tree], weight[tree] = own.first, np.int64(own.first) + np.int64(own.count), own.weight
+            leaf_range = leaf_ranges[leaves[row, tree]]
+            start[tree], stop[tree], weight[tree] = (
+                leaf_range.first,
+                np.int64(leaf_range.first) + np.int64(leaf_range.count),
+                leaf_range.weight,
+            )
         for tree in range(trees):
             touched[tree] = members[start[tree]]
         coarse[:] = 0.0
@@ -75,8 +79,8 @@ def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coa
             continue
         group, below, slots = 0, 0.0, 1
         for k in range(levels.size):
-            wanted = (levels[k] - _ROUNDING) * total
-            while group < coarse.size - 1 and below + coarse[group] < wanted:
+            threshold = (levels[k] - _ROUNDING) * total
+            while group < coarse.size - 1 and below + coarse[group] < threshold:
                 below += coarse[group]
                 group += 1
             if slot[group] == 0:
@@ -91,12 +95,12 @@ def leaf_quantiles(leaves, held, members, row_weight, target, levels, shift, coa
                     weight[tree] * row_weight[rank] if weighted else weight[tree]
                 )
         for k in range(levels.size):
-            wanted = (levels[k] - _ROUNDING) * total
+            threshold = (levels[k] - _ROUNDING) * total
             group = group_of[k]
             lowest = group * size
             place, last = slot[group] * size, min(size, target.size - lowest) - 1
             at, reached = 0, below_group[k] + fine[place]
-            while reached < wanted and at < last:
+            while reached < threshold and at < last:
                 at += 1
                 reached += fine[place + at]
             out[row, k] = target[lowest + at]

@@ -1,4 +1,4 @@
-"""Quantile regression forest: not only the mean of what the training rows in a leaf had, but how it was distributed."""
+"""Quantile regression forest: the conditional distribution of the target, not only its mean."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sm_toolbox.models.learners.forest import Forest
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.progress import Progress
 
-# Rows whose leaves are held at once.
+# Rows whose leaves are in memory at once.
 _ROWS = 2048
-# What a node holds, side by side in memory, since all of it is looked up at once.
+# Fields of a node next to each other in memory, since they are read together.
 _HELD = np.dtype([("first", np.uint32), ("count", np.uint32), ("weight", np.float64)], align=True)
 
 
@@ -39,7 +39,9 @@ class QuantileForest(RandomForest):
     def fit(  # type: ignore[override]
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> QuantileForestModel:
-        """Grow the trees in batches, so that Cancel is heard between two of them.
+        """Grow the trees in batches, checking for Cancel between two of them.
+
+        As `Estimator.fit`.
 
         Raises
         ------
@@ -50,13 +52,18 @@ class QuantileForest(RandomForest):
         return QuantileForestModel(forest, np.asarray(features, np.float32), np.asarray(target, np.float64), weights)
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:  # type: ignore[override]
-        """Read a forest back from a model file."""
+    def from_arrays(  # type: ignore[override]
+        arrays: Mapping[str, np.ndarray], n_features: int
+    ) -> QuantileForestModel:
+        """Read a forest back from a model file.
+
+        As `Estimator.from_arrays`.
+        """
         return QuantileForestModel.from_arrays(arrays, n_features)
 
 
 class QuantileForestModel:
-    """A forest that knows the training rows in its leaves.
+    """A forest that keeps the training rows in its leaves.
 
     Parameters
     ----------
@@ -102,7 +109,10 @@ class QuantileForestModel:
         return self.forest.impurity_importance
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict the mean of rows (rows, features) → float64 (rows,)."""
+        """Predict the mean of the target.
+
+        As `FittedModel.predict`.
+        """
         return self._means.predict(features)
 
     def predict_quantiles(self, features: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +166,9 @@ class QuantileForestModel:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> QuantileForestModel:
-        """Take over what a model file holds.
+        """Read what a model file holds.
+
+        As `Estimator.from_arrays`.
 
         Raises
         ------

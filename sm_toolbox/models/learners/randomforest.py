@@ -83,7 +83,9 @@ class RandomForest:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> Forest:
-        """Grow the trees in batches, so that Cancel is heard between two of them.
+        """Grow the trees in batches, checking for Cancel between two of them.
+
+        As `Estimator.fit`.
 
         Raises
         ------
@@ -119,7 +121,10 @@ class RandomForest:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> Forest:
-        """Read a forest back from a model file."""
+        """Read a forest back from a model file.
+
+        As `Estimator.from_arrays`.
+        """
         return Forest.from_arrays(arrays, n_features)
 
 

@@ -1,6 +1,4 @@
-"""Features and targets on a common scale, kept with the model so that prediction needs only the predictors as they
-are.
-"""
+"""Features and targets on a common scale, kept with the model so that prediction needs raw predictors only."""
 
 from __future__ import annotations
 
@@ -30,7 +28,17 @@ class Scaling:
 
     @classmethod
     def fit(cls, features: np.ndarray, target: np.ndarray) -> Scaling:
-        """Take the scale of training rows (rows, features) and their target (rows,)."""
+        """Take the scale of training rows.
+
+        Parameters
+        ----------
+        features : ndarray (rows, features)
+        target : ndarray of float64 (rows,)
+
+        Returns
+        -------
+        Scaling
+        """
         return cls(
             features.mean(axis=0, dtype=np.float64),
             _spread(features),
@@ -39,15 +47,42 @@ class Scaling:
         )
 
     def features(self, features: np.ndarray) -> np.ndarray:
-        """Scale features, float64 (rows, features)."""
+        """Scale features.
+
+        Parameters
+        ----------
+        features : ndarray (rows, features)
+
+        Returns
+        -------
+        ndarray of float64 (rows, features)
+        """
         return (np.asarray(features, np.float64) - self.centre) / self.scale
 
     def target(self, target: np.ndarray) -> np.ndarray:
-        """Scale a target (rows,)."""
+        """Scale a target.
+
+        Parameters
+        ----------
+        target : ndarray of float64 (rows,)
+
+        Returns
+        -------
+        ndarray of float64 (rows,)
+        """
         return (target - self.target_centre) / self.target_scale
 
     def unscaled(self, predicted: np.ndarray) -> np.ndarray:
-        """Return predictions in the target's unit (rows,)."""
+        """Return predictions in the target's unit.
+
+        Parameters
+        ----------
+        predicted : ndarray of float64 (rows,)
+
+        Returns
+        -------
+        ndarray of float64 (rows,)
+        """
         return predicted * self.target_scale + self.target_centre
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -57,6 +92,15 @@ class Scaling:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_features: int) -> Scaling:
         """Read what a model file holds.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_features : int
+
+        Returns
+        -------
+        Scaling
 
         Raises
         ------
@@ -73,14 +117,30 @@ class Scaling:
 
 
 def relative_weights(weights: np.ndarray | None) -> np.ndarray | None:
-    """Return weights (rows,) with a mean of 1, so that penalties and least weights mean the same whatever the weights
-    are measured in.
+    """Return weights with a mean of 1, so that penalties mean the same whatever the weights are measured in.
+
+    Parameters
+    ----------
+    weights : ndarray of float64 (rows,) or None
+
+    Returns
+    -------
+    ndarray of float64 (rows,) or None
     """
     return None if weights is None else weights / weights.mean()
 
 
 def float_array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """Return an array of finite floating-point numbers.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    name : str
+
+    Returns
+    -------
+    ndarray
 
     Raises
     ------

@@ -15,17 +15,18 @@ from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_we
 from sm_toolbox.progress import Progress
 
 KERNELS = ("linear", "rbf", "poly", "sigmoid")
-# Kernel values that are held at once: so many stay in the processor's cache.
+# Kernel values in memory at once, to stay within the processor's cache.
 _VALUES = 2**18
 _MANY_ROWS = 20_000
-# Features are scaled: a kernel that reaches less than a millionth of their spread is none.
+# Features are scaled: a kernel narrower than a millionth of their spread is meaningless.
 _LARGEST_GAMMA = 1e12
 
 
 @dataclass(frozen=True)
 class SupportVectors:
-    """Support vector regression (Smola & Schölkopf 2004, doi 10.1023/B:STCO.0000035301.49549.88), trained by
-    scikit-learn.
+    """Support vector regression, trained by scikit-learn (Smola & Schölkopf 2004).
+
+    doi 10.1023/B:STCO.0000035301.49549.88.
 
     Features and target are scaled to mean 0 and standard deviation 1, so that `epsilon` is in standard deviations of
     the target.
@@ -75,7 +76,9 @@ class SupportVectors:
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
     ) -> SupportVectorModel:
-        """Find the support vectors. A Cancel is heard before and after, not within: the library has no way to stop.
+        """Find the support vectors. Cancel is checked before and after, not within: the library has no way to stop.
+
+        As `Estimator.fit`.
 
         Raises
         ------
@@ -111,6 +114,8 @@ class SupportVectors:
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], n_features: int) -> SupportVectorModel:
         """Read a model back from a model file.
+
+        As `Estimator.from_arrays`.
 
         Raises
         ------
@@ -159,7 +164,10 @@ class SupportVectorModel:
         self._squares = (vectors**2).sum(axis=1)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Predict rows (rows, features) → float64 (rows,)."""
+        """Predict the target.
+
+        As `FittedModel.predict`.
+        """
         scaled = self._scaling.features(features)
         if self._kernel == "linear":
             return self._scaling.unscaled(scaled @ (self._vectors.T @ self._coefficients) + self._intercept)

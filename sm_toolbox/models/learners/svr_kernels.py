@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_toolbox.compiled import njit
+from sm_toolbox.compiled import KERNEL_OPTIONS, njit
 
 _LOG2E, _LN2 = 1.4426950408889634, 0.6931471805599453
-# Below this exp is nothing beside any other kernel value.
+# Below this exp is negligible beside any other kernel value.
 _LOWEST = -700.0
 POWERS_OF_TWO = 2.0 ** np.arange(-1022, 1)
 """Table from which the loop takes 2**k, for k from -1022 to 0."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "arcp", "nsz"})
+@njit(**KERNEL_OPTIONS, fastmath={"reassoc", "contract", "arcp", "nsz"})
 def sum_gaussians(products, row_terms, vector_terms, coefficients, powers, out):
     """Sum coefficients times exp(products + row_terms + vector_terms), where a sum above 0 is the rounding of 0.
 

@@ -17,14 +17,23 @@ from sm_toolbox.progress import Progress
 
 # Values of a table, rows times features, up to which it is small.
 _SMALL = 100_000
-# Seconds between two looks at Cancel.
+# Seconds between two checks for Cancel.
 _PATIENCE = 0.1
 
 T = TypeVar("T")
 
 
 def is_small(values: int) -> bool:
-    """Say whether a table of so many values (rows times features) is fitted faster by one thread."""
+    """Return whether a table of so many values (rows times features) is fitted faster by one thread.
+
+    Parameters
+    ----------
+    values : int
+
+    Returns
+    -------
+    bool
+    """
     return values <= _SMALL
 
 
@@ -36,11 +45,16 @@ def side_by_side(
     Parameters
     ----------
     tasks : sequence of callable
-        Each takes a progress. It must not speak to the user, since it may run in another thread.
+        Each takes a progress. It must not write messages, since it may run in another thread.
     progresses : sequence of Progress
         One for each task.
     values : int
         Rows times features; a large table is fitted task after task, each on all cores.
+
+    Yields
+    ------
+    object
+        What a task returns.
 
     Raises
     ------
@@ -71,7 +85,7 @@ def side_by_side(
 
 
 class _Quiet(Progress):
-    """What fits in other threads listen to; the thread that waits for them tells the user."""
+    """Progress for fits in other threads; the waiting thread reports to the user."""
 
     def __init__(self, stop: threading.Event):
         self._stop = stop

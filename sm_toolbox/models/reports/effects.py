@@ -46,6 +46,10 @@ def local_effects(model: Model, predictors: np.ndarray, column: int, bins: int =
         Training rows.
     column : int
     bins : int, optional
+
+    Returns
+    -------
+    Effect
     """
     values = predictors[:, column]
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))

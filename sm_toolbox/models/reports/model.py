@@ -40,13 +40,18 @@ _METHODS = (
 
 
 def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
-    """Write up a model.
+    """Write the report on a model.
 
     Parameters
     ----------
     model : Model
     name : str
         The file's name.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
     manifest = model.manifest
     page = Page(

@@ -1,6 +1,4 @@
-"""The report on a choice of predictors: the errors of every step, the rule of the choice, and predictors that say the
-same.
-"""
+"""Report on a choice of predictors: errors of every step, the rule of the choice, and alike predictors."""
 
 from __future__ import annotations
 
@@ -31,16 +29,16 @@ _RULES = {
     "Chosen is the smallest number of predictors whose RMSE is within one standard error over the folds of the "
     "best step's (Breiman et al. 1984, Classification and Regression Trees): the folds cannot tell the two "
     "apart, and fewer predictors ask for fewer rasters.",
-    "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best single "
-    "one), adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018, doi "
+    "forward": f"The selection starts from the best of all pairs (of more than {PAIR_LIMIT} predictors from the best "
+    "single one), adds the predictor that lowers the RMSE most, and ends where none does (Meyer et al. 2018, doi "
     "10.1016/j.envsoft.2017.12.001). The last step of the table, where it is not the chosen one, is the best "
     "that could have been added, and did not help.",
-    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone have an RMSE "
-    "more than one standard error over the folds above that of all. Of predictors that say the same each can be "
-    "spared as long as the others are there, so that the change says nothing of what they bring together: look "
-    "at the collinear pairs below, and at the error without all that is left out.",
-    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of them, "
-    "where these alone have an RMSE more than one standard error over the folds above that of all. Of groups "
+    "leave_one_out": "Chosen are the predictors without which the RMSE is larger; all of them, where these alone "
+    "have an RMSE more than one standard error over the folds above that of all. Of predictors that say "
+    "the same each can be spared as long as the others are there, so that the change says nothing of what they "
+    "bring together: look at the collinear pairs below, and at the error without all that is left out.",
+    "groups": "Chosen are the groups without which the RMSE is larger, and predictors that are in no group; all of "
+    "them, where these alone have an RMSE more than one standard error over the folds above that of all. Of groups "
     "that say the same each can be spared as long as the others are there: look at the collinear pairs below, "
     "and at the error without all that is left out.",
 }
@@ -53,7 +51,16 @@ _NAMED_CELLS = 16
 
 
 def in_words(selection: PredictorSelection) -> str:
-    """Say what was chosen and why."""
+    """Say what was chosen and why.
+
+    Parameters
+    ----------
+    selection : PredictorSelection
+
+    Returns
+    -------
+    str
+    """
     chosen, best = selection.chosen, selection.best
     errors = f"RMSE {number(chosen.metrics.rmse)} m³ m⁻³, R² {number(chosen.metrics.r2)}"
     names = (
@@ -88,11 +95,12 @@ def in_words(selection: PredictorSelection) -> str:
 
 
 def selection_report(selection: PredictorSelection, progress: Progress = SILENT) -> Page:
-    """Write up a selection.
+    """Write the report on a selection.
 
     Parameters
     ----------
     selection : PredictorSelection
+    progress : Progress, optional
 
     Returns
     -------
@@ -144,7 +152,16 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
 
 
 def roman(value: int) -> str:
-    """Write a whole number above zero in Roman numerals, as S1 numbers its models."""
+    """Write a whole number above zero in Roman numerals, as S1 numbers its models.
+
+    Parameters
+    ----------
+    value : int
+
+    Returns
+    -------
+    str
+    """
     signs = (
         (1000, "M"),
         (900, "CM"),
@@ -217,7 +234,7 @@ def _course(selection: PredictorSelection) -> Figure:
     panels = (("r", "R"), ("r2", "R²"), ("slope", "slope"), ("rmse", "RMSE"), ("ubrmse", "ubRMSE"), ("bias", "bias"))
     figure = Figure(figsize=(max(8.6, 1.2 * len(steps)), 5.4), constrained_layout=True)
     all_axes = figure.subplots(2, 3, sharex=True)
-    at = steps.index(selection.chosen)
+    chosen_index = steps.index(selection.chosen)
     for axes, (name, label) in zip(all_axes.flat, panels):
         values = np.array([step.metrics.values[name] for step in steps])
         if name == "rmse":
@@ -240,7 +257,7 @@ def _course(selection: PredictorSelection) -> Figure:
                 )
         else:
             axes.plot(x, values, color=figures.BLUE, marker="o", mfc="white", linewidth=1)
-        axes.plot(x[at], values[at], marker="o", color=figures.ORANGE, zorder=3)
+        axes.plot(x[chosen_index], values[chosen_index], marker="o", color=figures.ORANGE, zorder=3)
         if name in ("slope", "bias"):
             axes.axhline(1 if name == "slope" else 0, color=figures.GREY, linewidth=0.8)
         axes.set_ylabel(label if name in ("r", "r2", "slope") else f"{label} ({figures.UNIT})")

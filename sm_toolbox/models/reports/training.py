@@ -1,4 +1,4 @@
-"""The report on a training: what the model is worth where it has not been trained, and on what it leans."""
+"""The report on a training: errors on rows left out, importance, and what was done."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, met
 
 
 def training_report(training: Training, progress: Progress = SILENT) -> Page:
-    """Write up a training.
+    """Write the report on a training.
 
     Parameters
     ----------
     training : Training
+    progress : Progress, optional
 
     Returns
     -------
@@ -188,7 +189,7 @@ def _intervals(page: Page, training: Training) -> None:
     )
     stations = training.table.stations
     if stations is not None:
-        held = [
+        shares = [
             (
                 float(training.chosen.coverage.inside[stations == name, -1].mean()),
                 int((stations == name).sum()),
@@ -198,13 +199,13 @@ def _intervals(page: Page, training: Training) -> None:
         ]
         nominal = training.chosen.coverage.nominal[-1]
         page.figure(
-            figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in held]}, "share of observations held"),
+            figures.boxes({f"{nominal:.0%} interval": [share for share, _, _ in shares]}, "share of observations held"),
             f"Share of each station's observations that its {nominal:.0%} intervals hold (split "
             f"'{training.chosen.name}').",
         )
         page.table(
             ("Station", "rows", f"held by {nominal:.0%} intervals"),
-            [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(held)[:10]],
+            [(name, rows_, f"{share:.0%}") for share, rows_, name in sorted(shares)[:10]],
         )
         page.text("The ten stations whose intervals hold least.")
 
@@ -252,7 +253,16 @@ def _spiking(page: Page, spiking: Spiking) -> None:
 
 
 def gap_in_words(training: Training) -> str:
-    """Say what the chosen split and the one beside it mean for a map."""
+    """Say what the chosen split and the one beside it mean for a map.
+
+    Parameters
+    ----------
+    training : Training
+
+    Returns
+    -------
+    str
+    """
     chosen = training.chosen
     sentences = [
         f"Split '{chosen.name}' tells {SPLITS[chosen.name].meaning}: RMSE {number(chosen.metrics.rmse)} m³ m⁻³, "
@@ -297,9 +307,7 @@ def gap_in_words(training: Training) -> str:
 
 
 def _by_source(training: Training) -> list[tuple[str, Metrics]]:
-    """Return the out-of-fold error of the rows of stations, and of those of each product; empty where there are
-    stations only.
-    """
+    """Return the out-of-fold error of the rows of stations and of each product; empty for stations only."""
     sources = training.table.sources
     if sources is None:
         return []

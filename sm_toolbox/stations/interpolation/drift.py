@@ -41,8 +41,23 @@ class Drift:
     def sample(
         cls, sources: Sequence[Source], observations: Observations, max_gap_days: float | None, progress: Progress
     ) -> Drift:
-        found = stacks(read_bands(sources))
-        is_static = all(stack.is_static for stack in found.values())
+        """Take the drift at stations and dates from rasters.
+
+        Parameters
+        ----------
+        sources : sequence of Source
+            Static or dated bands of one or several variables.
+        observations : Observations
+        max_gap_days : float or None
+            As `Stack.reach`.
+        progress : Progress
+
+        Returns
+        -------
+        Drift
+        """
+        by_name = stacks(read_bands(sources))
+        is_static = all(stack.is_static for stack in by_name.values())
         places, dates = observations.values.shape
         times = [None] * places if is_static else [time for time in observations.times for _ in range(places)]
         repeats = 1 if is_static else dates
@@ -56,8 +71,8 @@ class Drift:
             progress.info(reaches_in_words(samples.variables))
         at_stations = np.stack([variable.values.reshape(repeats, places).T for variable in samples.variables], axis=1)
         bands: list[Band] = []
-        picks = np.full((dates, len(found)), -1)
-        for column, stack in enumerate(found.values()):
+        picks = np.full((dates, len(by_name)), -1)
+        for column, stack in enumerate(by_name.values()):
             number: dict[int, int] = {}
             for date, time in enumerate(observations.times):
                 position = stack.nearest(time, max_gap_days)
@@ -66,10 +81,19 @@ class Drift:
                         number[position] = len(bands)
                         bands.append(stack.bands[position])
                     picks[date, column] = number[position]
-        return cls(list(found), np.broadcast_to(at_stations, (places, len(found), dates)), bands, picks, is_static)
+        return cls(list(by_name), np.broadcast_to(at_stations, (places, len(by_name), dates)), bands, picks, is_static)
 
     def of_dates(self, dates: np.ndarray) -> Drift:
-        """Return the drift of some dates."""
+        """Return the drift of some dates.
+
+        Parameters
+        ----------
+        dates : ndarray of bool or int
+
+        Returns
+        -------
+        Drift
+        """
         picks = self.picks[dates]
         used, numbers = np.unique(picks, return_inverse=True)
         return Drift(
@@ -86,16 +110,38 @@ class Drift:
         return self.at_stations[:, :, 0] if self.is_static else self.at_stations
 
     def cells(self, block: np.ndarray) -> np.ndarray:
-        """Return the drift (cells, p) or (cells, p, dates) from a block of the bands (bands, cells)."""
+        """Return the drift of cells from a block of the bands.
+
+        Parameters
+        ----------
+        block : ndarray of float32 (bands, cells)
+
+        Returns
+        -------
+        ndarray of float64 (cells, p) or (cells, p, dates)
+            The latter where the drift is dated.
+        """
         if self.is_static:
             return block[self.picks[0]].T.astype(np.float64)
         return block[self.picks].transpose(2, 1, 0).astype(np.float64)
 
 
 def refuse_useless(trend: Drift, values: np.ndarray) -> None:
-    """Refuse drifts that say nothing at any time."""
-    seen = np.isfinite(values)
-    table = np.concatenate([trend.at_stations[seen[:, date], :, date] for date in range(values.shape[1])])
+    """Reject drifts that are constant or collinear at the stations on all dates.
+
+    Parameters
+    ----------
+    trend : Drift
+    values : ndarray of float64 (stations, dates)
+        NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        Where a variable is constant at the stations, or follows from the others.
+    """
+    is_valid = np.isfinite(values)
+    table = np.concatenate([trend.at_stations[is_valid[:, date], :, date] for date in range(values.shape[1])])
     column = dependent_drift(table) if len(table) else None
     if column is None:
         return
@@ -117,17 +163,21 @@ def dependent_drift(drift: np.ndarray) -> int | None:
     Parameters
     ----------
     drift : ndarray (stations, p)
+
+    Returns
+    -------
+    int or None
     """
-    known = np.ones((len(drift), 1))
+    basis = np.ones((len(drift), 1))
     for column in range(drift.shape[1]):
-        own = drift[:, [column]]
-        own = own - own.mean()
+        vector = drift[:, [column]]
+        vector = vector - vector.mean()
         # Single precision is what rasters hold.
-        size = max(np.linalg.norm(own), 1e-6 * np.linalg.norm(drift[:, column]))
+        size = max(np.linalg.norm(vector), 1e-6 * np.linalg.norm(drift[:, column]))
         if size == 0:
             return column
-        left = own - known @ np.linalg.lstsq(known, own, rcond=None)[0]
-        if np.linalg.norm(left) <= 1e-5 * size:
+        residual = vector - basis @ np.linalg.lstsq(basis, vector, rcond=None)[0]
+        if np.linalg.norm(residual) <= 1e-5 * size:
             return column
-        known = np.concatenate([known, own / size], axis=1)
+        basis = np.concatenate([basis, vector / size], axis=1)
     return None

@@ -1,14 +1,10 @@
-"""Maps from station values: kriging or inverse distances for each date, with the error that leaving each station out
-shows.
-"""
+"""Maps from station values: kriging or inverse distances for each date, with leave-one-out errors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from affine import Affine
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics.interpolation import ALL_STATIONS, date_means, mean_of_others
@@ -17,6 +13,7 @@ from sm_toolbox.geostatistics.kriging import Kriging
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.engine import Blocks, Extent, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
@@ -29,11 +26,18 @@ from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.drift import Drift, dependent_drift, refuse_useless
 from sm_toolbox.stations.interpolation.observations import Observations, gather
 from sm_toolbox.stations.interpolation.quality import judge
-from sm_toolbox.stations.interpolation.result import METHODS, PLAIN_MEAN, LeftOut, Result, Settings, rmse
+from sm_toolbox.stations.interpolation.result import (
+    INTERPOLATION_METHODS,
+    PLAIN_MEAN,
+    InterpolationSettings,
+    LeftOut,
+    Result,
+    rmse,
+)
 from sm_toolbox.stations.sampling import Rows
 
 _FEWEST = 3
-# Squares of larger ones would leave what numbers can hold.
+# Squares of larger values would overflow.
 _LARGEST_NUMBER = 1e15
 # Longest side of the maps in the report.
 _SIDE = 250
@@ -50,7 +54,7 @@ def interpolate_stations(
     output: str,
     *,
     variance: str | None = None,
-    settings: Settings | None = None,
+    settings: InterpolationSettings | None = None,
     engine: Engine = ALL_CORES,
 ) -> Result:
     """Interpolate the values of stations to a grid, for each date.
@@ -69,8 +73,12 @@ def interpolate_stations(
         GeoTIFF or NetCDF with a band `variable`, or `variable@date` for each date.
     variance : str, optional
         The same for the kriging variances, `variable_variance`.
-    settings : Settings, optional
+    settings : InterpolationSettings, optional
     engine : Engine, optional
+
+    Returns
+    -------
+    Result
 
     Raises
     ------
@@ -84,9 +92,22 @@ def interpolate_stations(
     The variogram is fitted to the pairs of all dates together, and its sill then scaled for each date to the variance
     of that date's values (Bastin et al. 1984, doi 10.1029/WR020i004p00463): one date has too few stations for a
     variogram, but dry and wet ones differ in how much they vary. Scaling changes the variances, not the maps.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, read_example, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> grid = write_example("grid.tif", {"grid": np.ones((1, 3))}, cell=100)
+    >>> x, y = LEFT + np.array([50.0, 250.0, 150.0]), TOP - np.array([50.0, 50.0, 150.0])
+    >>> rows = Rows("stations", x, y, grid_of(grid).crs)
+    >>> result = interpolate_stations(
+    ...     rows, np.array([0.1, 0.3, 0.2]), "sm", grid, "map.tif", settings=InterpolationSettings("idw")
+    ... )
+    >>> print(read_example("map.tif")["sm"])
+    [[0.1 0.2 0.3]]
     """
     progress = engine.progress
-    settings = settings or Settings()
+    settings = settings or InterpolationSettings()
     _check(settings, variance)
     target = grid_of(grid)
     positions = Positions(target)
@@ -150,9 +171,9 @@ def _check_values(values: np.ndarray) -> None:
         )
 
 
-def _check(settings: Settings, variance: str | None) -> None:
-    if settings.method not in METHODS:
-        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(METHODS)}.")
+def _check(settings: InterpolationSettings, variance: str | None) -> None:
+    if settings.method not in INTERPOLATION_METHODS:
+        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(INTERPOLATION_METHODS)}.")
     if settings.drift and settings.method != "ordinary_kriging":
         raise InputError(
             f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
@@ -178,11 +199,11 @@ def _check(settings: Settings, variance: str | None) -> None:
 
 
 # Dates
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def _usable(
-    observations: Observations, trend: Drift | None, settings: Settings, progress: Progress
+    observations: Observations, trend: Drift | None, settings: InterpolationSettings, progress: Progress
 ) -> tuple[Observations, Drift | None, list[tuple[str, int, str]]]:
     """Leave out dates that have too few stations, and say which."""
     values = observations.values
@@ -253,7 +274,7 @@ def _usable(
 
 
 # Model
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -264,15 +285,17 @@ class _Fit:
     scale: np.ndarray
 
 
-def _fit(observations: Observations, trend: Drift | None, settings: Settings) -> _Fit:
+def _fit(observations: Observations, trend: Drift | None, settings: InterpolationSettings) -> _Fit:
     """Fit the variogram to values, or to what a drift leaves of them by least squares, and scale it to each date."""
     residuals = observations.values
     if trend:
         residuals = residuals.copy()
         for date in range(residuals.shape[1]):
-            own = np.isfinite(residuals[:, date])
-            design = np.concatenate([np.ones((own.sum(), 1)), _centred(trend.at_stations[own, :, date])], axis=1)
-            residuals[own, date] -= design @ np.linalg.lstsq(design, residuals[own, date], rcond=None)[0]
+            is_valid = np.isfinite(residuals[:, date])
+            design = np.concatenate(
+                [np.ones((is_valid.sum(), 1)), _centred(trend.at_stations[is_valid, :, date])], axis=1
+            )
+            residuals[is_valid, date] -= design @ np.linalg.lstsq(design, residuals[is_valid, date], rcond=None)[0]
     scale = np.ones(residuals.shape[1])
     if not settings.is_kriging:
         return _Fit(None, None, residuals, scale)
@@ -291,7 +314,7 @@ def _centred(drift: np.ndarray) -> np.ndarray:
 
 
 def _fitted(
-    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: Settings
+    observations: Observations, residuals: np.ndarray, empirical: Empirical, model: str, settings: InterpolationSettings
 ) -> Variogram:
     return fit_variogram(
         observations.positions,
@@ -309,7 +332,7 @@ def _model(
     values: np.ndarray,
     trend: Drift | None,
     variogram: Variogram | None,
-    settings: Settings,
+    settings: InterpolationSettings,
     progress: Progress,
 ) -> Kriging | InverseDistance:
     if variogram is None:
@@ -360,7 +383,7 @@ def _leave_one_out(
     model: Kriging | InverseDistance,
     observations: Observations,
     scale: np.ndarray,
-    settings: Settings,
+    settings: InterpolationSettings,
     progress: Progress,
 ) -> LeftOut:
     values = observations.values
@@ -374,7 +397,7 @@ def _leave_one_out(
 
 
 def _compare(
-    observations: Observations, trend: Drift | None, fitted: _Fit, settings: Settings, progress: Progress
+    observations: Observations, trend: Drift | None, fitted: _Fit, settings: InterpolationSettings, progress: Progress
 ) -> list[tuple[Variogram, float]]:
     """Fit the other variogram models, too, where that takes no more than seconds."""
     values = observations.values
@@ -385,13 +408,13 @@ def _compare(
         or values.shape[1] * len(values) ** 3 > _COMPARISON
     ):
         return []
-    found = []
+    results = []
     for name in MODELS:
         progress.check()
         variogram = _fitted(observations, fitted.residuals, fitted.empirical, name, settings)
         model = _model(observations.positions, values, trend, variogram, settings, progress)
-        found.append((variogram, rmse(model.leave_one_out(progress)[0] - values)))
-    return found
+        results.append((variogram, rmse(model.leave_one_out(progress)[0] - values)))
+    return results
 
 
 def _coarse(grid: Grid) -> Grid:
@@ -406,7 +429,7 @@ def _coarse_maps(
     observations: Observations,
     trend: Drift | None,
     fitted: _Fit,
-    settings: Settings,
+    settings: InterpolationSettings,
     positions: Positions,
     coarse: Grid,
     progress: Progress,

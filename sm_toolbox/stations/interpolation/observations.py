@@ -1,6 +1,4 @@
-"""What stations measured, as a table of places and dates: one value for each place and date, each left-out row
-counted.
-"""
+"""What stations measured, as a table of places and dates, with counts of the rows left out."""
 
 from __future__ import annotations
 
@@ -8,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rasterio.crs import CRS
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -17,6 +14,7 @@ from sm_toolbox.columns import drop_missing
 from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid, label
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.sampling import Rows
@@ -40,7 +38,7 @@ class Observations:
         Station of each place.
     x, y : ndarray of float (places,)
         Coordinates in `crs`.
-    crs : CRS
+    crs : Crs
     positions : ndarray of float (places, 3)
         In metres.
     values : ndarray of float (places, dates)
@@ -55,7 +53,7 @@ class Observations:
     names: list[str]
     x: np.ndarray
     y: np.ndarray
-    crs: CRS
+    crs: Crs
     positions: np.ndarray
     values: np.ndarray
     times: list[Time | None]
@@ -76,6 +74,11 @@ def gather(
         Of the grid.
     grid : Grid
         What is to be interpolated.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Observations
 
     Raises
     ------
@@ -102,7 +105,7 @@ def gather(
     chosen = np.flatnonzero(keep)
     _refuse_elsewhere(rows, place[chosen], chosen, positions, grid, progress)
 
-    of_row = _merge_near(place[chosen], _SAME_CELL * max(grid.cell_size) * max(grid.metres_per_unit()), notes)
+    place_index = _merge_near(place[chosen], _SAME_CELL * max(grid.cell_size) * max(grid.metres_per_unit()), notes)
     times: list[Time | None] = [None]
     of_date = np.zeros(len(chosen), int)
     if rows.times is not None:
@@ -110,8 +113,8 @@ def gather(
         number = {time: i for i, time in enumerate(times)}
         of_date = np.array([number[rows.times[row]] for row in chosen])
     _warn_of_many(times, progress)
-    shape = (of_row.max() + 1, len(times))
-    cell = of_row * shape[1] + of_date
+    shape = (place_index.max() + 1, len(times))
+    cell = place_index * shape[1] + of_date
     count = np.bincount(cell, minlength=shape[0] * shape[1])
     with np.errstate(invalid="ignore"):
         table = (np.bincount(cell, values[chosen], minlength=len(count)) / count).reshape(shape)
@@ -121,10 +124,10 @@ def gather(
             f"{repeated:,} rows are of a place{' and date' if rows.times is not None else ''} that another row "
             "has, too: they are averaged."
         )
-    first = chosen[np.unique(of_row, return_index=True)[1]]
+    first = chosen[np.unique(place_index, return_index=True)[1]]
     names = rows.stations()
     if rows.names is not None:
-        _warn_of_moved(names[chosen], of_row, place[first], progress)
+        _warn_of_moved(names[chosen], place_index, place[first], progress)
     for note in notes:
         progress.info(note)
     return Observations(
@@ -142,16 +145,16 @@ def gather(
 
 def _merge_near(place: np.ndarray, limit: float, notes: list[str]) -> np.ndarray:
     """Return for each row the number of its place; places nearer than a limit (m) are one."""
-    places, of_row = np.unique(place, axis=0, return_inverse=True)
+    places, index = np.unique(place, axis=0, return_inverse=True)
     pairs = cKDTree(places).query_pairs(limit, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(places), len(places)))
     count, of_place = connected_components(graph, directed=False)
     if count < len(places):
         notes.append(f"{len(places) - count} places lie within a hundredth of a cell of another: they count as one.")
-    found = of_place[of_row.reshape(-1)]
+    merged = of_place[index.reshape(-1)]
     # Numbered as they appear.
-    _, first, of_row = np.unique(found, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[of_row]
+    _, first, index = np.unique(merged, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[index]
 
 
 def _refuse_elsewhere(
@@ -175,15 +178,15 @@ def _refuse_elsewhere(
         )
 
 
-def _warn_of_moved(names: np.ndarray, of_row: np.ndarray, place: np.ndarray, progress: Progress) -> None:
+def _warn_of_moved(names: np.ndarray, place_index: np.ndarray, place: np.ndarray, progress: Progress) -> None:
     """Name stations that lie at several places: one of them is a typing error, or the station was moved."""
-    pairs = np.unique(np.stack([np.unique(names, return_inverse=True)[1], of_row], axis=1), axis=0)
+    pairs = np.unique(np.stack([np.unique(names, return_inverse=True)[1], place_index], axis=1), axis=0)
     count = np.bincount(pairs[:, 0])
     moved = []
     for station in np.flatnonzero(count > 1):
-        own = place[pairs[pairs[:, 0] == station, 1]]
-        distance = float(np.linalg.norm(own - own[0], axis=1).max())
-        moved.append(f"{np.unique(names)[station]} ({len(own)} places, {distance / 1000:.3g} km apart)")
+        positions = place[pairs[pairs[:, 0] == station, 1]]
+        distance = float(np.linalg.norm(positions - positions[0], axis=1).max())
+        moved.append(f"{np.unique(names)[station]} ({len(positions)} places, {distance / 1000:.3g} km apart)")
     if moved:
         progress.warning(
             f"{len(moved)} stations lie at several places, each of which counts as one: "

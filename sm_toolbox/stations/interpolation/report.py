@@ -1,6 +1,4 @@
-"""The report on interpolated stations: the variogram in a figure and in words, what leaving stations out shows, and
-maps.
-"""
+"""The report on interpolated stations: the variogram, leave-one-out errors, and maps."""
 
 from __future__ import annotations
 
@@ -27,20 +25,34 @@ _WORST_STATIONS = 20
 
 
 def interpolation_report(result: Result, progress: Progress = SILENT) -> Page:
-    """Write up an interpolation."""
-    seen, settings = result.observations, result.settings
+    """Write the report on an interpolation.
+
+    Parameters
+    ----------
+    result : Result
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
+    """
+    observations, settings = result.observations, result.settings
     title = "Universal kriging" if result.drift else _TITLES[settings.method]
-    dates = f"{len(seen.times)} dates, {seen.times[0]} to {seen.times[-1]}" if seen.times != [None] else "no dates"
+    dates = (
+        f"{len(observations.times)} dates, {observations.times[0]} to {observations.times[-1]}"
+        if observations.times != [None]
+        else "no dates"
+    )
     page = Page(
         f"Interpolated stations: {result.variable}",
-        f"{title} of {len(seen.names)} stations of '{seen.layer}'; {dates}; "
-        f"{int(np.isfinite(seen.values).sum()):,} values.",
+        f"{title} of {len(observations.names)} stations of '{observations.layer}'; {dates}; "
+        f"{int(np.isfinite(observations.values).sum()):,} values.",
         progress=progress,
     )
     _summary(page, result)
     for text in result.warnings:
         page.notice(text, warning=True)
-    for text in seen.notes:
+    for text in observations.notes:
         page.text(text)
     page.text(_about(result))
     if result.variogram is not None:
@@ -95,13 +107,13 @@ def _about(result: Result) -> str:
 
 
 def _variogram(page: Page, result: Result) -> None:
-    variogram, seen = result.variogram, result.empirical
-    assert variogram is not None and seen is not None
+    variogram, empirical = result.variogram, result.empirical
+    assert variogram is not None and empirical is not None
     page.heading("Variogram")
     if variogram.sill == 0:
         page.text("All values of each date are equal: there is no variogram.")
         return
-    known = [
+    fixed = [
         name
         for name, value in (
             ("nugget", result.settings.nugget),
@@ -126,9 +138,9 @@ def _variogram(page: Page, result: Result) -> None:
             if np.isfinite(variogram.fit_error)
             else ""
         )
-        + (f" Given, not fitted: {', '.join(known)}." if known else "")
+        + (f" Given, not fitted: {', '.join(fixed)}." if fixed else "")
     )
-    what = "what the drift leaves of the values (by least squares)" if result.drift else "the values"
+    subject = "what the drift leaves of the values (by least squares)" if result.drift else "the values"
     pooled = (
         ""
         if len(result.scale) == 1
@@ -142,7 +154,7 @@ def _variogram(page: Page, result: Result) -> None:
         else ""
     )
     page.text(
-        f"It is that of {what}, fitted with the weights of Cressie (1985) to the nearest three quarters of the "
+        f"It is that of {subject}, fitted with the weights of Cressie (1985) to the nearest three quarters of the "
         f"pairs of stations.{pooled}{scaled}"
     )
     if result.models:
@@ -156,17 +168,17 @@ def _variogram(page: Page, result: Result) -> None:
 
 
 def _variogram_figure(result: Result) -> Figure:
-    variogram, seen = result.variogram, result.empirical
-    assert variogram is not None and seen is not None
-    unit, factor = ("km", 1000) if seen.reach >= 2000 else ("m", 1)
+    variogram, empirical = result.variogram, result.empirical
+    assert variogram is not None and empirical is not None
+    unit, factor = ("km", 1000) if empirical.reach >= 2000 else ("m", 1)
     figure = Figure(figsize=(6.4, 3.8))
     axes = figure.add_subplot()
-    end = 1.1 * float(seen.distance.max())
+    end = 1.1 * float(empirical.distance.max())
     h = np.linspace(1e-3 * end, end, 300)
     axes.scatter(
-        seen.distance / factor,
-        seen.semivariance,
-        s=15 + 75 * seen.pairs / seen.pairs.max(),
+        empirical.distance / factor,
+        empirical.semivariance,
+        s=15 + 75 * empirical.pairs / empirical.pairs.max(),
         color=figures.BLUE,
         alpha=0.8,
         label="stations",
@@ -179,13 +191,13 @@ def _variogram_figure(result: Result) -> Figure:
     axes.set(
         xlim=(0, end / factor), xlabel=f"distance ({unit})", ylabel=f"semivariance of {figures.plain(result.variable)}"
     )
-    axes.set_ylim(0, 1.15 * max(float(seen.semivariance.max()), variogram.sill if variogram.range <= end else 0.0))
+    axes.set_ylim(0, 1.15 * max(float(empirical.semivariance.max()), variogram.sill if variogram.range <= end else 0.0))
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 
 def _errors(page: Page, result: Result) -> None:
-    left_out, seen = result.left_out, result.observations
+    left_out, observations = result.left_out, result.observations
     page.heading("Stations left out")
     both = np.isfinite(left_out.errors)
     if not both.any():
@@ -207,7 +219,7 @@ def _errors(page: Page, result: Result) -> None:
         other = LeftOut(left_out.observed, predicted, left_out.variance)
         rows.append((name, other.rmse, other.bias, other.r))
     page.table(("Method", "RMSE", "bias", "R"), rows)
-    if len(seen.times) > 1:
+    if len(observations.times) > 1:
         page.text(
             "R is over all dates, whose differences count, too: compare it with that of the mean, which knows "
             "nothing else."
@@ -227,13 +239,13 @@ def _errors(page: Page, result: Result) -> None:
         xlabel=f"observed {figures.plain(result.variable)}", ylabel=f"predicted {figures.plain(result.variable)}"
     )
     page.figure(figure, "Predicted from the other stations of the date against observed.")
-    if len(seen.times) > 1:
+    if len(observations.times) > 1:
         _by_date(page, result)
     if both.any(axis=1).sum() > 1:
         errors = [
-            (name, int(own.sum()), rmse(error), float(np.mean(error[own])))
-            for name, error, own in zip(seen.names, left_out.errors, both)
-            if own.any()
+            (name, int(is_valid.sum()), rmse(error), float(np.mean(error[is_valid])))
+            for name, error, is_valid in zip(observations.names, left_out.errors, both)
+            if is_valid.any()
         ]
         errors.sort(key=lambda row: -row[2])
         page.heading("Stations that fit least")
@@ -245,7 +257,7 @@ def _errors(page: Page, result: Result) -> None:
 
 
 def _by_date(page: Page, result: Result) -> None:
-    left_out, seen = result.left_out, result.observations
+    left_out, observations = result.left_out, result.observations
     plain = left_out.others[PLAIN_MEAN] - left_out.observed
     page.heading("Dates")
     page.text(
@@ -253,8 +265,8 @@ def _by_date(page: Page, result: Result) -> None:
         "plain mean of the others."
     )
     rows = []
-    for date, time in enumerate(seen.times):
-        values = seen.values[np.isfinite(seen.values[:, date]), date]
+    for date, time in enumerate(observations.times):
+        values = observations.values[np.isfinite(observations.values[:, date]), date]
         part = LeftOut(left_out.observed[:, [date]], left_out.predicted[:, [date]], left_out.variance[:, [date]])
         rows.append(
             (

@@ -1,4 +1,4 @@
-"""What an interpolation was asked for, and what came of it."""
+"""Settings and results of an interpolation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.observations import Observations
 
-METHODS = ("ordinary_kriging", "simple_kriging", "idw")
+INTERPOLATION_METHODS = ("ordinary_kriging", "simple_kriging", "idw")
 
 
 @dataclass(frozen=True)
-class Settings:
+class InterpolationSettings:
     """How to interpolate.
 
     Parameters
@@ -58,12 +58,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """What was interpolated, and how well.
+    """Maps of an interpolation, the fitted variogram and leave-one-out errors.
 
     Parameters
     ----------
     variable : str
-    settings : Settings
+    settings : InterpolationSettings
     observations : Observations
         Of the dates that have a map.
     drift : list of str
@@ -91,7 +91,7 @@ class Result:
     """
 
     variable: str
-    settings: Settings
+    settings: InterpolationSettings
     observations: Observations
     drift: list[str]
     variogram: Variogram | None
@@ -108,7 +108,16 @@ class Result:
 
 
 def variable_name(field_name: str) -> str:
-    """Return the name of a field as that of a variable: letters, digits and underscores."""
+    """Return the name of a field as that of a variable: letters, digits and underscores.
+
+    Parameters
+    ----------
+    field_name : str
+
+    Returns
+    -------
+    str
+    """
     return re.sub(r"\W+", "_", field_name).strip("_") or "value"
 
 
@@ -139,26 +148,26 @@ class LeftOut:
 
     @property
     def rmse(self) -> float:
+        """Root mean square error; NaN where there is none."""
         return rmse(self.errors)
 
     @property
     def bias(self) -> float:
+        """Mean of predicted minus observed; NaN where there is none."""
         return float(np.nanmean(self.errors)) if np.isfinite(self.errors).any() else float("nan")
 
     @property
     def r(self) -> float:
         """Pearson's correlation over all places and dates; NaN where either does not vary."""
-        seen = np.isfinite(self.errors)
-        pair = self.observed[seen], self.predicted[seen]
+        is_valid = np.isfinite(self.errors)
+        pair = self.observed[is_valid], self.predicted[is_valid]
         if len(pair[0]) < 3 or any(np.ptp(values) <= 1e-12 * np.abs(values).max() for values in pair):
             return float("nan")
         return float(np.corrcoef(*pair)[0, 1])
 
     @property
     def calibration(self) -> float:
-        """Mean of squared errors over their variances: 1 where the variances are right, more where they are too
-        small.
-        """
+        """Mean of squared errors over their variances: 1 where these are right, more where they are too small."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = self.errors**2 / self.variance
         ratio = ratio[np.isfinite(ratio)]
@@ -166,6 +175,16 @@ class LeftOut:
 
 
 def rmse(errors: np.ndarray) -> float:
-    """Return the root mean square of what is not NaN."""
-    seen = errors[np.isfinite(errors)]
-    return float(np.sqrt((seen**2).mean())) if len(seen) else float("nan")
+    """Return the root mean square of what is not NaN.
+
+    Parameters
+    ----------
+    errors : ndarray
+
+    Returns
+    -------
+    float
+        NaN where there is nothing else.
+    """
+    finite = errors[np.isfinite(errors)]
+    return float(np.sqrt((finite**2).mean())) if len(finite) else float("nan")

@@ -1,6 +1,4 @@
-"""Observations from archives of the International Soil Moisture Network: chosen by variable, depth, flags and time,
-averaged where asked for.
-"""
+"""Observations from ISMN archives: chosen by variable, depth, flags and time, averaged where asked for."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from sm_toolbox.stations.ismn.files import (
     read_all,
     read_head,
 )
-from sm_toolbox.stations.ismn.imported import SOIL, UNITS, Import, Series, Tally
+from sm_toolbox.stations.ismn.imported import SOIL, VARIABLE_UNITS, Import, LineCounts, Series
 from sm_toolbox.stations.ismn.readings import Place, Readings, read_place, read_readings
 from sm_toolbox.stations.ismn.selection import Selection
 from sm_toolbox.stations.ismn.static import Static, read_static
@@ -41,7 +39,7 @@ class _Sensor:
     place: Place
     times: np.ndarray
     values: np.ndarray
-    tally: Tally
+    tally: LineCounts
 
 
 def import_archive(path: str, selection: Selection, progress: Progress = SILENT) -> Import:
@@ -56,12 +54,27 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     selection : Selection
     progress : Progress, optional
 
+    Returns
+    -------
+    Import
+
     Raises
     ------
     InputError
         Where it is no such archive, or nothing of it fits the selection: the message says what the archive has.
     Cancelled
         Within a few MB of the user's Cancel.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> head = "NET NET Alpha 45.5 7.25 300.0 0.05 0.05 Probe-1"
+    >>> lines = [head, "2018/06/01 00:00 0.1 G M", "2018/06/01 12:00 0.2 G M"]
+    >>> path = Path("NET_NET_Alpha_sm_0.050000_0.050000_Probe-1_20180601_20180602.stm")
+    >>> _ = path.write_text("\\n".join(lines))
+    >>> (series,) = import_archive(str(path), Selection(period="day")).series
+    >>> series.station_id, [str(time) for time in series.times], series.values.round(2)
+    ('NET/Alpha', ['2018-06-01'], array([0.15]))
     """
     variable = VARIABLES.get(
         selection.variable.strip().lower(), re.sub(r"[\s-]+", "_", selection.variable.strip().lower())
@@ -74,8 +87,8 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     if selection.start and selection.end and selection.start > selection.end:
         raise InputError(f"START ({selection.start}) is after END ({selection.end}).")
     with open_archive(path) as (entries, skipped):
-        found = Import(path, selection, skipped=list(skipped))
-        stations = _group(entries, variable, found)
+        result = Import(path, selection, skipped=list(skipped))
+        stations = _group(entries, variable, result)
         statics = {
             entry.folder: entry for entry in reversed(entries) if entry.name.lower().endswith("static_variables.csv")
         }
@@ -84,37 +97,37 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
         for sensors in stations.values():
             taken = []
             for name, files in sensors.items():
-                sensor = _read_sensor(name, files, found, progress)
+                sensor = _read_sensor(name, files, result, progress)
                 done += sum(entry.size for entry in files)
                 progress.set_fraction(min(1.0, done / total))
                 if sensor is not None:
-                    taken.append((sensor, _static_of(files, statics, found)))
-            _add_station(taken, variable, found)
-    if not found.series:
-        raise InputError(why_nothing(found, variable))
-    look_for_trouble(found, variable)
-    for warning in found.warnings:
+                    taken.append((sensor, _static_of(files, statics, result)))
+            _add_station(taken, variable, result)
+    if not result.series:
+        raise InputError(why_nothing(result, variable))
+    look_for_trouble(result, variable)
+    for warning in result.warnings:
         progress.warning(warning)
-    count = sum(len(series.times) for series in found.series)
+    count = sum(len(series.times) for series in result.series)
     progress.info(
-        f"{count:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from "
-        f"{found.observations:,} observations."
+        f"{count:,} rows of {len(result.series)} sensors at {len(result.stations)} stations, from "
+        f"{result.observations:,} observations."
     )
-    return found
+    return result
 
 
 def _group(
-    entries: Iterable[Entry], variable: str, found: Import
+    entries: Iterable[Entry], variable: str, result: Import
 ) -> dict[tuple[str, str], dict[SensorName, list[Entry]]]:
     """Group files by station and sensor: parts of an archive for different years hold the same sensors."""
     stations: dict[tuple[str, str], dict[SensorName, list[Entry]]] = {}
-    seen: Counter[str] = Counter()
+    variables: Counter[str] = Counter()
     for entry in entries:
         if not entry.name.lower().endswith(".stm"):
             continue
         name = entry.sensor
         if name is None:
-            found.skipped.append(
+            result.skipped.append(
                 (
                     entry.name,
                     (
@@ -125,54 +138,54 @@ def _group(
                 )
             )
         elif name.variable != variable:
-            seen[name.variable] += 1
+            variables[name.variable] += 1
         else:
             stations.setdefault((name.network, name.station), {}).setdefault(name, []).append(entry)
-    found.other_variables.update(seen)
-    if not stations and seen:
-        listed = ", ".join(f"{name} ({count})" for name, count in seen.most_common())
+    result.other_variables.update(variables)
+    if not stations and variables:
+        listed = ", ".join(f"{name} ({count})" for name, count in variables.most_common())
         raise InputError(
-            f"'{found.path}' has no sensor of {variable}. The variables it has, with the number of files: "
+            f"'{result.path}' has no sensor of {variable}. The variables it has, with the number of files: "
             f"{listed}. Set VARIABLE to one of them."
         )
     if not stations:
         raise InputError(
-            f"None of the {len(found.skipped)} files of '{found.path}' can be used; {found.skipped[0][0]}: "
-            f"{found.skipped[0][1]}."
+            f"None of the {len(result.skipped)} files of '{result.path}' can be used; {result.skipped[0][0]}: "
+            f"{result.skipped[0][1]}."
         )
     return stations
 
 
-def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progress: Progress) -> _Sensor | None:
+def _read_sensor(name: SensorName, files: Sequence[Entry], result: Import, progress: Progress) -> _Sensor | None:
     """Read what is taken of a sensor; None where that is nothing."""
-    tally, place, parts = Tally(), None, []
+    tally, place, parts = LineCounts(), None, []
     for entry in files:
         progress.check()
         try:
             # Sensors of other depths are not read beyond their first lines.
-            own = read_place(read_head(entry), name)
-            if not found.selection.takes_depth(own.top, own.bottom):
-                found.other_depths[own.top, own.bottom] += 1
+            file_place = read_place(read_head(entry), name)
+            if not result.selection.takes_depth(file_place.top, file_place.bottom):
+                result.other_depths[file_place.top, file_place.bottom] += 1
                 continue
             readings = read_readings(read_all(entry, progress))
         except UnreadableFile as error:
-            found.skipped.append((entry.name, str(error)))
+            result.skipped.append((entry.name, str(error)))
             continue
         if place is not None and (
-            abs(own.latitude - place.latitude) > _MOVED or abs(own.longitude - place.longitude) > _MOVED
+            abs(file_place.latitude - place.latitude) > _MOVED or abs(file_place.longitude - place.longitude) > _MOVED
         ):
-            found.moved.append(
-                f"{name.network}/{name.station}: {own.latitude:g}, {own.longitude:g} in '{entry.name}', left for "
-                f"{place.latitude:g}, {place.longitude:g} of the file before"
+            result.moved.append(
+                f"{name.network}/{name.station}: {file_place.latitude:g}, {file_place.longitude:g} in '{entry.name}', "
+                f"left for {place.latitude:g}, {place.longitude:g} of the file before"
             )
-        place = place or own
+        place = place or file_place
         for latitude, longitude in readings.places:
-            if abs(latitude - own.latitude) > _MOVED or abs(longitude - own.longitude) > _MOVED:
-                found.moved.append(
+            if abs(latitude - file_place.latitude) > _MOVED or abs(longitude - file_place.longitude) > _MOVED:
+                result.moved.append(
                     f"{name.network}/{name.station}: {latitude:g}, {longitude:g} in lines of '{entry.name}', left "
                     f"for {place.latitude:g}, {place.longitude:g}"
                 )
-        parts.append(_select(readings, found, tally))
+        parts.append(_select(readings, result, tally))
     if place is None:
         return None
     times, values = (np.concatenate(columns) for columns in zip(*parts))
@@ -187,9 +200,9 @@ def _read_sensor(name: SensorName, files: Sequence[Entry], found: Import, progre
     return _Sensor(name, place, times, values, tally)
 
 
-def _select(readings: Readings, found: Import, tally: Tally) -> tuple[np.ndarray, np.ndarray]:
+def _select(readings: Readings, result: Import, tally: LineCounts) -> tuple[np.ndarray, np.ndarray]:
     """Return the times and values of the lines that are taken, and count the others."""
-    selection, times = found.selection, readings.times
+    selection, times = result.selection, readings.times
     timed = ~np.isnat(times)
     keep = timed & ~np.isnan(readings.values)
     tally.lines += len(times)
@@ -198,7 +211,7 @@ def _select(readings: Readings, found: Import, tally: Tally) -> tuple[np.ndarray
     tally.backwards += int(np.count_nonzero(np.diff(times[timed]) < np.timedelta64(0, "s")))
     if keep.any():
         first, last = times[keep].min(), times[keep].max()
-        found.span = (first, last) if found.span is None else (min(first, found.span[0]), max(last, found.span[1]))
+        result.span = (first, last) if result.span is None else (min(first, result.span[0]), max(last, result.span[1]))
     within = keep.copy()
     if selection.start is not None:
         within &= times >= np.datetime64(selection.start, "s")
@@ -207,58 +220,58 @@ def _select(readings: Readings, found: Import, tally: Tally) -> tuple[np.ndarray
     tally.outside += int(np.count_nonzero(keep & ~within))
     cells = [*readings.flags, ""]
     counts = np.bincount(readings.flag_of_line[within] % len(cells), minlength=len(cells))
-    found.flags.update({cell: int(count) for cell, count in zip(cells, counts) if count})
+    result.flags.update({cell: int(count) for cell, count in zip(cells, counts) if count})
     accepted = within & np.array([selection.takes_flags(cell) for cell in cells])[readings.flag_of_line]
     tally.flagged += int(np.count_nonzero(within & ~accepted))
     return times[accepted], readings.values[accepted]
 
 
-def _static_of(files: Sequence[Entry], statics: dict[tuple[str, str], Entry], found: Import) -> Static:
+def _static_of(files: Sequence[Entry], statics: dict[tuple[str, str], Entry], result: Import) -> Static:
     entry = next((statics[file.folder] for file in files if file.folder in statics), None)
     if entry is None:
         return Static()
     try:
         return read_static(read_all(entry))
     except UnreadableFile as error:
-        if (entry.name, str(error)) not in found.skipped:
-            found.skipped.append((entry.name, str(error)))
+        if (entry.name, str(error)) not in result.skipped:
+            result.skipped.append((entry.name, str(error)))
         return Static()
 
 
-def _add_station(taken: Sequence[tuple[_Sensor, Static]], variable: str, found: Import) -> None:
+def _add_station(taken: Sequence[tuple[_Sensor, Static]], variable: str, result: Import) -> None:
     """Average a station's sensors and periods as asked for, and add what has rows."""
     places = {(round(sensor.place.latitude, 3), round(sensor.place.longitude, 3)) for sensor, _ in taken}
     if len(places) > 1:
         name = taken[0][0].name
-        found.moved.append(
+        result.moved.append(
             f"{name.network}/{name.station}: {' and '.join(f'{lat:g}, {lon:g}' for lat, lon in sorted(places))}, "
             "each sensor with its own"
         )
     groups: dict[object, list[tuple[_Sensor, Static]]] = {}
     for number, (sensor, static) in enumerate(taken):
         place = sensor.place
-        at = (place.top, place.bottom, round(place.latitude, 3), round(place.longitude, 3))
-        groups.setdefault(at if found.selection.sensors == "mean" else number, []).append((sensor, static))
+        key = (place.top, place.bottom, round(place.latitude, 3), round(place.longitude, 3))
+        groups.setdefault(key if result.selection.sensors == "mean" else number, []).append((sensor, static))
     for group in groups.values():
-        series = _make_series([sensor for sensor, _ in group], group[0][1], variable, found)
+        series = _make_series([sensor for sensor, _ in group], group[0][1], variable, result)
         if len(series.times):
-            found.series.append(series)
+            result.series.append(series)
 
 
-def _make_series(sensors: Sequence[_Sensor], static: Static, variable: str, found: Import) -> Series:
-    selection, first = found.selection, sensors[0]
+def _make_series(sensors: Sequence[_Sensor], static: Static, variable: str, result: Import) -> Series:
+    selection, first = result.selection, sensors[0]
     times, values, counts = _average(
         np.concatenate([sensor.times for sensor in sensors]), np.concatenate([sensor.values for sensor in sensors])
     )
-    unit = UNITS.get(variable, "")
+    unit = VARIABLE_UNITS.get(variable, "")
     if variable == "soil_moisture" and len(values) and np.median(values) > _PERCENT:
         unit = ""
     if selection.period != "none":
         times, values, counts = _average(times.astype(_UNITS_OF_TIME[selection.period]), values)
         enough = counts >= selection.min_count
-        found.too_few += int(np.count_nonzero(~enough))
+        result.too_few += int(np.count_nonzero(~enough))
         times, values, counts = times[enough], values[enough], counts[enough]
-    tally = Tally(*(sum(numbers) for numbers in zip(*(astuple(sensor.tally) for sensor in sensors))))
+    tally = LineCounts(*(sum(numbers) for numbers in zip(*(astuple(sensor.tally) for sensor in sensors))))
     code, cover, place = None, None, first.place
     if len(times):
         middle = times[0] + (times[-1] - times[0]) // 2

@@ -48,7 +48,7 @@ _NAME = re.compile(
 )
 HEAD = 4096
 _CHUNK = 4 << 20
-# Twenty years of values every five minutes take half of it.
+# Twenty years of five-minute values take half of it.
 _LARGEST = 512 << 20
 _TOO_LARGE = f"more than {_LARGEST >> 20} MB unpacked, which no sensor's file has"
 
@@ -59,7 +59,7 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class SensorName:
-    """What the name of a file says of its content.
+    """Network, station, variable and depths in the name of a file.
 
     Parameters
     ----------
@@ -240,9 +240,7 @@ def _is_wanted(name: str) -> bool:
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
-    """Return the name of a zip's file; Python takes names that are not marked as UTF-8 for cp437, whatever wrote
-    them.
-    """
+    """Return the name of a file in a zip; Python takes names not marked as UTF-8 for cp437, whatever wrote them."""
     if info.flag_bits & 0x800:
         return info.filename
     raw = info.filename.encode("cp437")
@@ -261,6 +259,14 @@ def _decoded(info: zipfile.ZipInfo) -> str:
 def read_head(entry: Entry) -> bytes:
     """Read the beginning of a file.
 
+    Parameters
+    ----------
+    entry : Entry
+
+    Returns
+    -------
+    bytes
+
     Raises
     ------
     UnreadableFile
@@ -271,6 +277,15 @@ def read_head(entry: Entry) -> bytes:
 
 def read_all(entry: Entry, progress: Progress = SILENT) -> bytes:
     """Read a file.
+
+    Parameters
+    ----------
+    entry : Entry
+    progress : Progress, optional
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------

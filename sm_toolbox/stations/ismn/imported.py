@@ -10,7 +10,7 @@ import numpy as np
 from sm_toolbox.stations.ismn.readings import Place
 from sm_toolbox.stations.ismn.selection import Selection
 
-UNITS = {
+VARIABLE_UNITS = {
     "soil_moisture": "m³ m⁻³",
     "soil_temperature": "°C",
     "air_temperature": "°C",
@@ -25,8 +25,8 @@ NEAR = 0.005
 
 
 @dataclass
-class Tally:
-    """What became of the lines of a sensor's files.
+class LineCounts:
+    """Counts of the lines of a sensor's files, by what became of them.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Series:
         How many values a mean is made of: times of a day or month, or sensors of one time.
     observations : int
         How many lines were taken in all.
-    tally : Tally
+    tally : LineCounts
     land_cover_code, land_cover : int or None, str or None
         ESA CCI's class on the map nearest to the middle of the period; else the network's word.
     climate : str or None
@@ -83,7 +83,7 @@ class Series:
     values: np.ndarray
     counts: np.ndarray
     observations: int
-    tally: Tally
+    tally: LineCounts
     land_cover_code: int | None
     land_cover: str | None
     climate: str | None

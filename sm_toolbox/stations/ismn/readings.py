@@ -1,4 +1,4 @@
-"""What a sensor's file says: its place, and its readings."""
+"""Place and readings in the file of a sensor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _DATE = re.compile(rb"\d{4}/\d\d/\d\d\s")
 # Stations may have spaces in their names, or be named like a number: the station is what comes before latitude,
 # longitude, elevation and the two depths.
 _PLACE = re.compile(
-    r"\S+ (?P<network>\S+) (?P<station>\S.*?) (?P<latitude>-?\d+\.\d+) (?P<longitude>-?\d+\.\d+) (?P<elevation>-?\d+(?:\.\d+)?|nan)"
+    r"\S+ (?P<network>\S+) (?P<station>\S.*?) (?P<latitude>-?\d+\.\d+) (?P<longitude>-?\d+\.\d+)"
+    r" (?P<elevation>-?\d+(?:\.\d+)?|nan)"
     r" (?P<top>-?\d+(?:\.\d+)?) (?P<bottom>-?\d+(?:\.\d+)?)(?= |$)",
     re.IGNORECASE,
 )
@@ -89,6 +90,10 @@ def read_place(head: bytes, name: SensorName) -> Place:
         Its depth is more precise than that in the lines of CEOP-sep and stands there for it. In header+values that of
         the header counts, as in ISMN's own reader.
 
+    Returns
+    -------
+    Place
+
     Raises
     ------
     UnreadableFile
@@ -114,6 +119,10 @@ def read_readings(data: bytes) -> Readings:
     Parameters
     ----------
     data : bytes
+
+    Returns
+    -------
+    Readings
 
     Raises
     ------
@@ -144,7 +153,7 @@ def read_readings(data: bytes) -> Readings:
 
 
 def _differs(data: bytes, line: bytes, match: re.Match[str], lines: int) -> bool:
-    """Say whether not all lines are at the place of the first one, without reading them."""
+    """Return whether not all lines are at the place of the first one, without reading them."""
     coordinates = re.search(
         rb"%s\s+%s" % tuple(re.escape(match[key].encode()) for key in ("latitude", "longitude")), line
     )
@@ -152,9 +161,7 @@ def _differs(data: bytes, line: bytes, match: re.Match[str], lines: int) -> bool
 
 
 def _read_places(data: bytes, value: int) -> np.ndarray:
-    """Read the different latitudes and longitudes of the lines of CEOP-sep; they come before elevation, depths and
-    value.
-    """
+    """Read the distinct latitudes and longitudes of the lines of CEOP-sep."""
     table = pd.read_csv(
         BytesIO(data),
         sep=r"\s+",
@@ -169,9 +176,7 @@ def _read_places(data: bytes, value: int) -> np.ndarray:
 
 
 def _read_columns(data: bytes, value: int) -> pd.DataFrame:
-    """Read date, clock, value and flag, the latter two from column `value` on; lines that are longer or shorter do no
-    harm.
-    """
+    """Read date, clock, value and flag, the latter two from column `value` on, of lines of any length."""
     types: dict = {0: "category", 1: "category", value + 1: "category"}
     for kind in (float, str):
         try:
@@ -186,9 +191,7 @@ def _read_columns(data: bytes, value: int) -> pd.DataFrame:
 
 
 def _first_line(head: bytes) -> tuple[bytes, bool]:
-    """Return the first line that is not empty, and whether it is one of CEOP-sep; lines end in CR, LF, or both in
-    either order.
-    """
+    """Return the first line that is not empty, and whether it is CEOP-sep; lines end in CR, LF, or both."""
     for line in re.split(rb"[\r\n]+", head.removeprefix(b"\xef\xbb\xbf")):
         if line.strip():
             return line, _DATE.match(line.lstrip()) is not None
@@ -207,9 +210,7 @@ def _match_place(line: bytes, is_ceop: bool) -> re.Match[str]:
 
 
 def _moments(dates: pd.Series, clocks: pd.Series) -> np.ndarray:
-    """Return the moments of dates (2018/06/01) and clocks (14:30), each different one being read once; NaT where it is
-    none.
-    """
+    """Return the moments of dates (2018/06/01) and clocks (14:30), reading each distinct one once; NaT for others."""
     days = pd.to_datetime(pd.Series(dates.cat.categories.astype(str)), format="%Y/%m/%d", errors="coerce").to_numpy(
         "datetime64[s]"
     )

@@ -11,37 +11,42 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.figures import BLUE, GREY, ORANGE, plain
 from sm_toolbox.report.page import Page
 from sm_toolbox.stations.ismn.imported import Import, Series
-from sm_toolbox.stations.ismn.selection import FLAGS, Selection
+from sm_toolbox.stations.ismn.selection import QUALITY_FLAGS, Selection
 
 _SHOWN = 4
 _MONTHS = np.dtype("datetime64[M]")
 _COLORS = (BLUE, ORANGE, "#5b8c3f", "#5b3f8c")
 
 
-def import_report(found: Import, variable: str, progress: Progress = SILENT) -> Page:
-    """Write up an import.
+def import_report(result: Import, variable: str, progress: Progress = SILENT) -> Page:
+    """Write the report on an import.
 
     Parameters
     ----------
-    found : Import
+    result : Import
     variable : str
         For the axes of the figures.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Page
     """
-    rows = sum(len(series.times) for series in found.series)
-    page = Page("ISMN import", f"{variable} from '{found.path}': {_describe(found.selection)}.", progress=progress)
+    rows = sum(len(series.times) for series in result.series)
+    page = Page("ISMN import", f"{variable} from '{result.path}': {_describe(result.selection)}.", progress=progress)
     page.notice(
-        f"{rows:,} rows of {len(found.series)} sensors at {len(found.stations)} stations, from "
-        f"{found.observations:,} observations."
+        f"{rows:,} rows of {len(result.series)} sensors at {len(result.stations)} stations, from "
+        f"{result.observations:,} observations."
     )
-    for warning in found.warnings:
+    for warning in result.warnings:
         page.notice(warning, warning=True)
 
     page.heading("Stations over time")
-    page.figure(_stations_over_time(found.series), "Stations with at least one row in the month.")
+    page.figure(_stations_over_time(result.series), "Stations with at least one row in the month.")
     page.figure(
-        _some_series(found.series, variable),
-        f"The {min(_SHOWN, len(found.series))} longest series, as means of the "
-        f"{'month' if found.selection.period == 'month' else 'day'}.",
+        _some_series(result.series, variable),
+        f"The {min(_SHOWN, len(result.series))} longest series, as means of the "
+        f"{'month' if result.selection.period == 'month' else 'day'}.",
     )
 
     page.heading("Sensors taken")
@@ -60,7 +65,7 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
             "longest gap (days)",
             "mean",
         ),
-        [_sensor_row(series) for series in found.series],
+        [_sensor_row(series) for series in result.series],
     )
 
     page.heading("Quality flags")
@@ -68,35 +73,35 @@ def import_report(found: Import, variable: str, progress: Progress = SILENT) -> 
         "Within START and END, of the sensors of these depths. An observation is taken where all of its flags "
         "are accepted."
     )
-    total = sum(found.flags.values())
+    total = sum(result.flags.values())
     page.table(
         ("Flags", "meaning", "observations", "%", "taken"),
         [
             (
                 cell or "none",
-                "; ".join(FLAGS.get(flag, "unknown") for flag in cell.split(",")) if cell else "",
+                "; ".join(QUALITY_FLAGS.get(flag, "unknown") for flag in cell.split(",")) if cell else "",
                 count,
                 100 * count / total,
-                "yes" if found.selection.takes_flags(cell) else "no",
+                "yes" if result.selection.takes_flags(cell) else "no",
             )
-            for cell, count in found.flags.most_common(40)
+            for cell, count in result.flags.most_common(40)
         ],
     )
 
     page.heading("Land cover and climate")
-    covers = Counter((series.land_cover or "not known", series.climate or "not known") for series in found.series)
+    covers = Counter((series.land_cover or "not known", series.climate or "not known") for series in result.series)
     page.table(
         ("Land cover (ESA CCI)", "climate (Köppen–Geiger)", "sensors"),
         [(*pair, count) for pair, count in covers.most_common()],
     )
 
-    if found.other_depths or found.other_variables:
+    if result.other_depths or result.other_variables:
         page.heading("Not asked for")
-        listed = [(f"{top:g}–{bottom:g} m", count) for (top, bottom), count in sorted(found.other_depths.items())]
-        page.table(("Depth or variable", "files"), [*listed, *found.other_variables.most_common()])
-    if found.skipped:
+        listed = [(f"{top:g}–{bottom:g} m", count) for (top, bottom), count in sorted(result.other_depths.items())]
+        page.table(("Depth or variable", "files"), [*listed, *result.other_variables.most_common()])
+    if result.skipped:
         page.heading("Files skipped")
-        page.table(("File", "why"), found.skipped)
+        page.table(("File", "why"), result.skipped)
     page.text("Times are UTC. The data belong to the networks: cite them as ISMN's terms ask (https://ismn.earth).")
     return page
 
@@ -138,7 +143,7 @@ def _sensor_row(series: Series) -> tuple:
 
 
 def _stations_over_time(all_series: list[Series]) -> Figure:
-    months = Counter(month for own in _months_of_stations(all_series).values() for month in own)
+    months = Counter(month for station_months in _months_of_stations(all_series).values() for month in station_months)
     axis = np.arange(min(months), max(months) + 2)
     figure = Figure(figsize=(8, 2.4))
     axes = figure.add_subplot()
@@ -165,10 +170,10 @@ def _some_series(all_series: list[Series], variable: str) -> Figure:
     for number, (axes, series) in enumerate(
         zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False)[:, 0], longest)
     ):
-        days, of_row = np.unique(series.times.astype("datetime64[D]"), return_inverse=True)
-        means = np.bincount(of_row.reshape(-1), series.values) / np.bincount(of_row.reshape(-1))
+        days, day_index = np.unique(series.times.astype("datetime64[D]"), return_inverse=True)
+        means = np.bincount(day_index.reshape(-1), series.values) / np.bincount(day_index.reshape(-1))
         if series.times.dtype != _MONTHS:
-            # The line is to break where days are missing.
+            # Break the line where days are missing.
             axis = np.arange(days[0], days[-1] + 1)
             gaps = np.full(len(axis), np.nan)
             gaps[(days - days[0]).astype(int)] = means

@@ -10,10 +10,10 @@ from datetime import datetime
 from sm_toolbox.errors import InputError
 
 DEPTH_RULES = ("encloses", "overlaps")
-PERIODS = ("none", "day", "month")
-SENSORS = ("separate", "mean")
+AVERAGING_PERIODS = ("none", "day", "month")
+SENSOR_RULES = ("separate", "mean")
 # Dorigo et al. 2013, doi 10.2136/vzj2012.0097; U is of the CEOP format, and stands in old archives in place of G.
-FLAGS = {
+QUALITY_FLAGS = {
     "C01": "value below the possible range",
     "C02": "value above the possible range",
     "C03": "value above saturation",
@@ -72,7 +72,17 @@ class Selection:
     sensors: str = "separate"
 
     def takes_depth(self, top: float, bottom: float) -> bool:
-        """Say whether a sensor's depth fits the rule."""
+        """Return whether a sensor's depth fits the rule.
+
+        Parameters
+        ----------
+        top, bottom : float
+            Metres.
+
+        Returns
+        -------
+        bool
+        """
         if self.depth_rule == "encloses":
             return self.depth_from - TOLERANCE <= top and bottom <= self.depth_to + TOLERANCE
         shared = min(bottom, self.depth_to) - max(top, self.depth_from)
@@ -80,12 +90,29 @@ class Selection:
         return shared >= -TOLERANCE if is_point else shared > TOLERANCE
 
     def takes_flags(self, cell: str) -> bool:
-        """Say whether a flag cell, such as `C02,D04`, has accepted flags only."""
+        """Return whether a flag cell, such as `C02,D04`, has accepted flags only.
+
+        Parameters
+        ----------
+        cell : str
+
+        Returns
+        -------
+        bool
+        """
         return self.flags is None or all(flag in self.flags for flag in cell.upper().split(","))
 
 
 def parse_flags(text: str) -> tuple[str, ...] | None:
     """Read a comma list of flags; None where it is empty.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple of str or None
 
     Raises
     ------
@@ -93,11 +120,11 @@ def parse_flags(text: str) -> tuple[str, ...] | None:
         Where it names a flag that ISMN does not have.
     """
     flags = tuple(word.upper() for word in re.split(r"[,;\s]+", text) if word)
-    unknown = [flag for flag in flags if flag not in FLAGS]
+    unknown = [flag for flag in flags if flag not in QUALITY_FLAGS]
     if unknown:
         raise InputError(
             f"FLAGS names {', '.join(unknown)}, which ISMN does not have. Valid are: "
-            f"{'; '.join(f'{flag} ({meaning})' for flag, meaning in FLAGS.items())}. Separate them with commas; "
-            "leave FLAGS empty to take every observation."
+            f"{'; '.join(f'{flag} ({meaning})' for flag, meaning in QUALITY_FLAGS.items())}. Separate them with "
+            "commas; leave FLAGS empty to take every observation."
         )
     return flags or None

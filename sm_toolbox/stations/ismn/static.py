@@ -35,26 +35,45 @@ class Static:
     soil: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
 
     def cover_in(self, year: int) -> tuple[int | None, str | None]:
-        """Return the code and name of the land cover on the map nearest to a year; the network's own word where there
-        is no map.
+        """Return the land cover on the map nearest to a year; the network's own word where there is no map.
+
+        Parameters
+        ----------
+        year : int
+
+        Returns
+        -------
+        int or None, str or None
+            Code and name.
         """
         if not self.land_cover:
             return None, self.land_cover_in_situ or None
-        return self.land_cover[min(self.land_cover, key=lambda known: (abs(known - year), known))]
+        return self.land_cover[min(self.land_cover, key=lambda mapped: (abs(mapped - year), mapped))]
 
     def soil_at(self, name: str, top: float, bottom: float) -> float:
-        """Return the soil property of the layer that shares most with a sensor's depths, relative to what both span;
-        NaN where none touches them.
+        """Return the soil property of the layer that overlaps most with a sensor's depths, relative to their union.
 
         For a sensor at a single depth it is the thinnest layer around it.
+
+        Parameters
+        ----------
+        name : str
+            A key of `soil`.
+        top, bottom : float
+            Metres.
+
+        Returns
+        -------
+        float
+            NaN where no layer touches them.
         """
-        best, found = (-1.0, 0.0), float("nan")
+        best, nearest_value = (-1.0, 0.0), float("nan")
         for start, end, value in self.soil.get(name, []):
             shared, span = min(end, bottom) - max(start, top), max(end, bottom) - min(start, top)
             likeness = (1.0 if span == 0 else shared / span, start - end)
             if shared >= 0 and likeness > best:
-                best, found = likeness, value
-        return found
+                best, nearest_value = likeness, value
+        return nearest_value
 
 
 def read_static(data: bytes) -> Static:
@@ -64,6 +83,10 @@ def read_static(data: bytes) -> Static:
     ----------
     data : bytes
         Lines of quantity; unit; depth from; depth to; value; description; source; …, with or without a header.
+
+    Returns
+    -------
+    Static
     """
     land_cover: dict[int, tuple[int, str]] = {}
     soil: dict[str, list[tuple[float, float, float]]] = {}
@@ -97,7 +120,16 @@ def _numbers(cells: Sequence[str]) -> tuple[float, float, float] | None:
 
 
 def decode(data: bytes) -> str:
-    """Decode a file in UTF-8, or in Latin-1 where it is none."""
+    """Decode a file in UTF-8, else in Latin-1.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    str
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

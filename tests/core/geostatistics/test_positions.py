@@ -5,9 +5,9 @@ import pytest
 from pyproj import Geod
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
-from rasterio.windows import Window
 
 from sm_toolbox.geostatistics.positions import Positions, globe_positions
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 
 WGS84 = CRS.from_epsg(4326)

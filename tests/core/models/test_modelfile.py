@@ -104,10 +104,18 @@ def test_a_newer_format_says_update(path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": "other"}, {"format_version": "1"}, {"format_version": 0}, {"kind": "magic"}, {"predictors": []}, {"predictors": [{"name": 3}]}, {"predictors": "ab"},
-        {"predictors": [{"name": "a"}, {"name": "a"}, {"name": "b"}]}, {"predictors": [{"name": "a", "period": -1}]}, {"predictors": [{"name": "a"}]},
+        {"format": "other"},
+        {"format_version": "1"},
+        {"format_version": 0},
+        {"kind": "magic"},
+        {"predictors": []},
+        {"predictors": [{"name": 3}]},
+        {"predictors": "ab"},
+        {"predictors": [{"name": "a"}, {"name": "a"}, {"name": "b"}]},
+        {"predictors": [{"name": "a", "period": -1}]},
+        {"predictors": [{"name": "a"}]},
     ],
-)  # fmt: skip
+)
 def test_a_wrong_manifest(path, changes):
     manifest(path, **changes)
     with pytest.raises(ModelFileError):
@@ -262,10 +270,15 @@ def test_outputs_that_cannot_be_written(model, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"kind": ["random_forest"]}, {"kind": {}}, {"target": "sm"}, {"target": None}, {"predictors": [{"name": "a"}, {"name": "aspect", "period": 10**400}]},
-        {"format_version": True}, {"predictors": "ab"},
+        {"kind": ["random_forest"]},
+        {"kind": {}},
+        {"target": "sm"},
+        {"target": None},
+        {"predictors": [{"name": "a"}, {"name": "aspect", "period": 10**400}]},
+        {"format_version": True},
+        {"predictors": "ab"},
     ],
-)  # fmt: skip
+)
 def test_manifests_of_another_kind(path, changes):
     manifest(path, **changes)
     if changes == {"format_version": True}:

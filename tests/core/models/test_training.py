@@ -171,7 +171,8 @@ def training_progress():
         ("[1]", "must be a JSON object"),
         (
             '{"trees": 3, "depth": 2}',
-            r"names depth, trees, which random_forest does not have. Valid are: n_estimators \(default 100\), max_depth",
+            r"names depth, trees, which random_forest does not have. "
+            r"Valid are: n_estimators \(default 100\), max_depth",
         ),
         ('{"n_estimators": 0}', "n_estimators is 0, but must be a whole number from 1"),
         ('{"n_estimators": true}', "n_estimators is true"),

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.predictors.reflectance import Scaling, calibrate
+from sm_toolbox.predictors.reflectance import ReflectanceScaling, calibrate
 from sm_toolbox.predictors.spectral import spectral_indices
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.spectral_report import spectral_report
@@ -95,17 +95,38 @@ def test_albedos_by_hand(scene, out, sensor, name):
 @pytest.mark.parametrize(
     ("name", "sensor", "role"),
     [
-        ("red", "modis", "red"), ("Surface reflectance NIR", "landsat_oli", "nir"), ("red_edge_1", "sentinel2", None), ("ndvi", "modis", None),
-        ("sur_refl_b01", "modis", "red"), ("sur_refl_b07_1", "modis", "swir2"), ("Nadir_Reflectance_Band5", "modis", "swir_1240"),
-        ("BRDF_Albedo_Band_Mandatory_Quality_Band1", "modis", None), ("sur_refl_qc_500m", "modis", None), ("sur_refl_state_500m", "modis", None),
-        ("SR_B4", "landsat_oli", "red"), ("SR_B4", "landsat_tm_etm", "nir"), ("ST_B10", "landsat_oli", None), ("band4", "landsat_oli", "red"),
-        ("LC08_L2SP_232084_20160209_20200907_02_T1_SR_B6", "landsat_oli", "swir1"), ("LT05_L2SP_232084_19990209_20200907_02_T1_ST_B6", "landsat_tm_etm", None),
-        ("LC08_L2SP_232084_20160209_20200907_02_T1_SR_QA_AEROSOL", "landsat_oli", None), ("LC82320832016040LGN00_sr_band5", "landsat_oli", "nir"),
-        ("T32TQM_20200101T101031_B04_10m", "sentinel2", "red"), ("B8", "sentinel2", "nir"), ("T32TQM_20200101T101031_B8A_20m", "sentinel2", "nir"),
-        ("B4, central wavelength 665 nm", "sentinel2", "red"), ("B11", "sentinel2", "swir1"), ("swir16", "landsat_oli", "swir1"), ("nir08", "landsat_oli", "nir"),
-        ("swir22", "sentinel2", "swir2"), ("swir_1240", "modis", "swir_1240"), ("swir_1240", "sentinel2", None), ("B8", "landsat_oli", None), ("b", "modis", None),
+        ("red", "modis", "red"),
+        ("Surface reflectance NIR", "landsat_oli", "nir"),
+        ("red_edge_1", "sentinel2", None),
+        ("ndvi", "modis", None),
+        ("sur_refl_b01", "modis", "red"),
+        ("sur_refl_b07_1", "modis", "swir2"),
+        ("Nadir_Reflectance_Band5", "modis", "swir_1240"),
+        ("BRDF_Albedo_Band_Mandatory_Quality_Band1", "modis", None),
+        ("sur_refl_qc_500m", "modis", None),
+        ("sur_refl_state_500m", "modis", None),
+        ("SR_B4", "landsat_oli", "red"),
+        ("SR_B4", "landsat_tm_etm", "nir"),
+        ("ST_B10", "landsat_oli", None),
+        ("band4", "landsat_oli", "red"),
+        ("LC08_L2SP_232084_20160209_20200907_02_T1_SR_B6", "landsat_oli", "swir1"),
+        ("LT05_L2SP_232084_19990209_20200907_02_T1_ST_B6", "landsat_tm_etm", None),
+        ("LC08_L2SP_232084_20160209_20200907_02_T1_SR_QA_AEROSOL", "landsat_oli", None),
+        ("LC82320832016040LGN00_sr_band5", "landsat_oli", "nir"),
+        ("T32TQM_20200101T101031_B04_10m", "sentinel2", "red"),
+        ("B8", "sentinel2", "nir"),
+        ("T32TQM_20200101T101031_B8A_20m", "sentinel2", "nir"),
+        ("B4, central wavelength 665 nm", "sentinel2", "red"),
+        ("B11", "sentinel2", "swir1"),
+        ("swir16", "landsat_oli", "swir1"),
+        ("nir08", "landsat_oli", "nir"),
+        ("swir22", "sentinel2", "swir2"),
+        ("swir_1240", "modis", "swir_1240"),
+        ("swir_1240", "sentinel2", None),
+        ("B8", "landsat_oli", None),
+        ("b", "modis", None),
     ],
-)  # fmt: skip
+)
 def test_names_of_bands(name, sensor, role):
     found = recognise_band(name, sensor)
     assert (found and found[0]) == role
@@ -167,7 +188,7 @@ def test_a_scale_in_the_file_counts_once(write_raster, out, own, stored):
     np.testing.assert_allclose(read(out)["savi"], 1.5 * (nir - 0.12) / (nir + 0.12 + 0.5), rtol=1e-4)
     # What is given is for the stored values, whatever scale the file has.
     if own == (1e-4, 0.0):
-        spectral_indices([source], "modis", ["savi"], out, scaling=Scaling(2e-4))
+        spectral_indices([source], "modis", ["savi"], out, scaling=ReflectanceScaling(2e-4))
         np.testing.assert_allclose(read(out)["savi"], 1.5 * 0.24 / 1.22, rtol=1e-4)
 
 
@@ -286,7 +307,7 @@ def test_two_bands_of_one_name(write_raster, out):
     with pytest.raises(InputError, match=r"Two bands are red: band 1 of 'sr_b4.tif' and band 1 of 'toa_b4.tif'.*red=2"):
         spectral_indices(files, "landsat_oli", ["ndvi"], out)
     with pytest.raises(InputError, match="SCALE is 0, but must be above 0"):
-        spectral_indices(files, "landsat_oli", ["ndvi"], out, scaling=Scaling(0))
+        spectral_indices(files, "landsat_oli", ["ndvi"], out, scaling=ReflectanceScaling(0))
 
 
 def test_dates_that_lack_a_band_are_left_out(write_raster, out, progress):
@@ -339,8 +360,15 @@ def test_values_that_are_no_reflectances_are_left_out_and_counted(write_raster, 
 
 @pytest.mark.parametrize(
     ("dtype", "value", "words"),
-    [("float32", 1200, "floating-point numbers are reflectances already.*100 % of them.*go from 1200 to 1200.*Set SCALE"), ("uint8", 200, "default of landsat_oli")],
-)  # fmt: skip
+    [
+        (
+            "float32",
+            1200,
+            "floating-point numbers are reflectances already.*100 % of them.*go from 1200 to 1200.*Set SCALE",
+        ),
+        ("uint8", 200, "default of landsat_oli"),
+    ],
+)
 def test_most_values_are_no_reflectances(write_raster, out, leftovers, dtype, value, words):
     source = write_raster("s.tif", np.full((2, 5, 5), value), ["red", "nir"], dtype=dtype)
     with pytest.raises(InputError, match=words):

@@ -9,9 +9,9 @@ import rasterio
 from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.align import align_rasters
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.grid import Grid
@@ -128,7 +128,8 @@ def test_bands_with_nodata_values_of_their_own_are_averaged(write_raster, tmp_pa
         write_raster(f"b{i}.tif", bands[i], nodata=nodata)
     parts = "".join(
         '<VRTRasterBand dataType="Float32" '
-        f'band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename '
+        f'band="{i + 1}"><Description>v{i}</Description><NoDataValue>{nodata}</NoDataValue>'
+        "<SimpleSource><SourceFilename "
         f'relativeToVRT="1">b{i}.tif</SourceFilename></SimpleSource></VRTRasterBand>'
         for i, nodata in enumerate((-1, -2))
     )

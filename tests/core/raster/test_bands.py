@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
-from rasterio.windows import Window
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import overview, read_bands, single_stack, stacks
-from sm_toolbox.raster.naming import cf_time
+from sm_toolbox.raster.naming import BandFacts, band_name, cf_time, name_bands
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time, parse_time
@@ -65,6 +65,15 @@ def test_a_description_with_a_wrong_date_is_refused(write_raster):
         ("17067072", {"units": "hours since 1-1-1 00:00:0.0"}, "1948-01-01"),
         ("0", {"units": "hours since 2000-01-01 00:00:00 +06:00"}, "1999-12-31T18:00:00"),
         ("5", {"units": "days since 2018-01-01", "resolution": "daily"}, "2018-01-06"),
+        ("1", {"units": "months since 2018-01-01"}, "2018-02"),
+        ("672.5", {"units": "months since 1960-01-01", "calendar": "360"}, "2016-01"),
+        ("2", {"units": "years since 2016-03-01"}, "2018-03"),
+        ("59", {"units": "days since 2016-01-01", "calendar": "noleap"}, "2016-03-01"),
+        ("60590", {"units": "days since 1850-01-01 00:00:00 UTC", "calendar": "365_day"}, "2016-01-01"),
+        ("59", {"units": "days since 2016-01-01", "calendar": "360_day"}, "2016-02-29"),
+        ("60", {"units": "days since 2015-01-01", "calendar": "all_leap"}, "2015-03-01"),
+        ("13", {"units": "days since 2018-01-01", "calendar": "julian"}, "2018-01-27"),
+        ("31.25", {"units": "days since 20160101T000000Z"}, "2016-02-01T06:00:00"),
         ("86400", {"units": "seconds since 1970-01-01T00:00:00Z", "calendar": "proleptic_gregorian"}, "1970-01-02"),
     ],
 )
@@ -72,6 +81,61 @@ def test_netcdf_time_axis(value, attributes, time):
     for name in ("time", "valid_time"):
         tags = {f"{name}#{key}": text for key, text in attributes.items()}
         assert cf_time({f"NETCDF_DIM_{name}": value, "NETCDF_VARNAME": "t"}, tags, "file") == parse_time(time)
+
+
+def named(*facts):
+    return [band_name(*named) for named in name_bands([BandFacts(*fact) for fact in facts])]
+
+
+def test_bands_of_grib_by_their_metadata():
+    tags = {"GRIB_ELEMENT": "SOILW", "GRIB_VALID_TIME": "1528610400", "GRIB_SHORT_NAME": "0-7-DBLL"}
+    near = {"GRIB_ELEMENT": "T", "GRIB_VALID_TIME": "  1528610400 sec UTC", "GRIB_SHORT_NAME": "0-SFC"}
+    source = Source("era5.grib2")
+    assert named((source, 1, 2, "0-7[m] DBLL", tags, {}), (source, 2, 2, "0[-] SFC", near, {})) == [
+        "soilw_0_7_dbll@2018-06-10T06:00:00",
+        "t@2018-06-10T06:00:00",
+    ]
+
+
+def test_further_dimensions_of_netcdf_tell_bands_apart():
+    file = {"time#units": "days since 2018-01-01", "NETCDF_DIM_depth_VALUES": "{0.05,0.2}", "depth#units": "m"}
+    tags = {"NETCDF_VARNAME": "sm", "NETCDF_DIM_time": "9", "NETCDF_DIM_depth": "0.2"}
+    assert named((Source("a.nc"), 1, 2, "", tags, file)) == ["sm_depth_0.2@2018-01-10"]
+    one = {**file, "NETCDF_DIM_depth_VALUES": "0.2"}
+    assert named((Source("a.nc"), 1, 2, "", tags, one)) == ["sm@2018-01-10"]
+
+
+def test_names_that_say_nothing_give_way_to_the_layers_and_the_files():
+    def one(path, name="", description="Band 1", count=1):
+        return (Source(path, name), 1, count, description, {}, {})
+
+    assert named(one("ndvi.tif")) == ["ndvi"] and named(one("ndvi.tif", description="B1")) == ["ndvi"]
+    assert named(one("/tmp/1a2b/OUTPUT.tif", "filled")) == ["filled"]
+    assert named(one("/a/OUTPUT.tif", "slope"), one("/b/OUTPUT.tif", "relief")) == ["slope", "relief"]
+    assert named(one("x/b.tif", "NDVI 2018-06-10"), one("x/c.tif", "NDVI 2018-06-26")) == [
+        "NDVI@2018-06-10",
+        "NDVI@2018-06-26",
+    ]
+    # Layers named by people after their months are one variable where the files say so.
+    assert named(one("ndvi_20180610.tif", "NDVI June"), one("ndvi_20180710.tif", "NDVI July")) == [
+        "ndvi@2018-06-10",
+        "ndvi@2018-07-10",
+    ]
+
+
+def test_nameless_bands_of_one_file_are_numbered():
+    source = Source("embedding_2019-01-01.tif")
+    assert named(*((source, index, 3, f"lyr.{index}", {}, {}) for index in (1, 2, 3))) == [
+        f"embedding_{index}@2019-01-01" for index in (1, 2, 3)
+    ]
+
+
+def test_dates_within_descriptions():
+    source = Source("a.tif")
+    for form in ("X{}", "{}", "NDVI_{}", "{}_NDVI"):
+        found = named(*((source, i, 2, form.format(day), {}, {}) for i, day in ((1, "2018.06.10"), (2, "2018.06.26"))))
+        variable = "NDVI" if "NDVI" in form else "a"
+        assert found == [f"{variable}@2018-06-10", f"{variable}@2018-06-26"]
 
 
 def test_what_is_no_time_axis():
@@ -82,8 +146,9 @@ def test_what_is_no_time_axis():
 @pytest.mark.parametrize(
     ("value", "attributes"),
     [
-        ("1", {"units": "months since 2018-01-01"}),
-        ("1", {"units": "days since 2018-01-01", "calendar": "noleap"}),
+        ("1", {"units": "moons since 2018-01-01"}),
+        ("1", {"units": "days since 2018-01-01", "calendar": "martian"}),
+        ("1", {"units": "days since 2018-13-01", "calendar": "noleap"}),
         ("nan", {"units": "days since 2018-01-01"}),
         ("9.96921e36", {"units": "days since 2018-01-01"}),
         ("1", {"units": "days since 2000-13-01"}),
@@ -208,7 +273,7 @@ def test_masks_and_names_move_with_the_longitudes(write_raster):
     band = read_bands([source])[0]
     with BandReader([band], band.grid).open() as reader, open_raster(source) as moved:
         found = reader.read(Window(0, 0, 36, 4))[0]
-        assert moved.descriptions == ("red",)
+        assert moved.describe(1).name == "red"
     assert np.isnan(found[1, 2:12]).all() and np.isnan(found).sum() == 10
 
 

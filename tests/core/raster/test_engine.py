@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
-from rasterio.windows import Window
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -61,7 +61,7 @@ def test_the_result_does_not_depend_on_blocks_and_threads(write_raster, tmp_path
             and dataset.profile["tiled"]
             and dataset.profile["compress"] in ("zstd", "deflate")
         )
-        assert dataset.crs == bands[0].grid.crs and dataset.transform == bands[0].grid.transform
+        assert dataset.crs == bands[0].grid.crs and dataset.transform[:6] == bands[0].grid.transform
 
 
 def test_a_kernel_may_need_no_raster_but_its_place(tmp_path):
@@ -110,8 +110,15 @@ def test_halo_reaches_into_neighbouring_blocks(write_raster, tmp_path, cells):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 600), st.integers(1, 3000), st.floats(4, 4000), st.integers(2**16, 2**28), st.integers(1, 8), st.integers(0, 3)
-)  # fmt: skip
+    st.integers(1, 3000),
+    st.integers(1, 3000),
+    st.integers(1, 600),
+    st.integers(1, 3000),
+    st.floats(4, 4000),
+    st.integers(2**16, 2**28),
+    st.integers(1, 8),
+    st.integers(0, 3),
+)
 def test_blocks_cover_the_raster_once_within_the_budget(
     width, height, tile_rows, tile_columns, cell_bytes, memory, threads, halo
 ):
@@ -324,7 +331,8 @@ def test_a_full_disk_is_noticed_though_gdal_says_nothing(write_raster, tmp_path,
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
         bands = read_bands([Source({source.path!r})])
         try:
-            run_blocks(lambda blocks, window: blocks["x"], {{"x": bands}}, [RasterOutput({str(tmp_path / "out.tif")!r}, ["x"])], bands[0].grid)
+            output = RasterOutput({str(tmp_path / "out.tif")!r}, ["x"])
+            run_blocks(lambda blocks, window: blocks["x"], {{"x": bands}}, [output], bands[0].grid)
         except OutputError as error:
             print("refused:", error)
     """
@@ -377,7 +385,9 @@ def test_memory_stays_within_the_budget(tmp_path):
             from sm_toolbox.raster.outputs import RasterOutput
             from sm_toolbox.raster.request import Engine
             bands = read_bands([Source({str(path)!r})])
-            run_blocks(lambda blocks, window: blocks["x"] * 2, {{"x": bands}}, [RasterOutput({str(tmp_path / "o.tif")!r}, list("abcd"))], bands[0].grid, engine=Engine(memory=2**25, threads=2))
+            output = RasterOutput({str(tmp_path / "o.tif")!r}, list("abcd"))
+            engine = Engine(memory=2**25, threads=2)
+            run_blocks(lambda blocks, window: blocks["x"] * 2, {{"x": bands}}, [output], bands[0].grid, engine=engine)
             print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
         """
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)

@@ -10,10 +10,10 @@ import rasterio
 from affine import Affine
 from osgeo import gdal
 from rasterio.crs import CRS
-from rasterio.windows import Window
 from scipy.io import netcdf_file
 
 from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
@@ -78,9 +78,12 @@ import json, sys
 import numpy as np, xarray
 data = xarray.open_dataset(sys.argv[1], engine="h5netcdf")
 print(json.dumps({
-    "conventions": data.attrs["Conventions"], "variables": sorted(data.data_vars), "x": float(data.x[0]), "y": float(data.y[-1]),
-    "times": [str(t)[:10] for t in data.ndvi[data.ndvi.dims[0]].values], "dims": list(data.albedo.dims), "unit": data.rain.attrs["units"],
-    "mean": float(data.ndvi[1].mean(dtype="float64")), "gaps": int(np.isnan(data.ndvi[0]).sum()), "mapping": data.ndvi.encoding.get("grid_mapping") or data.ndvi.attrs.get("grid_mapping"),
+    "conventions": data.attrs["Conventions"], "variables": sorted(data.data_vars),
+    "x": float(data.x[0]), "y": float(data.y[-1]),
+    "times": [str(t)[:10] for t in data.ndvi[data.ndvi.dims[0]].values],
+    "dims": list(data.albedo.dims), "unit": data.rain.attrs["units"],
+    "mean": float(data.ndvi[1].mean(dtype="float64")), "gaps": int(np.isnan(data.ndvi[0]).sum()),
+    "mapping": data.ndvi.encoding.get("grid_mapping") or data.ndvi.attrs.get("grid_mapping"),
     "moment": str(data.lst[data.lst.dims[0]].values[0])[:19],
 }))
 """

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sm_toolbox.errors import InputError
-from sm_toolbox.raster.times import Time, parse_time, time_in_name
+from sm_toolbox.raster.times import Time, parse_time
 
 
 @pytest.mark.parametrize(
@@ -45,49 +44,6 @@ def test_a_time_is_read_back_from_its_text(start, resolution):
     }[resolution]
     time = Time(start, resolution)
     assert parse_time(str(time)) == time
-
-
-@pytest.mark.parametrize(
-    ("stem", "time", "rest"),
-    [
-        ("ndvi_20180601", "2018-06-01", "ndvi"),
-        ("20180601_ndvi", "2018-06-01", "ndvi"),
-        ("ndvi_2018-06-01_v2", "2018-06-01", "ndvi_v2"),
-        ("ndvi_2018152", "2018-06-01", "ndvi"),
-        ("ndvi_201806", "2018-06", "ndvi"),
-        ("ndvi-2018-06", "2018-06", "ndvi"),
-        ("MOD11A2.A2008001.h18v04.006.2009012345678", "2008-01-01", "MOD11A2_h18v04.006"),
-        ("LC08_L2SP_199012_20160209_20200907_02_T1_SR_B4", "2016-02-09", "LC08_L2SP_199012_02_T1_SR_B4"),
-        (
-            "S2A_MSIL2A_20220301T101031_N0400_R022_T32TQM_20220301T123456",
-            "2022-03-01T10:10:31",
-            "S2A_MSIL2A_N0400_R022_T32TQM",
-        ),
-        ("T32TQM_20200101T101031_B8A_20m", "2020-01-01T10:10:31", "T32TQM_B8A_20m"),
-        (
-            "S1A_IW_GRDH_1SDV_20150309T173017_20150309T173042_004963_006353_1B2C",
-            "2015-03-09T17:30:17",
-            "S1A_IW_GRDH_1SDV_004963_006353_1B2C",
-        ),
-        ("S1A__IW___A_20150309T173017_VV_grd", "2015-03-09T17:30:17", "S1A__IW___A_VV_grd"),
-        ("dem_30m", "None", "dem_30m"),
-        ("tile_123456_x", "None", "tile_123456_x"),
-        ("lst_20180230", "None", "lst_20180230"),
-        ("ndvi_2018366", "None", "ndvi_2018366"),
-    ],
-)
-def test_dates_in_file_names(stem, time, rest):
-    found, name = time_in_name(stem)
-    assert (str(found), name) == (time, rest)
-
-
-def test_a_name_with_two_dates_is_ambiguous():
-    with pytest.raises(InputError, match=r"'a/ndvi_20180101_20180116.tif' is ambiguous.*2018-01-01 and 2018-01-16"):
-        time_in_name("ndvi_20180101_20180116", "a/ndvi_20180101_20180116.tif")
-
-
-def test_the_same_date_twice_is_not_ambiguous():
-    assert str(time_in_name("ndvi_20180101_20180101")[0]) == "2018-01-01"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time, parse_time
-from sm_toolbox.timeseries.composite import PERIODS, plan_periods, temporal_composite
+from sm_toolbox.timeseries.composite import COMPOSITE_PERIODS, plan_periods, temporal_composite
 
 
 def read(path):
@@ -22,11 +22,21 @@ def read(path):
 @pytest.mark.parametrize(
     ("period", "date", "name"),
     [
-        ("day", "2020-02-29T10:00:00", "2020-02-29"), ("dekad", "2020-02-29", "2020-02-21"), ("dekad", "2020-03-10", "2020-03-01"), ("dekad", "2020-03-11", "2020-03-11"), ("month", "2020-02-29", "2020-02"),
-        ("season", "2020-02-29", "2019-12-01"), ("season", "2019-12-31", "2019-12-01"), ("season", "2020-05-31", "2020-03-01"), ("season", "2020-08-01", "2020-06-01"), ("season", "2020-11-30", "2020-09-01"),
-        ("year", "2020-12-31", "2020-01-01"), ("all", "2020-05-05", "2020-05-05"), ("trailing", "2020-05-05", "2020-05-05"),
+        ("day", "2020-02-29T10:00:00", "2020-02-29"),
+        ("dekad", "2020-02-29", "2020-02-21"),
+        ("dekad", "2020-03-10", "2020-03-01"),
+        ("dekad", "2020-03-11", "2020-03-11"),
+        ("month", "2020-02-29", "2020-02"),
+        ("season", "2020-02-29", "2019-12-01"),
+        ("season", "2019-12-31", "2019-12-01"),
+        ("season", "2020-05-31", "2020-03-01"),
+        ("season", "2020-08-01", "2020-06-01"),
+        ("season", "2020-11-30", "2020-09-01"),
+        ("year", "2020-12-31", "2020-01-01"),
+        ("all", "2020-05-05", "2020-05-05"),
+        ("trailing", "2020-05-05", "2020-05-05"),
     ],
-)  # fmt: skip
+)
 def test_calendar(period, date, name):
     (found,) = plan_periods([parse_time(date)], period)
     assert str(found.time) == name and found.positions == (0,) and found.weights == (1,)
@@ -37,7 +47,7 @@ days = st.lists(st.integers(0, 1500), min_size=1, max_size=40, unique=True).map(
 )
 
 
-@given(days, st.sampled_from([p for p in PERIODS if p != "trailing"]), st.integers(1, 16))
+@given(days, st.sampled_from([p for p in COMPOSITE_PERIODS if p != "trailing"]), st.integers(1, 16))
 def test_every_day_of_every_product_counts_once(times, period, product_days):
     weight = np.zeros(len(times))
     for item in plan_periods(times, period, product_days=product_days):

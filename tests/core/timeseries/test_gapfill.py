@@ -11,7 +11,7 @@ from scipy.signal import savgol_filter
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates
-from sm_toolbox.timeseries.gapfill import METHODS, _polynomial_weights, _regular, fill_gaps
+from sm_toolbox.timeseries.gapfill import GAP_FILL_METHODS, _polynomial_weights, _regular, fill_gaps
 from sm_toolbox.timeseries.gapfill_kernels import fill
 
 NAN = np.nan
@@ -28,7 +28,7 @@ def filled(values, days=None, method="linear", targets=None, window=3.0, order=2
         values[:, None, None],
         days,
         targets,
-        METHODS.index(method),
+        GAP_FILL_METHODS.index(method),
         window / 2,
         max_gap,
         _regular(days, "lst"),
@@ -140,7 +140,7 @@ def test_three_days_are_the_day_before_the_day_and_the_day_after():
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GAP_FILL_METHODS)
 def test_the_longest_gap(method):
     values = np.arange(20.0)
     values[5:8] = NAN  # values at 4 and 8: four days apart
@@ -150,7 +150,7 @@ def test_the_longest_gap(method):
     assert np.isnan(filled(values, method=method, window=9.0, order=1, max_gap=3.9)[5:8]).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GAP_FILL_METHODS)
 def test_gaps_alone_and_single_values(method):
     assert np.isnan(filled([NAN] * 9, method=method, window=5.0)).all()
     found = filled([NAN, NAN, NAN, NAN, 5, NAN, NAN, NAN, NAN], method=method, window=5.0)
@@ -158,7 +158,7 @@ def test_gaps_alone_and_single_values(method):
     assert np.isfinite(found[[3, 5]]).all() == (method == "moving_average")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GAP_FILL_METHODS)
 def test_a_complete_series_stays(method):
     values = np.random.default_rng(0).random(30).astype(np.float32)
     np.testing.assert_array_equal(filled(values, method=method, window=5.0), values)
@@ -191,7 +191,7 @@ def test_filled_values_lie_between_their_neighbours(values, method, seed):
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GAP_FILL_METHODS)
 @pytest.mark.parametrize("columns", [1, 7, 256, 300])
 def test_columns_walked_through_together_are_apart(method, columns):
     """More columns than are taken at once, each with gaps of its own."""
@@ -201,7 +201,7 @@ def test_columns_walked_through_together_are_apart(method, columns):
     days, out = np.arange(15.0), np.empty_like(block)
     sg = method == "savitzky_golay"
     regular, weights = (_regular(days, "lst"), _polynomial_weights(5, 2)) if sg else (np.empty(0), np.empty((0, 0)))
-    fill(block, days, days, METHODS.index(method), 2.5, 6.0, regular, weights, out)
+    fill(block, days, days, GAP_FILL_METHODS.index(method), 2.5, 6.0, regular, weights, out)
     for row in range(2):
         for column in {0, columns // 2, columns - 1}:
             expected = filled(block[:, row, column], method=method, window=5.0, max_gap=6.0)
@@ -219,7 +219,7 @@ def test_the_longest_gap_between_times_of_day():
 
 
 @settings(deadline=None, max_examples=100)
-@given(series, st.sampled_from(METHODS), st.floats(-500, 500, width=16))
+@given(series, st.sampled_from(GAP_FILL_METHODS), st.floats(-500, 500, width=16))
 def test_a_constant_added_is_a_constant_more(values, method, constant):
     one, other = filled(values, method=method), filled(np.array(values) + constant, method=method)
     np.testing.assert_allclose(other, one + constant, atol=0.01)
@@ -260,7 +260,7 @@ def test_files_in_any_order_block_by_block(write_raster, tmp_path, progress):
     assert any("missing" in text for text in progress.infos)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GAP_FILL_METHODS)
 def test_blocks_change_nothing(write_raster, tmp_path, method):
     source, _ = stack(write_raster, shape=(70, 90), dates=[f"2018-06-{day:02d}" for day in range(1, 15)])
     for name, memory in (("a.tif", None), ("b.tif", 300_000)):

@@ -136,12 +136,23 @@ def test_cancel(kind, cancelling):
 @pytest.mark.parametrize(
     ("kind_", "name", "change"),
     [
-        ("svr", "svr_vectors", lambda a: a[:, :2]), ("svr", "svr_coefficients", lambda a: a[:-1]), ("svr", "svr_form", lambda a: a * np.nan), ("svr", "svr_form", lambda a: a + 9),
-        ("svr", "svr_form", lambda a: a * [1, -1, 1, 1, 1]), ("svr", "scaling_scale", lambda a: 0 * a), ("svr", "scaling_centre", lambda a: a[:2]), ("mlp", "mlp_coefficients_0", lambda a: a[:2]), ("mlp", "mlp_intercepts_1", lambda a: a[:2]),
-        ("mlp", "mlp_activation", lambda a: a + 5), ("mlp", "mlp_coefficients_1", lambda a: a.astype(int)), ("mlp", "mlp_coefficients_2", lambda a: np.hstack([a, a])),
-        ("xgboost", "boosting_base", lambda a: np.array([np.inf])), ("xgboost", "forest_child", lambda a: a + 10**6), ("xgboost", "boosting_base", lambda a: np.zeros(2)),
+        ("svr", "svr_vectors", lambda a: a[:, :2]),
+        ("svr", "svr_coefficients", lambda a: a[:-1]),
+        ("svr", "svr_form", lambda a: a * np.nan),
+        ("svr", "svr_form", lambda a: a + 9),
+        ("svr", "svr_form", lambda a: a * [1, -1, 1, 1, 1]),
+        ("svr", "scaling_scale", lambda a: 0 * a),
+        ("svr", "scaling_centre", lambda a: a[:2]),
+        ("mlp", "mlp_coefficients_0", lambda a: a[:2]),
+        ("mlp", "mlp_intercepts_1", lambda a: a[:2]),
+        ("mlp", "mlp_activation", lambda a: a + 5),
+        ("mlp", "mlp_coefficients_1", lambda a: a.astype(int)),
+        ("mlp", "mlp_coefficients_2", lambda a: np.hstack([a, a])),
+        ("xgboost", "boosting_base", lambda a: np.array([np.inf])),
+        ("xgboost", "forest_child", lambda a: a + 10**6),
+        ("xgboost", "boosting_base", lambda a: np.zeros(2)),
     ],
-)  # fmt: skip
+)
 def test_hostile_files_are_refused(kind_, name, change):
     if kind_ == "xgboost":
         pytest.importorskip("xgboost")
@@ -156,12 +167,21 @@ def test_hostile_files_are_refused(kind_, name, change):
 @pytest.mark.parametrize(
     ("kind_", "text", "words"),
     [
-        ("svr", '{"gamma": Infinity}', "gamma is Infinity"), ("svr", '{"coef0": NaN}', "coef0 is NaN"), ("xgboost", '{"reg_lambda": Infinity}', "reg_lambda"),
-        ("svr", '{"C": -1}', "C is -1, but must be a number above 0 and up to"), ("svr", '{"kernel": "cubic"}', "one of linear, rbf, poly, sigmoid"), ("svr", '{"gamma": "auto"}', "gamma"),
-        ("mlp", '{"hidden_layer_sizes": []}', "a list of whole numbers"), ("mlp", '{"hidden_layer_sizes": 5}', "a list of whole numbers"), ("mlp", '{"activation": "logistic"}', "one of relu, tanh"), ("mlp", '{"batch_size": 0}', "batch_size is 0"),
-        ("xgboost", '{"max_depth": 0}', "max_depth is 0"), ("xgboost", '{"learning_rate": 2}', "above 0 and up to 1"), ("mlp", '{"layers": 2}', r"Valid are: hidden_layer_sizes \(default \[100, 50\]\)"),
+        ("svr", '{"gamma": Infinity}', "gamma is Infinity"),
+        ("svr", '{"coef0": NaN}', "coef0 is NaN"),
+        ("xgboost", '{"reg_lambda": Infinity}', "reg_lambda"),
+        ("svr", '{"C": -1}', "C is -1, but must be a number above 0 and up to"),
+        ("svr", '{"kernel": "cubic"}', "one of linear, rbf, poly, sigmoid"),
+        ("svr", '{"gamma": "auto"}', "gamma"),
+        ("mlp", '{"hidden_layer_sizes": []}', "a list of whole numbers"),
+        ("mlp", '{"hidden_layer_sizes": 5}', "a list of whole numbers"),
+        ("mlp", '{"activation": "logistic"}', "one of relu, tanh"),
+        ("mlp", '{"batch_size": 0}', "batch_size is 0"),
+        ("xgboost", '{"max_depth": 0}', "max_depth is 0"),
+        ("xgboost", '{"learning_rate": 2}', "above 0 and up to 1"),
+        ("mlp", '{"layers": 2}', r"Valid are: hidden_layer_sizes \(default \[100, 50\]\)"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named(kind_, text, words):
     with pytest.raises(InputError, match=words):
         make_estimator(kind_, text)

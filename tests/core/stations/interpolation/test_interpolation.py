@@ -13,7 +13,7 @@ from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.interpolation.maps import interpolate_stations
 from sm_toolbox.stations.interpolation.report import interpolation_report
-from sm_toolbox.stations.interpolation.result import Settings, variable_name
+from sm_toolbox.stations.interpolation.result import InterpolationSettings, variable_name
 from sm_toolbox.stations.sampling import Rows
 
 UTM, WGS84 = CRS.from_epsg(32630), CRS.from_epsg(4326)
@@ -64,7 +64,7 @@ def test_maps_and_variances_of_each_date(network, grid, tmp_path, progress):
         grid,
         out,
         variance=spread,
-        settings=Settings(variogram="exponential"),
+        settings=InterpolationSettings(variogram="exponential"),
         engine=Engine(progress=progress),
     )
     maps, names = read(out)
@@ -92,10 +92,10 @@ def test_maps_and_variances_of_each_date(network, grid, tmp_path, progress):
 def test_exact_at_stations_without_nugget(network, grid, tmp_path):
     rows, values, (row, column), table = network
     for settings in (
-        Settings(nugget=0.0),
-        Settings(method="simple_kriging", nugget=0.0),
-        Settings(method="idw"),
-        Settings(nugget=0.0, neighbours=6),
+        InterpolationSettings(nugget=0.0),
+        InterpolationSettings(method="simple_kriging", nugget=0.0),
+        InterpolationSettings(method="idw"),
+        InterpolationSettings(nugget=0.0, neighbours=6),
     ):
         interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=settings)
         maps, _ = read(tmp_path / "m.tif")
@@ -123,7 +123,7 @@ def test_repeated_rows_are_averaged_and_places_within_a_hundredth_of_a_cell_are_
         "v",
         grid,
         str(tmp_path / "m.tif"),
-        settings=Settings(method="idw"),
+        settings=InterpolationSettings(method="idw"),
         engine=Engine(progress=progress),
     )
     assert read(tmp_path / "m.tif")[0][0, 5, 10] == pytest.approx(3, abs=1e-3)
@@ -168,7 +168,7 @@ def test_a_geographic_grid_gives_nearly_the_same_map(network, grid, write_raster
     from rasterio.transform import from_bounds
 
     degrees = write_raster("d.tif", np.zeros((40, 60)), ["x"], crs="EPSG:4326", transform=from_bounds(*bounds, 60, 40))
-    settings = Settings(variogram="exponential")
+    settings = InterpolationSettings(variogram="exponential")
     planar = interpolate_stations(rows, values, "v", grid, str(tmp_path / "a.tif"), settings=settings)
     globe = interpolate_stations(rows, values, "v", degrees, str(tmp_path / "b.tif"), settings=settings)
     assert globe.variogram.range == pytest.approx(planar.variogram.range, rel=1e-2)
@@ -187,7 +187,7 @@ def test_blocks_do_not_show(network, write_raster, tmp_path):
                 "v",
                 grid,
                 str(tmp_path / f"{name}.tif"),
-                settings=Settings(method=method),
+                settings=InterpolationSettings(method=method),
                 engine=Engine(memory=memory),
             )
         np.testing.assert_array_equal(read(tmp_path / "small.tif")[0], read(tmp_path / "large.tif")[0])
@@ -219,7 +219,7 @@ def test_drifts_are_matched_in_time_and_explain_the_values(hills, grid, tmp_path
         grid,
         str(tmp_path / "m.tif"),
         variance=str(tmp_path / "v.tif"),
-        settings=Settings(max_gap_days=1, nugget=0.1, range=5000.0, drift=sources),
+        settings=InterpolationSettings(max_gap_days=1, nugget=0.1, range=5000.0, drift=sources),
     )
     np.testing.assert_allclose(read(tmp_path / "m.tif")[0], truth, rtol=1e-4)
     assert result.drift == ["dem", "ndvi"] and result.left_out.rmse < 1e-5
@@ -234,7 +234,7 @@ def test_dates_without_a_drift_get_no_map(hills, grid, tmp_path, progress):
         "v",
         grid,
         str(tmp_path / "m.tif"),
-        settings=Settings(max_gap_days=0, drift=sources),
+        settings=InterpolationSettings(max_gap_days=0, drift=sources),
         engine=Engine(progress=progress),
     )
     assert read(tmp_path / "m.tif")[1] == ["v@2020-06-01", "v@2020-07-01T12:00:00"]
@@ -254,7 +254,7 @@ def test_gaps_of_a_drift_stay_gaps_and_stations_in_them_are_left_out(hills, grid
         "v",
         grid,
         str(tmp_path / "m.tif"),
-        settings=Settings(drift=[source]),
+        settings=InterpolationSettings(drift=[source]),
         engine=Engine(progress=progress),
     )
     maps, _ = read(tmp_path / "m.tif")
@@ -275,15 +275,22 @@ def test_useless_drifts_are_named(hills, grid, write_raster, tmp_path, leftovers
         ([far], "No station of 'gauges' lies within the rasters"),
     ):
         with pytest.raises(InputError, match=words):
-            interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(drift=drift))
+            interpolate_stations(
+                rows, values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(drift=drift)
+            )
     with pytest.raises(InputError, match="TIME field of 'gauges' is needed"):
         interpolate_stations(
-            static(rows), values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(drift=sources[1:])
+            static(rows), values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(drift=sources[1:])
         )
     for method in ("idw", "simple_kriging"):
         with pytest.raises(InputError, match=f"DRIFT is for METHOD ordinary_kriging, not for {method}"):
             interpolate_stations(
-                rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method=method, drift=sources)
+                rows,
+                values,
+                "v",
+                grid,
+                str(tmp_path / "m.tif"),
+                settings=InterpolationSettings(method=method, drift=sources),
             )
     assert leftovers() == before
 
@@ -340,7 +347,7 @@ def test_one_station(network, grid, tmp_path, progress, leftovers):
         "v",
         grid,
         str(tmp_path / "m.tif"),
-        settings=Settings(method="idw"),
+        settings=InterpolationSettings(method="idw"),
         engine=Engine(progress=progress),
     )
     np.testing.assert_allclose(read(tmp_path / "m.tif")[0], 0.3, rtol=1e-6)
@@ -392,7 +399,13 @@ def test_no_structure_is_said(network, grid, tmp_path, progress):
     rows, _, *_ = network
     noise = np.random.default_rng(2).normal(size=90)
     interpolate_stations(
-        rows, noise, "v", grid, str(tmp_path / "m.tif"), settings=Settings(nugget=1.0), engine=Engine(progress=progress)
+        rows,
+        noise,
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        settings=InterpolationSettings(nugget=1.0),
+        engine=Engine(progress=progress),
     )
     text = "\n".join(progress.warnings)
     assert (
@@ -409,7 +422,7 @@ def test_a_trend_and_overshooting_are_said(network, grid, tmp_path, progress):
         "v",
         grid,
         str(tmp_path / "m.tif"),
-        settings=Settings(variogram="gaussian", nugget=0.0),
+        settings=InterpolationSettings(variogram="gaussian", nugget=0.0),
         engine=Engine(progress=progress),
     )
     text = "\n".join(progress.warnings)
@@ -426,13 +439,20 @@ def test_what_does_not_fit_together(network, grid, tmp_path):
             grid,
             str(tmp_path / "m.tif"),
             variance=str(tmp_path / "v.tif"),
-            settings=Settings(method="idw"),
+            settings=InterpolationSettings(method="idw"),
         )
     with pytest.raises(InputError, match="METHOD 'spline' is none of"):
-        interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="spline"))
+        interpolate_stations(
+            rows, values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(method="spline")
+        )
     with pytest.raises(InputError, match="range above 0 m"):
         interpolate_stations(
-            rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(range=0.0, nugget=0.0, sill=1.0)
+            rows,
+            values,
+            "v",
+            grid,
+            str(tmp_path / "m.tif"),
+            settings=InterpolationSettings(range=0.0, nugget=0.0, sill=1.0),
         )
 
 
@@ -471,7 +491,7 @@ def test_cancel(network, write_raster, tmp_path, cancelling, leftovers, checks, 
             "v",
             grid,
             str(tmp_path / "m.tif"),
-            settings=Settings(method=method),
+            settings=InterpolationSettings(method=method),
             engine=Engine(progress=cancelling(checks)),
         )
     assert leftovers() == before
@@ -496,7 +516,7 @@ def test_names_of_variables(field, name):
 def test_inverse_distances_need_no_variogram(network, grid, tmp_path):
     rows, values, _, table = network
     result = interpolate_stations(
-        rows, values, "v", grid, str(tmp_path / "m.tif"), settings=Settings(method="idw", power=3)
+        rows, values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(method="idw", power=3)
     )
     assert result.variogram is None and result.models == []
     points = np.stack([rows.x[:30], rows.y[:30], np.zeros(30)], axis=1)

@@ -18,7 +18,8 @@ from sm_toolbox.stations.ismn.selection import Selection, parse_flags
 from sm_toolbox.stations.ismn.static import read_static
 
 ALL = Selection(flags=None, depth_from=-10, depth_to=10)
-STATIC = """quantity_name;unit;depth_from[m];depth_to[m];value;description;quantity_source_name;quantity_source_resolution
+STATIC = """quantity_name;unit;depth_from[m];depth_to[m];value;description;\
+quantity_source_name;quantity_source_resolution
 clay fraction;% weight;0.00;0.30;23.00;;HWSD;30"
 sand fraction;% weight;0.00;0.30;36.00;;HWSD;30"
 sand fraction;% weight;0.30;1.00;29.00;;HWSD;30"
@@ -580,12 +581,14 @@ def test_nothing_fits_says_what_there_is(make):
     )
     with pytest.raises(
         InputError,
-        match=r"no sensor of precipitation\. The variables it has, with the number of files: soil_(moisture|temperature) \(1\), soil_",
+        match=r"no sensor of precipitation\. The variables it has, with the number of files: "
+        r"soil_(moisture|temperature) \(1\), soil_",
     ):
         import_archive(path, Selection(variable="precipitation"))
     with pytest.raises(
         InputError,
-        match=r"fits DEPTH_FROM 0\.1, DEPTH_TO 0\.2 m and the rule 'encloses'\. The depths it has \(m\), with the number of files: 0\.05–0\.05 \(1\)",
+        match=r"fits DEPTH_FROM 0\.1, DEPTH_TO 0\.2 m and the rule 'encloses'\. "
+        r"The depths it has \(m\), with the number of files: 0\.05–0\.05 \(1\)",
     ):
         import_archive(path, Selection(depth_from=0.1, depth_to=0.2))
     with pytest.raises(InputError, match=r"has accepted flags only \(G\)\. The flags it has: U \(2\), D02 \(1\)"):

@@ -1,0 +1,394 @@
+"""The protocol of what reads, warps and writes rasters: rasterio, or GDAL's own Python module (osgeo).
+
+`choice.driver()` decides between the two. All other modules know nothing but the protocol here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from sm_toolbox.raster.affine import Affine, Window
+
+RESAMPLINGS = ("nearest", "bilinear", "cubic", "average", "mode")
+"""Ways to warp."""
+
+
+class DriverError(Exception):
+    """What GDAL says of a file, a coordinate reference system or a write that failed."""
+
+
+class Crs(Protocol):
+    """A coordinate reference system, with axes in the order of maps: east, north."""
+
+    @property
+    def is_geographic(self) -> bool:
+        """Whether coordinates are degrees."""
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether coordinates are lengths on a map of the earth."""
+
+    @property
+    def linear_units_factor(self) -> tuple[str, float]:
+        """Name of the unit, and metres in it."""
+
+    def to_wkt(self) -> str:
+        """Return the definition as text.
+
+        Returns
+        -------
+        str
+        """
+
+    def to_epsg(self) -> int | None:
+        """Return the EPSG code; None where there is none.
+
+        Returns
+        -------
+        int or None
+        """
+
+
+@dataclass(frozen=True)
+class BandDescription:
+    """What a file says of a band.
+
+    Parameters
+    ----------
+    dtype : str
+        NumPy's name of the type of the stored numbers.
+    nodata : float or None
+    scale, offset : float
+        Physical value = stored · scale + offset.
+    name : str
+        The band's description; empty where it has none.
+    unit : str
+    is_alpha : bool
+        Whether it says where the other bands have data.
+    block_shape : tuple of int
+        Rows and columns that are read together.
+    """
+
+    dtype: str
+    nodata: float | None
+    scale: float
+    offset: float
+    name: str
+    unit: str
+    is_alpha: bool
+    block_shape: tuple[int, int]
+
+
+class Dataset(ABC):
+    """A raster file, open for reading; a context manager that closes it.
+
+    Bands count from 1. Every method raises `DriverError` where GDAL fails.
+
+    Attributes
+    ----------
+    path : str
+    format : str
+        GDAL's short name of the format, such as `GTiff`.
+    width, height, count : int
+        Columns, rows and bands.
+    transform : Affine
+        The identity where the file has none.
+    """
+
+    path: str
+    format: str
+    width: int
+    height: int
+    count: int
+    transform: Affine
+
+    @property
+    @abstractmethod
+    def crs(self) -> Crs | None:
+        """The coordinate reference system; None where the file has none."""
+
+    @property
+    def window(self) -> Window:
+        """The whole raster."""
+        return Window(0, 0, self.width, self.height)
+
+    @abstractmethod
+    def describe(self, band: int) -> BandDescription:
+        """Return what the file says of a band.
+
+        Parameters
+        ----------
+        band : int
+            From 1.
+
+        Returns
+        -------
+        BandDescription
+        """
+
+    @abstractmethod
+    def has_mask(self, band: int) -> bool:
+        """Say whether a mask or an alpha band, rather than a nodata value, tells where a band has data.
+
+        Parameters
+        ----------
+        band : int
+
+        Returns
+        -------
+        bool
+        """
+
+    @abstractmethod
+    def tags(self, band: int = 0) -> dict[str, str]:
+        """Return the metadata of a band, or of the file.
+
+        Parameters
+        ----------
+        band : int, optional
+            0 for the file.
+
+        Returns
+        -------
+        dict of str
+        """
+
+    @abstractmethod
+    def subdatasets(self) -> list[str]:
+        """Return the names of the rasters within the file, as GDAL opens them.
+
+        Returns
+        -------
+        list of str
+        """
+
+    @abstractmethod
+    def control_points(self) -> int:
+        """Return the number of ground control points.
+
+        Returns
+        -------
+        int
+        """
+
+    @abstractmethod
+    def read(self, bands: Sequence[int], window: Window, out: np.ndarray) -> None:
+        """Read stored numbers of a window within the raster.
+
+        Parameters
+        ----------
+        bands : sequence of int
+        window : Window
+        out : ndarray (bands, rows, cols)
+            What is filled, in its own type.
+        """
+
+    @abstractmethod
+    def read_mask(self, window: Window, band: int = 1) -> np.ndarray:
+        """Return where a band has data, after its mask, alpha band or nodata value.
+
+        Parameters
+        ----------
+        window : Window
+        band : int, optional
+
+        Returns
+        -------
+        ndarray of bool (rows, cols)
+        """
+
+    @abstractmethod
+    def read_coarsely(self, band: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the stored numbers of every so many cells, and where there are data.
+
+        Parameters
+        ----------
+        band : int
+        shape : (int, int)
+
+        Returns
+        -------
+        ndarray of float64, ndarray of bool
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file, in the thread that opened it."""
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class GeotiffFile(Protocol):
+    """A GeoTIFF, open for writing."""
+
+    def write(self, block: np.ndarray, first: int, window: Window) -> None:
+        """Write bands.
+
+        Parameters
+        ----------
+        block : ndarray of float32 (bands, rows, cols)
+        first : int
+            The band that the block begins with, from 1.
+        window : Window
+        """
+
+    def close(self) -> None:
+        """Close the file; nothing where it is closed. GDAL writes late, and says nothing of a full disk here."""
+
+
+@dataclass(frozen=True)
+class GeotiffLayout:
+    """A Float32 GeoTIFF to create, NaN where there is no data.
+
+    Parameters
+    ----------
+    crs : Crs
+    transform : Affine
+    width, height : int
+    names : sequence of str
+        Descriptions of the bands.
+    tags : dict of str
+    options : dict of str
+        GDAL's creation options.
+    """
+
+    crs: Any
+    transform: Affine
+    width: int
+    height: int
+    names: Sequence[str]
+    tags: dict[str, str]
+    options: dict[str, str]
+
+
+class Driver(Protocol):
+    """What both drivers can do; every method raises `DriverError` where GDAL fails."""
+
+    name: str
+    version: str
+    gdal_version: str
+
+    def open(self, path: str, unbuffered: bool = False) -> Dataset:
+        """Open a raster.
+
+        Parameters
+        ----------
+        path : str
+            Anything that GDAL opens: a file, a sub-dataset, XML of a virtual raster.
+        unbuffered : bool, optional
+            Whether each block is read but once, so that GDAL need not keep those of uncompressed files.
+
+        Returns
+        -------
+        Dataset
+        """
+
+    def environment(self, cache: int | None = None, list_folders: bool = True) -> AbstractContextManager[Any]:
+        """Set what GDAL may do while files are open.
+
+        Parameters
+        ----------
+        cache : int, optional
+            Bytes of decoded tiles that GDAL may keep.
+        list_folders : bool, optional
+            Whether GDAL may list the folders of files for their sidecars.
+
+        Returns
+        -------
+        context manager
+        """
+
+    def crs(self, definition: Any) -> Any:
+        """Return a coordinate reference system.
+
+        Parameters
+        ----------
+        definition : str, int or object
+            A WKT, an EPSG code, or an object that has `to_wkt`.
+
+        Returns
+        -------
+        Crs
+        """
+
+    def transform_bounds(self, own: Any, other: Any, bounds: Sequence[float]) -> tuple[float, float, float, float]:
+        """Return an extent in another CRS.
+
+        Parameters
+        ----------
+        own, other : Crs
+        bounds : sequence of float
+            West, south, east, north.
+
+        Returns
+        -------
+        tuple of float
+            West, south, east, north; west > east where it crosses 180°.
+        """
+
+    def warp(
+        self,
+        values: np.ndarray,
+        own: tuple[Affine, Any],
+        out: np.ndarray,
+        grid: tuple[Affine, Any],
+        resampling: str,
+    ) -> None:
+        """Warp bands, each with its own gaps.
+
+        Parameters
+        ----------
+        values, out : ndarray of float32 (bands, rows, cols)
+            What is warped, and what is filled; NaN where there is no data.
+        own, grid : (Affine, Crs)
+            Of `values`, and of `out`.
+        resampling : str
+            One of `RESAMPLINGS`.
+        """
+
+    def create_geotiff(self, path: str, layout: GeotiffLayout) -> GeotiffFile:
+        """Create a GeoTIFF.
+
+        Parameters
+        ----------
+        path : str
+        layout : GeotiffLayout
+
+        Returns
+        -------
+        GeotiffFile
+        """
+
+    def has_zstd(self) -> bool:
+        """Say whether GDAL was built with ZSTD; a build without it refuses to create such files.
+
+        Returns
+        -------
+        bool
+        """
+
+    def tile_ends(self, path: str) -> np.ndarray:
+        """Return where each tile of a GeoTIFF ends in the file.
+
+        Parameters
+        ----------
+        path : str
+
+        Returns
+        -------
+        ndarray of int64 (bands, rows of tiles, columns of tiles)
+            Bytes; -1 for a tile that was not written.
+        """

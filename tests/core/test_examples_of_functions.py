@@ -1,0 +1,71 @@
+"""The examples in docstrings run, and the entry points to the science have one."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from operator import attrgetter
+
+import numpy as np
+import pytest
+
+import sm_toolbox
+
+ENTRY_POINTS = [
+    "columns:to_numbers",
+    "geostatistics.kriging:Kriging",
+    "geostatistics.variogram:fit_variogram",
+    "merging.collocation:collocate",
+    "merging.merge:merge_products",
+    "metrics:metrics",
+    "models.applicability.area:Applicability.fit",
+    "models.assessment.selection:parse_groups",
+    "models.prediction:predict_raster",
+    "models.preparation:prepare_training",
+    "models.training:train",
+    "predictors.flow:specific_catchment_area",
+    "predictors.soil:available_water_capacity",
+    "predictors.spectral:spectral_indices",
+    "predictors.terrain:terrain_indices",
+    "predictors.thermal:thermal_inertia",
+    "raster.align:align_rasters",
+    "raster.bands:read_bands",
+    "raster.engine:run_blocks",
+    "raster.times:parse_dates",
+    "raster.times:parse_time",
+    "sensors.names:read_names",
+    "stations.interpolation.maps:interpolate_stations",
+    "stations.ismn.archive:import_archive",
+    "stations.sampling:sample_rows",
+    "timeseries.composite:temporal_composite",
+    "timeseries.gapfill:fill_gaps",
+    "timeseries.statistics:summarise",
+    "timeseries.trend:temporal_trend",
+    "validation.stations:validate_stations",
+]
+
+
+def load(entry):
+    module, _, name = entry.partition(":")
+    module = importlib.import_module(f"sm_toolbox.{module}")
+    return module, attrgetter(name)(module)
+
+
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
+def test_examples_run(entry, tmp_path, monkeypatch):
+    """In a folder of their own, with what their module imports and NumPy."""
+    monkeypatch.chdir(tmp_path)
+    module, thing = load(entry)
+    (test,) = doctest.DocTestFinder(recurse=False).find(thing, entry, globs={"np": np, **vars(module)})
+    assert test.examples, "no example"
+    report = []
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+def test_no_example_is_left_out():
+    names = {f"sm_toolbox.{entry.partition(':')[0]}" for entry in ENTRY_POINTS}
+    for found in pkgutil.walk_packages(sm_toolbox.__path__, "sm_toolbox."):
+        with open(importlib.util.find_spec(found.name).origin, encoding="utf-8") as file:
+            assert ">>> " not in file.read() or found.name in names, found.name
