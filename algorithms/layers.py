@@ -415,37 +415,14 @@ def time_attribute(time: Time | None, kind):
     return time.start if kind == DATETIME else str(time)
 
 
-def metric_positions(table: LayerTable) -> np.ndarray | None:
-    """Return the points of a layer in metres (rows, 2), for distances; None where it has none.
+def layout_of(table: LayerTable):
+    """Return the points of a layer in metres, for distances; None where it has none."""
+    from sm_toolbox.models.layout import Layout
 
-    Geographic coordinates are laid out with the metres per degree of their middle latitude, good enough to tell blocks
-    apart.
-    """
-    if not table.has_geometry or not table.crs.isValid() or not np.isfinite(table.x).all():
+    if not table.has_geometry or not table.crs.isValid():
         return None
-    return np.stack([table.x, table.y], axis=1) * _metres(table)
-
-
-def area_positions(source, table: LayerTable) -> np.ndarray | None:
-    """Return positions (points, 2) in metres of a sample of a raster's cells with data; None without points."""
-    from sm_toolbox.raster.bands import read_bands
-    from sm_toolbox.raster.points import sample_cells, transform_points
-
-    if metric_positions(table) is None:
-        return None
-    band = read_bands([source])[0]
-    x, y = transform_points(*sample_cells(band), band.grid.crs, core_crs(table.crs, table.name))
-    is_valid = np.isfinite(x) & np.isfinite(y)
-    return np.stack([x[is_valid], y[is_valid]], axis=1) * _metres(table)
-
-
-def _metres(table: LayerTable):
-    """Return what makes metres of the coordinates of a layer."""
-    if not table.crs.isGeographic():
-        return QgsUnitTypes.fromUnitToUnitFactor(table.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
-    from sm_toolbox.raster.grid import metres_per_degree
-
-    return metres_per_degree(float(table.y.mean()))
+    metres = QgsUnitTypes.fromUnitToUnitFactor(table.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
+    return Layout.of(table.x, table.y, geographic=table.crs.isGeographic(), metres_per_unit=metres)
 
 
 # PyQt6 has neither QVariant.Type nor these names; qgis.PyQt adds the flat ones, and QgsField takes them from 3.22 to 4.

@@ -23,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, medians, peak_memory
 from sm_toolbox.merging.collocation import collocate, covariances_of_sums, design
 from sm_toolbox.merging.covariance_kernels import accumulate, sums_per_cell
-from sm_toolbox.merging.products import read_products
-from sm_toolbox.merging.record import Record, Settings
+from sm_toolbox.merging.run import Run
+from sm_toolbox.merging.settings import CollocationSettings
 from sm_toolbox.merging.triplecollocation import output_bands, triple_collocation
-from sm_toolbox.progress import SILENT
 from sm_toolbox.raster import streaming
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
@@ -75,13 +74,10 @@ def make_stacks(folder: Path, cells: int, dates: int) -> list[list[Source]]:
 
 def read_only(sources: list[list[Source]]) -> None:
     """Read the stacks as `triple_collocation` does: the same windows and dates at once, on as many threads."""
-    settings = Settings(design(len(sources)), 100, 0.05, "none", 35, 0, 0)
-    products = read_products(sources, max_gap_days=0, reference=0, min_samples=100, progress=SILENT)
-    record = Record(products, settings, np.zeros(12, np.int64))
-    reader = streaming.StackReader(products.bands, products.grid)
+    run = Run.of(sources, CollocationSettings(max_gap_days=0), 0, Engine())
+    record = run.record()
     fixed, per_date = record.bytes_per_cell()
-    fixed += 12 * len(output_bands(settings.design, False))
-    stream = streaming.plan_stream(reader, len(products.times), fixed, per_date, whole=False, engine=Engine())
+    reader, stream = run.stream(fixed + 12 * len(output_bands(run.estimation.design, False)), per_date)
 
     def work(opened, window, emit, progress):
         for _ in record.read(opened, window, stream.dates):

@@ -18,17 +18,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
-from sm_toolbox.geostatistics import kriging
+from sm_toolbox.geostatistics import interpolation
+from sm_toolbox.geostatistics.inversedistance import InverseDistance
+from sm_toolbox.geostatistics.kriging import Kriging
 from sm_toolbox.geostatistics.variogram import Variogram
 
 STATIONS, SIDE, EXTENT, RANGE, NUGGET = 60 if SMALL else 1000, 30 if SMALL else 1000, 1e5, 3e4, 0.1
 
 
-def predict(model: kriging.Kriging | kriging.InverseDistance, cells: np.ndarray, variance: bool = False) -> np.ndarray:
+def predict(model: Kriging | InverseDistance, cells: np.ndarray, variance: bool = False) -> np.ndarray:
     """Predict cells in blocks on all cores, as the engine does; returned is the mean."""
     blocks = np.array_split(cells, 4 * (cpu_count() or 1))
     with ThreadPoolExecutor() as pool:
-        if isinstance(model, kriging.InverseDistance):
+        if isinstance(model, InverseDistance):
             return np.concatenate(list(pool.map(model.predict, blocks)))
         return np.concatenate(
             [mean for mean, _ in pool.map(lambda block: model.predict(block, variance=variance), blocks)]
@@ -46,18 +48,18 @@ def main() -> None:
     variogram = Variogram("exponential", 1.0, RANGE, NUGGET)
 
     def local(neighbours: int) -> np.ndarray:
-        return predict(kriging.Kriging(points, values, variogram, neighbours=neighbours), cells, True)
+        return predict(Kriging(points, values, variogram, neighbours=neighbours), cells, True)
 
     def whole() -> np.ndarray:
-        return predict(kriging.Kriging(points, values, variogram, neighbours=0), cells)
+        return predict(Kriging(points, values, variogram, neighbours=0), cells)
 
     # What counts all stations is measured with as many stations, although Kriging itself would then take the nearest.
-    kriging.ALL_STATIONS = STATIONS
+    interpolation.ALL_STATIONS = STATIONS
     ours = {
         "16 nearest stations, mean and variance": lambda: local(16),
         "32 nearest stations, mean and variance": lambda: local(32),
         "all stations, mean": whole,
-        "all stations, inverse distances": lambda: predict(kriging.InverseDistance(points, values), cells),
+        "all stations, inverse distances": lambda: predict(InverseDistance(points, values), cells),
     }
     forget_peak_memory()
     before = peak_memory()

@@ -13,6 +13,8 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import Time, parse_time
 
+SOURCE_FIELD, STATIONS_SOURCE = "source", "station"
+"""The field that says whether a row is of a station, or else of which product, and what it holds for stations."""
 _LARGEST = 1e30
 _EMPTY = {"", "null", "none", "na", "n/a"}
 

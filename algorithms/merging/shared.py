@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sm_toolbox.merging.record import ANOMALIES
+from sm_toolbox.merging.settings import CollocationSettings
+from sm_toolbox.timeseries.anomaly import ANOMALIES
 
 from ..layers import raster_sources
 from ..parameters import add_scheduler, add_time_gap, choice, integer, number, rasters, text, time_gap
@@ -69,14 +70,14 @@ def resolve_products(algorithm, parameters, context) -> list:
     return [raster_sources(algorithm, parameters, key, context) for key in KEYS]
 
 
-def settings_of(algorithm, parameters, context) -> dict:
+def settings_of(algorithm, parameters, context) -> CollocationSettings:
     """Return the settings as the core names them."""
-    return {
-        "correlated": algorithm.parameterAsString(parameters, "CORRELATED", context),
-        "min_samples": algorithm.parameterAsInt(parameters, "MIN_SAMPLES", context),
-        "alpha": algorithm.parameterAsDouble(parameters, "ALPHA", context),
-        "anomalies": algorithm.parameterAsString(parameters, "ANOMALIES", context),
-        "anomaly_window": algorithm.parameterAsDouble(parameters, "ANOMALY_WINDOW", context),
-        "replicates": algorithm.parameterAsInt(parameters, "BOOTSTRAP", context),
-        "max_gap_days": time_gap(algorithm, parameters, context),
-    }
+    return CollocationSettings(
+        correlated=algorithm.parameterAsString(parameters, "CORRELATED", context),
+        min_samples=algorithm.parameterAsInt(parameters, "MIN_SAMPLES", context),
+        alpha=algorithm.parameterAsDouble(parameters, "ALPHA", context),
+        anomalies=algorithm.parameterAsString(parameters, "ANOMALIES", context),
+        anomaly_window=algorithm.parameterAsDouble(parameters, "ANOMALY_WINDOW", context),
+        replicates=algorithm.parameterAsInt(parameters, "BOOTSTRAP", context),
+        max_gap_days=time_gap(algorithm, parameters, context),
+    )

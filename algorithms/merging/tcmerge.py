@@ -85,7 +85,7 @@ class Algorithm(ToolboxAlgorithm):
             reference=self.parameterAsString(parameters, "REFERENCE", context),
             fallback=self.parameterAsString(parameters, "FALLBACK", context),
             window=self.parameterAsString(parameters, "WINDOW", context),
-            **settings_of(self, parameters, context),
+            settings=settings_of(self, parameters, context),
             engine=engine_of(self, parameters, context, progress),
         )
         return {**outputs, "REPORT": write_report(self, report), "RESOLVED_PERCENT": result.tally.resolved_percent}

@@ -72,7 +72,7 @@ class Algorithm(ToolboxAlgorithm):
         result = triple_collocation(
             inputs,
             output,
-            **settings_of(self, parameters, context),
+            settings_of(self, parameters, context),
             engine=engine_of(self, parameters, context, progress),
         )
         return {

@@ -114,7 +114,8 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.calibration import parse_quantiles
         from sm_toolbox.models.modelfile import load_model
-        from sm_toolbox.models.prediction import Wanted, predict_raster
+        from sm_toolbox.models.planes import Wanted
+        from sm_toolbox.models.prediction import predict_raster
         from sm_toolbox.raster.times import parse_dates
 
         sources, grid = inputs
@@ -131,6 +132,7 @@ class Algorithm(ToolboxAlgorithm):
             outputs["APPLICABILITY_OUTPUT"],
             self.parameterAsBool(parameters, "APPLICABILITY", context),
             outputs["SOURCE"],
+            parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
         )
         result = predict_raster(
             model,
@@ -138,23 +140,13 @@ class Algorithm(ToolboxAlgorithm):
             outputs["OUTPUT"],
             grid=grid,
             max_gap_days=time_gap(self, parameters, context),
-            dates=parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
             fallback=fallback,
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),
         )
-        progress.info(f"{len(result.bands)} maps; {100 * result.coverage:.1f} % of the cells have a value.")
         numbers = {"COVERAGE_PERCENT": 100 * result.coverage}
         if fallback is not None:
             numbers["FALLBACK_PERCENT"] = 100 * result.by_model[1]
-            progress.info(
-                f"The model alone covers {100 * result.by_model[0]:.1f} %; the fallback model adds "
-                f"{100 * result.by_model[1]:.1f} %."
-            )
         if result.applicable is not None:
             numbers["APPLICABLE_PERCENT"] = 100 * result.applicable
-            progress.info(
-                f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; "
-                "elsewhere the map is a guess."
-            )
         return {**{key: path for key, path in outputs.items() if path}, **numbers}

@@ -112,7 +112,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.models.assessment.selection import Method, parse_groups, select_predictors
+        from sm_toolbox.models.assessment.selection import make_method, select_predictors
         from sm_toolbox.models.learners.catalogue import make_estimator
         from sm_toolbox.models.reports.selection import in_words, selection_report
 
@@ -122,14 +122,11 @@ class Algorithm(ToolboxAlgorithm):
         seed = self.parameterAsInt(parameters, "SEED", context)
         estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
         _, prepared = read_training(self, inputs, parameters, context, progress)
-        groups = parse_groups(groups_text, prepared.table.roles.predictors) if method == "groups" else None
-        if groups_text and method != "groups":
-            progress.warning(f"GROUPS is ignored, because METHOD is '{method}'.")
         selection = select_predictors(
             prepared.table,
             estimator,
             prepared.split,
-            Method(method, groups, importance),
+            make_method(method, groups_text, importance, prepared.table.roles.predictors, progress),
             prepared.periods,
             seed,
             progress.part(0, 0.97),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
-from ..layers import area_positions, metric_positions, open_source, raster_source, read_table
+from ..layers import core_crs, layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
@@ -141,11 +141,13 @@ def read_training(algorithm, opened, parameters, context, progress):
         None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
     )
     folds = whole_number(algorithm, parameters, "FOLDS", context, 10_000)
+    layout = layout_of(layer)
+    prediction = layout.of_area(area, core_crs(layer.crs, layer.name)) if area and layout else None
     prepared = prepare_training(
-        SampledTable(layer.columns, layer.name, metric_positions(layer), notes),
+        SampledTable(layer.columns, layer.name, layout.positions if layout else None, notes),
         Roles(target, predictors, station, time, weight),
         algorithm.parameterAsString(parameters, "CYCLIC", context),
-        SplitRequest(split, folds, block_size, area_positions(area, layer) if area else None),
+        SplitRequest(split, folds, block_size, prediction),
         progress,
     )
     return layer, prepared

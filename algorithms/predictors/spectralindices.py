@@ -114,6 +114,7 @@ class Algorithm(ToolboxAlgorithm):
         return [raster_sources(self, parameters, key, context) for key in ("INPUT", "LST")]
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.predictors.reflectance import ReflectanceScaling
         from sm_toolbox.predictors.spectral import spectral_indices
 
         def report():
@@ -133,8 +134,7 @@ class Algorithm(ToolboxAlgorithm):
             self.parameterAsEnumStrings(parameters, "INDICES", context),
             output,
             bands=self.parameterAsString(parameters, "BANDS", context),
-            scale=scale,
-            offset=offset,
+            scaling=ReflectanceScaling(scale, offset),
             lst=inputs[1],
             engine=engine_of(self, parameters, context, progress),
         )

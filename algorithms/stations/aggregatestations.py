@@ -104,33 +104,12 @@ class Algorithm(ToolboxAlgorithm):
             grid,
             progress,
         )
-        for reason, count in means.left_out.items():
-            progress.warning(f"{count} rows of '{table.name}' were left out: {reason}.")
-        progress.info(
-            f"{int(means.counts.sum())} observations of {len(set(means.names))} {'cells' if grid else 'stations'} "
-            f"make {len(means.names)} means by the {period}."
-        )
-
         new_fields = {
             station: means.names,
             time: [time_attribute(t, _TIME_KINDS[period]) for t in means.times],
             value: means.values.tolist(),
         }
-        spread = {
-            "count": means.counts,
-            "sd": means.sd,
-            "minimum": means.minimum,
-            "maximum": means.maximum,
-            "stations": means.stations,
-        }
-        # Such as the field 'maximum' of means that are averaged once more.
-        clashing = [name for name in spread if name in {field.lower() for field in new_fields}]
-        if clashing:
-            spread = {f"{value}_{name}" if name in clashing else name: numbers for name, numbers in spread.items()}
-            progress.warning(
-                f"'{table.name}' already uses {', '.join(clashing)} as a field: here it is "
-                f"{', '.join(f'{value}_{name}' for name in clashing)}."
-            )
+        spread = means.spread_columns(value, new_fields, table.name, progress)
         fields, columns = QgsFields(), []
         for old_field in table.fields:
             name = old_field.name()
@@ -140,7 +119,7 @@ class Algorithm(ToolboxAlgorithm):
                 columns.append(new_fields[name])
             elif name.lower() not in (*(added.lower() for added in spread), "fid"):
                 fields.append(old_field)
-                columns.append(_common(table.columns[name], means.row_groups, len(means.names)))
+                columns.append(means.common_values(table.columns[name]))
         for name, numbers in spread.items():
             fields.append(QgsField(name, INTEGER if numbers.dtype.kind == "i" else NUMBER))
             columns.append(numbers.tolist())
@@ -148,17 +127,3 @@ class Algorithm(ToolboxAlgorithm):
         crs = qgis_crs(grid.crs) if grid else table.crs
         output = self.outputs.write_table("OUTPUT", fields, zip(*columns), geometries, crs, progress)
         return {"OUTPUT": output, "STATIONS": len(set(means.names)), "MEANS": len(means.names)}
-
-
-def _common(values, groups, count):
-    """Return for each group the value that all its rows share, or None."""
-    missing = object()
-    common = [missing] * count
-    for value, group in zip(values, groups.tolist()):
-        if group < 0:
-            continue
-        if common[group] is missing:
-            common[group] = value
-        elif common[group] != value:
-            common[group] = None
-    return common

@@ -153,13 +153,6 @@ class Algorithm(ToolboxAlgorithm):
             min_count=self.parameterAsInt(parameters, "MIN_COUNT", context),
         )
         result = import_archive(path, selection, progress.part(0, 0.6))
-        for warning in result.warnings:
-            progress.warning(warning)
-        count = sum(len(series.times) for series in result.series)
-        progress.info(
-            f"{count:,} rows of {len(result.series)} sensors at {len(result.stations)} stations, from "
-            f"{result.observations:,} observations."
-        )
 
         fields = QgsFields()
         for name, kind in (

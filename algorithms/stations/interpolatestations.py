@@ -195,6 +195,7 @@ class Algorithm(ToolboxAlgorithm):
             variogram=self.parameterAsString(parameters, "VARIOGRAM", context),
             power=self.parameterAsDouble(parameters, "POWER", context),
             neighbours=self.parameterAsInt(parameters, "NEIGHBOURS", context),
+            drift=drift,
             max_gap_days=time_gap(self, parameters, context),
             **optional,
         )
@@ -207,7 +208,6 @@ class Algorithm(ToolboxAlgorithm):
             grid,
             output,
             variance=variance,
-            drift=drift,
             settings=settings,
             engine=engine_of(self, parameters, context, progress),
         )

@@ -10,7 +10,6 @@ from ..base import ToolboxAlgorithm
 from ..layers import (
     NUMBER,
     TEXT,
-    core_crs,
     open_source,
     point_geometry,
     raster_sources,
@@ -33,9 +32,6 @@ from ..parameters import (
     switch,
     time_gap,
 )
-
-# Names that the toolbox gives to observed soil moisture.
-OBSERVED = ("soil_moisture", "value")
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -147,159 +143,70 @@ class Algorithm(ToolboxAlgorithm):
         )
 
     def compute(self, inputs, parameters, context, progress):
-        import numpy as np
-
-        from sm_toolbox.models.table import SOURCE_FIELD, STATIONS_SOURCE
-        from sm_toolbox.raster.points import transform_points
-        from sm_toolbox.stations.pixels import sample_pixels
+        from sm_toolbox.columns import SOURCE_FIELD
+        from sm_toolbox.raster.times import Time
         from sm_toolbox.stations.report import sampling_report
-        from sm_toolbox.stations.sampling import reaches_in_words, sample_rows
+        from sm_toolbox.stations.table import TableSettings, sample_table
 
-        source, rasters_, product = inputs
+        source, predictors, product = inputs
         table = read_table(source, progress, points=True)
-        station, time, given_value, extra_value = (
-            self.parameterAsString(parameters, key, context) for key in ("STATION", "TIME", "VALUE", "EXTRA_VALUE")
+        settings = TableSettings(
+            station=self.parameterAsString(parameters, "STATION", context),
+            time=self.parameterAsString(parameters, "TIME", context),
+            value=self.parameterAsString(parameters, "VALUE", context),
+            max_gap_days=time_gap(self, parameters, context),
+            method=self.parameterAsString(parameters, "METHOD", context),
+            replace=self.parameterAsBool(parameters, "REPLACE", context),
+            extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),
+            extra_rows=self.parameterAsInt(parameters, "EXTRA_ROWS", context),
         )
-        value = given_value or next((name for name in OBSERVED if name in table.columns), "")
-        extra_value = extra_value or given_value
-        max_gap = time_gap(self, parameters, context)
-        if product and not extra_value:
-            raise InputError(
-                f"EXTRA_TARGETS needs VALUE or EXTRA_VALUE: the field of '{table.name}' that takes the values of "
-                "the product."
-            )
-        if product and table.fields.field(extra_value).type() != NUMBER:
-            raise InputError(
-                f"The field '{extra_value}' of '{table.name}', which takes the values of EXTRA_TARGETS, must hold "
-                "decimal numbers. Convert it with 'Refactor fields'."
-            )
-        if product and station and table.fields.field(station).type() != TEXT:
-            raise InputError(
-                f"EXTRA_TARGETS names its rows in the field '{station}' of '{table.name}', which must be text. "
-                "Convert it with 'Refactor fields'."
-            )
-        rows = table_rows(table, station, time)
-        method = self.parameterAsString(parameters, "METHOD", context)
-        replace = self.parameterAsBool(parameters, "REPLACE", context)
-        needed = [name for name in (station, time, value, extra_value) if name]
-        taken = needed if replace else table.fields.names()
-        samples = sample_rows(rows, rasters_, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken)
-        complete = int(samples.complete.sum())
-        if max_gap is None and reaches_in_words(samples.variables):
-            progress.info(reaches_in_words(samples.variables))
-        report_incomplete(samples, complete, progress)
-
-        columns = {variable.variable: variable.values for variable in samples.variables}
-        predictors = ";".join(columns)
-        columns |= {
-            gap_field(variable.variable): variable.gap_days
-            for variable in samples.variables
-            if variable.gap_days is not None and (variable.reach_days >= 1 or max_gap)
-        }
-        added = [*([SOURCE_FIELD] if product else []), *columns]
-        replaced = self._replaced(table, added, needed, replace, progress)
-        fields = QgsFields()
-        for old_field in table.fields:
-            if old_field.name() not in replaced:
-                fields.append(old_field)
-        names = fields.names()
-        for name in added:
-            fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
-        fields = note_origins(fields, samples.origins)
-        values = [
-            [
-                *(table.columns[name][i] for name in names),
-                *([STATIONS_SOURCE] if product else []),
-                *(column[i] for column in columns.values()),
-            ]
-            for i in range(len(table))
-        ]
-        geometries = list(table.geometries)
         if product:
-            pixels = sample_pixels(
-                product,
-                rasters_,
-                max_gap,
-                self.parameterAsInt(parameters, "EXTRA_ROWS", context),
-                progress=progress.part(0.4, 0.9),
-                taken=taken,
-            )
-            extra = {
-                station: pixels.names,
-                extra_value: pixels.values.tolist(),
-                SOURCE_FIELD: [pixels.product] * len(pixels.names),
+            check_fields_of_product(table, settings)
+        rows = table_rows(table, settings.station, settings.time)
+        made = sample_table(rows, table.columns, predictors, settings, product, progress)
+
+        fields = QgsFields()
+        for name in made.columns:
+            if name in made.added:
+                fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
+            else:
+                fields.append(table.fields.field(name))
+        columns = made.columns
+        if settings.time:
+            kind = table.fields.field(settings.time).type()
+            columns = {
+                **columns,
+                settings.time: [
+                    time_attribute(value, kind) if isinstance(value, Time) else value
+                    for value in columns[settings.time]
+                ],
             }
-            extra |= pixels.predictors | {gap_field(variable): gap for variable, gap in pixels.gap_days.items()}
-            if time:
-                kind = table.fields.field(time).type()
-                extra[time] = [time_attribute(moment, kind) for moment in pixels.times]
-            values += [
-                [extra[name][i] if name in extra else None for name in fields.names()] for i in range(len(pixels.names))
-            ]
-            x, y = transform_points(pixels.x, pixels.y, pixels.crs, core_crs(table.crs, table.name))
-            geometries += [point_geometry(*place) for place in zip(x, y)]
-            whole = int(np.all([~np.isnan(column) for column in pixels.predictors.values()], axis=0).sum())
-            complete += whole
-            progress.info(
-                f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; "
-                f"{whole} of them have a value of every predictor."
-            )
-        output = self.outputs.write_table("OUTPUT", fields, values, geometries, table.crs, progress)
-        report = write_report(self, lambda: sampling_report(samples, pixels if product else None, progress))
+        values = [list(row) for row in zip(*columns.values())]
+        geometries = list(table.geometries)
+        geometries += [point_geometry(*place) for place in zip(made.x[len(table) :], made.y[len(table) :])]
+        output = self.outputs.write_table(
+            "OUTPUT", note_origins(fields, made.samples.origins), values, geometries, table.crs, progress
+        )
+        report = write_report(self, lambda: sampling_report(made.samples, made.pixels, progress))
         return {
             "OUTPUT": output,
             "REPORT": report,
-            "FIELDS": predictors,
+            "FIELDS": ";".join(made.predictors),
             "ROWS": len(values),
-            "COMPLETE_ROWS": complete,
+            "COMPLETE_ROWS": made.complete,
         }
 
-    def _replaced(self, table, added, needed, replace, progress):
-        """Return the fields of the stations that give way to new ones of their names, whatever their capitals."""
-        taken: dict = {}
-        for name in added:
-            if name.lower() in ("fid", "geom", "geometry"):
-                raise InputError(
-                    f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name "
-                    "(its description)."
-                )
-            twin = taken.setdefault(name.lower(), name)
-            if twin != name:
-                raise InputError(
-                    f"Two bands are named '{twin}' and '{name}', which tables take for one. Give one of them "
-                    "another name."
-                )
-        existing = [name for name in table.fields.names() if name.lower() in taken]
-        kept = [name for name in existing if name in needed]
-        listed = ", ".join(f"'{name}'" for name in existing)
-        if kept:
-            raise InputError(
-                f"'{table.name}' has the fields {listed}, as bands are named, and {kept[0]} is needed itself. "
-                "Rename it with 'Rename field', or the band."
-            )
-        if existing and not replace:
-            raise InputError(
-                f"'{table.name}' already has the fields {listed}, as bands are named. Set REPLACE to have the "
-                "rasters' values in their place, or rename them with 'Rename field'."
-            )
-        for name in existing:
-            progress.warning(
-                f"The field '{name}' of '{table.name}' is replaced by the values of the raster "
-                f"'{taken[name.lower()]}' (REPLACE)."
-            )
-        return set(existing)
 
-
-def gap_field(variable):
-    """Name the field of the days between a row and the band it was given."""
-    return f"{variable}_gap_days"
-
-
-def report_incomplete(samples, complete, progress):
-    """Tell in the log, by predictor, what rows lack and what helps; the report lists the stations."""
-    progress.info(f"{complete:,} of {len(samples.rows.x):,} rows have a value of every predictor.")
-    for name, missing, why, gap in samples.lacking():
-        cure = ""
-        if gap is not None and (possible := samples.complete_with(gap)) > complete:
-            cure = f"; with {gap:g} days (MAX_TIME_GAP) {possible:,} rows would be complete, now {complete:,}"
-        progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")
+def check_fields_of_product(table, settings):
+    """Refuse fields of kinds that cannot take the values and names of a product's pixels."""
+    value, station = settings.product_field, settings.station
+    if value and table.fields.field(value).type() != NUMBER:
+        raise InputError(
+            f"The field '{value}' of '{table.name}', which takes the values of EXTRA_TARGETS, must hold "
+            "decimal numbers. Convert it with 'Refactor fields'."
+        )
+    if value and station and table.fields.field(station).type() != TEXT:
+        raise InputError(
+            f"EXTRA_TARGETS names its rows in the field '{station}' of '{table.name}', which must be text. "
+            "Convert it with 'Refactor fields'."
+        )

@@ -152,18 +152,7 @@ class Algorithm(ToolboxAlgorithm):
             method=self.parameterAsString(parameters, "METHOD", context),
             progress=progress.part(0, 0.9),
         )
-        for reason, count in result.unmatched:
-            progress.warning(f"{count} observations have no pair: {reason}.")
-        if result.too_few:
-            progress.warning(
-                f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
-                f"{', '.join(name for name, _ in result.too_few)}."
-            )
         pooled = result.pooled
-        progress.info(
-            f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
-            f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
-        )
         name = ", ".join(item.label for item in product[:3]) + (" …" if len(product) > 3 else "")
         return {
             "OUTPUT": self._write_stations(parameters, context, table, result, progress),

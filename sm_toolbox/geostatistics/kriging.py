@@ -1,4 +1,4 @@
-"""Kriging and inverse distance weighting: from values at stations to values anywhere, for many dates at once.
+"""Kriging: from values at stations to values anywhere, for many dates at once.
 
 With up to some hundred stations all of them count for each cell: one system is solved for a date, and the map is a
 weighted sum of covariances. With more, each cell has a small system of its nearest stations. Dates on which the same
@@ -7,42 +7,21 @@ stations have values share all but their values.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrmm
-from scipy.spatial import cKDTree
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.geostatistics import kriging_kernels as kernels
+from sm_toolbox.geostatistics.interpolation import PAIRS, DateGroup, Interpolation, date_means, mean_of_others, placed
 from sm_toolbox.geostatistics.variogram import MODELS, Variogram
 from sm_toolbox.progress import SILENT, Progress
 
 KINDS = ("ordinary", "simple")
-# All stations count up to so many; the factors of all dates may take so much memory.
-ALL_STATIONS, _FACTORS = 500, 2**29
-_NEIGHBOURS = 32
-# Cells and stations whose covariances are in memory at once stay in the processor's cache.
-_PAIRS = 2**17
-
-
-def _placed(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions with NaN replaced for the compiled loops, and which of them had one, bool (cells,)."""
-    cells = np.ascontiguousarray(cells, float)
-    lost = ~np.isfinite(cells).all(axis=1)
-    return (np.where(lost[:, None], 0.0, cells) if lost.any() else cells), lost
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Dates on which the same stations have values and drifts, and what they share."""
-
-    dates: np.ndarray
-    rows: np.ndarray
-    drift: np.ndarray
+# The factors of all dates may take so much memory.
+_FACTORS = 2**29
 
 
 @dataclass(frozen=True)
@@ -60,53 +39,7 @@ class _Factors:
         return self.inverse.T @ self.inverse - across.T @ across
 
 
-class _Interpolation:
-    """What kriging and inverse distances share: points, values of dates, and which stations count for a cell."""
-
-    def __init__(
-        self, points: np.ndarray, values: np.ndarray, neighbours: int, drift: np.ndarray, most_memory: float = math.inf
-    ):
-        self.points = np.ascontiguousarray(points, float)
-        self._one_date = values.ndim == 1
-        self.values = np.asarray(values, float).reshape(len(points), -1)
-        self._across = np.ascontiguousarray(self.points.T)
-        self._groups = list(_groups(self.values, drift))
-        largest = max((len(group.rows) for group in self._groups), default=0)
-        all_count = largest <= ALL_STATIONS and 8 * sum(len(group.rows) ** 2 for group in self._groups) <= most_memory
-        self.neighbours = neighbours or (0 if all_count else _NEIGHBOURS)
-        """Nearest stations that count for a cell; 0 for all."""
-        self._trees = [cKDTree(self.points[group.rows]) for group in self._groups] if self.neighbours else []
-
-    def cells_at_once(self, variance: bool) -> int:
-        """Return for how many cells `predict` takes about a tenth of a second, so that callers hear Cancel."""
-        stations, dates = self.values.shape
-        own = self.neighbours or stations
-        # Each cell has a system of its own nearest stations; where all stations count there is one for all cells.
-        of_system = own**3 / 3 if self.neighbours else own**2 if variance else 0
-        return int(
-            np.clip(5e8 / (own * (50 + dates) + of_system * len(self._groups)), 32 if self.neighbours else 256, 8192)
-        )
-
-    def _nearest(self, tree: cKDTree, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return distances (m) to and positions of the nearest stations, (cells, k) each."""
-        count = min(self.neighbours, tree.n)
-        distances, found = tree.query(cells, count)
-        return distances.reshape(len(cells), count), found.reshape(len(cells), count)
-
-    def _others(self, tree: cKDTree) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each station of a tree the distances to and positions of its nearest others."""
-        count = min(self.neighbours + 1, tree.n)
-        distances, found = tree.query(tree.data, count)
-        own = found == np.arange(tree.n)[:, None]
-        # Rounding may place a close neighbour before the station itself, but not beyond the last.
-        own[~own.any(axis=1), -1] = True
-        return distances[~own].reshape(tree.n, -1), found[~own].reshape(tree.n, -1)
-
-    def _shaped(self, array: np.ndarray) -> np.ndarray:
-        return array[:, 0] if self._one_date else array
-
-
-class Kriging(_Interpolation):
+class Kriging(Interpolation):
     """Kriging of values at points.
 
     Parameters
@@ -190,7 +123,7 @@ class Kriging(_Interpolation):
             return standard
         return np.concatenate([np.ones((len(standard), 1, standard.shape[2])), standard], axis=1)
 
-    def _solve(self, group: _Group) -> None:
+    def _solve(self, group: DateGroup) -> None:
         factors = self._factorise(group)
         self._factors.append(factors)
         whitened = factors.inverse @ self._centred[np.ix_(group.rows, group.dates)]
@@ -198,7 +131,7 @@ class Kriging(_Interpolation):
         self._coefficients[:, group.dates] = coefficients
         self._weights[np.ix_(group.rows, group.dates)] = factors.inverse.T @ (whitened - factors.drift @ coefficients)
 
-    def _factorise(self, group: _Group) -> _Factors:
+    def _factorise(self, group: DateGroup) -> _Factors:
         own = self.points[group.rows]
         correlations = np.empty((len(own), len(own)))
         kernels.fill_correlations(self._model, own, np.ascontiguousarray(own.T), self.variogram.range, correlations)
@@ -234,12 +167,12 @@ class Kriging(_Interpolation):
         variance : ndarray or None
             Of the same shape, in squared units of the values.
         """
-        cells, lost = _placed(cells)
+        cells, lost = placed(cells)
         known = np.empty((len(cells), 0, 1)) if drift is None else drift.reshape(len(cells), drift.shape[1], -1)
         design = self._design(known)
         mean = np.empty((len(cells), self.values.shape[1]))
         spread = np.empty_like(mean) if variance else None
-        step = max(16, _PAIRS // (self.neighbours or len(self.points)))
+        step = max(16, PAIRS // (self.neighbours or len(self.points)))
         for start in range(0, len(cells), step):
             part = slice(start, start + step)
             fill = self._predict_near if self.neighbours else self._predict_all
@@ -278,7 +211,7 @@ class Kriging(_Interpolation):
                 spread[:, group.dates] = of_cells[:, None]
 
     def _krige_nearest(
-        self, group: _Group, cells: np.ndarray, found: np.ndarray, design: np.ndarray, values: np.ndarray
+        self, group: DateGroup, cells: np.ndarray, found: np.ndarray, design: np.ndarray, values: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = np.empty((len(cells), values.shape[1])), np.empty(len(cells))
         kernels.krige_nearest(
@@ -297,7 +230,7 @@ class Kriging(_Interpolation):
         return mean, variance
 
     def _leave_out_near(
-        self, group: _Group, found: np.ndarray, values: np.ndarray, progress: Progress
+        self, group: DateGroup, found: np.ndarray, values: np.ndarray, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
         """Predict the stations of a group from their nearest others, as `_krige_nearest`, checking for Cancel."""
         points, step, parts = self.points[group.rows], self.cells_at_once(True), []
@@ -351,119 +284,6 @@ class Kriging(_Interpolation):
         return self._shaped(predicted), self._shaped(variance)
 
 
-class InverseDistance(_Interpolation):
-    """Means of the stations weighted by 1 / distance^power (Shepard 1968); exact at stations.
-
-    Parameters
-    ----------
-    points, values, neighbours
-        As for `Kriging`; one value is enough, of which the map is made.
-    power : float, optional
-    """
-
-    def __init__(self, points: np.ndarray, values: np.ndarray, power: float = 2, *, neighbours: int = 0):
-        super().__init__(points, values, neighbours, np.empty((len(points), 0, 1)))
-        self._power = float(power)
-        self._present = np.isfinite(self.values).astype(float)
-        self._filled = np.where(np.isfinite(self.values), self.values, 0)
-
-    def predict(self, cells: np.ndarray) -> np.ndarray:
-        """Predict cells (cells, 3); returned are (cells,) or (cells, dates), shaped as the values.
-
-        Parameters
-        ----------
-        cells : ndarray of float64 (cells, 3)
-            Positions in metres; NaN gives NaN.
-
-        Returns
-        -------
-        ndarray of float64
-        """
-        cells, lost = _placed(cells)
-        mean = np.empty((len(cells), self.values.shape[1]))
-        step = max(16, _PAIRS // (self.neighbours or len(self.points)))
-        for start in range(0, len(cells), step):
-            part = cells[start : start + step]
-            if self.neighbours:
-                for group, tree in zip(self._groups, self._trees):
-                    mean[start : start + step, group.dates] = self._of_nearest(group, *self._nearest(tree, part))
-                continue
-            weights = np.empty((len(part), len(self.points)))
-            kernels.fill_inverse_distances(part, self._across, self._power, weights)
-            mean[start : start + step] = (weights @ self._filled) / (weights @ self._present)
-        mean[lost] = np.nan
-        return self._shaped(mean)
-
-    def _of_nearest(self, group: _Group, distances: np.ndarray, found: np.ndarray) -> np.ndarray:
-        weights = np.square(distances.ravel())
-        kernels.weigh_distances(weights, self._power)
-        weights = weights.reshape(distances.shape)
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        return np.einsum("mk,mkt->mt", weights, self.values[np.ix_(group.rows, group.dates)][found])
-
-    def leave_one_out(self, progress: Progress = SILENT) -> np.ndarray:
-        """Predict each station from the others of its date; NaN where there is no other.
-
-        Parameters
-        ----------
-        progress : Progress, optional
-
-        Returns
-        -------
-        ndarray
-            Shaped as the values.
-        """
-        predicted = np.full(self.values.shape, np.nan)
-        if self.neighbours:
-            for group, tree in zip(self._groups, self._trees):
-                progress.check()
-                if len(group.rows) > 1:
-                    predicted[np.ix_(group.rows, group.dates)] = self._of_nearest(group, *self._others(tree))
-            return self._shaped(predicted)
-        weights = np.empty((len(self.points), len(self.points)))
-        kernels.fill_inverse_distances(self.points, self._across, self._power, weights)
-        np.fill_diagonal(weights, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            predicted = np.where(self._present > 0, (weights @ self._filled) / (weights @ self._present), np.nan)
-        return self._shaped(predicted)
-
-
-def date_means(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each date of values (stations, dates); NaN where there is none.
-
-    Parameters
-    ----------
-    values : ndarray of float64 (stations, dates)
-        NaN where there is none.
-
-    Returns
-    -------
-    ndarray of float64 (dates,)
-    """
-    count = np.isfinite(values).sum(axis=0).astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nansum(values, axis=0) / count
-
-
-def mean_of_others(values: np.ndarray) -> np.ndarray:
-    """Return for each value the mean of the others of its date, which any interpolation must beat.
-
-    Parameters
-    ----------
-    values : ndarray of float64 (stations, dates)
-        NaN where there is none.
-
-    Returns
-    -------
-    ndarray of float64 (stations, dates)
-        NaN where there is no other.
-    """
-    present = np.isfinite(values)
-    total, count = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (total - values) / (count - 1)
-
-
 def _standard(drift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each drift (stations, p, versions) where it is known."""
     axes = (0, 2)
@@ -475,21 +295,7 @@ def _standard(drift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre, np.where(scale > 0, scale, 1)
 
 
-def _groups(values: np.ndarray, drift: np.ndarray) -> Iterator[_Group]:
-    """Gather the dates that have values at the same stations, with the same drift (stations, p, versions) there."""
-    present = np.isfinite(values)
-    found: dict[bytes, list[int]] = {}
-    for date in range(values.shape[1]):
-        key = present[:, date].tobytes()
-        if drift.shape[2] > 1:
-            key += drift[present[:, date], :, date].tobytes()
-        found.setdefault(key, []).append(date)
-    for dates in found.values():
-        rows = np.flatnonzero(present[:, dates[0]])
-        yield _Group(np.array(dates), rows, drift[rows, :, dates[0] if drift.shape[2] > 1 else 0])
-
-
-def _version(design: np.ndarray, group: _Group) -> np.ndarray:
+def _version(design: np.ndarray, group: DateGroup) -> np.ndarray:
     """Return the drift at cells (cells, p, versions) that belongs to a group's dates."""
     return design[:, :, group.dates[0] if design.shape[2] > 1 else 0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sm_toolbox.compiled import njit
+from sm_toolbox.timeseries.anomaly_kernels import leave_out_gaps
 
 # Dates that are added at once, and columns at once: the deviations of five products and their sums fill half of a
 # level-2 cache at most.
@@ -18,8 +19,6 @@ _COLUMNS = 256
 # With three products, cells at once: the memory of one date is far from that of the next, and short stretches of it are
 # slow to find.
 _CELLS = 2048
-# Samples of a moving window below which their mean says little about the season.
-FEWEST_IN_WINDOW = 3
 
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
@@ -66,7 +65,7 @@ def accumulate(block, shifts, groups, sums):
                     is_sample = deviations[products, first:last]
                     is_sample[:] = 1
                     for product in range(products):
-                        _leave_out_gaps(block[product, date + i, row, left:right], is_sample)
+                        leave_out_gaps(block[product, date + i, row, left:right], is_sample)
                     for product in range(products):
                         _deviate(
                             block[product, date + i, row, left:right],
@@ -182,12 +181,6 @@ def _add_one(values, date, left, right, shifts, flat):
 
 
 @njit(**_COMPILE)
-def _leave_out_gaps(values, is_sample):
-    for c in range(is_sample.size):
-        is_sample[c] = is_sample[c] if values[c] == values[c] else np.float32(0)
-
-
-@njit(**_COMPILE)
 def _deviate(values, shift, is_sample, deviations):
     for c in range(deviations.size):
         # The difference is taken whether it is one or not: a branch would keep the loop from becoming vector
@@ -212,58 +205,3 @@ def _add_products(values, others, total):
         for i in range(_DATES):
             some += np.float64(values[i * _COLUMNS + c]) * np.float64(others[i * _COLUMNS + c])
         total[c] += some
-
-
-@njit(**_COMPILE)
-def moving_means(block, low, high, means):
-    """Average the samples around each date.
-
-    Parameters
-    ----------
-    block : ndarray of float32 (products, dates, rows, cols)
-        As for `accumulate`, with the dates around those that are wanted.
-    low, high : ndarray of int64 (wanted,)
-        The dates of the block from which and up to which, without itself, each mean is taken; neither falls.
-    means : ndarray of float32 (products, wanted, rows, cols)
-        Filled; NaN where a window has fewer than `FEWEST_IN_WINDOW` samples.
-    """
-    products, wanted, rows, columns = means.shape
-    totals, count = np.empty((products, columns)), np.empty(columns)
-    sample = np.empty(columns, np.float32)
-    for row in range(rows):
-        totals[:] = 0
-        count[:] = 0
-        begin, end = low[0], low[0]
-        for date in range(wanted):
-            while end < high[date]:
-                _include(block, end, row, 1.0, sample, totals, count)
-                end += 1
-            while begin < low[date]:
-                _include(block, begin, row, -1.0, sample, totals, count)
-                begin += 1
-            for product in range(products):
-                _divide(totals[product], count, means[product, date, row])
-
-
-@njit(**_COMPILE)
-def _include(block, date, row, sign, is_sample, totals, count):
-    is_sample[:] = 1
-    for product in range(block.shape[0]):
-        _leave_out_gaps(block[product, date, row], is_sample)
-    for product in range(block.shape[0]):
-        _add_signed(block[product, date, row], sign, is_sample, totals[product])
-    for c in range(count.size):
-        count[c] += sign * is_sample[c]
-
-
-@njit(**_COMPILE)
-def _add_signed(values, sign, is_sample, total):
-    for c in range(total.size):
-        signed = sign * np.float64(values[c])
-        total[c] += signed if is_sample[c] != 0 else 0.0
-
-
-@njit(**_COMPILE)
-def _divide(total, count, mean):
-    for c in range(mean.size):
-        mean[c] = np.float32(total[c] / count[c]) if count[c] >= FEWEST_IN_WINDOW else np.float32(np.nan)

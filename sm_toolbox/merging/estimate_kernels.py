@@ -207,7 +207,7 @@ def least_squares_weights(covariances, present, weights):
     Returns
     -------
     float
-        NaN where there are no such weights.
+        NaN where there are no such weights, nor any product.
 
     Notes
     -----
@@ -217,7 +217,7 @@ def least_squares_weights(covariances, present, weights):
     """
     products = weights.size
     system = np.empty((products, products + 1))
-    while True:
+    while present:
         weights[:] = 0
         if not _solve_for_ones(covariances, present, system, weights):
             return np.nan
@@ -227,9 +227,11 @@ def least_squares_weights(covariances, present, weights):
             weights[i] /= total
             if weights[i] < weights[lowest]:
                 lowest = i
-        if weights[lowest] >= 0:
+        if not weights[lowest] < 0:
             return 1 / total
         present &= ~(1 << lowest)
+    weights[:] = 0
+    return np.nan
 
 
 @njit(**COMPILE)

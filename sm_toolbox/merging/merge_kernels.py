@@ -83,6 +83,7 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
                                 errors[part, :, cell], pairs, declared, correlations[part, :, cell], covariances
                             )
                             least_squares_weights(covariances, present, weights[c, part, present])
+                        # Without any product 0 / 0 is no value, as below.
                         total[c] = 0.0
                         divisor[c] = 1.0 if present else 0.0
                         for i in range(products):

@@ -2,99 +2,26 @@
 
 from __future__ import annotations
 
-import calendar
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sm_toolbox.errors import InputError
-from sm_toolbox.merging.collocation import Collocation, Design, collocate, covariances_of_sums, limit_widths
+from sm_toolbox.merging.collocation import Collocation, collocate, covariances_of_sums, limit_widths
+from sm_toolbox.merging.settings import Estimation
 from sm_toolbox.progress import Progress
+from sm_toolbox.timeseries.anomaly import month_anomalies, month_means, moving_windows, read_with_moving_means
 
 if TYPE_CHECKING:
     from sm_toolbox.merging.products import Products
     from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.streaming import OpenStacks
-    from sm_toolbox.raster.times import Time
 
-ANOMALIES = ("none", "climatology", "moving_window")
 LIMITED = ("error", "scaled_error", "correlation", "snr", "sensitivity", "weight")
-_FEWEST_YEARS = 3
 # Cells of a bootstrap after which Cancel is heard.
 _CELLS_BETWEEN_CHECKS = 128
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How errors are estimated.
-
-    Parameters
-    ----------
-    design : Design
-    min_samples : int
-    alpha : float
-        As for `collocate`.
-    anomalies : {'none', 'climatology', 'moving_window'}
-        Whether covariances are those of the values, of their deviations from the mean of each calendar month over all
-        years, or from the mean of the samples of `anomaly_days` around each date.
-    anomaly_days : float
-    replicates : int
-        Resampled series for confidence limits; 0 for none.
-    reference : int
-        The product in whose space scaled errors are.
-    """
-
-    design: Design
-    min_samples: int
-    alpha: float
-    anomalies: str
-    anomaly_days: float
-    replicates: int
-    reference: int
-
-
-_MOST_REPLICATES, _LONGEST_WINDOW = 100_000, 36_525
-
-
-def check_settings(settings: Settings) -> None:
-    """Refuse settings that cannot be.
-
-    Parameters
-    ----------
-    settings : Settings
-
-    Raises
-    ------
-    InputError
-        Which names the parameter.
-    """
-    if settings.anomalies not in ANOMALIES:
-        raise InputError(f"ANOMALIES is '{settings.anomalies}', but must be one of: {', '.join(ANOMALIES)}.")
-    if settings.min_samples < 3:
-        raise InputError(
-            f"MIN_SAMPLES is {settings.min_samples}, but must be at least 3: a covariance of two samples says nothing."
-        )
-    if not 0 < settings.alpha <= 1:
-        raise InputError(f"ALPHA is {settings.alpha:g}, but must be above 0 and at most 1.")
-    if settings.replicates < 0 or 0 < settings.replicates < 100:
-        raise InputError(
-            f"BOOTSTRAP is {settings.replicates}, but must be 0 or at least 100: limits are taken from the "
-            "outermost resampled estimates."
-        )
-    if settings.replicates > _MOST_REPLICATES:
-        raise InputError(
-            f"BOOTSTRAP is {settings.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady "
-            "limits, and time grows with the number."
-        )
-    if not 0 < settings.anomaly_days <= _LONGEST_WINDOW:
-        raise InputError(
-            f"ANOMALY_WINDOW is {settings.anomaly_days:g} days, but must be above 0 and up to {_LONGEST_WINDOW:,} "
-            "(100 years)."
-        )
 
 
 class Record:
@@ -103,13 +30,14 @@ class Record:
     Parameters
     ----------
     products : Products
-    settings : Settings
+    estimation : Estimation
     parts : ndarray of int64 (12,)
         The part of the year of each month, if sums are to be kept apart.
     """
 
-    def __init__(self, products: Products, settings: Settings, parts: np.ndarray):
-        self.products, self.settings = products, settings
+    def __init__(self, products: Products, estimation: Estimation, parts: np.ndarray):
+        self.products, self.estimation = products, estimation
+        settings = estimation.settings
         self.positions = products.positions
         self.months = np.array([time.start.month - 1 for time in products.times])
         self.parts = parts[self.months]
@@ -122,7 +50,7 @@ class Record:
         self.low: np.ndarray | None = None
         self.high: np.ndarray | None = None
         if settings.anomalies == "moving_window":
-            self.low, self.high = _moving_windows(products.times, settings.anomaly_days)
+            self.low, self.high = moving_windows(products.times, settings.anomaly_window)
         # Deviations from a moving mean are about 0 already.
         centres = np.nan_to_num(np.array(products.medians, np.float32))
         self.shifts = np.zeros_like(centres) if self.low is not None else centres
@@ -152,24 +80,40 @@ class Record:
         means : ndarray of float32, same shape, or None
             Moving means, where anomalies from them are asked for.
         """
-        from sm_toolbox.merging import covariance_kernels
-
-        dates = self.positions.shape[1]
-        if self.low is None or self.high is None:
-            for first in range(0, dates, at_once):
-                yield first, opened.read(self.positions[:, first : first + at_once], window), None
+        if self.low is not None and self.high is not None:
+            yield from read_with_moving_means(
+                lambda start, stop: opened.read(self.positions[:, start:stop], window), self.low, self.high, at_once
+            )
             return
-        held, begin, end = None, 0, 0
-        for first in range(0, dates, at_once):
-            last = min(first + at_once, dates)
-            start, stop = int(self.low[first]), int(self.high[last - 1])
-            fresh = opened.read(self.positions[:, max(end, start) : stop], window)
-            held = fresh if held is None else np.concatenate([held[:, start - begin :], fresh], axis=1)
-            begin, end = start, stop
-            block = held[:, first - begin : last - begin]
-            means = np.empty_like(block)
-            covariance_kernels.moving_means(held, self.low[first:last] - begin, self.high[first:last] - begin, means)
-            yield first, block, means
+        for first in range(0, self.positions.shape[1], at_once):
+            yield first, opened.read(self.positions[:, first : first + at_once], window), None
+
+    def sum_up(
+        self, opened: OpenStacks, window: Window, at_once: int, progress: Progress
+    ) -> tuple[np.ndarray, tuple[int, np.ndarray, np.ndarray | None] | None]:
+        """Return the sums of a window, and the part of the record that was read last.
+
+        Parameters
+        ----------
+        opened : OpenStacks
+        window : Window
+        at_once : int
+            Dates of a part.
+        progress : Progress
+            Asked for Cancel.
+
+        Returns
+        -------
+        sums : ndarray of float64 (groups, sums, rows, cols)
+        part : (int, ndarray, ndarray or None) or None
+            As `read` yields it: all of the record, where it is read at once.
+        """
+        sums = self.empty_sums((int(window.height), int(window.width)))
+        part = None
+        for part in self.read(opened, window, at_once):
+            progress.check()
+            self.add(*part, sums)
+        return sums, part
 
     def add(self, first: int, block: np.ndarray, means: np.ndarray | None, sums: np.ndarray) -> None:
         """Add a part of the record to sums.
@@ -210,9 +154,9 @@ class Record:
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         count = self.products.count
-        fixed = 8 * sums_per_cell(count) * (self.group_count + 2) + 8 * len(self.settings.design.estimates)
+        fixed = 8 * sums_per_cell(count) * (self.group_count + 2) + 8 * len(self.estimation.design.estimates)
         copies = 2 if self.low is None else 4
-        return fixed + 8 * count * self.margin, 4 * count * (copies + bool(self.settings.replicates))
+        return fixed + 8 * count * self.margin, 4 * count * (copies + bool(self.estimation.settings.replicates))
 
     def estimate(self, sums: np.ndarray, part: int | None = None, min_samples: int | None = None) -> Estimated:
         """Estimate the errors from sums, of all the year or one part of it.
@@ -229,16 +173,17 @@ class Record:
         -------
         Estimated
         """
-        within = self.settings.anomalies == "climatology"
+        settings = self.estimation.settings
+        within = settings.anomalies == "climatology"
         groups = None if part is None else self.groups_of_part[part]
         samples, lost, means, covariances = covariances_of_sums(sums, groups, within)
         found = collocate(
             covariances,
             samples,
-            self.settings.design,
-            min_samples=min_samples or self.settings.min_samples,
-            alpha=self.settings.alpha,
-            reference=self.settings.reference,
+            self.estimation.design,
+            min_samples=min_samples or settings.min_samples,
+            alpha=settings.alpha,
+            reference=self.estimation.reference,
             lost=lost,
         )
         spreads = np.sqrt(np.stack([covariances[i, i] for i in range(self.products.count)]))
@@ -255,10 +200,7 @@ class Record:
         -------
         ndarray of float64 (12, products, rows, cols)
         """
-        count = self.products.count
-        n, total = sums[:, :1], sums[:, 1 : count + 1]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = np.where(n >= 3, total / n, total.sum(axis=0) / n.sum(axis=0))
+        means = month_means(sums[:, :1], sums[:, 1 : self.products.count + 1])
         filled: np.ndarray = means + self.shifts[:, None, None]
         return filled
 
@@ -291,13 +233,12 @@ class Record:
         """
         from sm_toolbox.merging import bootstrap_kernels
 
-        plan = self.settings.design
+        plan, settings = self.estimation.design, self.estimation.settings
         values = block
         if means is not None:
             values = block - means
-        elif self.settings.anomalies == "climatology":
-            by_month = self.month_means(sums).astype(np.float32)
-            values = np.stack([block[:, date] - by_month[month] for date, month in enumerate(self.months)], axis=1)
+        elif settings.anomalies == "climatology":
+            values = month_anomalies(block, self.months, self.month_means(sums))
         shape = block.shape[2:]
         flat = np.ascontiguousarray(values).reshape(*values.shape[:2], -1)
         estimates = found.estimates.reshape(len(found.estimates), -1)
@@ -313,9 +254,9 @@ class Record:
                 plan.quadruplets,
                 plan.pairs,
                 plan.declared,
-                self.settings.reference,
+                self.estimation.reference,
                 found.lost.ravel(),
-                self.settings.replicates,
+                settings.replicates,
                 limit_widths(),
                 estimates,
                 out,
@@ -354,62 +295,6 @@ class Estimated:
     def flags(self) -> np.ndarray:
         """0 where resolved."""
         return self.found.flags
-
-
-def _moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each date the first date of its window, and the first one after it."""
-    from sm_toolbox.merging.covariance_kernels import FEWEST_IN_WINDOW
-
-    at = np.array([(time.start - times[0].start).total_seconds() / 86400 for time in times])
-    low, high = np.searchsorted(at, at - days / 2, "left"), np.searchsorted(at, at + days / 2, "right")
-    if float(np.median(high - low)) < FEWEST_IN_WINDOW:
-        raise InputError(
-            f"A window of ANOMALY_WINDOW {days:g} days holds {np.median(high - low):.0f} of the dates, but the "
-            f"mean of the season needs at least {FEWEST_IN_WINDOW}. Give a longer window, or take ANOMALIES "
-            "climatology for monthly data."
-        )
-    return low.astype(np.int64), high.astype(np.int64)
-
-
-def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None:
-    """Say where a mean year rests on too few years.
-
-    Parameters
-    ----------
-    times : sequence of Time
-        In order.
-    progress : Progress
-    """
-    years = (times[-1].start - times[0].start).days / 365.25
-    if years < _FEWEST_YEARS:
-        progress.warning(
-            f"ANOMALIES climatology: the common dates span {years:.1f} years, so that each month's mean is mostly "
-            f"of the month itself. It is meant for {_FEWEST_YEARS} and more years; take moving_window."
-        )
-
-
-def month_position(time: Time) -> tuple[int, int, float]:
-    """Return the two months whose middles a date lies between, and how far it is from the first to the second.
-
-    Parameters
-    ----------
-    time : Time
-
-    Returns
-    -------
-    first, second : int
-        Months, 0 to 11.
-    share : float
-        0 to 1.
-    """
-    day = (
-        (calendar.monthrange(time.start.year, time.start.month)[1] - 1) / 2
-        if time.resolution == "month"
-        else time.start.day - 1
-    )
-    place = time.start.month - 1 + (day + 0.5) / calendar.monthrange(time.start.year, time.start.month)[1] - 0.5
-    first = math.floor(place)
-    return first % 12, (first + 1) % 12, place - first
 
 
 def cell_seeds(grid: Grid, window: Window) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sm_toolbox.merging.collocation import FLAGS, LETTERS
+from sm_toolbox.merging.collocation import FLAGS, LETTERS, Design
 from sm_toolbox.merging.products import in_same_unit
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
@@ -16,7 +16,7 @@ from sm_toolbox.report.page import Page, number
 if TYPE_CHECKING:
     from sm_toolbox.merging.merge import MergeResult
     from sm_toolbox.merging.products import Products
-    from sm_toolbox.merging.record import Settings
+    from sm_toolbox.merging.settings import CollocationSettings, Estimation
     from sm_toolbox.merging.tally import Overview, Tally
     from sm_toolbox.merging.triplecollocation import CollocationResult
 
@@ -51,9 +51,9 @@ def collocation_report(result: CollocationResult, progress: Progress = SILENT) -
     -------
     Page
     """
-    products, settings = result.products, result.settings
-    page = Page("Triple collocation", _subtitle(products, settings), progress=progress)
-    _resolved(page, result.tally, settings, products)
+    products, settings = result.products, result.estimation.settings
+    page = Page("Triple collocation", _subtitle(products, result.estimation.design), progress=progress)
+    _resolved(page, result.tally, result.estimation, products)
     if result.tally.flags[0]:
         _ranking(page, result.overview, products)
         letters = LETTERS[: products.count]
@@ -106,13 +106,15 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     -------
     Page
     """
-    products, settings, seen = result.products, result.settings, result.overview
+    products, estimation, seen = result.products, result.estimation, result.overview
     letters = LETTERS[: products.count]
-    reference = LETTERS[settings.reference]
+    reference = LETTERS[estimation.reference]
     page = Page(
-        "Merged product", f"{_subtitle(products, settings)} In the units of product {reference}.", progress=progress
+        "Merged product",
+        f"{_subtitle(products, estimation.design)} In the units of product {reference}.",
+        progress=progress,
     )
-    _resolved(page, result.tally, settings, products)
+    _resolved(page, result.tally, estimation, products)
     what = {
         "mean": "the mean of the products that are there, matched to the reference",
         "best": "the product most correlated with the others",
@@ -156,7 +158,7 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     for i, time in enumerate(result.map_times):
         page.heading(f"{time}")
         names = [f"{name}@{i}" for name in (*letters, "merged")]
-        if in_same_unit(products.medians, settings.reference).all():
+        if in_same_unit(products.medians, estimation.reference).all():
             page.text("Products as they are, and the merged product.")
             _maps(page, seen, names, "Soil moisture")
         else:
@@ -166,22 +168,21 @@ def merge_report(result: MergeResult, progress: Progress = SILENT) -> Page:
     _flag_map(page, seen)
     page.heading("What this rests on")
     page.text(_ASSUMPTIONS)
-    page.text(_about_anomalies(settings))
+    page.text(_about_anomalies(estimation.settings))
     return page
 
 
-def _subtitle(products: Products, settings: Settings) -> str:
+def _subtitle(products: Products, design: Design) -> str:
     common = int(np.count_nonzero(products.common))
-    declared = [
-        name.upper() for name, is_declared in zip(settings.design.pair_names, settings.design.declared) if is_declared
-    ]
+    declared = [name.upper() for name, is_declared in zip(design.pair_names, design.declared) if is_declared]
     text = f"Products {', '.join(products.labels)}; {common} common dates, {products.times[0]} to {products.times[-1]}."
     return text + (
         f" Errors of {', '.join('-'.join(pair) for pair in declared)} may be correlated." if declared else ""
     )
 
 
-def _resolved(page: Page, tally: Tally, settings: Settings, products: Products) -> None:
+def _resolved(page: Page, tally: Tally, estimation: Estimation, products: Products) -> None:
+    settings = estimation.settings
     page.notice(
         f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.",
         warning=tally.resolved_percent < 50,
@@ -207,7 +208,7 @@ def _resolved(page: Page, tally: Tally, settings: Settings, products: Products) 
     if tally.flags[2]:
         pairs = [
             (products.labels[i], products.labels[j], 100 * float(cells) / float(tally.flags[2]))
-            for (i, j), cells in zip(settings.design.pairs, tally.failed_pairs)
+            for (i, j), cells in zip(estimation.design.pairs, tally.failed_pairs)
         ]
         page.text("Of the cells with flag 2, the share in which each pair fails:")
         page.table(("Product", "and", "cells of flag 2 (%)"), pairs)
@@ -230,7 +231,7 @@ def _ranking(page: Page, seen: Overview, products: Products) -> None:
 
 def _pairs(page: Page, result: CollocationResult) -> None:
     """Correlations of the products and, with four or more, of their errors."""
-    products, design, seen = result.products, result.settings.design, result.overview
+    products, design, seen = result.products, result.estimation.design, result.overview
     page.heading("Pairs of products")
     rows = []
     high = []
@@ -319,7 +320,7 @@ def _quantile(values: np.ndarray, q: float) -> float:
     return float(np.quantile(known, q)) if known.size else float("nan")
 
 
-def _about_anomalies(settings: Settings) -> str:
+def _about_anomalies(settings: CollocationSettings) -> str:
     if settings.anomalies == "none":
         return (
             "The errors are those of the values themselves. Where the seasons are strong, they make up most of "

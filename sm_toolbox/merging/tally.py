@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sm_toolbox.merging.collocation import LETTERS
-from sm_toolbox.merging.record import Estimated, Settings
+from sm_toolbox.merging.collocation import FLAGS, LETTERS, Design
+from sm_toolbox.merging.record import Estimated
+from sm_toolbox.merging.settings import Estimation
 from sm_toolbox.progress import Progress
 
 if TYPE_CHECKING:
@@ -92,13 +93,13 @@ class Counter:
 
     Parameters
     ----------
-    settings : Settings
+    estimation : Estimation
     """
 
-    def __init__(self, settings: Settings):
-        self._settings = settings
+    def __init__(self, estimation: Estimation):
+        self._estimation = estimation
         self._cells = self._sampled = 0
-        self._flags, self._pairs = np.zeros(5, np.int64), np.zeros(len(settings.design.pairs), np.int64)
+        self._flags, self._pairs = np.zeros(5, np.int64), np.zeros(len(estimation.design.pairs), np.int64)
 
     def count(self, found: Estimated) -> None:
         """Add the cells of a window.
@@ -112,28 +113,25 @@ class Counter:
         self._sampled += int(np.count_nonzero(sampled))
         self._flags += np.bincount(found.flags[sampled].astype(np.int64), minlength=5)
         failed = found.flags == 2
-        for k in np.flatnonzero(~self._settings.design.declared):
+        for k in np.flatnonzero(~self._estimation.design.declared):
             r, p = found.found.correlations[k][failed], found.found.p_values[k][failed]
-            self._pairs[k] += int(np.count_nonzero(~((r > 0) & (p < self._settings.alpha))))
+            self._pairs[k] += int(np.count_nonzero(~((r > 0) & (p < self._estimation.settings.alpha))))
 
     def tally(self) -> Tally:
         """Return the counts."""
         return Tally(self._cells, self._sampled, self._flags, self._pairs)
 
 
-def report_tally(tally: Tally, settings: Settings, progress: Progress) -> None:
+def report_tally(tally: Tally, design: Design, progress: Progress) -> None:
     """Log what share of the cells is resolved, and why the others are not.
 
     Parameters
     ----------
     tally : Tally
-    settings : Settings
+    design : Design
     progress : Progress
         Gets the lines.
     """
-    from sm_toolbox.merging.collocation import FLAGS
-
-    design = settings.design
     progress.info(f"{tally.resolved_percent:.1f} % of the {tally.sampled:,} cells with common samples are resolved.")
     for flag, name in enumerate(FLAGS[1:], start=1):
         if tally.flags[flag]:

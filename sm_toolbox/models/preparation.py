@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.models.assessment.splits import SPLITS, Split, StationSplit, default_split, make_split
+from sm_toolbox.models.assessment.splits import SPLITS, StationSplit, default_split, make_split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_cyclic
 from sm_toolbox.models.roles import check_target, choose_predictors, places
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table

@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.columns import drop_missing, to_names, to_numbers, to_times
+from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, drop_missing, to_names, to_numbers, to_times
 from sm_toolbox.errors import InputError
 
 # Predictors with a correlation beyond this are one predictor in two units.
 _COPY = 0.9999
-
-
-SOURCE_FIELD, STATIONS_SOURCE = "source", "station"
-"""Where 'Sample predictors' says of each row whether it is of a station, or else of which product."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
-from sm_toolbox.models.assessment.splits import Split, comparison
+from sm_toolbox.models.assessment.splits import comparison
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.tuning import NestedSearch, Search, search_nested
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator, FittedModel, impurity_of

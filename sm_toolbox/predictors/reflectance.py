@@ -25,6 +25,22 @@ _BASELINE_START = datetime(2022, 1, 25)
 
 
 @dataclass(frozen=True)
+class ReflectanceScaling:
+    """What a user knows of stored values: reflectance = scale × stored value + offset.
+
+    Parameters
+    ----------
+    scale, offset : float, optional
+    """
+
+    scale: float | None = None
+    offset: float | None = None
+
+
+AS_KNOWN = ReflectanceScaling()
+
+
+@dataclass(frozen=True)
 class Calibration:
     """How stored values become reflectances.
 

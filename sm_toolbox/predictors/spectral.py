@@ -6,23 +6,30 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.predictors.reflectance import REFLECTANCE_TOLERANCE, Calibration, calibrate
+from sm_toolbox.predictors import triangle
+from sm_toolbox.predictors.reflectance import (
+    AS_KNOWN,
+    REFLECTANCE_TOLERANCE,
+    Calibration,
+    ReflectanceScaling,
+    calibrate,
+)
+from sm_toolbox.predictors.spectral_bands import add_temperature, assign_bands, input_bands, list_jobs, place
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
-from sm_toolbox.predictors.triangle import EDGE_CELLS, Edges, fit_edges
+from sm_toolbox.predictors.triangle import Edges, fit_edges
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
-from sm_toolbox.sensors.optical import SENSORS, recognise_band
+from sm_toolbox.sensors.optical import SENSORS
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.affine import Window
-    from sm_toolbox.raster.bands import Band, Stack
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
@@ -69,6 +76,66 @@ class SpectralResult:
     outside: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """What is computed from which bands.
+
+    Parameters
+    ----------
+    sensor : str
+    jobs : list of (str, Time or None)
+        Indices with their dates, as the output's bands.
+    used : list of (str, Time or None)
+        Roles with their dates, as the input's bands.
+    calibrations : list of Calibration or None
+        Of the input's bands; None for temperature.
+    edges : dict of Time or None to Edges
+        Of the dates that have a temperature.
+    """
+
+    sensor: str
+    jobs: list[tuple[str, Time | None]]
+    used: list[tuple[str, Time | None]]
+    calibrations: list[Calibration | None]
+    edges: dict[Time | None, Edges]
+
+    def kernel(self, blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
+        """Compute a block; count values that are no reflectances, and those beyond the edges."""
+        raw = blocks["INPUT"]
+        out = np.empty((len(self.jobs), *raw.shape[1:]), np.float32)
+        counts, beyond = np.zeros((len(self.used), 2), np.int64), np.zeros((len(self.jobs), 3), np.int64)
+        for now in dict.fromkeys(time for _, time in self.jobs):
+            values: dict[str, np.ndarray] = {}
+            for i, ((role, time), calibration) in enumerate(zip(self.used, self.calibrations)):
+                if time == now:
+                    values[role], wrong = calibration.apply(raw[i]) if calibration else (raw[i], np.zeros(1, bool))
+                    counts[i] = np.count_nonzero(wrong), np.count_nonzero(~np.isnan(values[role]))
+            if now in self.edges:
+                values.update(self.edges[now].at(SPECTRAL_INDICES["ndvi"].compute(values, self.sensor)))
+            for i, (name, time) in enumerate(self.jobs):
+                if time == now:
+                    out[i] = SPECTRAL_INDICES[name].compute(values, self.sensor)
+                    with np.errstate(invalid="ignore"):
+                        beyond[i] = (
+                            np.count_nonzero(out[i] < 0),
+                            np.count_nonzero(out[i] > 1),
+                            np.count_nonzero(~np.isnan(out[i])),
+                        )
+        return out, {"counts": counts, "beyond": beyond}
+
+    def tags(self) -> dict[str, str]:
+        """Return the units of the indices, and the edges."""
+        tags = {f"UNIT_{name}": SPECTRAL_INDICES[name].unit for name in dict.fromkeys(name for name, _ in self.jobs)}
+        if self.edges:
+            tags["EDGES"] = json.dumps(
+                [
+                    {"time": str(e.time or ""), "dry": e.dry, "wet": e.wet, "coldest": e.coldest}
+                    for e in self.edges.values()
+                ]
+            )
+        return tags
+
+
 def spectral_indices(
     sources: Sequence[Source],
     sensor: str,
@@ -76,8 +143,7 @@ def spectral_indices(
     output: str,
     *,
     bands: str = "",
-    scale: float | None = None,
-    offset: float | None = None,
+    scaling: ReflectanceScaling = AS_KNOWN,
     lst: Sequence[Source] = (),
     engine: Engine = ALL_CORES,
 ) -> SpectralResult:
@@ -99,8 +165,8 @@ def spectral_indices(
     bands : str, optional
         `red=1, nir=2` for bands without known names: the position among all bands of the input, or a variable's name.
         Of dated input the band at the position stands for its namesakes on all dates.
-    scale, offset : float, optional
-        Reflectance = scale × stored value + offset; by default what `calibrate` finds.
+    scaling : ReflectanceScaling, optional
+        How stored values become reflectances; by default as `calibrate` finds.
     lst : sequence of Source, optional
         Surface temperature (K or °C), for tvdi and vtci; paired by day.
     engine : Engine, optional
@@ -122,7 +188,7 @@ def spectral_indices(
     >>> from sm_toolbox.demo.example import read_example, write_example
     >>> bands = {"red@2018-06-01": [[0.1, 0.2]], "nir@2018-06-01": [[0.3, 0.3]]}
     >>> source = write_example("modis.tif", bands)
-    >>> spectral_indices([source], "modis", ["ndvi"], "indices.tif", scale=1).bands
+    >>> spectral_indices([source], "modis", ["ndvi"], "indices.tif", scaling=ReflectanceScaling(1)).bands
     ['ndvi@2018-06-01']
     >>> print(read_example("indices.tif")["ndvi@2018-06-01"].round(2))
     [[0.5 0.2]]
@@ -133,17 +199,18 @@ def spectral_indices(
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
-    names = _check_choices(sources, sensor, names, scale, offset)
-    listed = _input_bands(sources)
-    found = _assign(listed, sensor, bands, progress)
+    names = _check_choices(sources, sensor, names, scaling)
+    listed = input_bands(sources)
+    found = assign_bands(listed, sensor, bands, progress)
     if lst:
-        _add_temperature(found, single_stack(read_bands(lst), "LST"))
-    jobs = _jobs(names, sensor, found, progress)
+        add_temperature(found, single_stack(read_bands(lst), "LST"))
+    jobs = list_jobs(names, sensor, found, progress)
     used = list(dict.fromkeys((role, time) for name, time in jobs for role in SPECTRAL_INDICES[name].needs(sensor)))
     chosen = [found[time][role] for role, time in used]
     grid = min((band for (role, _), band in zip(used, chosen) if role != "lst"), key=listed.index).grid
     calibrations = [
-        None if role == "lst" else calibrate(band, sensor, scale, offset) for (role, _), band in zip(used, chosen)
+        None if role == "lst" else calibrate(band, sensor, scaling.scale, scaling.offset)
+        for (role, _), band in zip(used, chosen)
     ]
     reasons = [calibration.reason for calibration in calibrations if calibration]
     for reason in dict.fromkeys(reasons):
@@ -152,76 +219,55 @@ def spectral_indices(
     edges = {
         time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"
     }
-
-    def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        raw = blocks["INPUT"]
-        out = np.empty((len(jobs), *raw.shape[1:]), np.float32)
-        counts, beyond = np.zeros((len(used), 2), np.int64), np.zeros((len(jobs), 3), np.int64)
-        for now in dict.fromkeys(time for _, time in jobs):
-            values: dict[str, np.ndarray] = {}
-            for i, ((role, time), calibration) in enumerate(zip(used, calibrations)):
-                if time == now:
-                    values[role], wrong = calibration.apply(raw[i]) if calibration else (raw[i], np.zeros(1, bool))
-                    counts[i] = np.count_nonzero(wrong), np.count_nonzero(~np.isnan(values[role]))
-            if now in edges:
-                values.update(edges[now].at(SPECTRAL_INDICES["ndvi"].compute(values, sensor)))
-            for i, (name, time) in enumerate(jobs):
-                if time == now:
-                    out[i] = SPECTRAL_INDICES[name].compute(values, sensor)
-                    with np.errstate(invalid="ignore"):
-                        beyond[i] = (
-                            np.count_nonzero(out[i] < 0),
-                            np.count_nonzero(out[i] > 1),
-                            np.count_nonzero(~np.isnan(out[i])),
-                        )
-        return out, {"counts": counts, "beyond": beyond}
-
+    scene = _Scene(sensor, jobs, used, calibrations, edges)
     band_names = [band_name(name, time) for name, time in jobs]
-    tags = {f"UNIT_{name}": SPECTRAL_INDICES[name].unit for name in names}
-    if edges:
-        tags["EDGES"] = json.dumps(
-            [{"time": str(e.time or ""), "dry": e.dry, "wet": e.wet, "coldest": e.coldest} for e in edges.values()]
-        )
     # The bands of one date with their masks, the edges and what a formula needs meanwhile.
     scratch = 4 * (2 * len(SENSORS[sensor].bands) + 8)
     facts = run_blocks(
-        kernel,
+        scene.kernel,
         {"INPUT": chosen},
-        [RasterOutput(output, band_names, tags)],
+        [RasterOutput(output, band_names, scene.tags())],
         grid,
         engine,
         scratch_bytes_per_cell=scratch,
     ).facts
-
     inputs = [
         InputShare(role, band, calibration, float(wrong / max(wrong + right, 1)))
         for (role, _), band, calibration, (wrong, right) in zip(used, chosen, calibrations, facts["counts"])
         if calibration
     ]
-    for role in dict.fromkeys(item.role for item in inputs):
-        own = [item for item in inputs if item.role == role]
-        worst = max(own, key=lambda item: item.share)
-        if worst.share > 0:
-            progress.warning(
-                f"{role} in {_place(worst.band)}{f', the worst of {len(own)} dates' if len(own) > 1 else ''}: "
-                f"{100 * worst.share:.2g} % of the cells with data lie more than {REFLECTANCE_TOLERANCE} outside "
-                "0 to 1; these are no reflectances and were left out."
-            )
     outside = {
         name: (float(below / max(count, 1)), float(above / max(count, 1)))
         for (index, _), name, (below, above, count) in zip(jobs, band_names, facts["beyond"])
         if "lst" in SPECTRAL_INDICES[index].needs(sensor)
     }
+    _tell_left_out(inputs, outside, progress)
+    return SpectralResult(band_names, list(edges.values()), inputs, outside)
+
+
+def _tell_left_out(
+    inputs: Sequence[InputShare], outside: Mapping[str, tuple[float, float]], progress: Progress
+) -> None:
+    """Log what was no reflectance, and what lies beyond the edges."""
+    for role in dict.fromkeys(item.role for item in inputs):
+        own = [item for item in inputs if item.role == role]
+        worst = max(own, key=lambda item: item.share)
+        if worst.share > 0:
+            progress.warning(
+                f"{role} in {place(worst.band)}{f', the worst of {len(own)} dates' if len(own) > 1 else ''}: "
+                f"{100 * worst.share:.2g} % of the cells with data lie more than {REFLECTANCE_TOLERANCE} outside "
+                "0 to 1; these are no reflectances and were left out."
+            )
     for name, (below, above) in outside.items():
         progress.info(
             f"{name}: {100 * below:.1f} % of the cells lie below 0 and {100 * above:.1f} % above 1, beyond the edges."
         )
-    return SpectralResult(band_names, list(edges.values()), inputs, outside)
 
 
 def _check_choices(
-    sources: Sequence[Source], sensor: str, names: Sequence[str], scale: float | None, offset: float | None
+    sources: Sequence[Source], sensor: str, names: Sequence[str], scaling: ReflectanceScaling
 ) -> list[str]:
+    scale, offset = scaling.scale, scaling.offset
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in SPECTRAL_INDICES]
     if unknown or not names:
@@ -247,175 +293,6 @@ def _check_choices(
     return names
 
 
-def _input_bands(sources: Sequence[Source]) -> list[Band]:
-    """List the bands of all files; where a file's bands have no names at all, they are named by their numbers."""
-    from sm_toolbox.raster.bands import Band, read_bands
-    from sm_toolbox.raster.grid import Grid
-    from sm_toolbox.raster.naming import facts_of, name_bands
-    from sm_toolbox.raster.opening import open_raster
-
-    listed: list[Band] = []
-    for source in sources:
-        with open_raster(source) as dataset:
-            nameless = dataset.count > 1 and "NETCDF_VARNAME" not in dataset.tags(1)
-            nameless = nameless and not any(dataset.describe(index).name for index in range(1, dataset.count + 1))
-            if nameless:
-                grid = Grid.of(dataset, source.label)
-                time = name_bands([facts_of(dataset, source, 1, dataset.count)])[0][1]
-                listed += [Band(str(index), time, source, index, grid) for index in range(1, dataset.count + 1)]
-        if not nameless:
-            listed += read_bands([source])
-    return listed
-
-
-def _assign(listed: Sequence[Band], sensor: str, text: str, progress: Progress) -> dict[Time | None, dict[str, Band]]:
-    """Find out which band is which on each date, from BANDS and else from the names."""
-    given = _given_bands(listed, sensor, text)
-    alone = {source: sum(band.source == source for band in listed) == 1 for source in {band.source for band in listed}}
-    ranked: dict[tuple[Time | None, str], tuple[int, Band]] = {}
-    unknown = []
-    for i, band in enumerate(listed):
-        known: tuple[str, int] | None
-        if i in given:
-            known = given[i], 0
-        else:
-            # The name of a file or sub-dataset tells of a single band, never of several.
-            places = [band.variable, *([re.split(r"[:/\\]", band.source.path)[-1]] if alone[band.source] else [])]
-            known = next(filter(None, (recognise_band(place, sensor) for place in places)), None)
-            if known is None or known[0] in given.values():
-                unknown.append(band.name)
-                continue
-        role, rank = known
-        twin = ranked.get((band.time, role))
-        if twin is not None and twin[0] == rank:
-            raise InputError(
-                f"Two bands are {role}{f' on {band.time}' if band.time else ''}: {_place(twin[1])} and "
-                f"{_place(band)}. Leave one out, or name the right one in BANDS ({role}={i + 1})."
-            )
-        if twin is None or rank < twin[0]:
-            ranked[band.time, role] = rank, band
-    if unknown:
-        progress.info(
-            "Not used, as their names speak of no band that indices need: "
-            f"{', '.join(unknown[:10])}{' …' if len(unknown) > 10 else ''}."
-        )
-    found: dict[Time | None, dict[str, Band]] = {}
-    for (time, role), (_, band) in ranked.items():
-        found.setdefault(time, {})[role] = band
-    if not found:
-        raise InputError(
-            f"None of the bands ({', '.join(band.name for band in listed[:8])}) has a name that is known of "
-            f"{sensor}, such as red or B{SENSORS[sensor].bands['red'][0]}. Say in BANDS which is which, such as "
-            "red=1, nir=2."
-        )
-    return found
-
-
-def _given_bands(listed: Sequence[Band], sensor: str, text: str) -> dict[int, str]:
-    """Read BANDS: which of the listed bands has which role."""
-    given: dict[int, str] = {}
-    for part in filter(str.strip, text.split(",")):
-        role, _, value = (piece.strip() for piece in part.partition("="))
-        role = role.lower()
-        if role not in SENSORS[sensor].bands or not value:
-            raise InputError(
-                f"BANDS holds '{part.strip()}', but must be of the form red=1, nir=2 with names among: "
-                f"{', '.join(SENSORS[sensor].bands)}."
-            )
-        if re.fullmatch("[0-9]{1,6}", value):
-            if not 1 <= int(value) <= len(listed):
-                raise InputError(
-                    f"BANDS says {role}={value}, but INPUT has {len(listed)} bands, counted from 1 over all files."
-                )
-            at = listed[int(value) - 1]
-            hits = [
-                i
-                for i, band in enumerate(listed)
-                if i == int(value) - 1 or (band.variable == at.variable and band.time != at.time)
-            ]
-        else:
-            hits = [i for i, band in enumerate(listed) if band.variable == value]
-            if not hits:
-                raise InputError(
-                    f"BANDS says {role}={value}, but no band of INPUT has that name. There are: "
-                    f"{', '.join(dict.fromkeys(band.variable for band in listed))}."
-                )
-        taken = [i for i in hits if i in given]
-        if taken:
-            raise InputError(
-                f"BANDS gives {_place(listed[taken[0]])} to both {given[taken[0]]} and {role}. Each band can be "
-                "only one."
-            )
-        given.update(dict.fromkeys(hits, role))
-    return given
-
-
-def _add_temperature(found: dict[Time | None, dict[str, Band]], stack: Stack) -> None:
-    """Add the surface temperature of its day to each date."""
-    from sm_toolbox.raster.times import Time
-
-    for time, roles in found.items():
-        # A scene and its temperature belong together, even if only one of them is dated.
-        if len(found) == len(stack.bands) == 1 and (time is None or stack.is_static):
-            roles["lst"] = stack.bands[0]
-        elif time is not None and not stack.is_static:
-            day = Time(time.last_day, "day") if time.resolution == "second" else time
-            nearest = stack.nearest(day, 0)
-            if nearest is not None:
-                roles["lst"] = stack.bands[nearest]
-
-
-def _jobs(
-    names: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]], progress: Progress
-) -> list[tuple[str, Time | None]]:
-    """List the indices with the dates on which all their bands are there."""
-    times = sorted(found, key=lambda time: (time is not None, time.start if time else datetime.min))
-    jobs = []
-    for name in names:
-        needs = SPECTRAL_INDICES[name].needs(sensor)
-        own = [time for time in times if all(role in found[time] for role in needs)]
-        if not own:
-            raise InputError(_what_is_missing(name, needs, sensor, found))
-        if len(own) < len(times):
-            left = [str(time or "undated") for time in times if time not in own]
-            progress.info(
-                f"{name}: {len(own)} of {len(times)} dates have all of {', '.join(needs)}; left out: "
-                f"{', '.join(left[:10])}{' …' if len(left) > 10 else ''}."
-            )
-        jobs += [(name, time) for time in own]
-    return jobs
-
-
-def _what_is_missing(
-    name: str, needs: Sequence[str], sensor: str, found: Mapping[Time | None, Mapping[str, Band]]
-) -> str:
-    own = SENSORS[sensor].bands
-    without = [role for role in needs if role not in own and role != "lst"]
-    if without:
-        return (
-            f"{name} needs {' and '.join(needs)}, but {sensor} has no band {', '.join(without)}. Leave {name} out of "
-            f"INDICES{'; ndii6 is its like with 1.6 µm' if 'swir_1240' in without else ''}."
-        )
-    missing = [role for role in needs if not any(role in roles for roles in found.values())]
-    there = ", ".join(dict.fromkeys(role for roles in found.values() for role in roles))
-    if not missing:
-        return (
-            f"{name} needs {', '.join(needs)} of one date, but no date has all of them. Check the dates of the "
-            "layers; LST is paired by day."
-        )
-    if missing == ["lst"]:
-        return f"{name} needs the surface temperature of the same day. Give it as LST; found in INPUT: {there}."
-    wanted = ", ".join(role if role == "lst" else f"{role} (B{own[role][0]})" for role in missing)
-    return (
-        f"{name} needs {', '.join(needs)}; missing: {wanted}; found: {there}. Add the band, say in BANDS which it is "
-        f"({missing[0]}=1), or leave {name} out of INDICES."
-    )
-
-
-def _place(band: Band) -> str:
-    return f"band {band.index} of '{band.source.label}'{f' ({band.time})' if band.time else ''}"
-
-
 def _check_reflectances(
     used: Sequence[tuple[str, Time | None]], chosen: Sequence[Band], calibrations: Sequence[Calibration | None]
 ) -> None:
@@ -433,7 +310,7 @@ def _check_reflectances(
         if bad > right:
             low, high = np.nanpercentile(values, [2, 98])
             raise InputError(
-                f"The values of {role} in {_place(chosen[middle])} are not reflectances: with "
+                f"The values of {role} in {place(chosen[middle])} are not reflectances: with "
                 f"{calibration.reason}, {100 * bad / (bad + right):.0f} % of them lie outside 0 to 1. As read "
                 f"they go from {low:.4g} to {high:.4g}. Set SCALE and OFFSET as the product's guide says (such as "
                 "0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the right SENSOR."
@@ -454,14 +331,14 @@ def _sampled_edges(
     from sm_toolbox.raster.reading import BandReader
 
     progress.check()
-    width, height = min(EDGE_CELLS, grid.width), min(EDGE_CELLS, grid.height)
+    width, height = min(triangle.EDGE_CELLS, grid.width), min(triangle.EDGE_CELLS, grid.height)
     coarse = Grid(grid.crs, grid.transform * Affine.scale(grid.width / width, grid.height / height), width, height)
     picks = [used.index((role, time)) for role in ("red", "nir", "lst")]
     with BandReader([chosen[i] for i in picks], coarse, "nearest").open() as reader:
         red, nir, lst = reader.read(Window(0, 0, width, height))
     if np.isfinite(lst).any() and np.nanmedian(lst) > 1000:
         raise InputError(
-            f"LST in {_place(chosen[picks[2]])} has a median of {np.nanmedian(lst):.5g}, which is neither kelvin "
+            f"LST in {place(chosen[picks[2]])} has a median of {np.nanmedian(lst):.5g}, which is neither kelvin "
             "nor °C. Scale it with the raster calculator: MODIS × 0.02, Landsat Collection 2 × 0.00341802 + 149."
         )
     reflectances = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +58,66 @@ class Aggregated:
     row_groups: np.ndarray
     left_out: dict[str, int]
 
+    def common_values(self, values: Sequence[Any]) -> list[Any]:
+        """Return for each mean the value of another column (rows,) that all its rows share, or None.
+
+        Parameters
+        ----------
+        values : sequence (rows,)
+
+        Returns
+        -------
+        list (means,)
+        """
+        missing = object()
+        common: list[Any] = [missing] * len(self.names)
+        for value, group in zip(values, self.row_groups.tolist()):
+            if group < 0:
+                continue
+            if common[group] is missing:
+                common[group] = value
+            elif common[group] != value:
+                common[group] = None
+        return common
+
+    def spread_columns(
+        self, value: str, taken: Collection[str], layer: str, progress: Progress = SILENT
+    ) -> dict[str, np.ndarray]:
+        """Return what is known of each mean beside its value, by the name of its column.
+
+        Parameters
+        ----------
+        value : str
+            The column of the values.
+        taken : collection of str
+            Columns that the means keep, such as the field `maximum` of means that are averaged once more; their
+            namesakes here get the value's name before theirs.
+        layer : str
+            For messages.
+        progress : Progress, optional
+            Gets a warning of namesakes.
+
+        Returns
+        -------
+        dict of str to ndarray (means,)
+        """
+        spread = {
+            "count": self.counts,
+            "sd": self.sd,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "stations": self.stations,
+        }
+        kept = {name.lower() for name in taken}
+        clashing = [name for name in spread if name in kept]
+        if clashing:
+            spread = {f"{value}_{name}" if name in clashing else name: numbers for name, numbers in spread.items()}
+            progress.warning(
+                f"'{layer}' already uses {', '.join(clashing)} as a field: here it is "
+                f"{', '.join(f'{value}_{name}' for name in clashing)}."
+            )
+        return spread
+
 
 def aggregate(
     rows: Rows,
@@ -89,6 +151,19 @@ def aggregate(
     InputError
         Where no row remains, and where times stand for more than the period.
     """
+    means = _aggregate(rows, values, period, min_count, grid, progress)
+    for reason, count in means.left_out.items():
+        progress.warning(f"{count} rows of '{rows.layer}' were left out: {reason}.")
+    progress.info(
+        f"{int(means.counts.sum())} observations of {len(set(means.names))} {'cells' if grid else 'stations'} "
+        f"make {len(means.names)} means by the {period}."
+    )
+    return means
+
+
+def _aggregate(
+    rows: Rows, values: np.ndarray, period: str, min_count: int, grid: Grid | None, progress: Progress
+) -> Aggregated:
     if rows.times is None or rows.names is None:
         raise InputError(
             f"Observations of '{rows.layer}' cannot be averaged without the STATION and TIME fields. Choose both."
@@ -150,10 +225,20 @@ def aggregate(
             left_out,
         )
 
-    cell_of_station = (
-        lines[first_of_station].astype(np.int64) * grid.width + columns[first_of_station].astype(np.int64)
-    )[groups.keys]
-    cells, cell = np.unique(cell_of_station, return_inverse=True)
+    cells = lines[first_of_station].astype(np.int64) * grid.width + columns[first_of_station].astype(np.int64)
+    return _in_cells(groups, cells[groups.keys], grid, period, row_groups, left_out)
+
+
+def _in_cells(
+    groups: _Groups,
+    cell_of_group: np.ndarray,
+    grid: Grid,
+    period: str,
+    row_groups: np.ndarray,
+    left_out: dict[str, int],
+) -> Aggregated:
+    """Average the means of stations over the cells that they lie in."""
+    cells, cell = np.unique(cell_of_group, return_inverse=True)
     together = _Groups(cell, groups.starts, groups.means)
     row_groups = np.where(row_groups >= 0, together.of_row[row_groups], -1)
     row, column = np.divmod(cells[together.keys], grid.width)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
-from sm_toolbox.models.prediction import VARIABLE
+from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import metres_per_degree
@@ -163,7 +163,25 @@ def validate_stations(
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
     if max_gap_days is None and product.reach_days >= 1:
         progress.info(reaches_in_words([product]))
-    return _compare(rows, observed, product, groups, min_samples, repeated)
+    result = _compare(rows, observed, product, groups, min_samples, repeated)
+    _tell(result, min_samples, progress)
+    return result
+
+
+def _tell(result: StationValidation, min_samples: int, progress: Progress) -> None:
+    """Log what came out, and what was left out."""
+    for reason, count in result.unmatched:
+        progress.warning(f"{count} observations have no pair: {reason}.")
+    if result.too_few:
+        progress.warning(
+            f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
+            f"{', '.join(name for name, _ in result.too_few)}."
+        )
+    pooled = result.pooled
+    progress.info(
+        f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
+        f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
+    )
 
 
 def _told_apart(rows: Rows, progress: Progress) -> Rows:

@@ -2,17 +2,13 @@
 written.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.merging.collocation import design
-from sm_toolbox.merging.record import Settings as Settings_
-from sm_toolbox.merging.record import check_settings
+from sm_toolbox.merging.settings import CollocationSettings
 from sm_toolbox.models.assessment.tuning import make_candidates
 from sm_toolbox.models.learners.hyperparameters import NoConvergence
 from sm_toolbox.models.learners.mlp import NeuralNetwork
@@ -95,12 +91,12 @@ def test_thirty_million_candidates():
     ("changes", "words"),
     [
         ({"replicates": 10**7}, "BOOTSTRAP is 10,000,000, but may be up to 100,000"),
-        ({"anomaly_days": 1e308}, "up to 36,525"),
+        ({"anomaly_window": 1e308}, "up to 36,525"),
     ],
 )
 def test_settings_of_a_collocation(changes, words):
     with pytest.raises(InputError, match=words):
-        check_settings(replace(Settings_(design(3), 100, 0.05, "none", 35, 0, 0), **changes))
+        CollocationSettings(**changes).check()
 
 
 @pytest.mark.parametrize("rate", [3.0, 1e6])

@@ -1,4 +1,4 @@
-"""Sizes that keep a piece of code in view, docstrings aside; what is over them today may only shrink."""
+"""Sizes that keep a piece of code in view, docstrings aside: none may grow past them."""
 
 import ast
 from pathlib import Path
@@ -8,16 +8,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULE, FUNCTION, ARGUMENTS = 450, 80, 8
 FILES = sorted([*ROOT.glob("sm_toolbox/**/*.py"), *ROOT.glob("algorithms/**/*.py")])
-# Lines and arguments of those that are over: they may shrink, and none may join them.
-OVER = {
-    "algorithms/stations/samplepredictors.py:compute": (107, 8),
-    "sm_toolbox/stations/aggregation.py:aggregate": (82, 8),
-    "sm_toolbox/merging/merge.py:merge_products": (168, 14),
-    "sm_toolbox/merging/triplecollocation.py:triple_collocation": (80, 10),
-    "sm_toolbox/models/prediction.py:predict_raster": (116, 9),
-    "sm_toolbox/predictors/spectral.py:spectral_indices": (102, 9),
-    "sm_toolbox/stations/interpolation/maps.py:interpolate_stations": (80, 9),
-}
 
 
 def functions(path):
@@ -53,5 +43,4 @@ def test_no_module_is_too_long(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_function_is_too_long_or_takes_too_much(path):
     for name, lines, arguments in functions(path):
-        most = OVER.get(f"{path.relative_to(ROOT).as_posix()}:{name}", (FUNCTION, ARGUMENTS))
-        assert lines <= most[0] and arguments <= most[1], f"{name}: {lines} lines, {arguments} arguments"
+        assert lines <= FUNCTION and arguments <= ARGUMENTS, f"{name}: {lines} lines, {arguments} arguments"

@@ -10,6 +10,7 @@ import rasterio
 
 from sm_toolbox.merging.collocation import collocate, design
 from sm_toolbox.merging.merge import merge_products
+from sm_toolbox.merging.settings import CollocationSettings
 from sm_toolbox.merging.triplecollocation import triple_collocation
 
 pytestmark = pytest.mark.real
@@ -508,7 +509,11 @@ def read(path):
 @pytest.mark.parametrize("products", TRIPLE)
 def test_rasters_as_pytesmo(stacks, tmp_path, products):
     sources, cells, _ = stacks
-    triple_collocation([sources[product] for product in products], str(tmp_path / "tc.tif"), min_samples=30, alpha=1)
+    triple_collocation(
+        [sources[product] for product in products],
+        str(tmp_path / "tc.tif"),
+        settings=CollocationSettings(min_samples=30, alpha=1),
+    )
     found = read(tmp_path / "tc.tif")
     for place, cell in enumerate(cells):
         count, expected = TRIPLE[products][cell]
@@ -527,7 +532,9 @@ def test_rasters_as_pytesmo(stacks, tmp_path, products):
 def test_rasters_of_four_products_as_pytesmo(stacks, tmp_path):
     sources, cells, _ = stacks
     triple_collocation(
-        [sources[product] for product in ALL], str(tmp_path / "tc.tif"), min_samples=30, alpha=1, correlated="A-D"
+        [sources[product] for product in ALL],
+        str(tmp_path / "tc.tif"),
+        settings=CollocationSettings(min_samples=30, alpha=1, correlated="A-D"),
     )
     found = read(tmp_path / "tc.tif")
     assert (found["flag"] == 0).all()
@@ -545,7 +552,7 @@ def test_merging_the_real_products(stacks, table, tmp_path):
         [sources[product] for product in ALL[:3]],
         str(tmp_path / "merged.tif"),
         str(tmp_path / "weights.tif"),
-        replicates=200,
+        settings=CollocationSettings(replicates=200),
     )
     merged, weights = read(tmp_path / "merged.tif"), read(tmp_path / "weights.tif")
     assert list(merged) == [f"soil_moisture@{day}" for day in days] and result.tally.resolved_percent == 50

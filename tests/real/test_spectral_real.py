@@ -7,6 +7,7 @@ import pytest
 import rasterio
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.predictors.reflectance import ReflectanceScaling
 from sm_toolbox.predictors.spectral import spectral_indices
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
@@ -48,7 +49,7 @@ def test_irrigated_land(scene, temperature, tmp_path, progress):
         "landsat_oli",
         names,
         str(tmp_path / "o.tif"),
-        scale=1e-4,
+        scaling=ReflectanceScaling(1e-4),
         lst=temperature,
         engine=Engine(progress=progress),
     )

@@ -14,7 +14,7 @@ from sm_toolbox.models.assessment.calibration import LEVELS, Coverage, coverage
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.importance import parts, permutation_increase
 from sm_toolbox.models.assessment.problem import Problem
-from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.learners.base import Estimator, FittedModel, mean_and_quantiles
 from sm_toolbox.models.learners.threads import side_by_side
 from sm_toolbox.models.table import TrainingTable

@@ -9,7 +9,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.outoffold import check_targets
-from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.trials import Importance, Step, Trials
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator
@@ -213,6 +213,36 @@ def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[st
     if method.key == "groups":
         _check_groups(parts, names)
     return parts
+
+
+def make_method(
+    key: str, groups: str, importance: str, predictors: Sequence[str], progress: Progress = SILENT
+) -> Method:
+    """Return the method of a word, with groups from text where it takes any.
+
+    Parameters
+    ----------
+    key : str
+        As `Method` takes it.
+    groups : str
+        As `parse_groups` reads them; ignored by other methods than `groups`, with a warning.
+    importance : str
+        As `Method` takes it.
+    predictors : sequence of str
+    progress : Progress, optional
+
+    Returns
+    -------
+    Method
+
+    Raises
+    ------
+    InputError
+        As `parse_groups`.
+    """
+    if groups and key != "groups":
+        progress.warning(f"GROUPS is ignored, because METHOD is '{key}'.")
+    return Method(key, parse_groups(groups, predictors) if key == "groups" else None, importance)
 
 
 def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[str, ...]]:

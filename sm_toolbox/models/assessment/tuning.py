@@ -14,7 +14,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.problem import Problem
-from sm_toolbox.models.assessment.splits import Split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator, Learner
 from sm_toolbox.models.learners.catalogue import LEARNERS, hyperparameters_of, read_hyperparameters

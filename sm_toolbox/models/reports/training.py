@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_toolbox.columns import STATIONS_SOURCE
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.outoffold import SplitResult
 from sm_toolbox.models.assessment.spiking import Spiking
-from sm_toolbox.models.assessment.splits import SPLITS, WithDistances
+from sm_toolbox.models.assessment.splits import SPLITS
+from sm_toolbox.models.assessment.splitting import WithDistances
 from sm_toolbox.models.assessment.tuning import Search
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
-from sm_toolbox.models.table import STATIONS_SOURCE
 from sm_toolbox.models.training import Training
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures

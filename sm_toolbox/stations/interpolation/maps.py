@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.geostatistics.kriging import ALL_STATIONS, InverseDistance, Kriging, date_means, mean_of_others
+from sm_toolbox.geostatistics.interpolation import ALL_STATIONS, date_means, mean_of_others
+from sm_toolbox.geostatistics.inversedistance import InverseDistance
+from sm_toolbox.geostatistics.kriging import Kriging
 from sm_toolbox.geostatistics.positions import Positions
 from sm_toolbox.geostatistics.variogram import MODELS, Empirical, Variogram, empirical_variogram, fit_variogram
 from sm_toolbox.progress import Progress
@@ -36,6 +37,8 @@ from sm_toolbox.stations.interpolation.result import (
 from sm_toolbox.stations.sampling import Rows
 
 _FEWEST = 3
+# Squares of larger values would overflow.
+_LARGEST_NUMBER = 1e15
 # Longest side of the maps in the report.
 _SIDE = 250
 # Station systems of all dates, times the cube of their stations, up to which other variogram models are tried for the
@@ -51,7 +54,6 @@ def interpolate_stations(
     output: str,
     *,
     variance: str | None = None,
-    drift: Sequence[Source] = (),
     settings: InterpolationSettings | None = None,
     engine: Engine = ALL_CORES,
 ) -> Result:
@@ -71,8 +73,6 @@ def interpolate_stations(
         GeoTIFF or NetCDF with a band `variable`, or `variable@date` for each date.
     variance : str, optional
         The same for the kriging variances, `variable_variance`.
-    drift : sequence of Source, optional
-        Rasters of variables on which the mean depends linearly, static or dated.
     settings : InterpolationSettings, optional
     engine : Engine, optional
 
@@ -108,16 +108,14 @@ def interpolate_stations(
     """
     progress = engine.progress
     settings = settings or InterpolationSettings()
-    _check(settings, drift, variance)
+    _check(settings, variance)
     target = grid_of(grid)
     positions = Positions(target)
-    if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
-        raise InputError(
-            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
-            "stations measure has more. Make such values NULL with 'Field calculator'."
-        )
+    _check_values(values)
     observations = gather(rows, values, positions, target, progress)
-    trend = Drift.sample(drift, observations, settings.max_gap_days, progress.part(0, 0.1)) if drift else None
+    trend = None
+    if settings.drift:
+        trend = Drift.sample(settings.drift, observations, settings.max_gap_days, progress.part(0, 0.1))
     observations, trend, skipped = _usable(observations, trend, settings, progress)
 
     fitted = _fit(observations, trend, settings)
@@ -165,14 +163,18 @@ def interpolate_stations(
     return result
 
 
-# Squares of larger values would overflow.
-_LARGEST_NUMBER = 1e15
+def _check_values(values: np.ndarray) -> None:
+    if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
+        raise InputError(
+            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
+            "stations measure has more. Make such values NULL with 'Field calculator'."
+        )
 
 
-def _check(settings: InterpolationSettings, drift: Sequence[Source], variance: str | None) -> None:
+def _check(settings: InterpolationSettings, variance: str | None) -> None:
     if settings.method not in INTERPOLATION_METHODS:
         raise InputError(f"METHOD '{settings.method}' is none of {', '.join(INTERPOLATION_METHODS)}.")
-    if drift and settings.method != "ordinary_kriging":
+    if settings.drift and settings.method != "ordinary_kriging":
         raise InputError(
             f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sm_toolbox.geostatistics.variogram import Empirical, Variogram
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.interpolation.observations import Observations
 
@@ -30,7 +32,9 @@ class InterpolationSettings:
     power : float
         Of the distance, for idw.
     neighbours : int
-        Nearest stations that count for a cell, up to `kriging.ALL_STATIONS`; 0 as `Kriging` chooses.
+        Nearest stations that count for a cell, up to `interpolation.ALL_STATIONS`; 0 as `Kriging` chooses.
+    drift : sequence of Source
+        Rasters of variables on which the mean depends linearly, static or dated; for ordinary kriging.
     max_gap_days : float, optional
         How far in time a dated drift may lie from a date; by default half the distance of its dates.
     """
@@ -43,6 +47,7 @@ class InterpolationSettings:
     mean: float | None = None
     power: float = 2
     neighbours: int = 0
+    drift: Sequence[Source] = ()
     max_gap_days: float | None = None
 
     @property

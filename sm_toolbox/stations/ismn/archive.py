@@ -106,6 +106,13 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     if not result.series:
         raise InputError(why_nothing(result, variable))
     look_for_trouble(result, variable)
+    for warning in result.warnings:
+        progress.warning(warning)
+    count = sum(len(series.times) for series in result.series)
+    progress.info(
+        f"{count:,} rows of {len(result.series)} sensors at {len(result.stations)} stations, from "
+        f"{result.observations:,} observations."
+    )
     return result
 
 

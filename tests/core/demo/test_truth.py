@@ -9,7 +9,8 @@ from rasterio.crs import CRS
 from sm_toolbox.demo.write import write_demo_scene
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.learners.catalogue import make_estimator
-from sm_toolbox.models.prediction import Wanted, predict_raster
+from sm_toolbox.models.planes import Wanted
+from sm_toolbox.models.prediction import predict_raster
 from sm_toolbox.models.table import Roles, make_training_table
 from sm_toolbox.models.training import train
 from sm_toolbox.raster.opening import Source
@@ -53,8 +54,7 @@ def maps(tmp_path_factory):
         paths["map"],
         grid=sources[-1],
         max_gap_days=4,
-        dates=[parse_time(date) for date in DATES],
-        wanted=Wanted(paths["quantiles"], [0.05, 0.95], paths["area"]),
+        wanted=Wanted(paths["quantiles"], [0.05, 0.95], paths["area"], dates=[parse_time(date) for date in DATES]),
     )
     with rasterio.open(folder / "truth.tif") as dataset:
         truth = dataset.read([dataset.descriptions.index(f"soil_moisture@{date}") + 1 for date in DATES])

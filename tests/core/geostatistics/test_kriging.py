@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.geostatistics.kriging import KINDS, InverseDistance, Kriging, mean_of_others
+from sm_toolbox.geostatistics.interpolation import mean_of_others
+from sm_toolbox.geostatistics.inversedistance import InverseDistance
+from sm_toolbox.geostatistics.kriging import KINDS, Kriging
 from sm_toolbox.geostatistics.variogram import MODELS, Variogram
 from sm_toolbox.stations.interpolation.drift import dependent_drift
 

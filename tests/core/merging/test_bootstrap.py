@@ -9,8 +9,9 @@ from scipy.signal import lfilter
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import collocate, design
-from sm_toolbox.merging.record import LIMITED, Estimated, Record, Settings
+from sm_toolbox.merging.record import LIMITED, Estimated, Record
 from sm_toolbox.merging.report import collocation_report
+from sm_toolbox.merging.settings import CollocationSettings, Estimation
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.progress import SILENT
 from sm_toolbox.raster.request import Engine
@@ -41,7 +42,7 @@ def simulate(seed, dates, signal_memory=0.0, error_memory=0.0, cells=CELLS):
 def with_limits(block, replicates=400, first_seed=1):
     """Estimates of all cells by name and their limits, each (cells,), and the flags."""
     plan = design(3)
-    settings = Settings(plan, 50, 0.05, "none", 35, replicates, 0)
+    estimation = Estimation(CollocationSettings(min_samples=50, replicates=replicates), plan, 0)
     count, _, _, cells = block.shape
     centred = block.astype(float)
     valid = np.isfinite(block).all(axis=0)
@@ -53,7 +54,7 @@ def with_limits(block, replicates=400, first_seed=1):
     known = Estimated(found, samples, np.ones((1, cells)), np.zeros((count, 1, cells)), np.ones((count, 1, cells)))
     seeds = np.arange(first_seed, first_seed + cells, dtype=np.uint64)[None]
     record = Record.__new__(Record)
-    record.settings, record.products = settings, SimpleNamespace(count=count)
+    record.estimation, record.products = estimation, SimpleNamespace(count=count)
     limits = record.limits(block, known, seeds, None, np.empty(0), SILENT)
     named = {name: (found.estimates[i, 0], limits[0, i, 0], limits[1, i, 0]) for i, name in enumerate(plan.estimates)}
     return named, found.flags[0]
@@ -155,8 +156,7 @@ def test_the_same_limits_every_time_and_for_every_size_of_block(products, tmp_pa
         triple_collocation(
             products,
             str(tmp_path / f"{name}.tif"),
-            min_samples=50,
-            replicates=100,
+            settings=CollocationSettings(min_samples=50, replicates=100),
             engine=Engine(*options, progress=progress),
         )
         found[name], blocks[name] = read(tmp_path / f"{name}.tif"), len(progress.fractions)
@@ -167,7 +167,9 @@ def test_the_same_limits_every_time_and_for_every_size_of_block(products, tmp_pa
 
 
 def test_limits_of_rasters_are_there_where_estimates_are(products, tmp_path):
-    result = triple_collocation(products, str(tmp_path / "tc.tif"), min_samples=50, replicates=100)
+    result = triple_collocation(
+        products, str(tmp_path / "tc.tif"), settings=CollocationSettings(min_samples=50, replicates=100)
+    )
     found = read(tmp_path / "tc.tif")
     html = collocation_report(result).html()
     middle = [f"{np.nanmedian(found[f'error_b_{end}']):.3g}"[:5] for end in ("low", "high")]
@@ -192,5 +194,5 @@ def test_limits_of_rasters_are_there_where_estimates_are(products, tmp_path):
 def test_few_replicates_are_refused(products, tmp_path, leftovers, replicates):
     before = leftovers()
     with pytest.raises(InputError, match=rf"BOOTSTRAP is {replicates}, .*at least 100"):
-        triple_collocation(products, str(tmp_path / "tc.tif"), replicates=replicates)
+        triple_collocation(products, str(tmp_path / "tc.tif"), settings=CollocationSettings(replicates=replicates))
     assert leftovers() == before

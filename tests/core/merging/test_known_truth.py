@@ -11,6 +11,7 @@ from sm_toolbox.demo.write import write_demo_scene
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import collocate, design
 from sm_toolbox.merging.merge import merge_products
+from sm_toolbox.merging.settings import CollocationSettings
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
@@ -177,7 +178,10 @@ def products_of(scene):
 
 def test_the_demo_scene_gives_its_errors_away(scene, tmp_path, progress):
     result = triple_collocation(
-        products_of(scene), str(tmp_path / "tc.tif"), min_samples=50, engine=Engine(progress=progress)
+        products_of(scene),
+        str(tmp_path / "tc.tif"),
+        settings=CollocationSettings(min_samples=50),
+        engine=Engine(progress=progress),
     )
     found = read(tmp_path / "tc.tif")
     resolved = found["flag"] == 0
@@ -189,7 +193,12 @@ def test_the_demo_scene_gives_its_errors_away(scene, tmp_path, progress):
 
 
 def test_the_merged_product_is_nearer_to_the_truth_than_its_parents_and_their_mean(scene, tmp_path):
-    merge_products(products_of(scene), str(tmp_path / "merged.tif"), str(tmp_path / "weights.tif"), min_samples=50)
+    merge_products(
+        products_of(scene),
+        str(tmp_path / "merged.tif"),
+        str(tmp_path / "weights.tif"),
+        settings=CollocationSettings(min_samples=50),
+    )
     merged, weights, truth = read(tmp_path / "merged.tif"), read(tmp_path / "weights.tif"), read(scene.product_truth)
     parents = [read(sources[0].path) for sources in products_of(scene)]
     assert list(merged) == list(truth)
@@ -214,9 +223,17 @@ def test_the_merged_product_is_nearer_to_the_truth_than_its_parents_and_their_me
 def test_little_memory_changes_nothing(scene, tmp_path):
     for name, memory in (("a", None), ("b", 200_000)):
         triple_collocation(
-            products_of(scene), str(tmp_path / f"{name}.tif"), min_samples=50, engine=Engine(memory=memory)
+            products_of(scene),
+            str(tmp_path / f"{name}.tif"),
+            settings=CollocationSettings(min_samples=50),
+            engine=Engine(memory=memory),
         )
-        merge_products(products_of(scene), str(tmp_path / f"m{name}.tif"), min_samples=50, engine=Engine(memory=memory))
+        merge_products(
+            products_of(scene),
+            str(tmp_path / f"m{name}.tif"),
+            settings=CollocationSettings(min_samples=50),
+            engine=Engine(memory=memory),
+        )
     for one, other in (("a", "b"), ("ma", "mb")):
         first, second = read(tmp_path / f"{one}.tif"), read(tmp_path / f"{other}.tif")
         for name in first:
@@ -234,17 +251,23 @@ def test_what_cannot_be_collocated(write_raster, tmp_path, progress):
     a, b, c = (product(name, days) for name in "abc")
     out = str(tmp_path / "out.tif")
     with pytest.raises(InputError, match="MIN_SAMPLES"):
-        triple_collocation([a, b, c], out, min_samples=1)
+        triple_collocation([a, b, c], out, settings=CollocationSettings(min_samples=1))
     with pytest.raises(InputError, match=r"(?i)common"):
-        triple_collocation([a, b, product("later", [day.replace("2020", "2021") for day in days])], out, min_samples=10)
+        triple_collocation(
+            [a, b, product("later", [day.replace("2020", "2021") for day in days])],
+            out,
+            settings=CollocationSettings(min_samples=10),
+        )
     with pytest.raises(InputError, match=r"b\.tif. is in both PRODUCT_B and PRODUCT_C"):
-        triple_collocation([a, b, b], out, min_samples=10)
+        triple_collocation([a, b, b], out, settings=CollocationSettings(min_samples=10))
     with pytest.raises(InputError, match=r"CORRELATED"):
-        triple_collocation([a, b, c], out, min_samples=10, correlated="B-C")
+        triple_collocation([a, b, c], out, settings=CollocationSettings(min_samples=10, correlated="B-C"))
     with pytest.raises(InputError):
-        triple_collocation([a, b, []], out, min_samples=10)
+        triple_collocation([a, b, []], out, settings=CollocationSettings(min_samples=10))
     with rasterio.open(b[0].path) as dataset:
         percent = product("percent", days, 100 * dataset.read())
     # Noise alone: nothing is resolved, which is a result and no error.
-    triple_collocation([a, percent, c], out, min_samples=10, engine=Engine(progress=progress))
+    triple_collocation(
+        [a, percent, c], out, settings=CollocationSettings(min_samples=10), engine=Engine(progress=progress)
+    )
     assert any("percent" in text for text in progress.warnings) and (read(out)["flag"] == 2).mean() > 0.8

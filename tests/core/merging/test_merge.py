@@ -8,6 +8,7 @@ import rasterio
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.merging.merge import merge_products, year_parts
+from sm_toolbox.merging.settings import CollocationSettings
 from sm_toolbox.merging.triplecollocation import triple_collocation
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.opening import Source
@@ -140,14 +141,19 @@ def test_parts_of_the_year():
 def test_anomalies_take_the_season_off(make, tmp_path, progress, anomalies):
     sources, _ = make()
     for name in ("none", anomalies):
-        triple_collocation(sources, str(tmp_path / f"{name}.tif"), anomalies=name, engine=Engine(progress=progress))
+        triple_collocation(
+            sources,
+            str(tmp_path / f"{name}.tif"),
+            settings=CollocationSettings(anomalies=name),
+            engine=Engine(progress=progress),
+        )
     plain, found = (read(tmp_path / f"{name}.tif") for name in ("none", anomalies))
     # Errors are the same, the signal is smaller without the seasons, and so is the correlation with the truth.
     np.testing.assert_allclose(np.median(found["error_b"]), np.median(plain["error_b"]), rtol=0.15)
     assert (np.nanmedian(found["snr_b"]) < np.nanmedian(plain["snr_b"]) - 1) and np.nanmedian(
         found["correlation_b"]
     ) < np.nanmedian(plain["correlation_b"])
-    merge_products(sources, str(tmp_path / "m.tif"), anomalies=anomalies)
+    merge_products(sources, str(tmp_path / "m.tif"), settings=CollocationSettings(anomalies=anomalies))
     merged, a = (np.stack(list(read(path).values())) for path in (tmp_path / "m.tif", sources[0][0].path))
     # The merged product has the seasons of the reference.
     assert np.corrcoef(merged[:, 1, 1], a[:, 1, 1])[0, 1] > 0.9 and abs(merged.mean() - a.mean()) < 0.01
@@ -206,9 +212,10 @@ def test_netcdf_out_and_a_single_row(make, tmp_path, write_raster):
 def test_impossible_settings(make, tmp_path, leftovers, options):
     sources, _ = make(days=DAYS[:120])
     before = leftovers()
-    with pytest.raises(
-        InputError, match=r"(?i)" + {"replicates": "bootstrap"}.get(next(iter(options)), next(iter(options)))
-    ):
+    (name,) = options
+    if name in CollocationSettings.__dataclass_fields__:
+        options = {"settings": CollocationSettings(**options)}
+    with pytest.raises(InputError, match=r"(?i)" + {"replicates": "bootstrap"}.get(name, name)):
         merge_products(sources, str(tmp_path / "m.tif"), **options)
     assert leftovers() == before
 
@@ -232,3 +239,17 @@ def test_any_product_can_be_the_reference(make, tmp_path, reference):
     assert merged.mean() == pytest.approx(own.mean(), rel=0.02)
     with pytest.raises(InputError, match="REFERENCE is 'e', but PRODUCT_E holds no raster"):
         merge_products(sources[:4], str(tmp_path / "m.tif"), reference="e")
+
+
+def test_a_date_without_any_product_among_correlated_ones(make, tmp_path):
+    """It has no value, and takes no longer than others."""
+
+    def change(products):
+        for values in products:
+            values[100, 1] = np.nan
+
+    sources, _ = make((1, 0.8, 1.3, 2), (0.02, 0.04, 0.03, 0.05), change=change)
+    settings = CollocationSettings(correlated="B-C")
+    merge_products(sources, str(tmp_path / "m.tif"), settings=settings)
+    merged = np.stack(list(read(tmp_path / "m.tif").values()))
+    assert np.isnan(merged[100, 1]).all() and np.count_nonzero(np.isnan(merged)) == SHAPE[1]

@@ -5,6 +5,7 @@ import pytest
 
 from sm_toolbox.merging.merge import merge_products
 from sm_toolbox.merging.report import collocation_report, merge_report
+from sm_toolbox.merging.settings import CollocationSettings
 from sm_toolbox.merging.triplecollocation import triple_collocation
 
 DAYS = np.arange("2019-01-01", "2020-01-01", dtype="datetime64[D]")
@@ -35,7 +36,9 @@ def test_correlated_errors_are_named(products, tmp_path):
     assert (
         "The largest error correlation is that of B-C" in page or "The largest error correlation is that of A-D" in page
     )
-    declared = collocation_report(triple_collocation(products, str(tmp_path / "tc.tif"), correlated="B-C")).html()
+    declared = collocation_report(
+        triple_collocation(products, str(tmp_path / "tc.tif"), settings=CollocationSettings(correlated="B-C"))
+    ).html()
     assert "Errors of B-C may be correlated" in declared
 
 

@@ -10,7 +10,8 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.manifest import TargetRecord
-from sm_toolbox.models.prediction import Wanted, predict_raster
+from sm_toolbox.models.planes import Wanted
+from sm_toolbox.models.prediction import predict_raster
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
 from sm_toolbox.raster.request import Engine
@@ -88,13 +89,13 @@ def test_static_predictors_give_one_map(sources, write_raster, cells, tmp_path):
 def test_dates_and_gaps(model, sources, tmp_path):
     path = str(tmp_path / "map.tif")
     result = predict_raster(
-        model, sources, path, max_gap_days=4, dates=[parse_time("2020-06-12"), parse_time("2020-06-01")]
+        model, sources, path, max_gap_days=4, wanted=Wanted(dates=[parse_time("2020-06-12"), parse_time("2020-06-01")])
     )
     assert result.bands == ["soil_moisture@2020-06-01", "soil_moisture@2020-06-12"]
     with pytest.raises(
         InputError, match=r"for 2020-07-15 there is no band within 4 days of ndvi \(2020-06-01 to 2020-06-25, 4 dates\)"
     ):
-        predict_raster(model, sources, path, max_gap_days=4, dates=[parse_time("2020-07-15")])
+        predict_raster(model, sources, path, max_gap_days=4, wanted=Wanted(dates=[parse_time("2020-07-15")]))
 
 
 def test_dated_predictors_of_different_dates(sources, write_raster, tmp_path, progress):
@@ -193,7 +194,7 @@ def test_a_missing_predictor_is_named_with_what_there_is(model, write_raster, so
 def test_dates_without_dated_predictors(model, write_raster, tmp_path):
     static = write_raster("s.tif", np.ones((2, 8, 8)), ["dem", "ndvi"])
     with pytest.raises(InputError, match="no predictor of the model is dated"):
-        predict_raster(model, [static], str(tmp_path / "map.tif"), dates=[parse_time("2020-06-01")])
+        predict_raster(model, [static], str(tmp_path / "map.tif"), wanted=Wanted(dates=[parse_time("2020-06-01")]))
 
 
 def test_cancel_in_the_middle(model, sources, tmp_path, leftovers, cancelling):
@@ -237,8 +238,7 @@ def test_a_fallback_model_fills_cells_and_dates(model, sources, cells, tmp_path)
         sources,
         str(tmp_path / "o.tif"),
         fallback=only_dem,
-        wanted=Wanted(source=str(tmp_path / "s.tif"), count_applicable=True),
-        dates=[parse_time(d) for d in DATES],
+        wanted=Wanted(source=str(tmp_path / "s.tif"), count_applicable=True, dates=[parse_time(d) for d in DATES]),
     )
     values, _ = read(tmp_path / "o.tif")
     source, source_names = read(tmp_path / "s.tif")
@@ -303,7 +303,9 @@ def test_a_fallback_serves_dates_that_the_model_lacks(model, write_raster, cells
 def test_quantiles_and_applicability_beside_the_map(model, sources, cells, tmp_path):
     levels = [0.05, 0.5, 0.95]
     wanted = Wanted(str(tmp_path / "q.tif"), levels, str(tmp_path / "a.tif"))
-    found = predict_raster(model, sources, str(tmp_path / "o.tif"), wanted=wanted, dates=[parse_time(DATES[0])])
+    found = predict_raster(
+        model, sources, str(tmp_path / "o.tif"), wanted=replace(wanted, dates=[parse_time(DATES[0])])
+    )
     values, _ = read(tmp_path / "o.tif")
     quantiles, names = read(tmp_path / "q.tif")
     area, area_names = read(tmp_path / "a.tif")

@@ -10,12 +10,14 @@ import rasterio
 
 from sm_toolbox.metrics import METRICS, Metric
 from sm_toolbox.models.assessment.selection import Method, select_predictors
-from sm_toolbox.models.assessment.splits import SPLITS, Split, make_split
+from sm_toolbox.models.assessment.splits import SPLITS, make_split
+from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
 from sm_toolbox.models.modelfile import load_model, save_model
-from sm_toolbox.models.prediction import Wanted, predict_raster
+from sm_toolbox.models.planes import Wanted
+from sm_toolbox.models.prediction import predict_raster
 from sm_toolbox.models.preparation import SampledTable, SplitRequest, prepare_training
 from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.selection import selection_report

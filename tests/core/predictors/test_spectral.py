@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.predictors.reflectance import calibrate
+from sm_toolbox.predictors.reflectance import ReflectanceScaling, calibrate
 from sm_toolbox.predictors.spectral import spectral_indices
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.spectral_report import spectral_report
@@ -188,7 +188,7 @@ def test_a_scale_in_the_file_counts_once(write_raster, out, own, stored):
     np.testing.assert_allclose(read(out)["savi"], 1.5 * (nir - 0.12) / (nir + 0.12 + 0.5), rtol=1e-4)
     # What is given is for the stored values, whatever scale the file has.
     if own == (1e-4, 0.0):
-        spectral_indices([source], "modis", ["savi"], out, scale=2e-4)
+        spectral_indices([source], "modis", ["savi"], out, scaling=ReflectanceScaling(2e-4))
         np.testing.assert_allclose(read(out)["savi"], 1.5 * 0.24 / 1.22, rtol=1e-4)
 
 
@@ -307,7 +307,7 @@ def test_two_bands_of_one_name(write_raster, out):
     with pytest.raises(InputError, match=r"Two bands are red: band 1 of 'sr_b4.tif' and band 1 of 'toa_b4.tif'.*red=2"):
         spectral_indices(files, "landsat_oli", ["ndvi"], out)
     with pytest.raises(InputError, match="SCALE is 0, but must be above 0"):
-        spectral_indices(files, "landsat_oli", ["ndvi"], out, scale=0)
+        spectral_indices(files, "landsat_oli", ["ndvi"], out, scaling=ReflectanceScaling(0))
 
 
 def test_dates_that_lack_a_band_are_left_out(write_raster, out, progress):

@@ -6,7 +6,8 @@ import rasterio
 from rasterio.crs import CRS
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.geostatistics.kriging import InverseDistance, Kriging
+from sm_toolbox.geostatistics.inversedistance import InverseDistance
+from sm_toolbox.geostatistics.kriging import Kriging
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_time
@@ -218,8 +219,7 @@ def test_drifts_are_matched_in_time_and_explain_the_values(hills, grid, tmp_path
         grid,
         str(tmp_path / "m.tif"),
         variance=str(tmp_path / "v.tif"),
-        drift=sources,
-        settings=InterpolationSettings(max_gap_days=1, nugget=0.1, range=5000.0),
+        settings=InterpolationSettings(max_gap_days=1, nugget=0.1, range=5000.0, drift=sources),
     )
     np.testing.assert_allclose(read(tmp_path / "m.tif")[0], truth, rtol=1e-4)
     assert result.drift == ["dem", "ndvi"] and result.left_out.rmse < 1e-5
@@ -234,8 +234,7 @@ def test_dates_without_a_drift_get_no_map(hills, grid, tmp_path, progress):
         "v",
         grid,
         str(tmp_path / "m.tif"),
-        drift=sources,
-        settings=InterpolationSettings(max_gap_days=0),
+        settings=InterpolationSettings(max_gap_days=0, drift=sources),
         engine=Engine(progress=progress),
     )
     assert read(tmp_path / "m.tif")[1] == ["v@2020-06-01", "v@2020-07-01T12:00:00"]
@@ -250,7 +249,13 @@ def test_gaps_of_a_drift_stay_gaps_and_stations_in_them_are_left_out(hills, grid
     source = write_raster("gappy.tif", dem, ["dem"], cell=CELL)
     lost = int((rows.x < 500000 + 30 * CELL).sum())
     result = interpolate_stations(
-        rows, values, "v", grid, str(tmp_path / "m.tif"), drift=[source], engine=Engine(progress=progress)
+        rows,
+        values,
+        "v",
+        grid,
+        str(tmp_path / "m.tif"),
+        settings=InterpolationSettings(drift=[source]),
+        engine=Engine(progress=progress),
     )
     maps, _ = read(tmp_path / "m.tif")
     np.testing.assert_array_equal(np.isnan(maps), np.broadcast_to(np.isnan(dem), truth.shape))
@@ -270,9 +275,13 @@ def test_useless_drifts_are_named(hills, grid, write_raster, tmp_path, leftovers
         ([far], "No station of 'gauges' lies within the rasters"),
     ):
         with pytest.raises(InputError, match=words):
-            interpolate_stations(rows, values, "v", grid, str(tmp_path / "m.tif"), drift=drift)
+            interpolate_stations(
+                rows, values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(drift=drift)
+            )
     with pytest.raises(InputError, match="TIME field of 'gauges' is needed"):
-        interpolate_stations(static(rows), values, "v", grid, str(tmp_path / "m.tif"), drift=sources[1:])
+        interpolate_stations(
+            static(rows), values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(drift=sources[1:])
+        )
     for method in ("idw", "simple_kriging"):
         with pytest.raises(InputError, match=f"DRIFT is for METHOD ordinary_kriging, not for {method}"):
             interpolate_stations(
@@ -281,8 +290,7 @@ def test_useless_drifts_are_named(hills, grid, write_raster, tmp_path, leftovers
                 "v",
                 grid,
                 str(tmp_path / "m.tif"),
-                drift=sources,
-                settings=InterpolationSettings(method=method),
+                settings=InterpolationSettings(method=method, drift=sources),
             )
     assert leftovers() == before
 

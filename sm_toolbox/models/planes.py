@@ -1,0 +1,184 @@
+"""What a prediction writes: each number of a cell and date, its name, its file and how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sm_toolbox.models.assessment.calibration import quantile_name
+from sm_toolbox.models.modelfile import Model
+from sm_toolbox.raster.naming import band_name
+from sm_toolbox.raster.outputs import RasterOutput
+from sm_toolbox.raster.times import Time
+
+VARIABLE = "soil_moisture"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """On which dates there is a map, and what is written beside it.
+
+    Parameters
+    ----------
+    quantiles : str, optional
+        Raster of the quantiles `soil_moisture_q05@date …`.
+    levels : sequence of float
+        Which quantiles, ascending.
+    applicability : str, optional
+        Raster with `dissimilarity@date` and `applicable@date` (1 within the area of applicability, else 0).
+    count_applicable : bool
+        Whether the share of applicable cells is wanted, with or without that raster.
+    source : str, optional
+        Raster with `source@date`: 1 where the model made the value, 2 where the fallback model did.
+    dates : sequence of Time, optional
+        Dates to predict; by default all for which every dated predictor has a band within the gap.
+    """
+
+    quantiles: str | None = None
+    levels: Sequence[float] = ()
+    applicability: str | None = None
+    count_applicable: bool = False
+    source: str | None = None
+    dates: Sequence[Time] | None = None
+
+    @property
+    def needs_applicability(self) -> bool:
+        """Whether the area of applicability is to be computed."""
+        return self.count_applicable or self.applicability is not None
+
+
+MAP_ALONE = Wanted()
+
+
+@dataclass(frozen=True)
+class _File:
+    """Planes that go into one file, in this order for each date.
+
+    Parameters
+    ----------
+    path : str or None
+        None where they are only counted.
+    names : list of str
+        Of bands, without dates.
+    from_model : bool
+        Whether the values are the model's, in the units of its target, which the file says.
+    """
+
+    path: str | None
+    names: list[str]
+    from_model: bool = False
+
+
+class Planes:
+    """The numbers that each cell has on each date, and the files of those that are written.
+
+    In memory they are (dates, planes, rows, cols).
+
+    Parameters
+    ----------
+    output : str
+        The file of the map.
+    wanted : Wanted
+    """
+
+    def __init__(self, output: str, wanted: Wanted):
+        self._levels = np.array(wanted.levels if wanted.quantiles else (), float)
+        self._with_applicability = wanted.needs_applicability
+        quantiles = [f"{VARIABLE}_{quantile_name(level)}" for level in self._levels]
+        self._files = [
+            _File(output, [VARIABLE], from_model=True),
+            _File(wanted.quantiles, quantiles, from_model=True),
+            _File(wanted.applicability, ["dissimilarity", "applicable"]),
+            _File(wanted.source, ["source"]),
+        ]
+        self._places = {name: i for i, name in enumerate(name for file in self._files for name in file.names)}
+
+    @property
+    def count(self) -> int:
+        """The number of planes, those too that are not written."""
+        return len(self._places)
+
+    def place(self, name: str) -> int:
+        """Return where a plane is.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
+        return self._places[name]
+
+    def outputs(self, times: Sequence[Time | None], model: Model) -> list[RasterOutput]:
+        """Return the files that are written.
+
+        Parameters
+        ----------
+        times : sequence of Time or None
+        model : Model
+            What made the map, for the files' metadata.
+
+        Returns
+        -------
+        list of RasterOutput
+        """
+        tags = {
+            "SOIL_MOISTURE_MODEL": model.manifest.kind,
+            "SOIL_MOISTURE_MODEL_CREATED": str("" if model.manifest.created is None else model.manifest.created),
+            "UNITS": "m3 m-3",
+        }
+        return [
+            RasterOutput(
+                file.path,
+                [band_name(name, time) for time in times for name in file.names],
+                tags if file.from_model else {},
+            )
+            for file in self._files
+            if file.path
+        ]
+
+    def bands(self, values: np.ndarray) -> np.ndarray:
+        """Return the planes that are written as the bands of the outputs, (bands, rows, cols).
+
+        Parameters
+        ----------
+        values : ndarray of float32 (dates, planes, rows, cols)
+
+        Returns
+        -------
+        ndarray of float32 (bands, rows, cols)
+        """
+        parts = []
+        for file in self._files:
+            if file.path:
+                first = self._places[file.names[0]]
+                parts += list(values[:, first : first + len(file.names)])
+        return np.concatenate(parts)
+
+    def fill(self, out: np.ndarray, cells: slice | np.ndarray, model: Model, rows: np.ndarray) -> None:
+        """Predict some cells of (planes, cells) from rows of predictors; `source` is the caller's.
+
+        Parameters
+        ----------
+        out : ndarray of float32 (planes, cells)
+            Filled.
+        cells : slice or ndarray
+            Which of them the rows are of.
+        model : Model
+        rows : ndarray (rows, predictors)
+        """
+        if len(self._levels):
+            mean, quantiles = model.predict_quantiles(rows, self._levels)
+            out[0, cells] = mean
+            out[1 : 1 + len(self._levels), cells] = quantiles.T
+        else:
+            out[0, cells] = model.predict(rows)
+        if self._with_applicability:
+            assert model.applicability is not None
+            dissimilarity, _ = model.applicability.dissimilarity(rows)
+            out[self.place("dissimilarity"), cells] = dissimilarity
+            out[self.place("applicable"), cells] = dissimilarity <= model.applicability.threshold

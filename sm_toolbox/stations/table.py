@@ -1,0 +1,264 @@
+"""The training table of a model: station rows with the values of rasters, and pixels of a product as more rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE
+from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.points import transform_points
+from sm_toolbox.stations.pixels import PixelRows, sample_pixels
+from sm_toolbox.stations.sampling import Rows, Samples, reaches_in_words, sample_rows
+
+# Names that the toolbox gives to observed soil moisture.
+_OBSERVED = ("soil_moisture", "value")
+# Names that GeoPackages keep for themselves.
+_RESERVED = ("fid", "geom", "geometry")
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """How a training table is made.
+
+    Parameters
+    ----------
+    station, time : str, optional
+        The columns that the station and time of the rows are of; they are never replaced.
+    value : str, optional
+        The column of observed soil moisture, which is never replaced either; by default `soil_moisture` or `value`,
+        where there is such a column.
+    max_gap_days : float, optional
+        As in `sample_rows`.
+    method : {'nearest', 'bilinear', 'mean_3x3'}
+    replace : bool
+        Whether rasters replace columns of their names; otherwise they get the names of their files as suffixes.
+    extra_value : str, optional
+        The column that takes the values of the product; by default `value`.
+    extra_rows : int
+        Largest number of rows from the product.
+    """
+
+    station: str = ""
+    time: str = ""
+    value: str = ""
+    max_gap_days: float | None = None
+    method: str = "nearest"
+    replace: bool = False
+    extra_value: str = ""
+    extra_rows: int = 10_000
+
+    @property
+    def product_field(self) -> str:
+        """The column that takes the values of the product; empty where none is given."""
+        return self.extra_value or self.value
+
+
+DEFAULT_TABLE = TableSettings()
+
+
+@dataclass(frozen=True)
+class StationTable:
+    """A training table.
+
+    Parameters
+    ----------
+    columns : dict of str to list (rows,)
+        Those of the stations that are not replaced, then those that are added. Rows of pixels follow those of stations;
+        in the column of times they have a `Time`, and None where they know nothing.
+    added : list of str
+        The columns that are added.
+    predictors : list of str
+        Those of the added columns that are predictors.
+    x, y : ndarray of float64 (rows,)
+        In the coordinate reference system of the stations.
+    complete : int
+        Rows with a value of every predictor.
+    samples : Samples
+    pixels : PixelRows or None
+    """
+
+    columns: dict[str, list[Any]]
+    added: list[str]
+    predictors: list[str]
+    x: np.ndarray
+    y: np.ndarray
+    complete: int
+    samples: Samples
+    pixels: PixelRows | None
+
+
+def sample_table(
+    rows: Rows,
+    columns: Mapping[str, Sequence[Any]],
+    sources: Sequence[Source],
+    settings: TableSettings = DEFAULT_TABLE,
+    product: Sequence[Source] = (),
+    progress: Progress = SILENT,
+) -> StationTable:
+    """Add the values of rasters to station rows.
+
+    Parameters
+    ----------
+    rows : Rows
+    columns : mapping of str to sequence (rows,)
+        All that is known of the rows, by name; None where there is no value.
+    sources : sequence of Source
+        Every variable becomes a column.
+    settings : TableSettings, optional
+    product : sequence of Source, optional
+        Coarser soil-moisture product, whose pixels become further rows.
+    progress : Progress, optional
+
+    Returns
+    -------
+    StationTable
+
+    Raises
+    ------
+    InputError
+        As `sample_rows` and `sample_pixels`; where a column would be taken for another, or a product has no column.
+    Cancelled
+        Within a block of the user's Cancel.
+
+    Notes
+    -----
+    How many days a dated band lies from its row is in `variable_gap_days` where a day or more is allowed (negative: the
+    band is earlier). With a product the column `source` tells stations (`station`) from pixels (the product's name).
+    """
+    if product and not settings.product_field:
+        raise InputError(
+            f"EXTRA_TARGETS needs VALUE or EXTRA_VALUE: the field of '{rows.layer}' that takes the values of the "
+            "product."
+        )
+    value = settings.value or next((name for name in _OBSERVED if name in columns), "")
+    needed = [name for name in (settings.station, settings.time, value, settings.product_field) if name]
+    taken = needed if settings.replace else list(columns)
+    max_gap = settings.max_gap_days
+    samples = sample_rows(rows, sources, max_gap, settings.method, progress.part(0, 0.4 if product else 0.9), taken)
+    complete = int(samples.complete.sum())
+    if max_gap is None and reaches_in_words(samples.variables):
+        progress.info(reaches_in_words(samples.variables))
+    _tell_incomplete(samples, complete, progress)
+    sampled = {variable.variable: variable.values for variable in samples.variables}
+    predictors = list(sampled)
+    sampled |= {
+        gap_field(variable.variable): variable.gap_days
+        for variable in samples.variables
+        if variable.gap_days is not None and (variable.reach_days >= 1 or max_gap)
+    }
+    added = [*([SOURCE_FIELD] if product else []), *sampled]
+    replaced = _replaced(rows.layer, columns, added, needed, settings.replace, progress)
+    table = {name: list(values) for name, values in columns.items() if name not in replaced}
+    if product:
+        table[SOURCE_FIELD] = [STATIONS_SOURCE] * len(rows.x)
+    table |= {name: list(values) for name, values in sampled.items()}
+    if not product:
+        return StationTable(table, added, predictors, rows.x, rows.y, complete, samples, None)
+    pixels = sample_pixels(
+        product, sources, max_gap, settings.extra_rows, progress=progress.part(0.4, 0.9), taken=taken
+    )
+    own = _columns_of_pixels(pixels, settings)
+    nothing = [None] * len(pixels.names)
+    for name, values in table.items():
+        values += own.get(name, nothing)
+    x, y = transform_points(pixels.x, pixels.y, pixels.crs, rows.crs)
+    whole = int(np.all([~np.isnan(column) for column in pixels.predictors.values()], axis=0).sum())
+    progress.info(
+        f"{len(pixels.names)} of {pixels.found} pixels and dates of '{pixels.product}' were added; "
+        f"{whole} of them have a value of every predictor."
+    )
+    return StationTable(
+        table,
+        added,
+        predictors,
+        np.concatenate([rows.x, x]),
+        np.concatenate([rows.y, y]),
+        complete + whole,
+        samples,
+        pixels,
+    )
+
+
+def gap_field(variable: str) -> str:
+    """Name the field of the days between a row and the band it was given.
+
+    Parameters
+    ----------
+    variable : str
+
+    Returns
+    -------
+    str
+    """
+    return f"{variable}_gap_days"
+
+
+def _columns_of_pixels(pixels: PixelRows, settings: TableSettings) -> dict[str, list[Any]]:
+    own: dict[str, list[Any]] = {
+        settings.station: pixels.names,
+        settings.product_field: pixels.values.tolist(),
+        SOURCE_FIELD: [pixels.product] * len(pixels.names),
+    }
+    own |= {variable: list(values) for variable, values in pixels.predictors.items()}
+    own |= {gap_field(variable): list(gap) for variable, gap in pixels.gap_days.items()}
+    if settings.time:
+        own[settings.time] = list(pixels.times)
+    return own
+
+
+def _tell_incomplete(samples: Samples, complete: int, progress: Progress) -> None:
+    """Tell in the log, by predictor, what rows lack and what helps; the report lists the stations."""
+    progress.info(f"{complete:,} of {len(samples.rows.x):,} rows have a value of every predictor.")
+    for name, missing, why, gap in samples.lacking():
+        cure = ""
+        if gap is not None and (possible := samples.complete_with(gap)) > complete:
+            cure = f"; with {gap:g} days (MAX_TIME_GAP) {possible:,} rows would be complete, now {complete:,}"
+        progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")
+
+
+def _replaced(
+    layer: str,
+    columns: Mapping[str, Sequence[Any]],
+    added: Sequence[str],
+    needed: Sequence[str],
+    replace: bool,
+    progress: Progress,
+) -> set[str]:
+    """Return the columns of the stations that give way to new ones of their names, whatever their capitals."""
+    taken: dict[str, str] = {}
+    for name in added:
+        if name.lower() in _RESERVED:
+            raise InputError(
+                f"A band is named '{name}', which GeoPackages keep for themselves. Give the band another name "
+                "(its description)."
+            )
+        twin = taken.setdefault(name.lower(), name)
+        if twin != name:
+            raise InputError(
+                f"Two bands are named '{twin}' and '{name}', which tables take for one. Give one of them another name."
+            )
+    existing = [name for name in columns if name.lower() in taken]
+    kept = [name for name in existing if name in needed]
+    listed = ", ".join(f"'{name}'" for name in existing)
+    if kept:
+        raise InputError(
+            f"'{layer}' has the fields {listed}, as bands are named, and {kept[0]} is needed itself. "
+            "Rename it with 'Rename field', or the band."
+        )
+    if existing and not replace:
+        raise InputError(
+            f"'{layer}' already has the fields {listed}, as bands are named. Set REPLACE to have the "
+            "rasters' values in their place, or rename them with 'Rename field'."
+        )
+    for name in existing:
+        progress.warning(
+            f"The field '{name}' of '{layer}' is replaced by the values of the raster '{taken[name.lower()]}' "
+            "(REPLACE)."
+        )
+    return set(existing)
