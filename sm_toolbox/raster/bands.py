@@ -273,7 +273,7 @@ class Stack:
             return 0
         if time is None:
             return None
-        # Sorted by start, the nearest can only be a neighbour; a day band may follow the month band it lies in. Of bands
+        # Sorted by start, the nearest can only be a neighbour; a day may follow the month it lies in. Of bands
         # that cover the time the shortest period counts.
         times = self.times
         after = bisect_left(times, time)
