@@ -22,6 +22,7 @@ from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import part_products
 from sm_toolbox.raster.request import ALL_CORES, Engine
+from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.times import Time
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
@@ -136,6 +137,7 @@ def predict_raster(
     ]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
+    tell_dated_and_static(everything, progress)
     target = _grid(grid, everything, sources)
     if max_gap_days is None:
         tell_gaps(everything, progress)

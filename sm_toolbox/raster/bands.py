@@ -16,7 +16,7 @@ from sm_toolbox.raster.choice import driver, driver_for_points
 from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, file_of, name_bands
+from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, file_of, is_named, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
 from sm_toolbox.raster.times import Time
 
@@ -34,6 +34,8 @@ class Band:
     index : int
         The band's number in the file, from 1.
     grid : Grid
+    named_by_file : bool, optional
+        Whether the variable is the name of the layer or of the file, since the band has none.
     """
 
     variable: str
@@ -41,6 +43,7 @@ class Band:
     source: Source
     index: int
     grid: Grid
+    named_by_file: bool = False
 
     @property
     def name(self) -> str:
@@ -115,7 +118,8 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     # All of them together: what is equal in all names is the variable, what varies the date.
     names = name_bands([facts for facts, _ in listed])
     return [
-        Band(variable, time, facts.source, facts.index, grid) for (variable, time), (facts, grid) in zip(names, listed)
+        Band(variable, time, facts.source, facts.index, grid, not is_named(facts))
+        for (variable, time), (facts, grid) in zip(names, listed)
     ]
 
 

@@ -147,6 +147,20 @@ def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
     return named
 
 
+def is_named(facts: BandFacts) -> bool:
+    """Say whether a band has a name of its own, or of its metadata.
+
+    Parameters
+    ----------
+    facts : BandFacts
+
+    Returns
+    -------
+    bool
+    """
+    return bool(_explicit(facts)[0])
+
+
 def _time_of(moment: Moment | None) -> Time | None:
     return None if moment is None else Time(moment.start, moment.resolution, max(moment.days, 1))
 

@@ -16,6 +16,7 @@ from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands, sample
+from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.times import Time
 
 
@@ -243,6 +244,7 @@ def sample_rows(
         progress.warning(
             f"'{by_name[name].variable}' of '{by_name[name].bands[0].source.label}' becomes '{name}', since {why}."
         )
+    tell_dated_and_static(by_name, progress)
     dated = [name for name, stack in by_name.items() if not stack.is_static]
     if dated and rows.times is None:
         raise InputError(
