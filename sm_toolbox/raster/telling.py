@@ -45,7 +45,7 @@ def tell_dated_and_static(stacks: Mapping[str, Stack], progress: Progress) -> No
     if alike:
         progress.warning(
             f"{', '.join(alike)} differ in digits alone and have no date, so that each is a variable of its own, the "
-            "same on all dates. If the digits are dates, write them into the file names as YYYY-MM-DD; else all is well."
+            "same on all dates. If the digits are dates, write them into the file names as YYYY-MM-DD."
         )
     if dated:
         for name, stack in static.items():
