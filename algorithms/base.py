@@ -21,7 +21,7 @@ from qgis.PyQt.QtGui import QIcon
 from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import Progress
 
-from .layers import band_names, is_for_gdal, lost_layers
+from .layers import band_names, is_for_gdal, lost_layers, rasters_within
 from .outputs import RunOutputs
 from .presentation import Presentation
 from .values import absent_defaults, check_values
@@ -273,4 +273,8 @@ def _shown(path: str):
     cannot open it.
     """
     layer = QgsRasterLayer(path, path, "gdal")
-    return layer if layer.isValid() else path
+    if layer.isValid():
+        return layer
+    # A file of several rasters is none itself.
+    parts = rasters_within(path)
+    return QgsRasterLayer(parts[0], path, "gdal") if parts else path

@@ -105,6 +105,21 @@ def file_within(text: str) -> str | None:
     return next(filter(None, map(_on_disk, files or [text])), text)
 
 
+def rasters_within(path: str) -> list[str]:
+    """Return the names of the rasters within a file, as GDAL opens them; none where there are none."""
+    from osgeo import gdal
+
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    try:
+        # It returns nothing where it fails, or raises where another plugin has switched GDAL's exceptions on.
+        dataset = gdal.OpenEx(path, gdal.OF_RASTER)
+        return [] if dataset is None else [name for name, _ in dataset.GetSubDatasets()]
+    except RuntimeError:
+        return []
+    finally:
+        gdal.PopErrorHandler()
+
+
 def _on_disk(name: str) -> str | None:
     """Return the file on disk that a name, maybe of a file within an archive, begins with."""
     path = re.sub(r"^(/vsi\w+/)+", "", name).lstrip("{").split("}")[0]

@@ -54,10 +54,10 @@ def test_rasters_within_hdf5_and_geopackage(aligned, tmp_path):
     package = tmp_path / "two.gpkg"
     for table in ("ndvi", "other"):
         with rasterio.open(
-            package, "w", driver="GPKG", width=8, height=6, count=1, dtype="uint8", crs="EPSG:32630",
+            package, "w", driver="GPKG", width=8, height=6, count=1, dtype="float32", crs="EPSG:32630",
             transform=from_origin(500000, 4000000, 30, 30), RASTER_TABLE=table, APPEND_SUBDATASET="YES",
         ) as dataset:  # fmt: skip
-            dataset.write(np.full((1, 6, 8), 7, np.uint8))
+            dataset.write(np.full((1, 6, 8), 7, np.float32))
     values, names = aligned(f"GPKG:{package}:other")
     assert names == ("other",) and (values == 7).all()
 
