@@ -112,15 +112,28 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     with driver().environment(list_folders=not ask):
         for given in sources:
             parts = _read_file(given, listed, alike)
-            for part in parts:
-                if _read_file(part, listed, alike):
-                    raise _no_band(part)
+            _read_parts(parts, listed, alike)
     # All of them together: what is equal in all names is the variable, what varies the date.
     names = name_bands([facts for facts, _ in listed])
     return [
         Band(variable, time, facts.source, facts.index, grid, not is_named(facts))
         for (variable, time), (facts, grid) in zip(names, listed)
     ]
+
+
+def _read_parts(
+    parts: Sequence[Source], listed: list[tuple[BandFacts, Grid]], alike: set[tuple[str, int, int]]
+) -> None:
+    """Append the bands of the rasters within a file; those that are no maps, such as bounds of times, are left out."""
+    no_maps: list[InputError] = []
+    for part in parts:
+        try:
+            if _read_file(part, listed, alike):
+                raise _no_band(part)
+        except InputError as error:
+            no_maps.append(error)
+    if parts and len(no_maps) == len(parts):
+        raise no_maps[0]
 
 
 def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]], alike: set[tuple[str, int, int]]) -> list[Source]:
@@ -153,7 +166,7 @@ def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]], alike: set[
 
 def _refuse_transposed(dataset: Dataset, source: Source, known: set[tuple[str, int, int]]) -> None:
     """Refuse a file whose axes are in the order longitude, latitude: GDAL takes them the other way round."""
-    if dataset.format != "netCDF":
+    if dataset.format != "netCDF" or dataset.transform.is_identity:
         return
     variable = dataset.tags(1).get("NETCDF_VARNAME", "VARIABLE")
     if any("is not a Longitude/X dimension" in text for text in dataset.warnings) or (

@@ -88,6 +88,12 @@ class Grid:
                 "data.lon.attrs['units'] = 'degrees_east'), or place it with QGIS's 'Translate (convert format)' and "
                 "the additional parameters -a_srs EPSG:4326 -a_ullr WEST NORTH EAST SOUTH."
             )
+        if dataset.transform.is_identity and dataset.format in _FORMATS_OF_PRODUCTS:
+            raise InputError(
+                f"The raster '{name}' does not say where its cells lie: it is a swath, whose cells follow the track of "
+                "a satellite, has coordinates that are not evenly spaced, or keeps them in fields of their own. Take "
+                "the gridded product (level 3 or 4), or place it with QGIS's 'Warp (reproject)' first."
+            )
         if not crs:
             raise InputError(
                 f"The raster '{name}' has no coordinate reference system. Set it with 'Layer > Set CRS', or "

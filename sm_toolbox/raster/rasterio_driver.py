@@ -117,7 +117,9 @@ class RasterioDataset(Dataset):
     def subdatasets(self) -> list[str]:
         """As `Dataset.subdatasets`."""
         with _errors():
-            return list(self._file.subdatasets)
+            tags = self._file.tags(ns="SUBDATASETS")
+        # rasterio's own list has lost the quotes, without which groups cannot be opened.
+        return [tags[f"SUBDATASET_{number}_NAME"] for number in range(1, len(tags) // 2 + 1)]
 
     def control_points(self) -> int:
         """As `Dataset.control_points`."""

@@ -74,6 +74,7 @@ PRODUCTS = (
         rf"(?<![0-9A-Za-z]){_DAY}T{_CLOCK}(?=_\d{{8}}T\d{{6}}_T\d{{2}}[A-Z]{{3}})",
         "Sentinel-2 in Earth Engine",
     ),
+    _product("sentinel2_cog", rf"(?<=^S2[A-D]_\d{{2}}[A-Z]{{3}}_){_DAY}(?=_\d+_L\d[AC])", "Sentinel-2 of Earth Search"),
     _product("hls", r"(?<=\.T\d{2}[A-Z]{3}\.)(?P<y>\d{4})(?P<j>\d{3})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})", "HLS"),
     _product(
         "smap_l3",
@@ -144,6 +145,7 @@ _OPEN_ORDERS = tuple(
         (r"(?P<y2>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})", "year, month, day"),
         (r"(?P<d>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<y2>\d{2})", "day, month, year"),
         (r"(?P<m>\d{2})(?P<s>[-._]?)(?P<d>\d{2})(?P=s)(?P<y2>\d{2})", "month, day, year"),
+        (r"(?<=Y)(?P<y2>\d{2})(?P<j>\d{3})", "year, day of the year"),
     )
 )
 _SHORTER = 10
@@ -239,6 +241,21 @@ def read_names(names: Sequence[str]) -> list[NameReading]:
     return [reading for reading in readings if reading is not None]
 
 
+def product_date(name: str) -> Moment | None:
+    """Return the date of a name that has the form of a provider, such as a folder's; None where it has none.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Moment or None
+    """
+    reading = _of_product(name)
+    return None if reading is None else reading.moment
+
+
 def _skeleton(name: str) -> str:
     """Return a name with its digits, and the names of months between digits, made alike."""
     text = re.sub(rf"(?<=\d)([-._ ]?)({_MONTH_NAMES})(?=[-._ ]?\d)", r"\1###", name, flags=re.IGNORECASE)
@@ -279,8 +296,8 @@ def _joined(rest: str) -> str:
 def _cut(name: str, spans: Iterable[tuple[int, int]]) -> str:
     for start, end in sorted(spans, reverse=True):
         name = name[:start] + "\0" + name[end:]
-    # R writes X before names that begin with a digit.
-    return _joined(re.sub(r"(?<![A-Za-z0-9])X(?=\0)", "", name))
+    # R writes X before names that begin with a digit, and some write Y before years.
+    return _joined(re.sub(r"(?<![A-Za-z0-9])[XY](?=\0)", "", name))
 
 
 def _of_alike(names: Sequence[str]) -> list[NameReading]:

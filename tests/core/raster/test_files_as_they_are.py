@@ -147,3 +147,24 @@ def test_what_the_user_gave_the_layer_counts(write_raster):
     given = Source(wrong.path, "sm", crs="EPSG:32630", gaps=((1, 0.0, 0.0),))
     bands, found = read(given)
     assert bands[0].grid.crs.to_epsg() == 32630 and np.isnan(found).sum() == 16 and np.nanmean(found) == np.float32(0.4)
+
+
+def test_rasters_within_a_file_that_are_no_maps_are_left_out(tmp_path):
+    path = tmp_path / "gldas_20180610.nc"
+    with h5netcdf.Dataset(str(path), "w") as data:
+        data.attrs["Conventions"] = "CF-1.6"
+        for name, values, unit in (("lat", LATITUDES, "degrees_north"), ("lon", LONGITUDES, "degrees_east")):
+            data.createDimension(name, len(values))
+            data.createVariable(name, "f8", (name,))[:] = values
+            data[name].attrs["units"] = unit
+        for name, size in (("row", 5), ("side", 2)):
+            data.createDimension(name, size)
+        data.createVariable("bounds", "f4", ("row", "side"))[:] = np.zeros((5, 2))
+        for name in ("moisture", "rain"):
+            data.createVariable(name, "f4", ("lat", "lon"))[:] = np.full((10, 12), 0.3)
+    assert [band.name for band in read_bands([Source(str(path))])] == ["moisture@2018-06-10", "rain@2018-06-10"]
+
+
+def test_bands_of_a_scene_are_dated_by_its_folder(write_raster):
+    source = write_raster("S2A_29RKH_20200219_0_L2A/B04.tif", np.zeros((1, 6, 8), np.float32))
+    assert read_bands([source])[0].name == "B04@2020-02-19"

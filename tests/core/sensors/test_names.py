@@ -2,7 +2,7 @@
 
 import pytest
 
-from sm_toolbox.sensors.names import MEANINGLESS, read_names
+from sm_toolbox.sensors.names import MEANINGLESS, product_date, read_names
 
 
 def read(*names):
@@ -158,3 +158,13 @@ def test_years_where_the_list_proves_them():
     assert read("landcover_2018", "landcover_2019") == [("2018", "landcover"), ("2019", "landcover")]
     assert read("landcover_2018") == [("None", "landcover_2018")]
     assert read("soil_2000m", "soil_2500m") == [("None", "soil_2000m"), ("None", "soil_2500m")]
+
+
+def test_years_and_days_of_the_year_after_a_y():
+    assert read("Y16299", "Y16300") == [("2016-10-25", ""), ("2016-10-26", "")]
+    assert read("Y16299") == [("None", "Y16299")]
+
+
+def test_names_of_folders():
+    assert str(product_date("S2A_29RKH_20200219_0_L2A")) == "2020-02-19"
+    assert product_date("downloads_20200219") is None
