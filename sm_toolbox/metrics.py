@@ -50,7 +50,9 @@ def _r2(pairs: Pairs) -> float:
 
 
 def _ubrmse(pairs: Pairs) -> float:
-    """Return √(mean(((p − p̄) − (o − ō))²)) = √(RMSE² − bias²)."""
+    """Return √(mean(((p − p̄) − (o − ō))²)) = √(RMSE² − bias²); NaN for one pair, which has no error but its bias."""
+    if len(pairs.difference) < 2:
+        return float("nan")
     return float(np.sqrt(np.mean((pairs.difference - pairs.bias) ** 2)))
 
 

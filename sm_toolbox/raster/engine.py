@@ -183,7 +183,7 @@ def run_blocks(
                 progress.set_fraction(done / len(plan.windows))
         valid = [writer.valid_cells for writer in writers]
         if not any(valid) or not facts.get("with_data", True):
-            raise InputError(_why_empty(inputs))
+            raise EmptyError(_why_empty(inputs))
     return Written(valid, facts)
 
 
@@ -203,6 +203,10 @@ def _with_units(output: RasterOutput, bands: Sequence[Band]) -> RasterOutput:
         if unit:
             tags[f"UNIT_{variable}"] = unit
     return replace(output, tags=tags)
+
+
+class EmptyError(InputError):
+    """All that was written would be without data."""
 
 
 @dataclass(frozen=True)

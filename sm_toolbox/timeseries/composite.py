@@ -196,7 +196,7 @@ def temporal_composite(
     [[0.3 0.4]]
     """
     from sm_toolbox.raster.bands import read_bands, stacks
-    from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.engine import EmptyError, run_blocks
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
@@ -204,6 +204,7 @@ def temporal_composite(
     given = read_bands(sources)
     by_name = stacks(given)
     plans = {name: _plan(stack, period, trailing_days, product_days) for name, stack in by_name.items()}
+    _check_count(plans, min_count)
 
     def kernel(blocks: Blocks, window: Window) -> np.ndarray:
         out = np.empty((len(bands), *next(iter(blocks.values())).shape[1:]), np.float32)
@@ -219,15 +220,33 @@ def temporal_composite(
     inputs = {name: stack.bands for name, stack in by_name.items()}
     # Whoever reads the file knows how many days each band stands for.
     tags = {f"PERIOD_{name}": period for name in by_name} if period in ("dekad", "season", "year") else {}
-    run_blocks(
-        kernel, inputs, [RasterOutput(output, bands, tags)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20
-    )
+    try:
+        run_blocks(
+            kernel, inputs, [RasterOutput(output, bands, tags)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20
+        )
+    except EmptyError as error:
+        if min_count == 1:
+            raise
+        raise InputError(
+            f"Nothing was written: no cell has values on MIN_COUNT ({min_count}) dates of any period. Give a smaller "
+            "MIN_COUNT or a longer PERIOD."
+        ) from error
     return bands
 
 
 def _plan(stack: Stack, period: str, trailing_days: int, product_days: int) -> list[Period]:
     require_dates(stack)
     return plan_periods(stack.times, period, trailing_days, product_days)
+
+
+def _check_count(plans: dict[str, list[Period]], min_count: int) -> None:
+    for name, periods in plans.items():
+        most = max(len(item.positions) for item in periods)
+        if most < min_count:
+            raise InputError(
+                f"MIN_COUNT is {min_count}, but no period has more than {most} dates of {name}, so that no cell would "
+                "have data. Give a smaller MIN_COUNT or a longer PERIOD."
+            )
 
 
 def _check(period: str, statistic: str, trailing_days: int, product_days: int, min_count: int) -> None:

@@ -94,3 +94,8 @@ def test_each_metric_is_a_row_and_an_attribute():
     assert pickle.loads(pickle.dumps(found)) == found
     with pytest.raises(AttributeError, match="there is no metric 'mae'"):
         _ = found.mae
+
+
+def test_one_pair_has_no_error_but_its_bias():
+    found = metrics(np.array([0.3]), np.array([0.2]))
+    assert np.isnan(found.ubrmse) and found.bias == pytest.approx(0.1) and found.rmse == pytest.approx(0.1)

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import Time, parse_time
 from sm_toolbox.timeseries.composite import COMPOSITE_PERIODS, plan_periods, temporal_composite
@@ -109,3 +111,20 @@ def test_what_is_refused(write_raster, tmp_path, leftovers):
         with pytest.raises(InputError, match=words):
             temporal_composite([static], str(tmp_path / "o.tif"), **settings)
     assert leftovers() == ["s.tif"]
+
+
+def test_a_count_that_is_never_reached_is_named(write_raster, tmp_path):
+    values = np.full((4, 6, 8), np.nan, np.float32)
+    values[0, :, :4], values[1, :, 4:] = 1, 2
+    source = write_raster("a.tif", values, [f"ndvi@2020-06-0{day}" for day in (1, 2, 3, 4)])
+    with pytest.raises(InputError, match=r"MIN_COUNT is 9, but no period has more than 4 dates of ndvi.*smaller"):
+        temporal_composite([source], str(tmp_path / "o.tif"), period="month", min_count=9)
+    with pytest.raises(InputError, match=r"no cell has values on MIN_COUNT \(2\) dates of any period"):
+        temporal_composite([source], str(tmp_path / "o.tif"), period="month", min_count=2)
+
+
+def test_composites_say_how_long_they_stand_for(write_raster, tmp_path):
+    source = write_raster("a.tif", np.ones((1, 6, 8), np.float32), ["ndvi@2020-02-25"])
+    temporal_composite([source], str(tmp_path / "o.tif"), period="dekad")
+    (band,) = read_bands([Source(str(tmp_path / "o.tif"))])
+    assert (str(band.time), band.time.days) == ("2020-02-21", 9)
