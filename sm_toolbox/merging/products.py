@@ -13,6 +13,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.meaning import MOST_MOISTURE
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Band, Stack
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
-# Soil moisture in m³ m⁻³ stays below its porosity, which peat brings near 1; a median above this is in another unit.
-MOST_MOISTURE = 1.5
 _CUSTOMARY_SAMPLES = 100
 # Products whose medians differ by more than this factor are in different units.
 _SAME_UNIT = 5.0

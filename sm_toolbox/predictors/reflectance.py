@@ -92,19 +92,22 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
         Where the offset of Sentinel-2 cannot be known, and for Landsat Level 1, whose scale is in its metadata.
     """
     from sm_toolbox.raster.bands import open_raster
+    from sm_toolbox.raster.meaning import band_scale
 
     with open_raster(band.source) as dataset:
         described = dataset.describe(band.index)
-        own_scale, own_offset = described.scale, described.offset
+        stated = described.scale
+        scaling = band_scale(dataset, band.index, band.source.path)
+        own_scale, own_offset = scaling.scale, scaling.offset
         is_integer = np.issubdtype(np.dtype(described.dtype), np.integer)
         baseline = dataset.tags().get("PROCESSING_BASELINE", "")
     defaults = SENSORS[sensor]
     if scale is not None:
         used, reason = (scale, 0.0), "SCALE as given"
-    elif (own_scale, own_offset) != (1.0, 0.0):
+    elif (stated, described.offset) != (1.0, 0.0):
         # Some MODIS products in HDF4 give the divisor as their scale: 10000 for 0.0001.
         used = (1 / own_scale, own_offset) if own_scale > 1 else (own_scale, own_offset)
-        reason = "scale of the file" if own_scale <= 1 else f"scale of the file, whose {own_scale:g} is a divisor"
+        reason = "scale of the file" if stated <= 1 else f"scale of the file, whose {stated:g} is a divisor"
     elif not is_integer:
         used, reason = (1.0, 0.0), "floating-point numbers are reflectances already"
     else:

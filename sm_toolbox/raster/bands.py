@@ -14,6 +14,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.meaning import band_scale
 from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
 from sm_toolbox.raster.times import Time
@@ -391,9 +392,11 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
         shape = min(size, dataset.height), min(size, dataset.width)
         with readable(band.source):
             values, valid = dataset.read_coarsely(band.index, shape)
-            described = dataset.describe(band.index)
+            scaling = band_scale(dataset, band.index, band.source.path)
         values[~valid] = np.nan
-        return values * described.scale + described.offset
+        if scaling.nodata is not None:
+            values[values == scaling.nodata] = np.nan
+        return values * scaling.scale + scaling.offset
 
 
 _NEVER = Time(datetime(1, 1, 1))

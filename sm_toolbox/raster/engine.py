@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
@@ -23,6 +23,7 @@ from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.meaning import Watch
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
 from sm_toolbox.raster.reading import BandReader, OpenBands
@@ -44,10 +45,13 @@ class Written:
         The number of valid cells written into each output, over all its bands.
     facts : dict
         The sums of what the kernel told of its blocks, in the order of the windows.
+    watch : Watch, optional
+        What was seen of the inputs.
     """
 
     valid_cells: list[int]
     facts: Facts
+    watch: Watch = field(default_factory=Watch, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -175,13 +179,15 @@ def run_blocks(
                     stop = start + len(writer.output.bands)
                     writer.write(result[start:stop], window)
                     start = stop
+                reader.watch.refuse_early()
                 for name, value in told.items():
                     facts[name] = facts[name] + value if name in facts else value
                 progress.set_fraction(done / len(plan.windows))
+        reader.watch.tell(progress)
         valid = [writer.valid_cells for writer in writers]
         if not any(valid) or not facts.get("with_data", True):
             raise InputError(_why_empty(inputs))
-    return Written(valid, facts)
+    return Written(valid, facts, reader.watch)
 
 
 @dataclass(frozen=True)

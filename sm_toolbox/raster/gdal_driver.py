@@ -12,7 +12,7 @@ import numpy as np
 from osgeo import gdal, osr
 
 from sm_toolbox.raster.affine import Affine, Window
-from sm_toolbox.raster.driver import BandDescription, Dataset, DriverError, GeotiffLayout
+from sm_toolbox.raster.driver import BandDescription, Dataset, DriverError, GeotiffLayout, bands_with_categories
 
 _NUMPY_TYPES = {
     getattr(gdal, f"GDT_{name}"): dtype
@@ -158,6 +158,11 @@ class GdalDataset(Dataset):
         system = self._file.GetSpatialRef()
         return None if system is None or not system.ExportToWkt() else GdalCrs(system.Clone())
 
+    @cached_property
+    def _with_categories(self) -> set[int]:
+        """As `Dataset.crs`."""
+        return bands_with_categories(self.path)
+
     def _band(self, band: int) -> gdal.Band:
         """As `Dataset.crs`."""
         return call(self._file.GetRasterBand, int(band))
@@ -176,6 +181,7 @@ class GdalDataset(Dataset):
             of.GetUnitType(),
             of.GetColorInterpretation() == gdal.GCI_AlphaBand,
             (rows, columns),
+            of.GetColorInterpretation() == gdal.GCI_PaletteIndex or band in self._with_categories,
         )
 
     def has_mask(self, band: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks
 from sm_toolbox.raster.kinds import is_direction
+from sm_toolbox.raster.meaning import stated_unit
 from sm_toolbox.raster.naming import stem_of
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.sensors.names import read_names
@@ -115,12 +116,7 @@ class Predictors:
 def _unit(band: Band) -> str | None:
     """Return the unit that a file states of a band, or of its variable as the toolbox's own files do."""
     with open_raster(band.source) as dataset:
-        return (
-            dataset.describe(band.index).unit
-            or dataset.tags().get(f"UNIT_{band.variable}")
-            or dataset.tags().get("UNITS")
-            or None
-        )
+        return stated_unit(dataset, band.index, band.variable) or None
 
 
 def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> Predictors:

@@ -21,7 +21,7 @@ from rasterio.warp import reproject, transform_bounds
 from rasterio.windows import Window as RasterioWindow
 
 from sm_toolbox.raster.affine import Affine, Window
-from sm_toolbox.raster.driver import BandDescription, Dataset, DriverError, GeotiffLayout
+from sm_toolbox.raster.driver import BandDescription, Dataset, DriverError, GeotiffLayout, bands_with_categories
 
 # What rasterio raises for files and CRSs that GDAL cannot handle; in its versions before 1.4 these have no common base.
 # GDAL's own errors (CPLE) come through here and there as they are.
@@ -64,10 +64,22 @@ class RasterioDataset(Dataset):
     def _descriptions(self) -> list[BandDescription]:
         """As `Dataset.crs`."""
         file = self._file
+        with_categories = bands_with_categories(self.path)
         with _errors():
             return [
-                BandDescription(dtype, nodata, scale, offset, name or "", unit or "", color == ColorInterp.alpha, block)
-                for dtype, nodata, scale, offset, name, unit, color, block in zip(
+                BandDescription(
+                    dtype,
+                    nodata,
+                    scale,
+                    offset,
+                    name or "",
+                    unit or "",
+                    color == ColorInterp.alpha,
+                    block,
+                    color == ColorInterp.palette or number in with_categories,
+                )
+                for number, dtype, nodata, scale, offset, name, unit, color, block in zip(
+                    file.indexes,
                     file.dtypes,
                     file.nodatavals,
                     file.scales,

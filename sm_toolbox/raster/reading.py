@@ -18,6 +18,7 @@ from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
+from sm_toolbox.raster.meaning import Watch, WatchedBand, band_scale, stated_unit
 from sm_toolbox.raster.opening import Source, open_raster, readable
 from sm_toolbox.raster.warping import Warp, overlap
 
@@ -60,7 +61,7 @@ class BandReader:
     """
 
     def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | None = None):
-        self.bands, self.grid = bands, grid
+        self.bands, self.grid, self.watch = bands, grid, Watch()
         self._files: dict[Source, list[int]] = {}
         for position, band in enumerate(bands):
             self._files.setdefault(band.source, []).append(position)
@@ -119,9 +120,9 @@ class BandReader:
             Where it cannot be opened, or does not overlap the grid.
         """
         with open_raster(source) as dataset:
-            indexes = [self.bands[position].index for position in self._files[source]]
+            bands = [self.bands[position] for position in self._files[source]]
             if source not in self._warp:
-                yield OpenFile(source, dataset, indexes)
+                yield OpenFile(source, dataset, bands, self.watch)
                 return
             own = self._grid_of(source)
             if not overlap(own, self.grid):
@@ -131,8 +132,7 @@ class BandReader:
                 )
             warp = Warp(own, self.grid, self._warp[source])
             self._check_sizes(source, own, warp.cells_for_one())
-            directions = [is_direction(self.bands[position].variable) for position in self._files[source]]
-            yield WarpedFile(source, dataset, indexes, warp, directions)
+            yield WarpedFile(source, dataset, bands, warp, self.watch)
 
     def _check_sizes(self, source: Source, own: Grid, cells: float) -> None:
         """Refuse rasters of which one cell of the grid takes more than memory holds: most likely a wrong cell size."""
@@ -203,17 +203,24 @@ class OpenFile:
     ----------
     source : Source
     dataset : Dataset
-    indexes : list of int
-        Of the bands that are wanted, from 1.
+    bands : sequence of Band
+        Those that are wanted.
+    watch : Watch
+        Looks at what is read.
     """
 
-    def __init__(self, source: Source, dataset: Dataset, indexes: list[int]):
-        self.source, self.dataset, self.indexes = source, dataset, indexes
+    def __init__(self, source: Source, dataset: Dataset, bands: Sequence[Band], watch: Watch):
+        self.source, self.dataset, self.indexes = source, dataset, [band.index for band in bands]
+        indexes = self.indexes
         described = [dataset.describe(index) for index in indexes]
         self._dtype = np.result_type(*(band.dtype for band in described))
         self._is_float32 = self._dtype == np.float32
-        self.nodata = [typed_nodata(band.nodata, self._dtype) for band in described]
-        self.scales = [(band.scale, band.offset) for band in described]
+        scalings = [band_scale(dataset, index, source.path) for index in indexes]
+        self.nodata = [typed_nodata(scaling.nodata, self._dtype) for scaling in scalings]
+        self.scales = [(scaling.scale, scaling.offset) for scaling in scalings]
+        self._watch, self._watched = watch, _watched(dataset, bands, self.scales)
+        for note in dict.fromkeys(scaling.note for scaling in scalings if scaling.note):
+            watch.note(source, note)
         many_times = dataset.format == "netCDF" and len(indexes) > 1
         self._chunk = described[0].block_shape if many_times else None
         self.has_mask = dataset.has_mask(indexes[0])
@@ -233,6 +240,7 @@ class OpenFile:
         part.indexes = [self.indexes[i] for i in places]
         part.nodata = [self.nodata[i] for i in places]
         part.scales = [self.scales[i] for i in places]
+        part._watched = [self._watched[i] for i in places]
         return part
 
     def read(self, out: np.ndarray, window: Window) -> None:
@@ -263,6 +271,7 @@ class OpenFile:
                 band[mask] = np.nan
             if np.issubdtype(raw.dtype, np.floating):
                 band[np.isinf(band)] = np.nan
+        self._watch.look(self.source, self._watched, out)
 
     def _parts(self, window: Window) -> Iterator[tuple[Window, slice, slice]]:
         """Cut a window into what is read at once, with its place in the window.
@@ -292,16 +301,17 @@ class WarpedFile(OpenFile):
     ----------
     source : Source
     dataset : Dataset
-    indexes : list of int
+    bands : sequence of Band
         As `OpenFile`.
     warp : Warp
-    directions : list of bool
-        For each band whether it is a direction.
+    watch : Watch
+        As `OpenFile`.
     """
 
-    def __init__(self, source: Source, dataset: Dataset, indexes: list[int], warp: Warp, directions: list[bool]):
-        super().__init__(source, dataset, indexes)
-        self._to_grid, self._directions = warp, directions if warp.mixes else [False] * len(indexes)
+    def __init__(self, source: Source, dataset: Dataset, bands: Sequence[Band], warp: Warp, watch: Watch):
+        super().__init__(source, dataset, bands, watch)
+        self._to_grid = warp
+        self._directions = [warp.mixes and is_direction(band.variable) for band in bands]
 
     def read(self, out: np.ndarray, window: Window) -> None:
         """Fill `out` for a window of the grid to which the file is warped.
@@ -320,6 +330,18 @@ class WarpedFile(OpenFile):
             for first in range(0, len(places), at_once):
                 some = places[first : first + at_once]
                 self._to_grid.fill(out[some[0] : some[-1] + 1], window, partial(OpenFile.read, self.some_bands(some)))
+
+
+def _watched(dataset: Dataset, bands: Sequence[Band], scales: Sequence[tuple[float, float]]) -> list[WatchedBand]:
+    """Return what is to be known of bands while they are read."""
+    found, units = [], {}
+    for band, scale in zip(bands, scales):
+        described = dataset.describe(band.index)
+        if band.variable not in units:
+            units[band.variable] = stated_unit(dataset, band.index, band.variable)
+        is_class = described.is_class or is_direction(band.variable)
+        found.append(WatchedBand(band.variable, units[band.variable], described.dtype, scale, is_class))
+    return found
 
 
 def _read_components(file: OpenFile, out: np.ndarray, window: Window) -> None:
