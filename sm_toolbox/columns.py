@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.meaning import fills_in_column
 from sm_toolbox.raster.times import Time, parse_time
 
 _LARGEST = 1e30
@@ -35,7 +36,8 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     ------
     InputError
         At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as
-        NULL: they come from a computation that went wrong and the user should know.
+        NULL: they come from a computation that went wrong and the user should know. At numbers such as -9999 far
+        outside the rest, which stand for no value.
 
     Examples
     --------
@@ -61,7 +63,21 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
                 "where there is no value."
             )
         numbers[row] = number
+    _refuse_fills(numbers, field, layer)
     return numbers
+
+
+def _refuse_fills(numbers: np.ndarray, field: str, layer: str) -> None:
+    """Refuse exact fill values far outside the rest of a column."""
+    for fill, count in fills_in_column(numbers)[:1]:
+        row = int(np.flatnonzero(numbers == fill)[0]) + 1
+        rest = numbers[~np.isnan(numbers) & (numbers != fill)]
+        others = f", while all others lie between {rest.min():.4g} and {rest.max():.4g}" if rest.size else ""
+        raise InputError(
+            f"Field '{field}' of '{layer}' is {fill:g} in {count:,} of {len(numbers):,} rows (row {row} first){others}: "
+            "no measurement, but most likely a mark of missing values. Make them NULL with 'Field calculator': "
+            f'nullif("{field}", {fill:g}).'
+        )
 
 
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:

@@ -13,7 +13,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS
 from sm_toolbox.progress import Progress
-from sm_toolbox.raster.meaning import MOST_MOISTURE
+from sm_toolbox.raster.meaning import MOST_MOISTURE, refuse_fills
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Band, Stack
@@ -281,6 +281,7 @@ def _look(products: Products, common: np.ndarray, progress: Progress) -> list[fl
             values = overview(bands[products.positions[i, date]])
             if np.isfinite(values).any():
                 found[int(date)] = values
+                refuse_fills(values, bands[products.positions[i, date]].source.label, products.stacks[i].variable)
             if len(found) == 3:
                 break
         seen.append(found)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.metrics import MOISTURE_UNIT
 from sm_toolbox.sensors.quantities import (
     ABSURD,
     AMOUNT,
@@ -366,6 +367,27 @@ class Watch:
                 progress.warning(f"'{looked.variable}' of '{looked.label}' {text}")
 
 
+def refuse_fills(values: np.ndarray, label: str, variable: str) -> None:
+    """Refuse numbers that stand for no data, where few dates are looked at before the work.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        NaN where there is no data.
+    label, variable : str
+        Of the layer, for the message.
+
+    Raises
+    ------
+    InputError
+    """
+    looked = Looked(label, variable, "", "float32")
+    looked.add(values[~np.isnan(values)].astype(np.float32), [(fill, fill) for fill in FILLS])
+    for fill, share, sure in looked.suspects():
+        if sure:
+            raise InputError(_fill_in_words(fill, [(looked, share)]))
+
+
 def _fill_in_words(fill: float, cases: Sequence[tuple[Looked, float]]) -> str:
     looked, share = max(cases, key=lambda case: case[1])
     others = f" (and {len(cases) - 1} more)" if len(cases) > 1 else ""
@@ -472,4 +494,4 @@ def unit_of_moisture(values: np.ndarray) -> str:
     str
     """
     valid = values[np.isfinite(values)]
-    return "m³ m⁻³" if not valid.size or -0.05 <= float(np.median(valid)) <= MOST_MOISTURE else ""
+    return MOISTURE_UNIT if not valid.size or -0.05 <= float(np.median(valid)) <= MOST_MOISTURE else ""

@@ -37,6 +37,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         f"Training report: {label_of(manifest.kind)} for {table.roles.target}",
         f"{len(table):,} rows of '{table.layer}', made {manifest.created}.",
         progress=progress,
+        unit=table.unit,
     )
     page.notice(gap_in_words(training))
     if table.dropped:
