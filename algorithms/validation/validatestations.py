@@ -118,13 +118,13 @@ class Algorithm(ToolboxAlgorithm):
             self,
             R="Correlation, all pairs",
             R2="Coefficient of determination, all pairs",
-            RMSE="RMSE, all pairs [m³ m⁻³]",
-            UBRMSE="Unbiased RMSE, all pairs [m³ m⁻³]",
-            BIAS="Bias, all pairs [m³ m⁻³]",
+            RMSE="RMSE, all pairs",
+            UBRMSE="Unbiased RMSE, all pairs",
+            BIAS="Bias, all pairs",
             N="Pairs",
             MEDIAN_R="Median correlation of the stations",
-            MEDIAN_UBRMSE="Median unbiased RMSE of the stations [m³ m⁻³]",
-            MEDIAN_BIAS="Median bias of the stations [m³ m⁻³]",
+            MEDIAN_UBRMSE="Median unbiased RMSE of the stations",
+            MEDIAN_BIAS="Median bias of the stations",
         )
 
     def resolve(self, parameters, context):
@@ -162,7 +162,7 @@ class Algorithm(ToolboxAlgorithm):
         pooled = result.pooled
         progress.info(
             f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
-            f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
+            f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f}{f' {result.unit}' if result.unit else ''}."
         )
         name = ", ".join(item.label for item in product[:3]) + (" …" if len(product) > 3 else "")
         return {

@@ -10,7 +10,6 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, design
-from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
 from sm_toolbox.merging.record import (
     Estimated,
     Record,
@@ -23,6 +22,7 @@ from sm_toolbox.merging.record import (
 from sm_toolbox.merging.tally import Counter, Overview, Tally, report_tally
 from sm_toolbox.merging.triplecollocation import no_samples, output_tags, product_count
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:

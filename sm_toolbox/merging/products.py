@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.times import Time
 
 _CUSTOMARY_SAMPLES = 100
-# Products whose medians differ by more than this factor are in different units.
-_SAME_UNIT = 5.0
 # Where in the record to look at values, in eighths: from the middle on, since an orbit may leave out the area on any
 # date.
 _SPREAD = np.array([4, 2, 6, 0, 8, 1, 3, 5, 7])
@@ -223,25 +221,6 @@ def read_products(
             "very uncertain errors. BOOTSTRAP of 'Triple collocation' tells how uncertain."
         )
     return Products(stacks, times, positions, _look(products, common, progress))
-
-
-def in_same_unit(medians: Sequence[float], reference: int) -> np.ndarray:
-    """Say which products can be in the units of the reference; where there is no telling, they are.
-
-    Parameters
-    ----------
-    medians : sequence of float
-        Of each product.
-    reference : int
-        Position of the product whose units count.
-
-    Returns
-    -------
-    ndarray of bool (products,)
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.abs(np.array(medians) / medians[reference])
-    return ~((ratio > _SAME_UNIT) | (ratio < 1 / _SAME_UNIT))
 
 
 def _key(i: int) -> str:

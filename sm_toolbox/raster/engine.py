@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -83,6 +83,24 @@ class Extent:
 
     def __add__(self, other: Extent) -> Extent:
         return Extent(min(self.low, other.low), max(self.high, other.high))
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A fact that is asked for its conclusion before the outputs get their names."""
+
+    def conclude(self, progress: Progress) -> None:
+        """Say what is to be known, or raise.
+
+        Parameters
+        ----------
+        progress : Progress
+
+        Raises
+        ------
+        InputError
+            Where the outputs would mean nothing.
+        """
 
 
 def run_blocks(
@@ -184,6 +202,9 @@ def run_blocks(
                     facts[name] = facts[name] + value if name in facts else value
                 progress.set_fraction(done / len(plan.windows))
         reader.watch.tell(progress)
+        for fact in facts.values():
+            if isinstance(fact, Concluding):
+                fact.conclude(progress)
         valid = [writer.valid_cells for writer in writers]
         if not any(valid) or not facts.get("with_data", True):
             raise InputError(_why_empty(inputs))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.driver import BandDescription, Dataset
     from sm_toolbox.raster.opening import Source
 
+# Products whose medians differ by more than this factor are in different units.
+_SAME_UNIT = 5.0
 # Share of the cells that a fill value must have to be named; of those that may be measured, too.
 _SHARE = 0.01
 # What may be a measurement as well: the highest numbers of integer types, and zero.
@@ -495,3 +497,22 @@ def unit_of_moisture(values: np.ndarray) -> str:
     """
     valid = values[np.isfinite(values)]
     return MOISTURE_UNIT if not valid.size or -0.05 <= float(np.median(valid)) <= MOST_MOISTURE else ""
+
+
+def in_same_unit(medians: Sequence[float], reference: int) -> np.ndarray:
+    """Say which products can be in the units of the reference; where there is no telling, they are.
+
+    Parameters
+    ----------
+    medians : sequence of float
+        Of each product.
+    reference : int
+        Position of the product whose units count.
+
+    Returns
+    -------
+    ndarray of bool (products,)
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(np.array(medians) / medians[reference])
+    return ~((ratio > _SAME_UNIT) | (ratio < 1 / _SAME_UNIT))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.splits import SPLITS, expectation
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
-from sm_toolbox.models.manifest import target_unit, Manifest
+from sm_toolbox.models.manifest import Manifest, target_unit
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.reports.effects import Effect, local_effects
 from sm_toolbox.progress import SILENT, Progress
