@@ -13,7 +13,9 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import BandDescription
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.kinds import is_class
 from sm_toolbox.raster.meaning import band_scale
 from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
@@ -33,6 +35,8 @@ class Band:
     index : int
         The band's number in the file, from 1.
     grid : Grid
+    is_class : bool, optional
+        Whether its numbers are classes, which are never averaged.
     """
 
     variable: str
@@ -40,6 +44,7 @@ class Band:
     source: Source
     index: int
     grid: Grid
+    is_class: bool = False
 
     @property
     def name(self) -> str:
@@ -99,7 +104,7 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     sources = list(sources)
     if not sources:
         raise InputError("No raster is given. Choose at least one layer.")
-    listed: list[tuple[BandFacts, Grid]] = []
+    listed: list[tuple[BandFacts, Grid, BandDescription]] = []
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF
     # it need only ask for their few names.
     ask = all(source.path.lower().endswith((".tif", ".tiff")) for source in sources)
@@ -111,13 +116,14 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
                 if _read_file(part, listed):
                     raise _no_band(part)
     # All of them together: what is equal in all names is the variable, what varies the date.
-    names = name_bands([facts for facts, _ in listed])
+    names = name_bands([facts for facts, _, _ in listed])
     return [
-        Band(variable, time, facts.source, facts.index, grid) for (variable, time), (facts, grid) in zip(names, listed)
+        Band(variable, time, facts.source, facts.index, grid, is_class(variable, described))
+        for (variable, time), (facts, grid, described) in zip(names, listed)
     ]
 
 
-def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]]) -> list[Source]:
+def _read_file(source: Source, listed: list[tuple[BandFacts, Grid, BandDescription]]) -> list[Source]:
     """Append what a file says of its bands, or return its sub-datasets where it holds several variables."""
     # As it is stored, since only so it has the descriptions and times of its bands.
     with open_as_stored(source) as dataset:
@@ -132,7 +138,9 @@ def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]]) -> list[Sou
             # Transparency says where the other bands have data, and is read as such.
             only_alpha = all(band.is_alpha for band in described)
             indexes = [index for index, band in enumerate(described, start=1) if only_alpha or not band.is_alpha]
-            listed += [(facts_of(dataset, source, index, len(indexes)), grid) for index in indexes]
+            listed += [
+                (facts_of(dataset, source, index, len(indexes)), grid, described[index - 1]) for index in indexes
+            ]
             return []
         parts = dataset.subdatasets()
         if not parts:

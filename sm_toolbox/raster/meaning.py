@@ -28,6 +28,7 @@ from sm_toolbox.sensors.quantities import (
 
 if TYPE_CHECKING:
     from sm_toolbox.progress import Progress
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.driver import BandDescription, Dataset
     from sm_toolbox.raster.opening import Source
 
@@ -39,7 +40,9 @@ _SHARE = 0.01
 _OF_TYPE = {"uint8": 255.0, "uint16": 65535.0, "int16": 32767.0}
 # Distance of a fill value from all other numbers, in ranges of these.
 _FAR = 0.3
-_FAR_OF = {0.0: 0.1, -3000.0: 0.05, -28672.0: 0.05}
+_FAR_OF = {-3000.0: 0.05, -28672.0: 0.05}
+# Quantities that are not exactly 0 in many cells.
+_NEVER_ZERO = ("soil_moisture", "temperature", "vegetation_index")
 # A step of a physical quantity cannot be as large as this, and integers with it hold what must be divided by it.
 _LARGEST_STEP = 1000.0
 # Cells that are looked at in a block: all of a small one, else so many, or one in so many.
@@ -248,6 +251,12 @@ class Looked:
             # Classes and masks.
             return False
         read = fill * self.scales[0] + self.scales[1]
+        if fill == 0:
+            quantity = quantity_of(self.variable)
+            if quantity is None or quantity.key not in _NEVER_ZERO:
+                return False
+            low, high = np.percentile(np.concatenate(self.values), [1, 99])
+            return bool(low - read >= 0.1 * (high - low))
         distance = max(self.low - read, read - self.high)
         return distance > 0 and distance >= _FAR_OF.get(fill, _FAR) * span
 
@@ -411,6 +420,7 @@ class WatchedBand:
     scales : (float, float)
         Scale and offset.
     is_class : bool
+        Whether no number is out of the ordinary: of classes, and directions.
     """
 
     variable: str
@@ -482,6 +492,44 @@ def fills_in_column(values: np.ndarray) -> list[tuple[float, int]]:
             continue
         found.append((float(fill), count))
     return found
+
+
+def tell_amounts(watch: Watch, bands: Sequence[Band], progress: Progress) -> None:
+    """Warn, after a pass that reckons with numbers as amounts, of classes and of impossible numbers.
+
+    Parameters
+    ----------
+    watch : Watch
+        What was seen.
+    bands : sequence of Band
+        What was read.
+    progress : Progress
+    """
+    classes = {band.variable: f"'{band.variable}' of '{band.source.label}'" for band in bands if band.is_class}
+    if classes:
+        progress.warning(
+            f"Numbers of classes are taken as amounts: {', '.join(classes.values())}. Their means, sums and trends say "
+            "nothing; leave them out, or make a raster of 0 and 1 for each class ('Raster calculator')."
+        )
+    watch.tell_ranges(progress)
+
+
+def tell_fills(values: np.ndarray, what: str, progress: Progress) -> None:
+    """Warn of numbers that stand for no data among values at points.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (rows,)
+    what : str
+        Whose values, for the message.
+    progress : Progress
+    """
+    for fill, count in fills_in_column(values)[:1]:
+        progress.warning(
+            f"{what} is {fill:g} in {count:,} of {np.count_nonzero(~np.isnan(values)):,} rows, far from all others: most "
+            "likely cells without data, which the file does not say. Set it with 'Translate (convert format)': Assign "
+            f"a specified NoData value {fill:g}, and sample again."
+        )
 
 
 def unit_of_moisture(values: np.ndarray) -> str:

@@ -108,7 +108,7 @@ class Predictors:
                 None if stack.is_static else stack.reach(max_gap_days),
                 method,
                 _unit(first),
-                "direction" if is_direction(stack.variable) else "amount",
+                "class" if first.is_class else "direction" if is_direction(stack.variable) else "amount",
             )
         return found
 

@@ -29,6 +29,10 @@ OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
 _LARGEST_FOR_ONE = 2**28
 
 
+# Ways to warp that make no new numbers.
+_OF_CLASSES = ("nearest", "mode")
+
+
 def resampling_for(band: Band, grid: Grid) -> str:
     """Choose how a band is warped to a grid.
 
@@ -42,11 +46,14 @@ def resampling_for(band: Band, grid: Grid) -> str:
 
     Returns
     -------
-    {'average', 'nearest'}
+    {'average', 'nearest', 'mode'}
+        The mode where an average is of classes.
     """
     fine, coarse = band.grid.cell_size, grid.cell_size
     own, wanted = (size[0] * target.metres_per_unit()[0] for size, target in ((fine, band.grid), (coarse, grid)))
-    return "average" if wanted >= 2 * own else "nearest"
+    if wanted < 2 * own:
+        return "nearest"
+    return "mode" if band.is_class else "average"
 
 
 class BandReader:
@@ -65,17 +72,23 @@ class BandReader:
         self._files: dict[Source, list[int]] = {}
         for position, band in enumerate(bands):
             self._files.setdefault(band.source, []).append(position)
-        self._warp = {
-            source: resampling or resampling_for(bands[positions[0]], grid)
-            for source, positions in self._files.items()
-            if not bands[positions[0]].grid.same_as(grid)
-        }
+        self._warp, self._modes = {}, {}
+        for source, positions in self._files.items():
+            if not bands[positions[0]].grid.same_as(grid):
+                amounts = [position for position in positions if not bands[position].is_class]
+                method = resampling or resampling_for(bands[(amounts or positions)[0]], grid)
+                if len(amounts) < len(positions) and method not in _OF_CLASSES:
+                    names = dict.fromkeys(bands[position].variable for position in positions if bands[position].is_class)
+                    self._modes[source] = f"classes by their mode, since they have no mean: {', '.join(names)}"
+                    method = method if amounts else "mode"
+                self._warp[source] = method
 
     def warnings(self) -> list[str]:
         """Say, a line for each file, what is warped and why."""
         return [
             f"'{source.label}' is warped to the grid of the output ({method}): "
-            f"{'; '.join(self.grid.differences(self._grid_of(source)))}."
+            f"{'; '.join(self.grid.differences(self._grid_of(source)))}"
+            f"{f'; {self._modes[source]}' if source in self._modes else ''}."
             for source, method in self._warp.items()
         ]
 
@@ -310,8 +323,15 @@ class WarpedFile(OpenFile):
 
     def __init__(self, source: Source, dataset: Dataset, bands: Sequence[Band], warp: Warp, watch: Watch):
         super().__init__(source, dataset, bands, watch)
-        self._to_grid = warp
-        self._directions = [warp.mixes and is_direction(band.variable) for band in bands]
+        self._to_grid, self._by_mode = warp, warp.by_mode() if any(band.is_class for band in bands) else warp
+        self._kinds = [
+            "direction"
+            if warp.mixes and is_direction(band.variable)
+            else "class"
+            if warp.mixes and band.is_class
+            else "amount"
+            for band in bands
+        ]
 
     def read(self, out: np.ndarray, window: Window) -> None:
         """Fill `out` for a window of the grid to which the file is warped.
@@ -319,9 +339,10 @@ class WarpedFile(OpenFile):
         As `OpenFile.read`.
         """
         at_once = self._to_grid.bands_at_once()
-        for averaged_as_direction, run in groupby(range(len(out)), self._directions.__getitem__):
+        for kind, run in groupby(range(len(out)), self._kinds.__getitem__):
             places = list(run)
-            if averaged_as_direction:
+            warp = self._by_mode if kind == "class" else self._to_grid
+            if kind == "direction":
                 for place in places:
                     both = np.empty((2, *out.shape[1:]), np.float32)
                     self._to_grid.fill(both, window, partial(_read_components, self.some_bands([place])))
@@ -329,7 +350,7 @@ class WarpedFile(OpenFile):
                 continue
             for first in range(0, len(places), at_once):
                 some = places[first : first + at_once]
-                self._to_grid.fill(out[some[0] : some[-1] + 1], window, partial(OpenFile.read, self.some_bands(some)))
+                warp.fill(out[some[0] : some[-1] + 1], window, partial(OpenFile.read, self.some_bands(some)))
 
 
 def _watched(dataset: Dataset, bands: Sequence[Band], scales: Sequence[tuple[float, float]]) -> list[WatchedBand]:
@@ -339,8 +360,8 @@ def _watched(dataset: Dataset, bands: Sequence[Band], scales: Sequence[tuple[flo
         described = dataset.describe(band.index)
         if band.variable not in units:
             units[band.variable] = stated_unit(dataset, band.index, band.variable)
-        is_class = described.is_class or is_direction(band.variable)
-        found.append(WatchedBand(band.variable, units[band.variable], described.dtype, scale, is_class))
+        has_no_fill = band.is_class or is_direction(band.variable)
+        found.append(WatchedBand(band.variable, units[band.variable], described.dtype, scale, has_no_fill))
     return found
 
 

@@ -146,10 +146,14 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _CLASSES = re.compile(
-    r"(?<![a-z])(land_?cover|land_?use|lulc|lcc|lccs|lc(?!\d)|igbp|clc|cover_?type|class(es)?|type|soil_?(type|unit)|"
-    r"category|categories|crop_?type|lc_type\d|landform|geology|lithology|texture_?class)(?![a-z])",
+    r"(?<![a-z])(class(es)?|cover_?type|soil_?(type|unit)|category|categories|crop_?type|landform|geology|lithology)"
+    r"(?![a-z])",
     re.IGNORECASE,
 )
+_LAND_COVER = re.compile(
+    r"(?<![a-z])(land_?cover|land_?use|lulc|lcc|lccs|lc(?![a-z0-9])|igbp|clc(?![a-z])|lc_type\d)(?![a-z])", re.IGNORECASE
+)
+_PART_OF_CLASS = re.compile(r"fraction|share|prob|percent|pct|proportion|confidence|distance|change", re.IGNORECASE)
 
 _LANDSAT = re.compile(r"(?<![a-z0-9])(s[rt])_b(\d{1,2})(?!\d)", re.IGNORECASE)
 _LANDSAT_SCALES = {"sr": (2.75e-5, -0.2), "st": (0.00341802, 149.0)}
@@ -175,18 +179,23 @@ def quantity_of(name: str) -> Quantity | None:
     return next((QUANTITIES[key] for key, pattern in _PATTERNS.items() if pattern.search(text)), None)
 
 
-def names_classes(name: str) -> bool:
+def names_classes(name: str, is_integer: bool = True) -> bool:
     """Say whether a name denotes classes, such as land cover.
 
     Parameters
     ----------
     name : str
+    is_integer : bool, optional
+        Whether the numbers are integers by their type; others are classes only where they are land cover or land use.
 
     Returns
     -------
     bool
     """
-    return _CLASSES.search(_words(name)) is not None
+    text = _words(name)
+    if _PART_OF_CLASS.search(text):
+        return False
+    return bool(_LAND_COVER.search(text) or (is_integer and _CLASSES.search(text)))
 
 
 def _words(name: str) -> str:

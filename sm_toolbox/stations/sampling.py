@@ -13,6 +13,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
+from sm_toolbox.raster.meaning import tell_fills
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands, sample
@@ -259,6 +260,9 @@ def sample_rows(
         progress.warning(
             f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values."
         )
+    classes = [name for name, stack in by_name.items() if stack.bands[0].is_class]
+    if classes and method != "nearest":
+        progress.info(f"Classes have no mean and are those of the nearest cell: {', '.join(classes)}.")
     # A station is read once for each band, however many of its rows match that band.
     first, place_index = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
@@ -277,6 +281,8 @@ def sample_rows(
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
         raise InputError(_why_nothing(rows, samples, by_name))
+    for variable in samples:
+        tell_fills(variable.values, f"'{variable.variable}' at the points of '{rows.layer}'", progress)
     return Samples(rows, samples, predictors.origins(max_gap_days, method))
 
 

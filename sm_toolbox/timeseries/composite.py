@@ -197,6 +197,7 @@ def temporal_composite(
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
@@ -217,7 +218,9 @@ def temporal_composite(
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid
     inputs = {name: stack.bands for name, stack in by_name.items()}
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20)
+    scratch = 16 * deepest + 20
+    written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=scratch)
+    tell_amounts(written.watch, given, engine.progress)
     return bands
 
 
