@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.raster.meaning import fills_in_column
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.meaning import fills_in_column, implausible
 from sm_toolbox.raster.times import Time, parse_time
 
 _LARGEST = 1e30
@@ -78,6 +79,23 @@ def _refuse_fills(numbers: np.ndarray, field: str, layer: str) -> None:
             "no measurement, but most likely a mark of missing values. Make them NULL with 'Field calculator': "
             f'nullif("{field}", {fill:g}).'
         )
+
+
+def tell_implausible(values: np.ndarray, field: str, layer: str, progress: Progress) -> None:
+    """Warn of a column whose numbers cannot be what its name claims, such as soil moisture in percent.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (rows,)
+        NaN where there is none.
+    field, layer : str
+        Names for the message.
+    progress : Progress
+    """
+    valid = values[np.isfinite(values)]
+    text = implausible(field, float(np.median(valid))) if valid.size else ""
+    if text:
+        progress.warning(f"Field '{field}' of '{layer}' {text}")
 
 
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:

@@ -216,11 +216,7 @@ def predict_raster(
 
     bands = [band_name(VARIABLE, time) for time in times]
     names = [quantile_name(level) for level in levels]
-    tags = {
-        "SOIL_MOISTURE_MODEL": model.manifest.kind,
-        "SOIL_MOISTURE_MODEL_CREATED": str("" if model.manifest.created is None else model.manifest.created),
-        **({"UNITS": "m3 m-3"} if target_unit(model.manifest.target) else {}),
-    }
+    tags = _tags(model)
     outputs = [RasterOutput(output, bands, tags)]
     if wanted.quantiles:
         outputs.append(
@@ -252,6 +248,15 @@ def predict_raster(
                 "these are the same quantities in the same units as in the training table."
             )
     return Prediction(bands, sum(shares), shares, applicable_share)
+
+
+def _tags(model: Model) -> dict[str, str]:
+    manifest = model.manifest
+    return {
+        "SOIL_MOISTURE_MODEL": manifest.kind,
+        "SOIL_MOISTURE_MODEL_CREATED": str("" if manifest.created is None else manifest.created),
+        **({"UNITS": "m3 m-3"} if target_unit(manifest.target) else {}),
+    }
 
 
 class _Unseen(dict[str, int]):

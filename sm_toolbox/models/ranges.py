@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Shares of the cells outside from which a predictor is another quantity, or in another unit, and from which it is named
 # where most of the map is unlike the training.
-_NEARLY_ALL, _MANY = 0.95, 0.25
+_ALL, _NEARLY_ALL, _MANY = 0.99, 0.95, 0.25
 # Parts of the training's range by which cells may lie beyond it.
 _MARGIN = 0.1
 # Cells of a block that are looked at.
@@ -102,7 +102,9 @@ class Outside:
             return
         listed = "; ".join(self._in_words(name, outside) for name in outside[:5])
         cure = "Give the same quantities in the same units as in the training table."
-        if len(outside) == len(self.cells) and all(self.far[name] == self.cells[name] for name in outside):
+        if len(outside) == len(self.cells) and all(
+            self.far[name] >= _ALL * self.cells[name] for name in outside
+        ):
             raise InputError(
                 f"No cell of any predictor lies within the range of the training, so that no map would mean anything: "
                 f"{listed}. {cure}"
@@ -145,7 +147,7 @@ class Outside:
 
         for other in outside:
             if other != name and fits(low, high, self.records[other]) and fits(self.low[other], self.high[other], item):
-                return f", exchanged with '{other}'?"
+                return f", perhaps exchanged with '{other}'"
         for words, factor, shift in (
             ("°C instead of kelvin", 1.0, 273.15),
             ("kelvin instead of °C", 1.0, -273.15),
@@ -157,7 +159,7 @@ class Outside:
             ("divided by 10000", 1e4, 0.0),
         ):
             if fits(low * factor + shift, high * factor + shift, item):
-                return f", {words}?"
+                return f", perhaps {words}"
         return ""
 
 

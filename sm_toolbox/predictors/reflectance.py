@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ class Calibration:
         The difference of two stored integers, as read.
     reason : str
         For the log.
+    is_doubtful : bool
+        Whether the file does not say if an offset belongs to it: Sentinel-2 of before 2022 without its baseline, which
+        may have been processed again.
     """
 
     factor: float
@@ -45,6 +49,7 @@ class Calibration:
     fills: tuple[float, ...]
     step: float
     reason: str
+    is_doubtful: bool = False
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return reflectances, and which of the valid cells hold none.
@@ -120,12 +125,46 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
                 "L2SP), or give SCALE and OFFSET: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's "
                 "MTL file."
             )
+    is_doubtful = offset is None and used[1] == 0 and reason.endswith("when baseline 04.00 began")
     if offset is not None:
         used, reason = (used[0], offset), f"{reason}, OFFSET as given"
     factor = used[0] / own_scale
     fills = tuple(fill * own_scale + own_offset for fill in defaults.fills) if used[0] != 1 else ()
-    return Calibration(
-        factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
+    text = f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
+    return Calibration(factor, used[1] - factor * own_offset, fills, own_scale, text, is_doubtful)
+
+
+def doubts(bands: Sequence[Band], calibrations: Sequence[Calibration | None]) -> str:
+    """Say what was taken where a file does not say whether an offset belongs to its reflectances.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+    calibrations : sequence of Calibration or None
+        Of each.
+
+    Returns
+    -------
+    str
+        Empty where there is no doubt: with the offset of 1000, nothing is darker than that.
+    """
+    from sm_toolbox.raster.bands import overview
+
+    doubtful = [band for band, calibration in zip(bands, calibrations) if calibration and calibration.is_doubtful]
+    if not doubtful:
+        return ""
+    darkest = np.inf
+    for band in doubtful[:12]:
+        values = overview(band, 256)
+        values = values[np.isfinite(values) & (values > 0)]
+        darkest = min(darkest, float(np.percentile(values, 1)) if values.size else np.inf)
+    if darkest < 1000:
+        return ""
+    return (
+        f"{len(doubtful)} bands of Sentinel-2 ('{doubtful[0].source.label}' first) do not say with which baseline they "
+        "were processed; by their date no offset is taken. If they were processed again since 2022 (baseline 05.00), "
+        "their reflectances are 0.1 too high: give OFFSET -0.1 then, 0 else, or the files within their folder "
+        "(…_N0500_….SAFE)."
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.predictors.reflectance import REFLECTANCE_TOLERANCE, Calibration, calibrate
+from sm_toolbox.predictors.reflectance import REFLECTANCE_TOLERANCE, Calibration, calibrate, doubts
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
 from sm_toolbox.predictors.triangle import EDGE_CELLS, Edges, fit_edges
 from sm_toolbox.progress import Progress
@@ -148,6 +148,9 @@ def spectral_indices(
     reasons = [calibration.reason for calibration in calibrations if calibration]
     for reason in dict.fromkeys(reasons):
         progress.info(f"Reflectance = {reason}, in {reasons.count(reason)} bands.")
+    doubt = doubts(chosen, calibrations)
+    if doubt:
+        progress.warning(doubt)
     _check_reflectances(used, chosen, calibrations)
     edges = {
         time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"

@@ -236,13 +236,19 @@ def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
     )
     if np.isfinite(day).any() and np.isfinite(night).any():
         middle_day, middle_night = float(np.nanmedian(day)), float(np.nanmedian(night))
+        for role, median in (("LST_DAY", middle_day), ("LST_NIGHT", middle_night)):
+            if median > 1000:
+                raise InputError(
+                    f"{role} ('{stacks[role].bands[0].source.label}') has temperatures of about {median:.4g}, which "
+                    "are not kelvin. MODIS LST needs LST_SCALE 0.02; Landsat Collection 2 has kelvin = 0.00341802 × "
+                    "stored value + 149, which files named as the product (…_ST_B10) get by themselves, others with "
+                    "'Raster calculator'."
+                )
         if abs(middle_day - middle_night) > 150:
             raise InputError(
                 f"LST_DAY (median {middle_day:.4g}) and LST_NIGHT (median {middle_night:.4g}) are not in the same "
                 "unit: one looks like kelvin, the other like °C. Convert one of them with the raster calculator."
             )
-        if max(middle_day, middle_night) > 1000:
-            raise InputError(f"Temperatures of about {middle_day:.4g} are not kelvin. MODIS LST needs LST_SCALE 0.02.")
         both = np.isfinite(day) & np.isfinite(night) if day.shape == night.shape else np.zeros(1, bool)
         if both.any() and float(np.max(day[both] - night[both])) < 0:
             raise InputError(

@@ -54,7 +54,7 @@ MOST_MOISTURE = 1.5
 
 
 @dataclass(frozen=True)
-class Scaling:
+class StoredScale:
     """How stored numbers become physical ones.
 
     Parameters
@@ -73,7 +73,7 @@ class Scaling:
     note: str = ""
 
 
-def physical_scale(described: BandDescription, path: str, tags: Mapping[str, str] | None = None) -> Scaling:
+def physical_scale(described: BandDescription, path: str, tags: Mapping[str, str] | None = None) -> StoredScale:
     """Return scale and offset of a band, with what is known of its product where the file is silent or wrong.
 
     All that reads rasters asks here: integers of Landsat Collection 2 have the scale of their product; a scale that
@@ -89,28 +89,28 @@ def physical_scale(described: BandDescription, path: str, tags: Mapping[str, str
 
     Returns
     -------
-    Scaling
+    StoredScale
     """
     scale, offset, nodata = described.scale, described.offset, described.nodata
     is_integer = described.dtype.startswith(("int", "uint"))
-    names = [name for name in (described.name.partition("@")[0], stem_of(path)) if name]
+    names = [name for name in (described.name.partition("@")[0], _stem(path)) if name]
     if is_integer and (scale, offset) == (1.0, 0.0) and described.dtype == "uint16":
         known = next((found for found in map(landsat_scale, names) if found), None)
         if known:
             note = f"{known[0]:g} × stored value {known[1]:+g}, as in Landsat Collection 2, Level 2"
-            return Scaling(*known, 0.0 if nodata is None else nodata, note)
+            return StoredScale(*known, 0.0 if nodata is None else nodata, note)
     quantity = next((found for found in map(quantity_of, names) if found), None)
     if is_integer and scale > 1 and scale >= min(_LARGEST_STEP, np.inf if quantity is None else quantity.span):
         note = f"stored value / {scale:g}: the file's scale of {scale:g} is a divisor"
-        return Scaling(1 / scale, offset, nodata, note)
+        return StoredScale(1 / scale, offset, nodata, note)
     if quantity is QUANTITIES["soil_moisture"] and customary_unit(described.unit) == PERCENT:
         about = " ".join((tags or {}).get(key, "") for key in ("long_name", "standard_name", "description")).lower()
         if "saturation" not in about:
-            return Scaling(scale / 100, offset / 100, nodata, "0.01 × the percent that the file states, in m³ m⁻³")
-    return Scaling(scale, offset, nodata)
+            return StoredScale(scale / 100, offset / 100, nodata, "0.01 × the percent that the file states, in m³ m⁻³")
+    return StoredScale(scale, offset, nodata)
 
 
-def band_scale(dataset: Dataset, index: int, path: str) -> Scaling:
+def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
     """Return scale and offset of a band of an open file.
 
     Parameters
@@ -123,23 +123,14 @@ def band_scale(dataset: Dataset, index: int, path: str) -> Scaling:
 
     Returns
     -------
-    Scaling
+    StoredScale
     """
     described = dataset.describe(index)
     return physical_scale(described, path, dataset.tags(index) if described.unit else None)
 
 
-def stem_of(path: str) -> str:
-    """Return the name of a file without its ending, or of a raster within a file.
-
-    Parameters
-    ----------
-    path : str
-
-    Returns
-    -------
-    str
-    """
+def _stem(path: str) -> str:
+    """Return the name of a file without its ending, or of a raster within a file."""
     if re.match(r"[A-Z0-9_]+:", path) and '"' in path:
         return path.rpartition(":")[2].strip("/").rpartition("/")[2]
     return os.path.splitext(os.path.basename(path))[0]

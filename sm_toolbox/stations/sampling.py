@@ -13,8 +13,8 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
-from sm_toolbox.raster.meaning import tell_fills
-from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.meaning import band_scale, tell_fills
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands, sample
 from sm_toolbox.raster.times import Time
@@ -260,6 +260,7 @@ def sample_rows(
         progress.warning(
             f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values."
         )
+    _tell_scales(by_name, progress)
     classes = [name for name, stack in by_name.items() if stack.bands[0].is_class]
     if classes and method != "nearest":
         progress.info(f"Classes have no mean and are those of the nearest cell: {', '.join(classes)}.")
@@ -281,8 +282,6 @@ def sample_rows(
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
         raise InputError(_why_nothing(rows, samples, by_name))
-    for variable in samples:
-        tell_fills(variable.values, f"'{variable.variable}' at the points of '{rows.layer}'", progress)
     return Samples(rows, samples, predictors.origins(max_gap_days, method))
 
 
@@ -312,6 +311,28 @@ def _sample_stack(
     return VariableSamples(
         name, values[of_pair], outside[place_index], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
     )
+
+
+def _tell_scales(by_name: Mapping[str, Stack], progress: Progress) -> None:
+    """Say which scale is taken where a file does not state it."""
+    for name, stack in by_name.items():
+        band = stack.bands[0]
+        with open_raster(band.source) as dataset:
+            note = band_scale(dataset, band.index, band.source.path).note
+        if note:
+            progress.info(f"{name}: {note}.")
+
+
+def tell_suspects(samples: Samples, progress: Progress) -> None:
+    """Warn of sampled values that stand for no data.
+
+    Parameters
+    ----------
+    samples : Samples
+    progress : Progress
+    """
+    for variable in samples.variables:
+        tell_fills(variable.values, f"'{variable.variable}' at the points of '{samples.rows.layer}'", progress)
 
 
 def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
