@@ -104,8 +104,9 @@ def physical_scale(described: BandDescription, path: str, tags: Mapping[str, str
         note = f"stored value / {scale:g}: the file's scale of {scale:g} is a divisor"
         return StoredScale(1 / scale, offset, nodata, note)
     if quantity is QUANTITIES["soil_moisture"] and customary_unit(described.unit) == PERCENT:
-        about = " ".join((tags or {}).get(key, "") for key in ("long_name", "standard_name", "description")).lower()
-        if "saturation" not in about:
+        about = " ".join([*names, *((tags or {}).get(key, "") for key in ("long_name", "standard_name"))]).lower()
+        # Of radar, ssm is a percentage of saturation.
+        if not re.search(r"saturation|relative|degree|index|ssm|surface soil moisture", about):
             return StoredScale(scale / 100, offset / 100, nodata, "0.01 × the percent that the file states, in m³ m⁻³")
     return StoredScale(scale, offset, nodata)
 
@@ -131,7 +132,7 @@ def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
 
 def _stem(path: str) -> str:
     """Return the name of a file without its ending, or of a raster within a file."""
-    if re.match(r"[A-Z0-9_]+:", path) and '"' in path:
+    if re.match(r"(?!(https?|s3):)[A-Za-z0-9_]{3,}:.+:[^\\/]*[^:]+$", path):
         return path.rpartition(":")[2].strip("/").rpartition("/")[2]
     return os.path.splitext(os.path.basename(path))[0]
 
@@ -244,12 +245,20 @@ class Looked:
         read = fill * self.scales[0] + self.scales[1]
         if fill == 0:
             quantity = quantity_of(self.variable)
-            if quantity is None or quantity.key not in _NEVER_ZERO:
+            # ERA5's soil is 0 over the sea, as ECMWF says.
+            if quantity is None or quantity.key not in _NEVER_ZERO or self.variable.startswith("swvl"):
                 return False
             low, high = np.percentile(np.concatenate(self.values), [1, 99])
             return bool(low - read >= 0.1 * (high - low))
         distance = max(self.low - read, read - self.high)
         return distance > 0 and distance >= _FAR_OF.get(fill, _FAR) * span
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the numbers are integers of a product as it stores them, of which means are as good as of others."""
+        quantity = quantity_of(self.variable)
+        by_product = quantity is not None and quantity.key in ("vegetation_index", "reflectance", "temperature")
+        return by_product and self.scales == (1.0, 0.0) and self.dtype.startswith(("int", "uint"))
 
     @property
     def median(self) -> float:
@@ -363,6 +372,8 @@ class Watch:
             seen = list(self._seen.values())
         told: set[str] = set()
         for looked in seen:
+            if looked.is_stored:
+                continue
             text = implausible(looked.variable, looked.median, looked.unit)
             if text and looked.variable not in told:
                 told.add(looked.variable)

@@ -140,13 +140,13 @@ _PATTERNS = {
 }
 # Not the quantity itself, but how sure it is, how it changes, or what else is noted of it.
 _ABOUT = re.compile(
-    r"(?<![a-z])(error|uncertainty|unc|anomal(y|ies)|slope|trend|p|value|count|flag|qa|qc|quality|mask|sd|std|variance|z|"
+    r"(?<![a-z])(error|uncertainty|unc|anomal(y|ies)|slope|trend|p|value|count|flags?|state|day_of_year|zenith|azimuth|qa|qc|quality|mask|sd|std|variance|z|"
     r"percentile|percent|pct|weight|gap_days|class|samples|snr|correlation|delta|difference|bias|saturation|"
     r"log10?|sin|cos|rank|scaled|cum|sum|noise)(?![a-z])",
     re.IGNORECASE,
 )
 _CLASSES = re.compile(
-    r"(?<![a-z])(class(es)?|cover_?type|soil_?(type|unit)|category|categories|crop_?type|landform|geology|lithology)"
+    r"(?<![a-z])(class(es)?|cover_?type|scl|fmask|qa_pixel|soil_?(type|unit)|category|categories|crop_?type|landform|geology|lithology)"
     r"(?![a-z])",
     re.IGNORECASE,
 )
