@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,12 @@ def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
     StoredScale
     """
     described = dataset.describe(index)
-    return physical_scale(described, path, dataset.tags(index) if described.unit else None)
+    if described.unit:
+        return physical_scale(described, path, dataset.tags(index))
+    name = described.name.partition("@")[0]
+    if name and quantity_of(name) is QUANTITIES["soil_moisture"]:
+        return physical_scale(replace(described, unit=stated_unit(dataset, index, name)), path)
+    return physical_scale(described, path)
 
 
 def _stem(path: str) -> str:
