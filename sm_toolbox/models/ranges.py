@@ -138,29 +138,38 @@ class Outside:
         """Return what most likely happened to a predictor."""
         low, high, item = self.low[name], self.high[name], self.records[name]
 
-        def fits(low: float, high: float, other: PredictorRecord) -> bool:
-            assert other.minimum is not None and other.maximum is not None
-            span = max(other.maximum - other.minimum, 1e-12)
-            middle = (low + high) / 2
-            inside = other.minimum - span / 2 <= middle <= other.maximum + span / 2
-            return inside and (high - low) <= 4 * span and (high - low) >= span / 20
-
         for other in outside:
-            if other != name and fits(low, high, self.records[other]) and fits(self.low[other], self.high[other], item):
+            if (
+                other != name
+                and _distance(low, high, self.records[other]) < 1
+                and _distance(self.low[other], self.high[other], item) < 1
+            ):
                 return f", perhaps exchanged with '{other}'"
-        for words, factor, shift in (
-            ("°C instead of kelvin", 1.0, 273.15),
-            ("kelvin instead of °C", 1.0, -273.15),
-            ("stored times 10000", 1e-4, 0.0),
-            ("stored times 1000", 1e-3, 0.0),
-            ("percent instead of a fraction", 1e-2, 0.0),
-            ("a fraction instead of percent", 1e2, 0.0),
-            ("in kelvin times 50, as MODIS stores it", 0.02, 0.0),
-            ("divided by 10000", 1e4, 0.0),
-        ):
-            if fits(low * factor + shift, high * factor + shift, item):
-                return f", perhaps {words}"
-        return ""
+        distance, words = min(
+            (_distance(low * factor + shift, high * factor + shift, item), words) for words, factor, shift in _MISTAKES
+        )
+        return f", perhaps {words}" if distance < 1 else ""
+
+
+_MISTAKES = (
+    ("°C instead of kelvin", 1.0, 273.15),
+    ("kelvin instead of °C", 1.0, -273.15),
+    ("stored times 10000", 1e-4, 0.0),
+    ("stored times 1000", 1e-3, 0.0),
+    ("percent instead of a fraction", 1e-2, 0.0),
+    ("a fraction instead of percent", 1e2, 0.0),
+    ("kelvin times 50, as MODIS stores it", 0.02, 0.0),
+    ("divided by 10000", 1e4, 0.0),
+)
+
+
+def _distance(low: float, high: float, item: PredictorRecord) -> float:
+    """Return how unlike an extent is to that of the training: 0 where it is the same, above 1 where it is another."""
+    assert item.minimum is not None and item.maximum is not None
+    span = max(item.maximum - item.minimum, 1e-12)
+    return abs((low + high) - (item.minimum + item.maximum)) / 2 / span + abs(
+        float(np.log10(max(high - low, 1e-12) / span))
+    )
 
 
 def _has_range(item: PredictorRecord) -> bool:
