@@ -75,9 +75,9 @@ def _refuse_fills(numbers: np.ndarray, field: str, layer: str) -> None:
         rest = numbers[~np.isnan(numbers) & (numbers != fill)]
         others = f", while all others lie between {rest.min():.4g} and {rest.max():.4g}" if rest.size else ""
         raise InputError(
-            f"Field '{field}' of '{layer}' is {fill:g} in {count:,} of {len(numbers):,} rows (row {row} first){others}: "
-            "no measurement, but most likely a mark of missing values. Make them NULL with 'Field calculator': "
-            f'nullif("{field}", {fill:g}).'
+            f"Field '{field}' of '{layer}' is {fill:g} in {count:,} of {len(numbers):,} rows (row {row} first)"
+            f"{others}: no measurement, but most likely a mark of missing values. Make them NULL with 'Field "
+            f'calculator\': nullif("{field}", {fill:g}).'
         )
 
 

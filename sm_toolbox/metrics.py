@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-
 MOISTURE_UNIT = "m³ m⁻³"
 """The unit of soil moisture in reports and logs."""
 

@@ -140,7 +140,9 @@ def prepare_training(
     periods = parse_cyclic(cyclic, predictors)
     both = sorted(set(periods) & set(table.classes))
     if both:
-        raise InputError(f"'{both[0]}' is in CYCLIC and in CATEGORICAL, but can be but one of them. Take it out of one.")
+        raise InputError(
+            f"'{both[0]}' is in CYCLIC and in CATEGORICAL, but can be but one of them. Take it out of one."
+        )
     for predictor in predictors:
         if is_direction(predictor) and predictor not in periods:
             progress.warning(

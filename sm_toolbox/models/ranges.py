@@ -102,9 +102,7 @@ class Outside:
             return
         listed = "; ".join(self._in_words(name, outside) for name in outside[:5])
         cure = "Give the same quantities in the same units as in the training table."
-        if len(outside) == len(self.cells) and all(
-            self.far[name] >= _ALL * self.cells[name] for name in outside
-        ):
+        if len(outside) == len(self.cells) and all(self.far[name] >= _ALL * self.cells[name] for name in outside):
             raise InputError(
                 f"No cell of any predictor lies within the range of the training, so that no map would mean anything: "
                 f"{listed}. {cure}"
@@ -175,5 +173,8 @@ def _distance(low: float, high: float, item: PredictorRecord) -> float:
 def _has_range(item: PredictorRecord) -> bool:
     low, high = item.minimum, item.maximum
     return (
-        isinstance(low, (int, float)) and isinstance(high, (int, float)) and item.period is None and item.classes is None
+        isinstance(low, (int, float))
+        and isinstance(high, (int, float))
+        and item.period is None
+        and item.classes is None
     )

@@ -384,8 +384,8 @@ def _taken_as_amounts(table: TrainingTable) -> list[str]:
                 found.append(f"'{name}' ({count} classes)")
     return (
         [
-            f"Numbers of classes are taken as amounts: {', '.join(found)}. Name them in CATEGORICAL, so that each class "
-            "becomes a predictor of 0 and 1."
+            f"Numbers of classes are taken as amounts: {', '.join(found)}. Name them in CATEGORICAL, so that each "
+            "class becomes a predictor of 0 and 1."
         ]
         if found
         else []

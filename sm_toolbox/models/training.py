@@ -33,8 +33,8 @@ from sm_toolbox.models.manifest import (
 )
 from sm_toolbox.models.modelfile import Evidence, Model
 from sm_toolbox.models.table import TrainingTable, oddities
-from sm_toolbox.report.page import in_unit
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.report.page import in_unit
 
 if TYPE_CHECKING:
     from sm_toolbox.models.applicability.area import Applicability
@@ -265,7 +265,9 @@ def _manifest(
         format_version=FORMAT_VERSION,
         kind=kind,
         task="regression",
-        target=TargetRecord(table.roles.target, table.stated_unit, float(table.target.min()), float(table.target.max())),
+        target=TargetRecord(
+            table.roles.target, table.stated_unit, float(table.target.min()), float(table.target.max())
+        ),
         predictors=_predictor_records(problem, fitted, chosen),
         hyperparameters=hyperparameters_of(estimator),
         validation=[_split_record(result) for result in results],

@@ -204,7 +204,7 @@ def _temperature(values: np.ndarray, scale: np.float32, zero_is_gap: bool) -> np
 
 
 def _to_kelvin(stacks: dict[str, Stack], progress: Progress) -> dict[str, np.float32]:
-    """Return what is to be added to the temperatures where the files state °C of one of them and kelvin of the other."""
+    """Return what is to be added to the temperatures where the files state °C of one and kelvin of the other."""
     from sm_toolbox.raster.meaning import stated_unit
     from sm_toolbox.raster.opening import open_raster
 

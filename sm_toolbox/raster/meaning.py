@@ -28,7 +28,6 @@ from sm_toolbox.sensors.quantities import (
 
 if TYPE_CHECKING:
     from sm_toolbox.progress import Progress
-    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.driver import BandDescription, Dataset
     from sm_toolbox.raster.opening import Source
 
@@ -50,7 +49,7 @@ _CELLS, _ONE_IN = 16384, 256
 # Numbers kept of each input, for its median.
 _KEPT = 4096
 MOST_MOISTURE = 1.5
-"""Soil moisture in m³ m⁻³ stays below its porosity, which peat brings near 1; a median above this is in another unit."""
+"""Soil moisture in m³ m⁻³ stays below the porosity, which peat brings near 1; a higher median is in another unit."""
 
 
 @dataclass(frozen=True)
@@ -501,7 +500,7 @@ def fills_in_column(values: np.ndarray) -> list[tuple[float, int]]:
     return found
 
 
-def tell_amounts(watch: Watch, bands: Sequence[Band], progress: Progress) -> None:
+def tell_amounts(watch: Watch, bands: Sequence[Any], progress: Progress) -> None:
     """Warn, after a pass that reckons with numbers as amounts, of classes and of impossible numbers.
 
     Parameters
@@ -533,9 +532,9 @@ def tell_fills(values: np.ndarray, what: str, progress: Progress) -> None:
     """
     for fill, count in fills_in_column(values)[:1]:
         progress.warning(
-            f"{what} is {fill:g} in {count:,} of {np.count_nonzero(~np.isnan(values)):,} rows, far from all others: most "
-            "likely cells without data, which the file does not say. Set it with 'Translate (convert format)': Assign "
-            f"a specified NoData value {fill:g}, and sample again."
+            f"{what} is {fill:g} in {count:,} of {np.count_nonzero(~np.isnan(values)):,} rows, far from all others: "
+            "most likely cells without data, which the file does not say. Set it with 'Translate (convert format)': "
+            f"Assign a specified NoData value {fill:g}, and sample again."
         )
 
 

@@ -78,7 +78,9 @@ class BandReader:
                 amounts = [position for position in positions if not bands[position].is_class]
                 method = resampling or resampling_for(bands[(amounts or positions)[0]], grid)
                 if len(amounts) < len(positions) and method not in _OF_CLASSES:
-                    names = dict.fromkeys(bands[position].variable for position in positions if bands[position].is_class)
+                    names = dict.fromkeys(
+                        bands[position].variable for position in positions if bands[position].is_class
+                    )
                     self._modes[source] = f"classes by their mode, since they have no mean: {', '.join(names)}"
                     method = method if amounts else "mode"
                 self._warp[source] = method

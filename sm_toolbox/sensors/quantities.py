@@ -151,7 +151,8 @@ _CLASSES = re.compile(
     re.IGNORECASE,
 )
 _LAND_COVER = re.compile(
-    r"(?<![a-z])(land_?cover|land_?use|lulc|lcc|lccs|lc(?![a-z0-9])|igbp|clc(?![a-z])|lc_type\d)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(land_?cover|land_?use|lulc|lcc|lccs|lc(?![a-z0-9])|igbp|clc(?![a-z])|lc_type\d)(?![a-z])",
+    re.IGNORECASE,
 )
 _PART_OF_CLASS = re.compile(r"fraction|share|prob|percent|pct|proportion|confidence|distance|change", re.IGNORECASE)
 

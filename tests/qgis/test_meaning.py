@@ -49,7 +49,9 @@ def stations():
         for i, day in enumerate(DAYS):
             value = float(TRUTH[i, number, 2 * number] + 0.02 * rng.standard_normal())
             feature = QgsFeature(layer.fields())
-            feature.setAttributes([f"s{number}", day, value, 100 * value, -9999.0 if i == 5 else value, 10 * (number % 3)])
+            feature.setAttributes(
+                [f"s{number}", day, value, 100 * value, -9999.0 if i == 5 else value, 10 * (number % 3)]
+            )
             x, y = 500500 + 2000 * number, 4999500 - 1000 * number
             feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
             features.append(feature)

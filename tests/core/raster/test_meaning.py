@@ -103,7 +103,9 @@ def test_declared_fill_values_are_gaps(write_raster, out, engine, progress):
     source = write_raster("a.tif", np.where(GAPS, -9999, MOISTURE), named("sm"), nodata=-9999)
     temporal_statistics([source], ["mean"], out, engine)
     assert not progress.warnings
-    np.testing.assert_allclose(overview(list_bands([Source(out)])[0]), np.nanmean(np.where(GAPS, np.nan, MOISTURE), 0), 1e-5)
+    np.testing.assert_allclose(
+        overview(list_bands([Source(out)])[0]), np.nanmean(np.where(GAPS, np.nan, MOISTURE), 0), 1e-5
+    )
 
 
 def test_slopes_and_collocation_refuse_fills(write_raster, out, engine):
@@ -113,7 +115,11 @@ def test_slopes_and_collocation_refuse_fills(write_raster, out, engine):
         terrain_indices(write_raster("dem.tif", heights, ["dem"]), ["slope"], out, engine=engine)
     rng = np.random.default_rng(0)
     products = [
-        [write_raster(f"{k}.tif", np.where(GAPS, -9999, MOISTURE + 0.02 * rng.standard_normal(GAPS.shape)), named("sm"))]
+        [
+            write_raster(
+                f"{k}.tif", np.where(GAPS, -9999, MOISTURE + 0.02 * rng.standard_normal(GAPS.shape)), named("sm")
+            )
+        ]
         for k in "abc"
     ]
     with pytest.raises(InputError, match="is -9999"):
@@ -146,7 +152,9 @@ def test_percent_against_fractions_is_refused(write_raster, progress):
     product = write_raster("product.tif", MOISTURE, named("sm"))
     rows = _rows(list_bands([product])[0].grid)
     observed = sample_rows(rows, [product]).variables[0].values + 0.01
-    with pytest.raises(InputError, match=r"median of 2\d\.\d+, but 'sm' of 'product.tif' one of 0\.2\d+.*divide them by 100"):
+    with pytest.raises(
+        InputError, match=r"median of 2\d\.\d+, but 'sm' of 'product.tif' one of 0\.2\d+.*divide them by 100"
+    ):
         validate_stations(rows, 100 * observed, [product], progress=progress)
     result = validate_stations(rows, observed, [product], progress=progress)
     assert result.pooled.bias == pytest.approx(-0.01, abs=1e-6) and result.unit == "m³ m⁻³"
@@ -199,7 +207,8 @@ def test_percent_of_saturation_stays(write_raster):
 def test_celsius_and_kelvin_are_told_apart_by_their_units(write_raster, out, engine, progress):
     albedo = write_raster("albedo.tif", np.full((1, 4, 5), 0.2), ["albedo"])
     day, night = (
-        write_raster(f"{name}.tif", np.full((1, 4, 5), value), [name]) for name, value in (("lst_day", 305), ("lst_night", 11.85))
+        write_raster(f"{name}.tif", np.full((1, 4, 5), value), [name])
+        for name, value in (("lst_day", 305), ("lst_night", 11.85))
     )
     for source, unit in ((day, "K"), (night, "degC")):
         with rasterio.open(source.path, "r+") as dataset:
@@ -340,6 +349,12 @@ def test_names_and_units():
     }
     assert {name: getattr(quantity_of(name), "key", None) for name in keys} == keys
     assert {customary_unit(unit) for unit in ("m3 m-3", "m³ m⁻³", "m**3 m**-3", "m3/m3", "m^3/m^3")} == {"m3 m-3"}
-    assert [customary_unit(unit) for unit in ("%", "kg m**-2", "Kelvin", "°C", "hPa")] == ["%", "kg m-2", "K", "degC", "hPa"]
+    assert [customary_unit(unit) for unit in ("%", "kg m**-2", "Kelvin", "°C", "hPa")] == [
+        "%",
+        "kg m-2",
+        "K",
+        "degC",
+        "hPa",
+    ]
     assert names_classes("LC_Type1") and names_classes("land cover") and not names_classes("land_cover_fraction")
     assert list(in_same_unit([0.25, 0.3, 25, np.nan], 0)) == [True, True, False, True]
