@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.meaning import fills_in_column, implausible
 from sm_toolbox.raster.times import Time, parse_time
 
 SOURCE_FIELD, STATIONS_SOURCE = "source", "station"
@@ -37,7 +39,8 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
     ------
     InputError
         At the first text that is no number, and at NaN, infinite and absurdly large values, which are not the same as
-        NULL: they come from a computation that went wrong and the user should know.
+        NULL: they come from a computation that went wrong and the user should know. At numbers such as -9999 far
+        outside the rest, which stand for no value.
 
     Examples
     --------
@@ -63,7 +66,38 @@ def to_numbers(values: Sequence[Any], field: str, layer: str) -> np.ndarray:
                 "where there is no value."
             )
         numbers[row] = number
+    _refuse_fills(numbers, field, layer)
     return numbers
+
+
+def _refuse_fills(numbers: np.ndarray, field: str, layer: str) -> None:
+    """Refuse exact fill values far outside the rest of a column."""
+    for fill, count in fills_in_column(numbers)[:1]:
+        row = int(np.flatnonzero(numbers == fill)[0]) + 1
+        rest = numbers[~np.isnan(numbers) & (numbers != fill)]
+        others = f", while all others lie between {rest.min():.4g} and {rest.max():.4g}" if rest.size else ""
+        raise InputError(
+            f"Field '{field}' of '{layer}' is {fill:g} in {count:,} of {len(numbers):,} rows (row {row} first)"
+            f"{others}: no measurement, but most likely a mark of missing values. Make them NULL with 'Field "
+            f'calculator\': nullif("{field}", {fill:g}).'
+        )
+
+
+def tell_implausible(values: np.ndarray, field: str, layer: str, progress: Progress) -> None:
+    """Warn of a column whose numbers cannot be what its name claims, such as soil moisture in percent.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (rows,)
+        NaN where there is none.
+    field, layer : str
+        Names for the message.
+    progress : Progress
+    """
+    valid = values[np.isfinite(values)]
+    text = implausible(field, float(np.median(valid))) if valid.size else ""
+    if text:
+        progress.warning(f"Field '{field}' of '{layer}' {text}")
 
 
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:

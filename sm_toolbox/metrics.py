@@ -14,6 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+MOISTURE_UNIT = "m³ m⁻³"
+"""The unit of soil moisture in reports and logs."""
+
 
 class Pairs:
     """Predictions with observations, and what several metrics have in common.

@@ -114,6 +114,12 @@ def add_split_parameters(algorithm, seed):
         "aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
         advanced=True,
     )
+    algorithm.add(
+        field("CATEGORICAL", "Predictors that are classes", "TRAINING", optional=True, multiple=True),
+        "Predictors that hold numbers of classes, such as land cover: each class becomes a feature of 0 and 1. Where a "
+        "map has a class that no training row is of, it has no value.",
+        advanced=True,
+    )
     algorithm.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), seed, advanced=True)
 
 
@@ -149,5 +155,6 @@ def read_training(algorithm, opened, parameters, context, progress):
         algorithm.parameterAsString(parameters, "CYCLIC", context),
         SplitRequest(split, folds, block_size, prediction),
         progress,
+        tuple(algorithm.parameterAsFields(parameters, "CATEGORICAL", context)),
     )
     return layer, prepared

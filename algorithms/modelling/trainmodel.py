@@ -117,9 +117,9 @@ class Algorithm(ToolboxAlgorithm):
             self,
             R="Correlation, out of fold",
             R2="Coefficient of determination, out of fold",
-            RMSE="RMSE, out of fold [m³ m⁻³]",
-            UBRMSE="Unbiased RMSE, out of fold [m³ m⁻³]",
-            BIAS="Bias, out of fold [m³ m⁻³]",
+            RMSE="RMSE, out of fold",
+            UBRMSE="Unbiased RMSE, out of fold",
+            BIAS="Bias, out of fold",
             N="Training rows",
         )
 

@@ -84,7 +84,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_source(self, parameters, "INPUT", context), raster_source(self, parameters, "GRID", context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.columns import to_numbers
+        from sm_toolbox.columns import tell_implausible, to_numbers
         from sm_toolbox.raster.opening import grid_of
         from sm_toolbox.stations.aggregation import aggregate
 
@@ -96,6 +96,7 @@ class Algorithm(ToolboxAlgorithm):
         period = self.parameterAsString(parameters, "PERIOD", context)
         grid = grid_of(grid_source) if grid_source else None
         values = to_numbers(table.columns[value], value, table.name)
+        tell_implausible(values, value, table.name, progress)
         means = aggregate(
             table_rows(table, station, time),
             values,

@@ -176,7 +176,7 @@ class Algorithm(ToolboxAlgorithm):
         )
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.columns import to_numbers
+        from sm_toolbox.columns import tell_implausible, to_numbers
         from sm_toolbox.stations.interpolation.maps import interpolate_stations
         from sm_toolbox.stations.interpolation.report import interpolation_report
         from sm_toolbox.stations.interpolation.result import InterpolationSettings, variable_name
@@ -201,9 +201,11 @@ class Algorithm(ToolboxAlgorithm):
         )
         output = self.outputs.path("OUTPUT")
         variance = self.outputs.path("VARIANCE")
+        values = to_numbers(table.columns[value], value, table.name)
+        tell_implausible(values, value, table.name, progress)
         result = interpolate_stations(
             table_rows(table, station, time),
-            to_numbers(table.columns[value], value, table.name),
+            values,
             variable_name(value),
             grid,
             output,

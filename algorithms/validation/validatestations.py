@@ -118,13 +118,13 @@ class Algorithm(ToolboxAlgorithm):
             self,
             R="Correlation, all pairs",
             R2="Coefficient of determination, all pairs",
-            RMSE="RMSE, all pairs [m³ m⁻³]",
-            UBRMSE="Unbiased RMSE, all pairs [m³ m⁻³]",
-            BIAS="Bias, all pairs [m³ m⁻³]",
+            RMSE="RMSE, all pairs",
+            UBRMSE="Unbiased RMSE, all pairs",
+            BIAS="Bias, all pairs",
             N="Pairs",
             MEDIAN_R="Median correlation of the stations",
-            MEDIAN_UBRMSE="Median unbiased RMSE of the stations [m³ m⁻³]",
-            MEDIAN_BIAS="Median bias of the stations [m³ m⁻³]",
+            MEDIAN_UBRMSE="Median unbiased RMSE of the stations",
+            MEDIAN_BIAS="Median bias of the stations",
         )
 
     def resolve(self, parameters, context):

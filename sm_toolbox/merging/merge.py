@@ -10,13 +10,13 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS, Design
-from sm_toolbox.merging.products import MOST_MOISTURE, in_same_unit
 from sm_toolbox.merging.recipe import average_error, baseline_block, baselines, flat, make_recipe
 from sm_toolbox.merging.record import Estimated, Record, cell_seeds
 from sm_toolbox.merging.run import Run, product_count
 from sm_toolbox.merging.settings import DEFAULT_SETTINGS, CollocationSettings, Estimation
 from sm_toolbox.merging.tally import Overview, Tally
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.timeseries.anomaly import month_position
 

@@ -13,6 +13,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.merging.collocation import LETTERS
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster.meaning import MOST_MOISTURE, refuse_fills
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Band, Stack
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
-# Soil moisture in m³ m⁻³ stays below its porosity, which peat brings near 1; a median above this is in another unit.
-MOST_MOISTURE = 1.5
 _CUSTOMARY_SAMPLES = 100
-# Products whose medians differ by more than this factor are in different units.
-_SAME_UNIT = 5.0
 # Where in the record to look at values, in eighths: from the middle on, since an orbit may leave out the area on any
 # date.
 _SPREAD = np.array([4, 2, 6, 0, 8, 1, 3, 5, 7])
@@ -226,25 +223,6 @@ def read_products(
     return Products(stacks, times, positions, _look(products, common, progress))
 
 
-def in_same_unit(medians: Sequence[float], reference: int) -> np.ndarray:
-    """Say which products can be in the units of the reference; where there is no telling, they are.
-
-    Parameters
-    ----------
-    medians : sequence of float
-        Of each product.
-    reference : int
-        Position of the product whose units count.
-
-    Returns
-    -------
-    ndarray of bool (products,)
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.abs(np.array(medians) / medians[reference])
-    return ~((ratio > _SAME_UNIT) | (ratio < 1 / _SAME_UNIT))
-
-
 def _key(i: int) -> str:
     return f"PRODUCT_{LETTERS[i].upper()}"
 
@@ -282,6 +260,7 @@ def _look(products: Products, common: np.ndarray, progress: Progress) -> list[fl
             values = overview(bands[products.positions[i, date]])
             if np.isfinite(values).any():
                 found[int(date)] = values
+                refuse_fills(values, bands[products.positions[i, date]].source.label, products.stacks[i].variable)
             if len(found) == 3:
                 break
         seen.append(found)

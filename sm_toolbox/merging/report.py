@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.merging.collocation import FLAGS, LETTERS, Design
-from sm_toolbox.merging.products import in_same_unit
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.meaning import in_same_unit
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,10 +19,13 @@ class FeatureEncoder:
     predictors : tuple of str
     periods : mapping of str to float
         Period of each cyclic predictor in its own unit: 360 for aspect in degrees.
+    classes : mapping of str to tuple of float, optional
+        The classes of each categorical predictor, ascending; each becomes a feature that is 1 where a row is of it.
     """
 
     predictors: tuple[str, ...]
     periods: Mapping[str, float]
+    classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -30,8 +33,34 @@ class FeatureEncoder:
         return [
             name
             for predictor in self.predictors
-            for name in ([f"sin({predictor})", f"cos({predictor})"] if predictor in self.periods else [predictor])
+            for name in (
+                [f"sin({predictor})", f"cos({predictor})"]
+                if predictor in self.periods
+                else [f"{predictor}={value:g}" for value in self.classes[predictor]]
+                if predictor in self.classes
+                else [predictor]
+            )
         ]
+
+    @property
+    def widths(self) -> list[int]:
+        """How many features each predictor makes."""
+        return [2 if name in self.periods else len(self.classes.get(name, (0,))) for name in self.predictors]
+
+    def unseen(self, values: np.ndarray, predictor: str) -> np.ndarray | None:
+        """Say which values of a predictor are of no class of the training.
+
+        Parameters
+        ----------
+        values : ndarray of float
+        predictor : str
+
+        Returns
+        -------
+        ndarray of bool, same shape, or None
+            None where the predictor is no class; NaN is of none.
+        """
+        return ~np.isin(values, self.classes[predictor]) if predictor in self.classes else None
 
     def by_predictor(self, values: np.ndarray) -> np.ndarray:
         """Add up values of features (features,) by predictor (predictors,).
@@ -44,7 +73,7 @@ class FeatureEncoder:
         -------
         ndarray of float64 (predictors,)
         """
-        starts = np.cumsum([0, *(2 if name in self.periods else 1 for name in self.predictors)])[:-1]
+        starts = np.cumsum([0, *self.widths])[:-1]
         return np.add.reduceat(values, starts)
 
     def encode(self, predictors: np.ndarray) -> np.ndarray:
@@ -58,13 +87,15 @@ class FeatureEncoder:
         -------
         ndarray of float32 (rows, features)
         """
-        if not self.periods:
+        if not self.periods and not self.classes:
             return np.asarray(predictors, np.float32)
         columns = []
         for name, values in zip(self.predictors, predictors.T):
             if name in self.periods:
                 angle = values.astype(np.float64) * (2 * np.pi / self.periods[name])
                 columns += [np.sin(angle), np.cos(angle)]
+            elif name in self.classes:
+                columns += [values == np.float32(value) for value in self.classes[name]]
             else:
                 columns.append(values)
         return np.stack(columns, axis=1).astype(np.float32)
@@ -105,3 +136,44 @@ def parse_cyclic(text: str | None, predictors: Sequence[str]) -> dict[str, float
             raise InputError(f"CYCLIC names '{name}', which is none of the predictors: {', '.join(predictors)}.")
         periods[name] = value
     return periods
+
+
+# More classes than this are most likely amounts, or numbers of rows.
+_MOST_CLASSES = 100
+
+
+def parse_classes(names: Sequence[str], predictors: Sequence[str], values: np.ndarray) -> dict[str, tuple[float, ...]]:
+    """Find the classes of categorical predictors.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The categorical ones.
+    predictors : sequence of str
+    values : ndarray of float64 (rows, predictors)
+
+    Returns
+    -------
+    dict of str to tuple of float
+        Ascending, by predictor.
+
+    Raises
+    ------
+    InputError
+        Where a name is none of the predictors, or holds no classes.
+    """
+    classes: dict[str, tuple[float, ...]] = {}
+    for name in names:
+        if name not in predictors:
+            raise InputError(
+                f"CATEGORICAL names '{name}', which is none of the predictors: {', '.join(predictors)}. Add it to "
+                "PREDICTORS, or take it out of CATEGORICAL."
+            )
+        found = np.unique(values[:, predictors.index(name)])
+        if len(found) > _MOST_CLASSES or (found != np.round(found)).any():
+            raise InputError(
+                f"CATEGORICAL: '{name}' has {len(found)} different values, from {found[0]:g} to {found[-1]:g}; classes "
+                f"are whole numbers, at most {_MOST_CLASSES} of them. Take it out of CATEGORICAL where it is an amount."
+            )
+        classes[name] = tuple(float(value) for value in found)
+    return classes

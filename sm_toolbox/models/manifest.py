@@ -15,7 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import sm_toolbox
-from sm_toolbox.metrics import Metrics
+from sm_toolbox.metrics import MOISTURE_UNIT, Metrics
+from sm_toolbox.sensors.quantities import FRACTION
 
 FORMAT = "smtoolbox-model"
 FORMAT_VERSION = 1
@@ -62,6 +63,22 @@ class TargetRecord(_Record):
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+def target_unit(target: TargetRecord) -> str:
+    """Return the unit of a model's target for reports; "" where it is not known.
+
+    Parameters
+    ----------
+    target : TargetRecord
+        Earlier versions wrote m³ m⁻³ whatever the numbers were.
+
+    Returns
+    -------
+    str
+    """
+    known = target.unit == FRACTION and isinstance(target.maximum, (int, float)) and target.maximum <= 3
+    return MOISTURE_UNIT if known or (target.unit == FRACTION and target.maximum is None) else ""
+
+
 @dataclass(frozen=True)
 class PredictorRecord(_Record):
     """A predictor.
@@ -79,6 +96,8 @@ class PredictorRecord(_Record):
         Share of the variance of the training rows that splits at it explain.
     origin : mapping, optional
         What the training table notes of the rasters behind it.
+    classes : sequence of float, optional
+        Of a categorical one, as numbers of the training rows.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -92,13 +111,15 @@ class PredictorRecord(_Record):
     importance: float | None = None
     impurity_importance: float | None = None
     origin: Mapping[str, Any] | None = None
+    classes: Sequence[float] | None = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as a file keeps it; without an origin where there is none."""
+        """Return the record as a file keeps it; without an origin and classes where there are none."""
         plain = super().to_json()
-        if self.origin is None and "origin" not in self.source:
-            plain.pop("origin", None)
+        for name in ("origin", "classes"):
+            if getattr(self, name) is None and name not in self.source:
+                plain.pop(name, None)
         return plain
 
 

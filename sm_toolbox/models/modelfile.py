@@ -367,6 +367,15 @@ def _check_manifest(manifest: Any) -> None:
         period = item.get("period")
         if period is not None and not (isinstance(period, (int, float)) and period > 0):
             raise ModelFileError(f"the period of its predictor '{item['name']}' is wrong")
+        classes = item.get("classes")
+        if classes is not None and not (
+            isinstance(classes, list)
+            and classes
+            and all(isinstance(value, (int, float)) and math.isfinite(value) for value in classes)
+            and sorted(set(classes)) == classes
+            and period is None
+        ):
+            raise ModelFileError(f"the classes of its predictor '{item['name']}' are wrong")
         if item.get("origin") is not None and origin_from(item["origin"]) is None:
             raise ModelFileError(f"what it notes of the rasters of its predictor '{item['name']}' is wrong")
 
@@ -376,7 +385,9 @@ def _build(manifest: Manifest, arrays: dict[str, np.ndarray]) -> Model:
     if len(set(names)) != len(names):
         raise ModelFileError("it names a predictor twice")
     encoder = FeatureEncoder(
-        names, {item.name: float(item.period) for item in manifest.predictors if item.period is not None}
+        names,
+        {item.name: float(item.period) for item in manifest.predictors if item.period is not None},
+        {item.name: tuple(map(float, item.classes)) for item in manifest.predictors if item.classes is not None},
     )
     fitted = LEARNERS[manifest.kind].estimator.from_arrays(arrays, len(encoder.names))
     applicability = None

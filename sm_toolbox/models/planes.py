@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.models.assessment.calibration import quantile_name
+from sm_toolbox.models.manifest import target_unit
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.outputs import RasterOutput
@@ -129,13 +130,15 @@ class Planes:
         tags = {
             "SOIL_MOISTURE_MODEL": model.manifest.kind,
             "SOIL_MOISTURE_MODEL_CREATED": str("" if model.manifest.created is None else model.manifest.created),
-            "UNITS": "m3 m-3",
         }
+        known = bool(target_unit(model.manifest.target))
+        if known:
+            tags["UNITS"] = "m3 m-3"
         return [
             RasterOutput(
                 file.path,
                 [band_name(name, time) for time in times for name in file.names],
-                tags if file.from_model else {},
+                {**tags, **{f"UNIT_{name}": "m3 m-3" for name in file.names if known}} if file.from_model else {},
             )
             for file in self._files
             if file.path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,10 @@ from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands, tell_gaps, tell_unused
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
+from sm_toolbox.models.ranges import Outside
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import Band, Stack, list_bands, overview
+from sm_toolbox.raster.bands import Band, Stack, list_bands
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
@@ -155,7 +156,9 @@ def predict_raster(
                 planes,
             )
         made = result[:, planes.place("source")]
-        facts = {
+        facts: Facts = {
+            "outside": Outside.of(model.manifest.predictors, blocks),
+            "unseen": _unseen(models, blocks),
             "made": np.array([np.count_nonzero(made == number + 1) for number in range(len(models))]),
             "applicable": int(np.count_nonzero(result[:, planes.place("applicable")] == 1)),
         }
@@ -170,11 +173,12 @@ def predict_raster(
         engine,
         scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
     ).facts
+    _tell_unseen(facts["unseen"], progress)
     made, applicable = facts["made"], facts["applicable"]
     shares = (made / (len(times) * target.width * target.height)).tolist()
     applicable_share = float(applicable / max(1, made.sum())) if wanted.needs_applicability else None
     if applicable_share is not None and applicable_share < 0.5:
-        outside = _outside_the_training(model, plan.inputs)
+        outside = facts["outside"].many()
         if outside:
             progress.warning(
                 f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
@@ -229,27 +233,30 @@ def _plan(
     )
 
 
-def _outside_the_training(model: Model, inputs: Mapping[str, Sequence[Band]]) -> list[str]:
-    """Name the predictors of which many cells, at a coarse look, lie beyond the training rows; the worst first."""
-    found = []
-    for item in model.manifest.predictors:
-        name, low, high = item.name, item.minimum, item.maximum
-        if low is None or high is None or name not in inputs:
-            continue
-        values = overview(inputs[name][0])
-        values = values[~np.isnan(values)]
-        if not len(values):
-            continue
-        share = float(np.mean((values < low) | (values > high)))
-        if share > 0.25:
-            found.append(
-                (
-                    share,
-                    f"{share:.0%} of the cells of '{name}' ({values.min():.4g} to {values.max():.4g}; the "
-                    f"training has {low:.4g} to {high:.4g})",
-                )
-            )
-    return [text for _, text in sorted(found, reverse=True)[:3]]
+class _Unseen(dict[str, int]):
+    """Cells of each predictor that are of no class of the training; can be added."""
+
+    def __add__(self, other: _Unseen) -> _Unseen:
+        return _Unseen({name: self.get(name, 0) + other.get(name, 0) for name in {**self, **other}})
+
+
+def _unseen(models: Sequence[Model], blocks: Blocks) -> _Unseen:
+    found = _Unseen()
+    for model in models:
+        for name in model.encoder.classes:
+            unknown = model.encoder.unseen(blocks[name], name) if name in blocks else None
+            if unknown is not None:
+                found[name] = max(found.get(name, 0), int(np.count_nonzero(unknown & ~np.isnan(blocks[name]))))
+    return found
+
+
+def _tell_unseen(unseen: _Unseen, progress: Progress) -> None:
+    listed = ", ".join(f"'{name}' ({count:,} cells)" for name, count in unseen.items() if count)
+    if listed:
+        progress.warning(
+            f"Classes that no training row is of have no value in the map: {listed}. Add stations of these classes, "
+            "or join classes before sampling."
+        )
 
 
 def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -> None:
@@ -296,8 +303,11 @@ def _predict_date(
             continue
         flat = [band.reshape(-1) for band in bands]
         missing = ~np.isnan(made)
-        for band in flat:
+        for name, band in zip(model.predictors, flat):
             missing |= np.isnan(band)
+            unseen = model.encoder.unseen(band, name)
+            if unseen is not None:
+                missing |= unseen
         columns = np.empty((len(flat), min(_ROWS, missing.size)), np.float32)
         for start in range(0, missing.size, _ROWS):
             gaps = missing[start : start + _ROWS]

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.splits import SPLITS, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
-from sm_toolbox.models.features import parse_cyclic
+from sm_toolbox.models.features import parse_classes, parse_cyclic
 from sm_toolbox.models.roles import check_target, choose_predictors, places
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.progress import SILENT, Progress
@@ -83,6 +84,7 @@ def prepare_training(
     cyclic: str | None = None,
     request: SplitRequest = SplitRequest(),
     progress: Progress = SILENT,
+    categorical: Sequence[str] = (),
 ) -> Prepared:
     """Check a table, keep its complete rows, and choose how they are divided.
 
@@ -98,6 +100,8 @@ def prepare_training(
         Cyclic predictors, such as `aspect:360,doy:365`.
     request : SplitRequest, optional
     progress : Progress, optional
+    categorical : sequence of str, optional
+        Predictors that hold numbers of classes: each class becomes a feature of its own.
 
     Returns
     -------
@@ -133,7 +137,13 @@ def prepare_training(
         stations = places(table.positions)
         table = replace(table, stations=stations)
         progress.info(f"No STATION is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
+    table = replace(table, classes=parse_classes(categorical, predictors, table.predictors))
     periods = parse_cyclic(cyclic, predictors)
+    both = sorted(set(periods) & set(table.classes))
+    if both:
+        raise InputError(
+            f"'{both[0]}' is in CYCLIC and in CATEGORICAL, but can be but one of them. Take it out of one."
+        )
     for predictor in predictors:
         if is_direction(predictor) and predictor not in periods:
             progress.warning(

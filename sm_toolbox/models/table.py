@@ -7,12 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, drop_missing, to_names, to_numbers, to_times
 from sm_toolbox.errors import InputError
+from sm_toolbox.metrics import correlation
+from sm_toolbox.raster.meaning import unit_of_moisture
+from sm_toolbox.sensors.quantities import FRACTION, names_classes
 
 # Predictors with a correlation beyond this are one predictor in two units.
 _COPY = 0.9999
+_FEWEST_RANKED = 20
+_MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class TrainingTable:
         The layer's name, for messages.
     sources : ndarray of str (rows,), optional
         `STATIONS_SOURCE` and the names of products, where pixels of products are among the rows.
+    classes : mapping of str to tuple of float
+        The classes of categorical predictors, by column.
     origins : mapping of str to dict
         What the table notes of the rasters behind its columns, by column; the model keeps it, to find the predictors
         again.
@@ -72,6 +80,17 @@ class TrainingTable:
     layer: str = "training table"
     sources: np.ndarray | None = None
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """The unit of the target for reports: m³ m⁻³, or "" where its numbers say that it is another."""
+        return unit_of_moisture(self.target)
+
+    @property
+    def stated_unit(self) -> str | None:
+        """The unit of the target as model files and rasters state it; None where it is not known."""
+        return FRACTION if self.unit else None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -310,7 +329,63 @@ def oddities(table: TrainingTable) -> list[str]:
             f"These predictors are copies of each other and share their importance: {', '.join(copies[:10])}. "
             "Leave one of each pair out."
         )
+    notes += _telling_of_the_target(table)
+    if not table.unit:
+        notes.append(
+            f"The target '{table.roles.target}' has a median of {np.median(table.target):.4g}, which is not m³ m⁻³ but "
+            "perhaps percent or kg m⁻²: errors and maps are in its own unit. Divide percent by 100, kg m⁻² by 1000 "
+            "times the layer's thickness in metres, where m³ m⁻³ are wanted."
+        )
+    notes += _taken_as_amounts(table)
     return notes
+
+
+# Rows that are ranked, and the rank correlation from which a predictor is the target in other words.
+_RANKED, _SAME_ORDER = 20_000, 0.99
+
+
+def _telling_of_the_target(table: TrainingTable) -> list[str]:
+    """Name predictors that put the rows in the order of the target, as no measurement of something else does."""
+    rows = np.arange(len(table))
+    if len(rows) < _FEWEST_RANKED:
+        return []
+    if len(rows) > _RANKED:
+        rows = np.random.default_rng(0).choice(len(rows), _RANKED, replace=False)
+    target = rankdata(table.target[rows])
+    found = []
+    for name, values in zip(table.roles.predictors, table.predictors[rows].T):
+        # Predictors with few values tie most rows.
+        if len(np.unique(values)) > _FEWEST_RANKED / 2:
+            order = correlation(rankdata(values), target)
+            if abs(order) > _SAME_ORDER:
+                found.append(f"'{name}' ({order:+.3f})")
+    return (
+        [
+            f"Predictors that put the rows in the same order as the target (rank correlation): {', '.join(found)}. "
+            "Most likely they are the target itself, or made from it, which no map has: leave them out of PREDICTORS."
+        ]
+        if found
+        else []
+    )
+
+
+def _taken_as_amounts(table: TrainingTable) -> list[str]:
+    """Name predictors that hold numbers of classes without being said to."""
+    found = []
+    for name, values in zip(table.roles.predictors, table.predictors.T):
+        of_class = table.origins.get(name, {}).get("kind") == "class" or names_classes(name)
+        if of_class and name not in table.classes and (values == np.round(values)).all() and np.ptp(values) > 1:
+            count = len(np.unique(values))
+            if count <= _MOST_CLASSES:
+                found.append(f"'{name}' ({count} classes)")
+    return (
+        [
+            f"Numbers of classes are taken as amounts: {', '.join(found)}. Name them in CATEGORICAL, so that each "
+            "class becomes a predictor of 0 and 1."
+        ]
+        if found
+        else []
+    )
 
 
 def _repeated(table: TrainingTable) -> int:

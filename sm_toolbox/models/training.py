@@ -35,6 +35,7 @@ from sm_toolbox.models.manifest import (
 from sm_toolbox.models.modelfile import Evidence, Model
 from sm_toolbox.models.table import TrainingTable, oddities
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.report.page import in_unit
 
 if TYPE_CHECKING:
     from sm_toolbox.models.applicability.area import Applicability
@@ -175,7 +176,7 @@ def train(
     kind_of(estimator)
     for text in oddities(table):
         progress.warning(text)
-    problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}), seed)
+    problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}, table.classes), seed)
     beside = comparison(split, table)
     splits = [split] if beside is None else [split, beside]
     folds = [candidate.divide(table, seed) for candidate in splits]
@@ -200,7 +201,7 @@ def train(
     spiking, final = None, problem
     if spike:
         spiking = measure_spiking(problem, spike, estimator, local_folds, rounds.take(len(local_folds) + 1))
-        progress.info(_spiking_in_words(spiking))
+        progress.info(in_unit(_spiking_in_words(spiking), table.unit))
         final = problem.joined(spike.table, spike.weight)
     progress.info(f"Fitting the final model to all {len(final.table)} rows.")
     fitted = final.fit(estimator, rounds.next())
@@ -233,7 +234,9 @@ def _applicability(
         # Local rows are training rows, too: a fold of their own keeps them out of the threshold of the others.
         folds = [*folds, (np.arange(len(table)), len(table) + np.arange(len(spike.table)))]
         predictors = np.concatenate([predictors, spike.table.predictors])
-    return Applicability.fit(predictors, chosen.importance.mean(axis=0), folds, columns, progress)
+    # Numbers of classes have no distance: cells of unknown ones have no value at all.
+    importance = chosen.importance.mean(axis=0) * [name not in encoder.classes for name in encoder.predictors]
+    return Applicability.fit(predictors, importance, folds, columns, progress)
 
 
 def _evidence(problem: Problem, chosen: SplitResult) -> Evidence:
@@ -263,7 +266,9 @@ def _manifest(
         format_version=FORMAT_VERSION,
         kind=kind,
         task="regression",
-        target=TargetRecord(table.roles.target, "m3 m-3", float(table.target.min()), float(table.target.max())),
+        target=TargetRecord(
+            table.roles.target, table.stated_unit, float(table.target.min()), float(table.target.max())
+        ),
         predictors=_predictor_records(problem, fitted, chosen),
         hyperparameters=hyperparameters_of(estimator),
         validation=[_split_record(result) for result in results],
@@ -300,6 +305,7 @@ def _predictor_records(problem: Problem, fitted: FittedModel, chosen: SplitResul
                 mean=float(values.mean()),
                 sd=float(values.std()),
                 period=encoder.periods.get(name),
+                classes=encoder.classes.get(name),
                 importance=float(chosen.importance[:, i].mean()),
                 impurity_importance=None if shares is None else float(shares[i]),
                 origin=dict(table.origins[name]) if name in table.origins else None,

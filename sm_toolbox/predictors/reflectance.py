@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -54,6 +55,9 @@ class Calibration:
         The difference of two stored integers, as read.
     reason : str
         For the log.
+    is_doubtful : bool
+        Whether the file does not say if an offset belongs to it: Sentinel-2 of before 2022 without its baseline, which
+        may have been processed again.
     """
 
     factor: float
@@ -61,6 +65,7 @@ class Calibration:
     fills: tuple[float, ...]
     step: float
     reason: str
+    is_doubtful: bool = False
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return reflectances, and which of the valid cells hold none.
@@ -108,19 +113,22 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
         Where the offset of Sentinel-2 cannot be known, and for Landsat Level 1, whose scale is in its metadata.
     """
     from sm_toolbox.raster.bands import open_raster
+    from sm_toolbox.raster.meaning import band_scale
 
     with open_raster(band.source) as dataset:
         described = dataset.describe(band.index)
-        own_scale, own_offset = described.scale, described.offset
+        stated = described.scale
+        scaling = band_scale(dataset, band.index, band.source.path)
+        own_scale, own_offset = scaling.scale, scaling.offset
         is_integer = np.issubdtype(np.dtype(described.dtype), np.integer)
         baseline = dataset.tags().get("PROCESSING_BASELINE", "")
     defaults = SENSORS[sensor]
     if scale is not None:
         used, reason = (scale, 0.0), "SCALE as given"
-    elif (own_scale, own_offset) != (1.0, 0.0):
+    elif (stated, described.offset) != (1.0, 0.0):
         # Some MODIS products in HDF4 give the divisor as their scale: 10000 for 0.0001.
         used = (1 / own_scale, own_offset) if own_scale > 1 else (own_scale, own_offset)
-        reason = "scale of the file" if own_scale <= 1 else f"scale of the file, whose {own_scale:g} is a divisor"
+        reason = "scale of the file" if stated <= 1 else f"scale of the file, whose {stated:g} is a divisor"
     elif not is_integer:
         used, reason = (1.0, 0.0), "floating-point numbers are reflectances already"
     else:
@@ -133,12 +141,46 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
                 "L2SP), or give SCALE and OFFSET: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's "
                 "MTL file."
             )
+    is_doubtful = offset is None and used[1] == 0 and reason.endswith("when baseline 04.00 began")
     if offset is not None:
         used, reason = (used[0], offset), f"{reason}, OFFSET as given"
     factor = used[0] / own_scale
     fills = tuple(fill * own_scale + own_offset for fill in defaults.fills) if used[0] != 1 else ()
-    return Calibration(
-        factor, used[1] - factor * own_offset, fills, own_scale, f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
+    text = f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
+    return Calibration(factor, used[1] - factor * own_offset, fills, own_scale, text, is_doubtful)
+
+
+def doubts(bands: Sequence[Band], calibrations: Sequence[Calibration | None]) -> str:
+    """Say what was taken where a file does not say whether an offset belongs to its reflectances.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+    calibrations : sequence of Calibration or None
+        Of each.
+
+    Returns
+    -------
+    str
+        Empty where there is no doubt: with the offset of 1000, nothing is darker than that.
+    """
+    from sm_toolbox.raster.bands import overview
+
+    doubtful = [band for band, calibration in zip(bands, calibrations) if calibration and calibration.is_doubtful]
+    if not doubtful:
+        return ""
+    darkest = np.inf
+    for band in doubtful[:12]:
+        values = overview(band, 256)
+        values = values[np.isfinite(values) & (values > 0)]
+        darkest = min(darkest, float(np.percentile(values, 1)) if values.size else np.inf)
+    if darkest < 1000:
+        return ""
+    return (
+        f"{len(doubtful)} bands of Sentinel-2 ('{doubtful[0].source.label}' first) do not say with which baseline they "
+        "were processed; by their date no offset is taken. If they were processed again since 2022 (baseline 05.00), "
+        "their reflectances are 0.1 too high: give OFFSET -0.1 then, 0 else, or the files within their folder "
+        "(…_N0500_….SAFE)."
     )
 
 

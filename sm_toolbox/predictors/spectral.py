@@ -19,6 +19,7 @@ from sm_toolbox.predictors.reflectance import (
     Calibration,
     ReflectanceScaling,
     calibrate,
+    doubts,
 )
 from sm_toolbox.predictors.spectral_bands import add_temperature, assign_bands, input_bands, list_jobs, place
 from sm_toolbox.predictors.spectral_indices import SPECTRAL_INDICES
@@ -215,6 +216,9 @@ def spectral_indices(
     reasons = [calibration.reason for calibration in calibrations if calibration]
     for reason in dict.fromkeys(reasons):
         progress.info(f"Reflectance = {reason}, in {reasons.count(reason)} bands.")
+    doubt = doubts(chosen, calibrations)
+    if doubt:
+        progress.warning(doubt)
     _check_reflectances(used, chosen, calibrations)
     edges = {
         time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"

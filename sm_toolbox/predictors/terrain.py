@@ -194,6 +194,7 @@ def _fine_indices(
 ) -> None:  # fmt: skip
     from sm_toolbox.predictors.terrain_kernels import KERNEL_ORDER, fill_indices
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.outputs import RasterOutput
 
     halo = 2 if "vector_ruggedness" in names else 1
@@ -214,7 +215,9 @@ def _fine_indices(
         return out
 
     tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
-    run_blocks(kernel, {"dem": [band]}, [RasterOutput(output, list(names), tags)], band.grid, engine, halo=halo)
+    outputs = [RasterOutput(output, list(names), tags)]
+    written = run_blocks(kernel, {"dem": [band]}, outputs, band.grid, engine, halo=halo)
+    tell_amounts(written.watch, [band], engine.progress)
 
 
 def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progress) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
+from sm_toolbox.sensors.quantities import CELSIUS, KELVIN
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.affine import Window
@@ -154,7 +155,8 @@ def thermal_inertia(
             f"SOLAR_CORRECTION '{correction}' depends on the day, but none of the layers is dated. Name the bands "
             "variable@YYYY-MM-DD, or choose none."
         )
-    _check_units(stacks, lst_scale)
+    to_kelvin = _to_kelvin(stacks, progress)
+    _check_units(stacks, lst_scale, to_kelvin)
     grid = stacks["LST_DAY"].bands[0].grid
     picks = [{role: stack.nearest(time, 0) or 0 for role, stack in stacks.items()} for time in times]
     scale = np.float32(1 if lst_scale is None else lst_scale)
@@ -166,7 +168,7 @@ def thermal_inertia(
         missing = np.zeros(len(times), np.int64)
         for i, (time, pick) in enumerate(zip(times, picks)):
             day, night = (
-                _temperature(blocks[role][pick[role]], scale, lst_scale is not None)
+                _temperature(blocks[role][pick[role]], scale, lst_scale is not None) + to_kelvin[role]
                 for role in ("LST_DAY", "LST_NIGHT")
             )
             reflected = blocks["ALBEDO"][pick["ALBEDO"]]
@@ -201,6 +203,23 @@ def _temperature(values: np.ndarray, scale: np.float32, zero_is_gap: bool) -> np
     return scaled
 
 
+def _to_kelvin(stacks: dict[str, Stack], progress: Progress) -> dict[str, np.float32]:
+    """Return what is to be added to the temperatures where the files state °C of one and kelvin of the other."""
+    from sm_toolbox.raster.meaning import stated_unit
+    from sm_toolbox.raster.opening import open_raster
+
+    units = {}
+    for role in ("LST_DAY", "LST_NIGHT"):
+        band = stacks[role].bands[0]
+        with open_raster(band.source) as dataset:
+            units[role] = stated_unit(dataset, band.index, band.variable)
+    if set(units.values()) != {CELSIUS, KELVIN}:
+        return dict.fromkeys(units, np.float32(0))
+    celsius = next(role for role, unit in units.items() if unit == CELSIUS)
+    progress.info(f"{celsius} is in °C, as its file states, and the other in kelvin: 273.15 is added.")
+    return {role: np.float32(273.15 if role == celsius else 0) for role in units}
+
+
 def _days(stacks: dict[str, Stack], progress: Progress) -> list[Time | None]:
     """Return the days on which every dated input has a band."""
     dated = {role: stack for role, stack in stacks.items() if not stack.is_static}
@@ -224,25 +243,32 @@ def _days(stacks: dict[str, Stack], progress: Progress) -> list[Time | None]:
     return chosen
 
 
-def _check_units(stacks: dict[str, Stack], lst_scale: float | None) -> None:
+def _check_units(stacks: dict[str, Stack], lst_scale: float | None, to_kelvin: dict[str, np.float32]) -> None:
     """Check a middle date for temperatures in different units, swapped day and night, and an unscaled albedo."""
     from sm_toolbox.raster.bands import overview
 
     overviews = {role: overview(stack.bands[len(stack.bands) // 2]) for role, stack in stacks.items()}
     scale = 1.0 if lst_scale is None else lst_scale
     day, night = (
-        np.where(overviews[role] == 0, np.nan, overviews[role]) * scale if lst_scale else overviews[role]
+        to_kelvin[role]
+        + (np.where(overviews[role] == 0, np.nan, overviews[role]) * scale if lst_scale else overviews[role])
         for role in ("LST_DAY", "LST_NIGHT")
     )
     if np.isfinite(day).any() and np.isfinite(night).any():
         middle_day, middle_night = float(np.nanmedian(day)), float(np.nanmedian(night))
+        for role, median in (("LST_DAY", middle_day), ("LST_NIGHT", middle_night)):
+            if median > 1000:
+                raise InputError(
+                    f"{role} ('{stacks[role].bands[0].source.label}') has temperatures of about {median:.4g}, which "
+                    "are not kelvin. MODIS LST needs LST_SCALE 0.02; Landsat Collection 2 has kelvin = 0.00341802 × "
+                    "stored value + 149, which files named as the product (…_ST_B10) get by themselves, others with "
+                    "'Raster calculator'."
+                )
         if abs(middle_day - middle_night) > 150:
             raise InputError(
                 f"LST_DAY (median {middle_day:.4g}) and LST_NIGHT (median {middle_night:.4g}) are not in the same "
                 "unit: one looks like kelvin, the other like °C. Convert one of them with the raster calculator."
             )
-        if max(middle_day, middle_night) > 1000:
-            raise InputError(f"Temperatures of about {middle_day:.4g} are not kelvin. MODIS LST needs LST_SCALE 0.02.")
         both = np.isfinite(day) & np.isfinite(night) if day.shape == night.shape else np.zeros(1, bool)
         if both.any() and float(np.max(day[both] - night[both])) < 0:
             raise InputError(

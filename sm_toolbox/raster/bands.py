@@ -13,9 +13,11 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.choice import driver, driver_for_points
-from sm_toolbox.raster.driver import Dataset
-from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside
+from sm_toolbox.raster.driver import BandDescription, Dataset
+from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside, stored_gaps
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.kinds import is_class
+from sm_toolbox.raster.meaning import band_scale, stated_unit
 from sm_toolbox.raster.naming import BandFacts, band_name, facts_of, file_of, is_named, name_bands
 from sm_toolbox.raster.opening import Source, open_as_stored, open_raster, readable
 from sm_toolbox.raster.times import Time
@@ -36,6 +38,8 @@ class Band:
     grid : Grid
     named_by_file : bool, optional
         Whether the variable is the name of the layer or of the file, since the band has none.
+    is_class : bool, optional
+        Whether its numbers are classes, which are never averaged.
     """
 
     variable: str
@@ -44,6 +48,7 @@ class Band:
     index: int
     grid: Grid
     named_by_file: bool = False
+    is_class: bool = False
 
     @property
     def name(self) -> str:
@@ -103,7 +108,7 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     sources = list(sources)
     if not sources:
         raise InputError("No raster is given. Choose at least one layer.")
-    listed: list[tuple[BandFacts, Grid]] = []
+    listed: list[tuple[BandFacts, Grid, BandDescription]] = []
     alike: set[tuple[str, int, int]] = set()
     # GDAL lists a file's folder to find its sidecars: for each of a thousand files there, a thousand names. For GeoTIFF
     # it need only ask for their few names.
@@ -114,15 +119,15 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
             parts = _read_file(given, listed, alike)
             _read_parts(parts, listed, alike)
     # All of them together: what is equal in all names is the variable, what varies the date.
-    names = name_bands([facts for facts, _ in listed])
+    names = name_bands([facts for facts, _, _ in listed])
     return [
-        Band(variable, time, facts.source, facts.index, grid, not is_named(facts))
-        for (variable, time), (facts, grid) in zip(names, listed)
+        Band(variable, time, facts.source, facts.index, grid, not is_named(facts), is_class(variable, described))
+        for (variable, time), (facts, grid, described) in zip(names, listed)
     ]
 
 
 def _read_parts(
-    parts: Sequence[Source], listed: list[tuple[BandFacts, Grid]], alike: set[tuple[str, int, int]]
+    parts: Sequence[Source], listed: list[tuple[BandFacts, Grid, BandDescription]], alike: set[tuple[str, int, int]]
 ) -> None:
     """Append the bands of the rasters within a file; those that are no maps, such as bounds of times, are left out."""
     no_maps: list[InputError] = []
@@ -136,7 +141,9 @@ def _read_parts(
         raise no_maps[0]
 
 
-def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]], alike: set[tuple[str, int, int]]) -> list[Source]:
+def _read_file(
+    source: Source, listed: list[tuple[BandFacts, Grid, BandDescription]], alike: set[tuple[str, int, int]]
+) -> list[Source]:
     """Append what a file says of its bands, or return its sub-datasets where it holds several variables."""
     # As it is stored, since only so it has the descriptions and times of its bands.
     with open_as_stored(source) as dataset:
@@ -154,7 +161,9 @@ def _read_file(source: Source, listed: list[tuple[BandFacts, Grid]], alike: set[
             # Transparency says where the other bands have data, and is read as such.
             only_alpha = all(band.is_alpha for band in described)
             indexes = [index for index, band in enumerate(described, start=1) if only_alpha or not band.is_alpha]
-            listed += [(facts_of(dataset, source, index, len(indexes)), grid) for index in indexes]
+            listed += [
+                (facts_of(dataset, source, index, len(indexes)), grid, described[index - 1]) for index in indexes
+            ]
             return []
         parts = dataset.subdatasets()
         if not parts:
@@ -421,8 +430,8 @@ def named_band(source: Source, variable: str) -> Band:
     return chosen[0]
 
 
-def stated_unit(band: Band) -> str | None:
-    """Return the unit that a file states of a band, or of its variable as the toolbox's own files do.
+def unit_of_band(band: Band) -> str | None:
+    """Return the unit of a band's physical values, where its file states one.
 
     Parameters
     ----------
@@ -433,8 +442,8 @@ def stated_unit(band: Band) -> str | None:
     str or None
     """
     with open_raster(band.source) as dataset:
-        tags = dataset.tags()
-        return dataset.describe(band.index).unit or tags.get(f"UNIT_{band.variable}") or tags.get("UNITS") or None
+        scaling = band_scale(dataset, band.index, band.source.path)
+        return scaling.unit or stated_unit(dataset, band.index, band.variable) or None
 
 
 def overview(band: Band, size: int = 512) -> np.ndarray:
@@ -459,13 +468,13 @@ def overview(band: Band, size: int = 512) -> np.ndarray:
         shape = min(size, dataset.height), min(size, dataset.width)
         with readable(band.source):
             values, valid = dataset.read_coarsely(band.index, shape)
-            described = dataset.describe(band.index)
+            scaling = band_scale(dataset, band.index, band.source.path)
         values[~valid] = np.nan
-        missing = is_gap(values, [np.float64(value) for value in described.missing])
+        missing = is_gap(values, stored_gaps(scaling, values.dtype))
         if missing is not None:
             values[missing] = np.nan
-        values = values * described.scale + described.offset
-        drop_ranges(values, (*band.source.gaps_of(band.index), *outside(described)))
+        values = values * scaling.scale + scaling.offset
+        drop_ranges(values, (*band.source.gaps_of(band.index), *outside(scaling)))
         return values
 
 

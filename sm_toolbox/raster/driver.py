@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -78,6 +79,8 @@ class BandDescription:
         Other stored numbers that stand for gaps: NetCDF's `missing_value` beside `_FillValue`.
     valid : (float, float) or None
         Lowest and highest physical value, where the file states them and GDAL does not apply them.
+    is_class : bool
+        Whether its numbers are classes: it has a colour table or names of categories.
     """
 
     dtype: str
@@ -90,6 +93,32 @@ class BandDescription:
     block_shape: tuple[int, int]
     missing: tuple[float, ...] = ()
     valid: tuple[float, float] | None = None
+    is_class: bool = False
+
+
+_OF_BAND = re.compile(r'<PAMRasterBand band="(\d+)">(.*?)</PAMRasterBand>', re.DOTALL)
+_OF_CLASSES = re.compile(r'<CategoryNames>|<GDALRasterAttributeTable[^>]*tableType="thematic"')
+
+
+def bands_with_categories(path: str) -> set[int]:
+    """Return the bands to which the file beside a raster gives names of categories, or a table of classes.
+
+    Rasterio does not say, so that both drivers look there themselves.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    set of int
+        From 1.
+    """
+    try:
+        with open(f"{path}.aux.xml", encoding="utf-8", errors="replace") as file:
+            return {int(band) for band, text in _OF_BAND.findall(file.read(2**22)) if _OF_CLASSES.search(text)}
+    except (OSError, ValueError):
+        return set()
 
 
 def missing_values(tags: Mapping[str, str], nodata: float | None) -> tuple[float, ...]:

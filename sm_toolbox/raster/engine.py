@@ -11,19 +11,20 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import Band, stated_unit
+from sm_toolbox.raster.bands import Band, unit_of_band
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.meaning import Watch
 from sm_toolbox.raster.naming import split_name
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
@@ -46,10 +47,13 @@ class Written:
         The number of valid cells written into each output, over all its bands.
     facts : dict
         The sums of what the kernel told of its blocks, in the order of the windows.
+    watch : Watch, optional
+        What was seen of the inputs.
     """
 
     valid_cells: list[int]
     facts: Facts
+    watch: Watch = field(default_factory=Watch, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,24 @@ class Extent:
 
     def __add__(self, other: Extent) -> Extent:
         return Extent(min(self.low, other.low), max(self.high, other.high))
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A fact that is asked for its conclusion before the outputs get their names."""
+
+    def conclude(self, progress: Progress) -> None:
+        """Say what is to be known, or raise.
+
+        Parameters
+        ----------
+        progress : Progress
+
+        Raises
+        ------
+        InputError
+            Where the outputs would mean nothing.
+        """
 
 
 def run_blocks(
@@ -178,13 +200,18 @@ def run_blocks(
                     stop = start + len(writer.output.bands)
                     writer.write(result[start:stop], window)
                     start = stop
+                reader.watch.refuse_early()
                 for name, value in told.items():
                     facts[name] = facts[name] + value if name in facts else value
                 progress.set_fraction(done / len(plan.windows))
+        reader.watch.tell(progress)
+        for fact in facts.values():
+            if isinstance(fact, Concluding):
+                fact.conclude(progress)
         valid = [writer.valid_cells for writer in writers]
         if not any(valid) or not facts.get("with_data", True):
             raise EmptyError(_why_empty(inputs))
-    return Written(valid, facts)
+    return Written(valid, facts, reader.watch)
 
 
 _SAME_UNIT = re.compile(r"(?P<variable>.+?)_(min|max|mean|median|sd|q\d+)")
@@ -199,7 +226,7 @@ def _with_units(output: RasterOutput, bands: Sequence[Band]) -> RasterOutput:
     for variable in {split_name(name)[0] for name in output.bands}:
         statistic = _SAME_UNIT.fullmatch(variable)
         source = first.get(variable) or (first.get(statistic["variable"]) if statistic else None)
-        unit = None if source is None or f"UNIT_{variable}" in tags else stated_unit(source)
+        unit = None if source is None or f"UNIT_{variable}" in tags else unit_of_band(source)
         if unit:
             tags[f"UNIT_{variable}"] = unit
     return replace(output, tags=tags)

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from sm_toolbox.raster.driver import BandDescription
+
+class StatesGaps(Protocol):
+    """What says which numbers of a band are gaps: the description of a band, or how its numbers become physical."""
+
+    @property
+    def scale(self) -> float:
+        """Physical value = stored · scale + offset."""
+
+    @property
+    def nodata(self) -> float | None:
+        """A stored number that stands for gaps."""
+
+    @property
+    def missing(self) -> tuple[float, ...]:
+        """Other such numbers."""
+
+    @property
+    def valid(self) -> tuple[float, float] | None:
+        """Lowest and highest physical value."""
 
 
 def typed_nodata(value: float | None, dtype: np.dtype) -> np.generic | None:
@@ -54,12 +72,12 @@ def is_nodata(values: np.ndarray, nodata: Any) -> np.ndarray:
     return values == nodata
 
 
-def stored_gaps(band: BandDescription, dtype: np.dtype) -> list[np.generic]:
+def stored_gaps(band: StatesGaps, dtype: np.dtype) -> list[np.generic]:
     """Return the stored numbers that stand for gaps, in the type that they are read in.
 
     Parameters
     ----------
-    band : BandDescription
+    band : StatesGaps
     dtype : dtype
 
     Returns
@@ -92,12 +110,12 @@ def is_gap(values: np.ndarray, gaps: Sequence[np.generic]) -> np.ndarray | None:
     return found
 
 
-def outside(band: BandDescription) -> list[tuple[float, float]]:
+def outside(band: StatesGaps) -> list[tuple[float, float]]:
     """Return the ranges of physical values that a band's own valid range leaves out.
 
     Parameters
     ----------
-    band : BandDescription
+    band : StatesGaps
 
     Returns
     -------

@@ -17,6 +17,7 @@ from sm_toolbox.raster.driver import (
     Dataset,
     DriverError,
     GeotiffLayout,
+    bands_with_categories,
     is_netcdf,
     missing_values,
     stated_range,
@@ -170,6 +171,11 @@ class GdalDataset(Dataset):
         system = self._file.GetSpatialRef()
         return None if system is None or not system.ExportToWkt() else GdalCrs(system.Clone())
 
+    @cached_property
+    def _with_categories(self) -> set[int]:
+        """As `Dataset.crs`."""
+        return bands_with_categories(self.path)
+
     def _band(self, band: int) -> gdal.Band:
         """As `Dataset.stored_crs`."""
         return call(self._file.GetRasterBand, int(band))
@@ -193,6 +199,7 @@ class GdalDataset(Dataset):
             (rows, columns),
             missing_values(tags, nodata),
             stated_range(tags, dtype, scale) if self._ranges_are_physical else None,
+            of.GetColorInterpretation() == gdal.GCI_PaletteIndex or band in self._with_categories,
         )
 
     def has_mask(self, band: int) -> bool:

@@ -1,8 +1,15 @@
-"""Directions in degrees: 350° and 10° have the mean 0°, not 180°."""
+"""Kinds of bands: amounts; directions in degrees, of which 350° and 10° have the mean 0°; classes, which have none."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from sm_toolbox.sensors.quantities import names_classes
+
+if TYPE_CHECKING:
+    from sm_toolbox.raster.driver import BandDescription
 
 
 def is_direction(variable: str) -> bool:
@@ -17,6 +24,21 @@ def is_direction(variable: str) -> bool:
     bool
     """
     return variable.lower() == "aspect"
+
+
+def is_class(variable: str, described: BandDescription) -> bool:
+    """Say whether a band holds numbers of classes: by its colours or categories, or an integer band by its name.
+
+    Parameters
+    ----------
+    variable : str
+    described : BandDescription
+
+    Returns
+    -------
+    bool
+    """
+    return described.is_class or names_classes(variable, described.dtype.startswith(("int", "uint")))
 
 
 def components(degrees: np.ndarray) -> np.ndarray:

@@ -179,7 +179,8 @@ def _moved_west(dataset: Dataset, crs: Crs, column: int) -> str:
     for index in range(1, dataset.count + 1):
         band = dataset.describe(index)
         gap = "" if band.nodata is None else f"<NoDataValue>{band.nodata!r}</NoDataValue>"
-        color = "<ColorInterp>Alpha</ColorInterp>" if band.is_alpha else ""
+        color = "Alpha" if band.is_alpha else "Palette" if band.is_class else ""
+        color = f"<ColorInterp>{color}</ColorInterp>" if color else ""
         # 64-bit integers lose digits that no measurement has.
         bands.append(
             f'<VRTRasterBand dataType="{_GDAL_TYPES.get(band.dtype, "Float64")}" band="{index}">'

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks, stated_unit
+from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks, unit_of_band
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import file_of, stem_of
 from sm_toolbox.raster.opening import Source
@@ -106,8 +106,8 @@ class Predictors:
                 None if stack.is_static else stack.step_days,
                 None if stack.is_static else stack.reach(max_gap_days),
                 method,
-                stated_unit(first),
-                "direction" if is_direction(stack.variable) else "amount",
+                unit_of_band(first),
+                "class" if first.is_class else "direction" if is_direction(stack.variable) else "amount",
             )
         return found
 

@@ -17,6 +17,7 @@ from sm_toolbox.raster.choice import driver_for_points
 from sm_toolbox.raster.driver import DriverError
 from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside, stored_gaps
 from sm_toolbox.raster.grid import split_column
+from sm_toolbox.raster.meaning import band_scale
 
 
 class PointFile:
@@ -34,6 +35,7 @@ class PointFile:
             self._dataset = driver_for_points().open(self._source.path, unbuffered=True)
             self._bands = [self._dataset.describe(index) for index in self._indexes]
             self._masked = self._dataset.has_mask(self._indexes[0])
+            self._scalings = [band_scale(self._dataset, index, self._source.path) for index in self._indexes]
         self.block = self._bands[0].block_shape
         self._dtype = np.result_type(*(band.dtype for band in self._bands))
         self.item_size = self._dtype.itemsize
@@ -53,7 +55,7 @@ class PointFile:
         -------
         ndarray of float32 (neighbours, pairs)
         """
-        described = [self._bands[place] for place in read.bands]
+        described = [self._scalings[place] for place in read.bands]
         window = Window(*read.window)
         shape = (len(described), window.height, window.width)
         raw = _buffer(math.prod(shape) * self.item_size).view(self._dtype).reshape(shape)

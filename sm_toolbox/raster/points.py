@@ -228,7 +228,9 @@ def sample(
         own = pairs[first:last]
         own = own[inside[points[own]]]
         if len(own):
-            places = _Places(grid, rows[points[own]], columns[points[own]], place_in_file[wanted[own]], method)
+            # Classes have no mean.
+            way = "nearest" if bands[positions[0]].is_class else method
+            places = _Places(grid, rows[points[own]], columns[points[own]], place_in_file[wanted[own]], way)
             # Files of one record are mostly read at the same places: what is read together is thought out once.
             if tasks and tasks[-1][2].same_as(places):
                 places = tasks[-1][2]

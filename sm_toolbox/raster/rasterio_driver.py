@@ -29,6 +29,7 @@ from sm_toolbox.raster.driver import (
     Dataset,
     DriverError,
     GeotiffLayout,
+    bands_with_categories,
     is_netcdf,
     missing_values,
     stated_range,
@@ -79,10 +80,22 @@ class RasterioDataset(Dataset):
     def _descriptions(self) -> list[BandDescription]:
         """As `Dataset.stored_crs`."""
         file = self._file
+        with_categories = bands_with_categories(self.path)
         with _errors():
             return [
-                BandDescription(dtype, nodata, scale, offset, name or "", unit or "", color == ColorInterp.alpha, block)
-                for dtype, nodata, scale, offset, name, unit, color, block in zip(
+                BandDescription(
+                    dtype,
+                    nodata,
+                    scale,
+                    offset,
+                    name or "",
+                    unit or "",
+                    color == ColorInterp.alpha,
+                    block,
+                    is_class=color == ColorInterp.palette or number in with_categories,
+                )
+                for number, dtype, nodata, scale, offset, name, unit, color, block in zip(
+                    file.indexes,
                     file.dtypes,
                     file.nodatavals,
                     file.scales,

@@ -18,6 +18,7 @@ from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.gaps import drop_ranges, is_gap, outside, stored_gaps
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
+from sm_toolbox.raster.meaning import Watch, WatchedBand, band_scale, stated_unit
 from sm_toolbox.raster.opening import Source, open_raster, readable
 from sm_toolbox.raster.warping import Warp, overlap
 
@@ -26,6 +27,10 @@ OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
 
 # Cells of a file that are read for one cell of a grid, 1 GB of one band: those of 2 m for one of 30 km.
 _LARGEST_FOR_ONE = 2**28
+
+
+# Ways to warp that make no new numbers.
+_OF_CLASSES = ("nearest", "mode")
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -41,11 +46,14 @@ def resampling_for(band: Band, grid: Grid) -> str:
 
     Returns
     -------
-    {'average', 'nearest'}
+    {'average', 'nearest', 'mode'}
+        The mode where an average is of classes.
     """
     fine, coarse = band.grid.cell_size, grid.cell_size
     own, wanted = (size[0] * target.metres_per_unit()[0] for size, target in ((fine, band.grid), (coarse, grid)))
-    return "average" if wanted >= 2 * own else "nearest"
+    if wanted < 2 * own:
+        return "nearest"
+    return "mode" if band.is_class else "average"
 
 
 class BandReader:
@@ -60,21 +68,29 @@ class BandReader:
     """
 
     def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | None = None):
-        self.bands, self.grid = bands, grid
+        self.bands, self.grid, self.watch = bands, grid, Watch()
         self._files: dict[Source, list[int]] = {}
         for position, band in enumerate(bands):
             self._files.setdefault(band.source, []).append(position)
-        self._warp = {
-            source: resampling or resampling_for(bands[positions[0]], grid)
-            for source, positions in self._files.items()
-            if not bands[positions[0]].grid.same_as(grid)
-        }
+        self._warp, self._modes = {}, {}
+        for source, positions in self._files.items():
+            if not bands[positions[0]].grid.same_as(grid):
+                amounts = [position for position in positions if not bands[position].is_class]
+                method = resampling or resampling_for(bands[(amounts or positions)[0]], grid)
+                if len(amounts) < len(positions) and method not in _OF_CLASSES:
+                    names = dict.fromkeys(
+                        bands[position].variable for position in positions if bands[position].is_class
+                    )
+                    self._modes[source] = f"classes by their mode, since they have no mean: {', '.join(names)}"
+                    method = method if amounts else "mode"
+                self._warp[source] = method
 
     def warnings(self) -> list[str]:
         """Say, a line for each file, what is warped and why."""
         return [
             f"'{source.label}' is warped to the grid of the output ({method}): "
-            f"{'; '.join(self.grid.differences(self._grid_of(source)))}."
+            f"{'; '.join(self.grid.differences(self._grid_of(source)))}"
+            f"{f'; {self._modes[source]}' if source in self._modes else ''}."
             for source, method in self._warp.items()
         ]
 
@@ -119,9 +135,9 @@ class BandReader:
             Where it cannot be opened, or does not overlap the grid.
         """
         with open_raster(source) as dataset:
-            indexes = [self.bands[position].index for position in self._files[source]]
+            bands = [self.bands[position] for position in self._files[source]]
             if source not in self._warp:
-                yield OpenFile(source, dataset, indexes)
+                yield OpenFile(source, dataset, bands, self.watch)
                 return
             own = self._grid_of(source)
             if not overlap(own, self.grid):
@@ -131,8 +147,7 @@ class BandReader:
                 )
             warp = Warp(own, self.grid, self._warp[source])
             self._check_sizes(source, own, warp.cells_for_one())
-            directions = [is_direction(self.bands[position].variable) for position in self._files[source]]
-            yield WarpedFile(source, dataset, indexes, warp, directions)
+            yield WarpedFile(source, dataset, bands, warp, self.watch)
 
     def _check_sizes(self, source: Source, own: Grid, cells: float) -> None:
         """Refuse rasters of which one cell of the grid takes more than memory holds: most likely a wrong cell size."""
@@ -159,18 +174,25 @@ class OpenFile:
     ----------
     source : Source
     dataset : Dataset
-    indexes : list of int
-        Of the bands that are wanted, from 1.
+    bands : sequence of Band
+        Those that are wanted.
+    watch : Watch
+        Looks at what is read.
     """
 
-    def __init__(self, source: Source, dataset: Dataset, indexes: list[int]):
-        self.source, self.dataset, self.indexes = source, dataset, indexes
+    def __init__(self, source: Source, dataset: Dataset, bands: Sequence[Band], watch: Watch):
+        self.source, self.dataset, self.indexes = source, dataset, [band.index for band in bands]
+        indexes = self.indexes
         described = [dataset.describe(index) for index in indexes]
         self._dtype = np.result_type(*(band.dtype for band in described))
         self._is_float32 = self._dtype == np.float32
-        self.nodata = [stored_gaps(band, self._dtype) for band in described]
-        self.valid = [(*source.gaps_of(index), *outside(band)) for index, band in zip(indexes, described)]
-        self.scales = [(band.scale, band.offset) for band in described]
+        scalings = [band_scale(dataset, index, source.path) for index in indexes]
+        self.nodata = [stored_gaps(scaling, self._dtype) for scaling in scalings]
+        self.valid = [(*source.gaps_of(index), *outside(scaling)) for index, scaling in zip(indexes, scalings)]
+        self.scales = [(scaling.scale, scaling.offset) for scaling in scalings]
+        self._watch, self._watched = watch, _watched(dataset, bands, self.scales)
+        for note in dict.fromkeys(scaling.note for scaling in scalings if scaling.note):
+            watch.note(source, note)
         many_times = dataset.format == "netCDF" and len(indexes) > 1
         self._chunk = described[0].block_shape if many_times else None
         self.has_mask = dataset.has_mask(indexes[0])
@@ -191,6 +213,7 @@ class OpenFile:
         part.nodata = [self.nodata[i] for i in places]
         part.scales = [self.scales[i] for i in places]
         part.valid = [self.valid[i] for i in places]
+        part._watched = [self._watched[i] for i in places]
         return part
 
     def read(self, out: np.ndarray, window: Window) -> None:
@@ -222,6 +245,7 @@ class OpenFile:
             if np.issubdtype(raw.dtype, np.floating):
                 band[np.isinf(band)] = np.nan
             drop_ranges(band, ranges)
+        self._watch.look(self.source, self._watched, out)
 
     def _parts(self, window: Window) -> Iterator[tuple[Window, slice, slice]]:
         """Cut a window into what is read at once, with its place in the window.
@@ -251,16 +275,24 @@ class WarpedFile(OpenFile):
     ----------
     source : Source
     dataset : Dataset
-    indexes : list of int
+    bands : sequence of Band
         As `OpenFile`.
     warp : Warp
-    directions : list of bool
-        For each band whether it is a direction.
+    watch : Watch
+        As `OpenFile`.
     """
 
-    def __init__(self, source: Source, dataset: Dataset, indexes: list[int], warp: Warp, directions: list[bool]):
-        super().__init__(source, dataset, indexes)
-        self._to_grid, self._directions = warp, directions if warp.mixes else [False] * len(indexes)
+    def __init__(self, source: Source, dataset: Dataset, bands: Sequence[Band], warp: Warp, watch: Watch):
+        super().__init__(source, dataset, bands, watch)
+        self._to_grid, self._by_mode = warp, warp.by_mode() if any(band.is_class for band in bands) else warp
+        self._kinds = [
+            "direction"
+            if warp.mixes and is_direction(band.variable)
+            else "class"
+            if warp.mixes and band.is_class
+            else "amount"
+            for band in bands
+        ]
 
     def read(self, out: np.ndarray, window: Window) -> None:
         """Fill `out` for a window of the grid to which the file is warped.
@@ -268,9 +300,10 @@ class WarpedFile(OpenFile):
         As `OpenFile.read`.
         """
         at_once = self._to_grid.bands_at_once()
-        for averaged_as_direction, run in groupby(range(len(out)), self._directions.__getitem__):
+        for kind, run in groupby(range(len(out)), self._kinds.__getitem__):
             places = list(run)
-            if averaged_as_direction:
+            warp = self._by_mode if kind == "class" else self._to_grid
+            if kind == "direction":
                 for place in places:
                     both = np.empty((2, *out.shape[1:]), np.float32)
                     self._to_grid.fill(both, window, partial(_read_components, self.some_bands([place])))
@@ -278,7 +311,19 @@ class WarpedFile(OpenFile):
                 continue
             for first in range(0, len(places), at_once):
                 some = places[first : first + at_once]
-                self._to_grid.fill(out[some[0] : some[-1] + 1], window, partial(OpenFile.read, self.some_bands(some)))
+                warp.fill(out[some[0] : some[-1] + 1], window, partial(OpenFile.read, self.some_bands(some)))
+
+
+def _watched(dataset: Dataset, bands: Sequence[Band], scales: Sequence[tuple[float, float]]) -> list[WatchedBand]:
+    """Return what is to be known of bands while they are read."""
+    found, units = [], {}
+    for band, scale in zip(bands, scales):
+        described = dataset.describe(band.index)
+        if band.variable not in units:
+            units[band.variable] = stated_unit(dataset, band.index, band.variable)
+        has_no_fill = band.is_class or is_direction(band.variable)
+        found.append(WatchedBand(band.variable, units[band.variable], described.dtype, scale, has_no_fill))
+    return found
 
 
 def _read_components(file: OpenFile, out: np.ndarray, window: Window) -> None:

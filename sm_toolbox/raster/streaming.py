@@ -145,7 +145,9 @@ class OpenStacks:
         bands = [self._reader.bands[position] for position in self._reader._files[source]]
         stack = ExitStack()
         # On its own grid: warped files are warped below, some bands at a time, which GDAL's virtual warping cannot do.
-        self._open[source] = stack, stack.enter_context(BandReader(bands, bands[0].grid).open_file(source))
+        own = BandReader(bands, bands[0].grid)
+        own.watch = self._reader.watch
+        self._open[source] = stack, stack.enter_context(own.open_file(source))
         return self._open[source][1]
 
     def _fill(self, file: OpenFile, source: Source, out: np.ndarray, window: Window) -> None:
@@ -244,7 +246,7 @@ def stream_in_order(
     Raises
     ------
     InputError
-        Where the cluster cannot be reached.
+        Where the cluster cannot be reached, or what is read holds fill values that no file declares.
     Cancelled
         Within a window of the user's Cancel.
     """
@@ -269,8 +271,10 @@ def stream_in_order(
             for first, block in blocks:
                 if write:
                     write(window, first, block)
+            reader.watch.refuse_early()
             yield window, result
             progress.set_fraction(done / len(plan.windows))
+    reader.watch.tell(progress)
 
 
 @dataclass(frozen=True)

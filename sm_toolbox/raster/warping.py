@@ -147,6 +147,10 @@ class Warp:
         self._margin = math.ceil(_RADIUS.get(resampling, min(1, _LARGEST_MARGIN / self._ratio)) * self._ratio) + 2
         self._reach = touched_window(own, grid)
 
+    def by_mode(self) -> Warp:
+        """Return the same warp that takes the most frequent value, for classes."""
+        return Warp(self._own, self._grid, "mode")
+
     @property
     def mixes(self) -> bool:
         """Whether values of several cells are put together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
+from sm_toolbox.metrics import MOISTURE_UNIT
 from sm_toolbox.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -33,6 +35,27 @@ footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
 """
 
 
+def in_unit(text: str, unit: str) -> str:
+    """Return a text about soil moisture in another unit than m³ m⁻³.
+
+    Parameters
+    ----------
+    text : str
+    unit : str
+        "" where it is not known: then none is named.
+
+    Returns
+    -------
+    str
+    """
+    if unit == MOISTURE_UNIT or MOISTURE_UNIT not in text:
+        return text
+    if unit:
+        return text.replace(MOISTURE_UNIT, unit)
+    text = text.replace(f"are in {MOISTURE_UNIT}", "are in the unit of the observations")
+    return re.sub(rf" ?[(\[]{MOISTURE_UNIT}[)\]]| ?{MOISTURE_UNIT}", "", text)
+
+
 class Page:
     """A report under construction.
 
@@ -42,10 +65,13 @@ class Page:
     subtitle : str, optional
     progress : Progress, optional
         Asked for Cancel while figures are drawn.
+    unit : str, optional
+        Of the quantity that the report is about; where it is another than m³ m⁻³ this stands in its place, and nothing
+        where it is "" (not known).
     """
 
-    def __init__(self, title: str, subtitle: str = "", progress: Progress = SILENT):
-        self._title, self._progress = title, progress
+    def __init__(self, title: str, subtitle: str = "", progress: Progress = SILENT, unit: str = MOISTURE_UNIT):
+        self._title, self._progress, self._unit = title, progress, unit
         self._parts = [f"<h1>{escape(title)}</h1>"]
         if subtitle:
             self._parts.append(f"<p>{escape(subtitle)}</p>")
@@ -67,7 +93,7 @@ class Page:
         ----------
         text : str
         """
-        self._parts.append(f"<p>{escape(text)}</p>")
+        self._parts.append(f"<p>{escape(in_unit(text, self._unit))}</p>")
 
     def notice(self, text: str, warning: bool = False) -> None:
         """Add a paragraph that stands out.
@@ -78,7 +104,7 @@ class Page:
         warning : bool, optional
             Whether it is one, in another colour.
         """
-        self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(text)}</p>')
+        self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(in_unit(text, self._unit))}</p>')
 
     def lines(self, lines: Iterable[str]) -> None:
         """Add lines as they are, to be copied one by one.
@@ -99,7 +125,7 @@ class Page:
             Numbers, text or None.
         """
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
-        names = "".join(f"<th>{escape(name)}</th>" for name in head)
+        names = "".join(f"<th>{escape(in_unit(name, self._unit))}</th>" for name in head)
         self._parts.append(
             f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
         )
@@ -124,6 +150,12 @@ class Page:
                 return renderer
 
         check()
+        if self._unit != MOISTURE_UNIT:
+            from matplotlib.text import Text
+
+            caption = in_unit(caption, self._unit)
+            for text in figure.findobj(Text):
+                text.set_text(in_unit(text.get_text(), self._unit))
         data = io.BytesIO()
         Canvas(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
         image = base64.b64encode(data.getvalue()).decode("ascii")

@@ -13,7 +13,8 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
-from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.meaning import band_scale, tell_fills
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands, sample
 from sm_toolbox.raster.telling import tell_dated_and_static
@@ -261,6 +262,10 @@ def sample_rows(
         progress.warning(
             f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values."
         )
+    _tell_scales(by_name, progress)
+    classes = [name for name, stack in by_name.items() if stack.bands[0].is_class]
+    if classes and method != "nearest":
+        progress.info(f"Classes have no mean and are those of the nearest cell: {', '.join(classes)}.")
     # A station is read once for each band, however many of its rows match that band.
     first, place_index = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
@@ -308,6 +313,28 @@ def _sample_stack(
     return VariableSamples(
         name, values[of_pair], outside[place_index], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
     )
+
+
+def _tell_scales(by_name: Mapping[str, Stack], progress: Progress) -> None:
+    """Say which scale is taken where a file does not state it."""
+    for name, stack in by_name.items():
+        band = stack.bands[0]
+        with open_raster(band.source) as dataset:
+            note = band_scale(dataset, band.index, band.source.path).note
+        if note:
+            progress.info(f"{name}: {note}.")
+
+
+def tell_suspects(samples: Samples, progress: Progress) -> None:
+    """Warn of sampled values that stand for no data.
+
+    Parameters
+    ----------
+    samples : Samples
+    progress : Progress
+    """
+    for variable in samples.variables:
+        tell_fills(variable.values, f"'{variable.variable}' at the points of '{samples.rows.layer}'", progress)
 
 
 def reaches_in_words(variables: Sequence[VariableSamples]) -> str:

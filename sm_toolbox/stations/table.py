@@ -14,7 +14,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.points import transform_points
 from sm_toolbox.stations.pixels import PixelRows, sample_pixels
-from sm_toolbox.stations.sampling import Rows, Samples, reaches_in_words, sample_rows
+from sm_toolbox.stations.sampling import Rows, Samples, reaches_in_words, sample_rows, tell_suspects
 
 # Names that the toolbox gives to observed soil moisture.
 _OBSERVED = ("soil_moisture", "value")
@@ -141,6 +141,7 @@ def sample_table(
     taken = needed if settings.replace else list(columns)
     max_gap = settings.max_gap_days
     samples = sample_rows(rows, sources, max_gap, settings.method, progress.part(0, 0.4 if product else 0.9), taken)
+    tell_suspects(samples, progress)
     complete = int(samples.complete.sum())
     if max_gap is None and reaches_in_words(samples.variables):
         progress.info(reaches_in_words(samples.variables))

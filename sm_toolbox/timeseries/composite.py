@@ -197,6 +197,7 @@ def temporal_composite(
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import EmptyError, run_blocks
+    from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
@@ -221,7 +222,7 @@ def temporal_composite(
     # Whoever reads the file knows how many days each band stands for.
     tags = {f"PERIOD_{name}": period for name in by_name} if period in ("dekad", "season", "year") else {}
     try:
-        run_blocks(
+        written = run_blocks(
             kernel, inputs, [RasterOutput(output, bands, tags)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20
         )
     except EmptyError as error:
@@ -231,6 +232,7 @@ def temporal_composite(
             f"Nothing was written: no cell has values on MIN_COUNT ({min_count}) dates of any period. Give a smaller "
             "MIN_COUNT or a longer PERIOD."
         ) from error
+    tell_amounts(written.watch, given, engine.progress)
     return bands
 
 

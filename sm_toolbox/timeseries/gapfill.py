@@ -112,6 +112,7 @@ def fill_gaps(
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.naming import band_name
     from sm_toolbox.raster.outputs import RasterOutput
 
@@ -143,6 +144,7 @@ def fill_gaps(
     inputs = {name: stack.bands for name, stack in by_name.items()}
     grid = given[0].grid
     written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine)
+    tell_amounts(written.watch, given, progress)
     cells = grid.width * grid.height
     missing = {
         name: (1 - before / (cells * len(stack.bands)), 1 - after / (cells * len(targets[name])))

@@ -81,6 +81,7 @@ def temporal_statistics(
     """
     from sm_toolbox.raster.bands import read_bands, stacks
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.outputs import RasterOutput
 
     names = list(dict.fromkeys(names))
@@ -103,5 +104,7 @@ def temporal_statistics(
     bands = [f"{variable}_{name}" for variable in by_name for name in names]
     inputs = {variable: stack.bands for variable, stack in by_name.items()}
     grid = all_bands[0].grid
-    run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=8 * len(bands) + 20)
+    scratch = 8 * len(bands) + 20
+    written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], grid, engine, scratch_bytes_per_cell=scratch)
+    tell_amounts(written.watch, all_bands, engine.progress)
     return bands

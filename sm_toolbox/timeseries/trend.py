@@ -129,6 +129,7 @@ def temporal_trend(
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
     from sm_toolbox.raster.engine import run_blocks
+    from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.outputs import RasterOutput
 
     progress = engine.progress
@@ -151,6 +152,7 @@ def temporal_trend(
         engine,
         scratch_bytes_per_cell=4 * len(bands) + 40,
     )
+    tell_amounts(written.watch, given, progress)
     with_trend = written.facts["with_trend"]
     for group, cells in zip(groups, with_trend):
         share = 100 * float(cells) / (grid.width * grid.height)

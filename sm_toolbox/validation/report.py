@@ -35,6 +35,7 @@ def validation_report(
         f"Validation of {product}",
         f"Against the stations of '{layer}': {result.pooled.n:,} pairs at {len(np.unique(result.stations))} stations.",
         progress=progress,
+        unit=result.unit,
     )
     spread = (
         f"over stations the median R is {number(result.median('r'))}, the median ubRMSE "

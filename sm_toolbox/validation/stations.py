@@ -12,8 +12,9 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
 from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.bands import read_bands, single_stack, stacks
+from sm_toolbox.raster.bands import Stack, read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import metres_per_degree
+from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills, unit_of_moisture
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
 
@@ -76,6 +77,11 @@ class StationValidation:
     too_few: list[tuple[str, int]]
     unmatched: list[tuple[str, int]]
 
+    @property
+    def unit(self) -> str:
+        """The unit of what was compared, for reports: m³ m⁻³, or "" where the numbers say that it is another."""
+        return unit_of_moisture(self.observed)
+
     def median(self, name: str) -> float:
         """Return the median over stations of a metric; NaN where no station has it.
 
@@ -122,7 +128,8 @@ def validate_stations(
     Raises
     ------
     InputError
-        Where nothing matches, no station has a name, or no station has enough pairs.
+        Where nothing matches, no station has a name, no station has enough pairs, or product and observations are not
+        in one unit.
 
     Notes
     -----
@@ -163,6 +170,8 @@ def validate_stations(
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
     if max_gap_days is None and product.reach_days >= 1:
         progress.info(reaches_in_words([product]))
+    refuse_fills(product.values, stack.bands[0].source.label, stack.variable)
+    _check_units(observed, product.values, rows.layer, stack)
     result = _compare(rows, observed, product, groups, min_samples, repeated)
     _tell(result, min_samples, progress)
     return result
@@ -180,7 +189,26 @@ def _tell(result: StationValidation, min_samples: int, progress: Progress) -> No
     pooled = result.pooled
     progress.info(
         f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
-        f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f} m³ m⁻³."
+        f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f}{f' {result.unit}' if result.unit else ''}."
+    )
+
+
+def _check_units(observed: np.ndarray, predicted: np.ndarray, layer: str, stack: Stack) -> None:
+    """Refuse observations and a product that are not in one unit."""
+    pairs = np.isfinite(observed) & np.isfinite(predicted)
+    if not pairs.any():
+        return
+    medians = [float(np.median(values[pairs])) for values in (observed, predicted)]
+    if in_same_unit(medians, 0)[1] or not min(medians) <= MOST_MOISTURE < max(medians):
+        return
+    names = (f"the observations of '{layer}'", f"'{stack.variable}' of '{stack.bands[0].source.label}'")
+    larger = int(np.argmax(medians))
+    cure = f"with '{('Field', 'Raster')[larger]} calculator'"
+    raise InputError(
+        f"{names[0][0].upper()}{names[0][1:]} have a median of {medians[0]:.4g}, but {names[1]} one of "
+        f"{medians[1]:.4g} at the same places and times: they are not in one unit, and an error or bias would say "
+        f"nothing. {names[larger][0].upper()}{names[larger][1:]} are most likely percent: divide them by 100 {cure}; "
+        "where they are kg m⁻², divide by 1000 times the layer's thickness in metres (100 for a layer of 10 cm)."
     )
 
 

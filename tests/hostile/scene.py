@@ -126,6 +126,7 @@ class Scene:
             "FOLDS": 2,
             "BLOCK_SIZE": 200,
             "CYCLIC": "",
+            "CATEGORICAL": [],
             "SEED": 0,
             "PREDICTION_AREA": self.dem,
         }

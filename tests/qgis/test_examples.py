@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import rasterio
-from qgis.core import QgsProcessingFeedback
 
 from algorithms.provider import ALGORITHMS
+
+from .test_meaning import WORDS, Listening
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,9 @@ def test_the_example_runs(run, provider, scene, tmp_path, name):
     for definition in algorithm.destinationParameterDefinitions():
         suffix = {"rasterDestination": "tif", "sink": "gpkg", "fileDestination": "html"}[definition.type()]
         outputs[definition.name()] = str(tmp_path / f"{definition.name()}.{suffix}")
-    feedback = QgsProcessingFeedback()
+    feedback = Listening()
     done = run(name, feedback, **parameters, **outputs)
+    assert not [text for text in feedback.warned if any(words in text for words in WORDS)], "a false alarm"
     ends = [d.description() for d in algorithm.outputDefinitions() if d.type() in ("outputRaster", "outputNumber")]
     # Processing adds lines of its own.
     last = feedback.textLog().strip().splitlines()[-3:]

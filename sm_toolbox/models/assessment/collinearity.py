@@ -44,7 +44,7 @@ def alike(selection: PredictorSelection, least: float = 0.8) -> list[tuple[str, 
     """
     names, correlation = correlations(selection)
     encoder = selection.encoder
-    owner = [name for name in encoder.predictors for _ in range(2 if name in encoder.periods else 1)]
+    owner = [name for name, width in zip(encoder.predictors, encoder.widths) for _ in range(width)]
     pairs = [
         (names[i], names[j], float(correlation[i, j]))
         for i in range(len(names))

@@ -158,7 +158,7 @@ def select_predictors(
         notes.append(split.cautions.at_selection)
     for text in notes:
         progress.warning(text)
-    encoder = FeatureEncoder(names, periods or {})
+    encoder = FeatureEncoder(names, periods or {}, table.classes)
     folds = split.divide(table, seed)
     check_targets(table, folds, split.key)
     planned = {"ranked": len(names), "forward": _most_subsets(len(names))}.get(method.key, len(parts) + 2)
@@ -405,7 +405,7 @@ def _without(trials: Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[S
         return steps, chosen, importance, ""
     note = (
         f"What can be spared singly ({', '.join(singly)}) cannot be spared together: without all of it the RMSE "
-        f"is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f} m³ m⁻³. These predictors "
+        f"is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f}. These predictors "
         "stand in for one another, so all are kept. METHOD 'forward' finds a set without what is said twice."
     )
     return steps, whole, importance, note

@@ -101,9 +101,7 @@ class Trials:
         names = self.encoder.predictors
         self.names = names
         self._features = self.encoder.encode(self.table.predictors)
-        self._predictor_of_feature = np.repeat(
-            np.arange(len(names)), [2 if name in self.encoder.periods else 1 for name in names]
-        )
+        self._predictor_of_feature = np.repeat(np.arange(len(names)), self.encoder.widths)
 
     def step(
         self, number: int, columns: Sequence[int], added: tuple[str, ...] = (), removed: tuple[str, ...] = (),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.splits import SPLITS, expectation
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
-from sm_toolbox.models.manifest import Manifest
+from sm_toolbox.models.manifest import Manifest, target_unit
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.reports.effects import Effect, local_effects
 from sm_toolbox.progress import SILENT, Progress
@@ -58,6 +58,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         f"Model report: {label_of(manifest.kind)} for {manifest.target.name}",
         f"{name}, made {'at an unknown time' if manifest.created is None else manifest.created}.",
         progress=progress,
+        unit=target_unit(manifest.target),
     )
     _worth(page, manifest)
     _data(page, manifest)

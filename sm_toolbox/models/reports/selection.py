@@ -112,6 +112,7 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
         f"{len(table):,} rows of '{table.layer}', {label_of(selection.kind)}, {selection.left_out} left out in "
         f"{len(selection.chosen.by_fold)} folds, made {datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}.",
         progress=progress,
+        unit=table.unit,
     )
     page.notice(in_words(selection))
     page.notice(_TRUST)

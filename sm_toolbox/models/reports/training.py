@@ -17,7 +17,7 @@ from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.training import Training
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
-from sm_toolbox.report.page import Page, number
+from sm_toolbox.report.page import Page, in_unit, number
 from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained, summary
 
 
@@ -38,6 +38,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         f"Training report: {label_of(manifest.kind)} for {table.roles.target}",
         f"{len(table):,} rows of '{table.layer}', made {manifest.created}.",
         progress=progress,
+        unit=table.unit,
     )
     page.notice(gap_in_words(training))
     if table.dropped:
@@ -278,7 +279,7 @@ def gap_in_words(training: Training) -> str:
     if len(training.splits) < 2:
         cautions = SPLITS[chosen.name].cautions
         sentences.append(cautions.alone if cautions else "")
-        return " ".join(sentences).strip()
+        return in_unit(" ".join(sentences).strip(), training.table.unit)
     beside = training.splits[1]
     sentences.append(
         f"Split '{beside.name}' tells {SPLITS[beside.name].meaning}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, "
@@ -303,7 +304,7 @@ def gap_in_words(training: Training) -> str:
             f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be "
             "as good as the map."
         )
-    return " ".join(sentences)
+    return in_unit(" ".join(sentences), training.table.unit)
 
 
 def _by_source(training: Training) -> list[tuple[str, Metrics]]:

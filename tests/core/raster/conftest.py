@@ -3,7 +3,7 @@ import pytest
 from sm_toolbox.raster import choice
 
 # What reads and writes rasters is tested through both drivers.
-BOTH = {"test_bands", "test_align", "test_grid", "test_points", "test_origins"}
+BOTH = {"test_bands", "test_align", "test_grid", "test_points", "test_origins", "test_meaning"}
 
 
 def use(monkeypatch, name):

@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import read_bands, stated_unit
+from sm_toolbox.raster.bands import read_bands, unit_of_band
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
@@ -477,4 +477,4 @@ def test_units_travel_with_their_variables(write_raster, tmp_path):
     )
     with rasterio.open(path) as dataset:
         assert dataset.units == ("m3 m-3", "m3 m-3", None)
-    assert [stated_unit(band) for band in read_bands([Source(path)])] == ["m3 m-3", "m3 m-3", None]
+    assert [unit_of_band(band) for band in read_bands([Source(path)])] == ["m3 m-3", "m3 m-3", None]
