@@ -44,8 +44,12 @@ _FAR_OF = {-3000.0: 0.05, -28672.0: 0.05}
 _NEVER_ZERO = ("soil_moisture", "temperature", "vegetation_index")
 # A step of a physical quantity cannot be as large as this, and integers with it hold what must be divided by it.
 _LARGEST_STEP = 1000.0
-# Cells that are looked at in a block: all of a small one, else so many, or one in so many.
-_CELLS, _ONE_IN = 16384, 256
+# Cells that are looked at in a block: all of a small one, else about so many, or one in so many.
+_SMALL, _CELLS, _ONE_IN = 16384, 2048, 512
+# All of the first blocks of a file, then one in so many.
+_FIRST_READS, _THEN_EVERY = 16, 5
+# Of so many cells of a row the first ones.
+_EVERY, _RUN = 128, 16
 # Numbers kept of each input, for its median.
 _KEPT = 4096
 MOST_MOISTURE = 1.5
@@ -136,7 +140,8 @@ def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
     described = dataset.describe(index)
     name = described.name.partition("@")[0]
     if described.unit:
-        scaling = physical_scale(described, path, dataset.tags(index))
+        is_percent = customary_unit(described.unit) == PERCENT
+        scaling = physical_scale(described, path, dataset.tags(index) if is_percent else None)
     elif name and quantity_of(name) is QUANTITIES["soil_moisture"]:
         scaling = physical_scale(replace(described, unit=stated_unit(dataset, index, name)), path)
     else:
@@ -287,6 +292,8 @@ class Watch:
         self._lock = threading.Lock()
         self._seen: dict[tuple[Any, str], Looked] = {}
         self._notes: dict[str, list[str]] = {}
+        # Of no matter if two threads count one.
+        self._reads: dict[Source, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # On a cluster each worker looks for itself.
@@ -318,8 +325,10 @@ class Watch:
         values : ndarray of float32 (bands, rows, cols)
             As read, NaN where there is no data.
         """
-        step = int(np.ceil(np.sqrt(values.size / max(_CELLS, values.size // _ONE_IN))))
-        some = values[:, ::step, ::step] if step > 1 else values
+        reads = self._reads[source] = self._reads.get(source, 0) + 1
+        if reads > _FIRST_READS and reads % _THEN_EVERY:
+            return
+        some = _some_cells(values)
         first = 0
         while first < len(bands):
             last = first + 1
@@ -369,7 +378,7 @@ class Watch:
     def refuse_early(self) -> None:
         """Raise as `tell` does where enough has been seen to be certain."""
         with self._lock:
-            seen = [looked for looked in self._seen.values() if looked.cells >= _CELLS // 4 and looked.fills]
+            seen = [looked for looked in self._seen.values() if looked.fills and looked.cells >= _CELLS]
         for looked in seen:
             for fill, share, sure in looked.suspects():
                 if sure and share >= 5 * _SHARE:
@@ -392,6 +401,18 @@ class Watch:
             if text and looked.variable not in told:
                 told.add(looked.variable)
                 progress.warning(f"'{looked.variable}' of '{looked.label}' {text}")
+
+
+def _some_cells(values: np.ndarray) -> np.ndarray:
+    """Return cells from all over a block (bands, rows, cols), those of a row in runs that the memory reads at once."""
+    if values.size <= _SMALL:
+        return values
+    few, width = max(_CELLS, values.size // _ONE_IN), values.shape[2]
+    if width >= 2 * _EVERY:
+        whole = values[:, :, : width // _EVERY * _EVERY]
+        values = whole.reshape(*whole.shape[:2], -1, _EVERY)[..., :_RUN]
+    step = max(1, min(values.shape[1], values.size // few))
+    return values[:, step // 2 :: step]
 
 
 def refuse_fills(values: np.ndarray, label: str, variable: str) -> None:

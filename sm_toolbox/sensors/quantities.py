@@ -204,6 +204,7 @@ def _words(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", name)
 
 
+@lru_cache(maxsize=1024)
 def customary_unit(unit: str) -> str:
     """Return a unit as this program writes it.
 

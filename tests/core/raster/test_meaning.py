@@ -1,5 +1,8 @@
 """What files and tables do not say of their numbers; the rows of docs/meaning.md, each with the right value."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -282,6 +285,26 @@ def test_landsat_collection_2_has_the_scale_of_its_product(write_raster, tmp_pat
     bands = {band.variable: overview(band) for band in read_bands([Source(output)])}
     np.testing.assert_allclose(bands["ndvi"], (nir - red) / (nir + red), atol=1e-3)
     assert np.corrcoef(bands["tvdi"].ravel()[1:], (1 - wet).ravel()[1:])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(("darkest", "doubtful"), [(1300, True), (300, False)])
+def test_sentinel2_without_its_baseline_is_a_doubt(darkest, doubtful, write_raster, out, engine, progress):
+    """Of before 2022, and perhaps processed again since; cells darker than the offset prove that there is none."""
+    rng = np.random.default_rng(0)
+    sources = [
+        write_raster(f"T32TQM_20180610T101031_{name}_10m.tif", darkest + 3000 * rng.random((20, 20)), dtype="uint16")
+        for name in ("B04", "B08")
+    ]
+    spectral_indices(sources, "sentinel2", ["ndvi"], out, engine=engine)
+    assert any("give OFFSET -0.1" in text for text in progress.warnings) == doubtful
+
+
+def test_every_fault_of_the_page_has_its_test():
+    root = Path(__file__).parents[3]
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "meaning.md").read_text(encoding="utf-8")))
+    files = ["core/raster/test_meaning.py", "core/models/test_ranges.py", "qgis/test_meaning.py"]
+    there = "".join((root / "tests" / name).read_text(encoding="utf-8") for name in files)
+    assert len(named) > 25 and not [name for name in named if f"def {name}(" not in there]
 
 
 def land_cover(write_raster, **options):
