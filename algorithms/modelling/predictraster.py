@@ -7,7 +7,10 @@ from qgis.core import QgsProcessingParameterFile
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
 from ..parameters import (
+    MODEL_GAP_HELP,
+    add_gaps_of_variables,
     add_scheduler,
+    add_time_direction,
     add_time_gap,
     engine_of,
     integer,
@@ -17,7 +20,7 @@ from ..parameters import (
     rasters,
     switch,
     text,
-    time_gap,
+    time_rule,
 )
 
 
@@ -53,8 +56,13 @@ class Algorithm(ToolboxAlgorithm):
             "the model needs.",
         )
         add_time_gap(
-            self, "Largest gap in time [days]", "How many days a dated predictor may lie from the date of the map"
+            self,
+            "Largest gap in time [days]",
+            "How many days a dated predictor may lie from the date of the map",
+            default=MODEL_GAP_HELP,
         )
+        add_gaps_of_variables(self)
+        add_time_direction(self, None)
         self.add(
             text("DATES", "Dates"),
             "Dates to predict: 2018-06-01, 2018-06-09 or, for every eighth day, 2018-06-01/2018-09-30/8. Not "
@@ -139,7 +147,7 @@ class Algorithm(ToolboxAlgorithm):
             sources,
             outputs["OUTPUT"],
             grid=grid,
-            max_gap_days=time_gap(self, parameters, context),
+            max_gap_days=time_rule(self, parameters, context),
             fallback=fallback,
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),

@@ -20,6 +20,8 @@ from ..layers import (
 )
 from ..origins import note_origins
 from ..parameters import (
+    add_gaps_of_variables,
+    add_time_direction,
     add_time_gap,
     choice,
     field,
@@ -30,7 +32,7 @@ from ..parameters import (
     rasters,
     report_output,
     switch,
-    time_gap,
+    time_rule,
 )
 
 
@@ -43,7 +45,9 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Every band has a variable and perhaps a date: a band described <i>ndvi</i> is static, one described "
         "<i>ndvi@2018-06-01</i> is dated. Where the description holds no date it is taken from the layer's "
         "temporal range, from NetCDF, or from the file's name. A dated band is used for the rows of its day (or "
-        "month), or for those within MAX_TIME_GAP days; the nearest wins, a later one, too.</p><p>Where the "
+        "other period), or for those within MAX_TIME_GAP days; the nearest wins, a later one, too, unless "
+        "TIME_DIRECTION is previous or the variable adds up over time, such as rain. The log counts the rows "
+        "whose value is of a later date.</p><p>Where the "
         "stations have a field of a variable's name already, or two products have one variable, the new field "
         "gets the name of its file without the date: <i>soil_moisture_product_a</i>. The table notes variable, "
         "file and grid of every field that it adds; models that learn from it find the rasters again by these "
@@ -90,6 +94,8 @@ class Algorithm(ToolboxAlgorithm):
             "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.",
         )
         add_time_gap(self, "Largest gap in time [days]", "How many days a dated band may lie from the time of the row")
+        add_gaps_of_variables(self)
+        add_time_direction(self, "nearest")
         self.add(
             choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], "nearest"),
             "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: "
@@ -154,7 +160,7 @@ class Algorithm(ToolboxAlgorithm):
             station=self.parameterAsString(parameters, "STATION", context),
             time=self.parameterAsString(parameters, "TIME", context),
             value=self.parameterAsString(parameters, "VALUE", context),
-            max_gap_days=time_gap(self, parameters, context),
+            max_gap_days=time_rule(self, parameters, context),
             method=self.parameterAsString(parameters, "METHOD", context),
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.learned import learned_timing
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands, tell_gaps, tell_unused
@@ -21,8 +22,10 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import part_products
+from sm_toolbox.raster.points import nearest_bands
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.timing import TimeRule, later_in_words
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
 _ROWS = 8192
@@ -73,7 +76,7 @@ def predict_raster(
     output: str,
     *,
     grid: Source | None = None,
-    max_gap_days: float | None = None,
+    max_gap_days: TimeRule | float | None = None,
     fallback: Model | None = None,
     wanted: Wanted = MAP_ALONE,
     engine: Engine = ALL_CORES,
@@ -90,9 +93,9 @@ def predict_raster(
         GeoTIFF with a band `soil_moisture`, or `soil_moisture@date` for each date where predictors are dated.
     grid : Source, optional
         Raster whose grid the map has; by default the first source that holds a predictor.
-    max_gap_days : float, optional
-        How far in time a dated predictor may lie from the date of the map, earlier or later; by default half the
-        distance of the predictor's dates.
+    max_gap_days : TimeRule or float, optional
+        How far in time a dated predictor may lie from the date of the map, earlier or later; by default as the model
+        learned it, or half the distance of the predictor's dates. A `TimeRule` says it for each predictor.
     fallback : Model, optional
         Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
     wanted : Wanted, optional
@@ -137,10 +140,11 @@ def predict_raster(
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
     target = _grid(grid, everything, sources)
-    if max_gap_days is None:
-        tell_gaps(everything, progress)
-    times = choose_dates(used, max_gap_days, wanted.dates, progress)
-    plan = _plan(models, used, times, max_gap_days)
+    timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
+    tell_gaps(everything, timing, progress)
+    times = choose_dates(used, timing, wanted.dates, progress)
+    plan = _plan(models, used, times, timing)
+    _tell_later(everything, times, timing, progress)
     planes = Planes(output, wanted)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
@@ -202,12 +206,12 @@ def _plan(
     models: Sequence[Model],
     used: Sequence[dict[str, Stack]],
     times: Sequence[Time | None],
-    max_gap_days: float | None,
+    timing: TimeRule,
 ) -> _Plan:
     """Choose the bands of each date."""
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     # For each date and model the band of each predictor; None where the model lacks one on that date.
-    picks = [[pick_bands(stacks_, time, max_gap_days) for stacks_ in used] for time in times]
+    picks = [[pick_bands(stacks_, time, timing) for stacks_ in used] for time in times]
     needed = {
         name: sorted({pick[name] for of_date in picks for pick in of_date if pick is not None and name in pick})
         for name in everything
@@ -225,6 +229,17 @@ def _plan(
             for of_date in picks
         ],
     )
+
+
+def _tell_later(used: Mapping[str, Stack], times: Sequence[Time | None], timing: TimeRule, progress: Progress) -> None:
+    """Log of how many maps each predictor lies after the date, and which are never taken from after it."""
+    for name, stack in used.items():
+        if stack.is_static:
+            continue
+        gaps = nearest_bands(stack, times, timing.gap(name, stack), timing.only_earlier(name, stack))[1]
+        said = later_in_words(name, stack, timing, int(np.count_nonzero(gaps > 0)), len(times), "dates")
+        if said:
+            progress.info(said)
 
 
 def _outside_the_training(model: Model, inputs: Mapping[str, Sequence[Band]]) -> list[str]:

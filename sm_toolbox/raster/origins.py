@@ -13,6 +13,7 @@ from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, 
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import file_of, stem_of
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.sensors.names import read_names
 
 
@@ -42,6 +43,10 @@ class Origin:
         Where the file says it.
     kind : str
         'amount' or 'direction'.
+    asked_gap_days : float, optional
+        Largest gap in time that was asked for; None for the default.
+    direction : str, optional
+        'nearest' or 'previous': from which side of a row dates were taken.
     """
 
     variable: str
@@ -55,6 +60,8 @@ class Origin:
     method: str | None = None
     unit: str | None = None
     kind: str = "amount"
+    asked_gap_days: float | None = None
+    direction: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -78,13 +85,12 @@ class Predictors:
     products: dict[str, str]
     renamed: dict[str, str]
 
-    def origins(self, max_gap_days: float | None, method: str) -> dict[str, Origin]:
+    def origins(self, timing: TimeRule, method: str) -> dict[str, Origin]:
         """Return what is to be kept of each.
 
         Parameters
         ----------
-        max_gap_days : float or None
-            As `Stack.reach`.
+        timing : TimeRule
         method : str
             How values are taken at points.
 
@@ -104,10 +110,12 @@ class Predictors:
                 (abs(transform.a), abs(transform.e)),
                 (transform.c, transform.f),
                 None if stack.is_static else stack.step_days,
-                None if stack.is_static else stack.reach(max_gap_days),
+                None if stack.is_static else timing.reach(name, stack),
                 method,
                 stated_unit(first),
                 "direction" if is_direction(stack.variable) else "amount",
+                None if stack.is_static else timing.gap(name, stack),
+                None if stack.is_static else "previous" if timing.only_earlier(name, stack) else "nearest",
             )
         return found
 

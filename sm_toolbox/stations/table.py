@@ -13,6 +13,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.points import transform_points
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.pixels import PixelRows, sample_pixels
 from sm_toolbox.stations.sampling import Rows, Samples, reaches_in_words, sample_rows
 
@@ -33,7 +34,7 @@ class TableSettings:
     value : str, optional
         The column of observed soil moisture, which is never replaced either; by default `soil_moisture` or `value`,
         where there is such a column.
-    max_gap_days : float, optional
+    max_gap_days : TimeRule or float, optional
         As in `sample_rows`.
     method : {'nearest', 'bilinear', 'mean_3x3'}
     replace : bool
@@ -47,7 +48,7 @@ class TableSettings:
     station: str = ""
     time: str = ""
     value: str = ""
-    max_gap_days: float | None = None
+    max_gap_days: TimeRule | float | None = None
     method: str = "nearest"
     replace: bool = False
     extra_value: str = ""
@@ -142,7 +143,7 @@ def sample_table(
     max_gap = settings.max_gap_days
     samples = sample_rows(rows, sources, max_gap, settings.method, progress.part(0, 0.4 if product else 0.9), taken)
     complete = int(samples.complete.sum())
-    if max_gap is None and reaches_in_words(samples.variables):
+    if reaches_in_words(samples.variables):
         progress.info(reaches_in_words(samples.variables))
     _tell_incomplete(samples, complete, progress)
     sampled = {variable.variable: variable.values for variable in samples.variables}
@@ -150,7 +151,7 @@ def sample_table(
     sampled |= {
         gap_field(variable.variable): variable.gap_days
         for variable in samples.variables
-        if variable.gap_days is not None and (variable.reach_days >= 1 or max_gap)
+        if variable.gap_days is not None and (variable.reach_days >= 1 or TimeRule.of(max_gap).largest)
     }
     added = [*([SOURCE_FIELD] if product else []), *sampled]
     replaced = _replaced(rows.layer, columns, added, needed, settings.replace, progress)
