@@ -185,6 +185,13 @@ def add_gaps_of_variables(algorithm):
     )
 
 
+RESAMPLING_HELP = (
+    "auto: mean of cells at least twice as fine (directions by components, classes by their mode), bilinear from "
+    "coarser cells, since their borders would show in maps, else the nearest cell. nearest, bilinear, average and mode "
+    "hold for all."
+)
+
+
 def add_time_direction(algorithm, default):
     """Declare from which side of a time bands are taken; `default` is None where a model knows it."""
     algorithm.add(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.learned import learned_timing
+from sm_toolbox.models.learned import learned_rules, learned_timing
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands, tell_gaps, tell_unused
@@ -22,7 +22,7 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import part_products
-from sm_toolbox.raster.points import nearest_bands
+from sm_toolbox.raster.reading import ground_cell, resampling_for
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.timing import TimeRule, later_in_words
@@ -139,7 +139,8 @@ def predict_raster(
     ]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
-    target = _grid(grid, everything, sources)
+    target = _grid(grid, everything, sources, progress)
+    rules = learned_rules(models, everything, target, wanted.resampling, progress)
     timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
     tell_gaps(everything, timing, progress)
     times = choose_dates(used, timing, wanted.dates, progress)
@@ -171,6 +172,7 @@ def predict_raster(
         target,
         engine,
         scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
+        resampling=[rules[name] for name, bands in plan.inputs.items() for _ in bands],
     ).facts
     made, applicable = facts["made"], facts["applicable"]
     shares = (made / (len(times) * target.width * target.height)).tolist()
@@ -236,8 +238,10 @@ def _tell_later(used: Mapping[str, Stack], times: Sequence[Time | None], timing:
     for name, stack in used.items():
         if stack.is_static:
             continue
-        gaps = nearest_bands(stack, times, timing.gap(name, stack), timing.only_earlier(name, stack))[1]
-        said = later_in_words(name, stack, timing, int(np.count_nonzero(gaps > 0)), len(times), "dates")
+        picks = [(time, timing.nearest(name, stack, time)) for time in times if time is not None]
+        bands = [(time, stack.times[position]) for time, position in picks if position is not None]
+        later = sum(band.start > time.start and band.distance_days(time) > 0 for time, band in bands)
+        said = later_in_words(name, stack, timing, later, len(times), "dates")
         if said:
             progress.info(said)
 
@@ -325,8 +329,30 @@ def _predict_date(
             made[cells] = number
 
 
-def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]) -> Grid:
+def _grid(grid: Source | None, used: Mapping[str, Stack], sources: Sequence[Source], progress: Progress) -> Grid:
+    """Return the grid of the map; where none is given, say which it is and what detail it has no room for."""
     if grid is not None:
         return grid_of(grid)
     of_source = {band.source: band.grid for stack in used.values() for band in stack.bands}
-    return next(of_source[source] for source in sources if source in of_source)
+    first = next((source for source in sources if source in of_source), sources[0])
+    found = of_source[first] if first in of_source else grid_of(first)
+    if all(other.same_as(found) for other in set(of_source.values())):
+        return found
+    size = _size(found)
+    progress.info(f"GRID is not set: the map has the grid of '{first.label}', with cells of {size} m.")
+    finer = {
+        name: _size(stack.bands[0].grid)
+        for name, stack in used.items()
+        if resampling_for(stack.bands[0], found) != "nearest"
+    }
+    if finer:
+        listed = ", ".join(f"{name} ({own} m)" for name, own in finer.items())
+        progress.warning(
+            f"Cells of {size} m ('{first.label}', since GRID is not set) have no room for the detail of {listed}: it "
+            "is averaged. For a map as fine as these give one of their rasters as GRID."
+        )
+    return found
+
+
+def _size(grid: Grid) -> str:
+    return " × ".join(f"{side:.4g}" for side in ground_cell(grid))

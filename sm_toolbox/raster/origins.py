@@ -7,14 +7,18 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks, stated_unit
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import file_of, stem_of
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.reading import ground_cell
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.sensors.names import read_names
+
+if TYPE_CHECKING:
+    from sm_toolbox.raster.cells import Cells
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class Origin:
         Largest gap in time that was asked for; None for the default.
     direction : str, optional
         'nearest' or 'previous': from which side of a row dates were taken.
+    resampling : str, optional
+        The rule by which values in the cells of a grid were made; None where they are of the raster's own cells.
+    grid_cell_m : tuple of float, optional
+        Width and height of the cells of that grid, in metres.
     """
 
     variable: str
@@ -62,6 +70,8 @@ class Origin:
     kind: str = "amount"
     asked_gap_days: float | None = None
     direction: str | None = None
+    resampling: str | None = None
+    grid_cell_m: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -85,13 +95,13 @@ class Predictors:
     products: dict[str, str]
     renamed: dict[str, str]
 
-    def origins(self, timing: TimeRule, method: str) -> dict[str, Origin]:
+    def origins(self, timing: TimeRule, method: str | Cells) -> dict[str, Origin]:
         """Return what is to be kept of each.
 
         Parameters
         ----------
         timing : TimeRule
-        method : str
+        method : str or Cells
             How values are taken at points.
 
         Returns
@@ -111,11 +121,13 @@ class Predictors:
                 (transform.c, transform.f),
                 None if stack.is_static else stack.step_days,
                 None if stack.is_static else timing.reach(name, stack),
-                method,
+                method if isinstance(method, str) else method.method(first),
                 stated_unit(first),
                 "direction" if is_direction(stack.variable) else "amount",
                 None if stack.is_static else timing.gap(name, stack),
                 None if stack.is_static else "previous" if timing.only_earlier(name, stack) else "nearest",
+                None if isinstance(method, str) else method.rule,
+                None if isinstance(method, str) else ground_cell(method.grid),
             )
         return found
 

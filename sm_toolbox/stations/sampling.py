@@ -11,6 +11,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
+from sm_toolbox.raster.cells import CellRule, Cells, sample_cells_of
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.opening import Source
@@ -201,7 +202,7 @@ def sample_rows(
     rows: Rows,
     sources: Sequence[Source],
     max_gap_days: TimeRule | float | None = None,
-    method: str = "nearest",
+    method: str | CellRule = "nearest",
     progress: Progress = SILENT,
     taken: Collection[str] = (),
 ) -> Samples:
@@ -215,7 +216,9 @@ def sample_rows(
         How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the
         distance of the variable's dates. A `TimeRule` says it for each variable. Variables that add up, such as rain,
         are never taken from after a row.
-    method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+    method : {'nearest', 'bilinear', 'mean_3x3'} or CellRule, optional
+        How a value is taken at a point, from each raster's own cells; or, by a `CellRule`, the value
+        that a map on a grid has in the cell that holds the point.
     progress : Progress, optional
     taken : collection of str, optional
         Names that the variables must not have; one that has gets its product as a suffix, as do two products of one
@@ -261,6 +264,7 @@ def sample_rows(
         )
     rule = TimeRule.of(max_gap_days)
     rule.check_names(by_name)
+    way = method.cells(by_name, progress) if isinstance(method, CellRule) else method
     valid = np.isfinite(rows.x) & np.isfinite(rows.y)
     if not valid.any():
         raise InputError(
@@ -282,7 +286,7 @@ def sample_rows(
             places,
             place_index,
             rule,
-            method,
+            way,
             progress.part(i / len(by_name), (i + 1) / len(by_name)),
         )
         for i, (name, stack) in enumerate(by_name.items())
@@ -294,7 +298,7 @@ def sample_rows(
         said = "" if stack.is_static else later_in_words(variable.variable, stack, rule, variable.later, len(rows.x))
         if said:
             progress.info(said)
-    return Samples(rows, samples, predictors.origins(rule, method))
+    return Samples(rows, samples, predictors.origins(rule, way))
 
 
 def _sample_stack(
@@ -304,15 +308,18 @@ def _sample_stack(
     places: np.ndarray,
     place_index: np.ndarray,
     rule: TimeRule,
-    method: str,
+    method: str | Cells,
     progress: Progress,
 ) -> VariableSamples:
     times = rows.times if rows.times is not None else [None] * len(place_index)
     only_earlier = rule.only_earlier(name, stack)
     bands, gaps = nearest_bands(stack, times, rule.gap(name, stack), only_earlier)
     first, of_pair = _distinct(place_index, bands)
-    values = sample(
-        stack.bands, places[:, 0], places[:, 1], rows.crs, place_index[first], bands[first], method, progress
+    where = places[:, 0], places[:, 1], rows.crs, place_index[first], bands[first]
+    values = (
+        sample_cells_of(stack.bands, method, *where, progress)
+        if isinstance(method, Cells)
+        else sample(stack.bands, *where, method, progress)
     )
     outside = np.ones(len(places), bool)
     for grid in {band.grid for band in stack.bands}:

@@ -11,6 +11,7 @@ import numpy as np
 from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.cells import CellRule
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.points import transform_points
 from sm_toolbox.raster.timing import TimeRule
@@ -36,7 +37,13 @@ class TableSettings:
         where there is such a column.
     max_gap_days : TimeRule or float, optional
         As in `sample_rows`.
-    method : {'nearest', 'bilinear', 'mean_3x3'}
+    method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+        How a value is taken at a point, from each raster's own cells; by default the value is that of the cell of a
+        grid, as a map has it.
+    grid : Source, optional
+        Raster with that grid; by default the finest predictor's.
+    resampling : str, optional
+        A word of `RULES`: how rasters reach that grid.
     replace : bool
         Whether rasters replace columns of their names; otherwise they get the names of their files as suffixes.
     extra_value : str, optional
@@ -49,7 +56,9 @@ class TableSettings:
     time: str = ""
     value: str = ""
     max_gap_days: TimeRule | float | None = None
-    method: str = "nearest"
+    method: str | None = None
+    grid: Source | None = None
+    resampling: str = "auto"
     replace: bool = False
     extra_value: str = ""
     extra_rows: int = 10_000
@@ -141,7 +150,8 @@ def sample_table(
     needed = [name for name in (settings.station, settings.time, value, settings.product_field) if name]
     taken = needed if settings.replace else list(columns)
     max_gap = settings.max_gap_days
-    samples = sample_rows(rows, sources, max_gap, settings.method, progress.part(0, 0.4 if product else 0.9), taken)
+    method = settings.method or CellRule(settings.grid, settings.resampling)
+    samples = sample_rows(rows, sources, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken)
     complete = int(samples.complete.sum())
     if reaches_in_words(samples.variables):
         progress.info(reaches_in_words(samples.variables))

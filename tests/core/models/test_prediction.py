@@ -175,10 +175,14 @@ def test_other_grids_are_warped_to_the_grid_asked_for(model, write_raster, tmp_p
     path = str(tmp_path / "map.tif")
     predict_raster(model, [dem, ndvi], path, grid=ndvi, engine=Engine(progress=progress))
     assert read(path)[0].shape == (1, 4, 4) and any("'dem.tif' is warped" in line for line in progress.infos)
-    predict_raster(model, [dem, ndvi], path, engine=Engine(progress=progress))
+    # A file from before RESAMPLING: the nearest cell, whose borders show.
+    old = replace(model, manifest=replace(model.manifest, matching=None))
+    predict_raster(old, [dem, ndvi], path, engine=Engine(progress=progress))
     values = read(path)[0]
     assert values.shape == (1, 40, 40)
     assert (values[0].reshape(4, 10, 4, 10) == values[0].reshape(4, 10, 4, 10)[:, :1, :, :1]).all()
+    (warning,) = progress.warnings
+    assert "learned ndvi from the cells of the rasters themselves" in warning and "RESAMPLING auto" in warning
 
 
 def test_a_missing_predictor_is_named_with_what_there_is(model, write_raster, sources, tmp_path, leftovers):
