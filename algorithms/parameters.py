@@ -146,13 +146,19 @@ GAP_HELP = (
 )
 
 
-def add_time_gap(algorithm, label, text, advanced=False):
+MODEL_GAP_HELP = (
+    "earlier or later. Not set: what was given for the training table, else half the distance of its dates (4 days for "
+    "8-day composites), which the log says. 0: the same day."
+)
+
+
+def add_time_gap(algorithm, label, text, advanced=False, default=GAP_HELP):
     """Declare how far in time a dated band may lie from what it is used for.
 
     `text` says from what, and ends where the default is explained.
     """
     algorithm.add(
-        number("MAX_TIME_GAP", label, None, minimum=0, optional=True), f"{text}, {GAP_HELP}", advanced=advanced
+        number("MAX_TIME_GAP", label, None, minimum=0, optional=True), f"{text}, {default}", advanced=advanced
     )
 
 
@@ -167,6 +173,48 @@ def time_gap(algorithm, parameters, context):
             "for half the distance of the dates."
         )
     return days
+
+
+def add_gaps_of_variables(algorithm):
+    """Declare the largest gap in time of single variables."""
+    algorithm.add(
+        text("TIME_GAPS", "Largest gaps of single variables [days]"),
+        "Where a variable needs another gap than MAX_TIME_GAP: landcover:366,ndvi:16. A band of a period (8 or 16 "
+        "days, a month, a year) has the gap 0 on each of its days.",
+        advanced=True,
+    )
+
+
+RESAMPLING_HELP = (
+    "auto: mean of cells at least twice as fine (directions by components, classes by their mode), bilinear from "
+    "coarser cells, since their borders would show in maps, else the nearest cell. nearest, bilinear, average and mode "
+    "hold for all."
+)
+
+
+def add_time_direction(algorithm, default):
+    """Declare from which side of a time bands are taken; `default` is None where a model knows it."""
+    algorithm.add(
+        choice("TIME_DIRECTION", "Dates to take", ["nearest", "previous"], default, optional=default is None),
+        "nearest: the nearest date, earlier or later. previous: never a band that begins after the time, as a forecast "
+        "needs it; not set, the largest gap is then the whole distance of the dates. What adds up over time (rain, "
+        "precip, precipitation, tp, prcp, api, …_sum) is always taken from earlier dates: later ones hold what had "
+        f"not fallen yet.{'' if default else ' Not set: as in the training table.'}",
+        advanced=True,
+    )
+
+
+def time_rule(algorithm, parameters, context):
+    """Return how dated bands are matched in time: MAX_TIME_GAP, TIME_GAPS and, where there is one, TIME_DIRECTION."""
+    from sm_toolbox.raster.timing import TimeRule, parse_gaps
+
+    return TimeRule(
+        time_gap(algorithm, parameters, context),
+        parse_gaps(algorithm.parameterAsString(parameters, "TIME_GAPS", context)),
+        algorithm.parameterAsString(parameters, "TIME_DIRECTION", context) or None
+        if algorithm.parameterDefinition("TIME_DIRECTION")
+        else None,
+    )
 
 
 def whole_number(algorithm, parameters, key, context, most=2**31 - 1):

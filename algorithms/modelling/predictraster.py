@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from qgis.core import QgsProcessingParameterFile
 
+from sm_toolbox.raster.reading import RULES
+
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
 from ..parameters import (
+    MODEL_GAP_HELP,
+    RESAMPLING_HELP,
+    add_gaps_of_variables,
     add_scheduler,
+    add_time_direction,
     add_time_gap,
+    choice,
     engine_of,
     integer,
     number_outputs,
@@ -17,7 +24,7 @@ from ..parameters import (
     rasters,
     switch,
     text,
-    time_gap,
+    time_rule,
 )
 
 
@@ -30,8 +37,8 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Predictors are matched to the model by name (the band descriptions), in any order and from any "
         "number of files; further bands are ignored. Where predictors are dated, every date for which all of "
         "them have a band within MAX_TIME_GAP days becomes a band <i>soil_moisture@date</i>. Rasters on other "
-        "grids are warped on the fly and named in the log: much finer cells are averaged, others taken from the "
-        "nearest cell. Of two products of one variable the model knows each by the name of its files without "
+        "grids are warped on the fly and named in the log, each as the training table was made "
+        "(RESAMPLING). Of two products of one variable the model knows each by the name of its files without "
         "their dates. Cells where any predictor has no data have none in the map.</p><p>The map is made block by "
         "block on all cores within the memory given, however large the rasters are.</p>"
     )
@@ -50,10 +57,21 @@ class Algorithm(ToolboxAlgorithm):
         self.add(
             raster("GRID", "Grid of the map", optional=True),
             "Raster whose CRS, cells and extent the map has. Not set: the first of the predictor rasters that "
-            "the model needs.",
+            "the model needs; a warning names those with much finer cells.",
         )
         add_time_gap(
-            self, "Largest gap in time [days]", "How many days a dated predictor may lie from the date of the map"
+            self,
+            "Largest gap in time [days]",
+            "How many days a dated predictor may lie from the date of the map",
+            default=MODEL_GAP_HELP,
+        )
+        add_gaps_of_variables(self)
+        add_time_direction(self, None)
+        self.add(
+            choice("RESAMPLING", "Predictors on other grids", RULES, None, optional=True),
+            f"How predictors on other grids reach that of the map. Not set: each as in the training table. "
+            f"{RESAMPLING_HELP}",
+            advanced=True,
         )
         self.add(
             text("DATES", "Dates"),
@@ -133,13 +151,14 @@ class Algorithm(ToolboxAlgorithm):
             self.parameterAsBool(parameters, "APPLICABILITY", context),
             outputs["SOURCE"],
             parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
+            self.parameterAsString(parameters, "RESAMPLING", context) or None,
         )
         result = predict_raster(
             model,
             sources,
             outputs["OUTPUT"],
             grid=grid,
-            max_gap_days=time_gap(self, parameters, context),
+            max_gap_days=time_rule(self, parameters, context),
             fallback=fallback,
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.reading import RULES
 
 from ..base import ToolboxAlgorithm
 from ..layers import (
@@ -12,6 +13,7 @@ from ..layers import (
     TEXT,
     open_source,
     point_geometry,
+    raster_source,
     raster_sources,
     read_table,
     table_rows,
@@ -20,6 +22,9 @@ from ..layers import (
 )
 from ..origins import note_origins
 from ..parameters import (
+    RESAMPLING_HELP,
+    add_gaps_of_variables,
+    add_time_direction,
     add_time_gap,
     choice,
     field,
@@ -27,10 +32,11 @@ from ..parameters import (
     layer_output,
     number_outputs,
     points,
+    raster,
     rasters,
     report_output,
     switch,
-    time_gap,
+    time_rule,
 )
 
 
@@ -43,13 +49,16 @@ class Algorithm(ToolboxAlgorithm):
         "<p>Every band has a variable and perhaps a date: a band described <i>ndvi</i> is static, one described "
         "<i>ndvi@2018-06-01</i> is dated. Where the description holds no date it is taken from the layer's "
         "temporal range, from NetCDF, or from the file's name. A dated band is used for the rows of its day (or "
-        "month), or for those within MAX_TIME_GAP days; the nearest wins, a later one, too.</p><p>Where the "
+        "other period), or for those within MAX_TIME_GAP days; the nearest wins, a later one, too, unless "
+        "TIME_DIRECTION is previous or the variable adds up over time, such as rain. The log counts the rows "
+        "whose value is of a later date.</p><p>Where the "
         "stations have a field of a variable's name already, or two products have one variable, the new field "
         "gets the name of its file without the date: <i>soil_moisture_product_a</i>. The table notes variable, "
         "file and grid of every field that it adds; models that learn from it find the rasters again by these "
-        "notes.</p><p>Stations are transformed to the CRS of each raster, and each raster is read on its own "
-        "grid. Rows outside the rasters, on cells without data or without a band near enough in time keep NULL; "
-        "the report lists them by station. How many days a dated band lies from its row is kept in "
+        "notes.</p><p>Stations are transformed to the CRS of each raster. A row gets the value that a map has in "
+        "the cell of GRID at its place, so that a model learns from what it meets in a map; METHOD reads the rasters' "
+        "own cells instead. Rows outside the rasters, on cells without data or without a band near enough in time keep "
+        "NULL; the report lists them by station. How many days a dated band lies from its row is kept in "
         "<i>variable</i>_gap_days where a day or more is allowed (negative: the band is earlier).</p>"
         "<p>EXTRA_TARGETS adds pixels of a coarser soil-moisture product as further rows: its value in the field "
         "EXTRA_VALUE, and the mean of every predictor under the pixel. The field <i>source</i> then tells "
@@ -90,11 +99,27 @@ class Algorithm(ToolboxAlgorithm):
             "Rasters, single- or multi-band, in any CRS and grid. Every variable becomes a field.",
         )
         add_time_gap(self, "Largest gap in time [days]", "How many days a dated band may lie from the time of the row")
+        add_gaps_of_variables(self)
+        add_time_direction(self, "nearest")
         self.add(
-            choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], "nearest"),
-            "nearest: the cell that holds the point. bilinear: from the four nearest cell centres. mean_3x3: "
-            "mean of the cell and its neighbours. Cells without data are left out of both means; aspect is "
-            "averaged as a direction.",
+            choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], None, optional=True),
+            "Not set: the value that 'Predict raster' has in the cell of GRID that holds the point, so that a model "
+            "learns from what it will meet. Or from each raster's own cells, nearest: the cell that holds the point; "
+            "bilinear: from the four nearest cell centres; mean_3x3: mean of the cell and its neighbours. Cells "
+            "without data are left out of both means; aspect is averaged as a direction. Where METHOD is set, GRID and "
+            "RESAMPLING have no effect on values.",
+        )
+        self.add(
+            raster("GRID", "Grid of the maps", optional=True),
+            "Raster with the grid on which maps will be made of the model. Not set: that of the predictor with the "
+            "finest cells.",
+            advanced=True,
+        )
+        self.add(
+            choice("RESAMPLING", "Predictors on other grids", RULES, "auto"),
+            f"How predictors on other grids reach GRID. {RESAMPLING_HELP} The table keeps the rule for 'Predict "
+            "raster'.",
+            advanced=True,
         )
         self.add(
             rasters("EXTRA_TARGETS", "Extra targets: a coarser product", optional=True),
@@ -139,6 +164,7 @@ class Algorithm(ToolboxAlgorithm):
     def resolve(self, parameters, context):
         return (
             open_source(self, parameters, "STATIONS", context),
+            raster_source(self, parameters, "GRID", context),
             *(raster_sources(self, parameters, key, context) for key in ("PREDICTORS", "EXTRA_TARGETS")),
         )
 
@@ -148,14 +174,16 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.stations.report import sampling_report
         from sm_toolbox.stations.table import TableSettings, sample_table
 
-        source, predictors, product = inputs
+        source, grid, predictors, product = inputs
         table = read_table(source, progress, points=True)
         settings = TableSettings(
             station=self.parameterAsString(parameters, "STATION", context),
             time=self.parameterAsString(parameters, "TIME", context),
             value=self.parameterAsString(parameters, "VALUE", context),
-            max_gap_days=time_gap(self, parameters, context),
-            method=self.parameterAsString(parameters, "METHOD", context),
+            max_gap_days=time_rule(self, parameters, context),
+            method=self.parameterAsString(parameters, "METHOD", context) or None,
+            grid=grid,
+            resampling=self.parameterAsString(parameters, "RESAMPLING", context),
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),
             extra_rows=self.parameterAsInt(parameters, "EXTRA_ROWS", context),

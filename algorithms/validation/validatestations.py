@@ -18,6 +18,7 @@ from ..layers import (
     write_report,
 )
 from ..parameters import (
+    add_gaps_of_variables,
     add_time_gap,
     choice,
     field,
@@ -27,7 +28,7 @@ from ..parameters import (
     points,
     rasters,
     report_output,
-    time_gap,
+    time_rule,
 )
 
 # The columns from of old in their order; those of further metrics follow.
@@ -93,6 +94,7 @@ class Algorithm(ToolboxAlgorithm):
             "Property of the stations by which the report divides them: land cover, network.",
         )
         add_time_gap(self, "Largest gap in time [days]", "How many days the product may lie from the observation")
+        add_gaps_of_variables(self)
         self.add(
             integer("MIN_SAMPLES", "Fewest pairs of a station", 10, minimum=1),
             "Stations with fewer pairs are not rated on their own; their pairs count among all pairs. 1 for a "
@@ -147,7 +149,7 @@ class Algorithm(ToolboxAlgorithm):
             to_numbers(table.columns[value], value, table.name),
             product,
             to_names(table.columns[group]) if group else None,
-            max_gap_days=time_gap(self, parameters, context),
+            max_gap_days=time_rule(self, parameters, context),
             min_samples=min_samples,
             method=self.parameterAsString(parameters, "METHOD", context),
             progress=progress.part(0, 0.9),

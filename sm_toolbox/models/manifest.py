@@ -218,6 +218,9 @@ class Manifest(_Record):
     created : str
         ISO 8601, UTC.
     versions : mapping of str to str
+    matching : int, optional
+        1: predictors are matched in time and brought to the grid as the table notes, or else by the rules of `auto`.
+        None in files from before these rules.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -238,6 +241,7 @@ class Manifest(_Record):
     seed: int | None = None
     created: str | None = None
     versions: Mapping[str, str] | None = None
+    matching: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

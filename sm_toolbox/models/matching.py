@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import Progress
-from sm_toolbox.raster.bands import Stack, default_gaps_in_words
+from sm_toolbox.raster.bands import Stack
 from sm_toolbox.raster.origins import Origin, origin_from, qualified
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.timing import TimeRule
 
 AvailableStacks = Sequence[tuple[str, str, Stack]]
 
@@ -126,22 +127,23 @@ def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:
             )
 
 
-def tell_gaps(used: Mapping[str, Stack], progress: Progress) -> None:
+def tell_gaps(used: Mapping[str, Stack], timing: TimeRule, progress: Progress) -> None:
     """Log how far in time each dated predictor may lie where no gap was set.
 
     Parameters
     ----------
     used : mapping of str to Stack
         By predictor.
+    timing : TimeRule
     progress : Progress
         Gets the line.
     """
-    gaps = {name: stack.reach(None) for name, stack in used.items() if not stack.is_static}
-    if gaps:
-        progress.info(default_gaps_in_words("variable", gaps))
+    said = timing.defaults_in_words(used)
+    if said:
+        progress.info(said)
 
 
-def pick_bands(used: dict[str, Stack], time: Time | None, max_gap_days: float | None) -> dict[str, int] | None:
+def pick_bands(used: dict[str, Stack], time: Time | None, timing: TimeRule) -> dict[str, int] | None:
     """Choose the band of each predictor for a date; None where one has none near enough.
 
     Parameters
@@ -150,22 +152,21 @@ def pick_bands(used: dict[str, Stack], time: Time | None, max_gap_days: float | 
         By predictor.
     time : Time or None
         None where all predictors are static.
-    max_gap_days : float or None
-        As `Stack.reach`.
+    timing : TimeRule
 
     Returns
     -------
     dict of str to int or None
         Positions in the stacks.
     """
-    found = {name: stack.nearest(time, max_gap_days) for name, stack in used.items()}
+    found = {name: timing.nearest(name, stack, time) for name, stack in used.items()}
     return (
         None if None in found.values() else {name: position for name, position in found.items() if position is not None}
     )
 
 
 def choose_dates(
-    used: Sequence[dict[str, Stack]], max_gap_days: float | None, wanted: Sequence[Time] | None, progress: Progress
+    used: Sequence[dict[str, Stack]], timing: TimeRule, wanted: Sequence[Time] | None, progress: Progress
 ) -> list[Time | None]:
     """Choose the dates for which one of the models has all its predictors; a single None where all are static.
 
@@ -173,8 +174,7 @@ def choose_dates(
     ----------
     used : sequence of dict of str to Stack
         Of each model, by predictor.
-    max_gap_days : float or None
-        As `Stack.reach`.
+    timing : TimeRule
     wanted : sequence of Time or None
         None for all that are possible.
     progress : Progress
@@ -189,7 +189,7 @@ def choose_dates(
         Where a wanted date, or any date at all, lacks a predictor.
     """
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
-    within = "half the distance of their dates" if max_gap_days is None else f"{max_gap_days:g} days"
+    within = _gaps_in_words(dated, timing)
     if not dated:
         if wanted:
             raise InputError(
@@ -199,16 +199,16 @@ def choose_dates(
         return [None]
 
     def possible(time: Time) -> bool:
-        return any(pick_bands(stacks_, time, max_gap_days) is not None for stacks_ in used)
+        return any(pick_bands(stacks_, time, timing) is not None for stacks_ in used)
 
     if wanted:
         for time in wanted:
             if not possible(time):
-                lost = [name for name, stack in dated.items() if stack.nearest(time, max_gap_days) is None]
+                lost = [name for name, stack in dated.items() if timing.nearest(name, stack, time) is None]
                 raise InputError(
                     f"DATES: for {time} there is no band within {within} of "
                     f"{', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or "
-                    "allow a larger MAX_TIME_GAP."
+                    "allow a larger MAX_TIME_GAP (TIME_GAPS)."
                 )
         return [*sorted(set(wanted))]
     candidates = sorted({time for stack in dated.values() for time in stack.times})
@@ -225,6 +225,17 @@ def choose_dates(
             "left out."
         )
     return chosen
+
+
+def _gaps_in_words(dated: Mapping[str, Stack], timing: TimeRule) -> str:
+    """Say how far bands may lie from a date: one number where it is one for all."""
+    gaps = {
+        name: f"{timing.reach(name, stack):g} days{' before' if timing.only_earlier(name, stack) else ''}"
+        for name, stack in dated.items()
+    }
+    if len(set(gaps.values())) == 1:
+        return next(iter(gaps.values()))
+    return f"their largest gaps in time ({', '.join(f'{name} {gap}' for name, gap in gaps.items())})"
 
 
 def _span(stack: Stack) -> str:

@@ -19,7 +19,7 @@ VARIABLE = "soil_moisture"
 
 @dataclass(frozen=True)
 class Wanted:
-    """On which dates there is a map, and what is written beside it.
+    """On which dates there is a map, how predictors reach its grid, and what is written beside it.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ class Wanted:
         Raster with `source@date`: 1 where the model made the value, 2 where the fallback model did.
     dates : sequence of Time, optional
         Dates to predict; by default all for which every dated predictor has a band within the gap.
+    resampling : str, optional
+        A word of `RULES`: how predictors on other grids reach the map's; by default as the model learned each.
     """
 
     quantiles: str | None = None
@@ -43,6 +45,7 @@ class Wanted:
     count_applicable: bool = False
     source: str | None = None
     dates: Sequence[Time] | None = None
+    resampling: str | None = None
 
     @property
     def needs_applicability(self) -> bool:

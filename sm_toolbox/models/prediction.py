@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.learned import learned_rules, learned_timing
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands, tell_gaps, tell_unused
@@ -22,9 +23,11 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import part_products
+from sm_toolbox.raster.reading import ground_cell, resampling_for
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.timing import TimeRule, later_in_words
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
 _ROWS = 8192
@@ -75,7 +78,7 @@ def predict_raster(
     output: str,
     *,
     grid: Source | None = None,
-    max_gap_days: float | None = None,
+    max_gap_days: TimeRule | float | None = None,
     fallback: Model | None = None,
     wanted: Wanted = MAP_ALONE,
     engine: Engine = ALL_CORES,
@@ -92,9 +95,9 @@ def predict_raster(
         GeoTIFF with a band `soil_moisture`, or `soil_moisture@date` for each date where predictors are dated.
     grid : Source, optional
         Raster whose grid the map has; by default the first source that holds a predictor.
-    max_gap_days : float, optional
-        How far in time a dated predictor may lie from the date of the map, earlier or later; by default half the
-        distance of the predictor's dates.
+    max_gap_days : TimeRule or float, optional
+        How far in time a dated predictor may lie from the date of the map, earlier or later; by default as the model
+        learned it, or half the distance of the predictor's dates. A `TimeRule` says it for each predictor.
     fallback : Model, optional
         Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
     wanted : Wanted, optional
@@ -139,11 +142,13 @@ def predict_raster(
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
     tell_dated_and_static(everything, progress)
-    target = _grid(grid, everything, sources)
-    if max_gap_days is None:
-        tell_gaps(everything, progress)
-    times = choose_dates(used, max_gap_days, wanted.dates, progress)
-    plan = _plan(models, used, times, max_gap_days)
+    target = _grid(grid, everything, sources, progress)
+    rules = learned_rules(models, everything, target, wanted.resampling, progress)
+    timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
+    tell_gaps(everything, timing, progress)
+    times = choose_dates(used, timing, wanted.dates, progress)
+    plan = _plan(models, used, times, timing)
+    _tell_later(everything, times, timing, progress)
     planes = Planes(output, wanted)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
@@ -172,6 +177,7 @@ def predict_raster(
         target,
         engine,
         scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
+        resampling=[rules[name] for name, bands in plan.inputs.items() for _ in bands],
     ).facts
     _tell_unseen(facts["unseen"], progress)
     made, applicable = facts["made"], facts["applicable"]
@@ -208,12 +214,12 @@ def _plan(
     models: Sequence[Model],
     used: Sequence[dict[str, Stack]],
     times: Sequence[Time | None],
-    max_gap_days: float | None,
+    timing: TimeRule,
 ) -> _Plan:
     """Choose the bands of each date."""
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     # For each date and model the band of each predictor; None where the model lacks one on that date.
-    picks = [[pick_bands(stacks_, time, max_gap_days) for stacks_ in used] for time in times]
+    picks = [[pick_bands(stacks_, time, timing) for stacks_ in used] for time in times]
     needed = {
         name: sorted({pick[name] for of_date in picks for pick in of_date if pick is not None and name in pick})
         for name in everything
@@ -257,6 +263,19 @@ def _tell_unseen(unseen: _Unseen, progress: Progress) -> None:
             f"Classes that no training row is of have no value in the map: {listed}. Add stations of these classes, "
             "or join classes before sampling."
         )
+
+
+def _tell_later(used: Mapping[str, Stack], times: Sequence[Time | None], timing: TimeRule, progress: Progress) -> None:
+    """Log of how many maps each predictor lies after the date, and which are never taken from after it."""
+    for name, stack in used.items():
+        if stack.is_static:
+            continue
+        picks = [(time, timing.nearest(name, stack, time)) for time in times if time is not None]
+        bands = [(time, stack.times[position]) for time, position in picks if position is not None]
+        later = sum(band.start > time.start and band.distance_days(time) > 0 for time, band in bands)
+        said = later_in_words(name, stack, timing, later, len(times), "dates")
+        if said:
+            progress.info(said)
 
 
 def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -> None:
@@ -322,8 +341,30 @@ def _predict_date(
             made[cells] = number
 
 
-def _grid(grid: Source | None, used: dict[str, Stack], sources: Sequence[Source]) -> Grid:
+def _grid(grid: Source | None, used: Mapping[str, Stack], sources: Sequence[Source], progress: Progress) -> Grid:
+    """Return the grid of the map; where none is given, say which it is and what detail it has no room for."""
     if grid is not None:
         return grid_of(grid)
     of_source = {band.source: band.grid for stack in used.values() for band in stack.bands}
-    return next(of_source[source] for source in sources if source in of_source)
+    first = next((source for source in sources if source in of_source), sources[0])
+    found = of_source[first] if first in of_source else grid_of(first)
+    if all(other.same_as(found) for other in set(of_source.values())):
+        return found
+    size = _size(found)
+    progress.info(f"GRID is not set: the map has the grid of '{first.label}', with cells of {size} m.")
+    finer = {
+        name: _size(stack.bands[0].grid)
+        for name, stack in used.items()
+        if resampling_for(stack.bands[0], found) != "nearest"
+    }
+    if finer:
+        listed = ", ".join(f"{name} ({own} m)" for name, own in finer.items())
+        progress.warning(
+            f"Cells of {size} m ('{first.label}', since GRID is not set) have no room for the detail of {listed}: it "
+            "is averaged. For a map as fine as these give one of their rasters as GRID."
+        )
+    return found
+
+
+def _size(grid: Grid) -> str:
+    return " × ".join(f"{side:.4g}" for side in ground_cell(grid))

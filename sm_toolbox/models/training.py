@@ -287,6 +287,7 @@ def _manifest(
         seed=problem.seed,
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         versions=versions("numpy", "scikit-learn", "numba", *LEARNERS[kind].packages),
+        matching=1,
     )
 
 

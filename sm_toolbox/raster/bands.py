@@ -263,23 +263,26 @@ class Stack:
         starts = np.array([time.start for time in self.times], "datetime64[s]")
         return float(np.median(np.diff(starts).astype(float)) / 86400) if len(starts) > 1 else 0.0
 
-    def reach(self, max_gap_days: float | None) -> float:
+    def reach(self, max_gap_days: float | None, only_earlier: bool = False) -> float:
         """Return the largest gap in time, days.
 
-        With half the distance of the dates no time within a regular record lacks a band.
+        With half the distance of the dates no time within a regular record lacks a band, nor with the whole distance
+        where only earlier bands are taken.
 
         Parameters
         ----------
         max_gap_days : float or None
             What is asked for; None: half the distance of the dates.
+        only_earlier : bool, optional
+            None is the whole distance then.
 
         Returns
         -------
         float
         """
-        return self.step_days / 2 if max_gap_days is None else max_gap_days
+        return self.step_days / (1 if only_earlier else 2) if max_gap_days is None else max_gap_days
 
-    def nearest(self, time: Time | None, max_gap_days: float | None) -> int | None:
+    def nearest(self, time: Time | None, max_gap_days: float | None, only_earlier: bool = False) -> int | None:
         """Return the position of the band nearest in time, within the gap; of equally near ones the earlier.
 
         A static stack always answers 0. A dated one asked without a time answers None. Without a gap it is half the
@@ -290,6 +293,9 @@ class Stack:
         time : Time or None
         max_gap_days : float or None
             As `reach`.
+        only_earlier : bool, optional
+            Whether bands that begin after the time are left out; one that covers it, or whose time lies in the day
+            asked for, is not.
 
         Returns
         -------
@@ -303,11 +309,14 @@ class Stack:
         # that cover the time the shortest period counts.
         times = self.times
         after = bisect_left(times, time)
-        distance, _, position = min(
+        near = [
             (time.distance_days(times[i]), times[i].end - times[i].start, i)
             for i in range(max(0, after - 3), min(len(times), after + 2))
-        )
-        return position if distance <= self.reach(max_gap_days) else None
+        ]
+        if only_earlier:
+            near = [item for item in near if not item[0] or times[item[2]].start <= time.start]
+        distance, _, position = min(near, default=(np.inf, None, -1))
+        return position if distance <= self.reach(max_gap_days, only_earlier) and position >= 0 else None
 
 
 def default_gaps_in_words(of: str, reaches: Mapping[str, float]) -> str:

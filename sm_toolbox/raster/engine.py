@@ -114,7 +114,7 @@ def run_blocks(
     *,
     halo: int = 0,
     scratch_bytes_per_cell: float = 0,
-    resampling: str | None = None,
+    resampling: str | Sequence[str | None] | None = None,
 ) -> Written:
     """Run a kernel over blocks of rasters and write what it returns.
 
@@ -139,8 +139,9 @@ def run_blocks(
         Cells around each block that the kernel needs; outside the raster they are NaN.
     scratch_bytes_per_cell : float, optional
         Temporaries of the kernel, for the plan.
-    resampling : str, optional
-        How bands on other grids are warped; by default as `resampling_for` says.
+    resampling : str or sequence of (str or None), optional
+        How bands on other grids are warped, each of the bands of all inputs where there are several; by default as
+        `resampling_for` says.
 
     Returns
     -------

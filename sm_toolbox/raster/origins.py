@@ -7,13 +7,18 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks, unit_of_band
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.naming import file_of, stem_of
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.reading import ground_cell
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.sensors.names import read_names
+
+if TYPE_CHECKING:
+    from sm_toolbox.raster.cells import Cells
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,14 @@ class Origin:
         Where the file says it.
     kind : str
         'amount' or 'direction'.
+    asked_gap_days : float, optional
+        Largest gap in time that was asked for; None for the default.
+    direction : str, optional
+        'nearest' or 'previous': from which side of a row dates were taken.
+    resampling : str, optional
+        The rule by which values in the cells of a grid were made; None where they are of the raster's own cells.
+    grid_cell_m : tuple of float, optional
+        Width and height of the cells of that grid, in metres.
     """
 
     variable: str
@@ -55,6 +68,10 @@ class Origin:
     method: str | None = None
     unit: str | None = None
     kind: str = "amount"
+    asked_gap_days: float | None = None
+    direction: str | None = None
+    resampling: str | None = None
+    grid_cell_m: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -78,14 +95,13 @@ class Predictors:
     products: dict[str, str]
     renamed: dict[str, str]
 
-    def origins(self, max_gap_days: float | None, method: str) -> dict[str, Origin]:
+    def origins(self, timing: TimeRule, method: str | Cells) -> dict[str, Origin]:
         """Return what is to be kept of each.
 
         Parameters
         ----------
-        max_gap_days : float or None
-            As `Stack.reach`.
-        method : str
+        timing : TimeRule
+        method : str or Cells
             How values are taken at points.
 
         Returns
@@ -104,10 +120,14 @@ class Predictors:
                 (abs(transform.a), abs(transform.e)),
                 (transform.c, transform.f),
                 None if stack.is_static else stack.step_days,
-                None if stack.is_static else stack.reach(max_gap_days),
-                method,
+                None if stack.is_static else timing.reach(name, stack),
+                method if isinstance(method, str) else method.method(first),
                 unit_of_band(first),
                 "class" if first.is_class else "direction" if is_direction(stack.variable) else "amount",
+                None if stack.is_static else timing.gap(name, stack),
+                None if stack.is_static else "previous" if timing.only_earlier(name, stack) else "nearest",
+                None if isinstance(method, str) else method.rule,
+                None if isinstance(method, str) else ground_cell(method.grid),
             )
         return found
 

@@ -25,7 +25,7 @@ from sm_toolbox.raster.times import Time
 
 
 def nearest_bands(
-    stack: Stack, times: Sequence[Time | None], max_gap_days: float | None
+    stack: Stack, times: Sequence[Time | None], max_gap_days: float | None, only_earlier: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find for each time the band of a stack that is nearest in time.
 
@@ -35,6 +35,8 @@ def nearest_bands(
     times : sequence of Time or None
     max_gap_days : float or None
         As `Stack.reach`.
+    only_earlier : bool, optional
+        As `Stack.nearest`.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def nearest_bands(
     positions, gaps = np.full(len(first), -1), np.full(len(first), np.nan)
     for number, row in enumerate(first):
         time = times[row]
-        position = stack.nearest(time, max_gap_days)
+        position = stack.nearest(time, max_gap_days, only_earlier)
         if position is None:
             continue
         positions[number] = position

@@ -31,6 +31,49 @@ _LARGEST_FOR_ONE = 2**28
 
 # Ways to warp that make no new numbers.
 _OF_CLASSES = ("nearest", "mode")
+RULES = ("auto", "nearest", "bilinear", "average", "mode")
+"""Words of RESAMPLING."""
+
+
+def ground_cell(grid: Grid) -> tuple[float, float]:
+    """Return the width and height of a cell in metres on the ground.
+
+    Parameters
+    ----------
+    grid : Grid
+
+    Returns
+    -------
+    float, float
+    """
+    (width, height), (along_x, along_y) = grid.cell_size, grid.metres_per_unit()
+    return width * along_x, height * along_y
+
+
+def warp_method(rule: str | None, band: Band, grid: Grid) -> str:
+    """Say how a band on another grid is warped.
+
+    Parameters
+    ----------
+    rule : str or None
+        A word of `RULES` or `RESAMPLINGS`. auto: as `resampling_for`, and bilinear from coarser cells, since a map
+        would show their borders otherwise; classes are never put together. None: as `resampling_for` alone.
+    band : Band
+    grid : Grid
+
+    Returns
+    -------
+    str
+        A word of `RESAMPLINGS`.
+    """
+    if rule not in (None, "auto"):
+        return str(rule)
+    method = resampling_for(band, grid)
+    # To a percent, since sizes in degrees and metres are not the same to the last digit.
+    is_coarser = ground_cell(band.grid)[0] > 1.01 * ground_cell(grid)[0]
+    if rule == "auto" and method == "nearest" and is_coarser and not band.is_class:
+        return "bilinear"
+    return method
 
 
 def resampling_for(band: Band, grid: Grid) -> str:
@@ -63,11 +106,13 @@ class BandReader:
     ----------
     bands : sequence of Band
     grid : Grid
-    resampling : str, optional
-        One of `RESAMPLINGS`, for the bands on other grids; by default what `resampling_for` chooses.
+    resampling : str or sequence of (str or None), optional
+        One of `RESAMPLINGS` or `RULES`, for the bands on other grids; by default what `resampling_for` chooses. As many
+        as there are bands where each has its own; bands of one file are read as its first.
     """
 
-    def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | None = None):
+    def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | Sequence[str | None] | None = None):
+        rules = [resampling] * len(bands) if resampling is None or isinstance(resampling, str) else resampling
         self.bands, self.grid, self.watch = bands, grid, Watch()
         self._files: dict[Source, list[int]] = {}
         for position, band in enumerate(bands):
@@ -76,7 +121,8 @@ class BandReader:
         for source, positions in self._files.items():
             if not bands[positions[0]].grid.same_as(grid):
                 amounts = [position for position in positions if not bands[position].is_class]
-                method = resampling or resampling_for(bands[(amounts or positions)[0]], grid)
+                first = (amounts or positions)[0]
+                method = warp_method(rules[first], bands[first], grid)
                 if len(amounts) < len(positions) and method not in _OF_CLASSES:
                     names = dict.fromkeys(
                         bands[position].variable for position in positions if bands[position].is_class

@@ -19,6 +19,7 @@ from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.raster.warping import inside, touched_window
 
 # A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other
@@ -66,7 +67,7 @@ class PixelRows:
 def sample_pixels(
     product: Sequence[Source],
     sources: Sequence[Source],
-    max_gap_days: float | None = None,
+    max_gap_days: TimeRule | float | None = None,
     most: int = 10_000,
     seed: int = 0,
     progress: Progress = SILENT,
@@ -83,7 +84,7 @@ def sample_pixels(
         One variable, static or dated.
     sources : sequence of Source
         Predictors, with finer cells.
-    max_gap_days : float, optional
+    max_gap_days : TimeRule or float, optional
         How far in time a dated predictor may lie from the product; not given: half the distance of the predictor's
         dates.
     most : int, optional
@@ -148,10 +149,12 @@ def sample_pixels(
     )
     times: list[Time | None] = [band.time for band in stack.bands]
     row_times = [times[i] for i in number_of]
-    predictors, gaps = {}, {}
+    predictors, gaps, rule = {}, {}, TimeRule.of(max_gap_days)
     for i, (predictor_name, predictor) in enumerate(by_name.items()):
         part = progress.part(0.3 + 0.7 * i / len(by_name), 0.3 + 0.7 * (i + 1) / len(by_name))
-        position, gap = nearest_bands(predictor, times, max_gap_days)
+        position, gap = nearest_bands(
+            predictor, times, rule.gap(predictor_name, predictor), rule.only_earlier(predictor_name, predictor)
+        )
         predictors[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
         if not predictor.is_static:
             gaps[predictor_name] = gap[number_of]

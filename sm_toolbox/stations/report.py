@@ -50,6 +50,7 @@ def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress:
             (
                 variable.variable,
                 len(values),
+                "" if variable.gap_days is None else variable.later,
                 *(int(np.count_nonzero(mask)) for mask in (variable.outside, variable.no_date, variable.no_data)),
                 *limits,
             )
@@ -58,6 +59,7 @@ def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress:
         (
             "Predictor",
             "rows with a value",
+            "of them from a later date",
             "outside the raster",
             "no date near enough",
             "no data",

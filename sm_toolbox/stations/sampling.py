@@ -11,6 +11,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
+from sm_toolbox.raster.cells import CellRule, Cells, sample_cells_of
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.meaning import band_scale, tell_fills
@@ -19,6 +20,7 @@ from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands, sample
 from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.times import Time
+from sm_toolbox.raster.timing import TimeRule, later_in_words
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class VariableSamples:
         Usual distance of the bands in time.
     nearest_days : ndarray of float64 (rows,), optional
         How far the nearest band lies from each row, whatever the gap.
+    by_default : bool, optional
+        Whether no gap was asked for.
     """
 
     variable: str
@@ -86,6 +90,12 @@ class VariableSamples:
     reach_days: float = 0.0
     step_days: float = 0.0
     nearest_days: np.ndarray | None = None
+    by_default: bool = True
+
+    @property
+    def later(self) -> int:
+        """How many rows have a value from a later date."""
+        return 0 if self.gap_days is None else int(np.count_nonzero((self.gap_days > 0) & ~np.isnan(self.values)))
 
     @property
     def no_data(self) -> np.ndarray:
@@ -193,8 +203,8 @@ class Samples:
 def sample_rows(
     rows: Rows,
     sources: Sequence[Source],
-    max_gap_days: float | None = None,
-    method: str = "nearest",
+    max_gap_days: TimeRule | float | None = None,
+    method: str | CellRule = "nearest",
     progress: Progress = SILENT,
     taken: Collection[str] = (),
 ) -> Samples:
@@ -204,10 +214,13 @@ def sample_rows(
     ----------
     rows : Rows
     sources : sequence of Source
-    max_gap_days : float, optional
+    max_gap_days : TimeRule or float, optional
         How far in time a dated band may lie from a row, earlier or later; 0 for the same day. Not given: half the
-        distance of the variable's dates.
-    method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+        distance of the variable's dates. A `TimeRule` says it for each variable. Variables that add up, such as rain,
+        are never taken from after a row.
+    method : {'nearest', 'bilinear', 'mean_3x3'} or CellRule, optional
+        How a value is taken at a point, from each raster's own cells; or, by a `CellRule`, the value
+        that a map on a grid has in the cell that holds the point.
     progress : Progress, optional
     taken : collection of str, optional
         Names that the variables must not have; one that has gets its product as a suffix, as do two products of one
@@ -252,6 +265,9 @@ def sample_rows(
             f"{', '.join(dated)} are dated (such as {by_name[dated[0]].bands[0].name}), so that the TIME field of "
             f"'{rows.layer}' is needed. Choose it."
         )
+    rule = TimeRule.of(max_gap_days)
+    rule.check_names(by_name)
+    way = method.cells(by_name, progress) if isinstance(method, CellRule) else method
     valid = np.isfinite(rows.x) & np.isfinite(rows.y)
     if not valid.any():
         raise InputError(
@@ -276,15 +292,20 @@ def sample_rows(
             rows,
             places,
             place_index,
-            max_gap_days,
-            method,
+            rule,
+            way,
             progress.part(i / len(by_name), (i + 1) / len(by_name)),
         )
         for i, (name, stack) in enumerate(by_name.items())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
         raise InputError(_why_nothing(rows, samples, by_name))
-    return Samples(rows, samples, predictors.origins(max_gap_days, method))
+    for variable in samples:
+        stack = by_name[variable.variable]
+        said = "" if stack.is_static else later_in_words(variable.variable, stack, rule, variable.later, len(rows.x))
+        if said:
+            progress.info(said)
+    return Samples(rows, samples, predictors.origins(rule, way))
 
 
 def _sample_stack(
@@ -293,15 +314,19 @@ def _sample_stack(
     rows: Rows,
     places: np.ndarray,
     place_index: np.ndarray,
-    max_gap_days: float | None,
-    method: str,
+    rule: TimeRule,
+    method: str | Cells,
     progress: Progress,
 ) -> VariableSamples:
     times = rows.times if rows.times is not None else [None] * len(place_index)
-    bands, gaps = nearest_bands(stack, times, max_gap_days)
+    only_earlier = rule.only_earlier(name, stack)
+    bands, gaps = nearest_bands(stack, times, rule.gap(name, stack), only_earlier)
     first, of_pair = _distinct(place_index, bands)
-    values = sample(
-        stack.bands, places[:, 0], places[:, 1], rows.crs, place_index[first], bands[first], method, progress
+    where = places[:, 0], places[:, 1], rows.crs, place_index[first], bands[first]
+    values = (
+        sample_cells_of(stack.bands, method, *where, progress)
+        if isinstance(method, Cells)
+        else sample(stack.bands, *where, method, progress)
     )
     outside = np.ones(len(places), bool)
     for grid in {band.grid for band in stack.bands}:
@@ -309,9 +334,17 @@ def _sample_stack(
     no_date = (bands < 0) & ~outside[place_index]
     if stack.is_static:
         return VariableSamples(name, values[of_pair], outside[place_index], no_date)
-    nearest = np.abs(nearest_bands(stack, times, np.inf)[1]) if no_date.any() else np.abs(gaps)
+    nearest = np.abs(nearest_bands(stack, times, np.inf, only_earlier)[1]) if no_date.any() else np.abs(gaps)
     return VariableSamples(
-        name, values[of_pair], outside[place_index], no_date, gaps, stack.reach(max_gap_days), stack.step_days, nearest
+        name,
+        values[of_pair],
+        outside[place_index],
+        no_date,
+        gaps,
+        rule.reach(name, stack),
+        stack.step_days,
+        nearest,
+        rule.gap(name, stack) is None,
     )
 
 
@@ -348,7 +381,11 @@ def reaches_in_words(variables: Sequence[VariableSamples]) -> str:
     -------
     str
     """
-    dated = {variable.variable: variable.reach_days for variable in variables if variable.gap_days is not None}
+    dated = {
+        variable.variable: variable.reach_days
+        for variable in variables
+        if variable.gap_days is not None and variable.by_default
+    }
     return default_gaps_in_words("variable", dated) if dated else ""
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.cells import CellRule
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.points import transform_points
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.pixels import PixelRows, sample_pixels
 from sm_toolbox.stations.sampling import Rows, Samples, reaches_in_words, sample_rows, tell_suspects
 
@@ -33,9 +35,15 @@ class TableSettings:
     value : str, optional
         The column of observed soil moisture, which is never replaced either; by default `soil_moisture` or `value`,
         where there is such a column.
-    max_gap_days : float, optional
+    max_gap_days : TimeRule or float, optional
         As in `sample_rows`.
-    method : {'nearest', 'bilinear', 'mean_3x3'}
+    method : {'nearest', 'bilinear', 'mean_3x3'}, optional
+        How a value is taken at a point, from each raster's own cells; by default the value is that of the cell of a
+        grid, as a map has it.
+    grid : Source, optional
+        Raster with that grid; by default the finest predictor's.
+    resampling : str, optional
+        A word of `RULES`: how rasters reach that grid.
     replace : bool
         Whether rasters replace columns of their names; otherwise they get the names of their files as suffixes.
     extra_value : str, optional
@@ -47,8 +55,10 @@ class TableSettings:
     station: str = ""
     time: str = ""
     value: str = ""
-    max_gap_days: float | None = None
-    method: str = "nearest"
+    max_gap_days: TimeRule | float | None = None
+    method: str | None = None
+    grid: Source | None = None
+    resampling: str = "auto"
     replace: bool = False
     extra_value: str = ""
     extra_rows: int = 10_000
@@ -140,10 +150,11 @@ def sample_table(
     needed = [name for name in (settings.station, settings.time, value, settings.product_field) if name]
     taken = needed if settings.replace else list(columns)
     max_gap = settings.max_gap_days
-    samples = sample_rows(rows, sources, max_gap, settings.method, progress.part(0, 0.4 if product else 0.9), taken)
+    method = settings.method or CellRule(settings.grid, settings.resampling)
+    samples = sample_rows(rows, sources, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken)
     tell_suspects(samples, progress)
     complete = int(samples.complete.sum())
-    if max_gap is None and reaches_in_words(samples.variables):
+    if reaches_in_words(samples.variables):
         progress.info(reaches_in_words(samples.variables))
     _tell_incomplete(samples, complete, progress)
     sampled = {variable.variable: variable.values for variable in samples.variables}
@@ -151,7 +162,7 @@ def sample_table(
     sampled |= {
         gap_field(variable.variable): variable.gap_days
         for variable in samples.variables
-        if variable.gap_days is not None and (variable.reach_days >= 1 or max_gap)
+        if variable.gap_days is not None and (variable.reach_days >= 1 or TimeRule.of(max_gap).largest)
     }
     added = [*([SOURCE_FIELD] if product else []), *sampled]
     replaced = _replaced(rows.layer, columns, added, needed, settings.replace, progress)

@@ -16,6 +16,7 @@ from sm_toolbox.raster.bands import Stack, read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import metres_per_degree
 from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills, unit_of_moisture
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
 
 # Metres within which coordinates of one name are of one station, given to more or fewer digits.
@@ -100,7 +101,8 @@ class StationValidation:
 
 def validate_stations(
     rows: Rows, observed: np.ndarray, sources: Sequence[Source], groups: Sequence[str | None] | None = None, *,
-    max_gap_days: float | None = None, min_samples: int = 10, method: str = "nearest", progress: Progress = SILENT,
+    max_gap_days: TimeRule | float | None = None, min_samples: int = 10, method: str = "nearest",
+    progress: Progress = SILENT,
 ) -> StationValidation:  # fmt: skip
     """Compare a product with observations.
 
@@ -114,7 +116,7 @@ def validate_stations(
         The product: one variable, static or dated. Where there are several, `soil_moisture` is taken.
     groups : sequence of str, optional
         A property of the stations (land cover, network) for the report.
-    max_gap_days : float, optional
+    max_gap_days : TimeRule or float, optional
         How far in time the product may lie from an observation; by default half the distance of its dates.
     min_samples : int, optional
         Pairs that a station needs to be rated on its own.
@@ -168,7 +170,7 @@ def validate_stations(
     kept = {band.source for band in stack.bands}
     samples = sample_rows(rows, [source for source in sources if source in kept], max_gap_days, method, progress)
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
-    if max_gap_days is None and product.reach_days >= 1:
+    if product.reach_days >= 1 and reaches_in_words([product]):
         progress.info(reaches_in_words([product]))
     refuse_fills(product.values, stack.bands[0].source.label, stack.variable)
     _check_units(observed, product.values, rows.layer, stack)

@@ -11,6 +11,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Band, read_bands, stacks
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.interpolation.observations import Observations
 from sm_toolbox.stations.sampling import Rows, reaches_in_words, sample_rows
 
@@ -72,10 +73,11 @@ class Drift:
         at_stations = np.stack([variable.values.reshape(repeats, places).T for variable in samples.variables], axis=1)
         bands: list[Band] = []
         picks = np.full((dates, len(by_name)), -1)
-        for column, stack in enumerate(by_name.values()):
+        rule = TimeRule.of(max_gap_days)
+        for column, (name, stack) in enumerate(by_name.items()):
             number: dict[int, int] = {}
             for date, time in enumerate(observations.times):
-                position = stack.nearest(time, max_gap_days)
+                position = rule.nearest(name, stack, time)
                 if position is not None:
                     if position not in number:
                         number[position] = len(bands)

@@ -16,6 +16,7 @@ from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates, parse_time
+from sm_toolbox.raster.timing import TimeRule
 
 
 def model_of(*names, periods=None):
@@ -174,10 +175,14 @@ def test_other_grids_are_warped_to_the_grid_asked_for(model, write_raster, tmp_p
     path = str(tmp_path / "map.tif")
     predict_raster(model, [dem, ndvi], path, grid=ndvi, engine=Engine(progress=progress))
     assert read(path)[0].shape == (1, 4, 4) and any("'dem.tif' is warped" in line for line in progress.infos)
-    predict_raster(model, [dem, ndvi], path, engine=Engine(progress=progress))
+    # A file from before RESAMPLING: the nearest cell, whose borders show.
+    old = replace(model, manifest=replace(model.manifest, matching=None))
+    predict_raster(old, [dem, ndvi], path, engine=Engine(progress=progress))
     values = read(path)[0]
     assert values.shape == (1, 40, 40)
     assert (values[0].reshape(4, 10, 4, 10) == values[0].reshape(4, 10, 4, 10)[:, :1, :, :1]).all()
+    (warning,) = progress.warnings
+    assert "learned ndvi from the cells of the rasters themselves" in warning and "RESAMPLING auto" in warning
 
 
 def test_a_missing_predictor_is_named_with_what_there_is(model, write_raster, sources, tmp_path, leftovers):
@@ -373,3 +378,43 @@ def test_a_cluster_makes_the_same_maps(model, sources, tmp_path, progress):
     assert found["here"] == found["there"] and any("2 threads of the cluster" in text for text in progress.infos)
     for name in ("o", "q", "a"):
         np.testing.assert_array_equal(read(tmp_path / f"{name}_here.tif")[0], read(tmp_path / f"{name}_there.tif")[0])
+
+
+def learned_from(variable, **known):
+    """A model whose training table noted something of its only predictor, or nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.random((60, 1))
+    origins = {variable: {"variable": variable, "product": "p", **known}} if known else {}
+    table = TrainingTable(Roles("sm", (variable,)), x, x[:, 0], np.arange(60), origins=origins)
+    return train(table, RandomForest(3), make_split("random", 2)).model
+
+
+def test_a_model_remembers_gaps_and_directions(write_raster, tmp_path, progress):
+    ndvi = write_raster("ndvi.tif", np.random.default_rng(0).random((2, 4, 4)), ["ndvi@2020-06-01", "ndvi@2020-06-09"])
+    out = str(tmp_path / "m.tif")
+    wanted = Wanted(dates=parse_dates("2020-06-12"))
+    taught = learned_from("ndvi", asked_gap_days=1.0, direction="previous")
+    with pytest.raises(InputError, match="within 1 days before"):
+        predict_raster(taught, [ndvi], out, wanted=wanted)
+    predict_raster(taught, [ndvi], out, max_gap_days=5, wanted=wanted)
+    predict_raster(taught, [ndvi], out, max_gap_days=TimeRule(gaps={"ndvi": 5}), wanted=wanted)
+    predict_raster(learned_from("ndvi"), [ndvi], out, wanted=wanted, engine=Engine(progress=progress))
+    assert not progress.warnings
+    before = Wanted(dates=parse_dates("2020-05-31"))
+    with pytest.raises(InputError, match="before"):
+        predict_raster(taught, [ndvi], out, max_gap_days=5, wanted=before)
+    predict_raster(taught, [ndvi], out, max_gap_days=TimeRule(5, direction="nearest"), wanted=before,
+                   engine=Engine(progress=progress))  # fmt: skip
+    assert "'ndvi': 1 of 1 dates take a value from a later date" in " ".join(progress.infos)
+
+
+def test_rain_of_an_old_model_is_matched_as_it_was_learned(write_raster, tmp_path, progress):
+    rain = write_raster("rain.tif", np.random.default_rng(0).random((2, 4, 4)), ["rain@2020-06-01", "rain@2020-06-09"])
+    out, engine = str(tmp_path / "m.tif"), Engine(progress=progress)
+    before = Wanted(dates=parse_dates("2020-05-30"))
+    new = learned_from("rain")
+    with pytest.raises(InputError, match="before"):
+        predict_raster(new, [rain], out, wanted=before)
+    old = replace(new, manifest=replace(new.manifest, matching=None))
+    predict_raster(old, [rain], out, wanted=before, engine=engine)
+    assert len(progress.warnings) == 1 and "learned rain from dates before and after its rows" in progress.warnings[0]

@@ -6,6 +6,7 @@ import rasterio
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.origins import Origin, origin_from, origins_from_text, origins_to_text, read_predictors
+from sm_toolbox.raster.timing import TimeRule
 
 
 def test_names_without_a_clash_are_the_variables(write_raster):
@@ -51,12 +52,15 @@ def test_the_unit_is_noted_where_the_file_has_one(write_raster):
     source = write_raster("terrain.tif", np.ones((2, 4, 4)), ["slope", "twi"])
     with rasterio.open(source.path, "r+") as dataset:
         dataset.update_tags(UNIT_slope="degrees")
-    assert [origin.unit for origin in read_predictors([source]).origins(None, "nearest").values()] == ["degrees", None]
+    assert [origin.unit for origin in read_predictors([source]).origins(TimeRule(), "nearest").values()] == [
+        "degrees",
+        None,
+    ]
 
 
 def test_notes_survive_as_text(write_raster):
     stack = write_raster("ndvi.tif", np.ones((3, 4, 4)), [f"ndvi@2020-06-{day:02d}" for day in (1, 9, 17)])
-    origin = read_predictors([stack]).origins(None, "nearest")["ndvi"]
+    origin = read_predictors([stack]).origins(TimeRule(), "nearest")["ndvi"]
     assert (origin.time_step_days, origin.largest_gap_days, origin.cell_size, origin.kind) == (8, 4, (30, 30), "amount")
     assert origins_from_text(origins_to_text({"ndvi": origin})) == {"ndvi": origin}
     assert origins_from_text("a comment of the user's") == origins_from_text("[1]") == origins_from_text(None) == {}

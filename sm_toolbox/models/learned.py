@@ -1,0 +1,149 @@
+"""What a model remembers of how its predictors were matched in time and brought to a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sm_toolbox.models.modelfile import Model
+from sm_toolbox.progress import Progress
+from sm_toolbox.raster.bands import Stack
+from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.origins import Origin, origin_from
+from sm_toolbox.raster.reading import ground_cell, warp_method
+from sm_toolbox.raster.timing import TimeRule, adds_up
+
+
+def learned_origins(models: Sequence[Model]) -> dict[str, Origin | None]:
+    """Return what models know of the rasters behind their predictors; of two models that share one, the first's.
+
+    Parameters
+    ----------
+    models : sequence of Model
+
+    Returns
+    -------
+    dict of str to Origin or None
+        None where the training table kept no notes.
+    """
+    return {item.name: origin_from(item.origin) for model in reversed(models) for item in model.manifest.predictors}
+
+
+def learned_timing(models: Sequence[Model], used: Mapping[str, Stack], asked: TimeRule, progress: Progress) -> TimeRule:
+    """Return how predictors are matched in time: as asked, else as the training table was.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    used : mapping of str to Stack
+        By predictor.
+    asked : TimeRule
+        Without a direction of its own where its `directions` are to be those of the model.
+    progress : Progress
+        Gets a warning where a file from before these rules has predictors that add up over time.
+
+    Returns
+    -------
+    TimeRule
+    """
+    origins = learned_origins(models)
+    is_old = any(model.manifest.matching is None for model in models)
+    gaps: dict[str, float] = {}
+    directions: dict[str, str] = {}
+    adding = []
+    for name, stack in used.items():
+        if stack.is_static:
+            continue
+        origin = origins.get(name)
+        if origin is not None and origin.asked_gap_days is not None:
+            gaps[name] = origin.asked_gap_days
+        if asked.direction is not None:
+            continue
+        if origin is not None and origin.direction is not None:
+            directions[name] = origin.direction
+        elif (origin is not None or is_old) and adds_up(stack.variable):
+            # As the rows were matched that it learned from.
+            directions[name] = "nearest"
+            adding.append(name)
+    if adding:
+        progress.warning(
+            f"The model learned {', '.join(adding)} from dates before and after its rows, although they add up over "
+            "time, and predicts so. Sample the predictors again and train anew, or set TIME_DIRECTION to previous."
+        )
+    if gaps and asked.largest is None:
+        listed = ", ".join(f"{name} {days:g}" for name, days in gaps.items() if name not in asked.gaps)
+        if listed:
+            progress.info(f"Largest gaps in time as in the training table, in days: {listed}.")
+    timing = asked.remembering(gaps, directions)
+    timing.check_names(used)
+    return timing
+
+
+def learned_rules(
+    models: Sequence[Model], used: Mapping[str, Stack], grid: Grid, asked: str | None, progress: Progress
+) -> dict[str, str | None]:
+    """Return how each predictor on another grid reaches the map's: as asked, else as in the training table.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    used : mapping of str to Stack
+        By predictor.
+    grid : Grid
+        Of the map.
+    asked : str or None
+        A word of `RULES` for all predictors.
+    progress : Progress
+        Gets a warning where a file from before these rules shows the borders of coarse cells in the map.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        Words of `RULES`; None for the rule from before them: the mean of much finer cells, else the nearest one.
+    """
+    if asked is not None:
+        return dict.fromkeys(used, asked)
+    origins = learned_origins(models)
+    is_old = any(model.manifest.matching is None for model in models)
+    rules: dict[str, str | None] = {}
+    stepped, unknown = [], []
+    for name, stack in used.items():
+        origin, band = origins.get(name), stack.bands[0]
+        if origin is not None:
+            # Values of the rasters' own cells: maps then have them, too.
+            rules[name] = origin.resampling or ("auto" if origin.method == "bilinear" else None)
+        else:
+            rules[name] = None if is_old else "auto"
+        if band.grid.same_as(grid):
+            continue
+        if origin is None and not is_old:
+            unknown.append(name)
+        if rules[name] is None and warp_method("auto", band, grid) != warp_method(None, band, grid):
+            stepped.append(name)
+    if stepped:
+        text = (
+            f"The model learned {', '.join(stepped)} from the cells of the rasters themselves, which are coarser than "
+            "those of the map: their borders show in it. RESAMPLING auto makes the map without them; for a model that "
+            "learns so, sample the predictors anew without METHOD and train again."
+        )
+        (progress.warning if is_old else progress.info)(text)
+    if unknown:
+        progress.info(
+            f"The training table kept no notes of {', '.join(unknown)}: they reach the grid of the map as RESAMPLING "
+            "auto says."
+        )
+    _tell_other_cells(origins, used, grid, progress)
+    return rules
+
+
+def _tell_other_cells(
+    origins: Mapping[str, Origin | None], used: Mapping[str, Stack], grid: Grid, progress: Progress
+) -> None:
+    """Say where the map's cells are much larger or smaller than those whose values the model learned from."""
+    sizes = {origin.grid_cell_m[0] for name in used if (origin := origins.get(name)) and origin.grid_cell_m}
+    own = ground_cell(grid)[0]
+    other = [size for size in sizes if not 0.5 <= own / size <= 2]
+    if other:
+        progress.info(
+            f"The model learned from values of cells of {other[0]:.4g} m; those of the map have {own:.4g} m. Extremes "
+            "are rarer in larger cells."
+        )
