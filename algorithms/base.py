@@ -30,6 +30,7 @@ ICONS = Path(__file__).parent.parent / "resources" / "icons"
 TRACKER = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/issues"
 HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/blob/main/docs/algorithms/{}.md"
 GROUPS = {
+    "data": "Data",
     "predictors": "Predictors",
     "timeseries": "Time series",
     "merging": "Product merging",

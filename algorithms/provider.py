@@ -12,6 +12,7 @@ from .base import ICONS
 
 # One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
 ALGORITHMS = (
+    "data.calculatebands",
     "predictors.alignrasters",
     "predictors.sarpredictors",
     "predictors.soilindices",

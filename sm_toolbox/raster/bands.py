@@ -222,8 +222,9 @@ def refuse_duplicates(bands: Sequence[Band]) -> None:
         if twin is not band:
             raise InputError(
                 f"Two bands are named '{band.name}': band {twin.index} of '{twin.source.label}' "
-                f"({twin.source.path}) and band {band.index} of '{band.source.label}' ({band.source.path}). Leave "
-                "one of the files out, or give the bands different descriptions."
+                f"({twin.source.path}) and band {band.index} of '{band.source.label}' ({band.source.path}). Give "
+                "the layers different names (in the modeler with 'Rename layer'), or the bands with 'Calculate with "
+                "bands', or leave one of the files out."
             )
         (static if band.time is None else dated).setdefault(band.variable, band)
     for variable in static.keys() & dated.keys():

@@ -24,6 +24,8 @@ ENTRY_POINTS = [
     "models.prediction:predict_raster",
     "models.preparation:prepare_training",
     "models.training:train",
+    "products.calculate:calculate_bands",
+    "products.expression:parse",
     "predictors.flow:specific_catchment_area",
     "predictors.soil:available_water_capacity",
     "predictors.spectral:spectral_indices",

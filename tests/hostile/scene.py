@@ -149,6 +149,13 @@ class Scene:
                 "MIN_COUNT": 1,
             },
             "alignrasters": {"INPUT": [self.ndvi], "GRID": self.dem, "RESAMPLING": "average"},
+            "calculatebands": {
+                "INPUT": [self.ndvi, self.dem],
+                "EXPRESSION": "wet = where(ndvi > 0.3, dem, nan)",
+                "GRID": self.dem,
+                "RESAMPLING": "auto",
+                "MAX_TIME_GAP": 0,
+            },
             "checkinstallation": {},
             "demodata": {"SEED": -1},
             "importismn": {

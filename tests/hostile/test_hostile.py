@@ -24,6 +24,7 @@ ALGORITHMS = sorted(
     [
         "aggregatestations",
         "alignrasters",
+        "calculatebands",
         "checkinstallation",
         "demodata",
         "importismn",

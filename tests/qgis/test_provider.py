@@ -39,6 +39,7 @@ CONTRACT = {
     "sarpredictors": (["VV", "VH", "ANGLE", "GRID", "FILTER_SIZE", "OUTPUT", "STATISTICS"], ["OUTPUT", "STATISTICS"]),
     "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
+    "calculatebands": (["INPUT", "EXPRESSION", "GRID", "RESAMPLING", "MAX_TIME_GAP", "OUTPUT"], ["OUTPUT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
     "thermalinertia": (
         ["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"],

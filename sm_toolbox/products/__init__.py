@@ -1,0 +1,1 @@
+"""What is done with products before they become predictors: masks by quality, arithmetic."""
