@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from sm_toolbox.columns import drop_missing, to_names, to_numbers, to_times
 from sm_toolbox.errors import InputError
@@ -355,6 +354,8 @@ def _telling_of_the_target(table: TrainingTable) -> list[str]:
         return []
     if len(rows) > _RANKED:
         rows = np.random.default_rng(0).choice(len(rows), _RANKED, replace=False)
+    from scipy.stats import rankdata
+
     target = rankdata(table.target[rows])
     found = []
     for name, values in zip(table.roles.predictors, table.predictors[rows].T):
