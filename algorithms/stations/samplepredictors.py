@@ -153,7 +153,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.raster.points import transform_points
         from sm_toolbox.stations.pixels import sample_pixels
         from sm_toolbox.stations.report import sampling_report
-        from sm_toolbox.stations.sampling import reaches_in_words, sample_rows, tell_suspects
+        from sm_toolbox.stations.sampling import reaches_in_words, sample_rows
 
         source, rasters_, product = inputs
         table = read_table(source, progress, points=True)
@@ -184,7 +184,6 @@ class Algorithm(ToolboxAlgorithm):
         needed = [name for name in (station, time, value, extra_value) if name]
         taken = needed if replace else table.fields.names()
         samples = sample_rows(rows, rasters_, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken)
-        tell_suspects(samples, progress)
         complete = int(samples.complete.sum())
         if max_gap is None and reaches_in_words(samples.variables):
             progress.info(reaches_in_words(samples.variables))
@@ -298,6 +297,9 @@ def gap_field(variable):
 
 def report_incomplete(samples, complete, progress):
     """Tell in the log, by predictor, what rows lack and what helps; the report lists the stations."""
+    from sm_toolbox.stations.sampling import tell_suspects
+
+    tell_suspects(samples, progress)
     progress.info(f"{complete:,} of {len(samples.rows.x):,} rows have a value of every predictor.")
     for name, missing, why, gap in samples.lacking():
         cure = ""
