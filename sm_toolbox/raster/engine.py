@@ -185,6 +185,8 @@ def run_blocks(
         _products_in_one_thread(),
         whole_outputs(outputs, grid, plan) as writers,
     ):
+        if engine.scheduler:
+            _look_here(reader, plan)
         blocks = (
             on_cluster(reader, work, plan, engine, GDAL_CACHE)
             if engine.scheduler
@@ -209,6 +211,15 @@ def run_blocks(
         if not any(valid) or not facts.get("with_data", True):
             raise InputError(_why_empty(inputs))
     return Written(valid, facts, reader.watch)
+
+
+def _look_here(reader: BandReader, plan: Plan) -> None:
+    """Look at some blocks in this process, where all others are read by the workers of a cluster."""
+    if reader.bands:
+        with reader.open() as opened:
+            for window in (plan.windows[0], plan.windows[len(plan.windows) // 2]):
+                opened.read(window)
+                reader.watch.refuse_early()
 
 
 @dataclass(frozen=True)
