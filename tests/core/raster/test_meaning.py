@@ -286,6 +286,20 @@ def test_landsat_collection_2_has_the_scale_of_its_product(write_raster, tmp_pat
     assert np.corrcoef(bands["tvdi"].ravel()[1:], (1 - wet).ravel()[1:])[0, 1] > 0.95
 
 
+def test_a_known_scale_is_not_applied_twice(write_raster, out, engine):
+    stored = {"lst_day": (305 - 149) / 0.00341802, "lst_night": (285 - 149) / 0.00341802}
+    scene = "LC08_L2SP_194028_20180610_20200831_02_T1_ST_B10.TIF"
+    day, night = (
+        write_raster(f"{name}/{scene}", np.full((1, 4, 5), round(value)), dtype="uint16")
+        for name, value in stored.items()
+    )
+    albedo = write_raster("albedo_20180610.tif", np.full((1, 4, 5), 0.2), ["albedo"])
+    with pytest.raises(InputError, match="in kelvin already.*Leave LST_SCALE empty"):
+        thermal_inertia([albedo], [day], [night], out, lst_scale=0.00341802, engine=engine)
+    thermal_inertia([albedo], [day], [night], out, engine=engine)
+    np.testing.assert_allclose(overview(list_bands([Source(out)])[0]), 0.04, atol=1e-4)
+
+
 @pytest.mark.parametrize(("darkest", "doubtful"), [(1300, True), (300, False)])
 def test_sentinel2_without_its_baseline_is_a_doubt(darkest, doubtful, write_raster, out, engine, progress):
     """Of before 2022, and perhaps processed again since; cells darker than the offset prove that there is none."""
