@@ -132,6 +132,8 @@ def test_slopes_and_collocation_refuse_fills(write_raster, out, engine):
 def test_fills_in_tables_count_from_the_first_row():
     with pytest.raises(InputError, match=r"'sm' of 'stations' is -9999 in 1 of 4 rows \(row 3 first\).*nullif\(\"sm\""):
         to_numbers([0.2, 0.25, -9999, 0.3], "sm", "stations")
+    with pytest.raises(InputError, match="is 9999 in 1 of 13 rows"):
+        to_numbers([0.2, 0.25, 0.3] * 4 + [9999], "sm", "stations")
     for sound in ([0.2, -0.01, 0.3], [-30, -99, 20, -150], [1, 2, 9999], [-9999, -9500, -10400, -12000]):
         np.testing.assert_array_equal(to_numbers(sound, "x", "t"), sound)
 
