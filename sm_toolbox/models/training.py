@@ -235,7 +235,10 @@ def _applicability(
         folds = [*folds, (np.arange(len(table)), len(table) + np.arange(len(spike.table)))]
         predictors = np.concatenate([predictors, spike.table.predictors])
     # Numbers of classes have no distance: cells of unknown ones have no value at all.
-    importance = chosen.importance.mean(axis=0) * [name not in encoder.classes for name in encoder.predictors]
+    importance = chosen.importance.mean(axis=0)
+    amounts = np.array([name not in encoder.classes for name in encoder.predictors])
+    if importance[amounts].max(initial=0) > 0:
+        importance = importance * amounts
     return Applicability.fit(predictors, importance, folds, columns, progress)
 
 

@@ -216,10 +216,7 @@ def spectral_indices(
     reasons = [calibration.reason for calibration in calibrations if calibration]
     for reason in dict.fromkeys(reasons):
         progress.info(f"Reflectance = {reason}, in {reasons.count(reason)} bands.")
-    doubt = doubts(chosen, calibrations)
-    if doubt:
-        progress.warning(doubt)
-    _check_reflectances(used, chosen, calibrations)
+    _check_reflectances(used, chosen, calibrations, progress)
     edges = {
         time: _sampled_edges(time, used, chosen, calibrations, grid, progress) for role, time in used if role == "lst"
     }
@@ -298,10 +295,17 @@ def _check_choices(
 
 
 def _check_reflectances(
-    used: Sequence[tuple[str, Time | None]], chosen: Sequence[Band], calibrations: Sequence[Calibration | None]
+    used: Sequence[tuple[str, Time | None]],
+    chosen: Sequence[Band],
+    calibrations: Sequence[Calibration | None],
+    progress: Progress,
 ) -> None:
-    """Look at a middle date of each band for values that are no reflectances."""
+    """Look at a middle date of each band for values that are no reflectances, and for doubts about their offset."""
     from sm_toolbox.raster.bands import overview
+
+    doubt = doubts(chosen, calibrations)
+    if doubt:
+        progress.warning(doubt)
 
     for role in dict.fromkeys(role for role, _ in used if role != "lst"):
         own = [i for i, (other, _) in enumerate(used) if other == role]

@@ -155,7 +155,7 @@ def thermal_inertia(
             f"SOLAR_CORRECTION '{correction}' depends on the day, but none of the layers is dated. Name the bands "
             "variable@YYYY-MM-DD, or choose none."
         )
-    to_kelvin = _to_kelvin(stacks, progress)
+    to_kelvin = _to_kelvin(stacks, lst_scale, progress)
     _check_units(stacks, lst_scale, to_kelvin)
     grid = stacks["LST_DAY"].bands[0].grid
     picks = [{role: stack.nearest(time, 0) or 0 for role, stack in stacks.items()} for time in times]
@@ -203,9 +203,9 @@ def _temperature(values: np.ndarray, scale: np.float32, zero_is_gap: bool) -> np
     return scaled
 
 
-def _to_kelvin(stacks: dict[str, Stack], progress: Progress) -> dict[str, np.float32]:
+def _to_kelvin(stacks: dict[str, Stack], lst_scale: float | None, progress: Progress) -> dict[str, np.float32]:
     """Return what is to be added to the temperatures where the files state °C of one and kelvin of the other."""
-    from sm_toolbox.raster.meaning import stated_unit
+    from sm_toolbox.raster.meaning import band_scale, stated_unit
     from sm_toolbox.raster.opening import open_raster
 
     units = {}
@@ -213,6 +213,12 @@ def _to_kelvin(stacks: dict[str, Stack], progress: Progress) -> dict[str, np.flo
         band = stacks[role].bands[0]
         with open_raster(band.source) as dataset:
             units[role] = stated_unit(dataset, band.index, band.variable)
+            note = band_scale(dataset, band.index, band.source.path).note
+        if note and lst_scale is not None:
+            raise InputError(
+                f"LST_SCALE is {lst_scale:g}, but {role} ('{band.source.label}') is read in kelvin already: {note}. "
+                "Leave LST_SCALE empty."
+            )
     if set(units.values()) != {CELSIUS, KELVIN}:
         return dict.fromkeys(units, np.float32(0))
     celsius = next(role for role, unit in units.items() if unit == CELSIUS)

@@ -189,6 +189,8 @@ def run_blocks(
         _products_in_one_thread(),
         whole_outputs(outputs, grid, plan) as writers,
     ):
+        if engine.scheduler:
+            _look_here(reader, plan)
         blocks = (
             on_cluster(reader, work, plan, engine, GDAL_CACHE)
             if engine.scheduler
@@ -235,6 +237,15 @@ def _with_units(output: RasterOutput, bands: Sequence[Band]) -> RasterOutput:
 
 class EmptyError(InputError):
     """All that was written would be without data."""
+
+
+def _look_here(reader: BandReader, plan: Plan) -> None:
+    """Look at some blocks in this process, where all others are read by the workers of a cluster."""
+    if reader.bands:
+        with reader.open() as opened:
+            for window in (plan.windows[0], plan.windows[len(plan.windows) // 2]):
+                opened.read(window)
+                reader.watch.refuse_early()
 
 
 @dataclass(frozen=True)

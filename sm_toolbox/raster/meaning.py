@@ -513,9 +513,9 @@ def fills_in_column(values: np.ndarray) -> list[tuple[float, int]]:
         Each with its number of rows.
     """
     valid = values[~np.isnan(values)]
-    if not valid.size or (valid.min() > -90 and valid.max() < ABSURD):
+    if not valid.size or (valid.min() > -90 and valid.max() < 9999):
         return []
-    is_fill = np.isin(valid, [fill for fill in FILLS if fill < 0]) | (np.abs(valid) > ABSURD)
+    is_fill = np.isin(valid, FILLS) | (np.abs(valid) > ABSURD)
     rest = valid[~is_fill]
     found = []
     for fill in np.unique(valid[is_fill]):
@@ -523,7 +523,8 @@ def fills_in_column(values: np.ndarray) -> list[tuple[float, int]]:
         if rest.size:
             span = float(np.ptp(rest))
             distance = max(float(rest.min()) - fill, fill - float(rest.max()))
-            if distance < max(span, 10.0):
+            # What is positive may be measured, unless all else is close together far below.
+            if distance < max(span, 10.0) or (0 < fill < ABSURD and (distance < 100 * span or rest.size < 10)):
                 continue
         elif len(np.unique(valid)) > 1 or fill not in (-9999, -999):
             continue

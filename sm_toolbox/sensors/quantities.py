@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-FILLS = (-9999.0, -999.0, -99.0, -32768.0, -32767.0, -28672.0, -3000.0, -99999.0, 9999.0, 99999.0, 32767.0)
+FILLS = (
+    *(-9999.0, -999.0, -99.0, -32768.0, -32767.0, -28672.0, -3000.0, -99999.0, -9999.9),
+    *(9999.0, 99999.0, 32767.0),
+)
 """Numbers that programs write where there is no data."""
 
 ABSURD = 1e15

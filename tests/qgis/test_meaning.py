@@ -98,3 +98,32 @@ def test_percent_is_trained_on_without_a_unit_and_classes_one_by_one(run, statio
     from sm_toolbox.models.modelfile import load_model
 
     assert load_model(str(tmp_path / "a.smmodel")).manifest.predictors[1].classes == [0, 10, 20]
+
+
+def test_the_demo_scene_raises_no_alarm_from_stations_to_map(run, tmp_path):
+    """The other algorithms are looked at in test_examples."""
+    import processing
+
+    folder = tmp_path / "scene"
+    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
+    rasters = [str(folder / name) for name in ("soil.tif", "ndvi.tif", "lst_day.tif")]
+    rasters = [path for path in rasters if (folder / path).is_file()]
+    listening = Listening()
+    who = {"STATION": "station", "TIME": "time"}
+    stations = str(folder / "stations.gpkg")
+    table = run(
+        "samplepredictors", listening, STATIONS=stations, **who, PREDICTORS=rasters, OUTPUT=str(tmp_path / "t.gpkg")
+    )["OUTPUT"]
+    names = [field.name() for field in QgsVectorLayer(table, "t").fields()]
+    predictors = [name for name in names if name in ("ndvi", "sand", "clay", "silt", "lst_day", "awc")]
+    model = str(tmp_path / "m.smmodel")
+    run(
+        "trainmodel", listening, TRAINING=table, TARGET="soil_moisture", PREDICTORS=predictors, **who,
+        HYPERPARAMETERS='{"n_estimators": 5}', MODEL_FILE=model,
+    )  # fmt: skip
+    run("predictraster", listening, MODEL_FILE=model, PREDICTORS=rasters, OUTPUT=str(tmp_path / "map.tif"))
+    run(
+        "validatestations", listening, PRODUCT=[str(tmp_path / "map.tif")], VALUE="soil_moisture", **who,
+        STATIONS=str(folder / "stations_validation.gpkg"), OUTPUT=str(tmp_path / "v.gpkg"),
+    )  # fmt: skip
+    assert len(predictors) > 2 and not [text for text in listening.warned if any(word in text for word in WORDS)]

@@ -18,7 +18,7 @@ class Effect:
     Parameters
     ----------
     at : ndarray of float64 (edges,)
-        Values of the predictor, quantiles of the training rows.
+        Values of the predictor, quantiles of the training rows; of a categorical one its classes.
     effect : ndarray of float64 (edges,)
         Change of the prediction against its mean over the rows, in the target's unit.
     """
@@ -52,6 +52,15 @@ def local_effects(model: Model, predictors: np.ndarray, column: int, bins: int =
     Effect
     """
     values = predictors[:, column]
+    classes = np.array(model.encoder.classes.get(model.predictors[column], ()))
+    if classes.size:
+        # Between classes there is nothing: each row is predicted as if it were of each of them.
+        made, of_class = np.empty(len(classes)), predictors.copy()
+        for number, value in enumerate(classes):
+            of_class[:, column] = value
+            made[number] = model.predict(of_class).mean()
+        share = [np.count_nonzero(values == np.float32(value)) for value in classes]
+        return Effect(classes, made - np.average(made, weights=share if any(share) else None))
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
     if len(edges) < 2:
         return Effect(edges.astype(np.float64), np.zeros(len(edges)))

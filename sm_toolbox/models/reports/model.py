@@ -71,6 +71,9 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         ("Predictor", "from", "to", "mean", "SD", "period"),
         [(item.name, item.minimum, item.maximum, item.mean, item.sd, item.period) for item in manifest.predictors],
     )
+    for name, classes in model.encoder.classes.items():
+        listed = ", ".join(f"{value:g}" for value in classes)
+        page.text(f"Classes of {name}: {listed}. Where a map has another one, it has no value.")
     if model.applicability is None:
         page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
     else:

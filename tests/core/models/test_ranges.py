@@ -9,6 +9,8 @@ from sm_toolbox.models.learners.catalogue import make_estimator
 from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.prediction import predict_raster
 from sm_toolbox.models.preparation import SampledTable, prepare_training
+from sm_toolbox.models.reports.effects import local_effects
+from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.training import gap_in_words, training_report
 from sm_toolbox.models.table import Roles
 from sm_toolbox.models.training import train
@@ -115,6 +117,15 @@ def test_classes_become_features_of_their_own(write_raster, tmp_path, progress):
     # As it was trained, so it predicts after it was read.
     rows = np.array([[0.5, 10], [0.5, 60]], np.float32)
     np.testing.assert_array_equal(model.predict(rows), training.model.predict(rows))
+
+
+def test_the_report_shows_the_effect_of_each_class(progress):
+    training = trained(columns(cover=COVER, sm=BY_COVER), ("ndvi", "cover"), progress, categorical=("cover",))
+    evidence = training.model.evidence
+    effect = local_effects(training.model, evidence.predictors, 1)
+    np.testing.assert_array_equal(effect.at, [10, 40, 60])
+    np.testing.assert_allclose(effect.effect - effect.effect[0], [0, -0.25, -0.1], atol=0.05)
+    assert "Classes of cover: 10, 40, 60." in model_report(training.model, "a.smmodel").html()
 
 
 def test_classes_taken_as_amounts_are_named(progress):

@@ -133,6 +133,8 @@ def test_slopes_and_collocation_refuse_fills(write_raster, out, engine):
 def test_fills_in_tables_count_from_the_first_row():
     with pytest.raises(InputError, match=r"'sm' of 'stations' is -9999 in 1 of 4 rows \(row 3 first\).*nullif\(\"sm\""):
         to_numbers([0.2, 0.25, -9999, 0.3], "sm", "stations")
+    with pytest.raises(InputError, match="is 9999 in 1 of 13 rows"):
+        to_numbers([0.2, 0.25, 0.3] * 4 + [9999], "sm", "stations")
     for sound in ([0.2, -0.01, 0.3], [-30, -99, 20, -150], [1, 2, 9999], [-9999, -9500, -10400, -12000]):
         np.testing.assert_array_equal(to_numbers(sound, "x", "t"), sound)
 
@@ -285,6 +287,20 @@ def test_landsat_collection_2_has_the_scale_of_its_product(write_raster, tmp_pat
     bands = {band.variable: overview(band) for band in read_bands([Source(output)])}
     np.testing.assert_allclose(bands["ndvi"], (nir - red) / (nir + red), atol=1e-3)
     assert np.corrcoef(bands["tvdi"].ravel()[1:], (1 - wet).ravel()[1:])[0, 1] > 0.95
+
+
+def test_a_known_scale_is_not_applied_twice(write_raster, out, engine):
+    stored = {"lst_day": (305 - 149) / 0.00341802, "lst_night": (285 - 149) / 0.00341802}
+    scene = "LC08_L2SP_194028_20180610_20200831_02_T1_ST_B10.TIF"
+    day, night = (
+        write_raster(f"{name}/{scene}", np.full((1, 4, 5), round(value)), dtype="uint16")
+        for name, value in stored.items()
+    )
+    albedo = write_raster("albedo_20180610.tif", np.full((1, 4, 5), 0.2), ["albedo"])
+    with pytest.raises(InputError, match="in kelvin already.*Leave LST_SCALE empty"):
+        thermal_inertia([albedo], [day], [night], out, lst_scale=0.00341802, engine=engine)
+    thermal_inertia([albedo], [day], [night], out, engine=engine)
+    np.testing.assert_allclose(overview(list_bands([Source(out)])[0]), 0.04, atol=1e-4)
 
 
 @pytest.mark.parametrize(("darkest", "doubtful"), [(1300, True), (300, False)])
