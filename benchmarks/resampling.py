@@ -78,7 +78,9 @@ def make_map(way: str, folder: Path, sources: list[Source], dem: Source, dates: 
     trees = make_estimator("random_forest", '{"n_estimators": 5}' if SMALL else None)
     model = train(prepared.table, trees, prepared.split, prepared.periods).model
     output = folder / f"map_{way.replace(' ', '_')}.tif"
-    wanted = Wanted(dates=parse_dates(dates) or None)
+    with rasterio.open(folder / "truth.tif") as truth_file:
+        of_truth = ",".join(name.partition("@")[2] for name in truth_file.descriptions)
+    wanted = Wanted(dates=parse_dates(dates or of_truth))
     predict_raster(model, sources, str(output), grid=dem, max_gap_days=4, wanted=wanted)
     with rasterio.open(output) as dataset, rasterio.open(folder / "truth.tif") as truth_file:
         values = dataset.read()
