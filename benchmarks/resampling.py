@@ -78,13 +78,14 @@ def make_map(way: str, folder: Path, sources: list[Source], dem: Source, dates: 
     trees = make_estimator("random_forest", '{"n_estimators": 5}' if SMALL else None)
     model = train(prepared.table, trees, prepared.split, prepared.periods).model
     output = folder / f"map_{way.replace(' ', '_')}.tif"
-    with rasterio.open(folder / "truth.tif") as truth_file:
-        of_truth = ",".join(name.partition("@")[2] for name in truth_file.descriptions)
-    wanted = Wanted(dates=parse_dates(dates or of_truth))
+    wanted = Wanted(dates=parse_dates(dates) or None)
     predict_raster(model, sources, str(output), grid=dem, max_gap_days=4, wanted=wanted)
     with rasterio.open(output) as dataset, rasterio.open(folder / "truth.tif") as truth_file:
-        values = dataset.read()
-        truth = truth_file.read([truth_file.descriptions.index(name) + 1 for name in dataset.descriptions])
+        # The truth is known every eight days.
+        names = [name for name in truth_file.descriptions if name in dataset.descriptions]
+        values, truth = (
+            file.read([file.descriptions.index(name) + 1 for name in names]) for file in (dataset, truth_file)
+        )
     result = validate_stations(*read_stations(folder / "stations_validation.csv"), [Source(str(output))], min_samples=1)
     error = np.sqrt(np.nanmean((values - truth) ** 2))
     return np.array([edge_ratio(values), error, result.pooled.rmse, edge_ratio(truth)])
