@@ -194,7 +194,7 @@ class Algorithm(ToolboxAlgorithm):
             method=self.parameterAsString(parameters, "METHOD", context) or None,
             grid=grid,
             resampling=self.parameterAsString(parameters, "RESAMPLING", context),
-            builtins=tuple(self.parameterAsEnumStrings(parameters, "BUILTIN", context)),
+            builtins=tuple(filter(None, self.parameterAsEnumStrings(parameters, "BUILTIN", context))),
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),
             extra_rows=self.parameterAsInt(parameters, "EXTRA_ROWS", context),

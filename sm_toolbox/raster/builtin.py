@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.driver import Crs
@@ -69,7 +70,15 @@ def builtin_origins(names: Sequence[str], taken: Collection[str], grid_crs: Crs 
     -------
     dict of str to Origin
         By column.
+
+    Raises
+    ------
+    InputError
+        Where a name is none of `BUILTINS`.
     """
+    unknown = [name for name in names if name not in BUILTINS]
+    if unknown:
+        raise InputError(f"BUILTIN does not know '{unknown[0]}'. It takes {', '.join(BUILTINS)}.")
     used = {name.lower() for name in taken}
     crs = {"longitude": _WGS84, "latitude": _WGS84}
     if grid_crs is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Affine, bounds_of
 from sm_toolbox.raster.choice import driver
-from sm_toolbox.raster.driver import Crs, Dataset
+from sm_toolbox.raster.driver import Crs, Dataset, DriverError
 from sm_toolbox.sensors.grids import known_grid
 
 # Cells may disagree by this share of a cell over the whole raster before two grids count as different: rounding in
@@ -175,7 +175,11 @@ class Grid:
         # Short enough that the scale does not change, long enough for the digits of degrees.
         step = min(max(self.cell_size), 1000 / self.unit_metres)
         to_degrees = partial(driver().transform, own=self.crs, other=driver().crs(4326))
-        longitude, latitude = to_degrees(np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step]))
+        try:
+            longitude, latitude = to_degrees(np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step]))
+        except DriverError:
+            # Cells beyond the earth, of which others say what is wrong.
+            return np.full((len(x), 2), np.nan)
         longitude, latitude = longitude.reshape(3, -1), latitude.reshape(3, -1)
         with np.errstate(invalid="ignore"):
             east, north = metres_per_degree(latitude[0])
