@@ -81,8 +81,11 @@ def make_map(way: str, folder: Path, sources: list[Source], dem: Source, dates: 
     wanted = Wanted(dates=parse_dates(dates) or None)
     predict_raster(model, sources, str(output), grid=dem, max_gap_days=4, wanted=wanted)
     with rasterio.open(output) as dataset, rasterio.open(folder / "truth.tif") as truth_file:
-        values = dataset.read()
-        truth = truth_file.read([truth_file.descriptions.index(name) + 1 for name in dataset.descriptions])
+        # The truth is known every eight days.
+        names = [name for name in truth_file.descriptions if name in dataset.descriptions]
+        values, truth = (
+            file.read([file.descriptions.index(name) + 1 for name in names]) for file in (dataset, truth_file)
+        )
     result = validate_stations(*read_stations(folder / "stations_validation.csv"), [Source(str(output))], min_samples=1)
     error = np.sqrt(np.nanmean((values - truth) ** 2))
     return np.array([edge_ratio(values), error, result.pooled.rmse, edge_ratio(truth)])

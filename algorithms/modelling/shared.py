@@ -111,7 +111,8 @@ def add_split_parameters(algorithm, seed):
     algorithm.add(
         text("CYCLIC", "Cyclic predictors"),
         "Predictors that start again after a period, as name:period, separated by commas: "
-        "aspect:360,doy:365,longitude:360. They enter as sine and cosine.",
+        "doy:365,longitude:360. They enter as sine and cosine. Directions (aspect:360) and day_of_year and month of "
+        "BUILTIN do so by themselves.",
         advanced=True,
     )
     algorithm.add(

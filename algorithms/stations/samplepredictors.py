@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.builtin import BUILTINS
 from sm_toolbox.raster.reading import RULES
 
 from ..base import ToolboxAlgorithm
@@ -122,6 +123,15 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
+            choice("BUILTIN", "Variables that need no raster", BUILTINS, None, multiple=True, optional=True),
+            "longitude, latitude: in WGS 84. x, y: in the CRS of GRID. day_of_year, month: of the row's time; models "
+            "take them as cyclic, by sine and cosine. 'Predict raster' makes them again of cells and dates, without a "
+            "raster. "
+            "With few stations coordinates are names of stations: a model learns which station it sees, not why it is "
+            "wet there, and fails elsewhere (Meyer et al. 2018). Judge it by stations left out.",
+            advanced=True,
+        )
+        self.add(
             rasters("EXTRA_TARGETS", "Extra targets: a coarser product", optional=True),
             "Soil-moisture product, static or dated, whose pixels become further rows where they lie wholly "
             "within all predictors. Bands of one variable on one grid; its values must be in the unit of "
@@ -184,6 +194,7 @@ class Algorithm(ToolboxAlgorithm):
             method=self.parameterAsString(parameters, "METHOD", context) or None,
             grid=grid,
             resampling=self.parameterAsString(parameters, "RESAMPLING", context),
+            builtins=tuple(filter(None, self.parameterAsEnumStrings(parameters, "BUILTIN", context))),
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),
             extra_rows=self.parameterAsInt(parameters, "EXTRA_ROWS", context),

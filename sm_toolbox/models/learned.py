@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Stack
+from sm_toolbox.raster.builtin import builtin_of_table, builtin_origins
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.origins import Origin, origin_from
 from sm_toolbox.raster.reading import ground_cell, warp_method
@@ -26,6 +27,36 @@ def learned_origins(models: Sequence[Model]) -> dict[str, Origin | None]:
         None where the training table kept no notes.
     """
     return {item.name: origin_from(item.origin) for model in reversed(models) for item in model.manifest.predictors}
+
+
+def learned_builtins(models: Sequence[Model], given: Collection[str], progress: Progress) -> dict[str, Origin]:
+    """Return the predictors that need no raster.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    given : collection of str
+        The variables of the rasters; one of these names is taken where the training table kept no notes.
+    progress : Progress
+
+    Returns
+    -------
+    dict of str to Origin
+    """
+    found: dict[str, Origin] = {}
+    guessed = []
+    for name, origin in learned_origins(models).items():
+        if builtin_of_table(name, origin) is None or (origin is None and name in given):
+            continue
+        if origin is None:
+            guessed.append(name)
+            (origin,) = builtin_origins([name], (), None).values()
+        found[name] = origin
+    if guessed:
+        progress.info(
+            f"No raster has {', '.join(guessed)}: made of the place (WGS 84) and date of each cell, as BUILTIN does."
+        )
+    return found
 
 
 def learned_timing(models: Sequence[Model], used: Mapping[str, Stack], asked: TimeRule, progress: Progress) -> TimeRule:

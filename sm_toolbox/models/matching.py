@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.modelfile import Model
@@ -16,7 +16,9 @@ from sm_toolbox.raster.timing import TimeRule
 AvailableStacks = Sequence[tuple[str, str, Stack]]
 
 
-def find_predictors(model: Model, available: AvailableStacks, role: str, progress: Progress) -> dict[str, Stack]:
+def find_predictors(
+    model: Model, available: AvailableStacks, role: str, progress: Progress, made: Collection[str] = ()
+) -> dict[str, Stack]:
     """Find the stack of each predictor: by its name, or as the product that the training table noted of it.
 
     Parameters
@@ -27,6 +29,8 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
     role : str
         What the model is, for messages.
     progress : Progress
+    made : collection of str, optional
+        Predictors that need no raster.
 
     Returns
     -------
@@ -41,6 +45,8 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
     used: dict[str, Stack] = {}
     lost = []
     for name in model.predictors:
+        if name in made:
+            continue
         found = _candidates(name, notes.get(name), available)
         if len(found) > 1:
             raise InputError(
@@ -62,7 +68,7 @@ def find_predictors(model: Model, available: AvailableStacks, role: str, progres
             lost.append(name)
     if not lost:
         _refuse_one_for_two(used, role)
-        return {name: used[name] for name in model.predictors}
+        return {name: used[name] for name in model.predictors if name in used}
     names = sorted({variable for variable, _, _ in available})
     close = {name: difflib.get_close_matches(name, names, 1) for name in lost}
     hints = [f"'{name}' (did you mean '{match[0]}'?)" if match else f"'{name}'" for name, match in close.items()]
@@ -166,7 +172,11 @@ def pick_bands(used: dict[str, Stack], time: Time | None, timing: TimeRule) -> d
 
 
 def choose_dates(
-    used: Sequence[dict[str, Stack]], timing: TimeRule, wanted: Sequence[Time] | None, progress: Progress
+    used: Sequence[dict[str, Stack]],
+    timing: TimeRule,
+    wanted: Sequence[Time] | None,
+    progress: Progress,
+    of_date: Sequence[str] = (),
 ) -> list[Time | None]:
     """Choose the dates for which one of the models has all its predictors; a single None where all are static.
 
@@ -178,6 +188,8 @@ def choose_dates(
     wanted : sequence of Time or None
         None for all that are possible.
     progress : Progress
+    of_date : sequence of str, optional
+        Predictors that are made of the date.
 
     Returns
     -------
@@ -190,6 +202,13 @@ def choose_dates(
     """
     dated = {name: stack for stacks_ in used for name, stack in stacks_.items() if not stack.is_static}
     within = _gaps_in_words(dated, timing)
+    if not dated and of_date:
+        if not wanted:
+            raise InputError(
+                f"The model needs the date ({', '.join(of_date)}), but no raster has one. Give DATES, such as "
+                "2018-06-01."
+            )
+        return [*sorted(set(wanted))]
     if not dated:
         if wanted:
             raise InputError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.learned import learned_rules, learned_timing
+from sm_toolbox.models.learned import learned_builtins, learned_rules, learned_timing
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
 from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands, tell_gaps, tell_unused
@@ -18,6 +18,7 @@ from sm_toolbox.models.ranges import Outside
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, Stack, list_bands
+from sm_toolbox.raster.builtin import MapBuiltins
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
@@ -64,8 +65,8 @@ class _Plan:
     inputs : dict of str to list of Band
         By predictor.
     dates : list of list of (list of (str, int) or None)
-        For each date and model the predictors, in the model's order, and their places among the inputs; None where the
-        model lacks one on that date.
+        For each date and model the predictors, in the model's order, and their places among the inputs (-1 where no
+        raster is needed); None where the model lacks one on that date.
     """
 
     inputs: dict[str, list[Band]]
@@ -135,8 +136,9 @@ def predict_raster(
     models = [model] if fallback is None else [model, fallback]
     _check_wanted(models, wanted, progress)
     available = part_products(list_bands(sources))
+    made = learned_builtins(models, {variable for variable, _, _ in available}, progress)
     used = [
-        find_predictors(each, available, role, progress)
+        find_predictors(each, available, role, progress, made)
         for each, role in zip(models, ("The model", "The fallback model"))
     ]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
@@ -146,20 +148,22 @@ def predict_raster(
     rules = learned_rules(models, everything, target, wanted.resampling, progress)
     timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
     tell_gaps(everything, timing, progress)
-    times = choose_dates(used, timing, wanted.dates, progress)
+    builtins = MapBuiltins(target, made)
+    times = choose_dates(used, timing, wanted.dates, progress, builtins.need_date)
     plan = _plan(models, used, times, timing)
     _tell_later(everything, times, timing, progress)
     planes = Planes(output, wanted)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         result = np.full((len(plan.dates), planes.count, int(window.height), int(window.width)), np.nan, np.float32)
-        for out, of_date in zip(result, plan.dates):
-            _predict_date(
-                out,
-                models,
-                [None if bands is None else [blocks[name][i] for name, i in bands] for bands in of_date],
-                planes,
-            )
+        of_place = builtins.in_window(window)
+        for out, of_date, time in zip(result, plan.dates, times):
+            here = {**of_place, **builtins.on_date(time, (result.shape[2], result.shape[3]))}
+            predictors = [
+                None if bands is None else [here[name] if name in here else blocks[name][i] for name, i in bands]
+                for bands in of_date
+            ]
+            _predict_date(out, models, predictors, planes)
         made = result[:, planes.place("source")]
         facts: Facts = {
             "outside": Outside.of(model.manifest.predictors, blocks),
@@ -231,7 +235,9 @@ def _plan(
         inputs,
         [
             [
-                None if pick is None else [(name, needed[name].index(pick[name])) for name in each.predictors]
+                None
+                if pick is None
+                else [(name, needed[name].index(pick[name]) if name in pick else -1) for name in each.predictors]
                 for each, pick in zip(models, of_date)
             ]
             for of_date in picks

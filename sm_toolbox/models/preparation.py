@@ -15,7 +15,9 @@ from sm_toolbox.models.features import parse_classes, parse_cyclic
 from sm_toolbox.models.roles import check_target, choose_predictors, places
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.builtin import builtin_of_table
 from sm_toolbox.raster.kinds import is_direction
+from sm_toolbox.raster.origins import origin_from
 
 
 @dataclass(frozen=True)
@@ -139,17 +141,12 @@ def prepare_training(
         progress.info(f"No STATION is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
     table = replace(table, classes=parse_classes(categorical, predictors, table.predictors))
     periods = parse_cyclic(cyclic, predictors)
+    periods = {**_own_periods(table, set(periods), progress), **periods}
     both = sorted(set(periods) & set(table.classes))
     if both:
         raise InputError(
             f"'{both[0]}' is in CYCLIC and in CATEGORICAL, but can be but one of them. Take it out of one."
         )
-    for predictor in predictors:
-        if is_direction(predictor) and predictor not in periods:
-            progress.warning(
-                f"'{predictor}' is a direction, of which 359° and 1° are neighbours: set CYCLIC to {predictor}:360, "
-                "or use northness and eastness instead."
-            )
     key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
     cautions = SPLITS[key].cautions
     if cautions is not None:
@@ -158,3 +155,24 @@ def prepare_training(
     for reason, count in table.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")
     return Prepared(table, periods, split)
+
+
+def _own_periods(table: TrainingTable, known: set[str], progress: Progress) -> dict[str, float]:
+    """Return the periods of predictors that are cyclic by themselves: directions, day of year, month."""
+    periods = {}
+    for name, values in zip(table.roles.predictors, table.predictors.T):
+        builtin = builtin_of_table(name, origin_from(table.origins.get(name)))
+        period = 360.0 if is_direction(name) else builtin.period if builtin is not None else None
+        if period is None or name in known:
+            continue
+        if values.min() < 0 or values.max() > period + 1:
+            progress.warning(
+                f"'{name}' holds {values.min():.4g} to {values.max():.4g}, which are not the numbers of a period of "
+                f"{period:g}: it is taken as an amount. Set CYCLIC to {name}:PERIOD, with its period in its unit."
+            )
+            continue
+        periods[name] = period
+    if periods:
+        listed = ", ".join(f"{name} (period {period:g})" for name, period in periods.items())
+        progress.info(f"Cyclic, and learned from as sine and cosine: {listed}.")
+    return periods

@@ -59,6 +59,24 @@ class Cells:
         """
         return "cell" if band.grid.same_as(self.grid) else warp_method(self.rule, band, self.grid)
 
+    def centres(self, x: np.ndarray, y: np.ndarray, crs: Crs) -> tuple[np.ndarray, np.ndarray]:
+        """Return the centres of the cells that hold points, also where the cells would go on beyond the grid's edges.
+
+        Parameters
+        ----------
+        x, y : ndarray of float64 (points,)
+        crs : Crs
+            Of the points.
+
+        Returns
+        -------
+        x, y : ndarray of float64 (points,)
+            In the grid's CRS.
+        """
+        columns, rows = self.places(x, y, crs)
+        centre_x, centre_y = self.grid.transform * (columns + 0.5, rows + 0.5)
+        return centre_x, centre_y
+
     def places(self, x: np.ndarray, y: np.ndarray, crs: Crs) -> tuple[np.ndarray, np.ndarray]:
         """Return columns and rows of the cells that hold points.
 

@@ -184,6 +184,7 @@ class Grid:
         try:
             longitude, latitude = to_degrees(np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step]))
         except DriverError:
+            # Cells beyond the earth, of which others say what is wrong.
             return np.full((len(columns), 2), np.nan)
         longitude, latitude = longitude.reshape(3, -1), latitude.reshape(3, -1)
         with np.errstate(invalid="ignore"):

@@ -46,7 +46,7 @@ class Origin:
     unit : str, optional
         Where the file says it.
     kind : str
-        'amount' or 'direction'.
+        'amount', 'direction', or 'builtin' where no raster is behind it.
     asked_gap_days : float, optional
         Largest gap in time that was asked for; None for the default.
     direction : str, optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,11 @@ from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.bands import Stack, read_bands, single_stack
+from sm_toolbox.raster.builtin import of_rows
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
-from sm_toolbox.raster.origins import read_predictors
+from sm_toolbox.raster.origins import Origin, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
@@ -72,6 +73,7 @@ def sample_pixels(
     seed: int = 0,
     progress: Progress = SILENT,
     taken: Collection[str] = (),
+    builtins: Mapping[str, Origin] | None = None,
 ) -> PixelRows:
     """Average predictors over the pixels of a coarse product.
 
@@ -93,6 +95,8 @@ def sample_pixels(
     progress : Progress, optional
     taken : collection of str, optional
         As in `sample_rows`, so that the predictors have the same names.
+    builtins : mapping of str to Origin, optional
+        Variables that need no raster, by column.
 
     Returns
     -------
@@ -160,6 +164,7 @@ def sample_pixels(
             gaps[predictor_name] = gap[number_of]
     row, column = np.divmod(cell, cropped.width)
     x, y = cropped.transform * (column + 0.5, row + 0.5)
+    predictors |= of_rows(builtins or {}, x, y, grid.crs, row_times)
     name = stack.bands[0].source.label.rsplit(".", 1)[0]
     names = [f"{name} r{r} c{c}" for r, c in zip(row + int(window.row_off), column + int(window.col_off))]
     return PixelRows(name, x, y, grid.crs, names, row_times, value, predictors, gaps, total)

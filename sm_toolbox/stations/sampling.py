@@ -11,7 +11,8 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
-from sm_toolbox.raster.cells import CellRule, Cells, sample_cells_of
+from sm_toolbox.raster.builtin import BUILTINS, builtin_origins, of_rows
+from sm_toolbox.raster.cells import CellRule, Cells, finest_grid, sample_cells_of
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
 from sm_toolbox.raster.meaning import band_scale, tell_fills
@@ -207,6 +208,7 @@ def sample_rows(
     method: str | CellRule = "nearest",
     progress: Progress = SILENT,
     taken: Collection[str] = (),
+    builtins: Sequence[str] = (),
 ) -> Samples:
     """Read every variable of a set of rasters at every row.
 
@@ -225,6 +227,8 @@ def sample_rows(
     taken : collection of str, optional
         Names that the variables must not have; one that has gets its product as a suffix, as do two products of one
         variable.
+    builtins : sequence of str, optional
+        Keys of `BUILTINS`: variables that need no raster.
 
     Returns
     -------
@@ -305,7 +309,29 @@ def sample_rows(
         said = "" if stack.is_static else later_in_words(variable.variable, stack, rule, variable.later, len(rows.x))
         if said:
             progress.info(said)
-    return Samples(rows, samples, predictors.origins(rule, way))
+    crs = (way.grid if isinstance(way, Cells) else finest_grid(by_name.values())).crs
+    made = builtin_origins(builtins, [*taken, *by_name], crs)
+    samples += _sample_builtins(made, rows, way)
+    return Samples(rows, samples, {**predictors.origins(rule, way), **made})
+
+
+def _sample_builtins(made: Mapping[str, Origin], rows: Rows, way: str | Cells) -> list[VariableSamples]:
+    """Return the variables that need no raster, of the cells' centres where values are those of cells."""
+    of_date = [name for name, origin in made.items() if BUILTINS[origin.variable].of_date]
+    if of_date and rows.times is None:
+        raise InputError(
+            f"BUILTIN {', '.join(of_date)} needs the TIME field of '{rows.layer}'. Choose it, or leave them out."
+        )
+    x, y, crs = rows.x, rows.y, rows.crs
+    if isinstance(way, Cells):
+        x, y = way.centres(x, y, crs)
+        crs = way.grid.crs
+    found = of_rows(made, x, y, crs, rows.times)
+    nowhere = np.zeros(len(rows.x), bool)
+    return [
+        VariableSamples(name, values, nowhere, np.isnan(values) if name in of_date else nowhere)
+        for name, values in found.items()
+    ]
 
 
 def _sample_stack(

@@ -11,6 +11,7 @@ import numpy as np
 from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.builtin import KIND
 from sm_toolbox.raster.cells import CellRule
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.points import transform_points
@@ -44,6 +45,8 @@ class TableSettings:
         Raster with that grid; by default the finest predictor's.
     resampling : str, optional
         A word of `RULES`: how rasters reach that grid.
+    builtins : tuple of str, optional
+        Keys of `BUILTINS`: variables that need no raster become columns, too.
     replace : bool
         Whether rasters replace columns of their names; otherwise they get the names of their files as suffixes.
     extra_value : str, optional
@@ -59,6 +62,7 @@ class TableSettings:
     method: str | None = None
     grid: Source | None = None
     resampling: str = "auto"
+    builtins: tuple[str, ...] = ()
     replace: bool = False
     extra_value: str = ""
     extra_rows: int = 10_000
@@ -151,7 +155,9 @@ def sample_table(
     taken = needed if settings.replace else list(columns)
     max_gap = settings.max_gap_days
     method = settings.method or CellRule(settings.grid, settings.resampling)
-    samples = sample_rows(rows, sources, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken)
+    samples = sample_rows(
+        rows, sources, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken, settings.builtins
+    )
     tell_suspects(samples, progress)
     complete = int(samples.complete.sum())
     if reaches_in_words(samples.variables):
@@ -173,7 +179,13 @@ def sample_table(
     if not product:
         return StationTable(table, added, predictors, rows.x, rows.y, complete, samples, None)
     pixels = sample_pixels(
-        product, sources, max_gap, settings.extra_rows, progress=progress.part(0.4, 0.9), taken=taken
+        product,
+        sources,
+        max_gap,
+        settings.extra_rows,
+        progress=progress.part(0.4, 0.9),
+        taken=taken,
+        builtins={name: origin for name, origin in samples.origins.items() if origin.kind == KIND},
     )
     own = _columns_of_pixels(pixels, settings)
     nothing = [None] * len(pixels.names)

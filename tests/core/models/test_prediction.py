@@ -5,15 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
+from pyproj import Transformer
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.manifest import TargetRecord
+from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.planes import Wanted
 from sm_toolbox.models.prediction import predict_raster
 from sm_toolbox.models.table import Roles, TrainingTable
 from sm_toolbox.models.training import train
+from sm_toolbox.raster.builtin import builtin_origins
+from sm_toolbox.raster.opening import grid_of
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates, parse_time
 from sm_toolbox.raster.timing import TimeRule
@@ -418,3 +422,45 @@ def test_rain_of_an_old_model_is_matched_as_it_was_learned(write_raster, tmp_pat
     old = replace(new, manifest=replace(new.manifest, matching=None))
     predict_raster(old, [rain], out, wanted=before, engine=engine)
     assert len(progress.warnings) == 1 and "learned rain from dates before and after its rows" in progress.warnings[0]
+
+
+def test_builtin_variables_are_made_of_cells_and_dates(write_raster, tmp_path, progress):
+    rng = np.random.default_rng(0)
+    names = ("dem", "longitude", "y", "day_of_year")
+    dem = write_raster("dem.tif", rng.random((50, 40)), ["dem"])
+    origins = {name: origin.as_dict() for name, origin in builtin_origins(names[1:], (), grid_of(dem).crs).items()}
+    columns = np.stack(
+        [rng.random(300), rng.uniform(-3, -2.98, 300), rng.uniform(3998000, 4000000, 300), rng.integers(1, 366, 300)], 1
+    )
+    target = columns[:, 0] + np.sin(columns[:, 3] * 2 * np.pi / 365.25) + (columns[:, 2] - 3999000) / 2000
+    table = TrainingTable(Roles("sm", names), columns, target, np.arange(300), origins=origins)
+    taught = train(table, RandomForest(9), make_split("random", 2), {"day_of_year": 365.25}).model
+    save_model(taught, str(tmp_path / "m.smmodel"))
+    taught = load_model(str(tmp_path / "m.smmodel"))
+    path = str(tmp_path / "map.tif")
+    wanted = Wanted(dates=parse_dates("2020-03-01, 2020-07-01"))
+    predict_raster(taught, [dem], path, wanted=wanted, engine=Engine(memory=2**20, progress=progress))
+    values, bands = read(path)
+    assert bands == ("soil_moisture@2020-03-01", "soil_moisture@2020-07-01") and not progress.warnings
+    column, row = np.meshgrid(np.arange(40) + 0.5, np.arange(50) + 0.5)
+    x, y = 500000 + 30 * column, 4000000 - 30 * row
+    longitude, _ = Transformer.from_crs(32630, 4326, always_xy=True).transform(x, y)
+    heights = rasterio.open(dem.path).read(1)
+    for band, day in zip(values, (61, 183)):
+        np.testing.assert_array_equal(band, cell_by_cell(taught, heights, longitude, y, np.full(x.shape, day)))
+    with pytest.raises(InputError, match=r"needs the date \(day_of_year\).*Give DATES"):
+        predict_raster(taught, [dem], path)
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        there = Engine(scheduler=cluster.scheduler_address)
+        predict_raster(taught, [dem], str(tmp_path / "there.tif"), wanted=wanted, engine=there)
+    np.testing.assert_array_equal(read(tmp_path / "there.tif")[0], values)
+
+
+def test_a_name_tells_a_builtin_where_the_table_kept_no_notes(write_raster, tmp_path, progress):
+    dem = write_raster("dem.tif", np.random.default_rng(0).random((5, 4)), ["dem"])
+    plain = model_of("dem", "longitude")
+    predict_raster(plain, [dem], str(tmp_path / "map.tif"), engine=Engine(progress=progress))
+    assert "No raster has longitude: made of the place" in " ".join(progress.infos)
+    with pytest.raises(InputError, match="none of the layers has: 'x'"):
+        predict_raster(model_of("dem", "x"), [dem], str(tmp_path / "map.tif"))
