@@ -40,6 +40,7 @@ CONTRACT = {
     "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "calculatebands": (["INPUT", "EXPRESSION", "GRID", "RESAMPLING", "MAX_TIME_GAP", "OUTPUT"], ["OUTPUT"]),
+    "maskquality": (["INPUT", "QUALITY", "RULE", "LEVEL", "BITS", "OUTPUT"], ["OUTPUT", "MASKED_PERCENT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
     "thermalinertia": (
         ["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"],
