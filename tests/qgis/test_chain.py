@@ -97,7 +97,7 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     )
     assert (
         predicted["COVERAGE_PERCENT"] == 100
-        and "'rain' is warped to the grid of the output (nearest)" in feedback.textLog()
+        and "'rain' is warped to the grid of the output (bilinear)" in feedback.textLog()
     )
     layer = QgsRasterLayer(predicted["OUTPUT"], "map")
     assert layer.isValid() and layer.bandCount() == 14 and "soil_moisture@2020-06-01" in layer.bandName(1)
