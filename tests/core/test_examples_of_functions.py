@@ -34,6 +34,7 @@ ENTRY_POINTS = [
     "raster.engine:run_blocks",
     "raster.times:parse_dates",
     "raster.times:parse_time",
+    "raster.timing:parse_gaps",
     "sensors.names:read_names",
     "stations.interpolation.maps:interpolate_stations",
     "stations.ismn.archive:import_archive",
