@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.sensors.optical import SENSORS
+from sm_toolbox.sensors.optical import SENSORS, sentinel2_baseline
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.bands import Band
@@ -20,9 +19,6 @@ REFLECTANCE_TOLERANCE = 0.02
 """How far below 0 or above 1 a reflectance may lie, as atmospheric correction leaves it over dark water and snow; it is
 set to 0 or 1.
 """
-
-_BASELINE_OFFSET = -0.1
-_BASELINE_START = datetime(2022, 1, 25)
 
 
 @dataclass(frozen=True)
@@ -185,17 +181,12 @@ def doubts(bands: Sequence[Band], calibrations: Sequence[Calibration | None]) ->
 
 
 def _sentinel2_scale(band: Band, tag: str) -> tuple[tuple[float, float], str]:
-    """Return scale and offset of Sentinel-2: from processing baseline 04.00 on, 1000 is added to what is stored."""
-    in_name = re.findall(r"_N(\d{2})(\d{2})(?!\d)", band.source.path)
-    text = ".".join(in_name[-1]) if in_name else tag
-    if re.fullmatch(r"\d{2}\.\d{2}", text):
-        is_new, reason = float(text) >= 4, f"processing baseline {text}"
-    elif band.time is not None:
-        is_new = band.time.start >= _BASELINE_START
-        reason = f"acquired {'since' if is_new else 'before'} {_BASELINE_START:%Y-%m-%d}, when baseline 04.00 began"
-    else:
+    """Return scale and offset of Sentinel-2."""
+    known = sentinel2_baseline(band.source.path, None if band.time is None else band.time.start, tag)
+    if known is None:
         raise InputError(
             f"'{band.source.label}' has neither a processing baseline (N0400) nor a date in its name, so that its "
             "offset cannot be known. Give OFFSET: -0.1 from baseline 04.00 on (January 2022), else 0."
         )
-    return (SENSORS["sentinel2"].scale, _BASELINE_OFFSET if is_new else 0.0), f"default of sentinel2, {reason}"
+    offset, reason = known
+    return (SENSORS["sentinel2"].scale, offset), f"default of sentinel2, {reason}"

@@ -122,11 +122,12 @@ def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
     by_name = _read_descriptions(facts, explicit)
     files = _read_files(facts)
     named: list[tuple[str, Time | None]] = []
-    for fact, own, described in zip(facts, explicit, by_name):
+    on_axis = _times_on_axes(facts)
+    for place, (fact, own, described) in enumerate(zip(facts, explicit, by_name)):
         variable, time = own
         if described is not None:
             variable, time = described
-        time = time or fact.source.time or cf_time(fact.tags, fact.file_tags, fact.source.label)
+        time = time or fact.source.time or on_axis[place]
         if time is None or not variable:
             reading, label = files[fact.source]
             if time is None:
@@ -147,6 +148,20 @@ def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
     return named
 
 
+def _times_on_axes(facts: Sequence[BandFacts]) -> list[Time | None]:
+    """Return the times on the time axes of files; of an axis of moments midnights are moments, too."""
+    times = [cf_time(fact.tags, fact.file_tags, fact.source.label) for fact in facts]
+    of_files: dict[Source, list[int]] = {}
+    for place, (fact, time) in enumerate(zip(facts, times)):
+        if time is not None:
+            of_files.setdefault(fact.source, []).append(place)
+    for places in of_files.values():
+        alike = same_resolution([time for place in places if (time := times[place]) is not None])
+        for place, time in zip(places, alike):
+            times[place] = time
+    return times
+
+
 def _period_keys(variable: str) -> tuple[str, str]:
     """Return how GeoTIFF and NetCDF say for how long the bands of a variable stand."""
     return f"PERIOD_{variable}", f"NC_GLOBAL#PERIOD_{variable}"
@@ -164,6 +179,37 @@ def is_named(facts: BandFacts) -> bool:
     bool
     """
     return bool(_explicit(facts)[0])
+
+
+def same_resolution(times: Sequence[Time]) -> list[Time]:
+    """Return the times of one axis: where some of them are moments, midnights are moments, too, and no whole days.
+
+    Parameters
+    ----------
+    times : sequence of Time
+
+    Returns
+    -------
+    list of Time
+    """
+    if not any(time.resolution == "second" for time in times):
+        return list(times)
+    return [replace(time, resolution="second", days=1) if time.resolution == "day" else time for time in times]
+
+
+def time_of_name(path: str) -> Time | None:
+    """Return the time in a file's name, or in that of a scene's folder; None where it holds none, or several.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    Time or None
+    """
+    moment = read_names([stem_of(path)])[0].moment
+    return _time_of(moment or product_date(Path(file_of(path)).parent.name))
 
 
 def _time_of(moment: Moment | None) -> Time | None:
@@ -380,7 +426,7 @@ def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -
             continue
         calendar_name = file_tags.get(f"{name}#calendar", "standard").lower()
         try:
-            time = _cf_time(float(value), units, calendar_name)
+            time = time_from_cf(float(value), units, calendar_name)
         except (ValueError, OverflowError):
             raise InputError(
                 f"The times of '{label}' are {value} '{units}' in the calendar '{calendar_name}', which cannot be told "
@@ -392,7 +438,25 @@ def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -
     return None
 
 
-def _cf_time(value: float, units: str, calendar_name: str) -> Time:
+def time_from_cf(value: float, units: str, calendar_name: str) -> Time:
+    """Return the time that a number on a time axis after the CF conventions stands for.
+
+    Parameters
+    ----------
+    value : float
+    units : str
+        Such as `hours since 1900-01-01`.
+    calendar_name : str
+
+    Returns
+    -------
+    Time
+
+    Raises
+    ------
+    ValueError
+        Where the units or the calendar are not known.
+    """
     # ISO's basic form, without signs between the parts.
     units = re.sub(r"\b(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2}))?", _spelt_out, units)
     match = _CF_REFERENCE.match(units)

@@ -82,7 +82,17 @@ class RasterWriter(ABC):
     def __init__(self, output: RasterOutput, grid: Grid):
         self.output, self._grid = output, grid
         self._temporary = temporary_name(output.path)
-        self.valid_cells = 0
+        self.valid_of_bands = np.zeros(len(output.bands), np.int64)
+
+    @property
+    def valid_cells(self) -> int:
+        """Cells with values that have been written, over all bands."""
+        return int(self.valid_of_bands.sum())
+
+    @property
+    def written_to(self) -> str:
+        """The file's temporary name."""
+        return self._temporary
 
     @abstractmethod
     def _write(self, block: np.ndarray, window: Window, first: int) -> bool:
@@ -113,7 +123,7 @@ class RasterWriter(ABC):
             # No measurement is infinite: it comes of a division by nearly nothing, and would spoil every mean and every
             # colour ramp.
             block = np.where(infinite, np.float32(np.nan), block)
-        self.valid_cells += int(np.count_nonzero(~np.isnan(block)))
+        self.valid_of_bands[first : first + len(block)] += np.count_nonzero(~np.isnan(block), axis=(1, 2))
         if not self._write(block, window, first):
             raise self._full()
 
@@ -122,6 +132,16 @@ class RasterWriter(ABC):
         self._close()
         if not self._is_complete():
             raise self._full()
+
+    def take_over(self, other: RasterWriter) -> None:
+        """Become another file that is written under the same name; what has been written here is removed.
+
+        Parameters
+        ----------
+        other : RasterWriter
+        """
+        self.discard()
+        self._temporary, self.output, self.valid_of_bands = other._temporary, other.output, other.valid_of_bands
 
     def put_in_place(self) -> None:
         """Give the finished file its name."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sm_toolbox.errors import OutputError
+from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.bands import list_bands
 from sm_toolbox.raster.geotiff import GeotiffWriter
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import TILE, RasterOutput, RasterWriter, check_raster_output
 from sm_toolbox.raster.planning import Plan
+from sm_toolbox.raster.reading import BandReader
+
+_COPIED = 4 * 2**20
+"""Cells that are copied at once."""
 
 
 def raster_writer(output: RasterOutput, grid: Grid, tile: tuple[int, int] = (TILE, TILE)) -> RasterWriter:
@@ -78,3 +86,40 @@ def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> It
     finally:
         for writer in writers[kept:]:
             writer.discard()
+
+
+def without_empty_bands(writer: RasterWriter, grid: Grid, empty: Collection[str]) -> None:
+    """Leave bands out of a file that is written but has not got its name yet.
+
+    How many bands there are must be said before the first is written, when nobody knows which stay empty.
+
+    Parameters
+    ----------
+    writer : RasterWriter
+    grid : Grid
+    empty : collection of str
+        Names of bands.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written again.
+    """
+    if not empty:
+        return
+    writer.finish()
+    output = replace(writer.output, bands=[name for name in writer.output.bands if name not in empty])
+    bands = {band.name: band for band in list_bands([Source(writer.written_to)])}
+    rows = TILE * max(1, _COPIED // (grid.width * TILE))
+    other = raster_writer(output, grid)
+    try:
+        for place, name in enumerate(output.bands):
+            with BandReader([bands[name]], grid).open() as opened:
+                for top in range(0, grid.height, rows):
+                    window = Window(0, top, grid.width, min(rows, grid.height - top))
+                    other.write(opened.read(window), window, place)
+        other.finish()
+    except BaseException:
+        other.discard()
+        raise
+    writer.take_over(other)

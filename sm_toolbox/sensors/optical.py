@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,39 @@ _WORDS = {
 }
 # Quality layers carry the number of the band that they describe.
 _NO_REFLECTANCE = re.compile(r"(?<![a-z])(quality|qa|qc|mask|state|uncertainty)(?![a-z])")
+
+
+BASELINE_OFFSET = -0.1
+"""What Sentinel-2 subtracts from reflectance since processing baseline 04.00, so that dark cells are not cut off."""
+_BASELINE_START = datetime(2022, 1, 25)
+
+
+def sentinel2_baseline(path: str, date: datetime | None, tag: str = "") -> tuple[float, str] | None:
+    """Return the offset of Sentinel-2's reflectance: since processing baseline 04.00, 1000 is added to what is stored.
+
+    Parameters
+    ----------
+    path : str
+        In which `_N0509_` is the baseline.
+    date : datetime or None
+        When the scene was seen.
+    tag : str, optional
+        The baseline as metadata state it, such as `05.09`.
+
+    Returns
+    -------
+    (float, str) or None
+        The offset, and why; None where neither the baseline nor the date is known.
+    """
+    in_name = re.findall(r"_N(\d{2})(\d{2})(?!\d)", path)
+    text = ".".join(in_name[-1]) if in_name else tag
+    if re.fullmatch(r"\d{2}\.\d{2}", text):
+        return (BASELINE_OFFSET if float(text) >= 4 else 0.0), f"processing baseline {text}"
+    if date is None:
+        return None
+    is_new = date >= _BASELINE_START
+    reason = f"acquired {'since' if is_new else 'before'} {_BASELINE_START:%Y-%m-%d}, when baseline 04.00 began"
+    return (BASELINE_OFFSET if is_new else 0.0), reason
 
 
 def recognise_band(name: str, sensor: str) -> tuple[str, int] | None:
