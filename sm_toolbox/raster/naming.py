@@ -15,7 +15,8 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, period_days
-from sm_toolbox.sensors.names import FIRST_OF_ONE, MEANINGLESS, Moment, NameReading, product_date, read_names
+from sm_toolbox.sensors.dateforms import Moment
+from sm_toolbox.sensors.names import FIRST_OF_ONE, MEANINGLESS, NameReading, folder_date, product_date, read_names
 
 _CF_UNITS = {
     **dict.fromkeys(("days", "day", "d"), 86400),
@@ -247,8 +248,8 @@ def _read_files(facts: Sequence[BandFacts]) -> dict[Source, tuple[NameReading, s
         dated = of_layer if of_layer.moment is not None else of_file
         if dated.moment is None and not dated.rivals:
             # Bands of a scene may lie in a folder of its name.
-            folder = product_date(Path(file_of(source.path)).parent.name)
-            dated = replace(dated, moment=folder)
+            parents = Path(file_of(source.path)).parent
+            dated = replace(dated, moment=product_date(parents.name) or folder_date(parents.parts))
         means_nothing = not of_file.rest or bool(MEANINGLESS.fullmatch(of_file.rest))
         use_layer = bool(of_layer.rest) and (means_nothing or not files_vary)
         label = of_layer.rest if use_layer else of_file.rest
