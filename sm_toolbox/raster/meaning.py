@@ -139,6 +139,9 @@ def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
     """
     described = dataset.describe(index)
     name = described.name.partition("@")[0]
+    if not name and dataset.format == "netCDF":
+        name = dataset.tags(index).get("NETCDF_VARNAME", "")
+        described = replace(described, name=name)
     if described.unit:
         is_percent = customary_unit(described.unit) == PERCENT
         scaling = physical_scale(described, path, dataset.tags(index) if is_percent else None)
