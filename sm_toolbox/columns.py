@@ -15,6 +15,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.meaning import fills_in_column, implausible
 from sm_toolbox.raster.times import Time, parse_time
 from sm_toolbox.sensors.dateforms import MONTH_NAMES, MONTHS_BY_NAME
+from sm_toolbox.sensors.quantities import quantity_of
 
 SOURCE_FIELD, STATIONS_SOURCE = "source", "station"
 """The field that says whether a row is of a station, or else of which product, and what it holds for stations."""
@@ -98,8 +99,17 @@ def tell_implausible(values: np.ndarray, field: str, layer: str, progress: Progr
     """
     valid = values[np.isfinite(values)]
     text = implausible(field, float(np.median(valid))) if valid.size else ""
+    quantity = quantity_of(field)
     if text:
         progress.warning(f"Field '{field}' of '{layer}' {text}")
+    elif quantity is not None:
+        outside = valid[(valid < quantity.low) | (valid > quantity.high)]
+        if outside.size:
+            progress.warning(
+                f"Field '{field}' of '{layer}' holds numbers in {outside.size:,} of {len(values):,} rows that are not "
+                f"{quantity.label}: {', '.join(f'{value:.4g}' for value in np.unique(outside)[:3])}. Correct them, or "
+                "make them NULL where they stand for no value."
+            )
 
 
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:
