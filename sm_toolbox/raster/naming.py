@@ -262,8 +262,9 @@ def _read_files(facts: Sequence[BandFacts]) -> dict[Source, tuple[NameReading, s
         dated = of_layer if of_layer.moment is not None else of_file
         if dated.moment is None and not dated.rivals:
             # Bands of a scene may lie in a folder of its name.
-            parents = Path(file_of(source.path)).parent
-            dated = replace(dated, moment=product_date(parents.name) or folder_date(parents.parts))
+            folders = Path(file_of(source.path)).parent.parts
+            of_scene = filter(None, map(product_date, folders[:-6:-1]))
+            dated = replace(dated, moment=next(of_scene, None) or folder_date(folders))
         means_nothing = not of_file.rest or bool(MEANINGLESS.fullmatch(of_file.rest))
         use_layer = bool(of_layer.rest) and (means_nothing or not files_vary)
         label = of_layer.rest if use_layer else of_file.rest

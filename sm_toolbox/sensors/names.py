@@ -43,7 +43,8 @@ _FOLDERS = re.compile(
 _SHORTER = 10
 
 MEANINGLESS = re.compile(
-    r"(band|layer|lyr|raster|output|constant|gray|height|unnamed|none)?[\s._-]*\d*\s*(\((gray|red|green|blue|alpha)\))?",
+    r"(band|layer|lyr|raster|output|constant|gray|height|unnamed|none|banda|bande|channel|kanal|canal|unknown|undefined|"
+    r"untitled|calculated|values?|var|time|date)?[\s._-]*\d*\s*(\((gr[ae]y|red|green|blue|alpha|grau|gris)\))?",
     re.IGNORECASE,
 )
 """Names that say nothing of what a band holds, matched as a whole: `Band 1`, `lyr.1`, `OUTPUT`."""
@@ -193,7 +194,7 @@ def _of_product(name: str, pentads: bool = False) -> NameReading | None:
 
 def _joined(rest: str) -> str:
     """Close the gaps, marked by zeros, that dates have left."""
-    return re.sub(r"([_\-. ]*\0[_\-. ]*)+", "_", rest).strip("_-. ")
+    return re.sub(r"([_\-. ]*\0[_\-. ]*)+", "_", rest).strip("_-. :=")
 
 
 def _cut(name: str, spans: Iterable[tuple[int, int]]) -> str:

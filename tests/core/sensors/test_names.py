@@ -248,6 +248,8 @@ def test_names_of_folders():
             ["2018-06-10T05:35:12", "2018-06-22T05:35:12"],
             0,
         ),
+        (["Band 1: 2018-06-10", "Band 1: 2018-06-26"], ["2018-06-10", "2018-06-26"], 0),
+        (["ndvi_2018_m06", "ndvi_2018_m07"], ["2018-06", "2018-07"], 0),
         (["0_20180610_NDVI", "1_20180626_NDVI"], ["2018-06-10", "2018-06-26"], 0),
         (["S2A_20180610_NDVI", "S2B_20180615_NDVI"], ["2018-06-10", "2018-06-15"], 0),
         (["CLC2018_V2020_20u1", "CLC2012_V2020_20u1"], ["2018", "2012"], 0),
@@ -294,3 +296,8 @@ def test_places_depths_and_versions_are_no_dates(names):
 )
 def test_dates_of_folders(folders, time):
     assert str(folder_date(folders)) == time
+
+
+@pytest.mark.parametrize("name", ["Banda 1", "Kanal 1 (Grau)", "channel_2", "unknown", "calculated", "value", "time"])
+def test_names_of_other_programs_mean_nothing(name):
+    assert MEANINGLESS.fullmatch(name)
