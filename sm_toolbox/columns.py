@@ -99,17 +99,32 @@ def tell_implausible(values: np.ndarray, field: str, layer: str, progress: Progr
     """
     valid = values[np.isfinite(values)]
     text = implausible(field, float(np.median(valid))) if valid.size else ""
-    quantity = quantity_of(field)
     if text:
         progress.warning(f"Field '{field}' of '{layer}' {text}")
-    elif quantity is not None:
-        outside = valid[(valid < quantity.low) | (valid > quantity.high)]
-        if outside.size:
-            progress.warning(
-                f"Field '{field}' of '{layer}' holds numbers in {outside.size:,} of {len(values):,} rows that are not "
-                f"{quantity.label}: {', '.join(f'{value:.4g}' for value in np.unique(outside)[:3])}. Correct them, or "
-                "make them NULL where they stand for no value."
-            )
+    tell_impossible(values, field, layer, progress)
+
+
+def tell_impossible(values: np.ndarray, field: str, layer: str, progress: Progress) -> None:
+    """Warn of single rows whose numbers cannot be what the name of their column claims, where most can.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (rows,)
+        NaN where there is none.
+    field, layer : str
+        Names for the message.
+    progress : Progress
+    """
+    valid, quantity = values[np.isfinite(values)], quantity_of(field)
+    if quantity is None or not valid.size or not quantity.low <= np.median(valid) <= quantity.high:
+        return
+    outside = valid[(valid < quantity.low) | (valid > quantity.high)]
+    if outside.size:
+        progress.warning(
+            f"Field '{field}' of '{layer}' holds numbers in {outside.size:,} of {len(values):,} rows that are not "
+            f"{quantity.label}: {', '.join(f'{value:.4g}' for value in np.unique(outside)[:3])}. Correct them, or "
+            "make them NULL where they stand for no value."
+        )
 
 
 def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]:

@@ -203,6 +203,23 @@ def names_classes(name: str, is_integer: bool = True) -> bool:
     return bool(_LAND_COVER.search(text) or (is_integer and _CLASSES.search(text)))
 
 
+def is_coordinate(name: str) -> bool:
+    """Say whether a name denotes the longitudes or latitudes of cells.
+
+    Parameters
+    ----------
+    name : str
+        Of a variable.
+
+    Returns
+    -------
+    bool
+    """
+    return (
+        re.fullmatch(r"(cell_?)?(lat|latitude|lon|long|longitude)(_(am|pm|centroid))?", name, re.IGNORECASE) is not None
+    )
+
+
 def _words(name: str) -> str:
     """Return a name with its words apart by underscores."""
     return re.sub(r"[^A-Za-z0-9]+", "_", name)

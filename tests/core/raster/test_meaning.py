@@ -23,7 +23,7 @@ from sm_toolbox.raster.points import sample
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates
-from sm_toolbox.sensors.quantities import customary_unit, names_classes, quantity_of
+from sm_toolbox.sensors.quantities import customary_unit, is_coordinate, names_classes, quantity_of
 from sm_toolbox.stations.sampling import Rows, sample_rows, tell_suspects
 from sm_toolbox.timeseries.composite import temporal_composite
 from sm_toolbox.timeseries.gapfill import fill_gaps
@@ -479,3 +479,8 @@ def test_single_impossible_rows_of_a_table_are_named(progress):
     tell_implausible(np.array([0.2, 0.3, 0.25]), "soil_moisture", "obs", progress)
     (warning,) = progress.warnings
     assert "in 1 of 4 rows" in warning and "-9.99" in warning
+
+
+def test_coordinates_of_cells_are_no_measurements():
+    assert all(map(is_coordinate, ["latitude", "longitude_pm", "cell_lat", "LON"]))
+    assert not any(map(is_coordinate, ["latent_heat", "longwave", "slope", "lat_flux"]))
