@@ -191,7 +191,7 @@ _B, _E = r"(?<!\d)", r"(?!\d)"
 ANY_DATE = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_B}(?P<y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}})[T_-]?T?(?P<H>\d{{2}})[:_-]?(?P<M>\d{{2}})[:_-]?(?P<S>\d{{2}}){_E}",
+        rf"{_B}(?P<y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}})[T_-]?T?(?P<H>\d{{2}})[:_-]?(?P<M>\d{{2}})[:_-]?(?P<S>\d{{2}}){_E}(?!-\d{{2}}(?!\d))",
         rf"{_B}{_DAY}T?(?P<H>\d{{2}})(?P<M>\d{{2}}){_E}",
         rf"{_B}(?P<y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}})[T_-](?P<H>\d{{2}})(h(?P<M>\d{{2}})?|UTC|Z)(?![A-Za-z0-9])",
         rf"{_B}{_DAY}T?(?P<H>[01]\d|2[0-3]){_E}",
@@ -225,6 +225,7 @@ ANY_DATE = tuple(
 OPEN_ORDERS = tuple(
     (re.compile(rf"{_B}{pattern}{_E}", re.IGNORECASE), words)
     for pattern, words in (
+        (r"(?<!\d[-._])(?P<m>\d{2})[-._]?(?P<y>(19|20)\d{2})", "month, year"),
         (r"(?P<d>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<y>\d{4})", "day, month, year"),
         (r"(?P<m>\d{2})(?P<s>[-._]?)(?P<d>\d{2})(?P=s)(?P<y>\d{4})", "month, day, year"),
         (r"(?P<y2>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})", "year, month, day"),

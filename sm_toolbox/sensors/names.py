@@ -338,7 +338,7 @@ def _of_open_order(names: Sequence[str]) -> list[NameReading]:
     possible: list[tuple[timedelta, str, list[NameReading]]] = []
     for pattern, words in OPEN_ORDERS:
         # Six digits in a single name may be anything.
-        if len(names) < 2 and "y2" in pattern.groupindex:
+        if len(names) < 2 and ("y2" in pattern.groupindex or words == "month, year"):
             continue
         matches = [list(pattern.finditer(name)) for name in names]
         if any(len(found) != 1 for found in matches):
@@ -355,6 +355,8 @@ def _of_open_order(names: Sequence[str]) -> list[NameReading]:
         possible.append((span, words, readings))
     if not possible:
         return plain
+    # That each day of 062018 and 072018 is the 20th is a year's doing.
+    possible = [item for item in possible if item[1] == "month, year"] or possible
     # Forms with days of one and of two digits find the same.
     possible = list({tuple(reading.moment for reading in item[2]): item for item in reversed(possible)}.values())
     possible.sort(key=lambda item: item[0])

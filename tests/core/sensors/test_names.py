@@ -250,6 +250,9 @@ def test_names_of_folders():
         ),
         (["Band 1: 2018-06-10", "Band 1: 2018-06-26"], ["2018-06-10", "2018-06-26"], 0),
         (["ndvi_2018_m06", "ndvi_2018_m07"], ["2018-06", "2018-07"], 0),
+        (["ndvi_062018", "ndvi_072018"], ["2018-06", "2018-07"], 0),
+        (["ndvi_06.2018", "ndvi_07.2018"], ["2018-06", "2018-07"], 0),
+        (["S2_2018-06-10_2018-06-25_m", "S2_2018-06-26_2018-07-11_m"], ["2018-06-10", "2018-06-26"], 16),
         (["0_20180610_NDVI", "1_20180626_NDVI"], ["2018-06-10", "2018-06-26"], 0),
         (["S2A_20180610_NDVI", "S2B_20180615_NDVI"], ["2018-06-10", "2018-06-15"], 0),
         (["CLC2018_V2020_20u1", "CLC2012_V2020_20u1"], ["2018", "2012"], 0),
@@ -301,3 +304,8 @@ def test_dates_of_folders(folders, time):
 @pytest.mark.parametrize("name", ["Banda 1", "Kanal 1 (Grau)", "channel_2", "unknown", "calculated", "value", "time"])
 def test_names_of_other_programs_mean_nothing(name):
     assert MEANINGLESS.fullmatch(name)
+
+
+def test_a_range_of_days_is_no_time_of_day():
+    (reading,) = read_names(["S2_2018-06-10_2018-06-26_median"])
+    assert reading.moment is None and [str(rival) for rival in reading.rivals] == ["2018-06-10", "2018-06-26"]
