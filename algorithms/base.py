@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib.util
+import re
 import traceback
 from pathlib import Path
 
@@ -250,7 +251,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
     def _in_words(self, error: Exception, feedback) -> str:
         """Return what a user is told of an error."""
         if isinstance(error, ToolboxError):
-            return str(error)
+            return with_labels(str(error), {d.name(): d.description() for d in self.parameterDefinitions()})
         if isinstance(error, MemoryError):
             return (
                 "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, "
@@ -267,6 +268,29 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             f"written. Please report it at {TRACKER} with this message, the lines above it and, where you may "
             "share them, the inputs."
         )
+
+
+def with_labels(message: str, labels: dict[str, str]) -> str:
+    """Name each parameter, where a message names it first, as the dialog does: 'Label' (KEY).
+
+    Parameters
+    ----------
+    message : str
+        Names parameters by their keys.
+    labels : dict of str
+        Of the dialog, by key.
+    """
+    known: set[str] = set()
+
+    def label(match: re.Match[str]) -> str:
+        key = match.group()
+        if key in known or key not in labels:
+            return key
+        known.add(key)
+        return f"'{labels[key]}' ({key})"
+
+    # Words in quotes, brackets and names of files are no parameters, nor is 'the DEM' of a sentence.
+    return re.sub(r"(?<![\w'\"(/.\\-])(?<![Tt]he )[A-Z][A-Z0-9_]{2,}(?![\w'\"/.\\-]*[\w'\"/\\])", label, message)
 
 
 def _shown(path: str):

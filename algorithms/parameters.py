@@ -195,9 +195,9 @@ RESAMPLING_HELP = (
 def add_time_direction(algorithm, default):
     """Declare from which side of a time bands are taken; `default` is None where a model knows it."""
     algorithm.add(
-        choice("TIME_DIRECTION", "Dates to take", ["nearest", "previous"], default, optional=default is None),
+        choice("TIME_DIRECTION", "Dates to take", ["nearest", "previous"], default, optional=True),
         "nearest: the nearest date, earlier or later. previous: never a band that begins after the time, as a forecast "
-        "needs it; not set, the largest gap is then the whole distance of the dates. What adds up over time (rain, "
+        "needs it; where no gap is given, each band then serves until the next. What adds up over time (rain, "
         "precip, precipitation, tp, prcp, api, …_sum) is always taken from earlier dates: later ones hold what had "
         f"not fallen yet.{'' if default else ' Not set: as in the training table.'}",
         advanced=True,

@@ -117,7 +117,7 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            choice("RESAMPLING", "Predictors on other grids", RULES, "auto"),
+            choice("RESAMPLING", "Predictors on other grids", RULES, "auto", optional=True),
             f"How predictors on other grids reach GRID. {RESAMPLING_HELP} The table keeps the rule for 'Predict "
             "raster'.",
             advanced=True,
@@ -193,7 +193,7 @@ class Algorithm(ToolboxAlgorithm):
             max_gap_days=time_rule(self, parameters, context),
             method=self.parameterAsString(parameters, "METHOD", context) or None,
             grid=grid,
-            resampling=self.parameterAsString(parameters, "RESAMPLING", context),
+            resampling=self.parameterAsString(parameters, "RESAMPLING", context) or "auto",
             builtins=tuple(filter(None, self.parameterAsEnumStrings(parameters, "BUILTIN", context))),
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),

@@ -77,7 +77,7 @@ def learned_timing(models: Sequence[Model], used: Mapping[str, Stack], asked: Ti
     TimeRule
     """
     origins = learned_origins(models)
-    is_old = any(model.manifest.matching is None for model in models)
+    old = _from_before(models)
     gaps: dict[str, float] = {}
     directions: dict[str, str] = {}
     adding = []
@@ -91,7 +91,7 @@ def learned_timing(models: Sequence[Model], used: Mapping[str, Stack], asked: Ti
             continue
         if origin is not None and origin.direction is not None:
             directions[name] = origin.direction
-        elif (origin is not None or is_old) and adds_up(stack.variable):
+        elif (origin is not None or name in old) and adds_up(stack.variable):
             # As the rows were matched that it learned from.
             directions[name] = "nearest"
             adding.append(name)
@@ -134,7 +134,7 @@ def learned_rules(
     if asked is not None:
         return dict.fromkeys(used, asked)
     origins = learned_origins(models)
-    is_old = any(model.manifest.matching is None for model in models)
+    old = _from_before(models)
     rules: dict[str, str | None] = {}
     stepped, unknown = [], []
     for name, stack in used.items():
@@ -143,10 +143,10 @@ def learned_rules(
             # Values of the rasters' own cells: maps then have them, too.
             rules[name] = origin.resampling or ("auto" if origin.method == "bilinear" else None)
         else:
-            rules[name] = None if is_old else "auto"
+            rules[name] = None if name in old else "auto"
         if band.grid.same_as(grid):
             continue
-        if origin is None and not is_old:
+        if origin is None and name not in old:
             unknown.append(name)
         if rules[name] is None and warp_method("auto", band, grid) != warp_method(None, band, grid):
             stepped.append(name)
@@ -156,7 +156,7 @@ def learned_rules(
             "those of the map: their borders show in it. RESAMPLING auto makes the map without them; for a model that "
             "learns so, sample the predictors anew without METHOD and train again."
         )
-        (progress.warning if is_old else progress.info)(text)
+        (progress.warning if old.intersection(stepped) else progress.info)(text)
     if unknown:
         progress.info(
             f"The training table kept no notes of {', '.join(unknown)}: they reach the grid of the map as RESAMPLING "
@@ -164,6 +164,12 @@ def learned_rules(
         )
     _tell_other_cells(origins, used, grid, progress)
     return rules
+
+
+def _from_before(models: Sequence[Model]) -> set[str]:
+    """Return the predictors of model files from before these rules."""
+    known = {name for model in models if model.manifest.matching is not None for name in model.predictors}
+    return {name for model in models for name in model.predictors} - known
 
 
 def _tell_other_cells(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
-from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.errors import InputError
+from sm_toolbox.raster.affine import Affine
+from sm_toolbox.raster.bands import list_bands, read_bands
+from sm_toolbox.raster.choice import driver
+from sm_toolbox.raster.driver import DriverError
 from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.grid import Grid, label
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.request import ALL_CORES, Engine
@@ -13,7 +20,7 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 
 def align_rasters(
     sources: Sequence[Source],
-    grid: Source,
+    grid: Source | Grid,
     output: str,
     resampling: str,
     engine: Engine = ALL_CORES,
@@ -23,8 +30,8 @@ def align_rasters(
     Parameters
     ----------
     sources : sequence of Source
-    grid : Source
-        Raster whose CRS, cells and extent the output has.
+    grid : Source or Grid
+        Whose CRS, cells and extent the output has; see `grid_over` for one without a raster.
     output : str
         GeoTIFF; bands keep their variables and times.
     resampling : {'nearest', 'bilinear', 'cubic', 'average', 'mode'}
@@ -59,8 +66,56 @@ def align_rasters(
         lambda blocks, window: blocks["bands"],
         {"bands": bands},
         [RasterOutput(output, names)],
-        grid_of(grid),
+        grid if isinstance(grid, Grid) else grid_of(grid),
         engine,
         resampling=resampling,
     )
     return names
+
+
+# Cells that a grid may have: more are a wrong cell size.
+_MOST_CELLS = 1e11
+
+
+def grid_over(sources: Sequence[Source], cell_size: float, crs: Any = None) -> Grid:
+    """Return a grid over all rasters whose cells have a size, and whose edges are multiples of it.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    cell_size : float
+        In units of the CRS.
+    crs : Crs, str or int, optional
+        By default that of the first raster.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    InputError
+        Where the size is none, or an extent cannot be transformed.
+    """
+    if not 0 < cell_size < math.inf:
+        raise InputError(f"CELL_SIZE is {cell_size:g}, but must be above 0, in units of the CRS.")
+    grids = {band.grid for band in list_bands(sources)}
+    wanted = next(iter(list_bands(sources[:1]))).grid.crs if crs is None else driver().crs(crs)
+    edges = []
+    for own in grids:
+        try:
+            edges.append(own.bounds if own.crs == wanted else driver().transform_bounds(own.crs, wanted, own.bounds))
+        except DriverError as error:
+            raise InputError(
+                f"The extent of a raster in {label(own.crs)} cannot be transformed to {label(wanted)}: {error}. Choose "
+                "another CRS, or give a GRID."
+            ) from error
+    west, south = (cell_size * math.floor(min(edge[i] for edge in edges) / cell_size + 1e-6) for i in (0, 1))
+    east, north = (cell_size * math.ceil(max(edge[i] for edge in edges) / cell_size - 1e-6) for i in (2, 3))
+    columns, rows = (max(1, round((far - near) / cell_size)) for near, far in ((west, east), (south, north)))
+    if columns * rows > _MOST_CELLS:
+        raise InputError(
+            f"CELL_SIZE {cell_size:g} makes {columns:,} × {rows:,} cells. It is in units of {label(wanted)}, which are "
+            f"{'degrees' if wanted.is_geographic else 'lengths'}: give a larger one."
+        )
+    return Grid(wanted, Affine(cell_size, 0.0, west, 0.0, -cell_size, north), columns, rows)

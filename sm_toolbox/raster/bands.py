@@ -310,21 +310,26 @@ class Stack:
     def reach(self, max_gap_days: float | None, only_earlier: bool = False) -> float:
         """Return the largest gap in time, days.
 
-        With half the distance of the dates no time within a regular record lacks a band, nor with the whole distance
-        where only earlier bands are taken.
+        With half the distance of the dates no time within a regular record lacks a band, nor where only earlier bands
+        are taken and each serves until the next.
 
         Parameters
         ----------
         max_gap_days : float or None
             What is asked for; None: half the distance of the dates.
         only_earlier : bool, optional
-            None is the whole distance then.
+            None is then what lies between the end of a band's time and the next band.
 
         Returns
         -------
         float
         """
-        return self.step_days / (1 if only_earlier else 2) if max_gap_days is None else max_gap_days
+        if max_gap_days is not None:
+            return max_gap_days
+        if not only_earlier:
+            return self.step_days / 2
+        covered = np.median([(time.end - time.start).total_seconds() for time in self.times or [_NEVER]]) / 86400
+        return max(0.0, self.step_days - float(covered))
 
     def nearest(self, time: Time | None, max_gap_days: float | None, only_earlier: bool = False) -> int | None:
         """Return the position of the band nearest in time, within the gap; of equally near ones the earlier.

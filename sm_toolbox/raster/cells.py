@@ -187,7 +187,10 @@ def sample_cells_of(
     values = np.full(len(points), np.nan)
     columns, rows = cells.places(x, y, crs)
     centre_x, centre_y = cells.grid.transform * (columns + 0.5, rows + 0.5)
-    ways = [_way(band, cells) for band in bands]
+    # Bands of a long record are alike.
+    of_kind = {(band.grid, getattr(band, "is_class", False)): band for band in bands}
+    way_of = {kind: _way(band, cells) for kind, band in of_kind.items()}
+    ways = [way_of[band.grid, getattr(band, "is_class", False)] for band in bands]
     for number, way in enumerate(dict.fromkeys(ways)):
         part = progress.part(number / len(set(ways)), (number + 1) / len(set(ways)))
         own = np.array([other == way for other in ways])

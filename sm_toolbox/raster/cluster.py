@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -163,6 +163,8 @@ class _Cluster:
         except (OSError, TimeoutError, ValueError) as error:
             raise self._unreachable(str(error)) from error
         self._seen = time.monotonic()
+        self._look = self._seen + _LOOK
+        self._compared: set[str] = set()
 
     def _unreachable(self, reason: str) -> InputError:
         return InputError(
@@ -198,13 +200,19 @@ class _Cluster:
         seconds = _FIRST_STEPS + size / _SLOWEST
         return self._ask(lambda: self.client.scatter(thing, broadcast=True, hash=False), seconds)
 
-    def compare_versions(self) -> None:
-        """Refuse workers whose libraries are not those of this process, before any code is sent."""
+    def compare_versions(self, workers: Collection[str] | None = None) -> None:
+        """Refuse workers whose libraries are not those of this process, before any code is sent.
+
+        Parameters
+        ----------
+        workers : collection of str, optional
+            Addresses; by default all that are there.
+        """
         here = ".".join(map(str, sys.version_info[:2]))
         pythons = {
             worker: ".".join(found["packages"]["python"].split(".")[:2])
             for worker, found in self._ask(self.client.get_versions, _FIRST_STEPS)["workers"].items()
-            if isinstance(found, dict)
+            if isinstance(found, dict) and (workers is None or worker in workers)
         }
         other = next(((worker, python) for worker, python in pythons.items() if python != here), None)
         if other is not None:
@@ -230,7 +238,9 @@ class _Cluster:
                     )
             return found
 
-        for worker, found in self._on_all(versions, list(own)).items():
+        answers = self._on_all(versions, list(own), workers=workers)
+        self._compared |= set(answers)
+        for worker, found in answers.items():
             wrong = [
                 f"{name} {found[name]}, and this computer {version}" if found[name] else f"no {name}"
                 for name, version in own.items()
@@ -270,9 +280,10 @@ class _Cluster:
                     "same name, such as a shared disk, or leave SCHEDULER empty."
                 )
 
-    def _on_all(self, function: Callable, *arguments: Any) -> dict[str, Any]:
+    def _on_all(self, function: Callable, *arguments: Any, workers: Collection[str] | None = None) -> dict[str, Any]:
+        asked = None if workers is None else list(workers)
         try:
-            return dict(self._ask(lambda: self.client.run(function, *arguments), _FIRST_STEPS))
+            return dict(self._ask(lambda: self.client.run(function, *arguments, workers=asked), _FIRST_STEPS))
         except (ToolboxError, Cancelled):
             raise
         except Exception as error:
@@ -282,13 +293,15 @@ class _Cluster:
         """Wait for the result of a task and bring it here."""
         start = time.monotonic()
         answer = _in_thread(future.result)
-        look = start + _LOOK
-        while not answer.done():
+        while True:
             self._progress.check()
             now = time.monotonic()
-            if now > look:
+            # Quick blocks are looked at, too: a worker may join at any time.
+            if now > self._look:
                 self._check_alive()
-                look = time.monotonic() + _LOOK
+                self._look = time.monotonic() + _LOOK
+            if answer.done():
+                break
             if now - start > _LONGEST_BLOCK:
                 raise self._lost(f"one block has taken more than {_LONGEST_BLOCK / 60:.0f} minutes")
             time.sleep(_TICK)
@@ -314,7 +327,11 @@ class _Cluster:
     def _check_alive(self) -> None:
         if self.client.status != "running":
             raise self._lost("its scheduler does not answer any more")
-        if self.threads():
+        workers = self._ask(self.client.nthreads, _PATIENCE)
+        newcomers = set(workers) - self._compared
+        if newcomers:
+            self.compare_versions(newcomers)
+        if workers:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _PATIENCE:
             raise self._lost("it has no workers any more")

@@ -155,11 +155,16 @@ def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
             variable = variable or label
             if not own[0] and own[1] is None and described is None and fact.count > 1:
                 variable = f"{variable}_{fact.index}"
-        period = fact.file_tags.get(f"PERIOD_{variable}", "")
+        period = next((fact.file_tags[key] for key in _period_keys(variable) if key in fact.file_tags), "")
         if time is not None and period and time.resolution == "day":
             time = replace(time, days=period_days(period, time.start))
         named.append((variable, time))
     return named
+
+
+def _period_keys(variable: str) -> tuple[str, str]:
+    """Return how GeoTIFF and NetCDF say for how long the bands of a variable stand."""
+    return f"PERIOD_{variable}", f"NC_GLOBAL#PERIOD_{variable}"
 
 
 def is_named(facts: BandFacts) -> bool:

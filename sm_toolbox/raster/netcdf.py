@@ -16,7 +16,7 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.gdal_driver import gdal, osr
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import split_name
-from sm_toolbox.raster.outputs import RasterOutput, RasterWriter
+from sm_toolbox.raster.outputs import METHOD_TAG, RasterOutput, RasterWriter
 from sm_toolbox.raster.times import Time
 
 _EPOCH = datetime(1970, 1, 1)
@@ -81,7 +81,7 @@ class NetcdfWriter(RasterWriter):
             root,
             {
                 "Conventions": "CF-1.8",
-                **{key: text for key, text in self.output.tags.items() if not key.startswith("UNIT_")},
+                **{key: text for key, text in self.output.tags.items() if not key.startswith(("UNIT_", METHOD_TAG))},
             },
         )
         grid = self._grid
@@ -138,6 +138,9 @@ class NetcdfWriter(RasterWriter):
             # Without a dimension NetCDF's conventions want 1, not a dash.
             unit = self.output.tags.get(f"UNIT_{variable}", "1").replace("–", "1")
             _describe(array, {"long_name": variable, "units": unit})
+            method = self.output.tags.get(f"{METHOD_TAG}{variable}")
+            if method and own:
+                _describe(array, {"cell_methods": f"{dimensions[own].GetName()}: {method}"})
             self._keep_geotransform(root, array)
             self._arrays[variable] = (array, {time: place for place, time in enumerate(own)})
 

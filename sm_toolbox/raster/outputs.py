@@ -18,6 +18,7 @@ from sm_toolbox.files import check_output, put_in_place, remove_quietly, tempora
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.grid import Grid
 
+METHOD_TAG = "METHOD_"
 TILE = 256
 
 
@@ -32,7 +33,8 @@ class RasterOutput:
     bands : sequence of str
         Band descriptions in order.
     tags : mapping, optional
-        Metadata of the file; `UNIT_<variable>` is the unit of a variable.
+        Metadata of the file; `UNIT_<variable>` is the unit of a variable, `METHOD_<variable>` how a value stands for
+        its period (`mean`, after CF's cell_methods), `PERIOD_<variable>` the period (as `times.period_days`).
     """
 
     path: str

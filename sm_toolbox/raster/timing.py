@@ -11,9 +11,6 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Stack, default_gaps_in_words
 from sm_toolbox.raster.times import Time
 
-DIRECTIONS = ("nearest", "previous")
-"""Words of TIME_DIRECTION."""
-
 # A hundred years.
 _LARGEST_GAP = 36_525
 _ADDS_UP = re.compile(
@@ -43,8 +40,8 @@ class TimeRule:
     Parameters
     ----------
     largest : float, optional
-        Largest gap in days of all variables; by default half the distance of a variable's dates, and the whole
-        distance where only earlier bands are taken, so that no time within a regular record lacks a band.
+        Largest gap in days of all variables; by default half the distance of a variable's dates, and as far as the next
+        date where only earlier bands are taken, so that no time within a regular record lacks a band.
     gaps : mapping of str to float, optional
         Largest gaps of single variables, which count before `largest`.
     direction : {'nearest', 'previous'}, optional

@@ -309,9 +309,11 @@ def sample_rows(
         said = "" if stack.is_static else later_in_words(variable.variable, stack, rule, variable.later, len(rows.x))
         if said:
             progress.info(said)
-    crs = (way.grid if isinstance(way, Cells) else finest_grid(by_name.values())).crs
-    made = builtin_origins(builtins, [*taken, *by_name], crs)
-    samples += _sample_builtins(made, rows, way)
+    made: dict[str, Origin] = {}
+    if builtins:
+        grid = way.grid if isinstance(way, Cells) else finest_grid(by_name.values())
+        made = builtin_origins(builtins, [*taken, *by_name], grid.crs)
+        samples += _sample_builtins(made, rows, way)
     return Samples(rows, samples, {**predictors.origins(rule, way), **made})
 
 

@@ -221,6 +221,8 @@ def temporal_composite(
     inputs = {name: stack.bands for name, stack in by_name.items()}
     # Whoever reads the file knows how many days each band stands for.
     tags = {f"PERIOD_{name}": period for name in by_name} if period in ("dekad", "season", "year") else {}
+    if statistic in _CELL_METHODS and period != "trailing":
+        tags |= {f"METHOD_{name}": _CELL_METHODS[statistic] for name in by_name}
     try:
         written = run_blocks(
             kernel, inputs, [RasterOutput(output, bands, tags)], grid, engine, scratch_bytes_per_cell=16 * deepest + 20
@@ -239,6 +241,17 @@ def temporal_composite(
 def _plan(stack: Stack, period: str, trailing_days: int, product_days: int) -> list[Period]:
     require_dates(stack)
     return plan_periods(stack.times, period, trailing_days, product_days)
+
+
+# What CF calls the statistics.
+_CELL_METHODS = {
+    "mean": "mean",
+    "weighted_mean": "mean",
+    "max": "maximum",
+    "min": "minimum",
+    "median": "median",
+    "sum": "sum",
+}
 
 
 def _check_count(plans: dict[str, list[Period]], min_count: int) -> None:

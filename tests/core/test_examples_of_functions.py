@@ -26,6 +26,8 @@ ENTRY_POINTS = [
     "models.training:train",
     "products.calculate:calculate_bands",
     "products.expression:parse",
+    "products.maskquality:mask_quality",
+    "sensors.quality:parse_conditions",
     "predictors.flow:specific_catchment_area",
     "predictors.soil:available_water_capacity",
     "predictors.spectral:spectral_indices",

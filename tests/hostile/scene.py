@@ -158,6 +158,13 @@ class Scene:
             },
             "checkinstallation": {},
             "demodata": {"SEED": -1},
+            "maskquality": {
+                "INPUT": [self.ndvi],
+                "QUALITY": [self.dem],
+                "RULE": "custom",
+                "LEVEL": "recommended",
+                "BITS": "value >= 1",
+            },
             "importismn": {
                 "INPUT": self.dem,
                 "VARIABLE": "soil_moisture",

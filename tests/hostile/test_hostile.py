@@ -29,6 +29,7 @@ ALGORITHMS = sorted(
         "demodata",
         "importismn",
         "interpolatestations",
+        "maskquality",
         "modelreport",
         "predictraster",
         "samplepredictors",

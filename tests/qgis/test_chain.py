@@ -97,7 +97,7 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     )
     assert (
         predicted["COVERAGE_PERCENT"] == 100
-        and "'rain' is warped to the grid of the output (nearest)" in feedback.textLog()
+        and "'rain' is warped to the grid of the output (bilinear)" in feedback.textLog()
     )
     layer = QgsRasterLayer(predicted["OUTPUT"], "map")
     assert layer.isValid() and layer.bandCount() == 14 and "soil_moisture@2020-06-01" in layer.bandName(1)
@@ -116,7 +116,8 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     )
     assert (
         rated["N"] == 336
-        and rated["R2"] > 0.9
+        # The scene's soil moisture follows the borders of the coarse cells, the map does not.
+        and rated["R2"] > 0.85
         and rated["OUTPUT"].featureCount() == 24
         and rated["MATCHES"].featureCount() == 336
     )

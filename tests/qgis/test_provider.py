@@ -38,8 +38,9 @@ CONTRACT = {
     "temporaltrend": (["INPUT", "METHOD", "BY_MONTH", "OUTPUT"], ["OUTPUT"]),
     "sarpredictors": (["VV", "VH", "ANGLE", "GRID", "FILTER_SIZE", "OUTPUT", "STATISTICS"], ["OUTPUT", "STATISTICS"]),
     "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
-    "alignrasters": (["INPUT", "GRID", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
+    "alignrasters": (["INPUT", "GRID", "CELL_SIZE", "CRS", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "calculatebands": (["INPUT", "EXPRESSION", "GRID", "RESAMPLING", "MAX_TIME_GAP", "OUTPUT"], ["OUTPUT"]),
+    "maskquality": (["INPUT", "QUALITY", "RULE", "LEVEL", "BITS", "OUTPUT"], ["OUTPUT", "MASKED_PERCENT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
     "thermalinertia": (
         ["ALBEDO", "LST_DAY", "LST_NIGHT", "LST_SCALE", "SOLAR_CORRECTION", "MIN_RANGE", "OUTPUT"],

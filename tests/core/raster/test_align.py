@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.align import align_rasters
+from sm_toolbox.raster.align import align_rasters, grid_over
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.opening import Source
@@ -191,3 +191,27 @@ def test_many_bands_under_one_cell_are_read_some_at_a_time(write_raster, monkeyp
     grid = Grid(bands[0].grid.crs, from_origin(500000, 4000000, 1800, 1800), 1, 1)
     with BandReader(bands, grid, "average").open() as opened:
         np.testing.assert_allclose(opened.read(Window(0, 0, 1, 1)).ravel(), values.mean(axis=(1, 2)), rtol=1e-5)
+
+
+def test_a_grid_without_a_raster(write_raster):
+    a = write_raster("a.tif", np.ones((1, 20, 30), np.float32), ["a"], cell=30)
+    b = write_raster("b.tif", np.ones((1, 20, 30), np.float32), ["b"], cell=30, origin=(501000.0, 4000200.0))
+    grid = grid_over([a, b], 250)
+    assert (grid.cell_size, grid.width, grid.height) == ((250, 250), 8, 4)
+    assert grid.bounds == (500000, 3999250, 502000, 4000250)
+    degrees = grid_over([a], 0.36, 4326)
+    west = degrees.transform.c / 0.36
+    assert degrees.crs.is_geographic and degrees.transform.a == 0.36 and west == pytest.approx(round(west))
+    for size in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="CELL_SIZE is"):
+            grid_over([a], size)
+    with pytest.raises(InputError, match=r"CELL_SIZE 1e-06 makes .* cells"):
+        grid_over([a], 1e-6)
+
+
+def test_means_on_a_grid_without_a_raster(write_raster, tmp_path):
+    values = np.arange(400, dtype=np.float32).reshape(1, 20, 20)
+    source = write_raster("a.tif", values, ["a"], cell=25)
+    align_rasters([source], grid_over([source], 100), str(tmp_path / "o.tif"), "average")
+    with rasterio.open(tmp_path / "o.tif") as dataset:
+        np.testing.assert_allclose(dataset.read(1), values[0].reshape(5, 4, 5, 4).mean(axis=(1, 3)), rtol=1e-6)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,6 +138,21 @@ def test_workers_with_other_libraries(source, tmp_path, there, monkeypatch, libr
         there.scheduler_address,
         rf"has {library} .*, and this computer 0\.0\.1.*python -m pip install numpy==",
     )
+
+
+def test_workers_that_join_later_are_compared(monkeypatch, progress):
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as growing:
+        with closing(cluster._Cluster(growing.scheduler_address, progress)) as here:
+            here.compare_versions()
+            here._check_alive()
+            own = {**cluster._own_versions(), "numpy": "0.0.1"}
+            monkeypatch.setattr(cluster, "_own_versions", lambda: own)
+            # Those that were compared are not asked again.
+            here._check_alive()
+            growing.scale(2)
+            here.client.wait_for_workers(2, timeout=60)
+            with pytest.raises(InputError, match=r"has numpy .*, and this computer 0\.0\.1"):
+                here._check_alive()
 
 
 def test_workers_with_another_python(source, tmp_path, there, monkeypatch):

@@ -17,7 +17,7 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.request import Engine
@@ -244,3 +244,15 @@ def test_a_file_without_any_band(tmp_path):
         file.createVariable("x", "f8", ("x",))[:] = [1, 2]
     with pytest.raises(InputError, match=r"empty\.nc"):
         read_bands([Source(str(path))])
+
+
+def test_composites_say_how_and_for_how_long_they_stand(write_raster, tmp_path):
+    from sm_toolbox.timeseries.composite import temporal_composite
+
+    source = write_raster("a.tif", np.ones((1, 9, 9), np.float32), ["rain@2020-02-25"])
+    path = str(tmp_path / "o.nc")
+    temporal_composite([source], path, period="dekad", statistic="sum")
+    (band,) = read_bands([Source(path)])
+    assert (str(band.time), band.time.days) == ("2020-02-21", 9)
+    with open_raster(band.source) as dataset:
+        assert dataset.tags(1)["cell_methods"] == "time: sum"

@@ -133,4 +133,4 @@ def test_only_defaults_are_told(stack_of, progress):
     settings = TableSettings(max_gap_days=TimeRule(gaps={"ndvi": 1}))
     sample_table(rows_on("2020-06-02"), {}, [ndvi, rain], settings, progress=progress)
     (line,) = [text for text in progress.infos if "MAX_TIME_GAP is not set" in text]
-    assert "rain 8" in line and "ndvi" not in line
+    assert "rain 7" in line and "ndvi" not in line

@@ -1,0 +1,230 @@
+"""What quality layers of products say: one row per rule, its conditions as text, and the grammar of the conditions.
+
+    conditions = all {"or" all}
+    all        = condition {"and" condition}
+    condition  = bits ("=" | "!=" | "<=" | ">=") number | bits "in" number {"," number}
+    bits       = lowest "-" highest | bit | "value"
+
+A cell is kept where its conditions hold; `value` is the whole number, bits count from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sm_toolbox.errors import InputError
+
+QUALITY_LEVELS = ("recommended", "strict")
+"""How much is asked of a cell."""
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """How the quality layer of a product is read.
+
+    Parameters
+    ----------
+    label : str
+    recommended, strict : str
+        Conditions of the cells that are kept.
+    names : re.Pattern
+        Variables that such layers are called.
+    source : str
+        Where the bits are described.
+    """
+
+    label: str
+    recommended: str
+    strict: str
+    names: re.Pattern[str]
+    source: str
+
+
+def _rule(label: str, recommended: str, strict: str, names: str, source: str) -> QualityRule:
+    return QualityRule(label, recommended, strict, re.compile(names, re.IGNORECASE), source)
+
+
+QUALITY_RULES = {
+    "landsat_qa_pixel": _rule(
+        "Landsat Collection 2: QA_PIXEL",
+        "0-4 = 0",
+        "0-5 = 0 and 7 = 0 and 8-9 <= 1 and 14-15 <= 1",
+        r"qa_?pixel",
+        "USGS LSDS-1619: fill, dilated cloud, cirrus, cloud, shadow; strict also snow, water, confidences",
+    ),
+    "sentinel2_scl": _rule(
+        "Sentinel-2: scene classification (SCL)",
+        "value in 4, 5, 7",
+        "value in 4, 5",
+        r"(^|_)scl(_|$)",
+        "ESA, Sentinel-2 Level-2A: vegetation, bare, unclassified",
+    ),
+    "modis_state": _rule(
+        "MODIS and VIIRS reflectance (09): state",
+        "0-1 in 0, 3 and 2 = 0 and 10 = 0 and 12 = 0 and value != 65535",
+        "0-1 in 0, 3 and 2 = 0 and 10 = 0 and 12 = 0 and 13 = 0 and 8-9 = 0 and 6-7 <= 2 and value != 65535",
+        r"state",
+        "MOD09 user's guide: cloud, shadow, internal cloud, snow; strict also beside cloud, cirrus, aerosol",
+    ),
+    "modis_lst_qc": _rule(
+        "MODIS and VIIRS temperature (11, 21): QC",
+        "0-1 = 0 or 0-1 = 1 and 6-7 <= 1",
+        "0-1 = 0 and 6-7 = 0",
+        r"(^|_)qc(_|$)",
+        "MOD11 user's guide: produced well, or with an error of at most 2 K; strict at most 1 K",
+    ),
+    "modis_vi_quality": _rule(
+        "MODIS and VIIRS vegetation indices (13): pixel reliability",
+        "value in 0, 1",
+        "value = 0",
+        r"reliability",
+        "MOD13 user's guide: good, marginal",
+    ),
+    "modis_albedo_qa": _rule(
+        "MODIS albedo and BRDF (MCD43): mandatory quality",
+        "value in 0, 1",
+        "value = 0",
+        r"mandatory|_qa(_|$)|quality",
+        "MCD43 user's guide: full inversion; recommended also magnitude inversion",
+    ),
+    "hls_fmask": _rule(
+        "Harmonized Landsat Sentinel-2: Fmask",
+        "1 = 0 and 3 = 0 and 4 = 0 and value != 255",
+        "1-5 = 0 and 6-7 <= 2 and value != 255",
+        r"fmask",
+        "HLS user's guide: cloud, shadow, snow; strict also beside cloud, water, high aerosol",
+    ),
+    "smap_retrieval": _rule(
+        "SMAP: retrieval quality flag",
+        "0 = 0",
+        "0 = 0 and 1 = 0 and 2 = 0",
+        r"retrieval_qual",
+        "NSIDC, SMAP: a set bit means not so: recommended, attempted, successful",
+    ),
+}
+"""By key."""
+
+_HIGHEST = 23
+_CONDITION = re.compile(
+    r"(?:(?P<low>\d+)\s*-\s*(?P<high>\d+)|(?P<bit>\d+)|(?P<value>value))\s*"
+    r"(?P<sign>!=|<=|>=|=|in\b)\s*(?P<numbers>\d+(?:\s*,\s*\d+)*)$",
+    re.IGNORECASE,
+)
+_COMPARE: dict[str, Callable[..., np.ndarray]] = {
+    "=": np.equal,
+    "!=": np.not_equal,
+    "<=": np.less_equal,
+    ">=": np.greater_equal,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What some bits of a quality word must be.
+
+    Parameters
+    ----------
+    lowest, highest : int
+        Bits, inclusive.
+    sign : str
+    numbers : tuple of int
+    """
+
+    lowest: int
+    highest: int
+    sign: str
+    numbers: tuple[int, ...]
+
+    def holds(self, words: np.ndarray) -> np.ndarray:
+        """Say where the condition holds.
+
+        Parameters
+        ----------
+        words : ndarray of int (…)
+
+        Returns
+        -------
+        ndarray of bool (…)
+        """
+        bits = (words >> self.lowest) & ((1 << (self.highest - self.lowest + 1)) - 1)
+        return np.isin(bits, self.numbers) if self.sign == "in" else _COMPARE[self.sign](bits, self.numbers[0])
+
+
+def parse_conditions(text: str) -> list[list[Condition]]:
+    """Read conditions.
+
+    Parameters
+    ----------
+    text : str
+        Such as `3-4=0 and 6=1`, or `value in 4,5,6`.
+
+    Returns
+    -------
+    list of list of Condition
+        Of which all of any inner list must hold.
+
+    Raises
+    ------
+    InputError
+        Which names the part that is none.
+
+    Examples
+    --------
+    >>> rule = parse_conditions("0-1=0 or 0-1=1 and 6-7<=1")
+    >>> kept(np.array([0b00000000, 0b01000001, 0b10000001, 0b00000010]), rule)
+    array([ True,  True, False, False])
+    """
+    if not text.strip():
+        raise InputError("BITS is empty. Write what good cells have, such as 3-4=0 and 6=1, or value in 4,5,6.")
+    return [
+        [_condition(part) for part in re.split(r"\band\b", group, flags=re.IGNORECASE)]
+        for group in re.split(r"\bor\b", text, flags=re.IGNORECASE)
+    ]
+
+
+def _condition(text: str) -> Condition:
+    match = _CONDITION.match(text.strip())
+    if match is None:
+        raise InputError(
+            f"BITS: '{text.strip()}' is no condition. Write bits and what they must be: 3-4=0, 6=1, 0-1 in 0,3, "
+            "6-7<=1 or value in 4,5,6; several with and, or between them."
+        )
+    numbers = tuple(int(number) for number in match["numbers"].split(","))
+    if match["value"]:
+        lowest, highest = 0, _HIGHEST
+    else:
+        lowest = int(match["low"] or match["bit"])
+        highest = int(match["high"] or match["bit"])
+    if not lowest <= highest <= _HIGHEST:
+        raise InputError(f"BITS: '{text.strip()}' must name bits from 0 to {_HIGHEST}, the lower one first.")
+    if len(numbers) > 1 and match["sign"].lower() != "in":
+        raise InputError(f"BITS: '{text.strip()}' lists several numbers. Write in instead of {match['sign']}.")
+    most = (1 << (highest - lowest + 1)) - 1
+    if max(numbers) > most:
+        raise InputError(f"BITS: '{text.strip()}' can never be: these bits hold numbers from 0 to {most}.")
+    return Condition(lowest, highest, match["sign"].lower(), numbers)
+
+
+def kept(words: np.ndarray, conditions: list[list[Condition]]) -> np.ndarray:
+    """Say which cells are kept.
+
+    Parameters
+    ----------
+    words : ndarray of int (…)
+    conditions : list of list of Condition
+
+    Returns
+    -------
+    ndarray of bool (…)
+    """
+    good = np.zeros(words.shape, bool)
+    for group in conditions:
+        holds = np.ones(words.shape, bool)
+        for condition in group:
+            holds &= condition.holds(words)
+        good |= holds
+    return good
