@@ -437,7 +437,8 @@ def layout_of(table: LayerTable):
     if not table.has_geometry or not table.crs.isValid():
         return None
     metres = QgsUnitTypes.fromUnitToUnitFactor(table.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
-    return Layout.of(table.x, table.y, geographic=table.crs.isGeographic(), metres_per_unit=metres)
+    crs = None if table.crs.isGeographic() else core_crs(table.crs, table.name)
+    return Layout.of(table.x, table.y, geographic=crs is None, metres_per_unit=metres, crs=crs)
 
 
 # PyQt6 has neither QVariant.Type nor these names; qgis.PyQt adds the flat ones, and QgsField takes them from 3.22 to 4.

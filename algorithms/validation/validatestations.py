@@ -133,7 +133,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_source(self, parameters, "STATIONS", context), raster_sources(self, parameters, "PRODUCT", context)
 
     def compute(self, inputs, parameters, context, progress):
-        from sm_toolbox.columns import to_names, to_numbers
+        from sm_toolbox.columns import tell_impossible, to_names, to_numbers
         from sm_toolbox.validation.report import validation_report
         from sm_toolbox.validation.stations import validate_stations
 
@@ -144,9 +144,11 @@ class Algorithm(ToolboxAlgorithm):
         )
         rows = table_rows(table, station, time)
         min_samples = self.parameterAsInt(parameters, "MIN_SAMPLES", context)
+        values = to_numbers(table.columns[value], value, table.name)
+        tell_impossible(values, value, table.name, progress)
         result = validate_stations(
             rows,
-            to_numbers(table.columns[value], value, table.name),
+            values,
             product,
             to_names(table.columns[group]) if group else None,
             max_gap_days=time_rule(self, parameters, context),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sm_toolbox.columns import tell_impossible
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.splits import SPLITS, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
@@ -135,6 +136,7 @@ def prepare_training(
         )
     table = make_training_table(source.columns, replace(roles, predictors=predictors), source.name, source.positions)
     table = replace(table, origins=source.origins)
+    tell_impossible(table.target, roles.target, source.name, progress)
     if table.stations is None and table.positions is not None:
         stations = places(table.positions)
         table = replace(table, stations=stations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -161,8 +162,10 @@ def _read_file(
             # Transparency says where the other bands have data, and is read as such.
             only_alpha = all(band.is_alpha for band in described)
             indexes = [index for index, band in enumerate(described, start=1) if only_alpha or not band.is_alpha]
+            moments = _scalar_times(dataset, source)
             listed += [
-                (facts_of(dataset, source, index, len(indexes)), grid, described[index - 1]) for index in indexes
+                (facts_of(dataset, source, index, len(indexes), moments), grid, described[index - 1])
+                for index in indexes
             ]
             return []
         parts = dataset.subdatasets()
@@ -173,29 +176,69 @@ def _read_file(
         ]
 
 
+def _scalar_times(dataset: Dataset, source: Source) -> dict[str, tuple[str, str, str]]:
+    """Return value, units and calendar of the scalar coordinates of a NetCDF file that are times, by their names."""
+    tags = dataset.tags(1)
+    names = tags.get("coordinates", "").split() if dataset.format == "netCDF" else []
+    if not names or driver_for_points().name != "gdal":
+        return {}
+    from sm_toolbox.raster.gdal_driver import scalar_of
+
+    found = {name: scalar_of(file_of(source.path), name) for name in names if f"NETCDF_DIM_{name}" not in tags}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_LIKE_X = re.compile(r"x(_?dim|c|_\d+)?|(nav_?|r)?lon(gitude)?\w*|eastings?", re.IGNORECASE)
+_LIKE_Y = re.compile(r"y(_?dim|c|_\d+)?|(nav_?|r)?lat(itude)?\w*|northings?", re.IGNORECASE)
+
+
 def _refuse_transposed(dataset: Dataset, source: Source, known: set[tuple[str, int, int]]) -> None:
-    """Refuse a file whose axes are in the order longitude, latitude: GDAL takes them the other way round."""
-    if dataset.format != "netCDF" or dataset.transform.is_identity:
+    """Refuse a file whose last axes are not latitude, longitude: GDAL takes the last two for these."""
+    if dataset.format != "netCDF":
         return
     variable = dataset.tags(1).get("NETCDF_VARNAME", "VARIABLE")
-    if any("is not a Longitude/X dimension" in text for text in dataset.warnings) or (
-        (variable, dataset.width, dataset.height) not in known and _is_transposed(source, variable)
-    ):
-        order = "[0,2,1]" if dataset.tags().get("NETCDF_DIM_EXTRA") else "[1,0]"
-        raise InputError(
-            f"The axes of '{source.label}' ({source.path}) are in the order longitude, latitude, so that its map would "
-            "lie on its side. Turn it first, in the OSGeo4W shell or a terminal: gdalmdimtranslate "
-            f'"{file_of(source.path)}" turned.nc -array "name={variable},transpose={order}", and take turned.nc.'
-        )
+    others = re.findall(r"[^{},\s]+", dataset.tags().get("NETCDF_DIM_EXTRA", ""))
+    maps_axes = [name for name in others if _LIKE_X.fullmatch(name) or _LIKE_Y.fullmatch(name)]
+    said = [re.search(r"\((.*?)\) is not a Longitude/X dimension", text) for text in dataset.warnings]
+    named_y = any(match and _LIKE_Y.fullmatch(match[1]) for match in said)
+    if dataset.transform.is_identity and not maps_axes:
+        return
+    seen = (variable, dataset.width, dataset.height) in known
+    if not maps_axes and not named_y and (seen or not _is_transposed(source, variable)):
+        return
+    what = (
+        "the order longitude, latitude"
+        if not maps_axes
+        else f"an order where '{maps_axes[0]}' is not among the last two"
+    )
+    order = _order_of_maps(source, variable) or ("[0,2,1]" if others else "[1,0]")
+    raise InputError(
+        f"The axes of '{source.label}' ({source.path}) are in {what}, so that its map would "
+        "lie on its side. Turn it first, in the OSGeo4W shell or a terminal: gdalmdimtranslate "
+        f'"{file_of(source.path)}" turned.nc -array "name={variable},transpose={order}", and take turned.nc.'
+    )
 
 
 def _is_transposed(source: Source, variable: str) -> bool:
     """Say whether a variable's last dimensions are longitude, latitude, as far as osgeo is there to tell."""
+    return [unit[:9] for unit in _units_of_axes(source, variable)[-2:]] == ["degrees_e", "degrees_n"]
+
+
+def _order_of_maps(source: Source, variable: str) -> str:
+    """Return the order of dimensions that ends with latitude, longitude; empty where it cannot be told."""
+    units = [unit[:9] for unit in _units_of_axes(source, variable)]
+    if units.count("degrees_n") != 1 or units.count("degrees_e") != 1:
+        return ""
+    y, x = units.index("degrees_n"), units.index("degrees_e")
+    return str([*(place for place in range(len(units)) if place not in (y, x)), y, x]).replace(" ", "")
+
+
+def _units_of_axes(source: Source, variable: str) -> list[str]:
     if driver_for_points().name != "gdal":
-        return False
+        return []
     from sm_toolbox.raster.gdal_driver import kinds_of_axes
 
-    return [unit[:9] for unit in kinds_of_axes(file_of(source.path), variable)[-2:]] == ["degrees_e", "degrees_n"]
+    return kinds_of_axes(file_of(source.path), variable)
 
 
 def _no_band(source: Source) -> InputError:

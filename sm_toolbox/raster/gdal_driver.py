@@ -345,6 +345,33 @@ def kinds_of_axes(path: str, variable: str) -> list[str]:
         return []
 
 
+def scalar_of(path: str, variable: str) -> tuple[str, str, str] | None:
+    """Return value, units and calendar of a NetCDF variable without dimensions that is a time.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    variable : str
+
+    Returns
+    -------
+    (str, str, str) or None
+        None where there is no such variable.
+    """
+    try:
+        file = call(gdal.OpenEx, path, gdal.OF_MULTIDIM_RASTER)
+        array = call(file.GetRootGroup().OpenMDArray, variable)
+        units = array.GetUnit()
+        if array.GetDimensions() or " since " not in units:
+            return None
+        given = array.GetAttribute("calendar")
+        value = float(np.asarray(array.ReadAsArray(), dtype=float).ravel()[0])
+        return repr(value), units, given.ReadAsString() if given is not None else "standard"
+    except DriverError:
+        return None
+
+
 def _without_its_ranges(dataset: GdalDataset) -> GdalDataset:
     """Return a NetCDF file without its valid ranges where these are physical, which GDAL would not see."""
     described = dataset.describe(1) if dataset.count else None

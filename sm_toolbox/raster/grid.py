@@ -82,6 +82,7 @@ class Grid:
                 "(reproject)', or with the terrain correction of SNAP for Sentinel-1, and take the result."
             )
         if not crs and dataset.format == "netCDF":
+            _refuse_by_coordinates(dataset, name)
             raise InputError(
                 f"The NetCDF file '{name}' does not say where its cells lie: its coordinates have no units, and are "
                 "not named lon and lat. Give them the units degrees_east and degrees_north (in xarray "
@@ -177,20 +178,10 @@ class Grid:
 
     def _ground_scale(self, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return metres on the ground per map unit along x and y at places in cells (places, 2)."""
-        x, y = self.transform * (columns, rows)
         # Short enough that the scale does not change, long enough for the digits of degrees.
         step = min(max(self.cell_size), 1000 / self.unit_metres)
-        to_degrees = partial(driver().transform, own=self.crs, other=driver().crs(4326))
-        try:
-            longitude, latitude = to_degrees(np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step]))
-        except DriverError:
-            # Cells beyond the earth, of which others say what is wrong.
-            return np.full((len(columns), 2), np.nan)
-        longitude, latitude = longitude.reshape(3, -1), latitude.reshape(3, -1)
-        with np.errstate(invalid="ignore"):
-            east, north = metres_per_degree(latitude[0])
-            turn = (longitude[1:] - longitude[0] + 180) % 360 - 180
-            return np.hypot(turn * east, (latitude[1:] - latitude[0]) * north).T / step
+        x, y = self.transform * (columns, rows)
+        return ground_scale(self.crs, x, y, step)
 
     def differences(self, other: Grid) -> list[str]:
         """Say in words how another grid differs from this one; an empty list where the two are the same.
@@ -246,6 +237,33 @@ def _by_size(dataset: Dataset) -> Grid | None:
         return None
     transform = Affine(known.cell, 0.0, known.left, 0.0, -known.cell, known.top)
     return Grid(driver().crs(known.epsg), transform, known.columns, known.rows)
+
+
+def _refuse_by_coordinates(dataset: Dataset, name: str) -> None:
+    """Refuse a NetCDF file without CRS whose coordinates say what it is: a swath, a rotated pole, metres."""
+    tags = dataset.tags()
+    start = f"The NetCDF file '{name}'"
+    if "rotated_latitude_longitude" in tags.values() or any(key.split("/")[-1].startswith("rlat#") for key in tags):
+        raise InputError(
+            f"{start} is on a rotated pole, as files of regional climate models are: its axes are no longitudes and "
+            "latitudes, and QGIS places it nowhere. Bring it onto a grid of degrees first, with CDO: cdo "
+            f"remapbil,GRID '{name}' degrees.nc, where GRID is a file on the grid that you want."
+        )
+    further = " ".join(value for key, value in tags.items() if key.endswith("#coordinates")).lower()
+    if re.search(r"\blat|\bnav_lat", further) and re.search(r"\blon|\bnav_lon", further):
+        raise InputError(
+            f"{start} is a swath or lies on a bent grid: it has a longitude and a latitude of each cell ('{further}'). "
+            "Take the gridded product (level 3 or 4), or bring it onto a grid in the OSGeo4W shell or a terminal: "
+            'gdalwarp -geoloc -t_srs EPSG:4326 NETCDF:"FILE":VARIABLE gridded.tif.'
+        )
+    units = {value.lower() for key, value in tags.items() if re.search(r"(^|/|_)[xy]\w*#units$", key.lower())}
+    if units & {"m", "metre", "metres", "meter", "meters", "km", "kilometre", "kilometres", "kilometer", "kilometers"}:
+        thousand = " (km times 1000)" if any(unit.startswith("k") for unit in units) else ""
+        raise InputError(
+            f"{start} has coordinates in {', '.join(sorted(units))}, but does not say of which coordinate reference "
+            "system. Place it with QGIS's 'Translate (convert format)' and the additional parameters -a_srs EPSG:CODE "
+            f"-a_ullr LEFT TOP RIGHT BOTTOM: CODE as its documentation says, the edges of the map in metres{thousand}."
+        )
 
 
 def _unit_of_site_grid(crs: Crs) -> float | None:
@@ -366,6 +384,35 @@ def label(crs: Crs) -> str:
         return f"EPSG:{code}"
     wkt = crs.to_wkt()
     return wkt.split('"')[1] if '"' in wkt else "unknown"
+
+
+def ground_scale(crs: Crs, x: np.ndarray, y: np.ndarray, step: float) -> np.ndarray:
+    """Return metres on the ground per map unit along x and y at places of a projected CRS.
+
+    Parameters
+    ----------
+    crs : Crs
+    x, y : ndarray of float64 (places,)
+        Map coordinates.
+    step : float
+        Map units to go to find out.
+
+    Returns
+    -------
+    ndarray of float64 (places, 2)
+        NaN where there is no such place on the earth.
+    """
+    to_degrees = partial(driver().transform, own=crs, other=driver().crs(4326))
+    try:
+        longitude, latitude = to_degrees(np.concatenate([x, x + step, x]), np.concatenate([y, y, y + step]))
+    except DriverError:
+        # Cells beyond the earth, of which others say what is wrong.
+        return np.full((len(x), 2), np.nan)
+    longitude, latitude = longitude.reshape(3, -1), latitude.reshape(3, -1)
+    with np.errstate(invalid="ignore"):
+        east, north = metres_per_degree(latitude[0])
+        turn = (longitude[1:] - longitude[0] + 180) % 360 - 180
+        return np.hypot(turn * east, (latitude[1:] - latitude[0]) * north).T / step
 
 
 def metres_per_degree(latitude: Any) -> tuple[Any, Any]:

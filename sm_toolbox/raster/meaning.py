@@ -17,8 +17,10 @@ from sm_toolbox.metrics import MOISTURE_UNIT
 from sm_toolbox.sensors.quantities import (
     ABSURD,
     AMOUNT,
+    CELSIUS,
     FILLS,
     FRACTION,
+    KELVIN,
     PERCENT,
     QUANTITIES,
     customary_unit,
@@ -50,8 +52,12 @@ _SMALL, _CELLS, _ONE_IN = 16384, 2048, 512
 _FIRST_READS, _THEN_EVERY = 16, 5
 # Of so many cells of a row the first ones.
 _EVERY, _RUN = 128, 16
+# Kelvin below are no temperatures of the ground, and °C above none either.
+_COLDEST = 150.0
 # Numbers kept of each input, for its median.
 _KEPT = 4096
+OF_PERCENT = "0.01 × the percent that the file states, in m³ m⁻³"
+"""The note of soil moisture whose unit is made a fraction."""
 MOST_MOISTURE = 1.5
 """Soil moisture in m³ m⁻³ stays below the porosity, which peat brings near 1; a higher median is in another unit."""
 
@@ -117,8 +123,7 @@ def physical_scale(described: BandDescription, path: str, tags: Mapping[str, str
         about = " ".join([*names, *((tags or {}).get(key, "") for key in ("long_name", "standard_name"))]).lower()
         # Of radar, ssm is a percentage of saturation.
         if not re.search(r"saturation|relative|degree|index|ssm|surface soil moisture", about):
-            note = "0.01 × the percent that the file states, in m³ m⁻³"
-            return StoredScale(scale / 100, offset / 100, nodata, note, unit=FRACTION)
+            return StoredScale(scale / 100, offset / 100, nodata, OF_PERCENT, unit=FRACTION)
     return StoredScale(scale, offset, nodata)
 
 
@@ -139,6 +144,9 @@ def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
     """
     described = dataset.describe(index)
     name = described.name.partition("@")[0]
+    if not name and dataset.format == "netCDF":
+        name = dataset.tags(index).get("NETCDF_VARNAME", "")
+        described = replace(described, name=name)
     if described.unit:
         is_percent = customary_unit(described.unit) == PERCENT
         scaling = physical_scale(described, path, dataset.tags(index) if is_percent else None)
@@ -230,11 +238,36 @@ class Looked:
                 if count:
                     self.fills[stored] = self.fills.get(stored, 0) + count
                     values = values[~found]
+        values = self._without_lone_extremes(values)
         if values.size:
             self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
             kept = sum(map(len, self.values))
             if kept < _KEPT:
                 self.values.append(values[:: max(1, values.size // 256)][: _KEPT - kept].copy())
+
+    def _without_lone_extremes(self, values: np.ndarray) -> np.ndarray:
+        """Count the lowest and the highest number apart where many cells have it and it may stand for no data.
+
+        That is what is impossible for the quantity, and in others what is a negative integer, as most codes are.
+        """
+        quantity = None if self.is_stored else quantity_of(self.variable)
+        for lowest in (True, False):
+            if not values.size:
+                break
+            extreme = float(values.min() if lowest else values.max())
+            if quantity is not None:
+                is_odd = extreme < quantity.low if lowest else extreme > quantity.high
+            else:
+                is_odd = lowest and extreme < 0 and extreme.is_integer()
+            if not is_odd:
+                continue
+            found = values == np.float32(extreme)
+            count = int(np.count_nonzero(found))
+            if count >= max(3, _SHARE * values.size):
+                stored = round((extreme - self.scales[1]) / self.scales[0], 4)
+                self.fills[stored] = self.fills.get(stored, 0) + count
+                values = values[~found]
+        return values
 
     def suspects(self) -> list[tuple[float, float, bool]]:
         """List numbers that stand for no data: each with its share, and whether no measurement can have it."""
@@ -245,7 +278,7 @@ class Looked:
             share = count / self.cells
             if share < _SHARE * 0.8:
                 continue
-            sure = abs(fill) > ABSURD or (fill < 0 and fill != -99)
+            sure = abs(fill) > ABSURD or (fill < 0 and fill != -99 and fill in FILLS)
             if not rest.size:
                 # Nothing else is there, and zeros or the highest number everywhere may be right.
                 if sure:
@@ -258,18 +291,22 @@ class Looked:
         span = self.high - self.low
         if abs(fill) > ABSURD:
             return True
-        if not sure and distinct <= 20:
+        read = fill * self.scales[0] + self.scales[1]
+        quantity = quantity_of(self.variable)
+        is_impossible = quantity is not None and not quantity.low <= read <= quantity.high
+        if not sure and not is_impossible and distinct <= 20:
             # Classes and masks.
             return False
-        read = fill * self.scales[0] + self.scales[1]
         if fill == 0:
-            quantity = quantity_of(self.variable)
             # ERA5's soil is 0 over the sea, as ECMWF says.
             if quantity is None or quantity.key not in _NEVER_ZERO or self.variable.startswith("swvl"):
                 return False
             low, high = np.percentile(np.concatenate(self.values), [1, 99])
             return bool(low - read >= 0.1 * (high - low))
         distance = max(self.low - read, read - self.high)
+        if fill not in FILLS and fill != _OF_TYPE.get(self.dtype):
+            far = (0.02 if read < self.low else _FAR) if is_impossible else 1.0
+            return distance > 0 and distance >= far * span
         return distance > 0 and distance >= _FAR_OF.get(fill, _FAR) * span
 
     @property
@@ -398,6 +435,15 @@ class Watch:
             if looked.is_stored:
                 continue
             text = implausible(looked.variable, looked.median, looked.unit)
+            if (
+                not text
+                and looked.label in self._notes.get(OF_PERCENT, ())
+                and abs(looked.median) < MOST_MOISTURE / 100
+            ):
+                text = (
+                    f"has a median of {looked.median * 100:.4g} % as the file states its unit, but these numbers "
+                    "look like m³ m⁻³: correct the unit of the file."
+                )
             if text and looked.variable not in told:
                 told.add(looked.variable)
                 progress.warning(f"'{looked.variable}' of '{looked.label}' {text}")
@@ -492,6 +538,11 @@ def implausible(name: str, median: float, unit: str = "") -> str:
         The rest of a sentence after the name; empty where all may be right.
     """
     quantity = quantity_of(name)
+    if quantity is QUANTITIES["temperature"] and np.isfinite(median):
+        if unit == KELVIN and median < _COLDEST:
+            return f"has a median of {median:.4g}, which is no kelvin as its unit says, but may be °C."
+        if unit == CELSIUS and _COLDEST < median <= quantity.high:
+            return f"has a median of {median:.4g}, which is no °C as its unit says, but may be kelvin."
     if quantity is None or not np.isfinite(median) or quantity.low <= median <= quantity.high:
         return ""
     if quantity.unit == FRACTION and unit in (PERCENT, AMOUNT):

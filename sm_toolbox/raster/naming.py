@@ -15,13 +15,16 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import RESOLUTIONS, Time, parse_time, period_days
-from sm_toolbox.sensors.names import FIRST_OF_ONE, MEANINGLESS, Moment, NameReading, product_date, read_names
+from sm_toolbox.sensors.dateforms import Moment
+from sm_toolbox.sensors.names import FIRST_OF_ONE, MEANINGLESS, NameReading, folder_date, product_date, read_names
 
 _CF_UNITS = {
     **dict.fromkeys(("days", "day", "d"), 86400),
     **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), 3600),
     **dict.fromkeys(("minutes", "minute", "mins", "min"), 60),
     **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), 1),
+    **dict.fromkeys(("milliseconds", "millisecond", "msecs", "msec", "ms"), 0.001),
+    **dict.fromkeys(("weeks", "week"), 604800),
 }
 
 
@@ -78,7 +81,13 @@ class BandFacts:
     file_tags: Mapping[str, str]
 
 
-def facts_of(dataset: Dataset, source: Source, index: int, count: int) -> BandFacts:
+def facts_of(
+    dataset: Dataset,
+    source: Source,
+    index: int,
+    count: int,
+    moments: Mapping[str, tuple[str, str, str]] | None = None,
+) -> BandFacts:
     """Collect what a file says of a band.
 
     Parameters
@@ -89,12 +98,18 @@ def facts_of(dataset: Dataset, source: Source, index: int, count: int) -> BandFa
         The band's number, from 1.
     count : int
         Bands of the file that hold values.
+    moments : mapping of str to (str, str, str), optional
+        Value, units and calendar of times that are coordinates of the band, but no axes, by their names.
 
     Returns
     -------
     BandFacts
     """
-    return BandFacts(source, index, count, dataset.describe(index).name.strip(), dataset.tags(index), dataset.tags())
+    tags, file_tags = dataset.tags(index), dataset.tags()
+    for name, (value, units, calendar_name) in (moments or {}).items():
+        tags = {**tags, f"NETCDF_DIM_{name}": value}
+        file_tags = {**file_tags, f"{name}#units": units, f"{name}#calendar": calendar_name}
+    return BandFacts(source, index, count, dataset.describe(index).name.strip(), tags, file_tags)
 
 
 def name_bands(facts: Sequence[BandFacts]) -> list[tuple[str, Time | None]]:
@@ -258,7 +273,7 @@ def _further_dimensions(fact: BandFacts) -> str:
     for key, value in sorted(fact.tags.items()):
         name = key.removeprefix("NETCDF_DIM_")
         values = fact.file_tags.get(f"NETCDF_DIM_{name}_VALUES", "")
-        if name == key or " since " in fact.file_tags.get(f"{name}#units", "") or "," not in values:
+        if name == key or _is_time(_of_dimension(fact.file_tags, name, "units")) or "," not in values:
             continue
         parts.append(f"_{name}_{value}")
     return "".join(parts)
@@ -298,8 +313,9 @@ def _read_files(facts: Sequence[BandFacts]) -> dict[Source, tuple[NameReading, s
         dated = of_layer if of_layer.moment is not None else of_file
         if dated.moment is None and not dated.rivals:
             # Bands of a scene may lie in a folder of its name.
-            folder = product_date(Path(file_of(source.path)).parent.name)
-            dated = replace(dated, moment=folder)
+            folders = Path(file_of(source.path)).parent.parts
+            of_scene = filter(None, map(product_date, folders[:-6:-1]))
+            dated = replace(dated, moment=next(of_scene, None) or folder_date(folders))
         means_nothing = not of_file.rest or bool(MEANINGLESS.fullmatch(of_file.rest))
         use_layer = bool(of_layer.rest) and (means_nothing or not files_vary)
         label = of_layer.rest if use_layer else of_file.rest
@@ -421,10 +437,10 @@ def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -
     """
     for key, value in tags.items():
         name = key.removeprefix("NETCDF_DIM_")
-        units = file_tags.get(f"{name}#units", "")
-        if name == key or " since " not in units:
+        units = _of_dimension(file_tags, name, "units")
+        if name == key or not _is_time(units):
             continue
-        calendar_name = file_tags.get(f"{name}#calendar", "standard").lower()
+        calendar_name = (_of_dimension(file_tags, name, "calendar") or "standard").lower()
         try:
             time = time_from_cf(float(value), units, calendar_name)
         except (ValueError, OverflowError):
@@ -436,6 +452,16 @@ def cf_time(tags: Mapping[str, str], file_tags: Mapping[str, str], label: str) -
         resolution = file_tags.get(f"{name}#resolution")
         return Time(time.start, resolution) if resolution in RESOLUTIONS else time
     return None
+
+
+def _of_dimension(file_tags: Mapping[str, str], name: str, attribute: str) -> str:
+    """Return an attribute of a dimension's coordinate, also where it lies in a group: `/group/time#units`."""
+    tag = f"{name}#{attribute}"
+    return file_tags.get(tag) or next((text for key, text in file_tags.items() if key.endswith(f"/{tag}")), "")
+
+
+def _is_time(units: str) -> bool:
+    return " since " in units or units.lower().startswith("day as %y%m%d")
 
 
 def time_from_cf(value: float, units: str, calendar_name: str) -> Time:
@@ -457,6 +483,10 @@ def time_from_cf(value: float, units: str, calendar_name: str) -> Time:
     ValueError
         Where the units or the calendar are not known.
     """
+    if " since " not in units:
+        # As CDO and Grads write days: 20180610.5 is noon.
+        start = datetime.strptime(str(math.floor(value)), "%Y%m%d") + timedelta(seconds=round(value % 1 * 86400))
+        return Time(start, "day" if value == math.floor(value) else "second")
     # ISO's basic form, without signs between the parts.
     units = re.sub(r"\b(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2}))?", _spelt_out, units)
     match = _CF_REFERENCE.match(units)

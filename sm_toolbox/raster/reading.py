@@ -21,6 +21,7 @@ from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.meaning import Watch, WatchedBand, band_scale, stated_unit
 from sm_toolbox.raster.opening import Source, open_raster, readable
 from sm_toolbox.raster.warping import Warp, overlap
+from sm_toolbox.sensors.quantities import is_coordinate
 
 # Files that each thread keeps open. macOS allows a process 256 open files, of which QGIS has some.
 OPEN_FILES = max(4, 120 // (os.cpu_count() or 1))
@@ -367,7 +368,9 @@ def _watched(dataset: Dataset, bands: Sequence[Band], scales: Sequence[tuple[flo
         described = dataset.describe(band.index)
         if band.variable not in units:
             units[band.variable] = stated_unit(dataset, band.index, band.variable)
-        has_no_fill = band.is_class or is_direction(band.variable)
+        # Longitudes and latitudes beside a product's fields are no measurements.
+        is_place = described.name == "" and is_coordinate(band.variable)
+        has_no_fill = band.is_class or is_direction(band.variable) or is_place
         found.append(WatchedBand(band.variable, units[band.variable], described.dtype, scale, has_no_fill))
     return found
 

@@ -7,179 +7,50 @@ leaves open (10062018, 180610) count only where all names of the list have a dat
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-_YEARS = range(1900, 2200)
-_MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
-_MONTH_NAMES = "|".join(calendar.month_abbr[1:])
-_DAY = r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})"
-_CLOCK = r"(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})"
-_DAY_OF_YEAR = r"(?P<y>\d{4})(?P<j>\d{3})"
-
-
-@dataclass(frozen=True)
-class Product:
-    """How a provider writes the date into its names.
-
-    Parameters
-    ----------
-    key : str
-    pattern : re.Pattern
-        With groups y, m, d or j (day of the year) and H, M, S; group `all` is what is cut out of the name, by default
-        what the pattern matches.
-    source : str
-        Where the form is described, or seen.
-    """
-
-    key: str
-    pattern: re.Pattern[str]
-    source: str
-
-
-def _product(key: str, pattern: str, source: str) -> Product:
-    return Product(key, re.compile(pattern, re.IGNORECASE), source)
-
-
-PRODUCTS = (
-    _product(
-        "modis_viirs",
-        rf"(?<![A-Za-z0-9])A{_DAY_OF_YEAR}(?!\d)(?:\.\d{{4}}(?=\.\d{{3}}\.))?",
-        "MODIS and VIIRS file names: AYYYYDDD, for swaths with the time of day",
-    ),
-    _product(
-        "gldas", rf"(?<![A-Za-z0-9])A{_DAY}\.(?P<H>\d{{2}})(?P<M>\d{{2}})(?!\d)", "GLDAS and NLDAS: AYYYYMMDD.hhmm"
-    ),
-    _product("gldas_month", r"(?<![A-Za-z0-9])A(?P<y>\d{4})(?P<m>\d{2})(?=\.\d{3}(?!\d))", "GLDAS, monthly: AYYYYMM"),
-    _product("gldas_day", rf"(?<![A-Za-z0-9])A{_DAY}(?=\.\d{{3}}(?!\d))", "GLDAS and NLDAS, daily: AYYYYMMDD"),
-    _product(
-        "appeears", rf"(?<![A-Za-z0-9])doy{_DAY_OF_YEAR}(?:\d{{6}})?(?!\d)", "AppEEARS: doyYYYYDDD, doyYYYYDDDhhmmss"
-    ),
-    _product("landsat", rf"(?<=L[COTEM]\d\d_L\d[A-Z]{{2}}_\d{{6}}_){_DAY}(?=_\d{{8}}_)", "Landsat Collection 1 and 2"),
-    _product("landsat_gee", rf"(?<=L[COTEM]\d\d_\d{{6}}_){_DAY}(?!\d)", "Landsat in Earth Engine"),
-    _product(
-        "landsat_scene", rf"(?<=L[COTEM]\d\d{{6}}){_DAY_OF_YEAR}(?=[A-Z]{{3}}\d\d)", "Landsat's scene identifiers"
-    ),
-    _product(
-        "sentinel1",
-        rf"(?<=^S1[A-D]_[A-Z0-9]{{2}}_[A-Z0-9]{{3}}[A-Z_]_[12][A-Z]{{3}}_){_DAY}T{_CLOCK}(?=_\d{{8}}T\d{{6}}_)",
-        "Sentinel-1: start and end of the overpass",
-    ),
-    _product("sentinel2", rf"(?<=_MSIL\d[AC]_){_DAY}T{_CLOCK}(?=_N\d{{4}}_R\d{{3}}_)", "Sentinel-2 products"),
-    _product(
-        "sentinel2_gee",
-        rf"(?<![0-9A-Za-z]){_DAY}T{_CLOCK}(?=_\d{{8}}T\d{{6}}_T\d{{2}}[A-Z]{{3}})",
-        "Sentinel-2 in Earth Engine",
-    ),
-    _product("sentinel2_cog", rf"(?<=^S2[A-D]_\d{{2}}[A-Z]{{3}}_){_DAY}(?=_\d+_L\d[AC])", "Sentinel-2 of Earth Search"),
-    _product("hls", r"(?<=\.T\d{2}[A-Z]{3}\.)(?P<y>\d{4})(?P<j>\d{3})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})", "HLS"),
-    _product(
-        "smap_l3",
-        rf"(?<=SMAP_L3_SM_[AP]_){_DAY}(?=_R\d{{5}})|(?<=SMAP_L3_SM_P_E_){_DAY.replace('?P<', '?P<e')}(?=_R\d{{5}})",
-        "SMAP L3",
-    ),
-    _product(
-        "smos_l3",
-        rf"(?<=_){_DAY}T{_CLOCK}(?=_\d{{8}}T\d{{6}}_\d{{3}}_\d{{3}}_\d)",
-        "SMOS: start and end of the day",
-    ),
-    _product("imerg", rf"(?<=\.){_DAY}(?=-S\d{{6}}-E\d{{6}})", "GPM IMERG"),
-    _product(
-        "chirps_dekad",
-        r"(?<=chirps-v\d\.\d\.)(?P<y>\d{4})\.(?P<m>\d{2})\.(?P<k>[1-3])(?!\d)",
-        "CHIRPS dekads: 1 to 3 of the month",
-    ),
-    _product("chirps", r"(?<=chirps-v\d\.\d\.)(?P<y>\d{4})\.(?P<m>\d{2})(?:\.(?P<d>\d{2}))?(?!\d)", "CHIRPS"),
+from sm_toolbox.sensors.dateforms import (
+    ANY_DATE,
+    CHIRPS_PENTAD,
+    MONTH_NAMES,
+    OPEN_ORDERS,
+    PRODUCTS,
+    Moment,
+    as_stated,
+    moment_of,
+    with_period,
 )
-"""Forms of providers, the most specific first."""
-
-# Composites are named by their first day; they begin anew with each year.
-_COMPOSITES = tuple(
-    (re.compile(pattern, re.IGNORECASE), days)
-    for pattern, days in (
-        (r"^(M[OY]D|V[NJ]P?1?)13(?!(A3|C2|B3))", 16),
-        (
-            r"^M[OY]D(11[ABC]2|21A2|09[AQ]1|10A2|15A2H?|16A2(GF)?|17A2H?(GF)?)|^MCD15A2H?|^V[NJ]P?1?(21A2|09[AH]1|15A2H?)",
-            8,
-        ),
-        (r"^MCD15A3H?", 4),
-    )
-)
-_MONTHLY = re.compile(r"^(M[OY]D|V[NJ]P?1?)13(A3|C2|B3)|^M[OY]D(11C3|11B3)", re.IGNORECASE)
-_YEARLY = re.compile(r"^MCD12|^V[NJ]P?1?2?12Q1", re.IGNORECASE)
 
 # Stamps of processing, which say nothing of what was observed.
 _PROCESSED = re.compile(r"[._]\d{13}(?!\d)|_\d{8}(T\d{6})?(?!\d)")
-# What says whose product it is and varies among files of one record: orbits, identifiers, checksums.
-_SENTINEL1_TAIL = re.compile(r"_\d{8}T\d{6}_\d{6}_[0-9A-F]{6}_[0-9A-F]{4}(_COG)?")
+# What says whose product it is and varies among files of one record: orbits, identifiers, checksums, satellites.
+_TAILS = {
+    "sentinel1": re.compile(r"_\d{8}T\d{6}_\d{6}_[0-9A-F]{6}_[0-9A-F]{4}(_COG)?"),
+    "hyp3": re.compile(r"(?<=_g[a-z]{5})_[0-9A-F]{4}(?![0-9A-Za-z])"),
+    "ecostress": re.compile(r"_\d{5}_\d{3}(?=_\d\d[A-Z]{3}_)"),
+}
+# Of Sentinel-1's measurements, Sentinel-5P and Sentinel-3, after the times.
+_ORBIT = re.compile(r"(?<=\0)(-\d{6}-[0-9a-f]{6}(?=-\d{3})|_\d{5}_\d\d_\d{6}(?![0-9])|_\d{4}_\d{3}_\d{3}_[\d_]{4})")
+_SATELLITE = re.compile(r"(?<![A-Za-z0-9])(S(?:EN(?:TINEL-?)?)?[123])[A-D](?![A-Za-z0-9])", re.IGNORECASE)
+_COPY = re.compile(r"[\s_]*(\(\d+\)|- (copy|kopie|copie|copia))$", re.IGNORECASE)
+_FOLDERS = re.compile(
+    r"(?P<y>\d{4})[/._-]?((?P<j>\d{3})|(?P<m>\d{2})([/._-]?(?P<d>\d{2}))?)(?!\d)",
+)
 
-_B, _E = r"(?<!\d)", r"(?!\d)"
-_GENERIC = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"{_B}(?P<y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}})[T_-]?T?(?P<H>\d{{2}})[:_-]?(?P<M>\d{{2}})[:_-]?(?P<S>\d{{2}}){_E}",
-        rf"{_B}{_DAY}T?(?P<H>\d{{2}})(?P<M>\d{{2}}){_E}",
-        # A number of four digits after a date is a time of day where satellites and models have one.
-        rf"{_B}{_DAY}[T_-](?P<H>\d{{2}})(?P<M>00|15|30|45){_E}",
-        rf"{_B}(?P<y>\d{{4}})(?P<s>[-._ ])(?P<m>\d{{2}})(?P=s)(?P<d>\d{{2}}){_E}",
-        rf"{_B}(?P<y>\d{{4}})(?P<s>[-._ ]?)(?P<n>{_MONTH_NAMES})(?P=s)(?P<d>\d{{2}}){_E}",
-        rf"{_B}(?P<d>\d{{1,2}})(?P<s>[-._ ]?)(?P<n>{_MONTH_NAMES})(?P=s)(?P<y>\d{{4}}){_E}",
-        rf"{_B}{_DAY}{_E}",
-        rf"{_B}(?P<y>\d{{4}})[-._](?P<j>\d{{3}})(?![A-Za-z0-9])",
-        rf"{_B}{_DAY_OF_YEAR}{_E}",
-        r"(?<!\d)(?<!\d[-._])(?P<y>\d{4})[-._](?P<m>\d{2})(?![-._]?\d)",
-        rf"{_B}(?P<y>\d{{4}})(?P<m>\d{{2}}){_E}",
-        rf"(?<![A-Za-z0-9])(?P<n>{_MONTH_NAMES})[a-z]*[-._ ]?(?P<y>\d{{4}}){_E}",
-        rf"{_B}(?P<y>\d{{4}})[-._ ]?(?P<n>{_MONTH_NAMES})(?![A-Za-z])",
-    )
-)
-# Orders that a list of names must prove, as (pattern, the order in words).
-_OPEN_ORDERS = tuple(
-    (re.compile(rf"{_B}{pattern}{_E}"), words)
-    for pattern, words in (
-        (r"(?P<d>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<y>\d{4})", "day, month, year"),
-        (r"(?P<m>\d{2})(?P<s>[-._]?)(?P<d>\d{2})(?P=s)(?P<y>\d{4})", "month, day, year"),
-        (r"(?P<y2>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})", "year, month, day"),
-        (r"(?P<d>\d{2})(?P<s>[-._]?)(?P<m>\d{2})(?P=s)(?P<y2>\d{2})", "day, month, year"),
-        (r"(?P<m>\d{2})(?P<s>[-._]?)(?P<d>\d{2})(?P=s)(?P<y2>\d{2})", "month, day, year"),
-        (r"(?<=Y)(?P<y2>\d{2})(?P<j>\d{3})", "year, day of the year"),
-    )
-)
 _SHORTER = 10
 
 MEANINGLESS = re.compile(
-    r"(band|layer|lyr|raster|output|constant|gray|height|unnamed|none)?[\s._-]*\d*\s*(\((gray|red|green|blue|alpha)\))?",
+    r"(band|layer|lyr|raster|output|constant|gray|height|unnamed|none|banda|bande|channel|kanal|canal|unknown|undefined|"
+    r"untitled|calculated|values?|var|time|date)?[\s._-]*\d*\s*(\((gr[ae]y|red|green|blue|alpha|grau|gris)\))?",
     re.IGNORECASE,
 )
 """Names that say nothing of what a band holds, matched as a whole: `Band 1`, `lyr.1`, `OUTPUT`."""
 
 FIRST_OF_ONE = re.compile(r"b1", re.IGNORECASE)
 """A name that says nothing where a file has one band; among others it is a sensor's."""
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A time as a name writes it.
-
-    Parameters
-    ----------
-    start : datetime
-    resolution : {'second', 'day', 'month', 'year'}
-    days : int
-        Days it stands for where these are more than one and no month: 10 or so of a dekad, 0 otherwise.
-    """
-
-    start: datetime
-    resolution: str
-    days: int = 0
-
-    def __str__(self) -> str:
-        return self.start.strftime(
-            {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}.get(self.resolution, "%Y-%m-%dT%H:%M:%S")
-        )
 
 
 @dataclass(frozen=True)
@@ -229,7 +100,9 @@ def read_names(names: Sequence[str]) -> list[NameReading]:
     2018-06-10 ndvi day, month, year
     2018-06-26 ndvi day, month, year
     """
-    readings: list[NameReading | None] = [_of_product(name) for name in names]
+    # The names of CHIRPS's dekads are those of pentads, of which there are up to six in a month.
+    pentads = any(match["p"] > "3" for match in map(CHIRPS_PENTAD.search, names) if match)
+    readings: list[NameReading | None] = [_of_product(name, pentads) for name in names]
     open_names: dict[str, list[int]] = {}
     for place, (name, reading) in enumerate(zip(names, readings)):
         if reading is None:
@@ -238,7 +111,7 @@ def read_names(names: Sequence[str]) -> list[NameReading]:
         alike = [names[place] for place in places]
         for place, reading in zip(places, _of_alike(alike)):
             readings[place] = reading
-    return [reading for reading in readings if reading is not None]
+    return _of_one_record([reading for reading in readings if reading is not None], names)
 
 
 def product_date(name: str) -> Moment | None:
@@ -256,48 +129,79 @@ def product_date(name: str) -> Moment | None:
     return None if reading is None else reading.moment
 
 
-def _skeleton(name: str) -> str:
-    """Return a name with its digits, and the names of months between digits, made alike."""
-    text = re.sub(rf"(?<=\d)([-._ ]?)({_MONTH_NAMES})(?=[-._ ]?\d)", r"\1###", name, flags=re.IGNORECASE)
-    return re.sub(r"\d", "0", text).lower()
+def folder_date(folders: Sequence[str]) -> Moment | None:
+    """Return the date of folders that are named by years and days or months: `2018/161`, `2018/06/10`, `2018.06.10`.
 
+    Parameters
+    ----------
+    folders : sequence of str
+        From the root.
 
-def _of_product(name: str) -> NameReading | None:
-    for product in PRODUCTS:
-        match = product.pattern.search(name)
-        moment = None if match is None else _moment(match)
-        if match is not None and moment is not None:
-            start, end = match.span()
-            rest = name[:start] + "\0" + name[end:]
-            if product.key == "sentinel1":
-                rest = _SENTINEL1_TAIL.sub("", rest)
-            if product.key in ("modis_viirs", "landsat", "sentinel1", "sentinel2", "sentinel2_gee", "smos_l3"):
-                rest = _PROCESSED.sub("", rest)
-            return NameReading(_with_period(moment, name), _joined(rest))
+    Returns
+    -------
+    Moment or None
+    """
+    for count in (3, 2, 1):
+        match = _FOLDERS.fullmatch("/".join(folders[-count:]))
+        moment = None if match is None else moment_of(match)
+        if moment is not None:
+            return moment
     return None
 
 
-def _with_period(moment: Moment, name: str) -> Moment:
-    """Return what a product's date stands for: the days of its composite, a month, a year."""
-    if _YEARLY.match(name):
-        return Moment(moment.start.replace(month=1, day=1), "year")
-    if _MONTHLY.match(name):
-        return Moment(moment.start.replace(day=1), "month")
-    days = next((days for pattern, days in _COMPOSITES if pattern.match(name)), 0)
-    left = (datetime(moment.start.year + 1, 1, 1) - moment.start).days
-    return moment if not days or moment.resolution != "day" else Moment(moment.start, "day", min(days, left))
+def _skeleton(name: str) -> str:
+    """Return a name with its digits, and the names of months between digits, made alike."""
+    text = re.sub(rf"(?<=\d)([-._ ]?)({MONTH_NAMES})(?=[-._ ]?\d)", r"\1###", name, flags=re.IGNORECASE)
+    # Days and months of one digit.
+    text = re.sub(r"(?<!\d)\d{1,2}([-._])\d{1,2}(?=\1(\d{4}|\d{2})(?!\d))", r"00\g<1>00", text)
+    text = re.sub(r"(?<!\d)(\d{4})([-._])\d{1,2}\2\d{1,2}(?!\d)", r"\1\g<2>00\g<2>00", text)
+    text = re.sub(r"(?<!\d)\d{1,2}(?=[-._ ]?###)", "00", text)
+    return re.sub(r"\d", "0", text).lower()
+
+
+def _of_one_record(readings: Sequence[NameReading], names: Sequence[str]) -> list[NameReading]:
+    """Give names that differ in the satellite of a pair, or in the number of a copy, one variable; see to periods."""
+    found = [
+        reading if reading.moment is None else replace(reading, rest=_COPY.sub("", reading.rest))
+        for reading in readings
+    ]
+    plain = [_SATELLITE.sub(r"\1", reading.rest) for reading in found]
+    several = {rest for rest in plain if len({other.rest for other, of in zip(found, plain) if of == rest}) > 1}
+    return [
+        replace(reading, rest=rest if rest in several else reading.rest, moment=as_stated(reading.moment, name))
+        for reading, rest, name in zip(found, plain, names)
+    ]
+
+
+def _of_product(name: str, pentads: bool = False) -> NameReading | None:
+    for product in PRODUCTS:
+        if product.key == "chirps_pentad" and not pentads:
+            continue
+        match = product.pattern.search(name)
+        moment = None if match is None else moment_of(match)
+        if match is not None and moment is not None:
+            start, end = match.span()
+            rest = name[:start] + "\0" + name[end:]
+            if product.key == "wapor":
+                rest = f"{name[:start]}{match['v']}\0{name[end:]}"
+            if product.key in _TAILS:
+                rest = _TAILS[product.key].sub("", rest)
+            if product.key in ("modis_viirs", "landsat", "sentinel1", "sentinel2", "sentinel2_gee", "smos_l3"):
+                rest = _PROCESSED.sub("", rest)
+            return NameReading(with_period(moment, name), _joined(rest))
+    return None
 
 
 def _joined(rest: str) -> str:
     """Close the gaps, marked by zeros, that dates have left."""
-    return re.sub(r"([_\-. ]*\0[_\-. ]*)+", "_", rest).strip("_-. ")
+    return re.sub(r"([_\-. ]*\0[_\-. ]*)+", "_", rest).strip("_-. :=")
 
 
 def _cut(name: str, spans: Iterable[tuple[int, int]]) -> str:
     for start, end in sorted(spans, reverse=True):
         name = name[:start] + "\0" + name[end:]
     # R writes X before names that begin with a digit, and some write Y before years.
-    return _joined(re.sub(r"(?<![A-Za-z0-9])[XY](?=\0)", "", name))
+    return _joined(_ORBIT.sub("", re.sub(r"(?<![A-Za-z0-9])[XY](?=\0)", "", name)))
 
 
 def _of_alike(names: Sequence[str]) -> list[NameReading]:
@@ -312,6 +216,8 @@ def _of_alike(names: Sequence[str]) -> list[NameReading]:
         moments = {candidate.moment for candidate in candidates}
         if periods is not None:
             moments = {periods[place]}
+        elif _is_overpass(candidates):
+            moments = {candidates[0].moment}
         if len(moments) > 1 and varying is not None:
             chosen = [candidate for candidate in candidates if candidate.span == varying]
             moments = {candidate.moment for candidate in chosen}
@@ -322,16 +228,67 @@ def _of_alike(names: Sequence[str]) -> list[NameReading]:
             readings.append(NameReading(moments.pop(), _cut(name, (candidate.span for candidate in candidates))))
         else:
             readings.append(NameReading(None, name))
-    return readings
+    return _with_clocks(_without_counter(readings))
+
+
+def _is_overpass(candidates: Sequence[_Candidate]) -> bool:
+    """Say whether the moments of a name are start and end of an overpass or day, and perhaps one of processing."""
+    if len(candidates) < 2 or "second" not in {candidate.moment.resolution for candidate in candidates[:2]}:
+        return False
+    first, second, *others = (candidate.moment for candidate in candidates)
+    exact = all(moment.resolution in ("second", "day") for moment in (first, second))
+    near = abs(second.start - first.start) < timedelta(days=1)
+    return exact and near and all(other.start >= first.start for other in others)
+
+
+def _without_counter(readings: list[NameReading]) -> list[NameReading]:
+    """Leave out the number that Earth Engine's toBands() puts before the names of an image's bands."""
+    rests = [re.sub(r"^\d+_(?=\D)", "", reading.rest) for reading in readings]
+    if len({reading.rest for reading in readings}) < 2 or len(set(rests)) > 1 or not rests[0]:
+        return readings
+    if any(reading.moment is None for reading in readings):
+        return readings
+    return [replace(reading, rest=rest) for reading, rest in zip(readings, rests)]
+
+
+def _with_clocks(readings: list[NameReading]) -> list[NameReading]:
+    """Take what varies after the days of names as a time of day, where it can be one in all of them.
+
+    Hours (00, 06) must be a step of three or six hours apart; of four digits (1030) each day must have one.
+    """
+    found = [re.search(r"(?<!\d)(\d{2})(\d{2})?(?!\d)", reading.rest) for reading in readings]
+    if len(readings) < 2 or len({reading.rest for reading in readings}) < 2 or any(match is None for match in found):
+        return readings
+    matches = [match for match in found if match is not None]
+    rests = [_joined(match.string[: match.start()] + "\0" + match.string[match.end() :]) for match in matches]
+    clocks = [(int(match[1]), int(match[2] or 0)) for match in matches]
+    days = [
+        reading.moment.start if reading.moment and reading.moment.resolution == "day" else None for reading in readings
+    ]
+    if len(set(rests)) > 1 or None in days or any(hour > 23 or minute > 59 for hour, minute in clocks):
+        return readings
+    hourly = all(match[2] is None for match in matches) and len(set(days)) < len(days)
+    if not (hourly and all(hour % 3 == 0 for hour, _ in clocks)) and (
+        any(match[2] is None for match in matches) or len(set(days)) < len(days)
+    ):
+        return readings
+    return [
+        NameReading(Moment(day.replace(hour=hour, minute=minute), "second" if hour or minute else "day"), rest)
+        for day, (hour, minute), rest in zip(days, clocks, rests)
+        if day is not None
+    ]
 
 
 def _of_years(names: Sequence[str]) -> list[NameReading]:
     """Read names that differ in a number of four digits alone, which is a year in all of them; none where it is not."""
     matches = [list(re.finditer(r"(?<!\d)(19|20)\d\d(?![0-9A-Za-z])", name)) for name in names]
-    if len(names) < 2 or any(len(found) != 1 for found in matches):
+    if len(names) < 2 or not matches[0] or len({len(found) for found in matches}) > 1:
         return []
-    years = [int(found[0].group()) for found in matches]
-    rests = [_cut(name, [found[0].span()]) for name, found in zip(names, matches)]
+    varying = [place for place in range(len(matches[0])) if len({found[place].group() for found in matches}) > 1]
+    if len(varying) != 1:
+        return []
+    years = [int(found[varying[0]].group()) for found in matches]
+    rests = [_cut(name, [found[varying[0]].span()]) for name, found in zip(names, matches)]
     if len(set(rests)) > 1 or len(set(years)) < len(years):
         return []
     return [NameReading(Moment(datetime(year, 1, 1), "year"), rest) for year, rest in zip(years, rests)]
@@ -364,12 +321,12 @@ def _periods(found: Sequence[Sequence[_Candidate]]) -> list[Moment] | None:
 
 def _candidates(name: str) -> list[_Candidate]:
     found: list[_Candidate] = []
-    for pattern in _GENERIC:
+    for pattern in ANY_DATE:
         for match in pattern.finditer(name):
             start, end = match.span()
             if any(start < candidate.span[1] and end > candidate.span[0] for candidate in found):
                 continue
-            moment = _moment(match)
+            moment = moment_of(match)
             if moment is not None:
                 found.append(_Candidate(moment, (start, end)))
     return sorted(found, key=lambda candidate: candidate.span)
@@ -379,14 +336,14 @@ def _of_open_order(names: Sequence[str]) -> list[NameReading]:
     """Read names whose dates leave the order open, where the list proves one."""
     plain = [NameReading(None, name) for name in names]
     possible: list[tuple[timedelta, str, list[NameReading]]] = []
-    for pattern, words in _OPEN_ORDERS:
+    for pattern, words in OPEN_ORDERS:
         # Six digits in a single name may be anything.
-        if len(names) < 2 and "y2" in pattern.groupindex:
+        if len(names) < 2 and ("y2" in pattern.groupindex or words == "month, year"):
             continue
         matches = [list(pattern.finditer(name)) for name in names]
         if any(len(found) != 1 for found in matches):
             continue
-        moments = [_moment(found[0]) for found in matches]
+        moments = [moment_of(found[0]) for found in matches]
         known = [moment for moment in moments if moment is not None]
         if len(known) < len(names) or len({moment.start for moment in known}) < len(names):
             continue
@@ -398,6 +355,10 @@ def _of_open_order(names: Sequence[str]) -> list[NameReading]:
         possible.append((span, words, readings))
     if not possible:
         return plain
+    # That each day of 062018 and 072018 is the 20th is a year's doing.
+    possible = [item for item in possible if item[1] == "month, year"] or possible
+    # Forms with days of one and of two digits find the same.
+    possible = list({tuple(reading.moment for reading in item[2]): item for item in reversed(possible)}.values())
     possible.sort(key=lambda item: item[0])
     best = possible[0]
     # Whether day or month comes first must be seen: one order must be impossible. Where the year stands, first or last,
@@ -410,35 +371,3 @@ def _of_open_order(names: Sequence[str]) -> list[NameReading]:
             for place, name in enumerate(names)
         ]
     return best[2]
-
-
-def _moment(match: re.Match[str]) -> Moment | None:
-    """Return the date of a match; None where there is no such day."""
-    part = {key: text for key, text in match.groupdict().items() if text is not None}
-    part = {**part, **{key[1:]: text for key, text in part.items() if len(key) == 2 and key[0] == "e"}}
-    year = int(part["y"]) if "y" in part else _century(int(part["y2"]))
-    if year not in _YEARS:
-        return None
-    try:
-        if "j" in part:
-            start = datetime(year, 1, 1) + timedelta(days=int(part["j"]) - 1)
-            if start.year != year:
-                return None
-        else:
-            month = _MONTHS[part["n"].lower()[:3]] if "n" in part else int(part["m"])
-            if "k" in part:
-                first = 1 + 10 * (int(part["k"]) - 1)
-                last = calendar.monthrange(year, month)[1] if first == 21 else first + 9
-                return Moment(datetime(year, month, first), "day", last - first + 1)
-            start = datetime(year, month, int(part.get("d", 1)))
-        if "H" in part:
-            start = start.replace(hour=int(part["H"]), minute=int(part["M"]), second=int(part.get("S", 0)))
-            # Whole days are written as their first second.
-            return Moment(start, "day" if (start.hour, start.minute, start.second) == (0, 0, 0) else "second")
-    except (ValueError, KeyError):
-        return None
-    return Moment(start, "day" if "d" in part or "j" in part else "month")
-
-
-def _century(year: int) -> int:
-    return 2000 + year if year < 70 else 1900 + year

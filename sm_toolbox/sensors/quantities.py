@@ -8,6 +8,7 @@ from functools import lru_cache
 
 FILLS = (
     *(-9999.0, -999.0, -99.0, -32768.0, -32767.0, -28672.0, -3000.0, -99999.0, -9999.9),
+    *(-6999.0, -7777.0, -8888.0, -999.9, -999.99, -9999.99, -2147483648.0),
     *(9999.0, 99999.0, 32767.0),
 )
 """Numbers that programs write where there is no data."""
@@ -200,6 +201,23 @@ def names_classes(name: str, is_integer: bool = True) -> bool:
     if _PART_OF_CLASS.search(text):
         return False
     return bool(_LAND_COVER.search(text) or (is_integer and _CLASSES.search(text)))
+
+
+def is_coordinate(name: str) -> bool:
+    """Say whether a name denotes the longitudes or latitudes of cells.
+
+    Parameters
+    ----------
+    name : str
+        Of a variable.
+
+    Returns
+    -------
+    bool
+    """
+    return (
+        re.fullmatch(r"(cell_?)?(lat|latitude|lon|long|longitude)(_(am|pm|centroid))?", name, re.IGNORECASE) is not None
+    )
 
 
 def _words(name: str) -> str:

@@ -76,6 +76,16 @@ def test_percent_is_not_validated_against_fractions(refused, run, product, stati
     assert abs(done["BIAS"]) < 0.02 and not listening.warned
 
 
+def test_single_impossible_rows_are_named(run, product, stations):
+    """-9.99 in one row of 120 is no fill that all know, and spoils the errors."""
+    provider = stations.dataProvider()
+    first = next(stations.getFeatures())
+    provider.changeAttributeValues({first.id(): {stations.fields().indexOf("sm"): -9.99}})
+    listening = Listening()
+    run("validatestations", listening, PRODUCT=[product], **common(stations, "sm"), OUTPUT="TEMPORARY_OUTPUT")
+    assert any("in 1 of 120 rows" in text and "-9.99" in text for text in listening.warned)
+
+
 @pytest.mark.parametrize("name", ["validatestations", "interpolatestations", "aggregatestations"])
 def test_fills_in_tables_are_refused(name, refused, product, stations):
     own = {

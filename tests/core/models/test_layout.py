@@ -21,3 +21,13 @@ def test_an_area_beside_the_points(write_raster):
     x, y = np.array([500300.0, 500330.0]), np.array([3999700.0, 3999730.0])
     area = Layout.of(x, y).of_area(raster, CRS.from_epsg(32630))
     assert area.min(axis=0) == pytest.approx([500015, 3999415]) and area.max(axis=0) == pytest.approx([500585, 3999985])
+
+
+def test_blocks_of_web_mercator_are_metres_on_the_ground():
+    # 20 km of the map are 10 km on the ground at 60° N.
+    x, y = np.array([1_000_000.0, 1_020_000.0]), np.array([8_399_737.9, 8_399_737.9])
+    layout = Layout.of(x, y, crs=CRS.from_epsg(3857))
+    assert np.diff(layout.positions[:, 0])[0] == pytest.approx(10_000, rel=0.01)
+    # Of UTM the map's metres stay as they are.
+    utm = Layout.of(np.array([500_000.0, 520_000.0]), np.array([6_651_000.0, 6_651_000.0]), crs=CRS.from_epsg(32632))
+    assert np.diff(utm.positions[:, 0])[0] == 20_000

@@ -168,3 +168,13 @@ def test_rasters_within_a_file_that_are_no_maps_are_left_out(tmp_path):
 def test_bands_of_a_scene_are_dated_by_its_folder(write_raster):
     source = write_raster("S2A_29RKH_20200219_0_L2A/B04.tif", np.zeros((1, 6, 8), np.float32))
     assert read_bands([source])[0].name == "B04@2020-02-19"
+
+
+def test_dates_of_the_folders_of_a_scene_and_of_days(write_raster):
+    values = np.zeros((1, 6, 8), np.float32)
+    scene = "S2A_MSIL2A_20180610T101031_N0208_R022_T32TPS_20180610T121503.SAFE/GRANULE/L2A_T32TPS/IMG_DATA/R10m/B04.tif"
+    assert read_bands([write_raster(scene, values)])[0].name == "B04@2018-06-10T10:10:31"
+    days = [write_raster(f"2018/{day}/lst.tif", values) for day in (161, 177)]
+    assert [band.name for band in read_bands(days)] == ["lst@2018-06-10", "lst@2018-06-26"]
+    described = write_raster("stack.tif", np.zeros((2, 6, 8)), ["time=2018-06-10", "Band 2: 2018-06-26"])
+    assert [band.name for band in read_bands([described])] == ["stack@2018-06-10", "stack@2018-06-26"]

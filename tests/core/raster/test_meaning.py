@@ -23,7 +23,7 @@ from sm_toolbox.raster.points import sample
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_dates
-from sm_toolbox.sensors.quantities import customary_unit, names_classes, quantity_of
+from sm_toolbox.sensors.quantities import customary_unit, is_coordinate, names_classes, quantity_of
 from sm_toolbox.stations.sampling import Rows, sample_rows, tell_suspects
 from sm_toolbox.timeseries.composite import temporal_composite
 from sm_toolbox.timeseries.gapfill import fill_gaps
@@ -398,3 +398,89 @@ def test_names_and_units():
     ]
     assert names_classes("LC_Type1") and names_classes("land cover") and not names_classes("land_cover_fraction")
     assert list(in_same_unit([0.25, 0.3, 25, np.nan], 0)) == [True, True, False, True]
+
+
+@pytest.mark.parametrize("fill", [-6999, -7777, -8888, -999.9, -9999.99, -2147483648])
+def test_fills_of_stations_and_models_are_refused(fill, write_raster, out, engine):
+    source = write_raster("a.tif", np.where(GAPS, fill, MOISTURE), named("sm"))
+    with pytest.raises(InputError, match=r"'sm' of 'a.tif' is -.* in (9|10|11)\.\d% of the cells"):
+        temporal_statistics([source], ["mean"], out, engine)
+
+
+@pytest.mark.parametrize(
+    ("variable", "fill", "factor"),
+    [
+        *(("sm", fill, 1) for fill in (-1, -2, -9.99, -99.99, -128, -5000, 2, 100, 255, 999, 65535, 1e10)),
+        ("ndvi", -3, 1),
+        ("lst", -273.15, 50),
+        ("rain", -1, 10),
+        ("precipitation", 29999, 10),
+        ("anything", -5, 1),
+    ],
+)
+def test_a_number_of_many_cells_that_cannot_be_measured_is_named(
+    variable, fill, factor, write_raster, out, engine, progress
+):
+    source = write_raster("a.tif", np.where(GAPS, fill, MOISTURE * factor), named(variable))
+    temporal_statistics([source], ["mean"], out, engine)
+    (warning,) = progress.warnings
+    assert f"'{variable}' of 'a.tif' is {fill:g} in " in warning
+
+
+def test_scaled_numbers_that_cannot_be_measured_are_named_as_stored(write_raster, out, engine, progress):
+    source = write_raster("a.tif", np.where(GAPS, -99, np.round(MOISTURE * 100)), named("sm"), dtype="int16")
+    with rasterio.open(source.path, "r+") as file:
+        file.scales = [0.01] * file.count
+    temporal_statistics([source], ["mean"], out, engine)
+    (warning,) = progress.warnings
+    assert "'sm' of 'a.tif' is -99 in " in warning and "NoData value -99." in warning
+
+
+@pytest.mark.parametrize(
+    ("variable", "values"),
+    [
+        ("aspect", np.where(GAPS, -1, MOISTURE * 700)),
+        ("rain", np.where(GAPS, 0, MOISTURE * 10)),
+        ("snow", np.where(GAPS, 0, MOISTURE)),
+        ("ndvi", np.maximum(MOISTURE - 0.3, -0.1)),
+        ("lst", np.round(MOISTURE * 20)),
+        ("curvature", np.round((MOISTURE - 0.25) * 30)),
+        ("sm", np.where(np.random.default_rng(3).random(MOISTURE.shape) < 0.005, 0, MOISTURE)),
+    ],
+)
+def test_numbers_of_many_cells_that_may_be_measured_are_not_named(
+    variable, values, write_raster, out, engine, progress
+):
+    temporal_statistics([write_raster("a.tif", values, named(variable))], ["mean"], out, engine)
+    assert not progress.warnings
+
+
+@pytest.mark.parametrize(
+    ("variable", "unit", "values", "words"),
+    [
+        ("lst", "K", MOISTURE * 80, "no kelvin as its unit says"),
+        ("lst", "degC", 280 + MOISTURE * 80, "no °C as its unit says"),
+        ("sm", "%", MOISTURE, "look like m³ m⁻³"),
+    ],
+)
+def test_units_that_the_numbers_contradict_are_named(
+    variable, unit, values, words, write_raster, out, engine, progress
+):
+    source = write_raster("a.tif", values, named(variable))
+    with rasterio.open(source.path, "r+") as file:
+        file.units = [unit] * file.count
+    temporal_statistics([source], ["mean"], out, engine)
+    (warning,) = progress.warnings
+    assert words in warning
+
+
+def test_single_impossible_rows_of_a_table_are_named(progress):
+    tell_implausible(np.array([0.2, 0.3, -9.99, 0.25]), "soil_moisture", "obs", progress)
+    tell_implausible(np.array([0.2, 0.3, 0.25]), "soil_moisture", "obs", progress)
+    (warning,) = progress.warnings
+    assert "in 1 of 4 rows" in warning and "-9.99" in warning
+
+
+def test_coordinates_of_cells_are_no_measurements():
+    assert all(map(is_coordinate, ["latitude", "longitude_pm", "cell_lat", "LON"]))
+    assert not any(map(is_coordinate, ["latent_heat", "longwave", "slope", "lat_flux"]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sm_toolbox.sensors.names import MEANINGLESS, product_date, read_names
+from sm_toolbox.sensors.names import MEANINGLESS, folder_date, product_date, read_names
 
 
 def read(*names):
@@ -168,3 +168,144 @@ def test_years_and_days_of_the_year_after_a_y():
 def test_names_of_folders():
     assert str(product_date("S2A_29RKH_20200219_0_L2A")) == "2020-02-19"
     assert product_date("downloads_20200219") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "times", "days"),
+    [
+        (["swvl1_2018061006", "swvl1_2018061012"], ["2018-06-10T06:00:00", "2018-06-10T12:00:00"], 0),
+        (["ERA5_Land_20180610_00", "ERA5_Land_20180610_06"], ["2018-06-10", "2018-06-10T06:00:00"], 0),
+        (["20180610T06_swvl1", "20180610T12_swvl1"], ["2018-06-10T06:00:00", "2018-06-10T12:00:00"], 0),
+        (["lst_2018-06-10_1030", "lst_2018-06-11_1035"], ["2018-06-10T10:30:00", "2018-06-11T10:35:00"], 0),
+        (["t2m_20180610_12UTC", "t2m_20180610_18UTC"], ["2018-06-10T12:00:00", "2018-06-10T18:00:00"], 0),
+        (["X2018.06.10.12.00.00", "X2018.06.26.12.00.00"], ["2018-06-10T12:00:00", "2018-06-26T12:00:00"], 0),
+        (["era5_swvl1_2018_06", "era5_swvl1_2018_07"], ["2018-06", "2018-07"], 0),
+        (["chirps-v2.0.2018.06.1", "chirps-v2.0.2018.06.5"], ["2018-06-01", "2018-06-21"], 5),
+        (["WAPOR-3.L1-AETI-D.2018-06-D1", "WAPOR-3.L1-AETI-D.2018-06-D2"], ["2018-06-01", "2018-06-11"], 10),
+        (["L1_AETI_1816", "L1_AETI_1817"], ["2018-06-01", "2018-06-11"], 10),
+        (["rfe2018_06-dk1.v3.1", "rfe2018_06-dk2.v3.1"], ["2018-06-01", "2018-06-11"], 10),
+        (["rfe2018_06-pd1.v3.1", "rfe2018_06-pd5.v3.1"], ["2018-06-01", "2018-06-21"], 5),
+        (["sm_2018W23", "sm_2018W24"], ["2018-06-04", "2018-06-11"], 7),
+        (["sm_2018Q1", "sm_DJF_2018"], ["2018-01-01", "2017-12-01"], 90),
+        (["ms6s4_d18161", "ms6s4_d18177"], ["2018-06-10", "2018-06-26"], 0),
+        (["sm 10.6.18", "sm 26.6.18"], ["2018-06-10", "2018-06-26"], 0),
+        (["sm_1.6.2018", "sm_26.6.2018"], ["2018-06-01", "2018-06-26"], 0),
+        (["sm_2018-6-1", "sm_2018-6-26"], ["2018-06-01", "2018-06-26"], 0),
+        (["mosaic_10jun18", "mosaic_26jun18"], ["2018-06-10", "2018-06-26"], 0),
+        (["NDVI_10June2018", "NDVI_26June2018"], ["2018-06-10", "2018-06-26"], 0),
+        (["NDVI_June_10_2018", "NDVI_June_26_2018"], ["2018-06-10", "2018-06-26"], 0),
+        (["NDVI_2018_June", "NDVI_2018_July"], ["2018-06", "2018-07"], 0),
+        (["NDVI_Mai2018", "NDVI_Okt2018"], ["2018-05", "2018-10"], 0),
+        (["NDVI_junio_2018", "NDVI_agosto_2018"], ["2018-06", "2018-08"], 0),
+        (["C3S-MONTHLY-20180601000000-TCDR", "C3S-MONTHLY-20180701000000-TCDR"], ["2018-06", "2018-07"], 0),
+        (
+            ["C3S-DEKADAL-20180601000000-TCDR", "C3S-DEKADAL-20180611000000-TCDR"],
+            ["2018-06-01", "2018-06-11"],
+            10,
+        ),
+        (
+            [
+                "3B-MO.MS.MRG.3IMERG.20180601-S000000-E235959.06.V06B",
+                "3B-MO.MS.MRG.3IMERG.20180701-S000000-E235959.07.V06B",
+            ],
+            ["2018-06", "2018-07"],
+            0,
+        ),
+        (
+            [
+                "s1a-iw-grd-vv-20180610t053512-20180610t053537-022292-0269a6-001",
+                "s1a-iw-grd-vv-20180622t053512-20180622t053537-022467-026e5a-001",
+            ],
+            ["2018-06-10T05:35:12", "2018-06-22T05:35:12"],
+            0,
+        ),
+        (
+            [
+                "S5P_OFFL_L2__NO2____20180610T110000_20180610T124100_03400_01_010002_20180616T120000",
+                "S5P_OFFL_L2__NO2____20180626T110000_20180626T124100_03600_01_010002_20180702T120000",
+            ],
+            ["2018-06-10T11:00:00", "2018-06-26T11:00:00"],
+            0,
+        ),
+        (
+            ["cyg.ddmi.s20180610-000000-e20180610-235959.l3", "cyg.ddmi.s20180611-000000-e20180611-235959.l3"],
+            ["2018-06-10", "2018-06-11"],
+            0,
+        ),
+        (
+            [
+                "SMAP_L2_SM_SP_1AIWDV_20180610T112122_20180610T053512_010E45N_R18240_001",
+                "SMAP_L2_SM_SP_1AIWDV_20180622T112122_20180622T053512_010E45N_R18240_001",
+            ],
+            ["2018-06-10T11:21:22", "2018-06-22T11:21:22"],
+            0,
+        ),
+        (
+            [
+                "OPERA_L2_RTC-S1_T168-359595-IW1_20180610T053512Z_20230101T000000Z_S1A_30_v1.0_VV",
+                "OPERA_L2_RTC-S1_T168-359595-IW1_20180622T053512Z_20230102T000000Z_S1A_30_v1.0_VV",
+            ],
+            ["2018-06-10T05:35:12", "2018-06-22T05:35:12"],
+            0,
+        ),
+        (["Band 1: 2018-06-10", "Band 1: 2018-06-26"], ["2018-06-10", "2018-06-26"], 0),
+        (["ndvi_2018_m06", "ndvi_2018_m07"], ["2018-06", "2018-07"], 0),
+        (["ndvi_062018", "ndvi_072018"], ["2018-06", "2018-07"], 0),
+        (["ndvi_06.2018", "ndvi_07.2018"], ["2018-06", "2018-07"], 0),
+        (["S2_2018-06-10_2018-06-25_m", "S2_2018-06-26_2018-07-11_m"], ["2018-06-10", "2018-06-26"], 16),
+        (["0_20180610_NDVI", "1_20180626_NDVI"], ["2018-06-10", "2018-06-26"], 0),
+        (["S2A_20180610_NDVI", "S2B_20180615_NDVI"], ["2018-06-10", "2018-06-15"], 0),
+        (["CLC2018_V2020_20u1", "CLC2012_V2020_20u1"], ["2018", "2012"], 0),
+        (["ndvi_20180610 (1)", "ndvi_20180626"], ["2018-06-10", "2018-06-26"], 0),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
+)
+def test_dates_of_further_providers_and_habits(names, times, days):
+    readings = read_names(names)
+    assert [str(reading.moment) for reading in readings] == times
+    assert len({reading.rest for reading in readings}) == 1
+    assert {reading.moment.days for reading in readings} == {days}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Decagon_2018", "Marburg_2018"],
+        ["model_v1.2.10", "model_v1.3.10"],
+        ["sm_5_10_15cm", "sm_10_15_20cm"],
+        ["srtm_38_04", "srtm_39_04"],
+        ["Copernicus_DSM_COG_10_N46_00_E010_00_DEM", "Copernicus_DSM_COG_10_N47_00_E010_00_DEM"],
+        ["2018-2019_001-365_HL_TSA_SEN2L_NDV_TSI"],
+        ["wc2.1_30s_prec_06", "wc2.1_30s_prec_07"],
+    ],
+    ids=lambda names: names[0],
+)
+def test_places_depths_and_versions_are_no_dates(names):
+    assert [reading.moment for reading in read_names(names)] == [None] * len(names)
+
+
+@pytest.mark.parametrize(
+    ("folders", "time"),
+    [
+        (("data", "2018", "161"), "2018-06-10"),
+        (("data", "2018", "06", "10"), "2018-06-10"),
+        (("data", "2018.06.10"), "2018-06-10"),
+        (("data", "2018", "06"), "2018-06"),
+        (("data", "20180610"), "2018-06-10"),
+        (("data", "2018"), "None"),
+        (("data", "2018", "tile_12"), "None"),
+        (("2018", "33"), "None"),
+    ],
+)
+def test_dates_of_folders(folders, time):
+    assert str(folder_date(folders)) == time
+
+
+@pytest.mark.parametrize("name", ["Banda 1", "Kanal 1 (Grau)", "channel_2", "unknown", "calculated", "value", "time"])
+def test_names_of_other_programs_mean_nothing(name):
+    assert MEANINGLESS.fullmatch(name)
+
+
+def test_a_range_of_days_is_no_time_of_day():
+    (reading,) = read_names(["S2_2018-06-10_2018-06-26_median"])
+    assert reading.moment is None and [str(rival) for rival in reading.rivals] == ["2018-06-10", "2018-06-26"]
