@@ -42,11 +42,41 @@ GROUPS = {
 }
 
 
-class FeedbackProgress(Progress):
-    """Passes progress and messages on to Processing, and hears its Cancel."""
+# The core's arguments that have other names as parameters; all others are keys in lower case. An algorithm's ARGUMENTS
+# go before.
+ARGUMENTS = {
+    "builtins": "BUILTIN",
+    "correction": "SOLAR_CORRECTION",
+    "count": "CANDIDATES",
+    "count_applicable": "APPLICABILITY",
+    "direction": "TIME_DIRECTION",
+    "gaps": "TIME_GAPS",
+    "kind": "MODEL",
+    "levels": "QUANTILES",
+    "max_gap_days": "MAX_TIME_GAP",
+    "names": "STATION",
+    "observed": "VALUE",
+    "prediction": "PREDICTION_AREA",
+    "replicates": "BOOTSTRAP",
+    "sources": "INPUT",
+    "times": "TIME",
+    "values": "VALUE",
+    **{f"sources[{i}]": f"PRODUCT_{letter}" for i, letter in enumerate("ABCDE")},
+}
 
-    def __init__(self, feedback):
-        self._feedback = feedback
+
+class FeedbackProgress(Progress):
+    """Passes progress and messages on to Processing, with parameters by their keys, and hears its Cancel.
+
+    Parameters
+    ----------
+    feedback : QgsProcessingFeedback
+    in_keys : callable, optional
+        Names parameters by their keys where a message of the core names arguments.
+    """
+
+    def __init__(self, feedback, in_keys=str):
+        self._feedback, self._in_keys = feedback, in_keys
         # Files have other names while they are written than a user knows them by.
         self.in_words = str
 
@@ -54,10 +84,10 @@ class FeedbackProgress(Progress):
         self._feedback.setProgress(100 * fraction)
 
     def info(self, text: str) -> None:
-        self._feedback.pushInfo(self.in_words(text))
+        self._feedback.pushInfo(self.in_words(self._in_keys(text)))
 
     def warning(self, text: str) -> None:
-        self._feedback.pushWarning(self.in_words(text))
+        self._feedback.pushWarning(self.in_words(self._in_keys(text)))
 
     def is_cancelled(self) -> bool:
         return self._feedback.isCanceled()
@@ -68,13 +98,15 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
 
     A subclass states NAME (the public id), TITLE, GROUP, SUMMARY (one sentence), DETAILS, TAGS, NEEDS (names of
     the libraries it imports) and EXAMPLE (parameters with which it runs on files of the demo scene, outputs aside), and
-    writes `declare`, `resolve` and `compute`.
+    writes `declare`, `resolve` and `compute`. ARGUMENTS are the keys of parameters by argument of the core, where they
+    are neither the argument in capitals nor in the table above.
     """
 
     NAME = TITLE = GROUP = SUMMARY = DETAILS = ""
     TAGS: tuple[str, ...] = ()
     NEEDS: tuple[str, ...] = ()
     EXAMPLE: dict = {}
+    ARGUMENTS: dict[str, str] = {}
 
     def declare(self) -> None:
         """Add parameters and outputs, with `self.add` and `self.addOutput`."""
@@ -94,6 +126,10 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         if advanced:
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
+
+    def in_keys(self, text: str) -> str:
+        """Return a text of the core with the keys of this algorithm's parameters for the arguments."""
+        return with_keys(text, self.ARGUMENTS)
 
     def _results_in_words(self, results) -> list[str]:
         """Return lines that say what came out: the bands of rasters, and the numbers."""
@@ -183,7 +219,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         try:
             check_values(self, parameters, context)
         except InputError as error:
-            return False, str(error)
+            return False, self.in_keys(str(error))
         shown = dict(parameters)
         for definition in self.parameterDefinitions():
             value = parameters.get(definition.name())
@@ -219,7 +255,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return True
 
     def processAlgorithm(self, parameters, context, feedback):
-        progress = FeedbackProgress(feedback)
+        progress = FeedbackProgress(feedback, self.in_keys)
         outputs, parameters = None, {**parameters, **self._fields}
         try:
             progress.check()
@@ -251,7 +287,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
     def _in_words(self, error: Exception, feedback) -> str:
         """Return what a user is told of an error."""
         if isinstance(error, ToolboxError):
-            return with_labels(str(error), {d.name(): d.description() for d in self.parameterDefinitions()})
+            labels = {d.name(): d.description() for d in self.parameterDefinitions()}
+            return with_labels(str(error), labels, self.ARGUMENTS)
         if isinstance(error, MemoryError):
             return (
                 "There is not enough memory. Close other programs, give a smaller MEMORY where the algorithm has it, "
@@ -270,15 +307,34 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         )
 
 
-def with_labels(message: str, labels: dict[str, str]) -> str:
+def with_keys(message: str, arguments: dict[str, str]) -> str:
+    """Name parameters by their keys, where a message of the core names its arguments: `max_gap_days`.
+
+    Parameters
+    ----------
+    message : str
+    arguments : dict of str
+        Keys of one algorithm by argument, before those of all; an argument in neither is its key in lower case.
+    """
+
+    def key(match: re.Match[str]) -> str:
+        argument = match.group(1)
+        return arguments.get(argument) or ARGUMENTS.get(argument) or argument.upper()
+
+    return re.sub(r"`([a-z]\w*(?:\[\d\])?)`", key, message)
+
+
+def with_labels(message: str, labels: dict[str, str], arguments: dict[str, str] | None = None) -> str:
     """Name each parameter, where a message names it first, as the dialog does: 'Label' (KEY).
 
     Parameters
     ----------
     message : str
-        Names parameters by their keys.
+        Names parameters by their keys, or arguments of the core in backticks.
     labels : dict of str
         Of the dialog, by key.
+    arguments : dict of str, optional
+        As in `with_keys`.
     """
     known: set[str] = set()
 
@@ -290,7 +346,8 @@ def with_labels(message: str, labels: dict[str, str]) -> str:
         return f"'{labels[key]}' ({key})"
 
     # Words in quotes, brackets and names of files are no parameters, nor is 'the DEM' of a sentence.
-    return re.sub(r"(?<![\w'\"(/.\\-])(?<![Tt]he )[A-Z][A-Z0-9_]{2,}(?![\w'\"/.\\-]*[\w'\"/\\])", label, message)
+    pattern = r"(?<![\w'\"(/.\\-])(?<![Tt]he )[A-Z][A-Z0-9_]+(?![\w'\"/.\\-]*[\w'\"/\\])"
+    return re.sub(pattern, label, with_keys(message, arguments or {}))
 
 
 def _shown(path: str):

@@ -475,5 +475,5 @@ def write_report(algorithm, make: Callable) -> str | None:
     """Make and write the report where it is asked for; return its path."""
     path = algorithm.outputs.path("REPORT")
     if path is not None:
-        make().write(path)
+        make().write(path, algorithm.in_keys)
     return path

@@ -43,6 +43,12 @@ class Algorithm(ToolboxAlgorithm):
         "block on all cores within the memory given, however large the rasters are.</p>"
     )
     TAGS = ("map", "prediction", "random forest", "machine learning")
+    ARGUMENTS = {
+        "applicability": "APPLICABILITY_OUTPUT",
+        "fallback": "FALLBACK_MODEL",
+        "quantiles": "QUANTILES_OUTPUT",
+        "sources": "PREDICTORS",
+    }
     NEEDS = ("numba",)
 
     def declare(self):

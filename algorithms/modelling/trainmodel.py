@@ -50,6 +50,7 @@ class Algorithm(ToolboxAlgorithm):
         "on, and predicts without scikit-learn.</p>"
     )
     TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
+    ARGUMENTS = {"method": "TUNING"}
     NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
 
     def declare(self):

@@ -48,6 +48,7 @@ class Algorithm(ToolboxAlgorithm):
         "vegetation",
         "reflectance",
     )
+    ARGUMENTS = {"names": "INDICES"}
     NEEDS = ()
     EXAMPLE = {
         "INPUT": ["reflectance.tif"],

@@ -40,6 +40,7 @@ class Algorithm(ToolboxAlgorithm):
         "wetness index",
         "flow accumulation",
     )
+    ARGUMENTS = {"names": "INDICES"}
     NEEDS = ("numba",)
     EXAMPLE = {"DEM": "dem.tif", "GRID": "ndvi.tif"}
 

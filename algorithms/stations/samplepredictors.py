@@ -67,6 +67,7 @@ class Algorithm(ToolboxAlgorithm):
         "or to leave out either.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
+    ARGUMENTS = {"product": "EXTRA_TARGETS", "sources": "PREDICTORS"}
     NEEDS = ("pyproj", "pandas")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",

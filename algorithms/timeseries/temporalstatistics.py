@@ -19,6 +19,7 @@ class Algorithm(ToolboxAlgorithm):
         "standard deviation is that of a sample (n − 1) and needs two values.</p>"
     )
     TAGS = ("time series", "mean", "minimum", "maximum", "standard deviation", "count")
+    ARGUMENTS = {"names": "STATISTICS"}
     NEEDS = ("numba",)
     EXAMPLE = {"INPUT": ["product_a.tif"]}
 

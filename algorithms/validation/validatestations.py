@@ -64,6 +64,7 @@ class Algorithm(ToolboxAlgorithm):
         "validated by stations that did not take part in its making.</p>"
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
+    ARGUMENTS = {"sources": "PRODUCT"}
     NEEDS = ("pyproj", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "PRODUCT": ["product_b.tif"],

@@ -313,5 +313,5 @@ def _cholesky(correlations: np.ndarray) -> np.ndarray:
             continue
     raise InputError(
         "The system of the stations cannot be solved: many lie so close together that the variogram hardly tells "
-        "them apart. Give a NUGGET (such as 0.05), or use another VARIOGRAM (exponential)."
+        "them apart. Give a `nugget` (such as 0.05), or use another `variogram` (exponential)."
     )

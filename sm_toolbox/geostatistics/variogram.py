@@ -235,7 +235,7 @@ def fit_variogram(
     observed = empirical or empirical_variogram(points, values.reshape(len(points), -1))
     if nugget is None and 0 < len(observed.pairs) < 3:
         nugget = 0.0
-    unknown = [name for name, value in (("NUGGET", nugget), ("SILL", sill), ("RANGE", range_)) if value is None]
+    unknown = [name for name, value in (("`nugget`", nugget), ("`sill`", sill), ("`range`", range_)) if value is None]
     if not unknown:
         return _with_error(Variogram(model, float(sill or 0), float(range_ or 0), float(nugget or 0)), observed)
     if observed.spread == 0 and sill is None:
@@ -244,7 +244,7 @@ def fit_variogram(
         raise InputError(
             f"There are too few pairs of stations to fit a variogram: {int(observed.pairs.sum())} pairs in "
             f"{len(observed.pairs)} classes of distance, for {' and '.join(unknown)}. Use more stations or dates, "
-            "give NUGGET, SILL and RANGE (of a larger network), or use METHOD idw."
+            "give `nugget`, `sill` and `range` (of a larger network), or use `method` idw."
         )
     start_range = np.array([0.2, 0.5, 1.0, 2.0])
     # As shares of the sill of all pairs and of the reach, so that all are about 1.

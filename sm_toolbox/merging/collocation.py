@@ -111,7 +111,7 @@ def design(count: int, correlated: str = "") -> Design:
     ]
     if lost:
         raise InputError(
-            f"With {count} products and CORRELATED '{correlated}', no three products without correlated errors "
+            f"With {count} products and `correlated` '{correlated}', no three products without correlated errors "
             f"are left for {', '.join(lost)}. Add a product whose errors are independent, or declare fewer pairs: "
             "with four products one pair can be declared, or two that share no product."
         )
@@ -133,7 +133,7 @@ def _parse_pairs(text: str, count: int) -> set[tuple[int, ...]]:
         if len(letters) != 2 or letters[0] == letters[1] or not all(0 <= letter < count for letter in letters):
             known = ", ".join(LETTERS[:count].upper())
             raise InputError(
-                f"CORRELATED holds '{part}', but must hold pairs of the products {known}, such as B-C. Separate "
+                f"`correlated` holds '{part}', but must hold pairs of the products {known}, such as B-C. Separate "
                 "several with commas."
             )
         found.add(tuple(sorted(letters)))

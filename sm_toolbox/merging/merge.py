@@ -307,16 +307,16 @@ def merge_products(
 def _reference(sources: Sequence[Sequence[Source]], reference: str, fallback: str, window: str) -> int:
     """Refuse choices that there are not, and return the place of the reference among the products."""
     for key, value, allowed in (
-        ("REFERENCE", reference, REFERENCES),
-        ("FALLBACK", fallback, FALLBACKS),
-        ("WINDOW", window, WINDOWS),
+        ("reference", reference, REFERENCES),
+        ("fallback", fallback, FALLBACKS),
+        ("window", window, WINDOWS),
     ):
         if value not in allowed:
-            raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
+            raise InputError(f"`{key}` is '{value}', but must be one of: {', '.join(allowed)}.")
     target = LETTERS.index(reference)
     if target >= product_count(sources):
         raise InputError(
-            f"REFERENCE is '{reference}', but PRODUCT_{reference.upper()} holds no raster. Choose one of the "
+            f"`reference` is '{reference}', but `sources[{target}]` holds no raster. Choose one of the "
             "products that are given."
         )
     return target
@@ -369,7 +369,7 @@ def _report_dates(products: Products, target: int, progress: Progress) -> None:
         progress.info(f"{len(products.times) - common} further dates lack a product; they are merged from the others.")
     if abs(products.medians[target]) > MOST_MOISTURE:
         progress.warning(
-            f"REFERENCE {LETTERS[target]} is not in m³ m⁻³ (median {products.medians[target]:.4g}), and the "
+            f"`reference` {LETTERS[target]} is not in m³ m⁻³ (median {products.medians[target]:.4g}), and the "
             "merged product is in its units. Choose another reference, or convert it first."
         )
 

@@ -185,9 +185,9 @@ def read_products(
         if not own:
             raise InputError(
                 f"{_key(i)} holds no raster. Triple collocation needs at least three products, given from "
-                "PRODUCT_A on without a gap."
+                "`sources[0]` on without a gap."
             )
-    stacks = [single_stack(read_bands(own), _key(i)) for i, own in enumerate(sources[:count])]
+    stacks = [single_stack(read_bands(own), f"sources[{i}]") for i, own in enumerate(sources[:count])]
     _check_stacks(stacks)
     order = [reference, *(i for i in range(len(stacks)) if i != reference)]
     gaps = [stacks[i].reach(max_gap_days) for i in order]
@@ -205,26 +205,26 @@ def read_products(
     )
     if not common.size:
         raise InputError(
-            f"The products have no common date ({spans}). Check the dates of the layers, set MAX_TIME_GAP, or "
+            f"The products have no common date ({spans}). Check the dates of the layers, set `max_gap_days`, or "
             "bring the products to common dates with 'Composite over time'."
         )
     progress.info(f"{common.size} dates have all {len(stacks)} products ({spans}).")
     if common.size < min_samples:
         raise InputError(
             f"The products have {common.size} common dates, from {times[common[0]]} to {times[common[-1]]}, fewer "
-            f"than MIN_SAMPLES {min_samples}: no cell could be resolved. Add further dates, or lower MIN_SAMPLES; "
+            f"than `min_samples` {min_samples}: no cell could be resolved. Add further dates, or lower `min_samples`; "
             f"errors from fewer than {_CUSTOMARY_SAMPLES} samples are very uncertain."
         )
     if min_samples < _CUSTOMARY_SAMPLES:
         progress.warning(
-            f"MIN_SAMPLES {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have "
-            "very uncertain errors. BOOTSTRAP of 'Triple collocation' tells how uncertain."
+            f"`min_samples` {min_samples} is below the customary {_CUSTOMARY_SAMPLES}: cells with few samples have "
+            "very uncertain errors. `replicates` of 'Triple collocation' tells how uncertain."
         )
     return Products(stacks, times, positions, _look(products, common, progress))
 
 
 def _key(i: int) -> str:
-    return f"PRODUCT_{LETTERS[i].upper()}"
+    return f"`sources[{i}]`"
 
 
 def _check_stacks(stacks: Sequence[Stack]) -> None:

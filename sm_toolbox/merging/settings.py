@@ -52,18 +52,19 @@ class CollocationSettings:
         check_anomalies(self.anomalies, self.anomaly_window)
         if self.min_samples < 3:
             raise InputError(
-                f"MIN_SAMPLES is {self.min_samples}, but must be at least 3: a covariance of two samples says nothing."
+                f"`min_samples` is {self.min_samples}, but must be at least 3: a covariance of two samples says "
+                "nothing."
             )
         if not 0 < self.alpha <= 1:
-            raise InputError(f"ALPHA is {self.alpha:g}, but must be above 0 and at most 1.")
+            raise InputError(f"`alpha` is {self.alpha:g}, but must be above 0 and at most 1.")
         if self.replicates < 0 or 0 < self.replicates < 100:
             raise InputError(
-                f"BOOTSTRAP is {self.replicates}, but must be 0 or at least 100: limits are taken from the "
+                f"`replicates` is {self.replicates}, but must be 0 or at least 100: limits are taken from the "
                 "outermost resampled estimates."
             )
         if self.replicates > _MOST_REPLICATES:
             raise InputError(
-                f"BOOTSTRAP is {self.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady "
+                f"`replicates` is {self.replicates:,}, but may be up to {_MOST_REPLICATES:,}: 1000 give steady "
                 "limits, and time grows with the number."
             )
 

@@ -130,10 +130,10 @@ def parse_cyclic(text: str | None, predictors: Sequence[str]) -> dict[str, float
             value = 0.0
         if not colon or not 1e-6 <= value < np.inf:
             raise InputError(
-                f"CYCLIC: '{item}' is not of the form name:period with a positive period, such as aspect:360."
+                f"`cyclic`: '{item}' is not of the form name:period with a positive period, such as aspect:360."
             )
         if name not in predictors:
-            raise InputError(f"CYCLIC names '{name}', which is none of the predictors: {', '.join(predictors)}.")
+            raise InputError(f"`cyclic` names '{name}', which is none of the predictors: {', '.join(predictors)}.")
         periods[name] = value
     return periods
 
@@ -166,14 +166,15 @@ def parse_classes(names: Sequence[str], predictors: Sequence[str], values: np.nd
     for name in names:
         if name not in predictors:
             raise InputError(
-                f"CATEGORICAL names '{name}', which is none of the predictors: {', '.join(predictors)}. Add it to "
-                "PREDICTORS, or take it out of CATEGORICAL."
+                f"`categorical` names '{name}', which is none of the predictors: {', '.join(predictors)}. Add it to "
+                "`predictors`, or take it out of `categorical`."
             )
         found = np.unique(values[:, predictors.index(name)])
         if len(found) > _MOST_CLASSES or (found != np.round(found)).any():
             raise InputError(
-                f"CATEGORICAL: '{name}' has {len(found)} different values, from {found[0]:g} to {found[-1]:g}; classes "
-                f"are whole numbers, at most {_MOST_CLASSES} of them. Take it out of CATEGORICAL where it is an amount."
+                f"`categorical`: '{name}' has {len(found)} different values, from {found[0]:g} to {found[-1]:g}; "
+                f"classes are whole numbers, at most {_MOST_CLASSES} of them. Take it out of `categorical` where it is "
+                "an amount."
             )
         classes[name] = tuple(float(value) for value in found)
     return classes

@@ -53,9 +53,7 @@ def learned_builtins(models: Sequence[Model], given: Collection[str], progress: 
             (origin,) = builtin_origins([name], (), None).values()
         found[name] = origin
     if guessed:
-        progress.info(
-            f"No raster has {', '.join(guessed)}: made of the place (WGS 84) and date of each cell, as BUILTIN does."
-        )
+        progress.info(f"No raster has {', '.join(guessed)}: made of the place (WGS 84) and date of each cell.")
     return found
 
 
@@ -98,7 +96,7 @@ def learned_timing(models: Sequence[Model], used: Mapping[str, Stack], asked: Ti
     if adding:
         progress.warning(
             f"The model learned {', '.join(adding)} from dates before and after its rows, although they add up over "
-            "time, and predicts so. Sample the predictors again and train anew, or set TIME_DIRECTION to previous."
+            "time, and predicts so. Sample the predictors again and train anew, or set `direction` to previous."
         )
     if gaps and asked.largest is None:
         listed = ", ".join(f"{name} {days:g}" for name, days in gaps.items() if name not in asked.gaps)
@@ -153,13 +151,13 @@ def learned_rules(
     if stepped:
         text = (
             f"The model learned {', '.join(stepped)} from the cells of the rasters themselves, which are coarser than "
-            "those of the map: their borders show in it. RESAMPLING auto makes the map without them; for a model that "
-            "learns so, sample the predictors anew without METHOD and train again."
+            "those of the map: their borders show in it. `resampling` auto makes the map without them; for a model "
+            "that learns so, sample the predictors anew without `method` and train again."
         )
         (progress.warning if old.intersection(stepped) else progress.info)(text)
     if unknown:
         progress.info(
-            f"The training table kept no notes of {', '.join(unknown)}: they reach the grid of the map as RESAMPLING "
+            f"The training table kept no notes of {', '.join(unknown)}: they reach the grid of the map as `resampling` "
             "auto says."
         )
     _tell_other_cells(origins, used, grid, progress)

@@ -205,15 +205,15 @@ def choose_dates(
     if not dated and of_date:
         if not wanted:
             raise InputError(
-                f"The model needs the date ({', '.join(of_date)}), but no raster has one. Give DATES, such as "
+                f"The model needs the date ({', '.join(of_date)}), but no raster has one. Give `dates`, such as "
                 "2018-06-01."
             )
         return [*sorted(set(wanted))]
     if not dated:
         if wanted:
             raise InputError(
-                "DATES are given, but no predictor of the model is dated: there is one map for all times. Leave "
-                "DATES empty."
+                "`dates` are given, but no predictor of the model is dated: there is one map for all times. Leave "
+                "`dates` empty."
             )
         return [None]
 
@@ -225,9 +225,9 @@ def choose_dates(
             if not possible(time):
                 lost = [name for name, stack in dated.items() if timing.nearest(name, stack, time) is None]
                 raise InputError(
-                    f"DATES: for {time} there is no band within {within} of "
+                    f"`dates`: for {time} there is no band within {within} of "
                     f"{', '.join(f'{name} ({_span(dated[name])})' for name in lost)}. Leave the date out, or "
-                    "allow a larger MAX_TIME_GAP (TIME_GAPS)."
+                    "allow a larger `max_gap_days` (`gaps`)."
                 )
         return [*sorted(set(wanted))]
     candidates = sorted({time for stack in dated.values() for time in stack.times})
@@ -235,7 +235,7 @@ def choose_dates(
     if not chosen:
         spans = "; ".join(f"{name}: {_span(stack)}" for name, stack in dated.items())
         raise InputError(
-            f"No date has all dated predictors within {within} of it ({spans}). Allow a larger MAX_TIME_GAP, or "
+            f"No date has all dated predictors within {within} of it ({spans}). Allow a larger `max_gap_days`, or "
             "add the layers of the missing dates."
         )
     if len(chosen) < len(candidates):

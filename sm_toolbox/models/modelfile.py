@@ -196,7 +196,7 @@ def save_model(model: Model, path: str) -> None:
         raise OutputError(
             f"The model takes {size / 2**20:,.0f} MB, more than the {_LARGEST / 2**20:,.0f} MB that a model file "
             "may hold, so that it was not written. "
-            'Train with smaller or fewer trees, such as HYPERPARAMETERS {"min_samples_leaf": 10, "n_estimators": '
+            'Train with smaller or fewer trees, such as `hyperparameters` {"min_samples_leaf": 10, "n_estimators": '
             "100}, or with fewer rows."
         )
     np.savez_compressed(arrays, **kept)  # type: ignore[arg-type]

@@ -288,7 +288,7 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
     names = [each.manifest.target.name for each in models]
     if len(set(names)) > 1:
         raise InputError(
-            f"The model predicts '{names[0]}', but FALLBACK_MODEL predicts '{names[1]}': one map cannot hold "
+            f"The model predicts '{names[0]}', but `fallback` predicts '{names[1]}': one map cannot hold "
             "both. Choose models of one target."
         )
     if len(models) == 2 and set(models[1].predictors) >= set(models[0].predictors):
@@ -300,21 +300,21 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
         if wanted.needs_applicability and each.applicability is None:
             raise InputError(
                 "A model file holds no area of applicability: it was made by an earlier version. Train the model "
-                "again, or switch APPLICABILITY off."
+                "again, or switch `count_applicable` off."
             )
         if wanted.quantiles and each.calibration is None:
             raise InputError(
                 "A model file holds no calibration of intervals: it was made by an earlier version. Train the "
-                "model again, or leave QUANTILES_OUTPUT empty."
+                "model again, or leave `quantiles` empty."
             )
         if wanted.quantiles and not isinstance(each.fitted, WithQuantiles):
             progress.info(
                 f"The model '{each.manifest.kind}' gives no quantiles of its own: the intervals are those of its "
-                "out-of-fold errors and equally wide everywhere. MODEL "
+                "out-of-fold errors and equally wide everywhere. `kind` "
                 f"{' or '.join(key for key, row in LEARNERS.items() if row.quantiles)} gives them for each cell."
             )
     if wanted.quantiles and not wanted.levels:
-        raise InputError("QUANTILES_OUTPUT needs QUANTILES, such as 0.05,0.5,0.95.")
+        raise InputError("`quantiles` needs `levels`, such as 0.05,0.5,0.95.")
 
 
 def _predict_date(
@@ -357,7 +357,7 @@ def _grid(grid: Source | None, used: Mapping[str, Stack], sources: Sequence[Sour
     if all(other.same_as(found) for other in set(of_source.values())):
         return found
     size = _size(found)
-    progress.info(f"GRID is not set: the map has the grid of '{first.label}', with cells of {size} m.")
+    progress.info(f"`grid` is not set: the map has the grid of '{first.label}', with cells of {size} m.")
     finer = {
         name: _size(stack.bands[0].grid)
         for name, stack in used.items()
@@ -366,8 +366,8 @@ def _grid(grid: Source | None, used: Mapping[str, Stack], sources: Sequence[Sour
     if finer:
         listed = ", ".join(f"{name} ({own} m)" for name, own in finer.items())
         progress.warning(
-            f"Cells of {size} m ('{first.label}', since GRID is not set) have no room for the detail of {listed}: it "
-            "is averaged. For a map as fine as these give one of their rasters as GRID."
+            f"Cells of {size} m ('{first.label}', since `grid` is not set) have no room for the detail of {listed}: it "
+            "is averaged. For a map as fine as these give one of their rasters as `grid`."
         )
     return found
 

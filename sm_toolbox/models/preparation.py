@@ -140,14 +140,14 @@ def prepare_training(
     if table.stations is None and table.positions is not None:
         stations = places(table.positions)
         table = replace(table, stations=stations)
-        progress.info(f"No STATION is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
+        progress.info(f"No `station` is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
     table = replace(table, classes=parse_classes(categorical, predictors, table.predictors))
     periods = parse_cyclic(cyclic, predictors)
     periods = {**_own_periods(table, set(periods), progress), **periods}
     both = sorted(set(periods) & set(table.classes))
     if both:
         raise InputError(
-            f"'{both[0]}' is in CYCLIC and in CATEGORICAL, but can be but one of them. Take it out of one."
+            f"'{both[0]}' is in `cyclic` and in `categorical`, but can be but one of them. Take it out of one."
         )
     key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
     cautions = SPLITS[key].cautions
@@ -170,7 +170,7 @@ def _own_periods(table: TrainingTable, known: set[str], progress: Progress) -> d
         if values.min() < 0 or values.max() > period + 1:
             progress.warning(
                 f"'{name}' holds {values.min():.4g} to {values.max():.4g}, which are not the numbers of a period of "
-                f"{period:g}: it is taken as an amount. Set CYCLIC to {name}:PERIOD, with its period in its unit."
+                f"{period:g}: it is taken as an amount. Set `cyclic` to {name}:PERIOD, with its period in its unit."
             )
             continue
         periods[name] = period

@@ -73,7 +73,7 @@ def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) ->
     )
     if what:
         raise InputError(
-            f"TARGET: the field '{name}' of '{layer}' {what} and is nothing to learn. Choose the field of the "
+            f"`target`: the field '{name}' of '{layer}' {what} and is nothing to learn. Choose the field of the "
             "observed soil moisture."
         )
 
@@ -125,7 +125,7 @@ def choose_predictors(
     if asked and not kept:
         reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())
         raise InputError(
-            f"PREDICTORS: none of the fields chosen of '{layer}' can be a predictor: {reasons}. Choose fields "
+            f"`predictors`: none of the fields chosen of '{layer}' can be a predictor: {reasons}. Choose fields "
             "such as elevation or ndvi."
         )
     return kept, left_out

@@ -201,8 +201,8 @@ def make_training_table(
         names = to_names(columns[roles.station])
         if not any(names):
             raise InputError(
-                f"The STATION field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in "
-                "it. Choose the field with their names or numbers, or leave STATION empty."
+                f"The `station` field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in "
+                "it. Choose the field with their names or numbers, or leave `station` empty."
             )
         missing["no_station"] = np.array([name is None for name in names])
         stations = np.array([name or "" for name in names])
@@ -257,17 +257,17 @@ def _sources(columns: Mapping[str, Sequence[Any]], roles: Roles, rows: np.ndarra
 
 def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str) -> None:
     if not roles.predictors:
-        raise InputError("No predictor is chosen. Choose at least one field in PREDICTORS.")
+        raise InputError("No predictor is chosen. Choose at least one field in `predictors`.")
     for name in (roles.target, *roles.predictors, roles.station, roles.time, roles.weight):
         if name is not None and name not in columns:
             raise InputError(f"'{layer}' has no field '{name}'. Its fields are: {', '.join(columns)}.")
     twice = sorted({name for name in roles.predictors if roles.predictors.count(name) > 1})
     if twice:
-        raise InputError(f"PREDICTORS names {', '.join(twice)} more than once.")
+        raise InputError(f"`predictors` names {', '.join(twice)} more than once.")
     if roles.target in roles.predictors:
         raise InputError(
             f"The target '{roles.target}' is also among the predictors: the model would learn to copy it. Take it "
-            "out of PREDICTORS."
+            "out of `predictors`."
         )
 
 
@@ -364,7 +364,7 @@ def _telling_of_the_target(table: TrainingTable) -> list[str]:
     return (
         [
             f"Predictors that put the rows in the same order as the target (rank correlation): {', '.join(found)}. "
-            "Most likely they are the target itself, or made from it, which no map has: leave them out of PREDICTORS."
+            "Most likely they are the target itself, or made from it, which no map has: leave them out of `predictors`."
         ]
         if found
         else []
@@ -382,7 +382,7 @@ def _taken_as_amounts(table: TrainingTable) -> list[str]:
                 found.append(f"'{name}' ({count} classes)")
     return (
         [
-            f"Numbers of classes are taken as amounts: {', '.join(found)}. Name them in CATEGORICAL, so that each "
+            f"Numbers of classes are taken as amounts: {', '.join(found)}. Name them in `categorical`, so that each "
             "class becomes a predictor of 0 and 1."
         ]
         if found
@@ -416,7 +416,7 @@ def _check_variation(table: TrainingTable) -> None:
     if constant:
         raise InputError(
             f"Predictors that are the same in all {len(table)} complete rows of '{table.layer}' carry no "
-            f"information: {', '.join(constant)}. Take them out of PREDICTORS, or check that they were sampled "
+            f"information: {', '.join(constant)}. Take them out of `predictors`, or check that they were sampled "
             "from the right layers."
         )
 

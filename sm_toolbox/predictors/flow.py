@@ -72,7 +72,7 @@ def specific_catchment_area(
     from sm_toolbox.predictors import flow_kernels as kernels
 
     if routing not in FLOW_ROUTINGS:
-        raise InputError(f"FLOW_ROUTING is '{routing}', but must be one of: {', '.join(FLOW_ROUTINGS)}.")
+        raise InputError(f"`flow_routing` is '{routing}', but must be one of: {', '.join(FLOW_ROUTINGS)}.")
     rows, columns = dem.shape
     width = columns + 2
     if (rows + 2) * width >= 2**31:

@@ -120,7 +120,7 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
         baseline = dataset.tags().get("PROCESSING_BASELINE", "")
     defaults = SENSORS[sensor]
     if scale is not None:
-        used, reason = (scale, 0.0), "SCALE as given"
+        used, reason = (scale, 0.0), "scale as given"
     elif (stated, described.offset) != (1.0, 0.0):
         # Some MODIS products in HDF4 give the divisor as their scale: 10000 for 0.0001.
         used = (1 / own_scale, own_offset) if own_scale > 1 else (own_scale, own_offset)
@@ -134,12 +134,12 @@ def calibrate(band: Band, sensor: str, scale: float | None = None, offset: float
         if sensor.startswith("landsat") and re.search(r"_L1[TG][PST]_", band.source.path):
             raise InputError(
                 f"'{band.source.label}' is Landsat Level 1 (top of atmosphere). Use Level 2 (surface reflectance, "
-                "L2SP), or give SCALE and OFFSET: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's "
+                "L2SP), or give `scale` and `offset`: REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the scene's "
                 "MTL file."
             )
     is_doubtful = offset is None and used[1] == 0 and reason.endswith("when baseline 04.00 began")
     if offset is not None:
-        used, reason = (used[0], offset), f"{reason}, OFFSET as given"
+        used, reason = (used[0], offset), f"{reason}, offset as given"
     factor = used[0] / own_scale
     fills = tuple(fill * own_scale + own_offset for fill in defaults.fills) if used[0] != 1 else ()
     text = f"{used[0]:g} × stored value {used[1]:+g} ({reason})"
@@ -175,7 +175,7 @@ def doubts(bands: Sequence[Band], calibrations: Sequence[Calibration | None]) ->
     return (
         f"{len(doubtful)} bands of Sentinel-2 ('{doubtful[0].source.label}' first) do not say with which baseline they "
         "were processed; by their date no offset is taken. If they were processed again since 2022 (baseline 05.00), "
-        "their reflectances are 0.1 too high: give OFFSET -0.1 then, 0 else, or the files within their folder "
+        "their reflectances are 0.1 too high: give `offset` -0.1 then, 0 else, or the files within their folder "
         "(…_N0500_….SAFE)."
     )
 
@@ -186,7 +186,7 @@ def _sentinel2_scale(band: Band, tag: str) -> tuple[tuple[float, float], str]:
     if known is None:
         raise InputError(
             f"'{band.source.label}' has neither a processing baseline (N0400) nor a date in its name, so that its "
-            "offset cannot be known. Give OFFSET: -0.1 from baseline 04.00 on (January 2022), else 0."
+            "offset cannot be known. Give `offset`: -0.1 from baseline 04.00 on (January 2022), else 0."
         )
     offset, reason = known
     return (SENSORS["sentinel2"].scale, offset), f"default of sentinel2, {reason}"

@@ -91,7 +91,7 @@ def sar_predictors(
     progress = engine.progress
     if filter_size < 1 or filter_size % 2 == 0:
         raise InputError(
-            f"FILTER_SIZE is {filter_size}, but must be an odd number: 3, 5 … so that the window has a cell in "
+            f"`filter_size` is {filter_size}, but must be an odd number: 3, 5 … so that the window has a cell in "
             "its middle, or 1 for none."
         )
     radar = {"vv": _stack(vv, "vv")}
@@ -105,7 +105,7 @@ def sar_predictors(
     largest = min(_LARGEST_FILTER, max(9, 2 * max(target.width, target.height) + 1))
     if filter_size > largest:
         raise InputError(
-            f"FILTER_SIZE is {filter_size:,}, but may be up to {largest:,} for a raster of {target.width:,} × "
+            f"`filter_size` is {filter_size:,}, but may be up to {largest:,} for a raster of {target.width:,} × "
             f"{target.height:,} cells: a window beyond that smooths all away."
         )
     # For each polarisation the valid values before and after the limits.
@@ -229,7 +229,7 @@ def _report(counts: dict[str, np.ndarray], progress: Progress) -> None:
         low, high = LIMITS[name]
         share = 100 * (1 - after / max(before, 1))
         tell = progress.warning if share > 50 else progress.info
-        tell(f"{name.upper()}: {share:.1f} % of the values lie outside {low:g} to {high:g} dB and are masked.")
+        tell(f"`{name}`: {share:.1f} % of the values lie outside {low:g} to {high:g} dB and are masked.")
 
 
 def _stack(sources: Sequence[Source], name: str) -> Stack:
@@ -239,26 +239,25 @@ def _stack(sources: Sequence[Source], name: str) -> Stack:
     """
     from sm_toolbox.raster.bands import read_bands, single_stack
 
-    role = name.upper()
     bands = read_bands(sources)
     named = [band for band in bands if band.variable.lower() == name]
     if named or len({band.source for band in bands}) < len(bands):
-        return single_stack(named or bands, role)
+        return single_stack(named or bands, name)
     by_time: dict[Time | None, Band] = {}
     for band in bands:
         twin = by_time.setdefault(band.time, band)
         if twin is not band:
             raise InputError(
-                f"{role}: '{twin.source.label}' and '{band.source.label}' have the same time "
+                f"`{name}`: '{twin.source.label}' and '{band.source.label}' have the same time "
                 f"({band.time or 'none'}). Merge scenes of one pass with 'Merge', and give every other one its "
                 "date (variable@YYYY-MM-DD)."
             )
     if None in by_time and len(by_time) > 1:
         raise InputError(
-            f"{role}: '{by_time[None].source.label}' has no date, but others have. Name its band "
+            f"`{name}`: '{by_time[None].source.label}' has no date, but others have. Name its band "
             "variable@YYYY-MM-DD, or leave it out."
         )
-    return single_stack([replace(band, variable=name) for band in bands], role)
+    return single_stack([replace(band, variable=name) for band in bands], name)
 
 
 def _check_decibels(radar: dict[str, Stack], progress: Progress) -> None:
@@ -271,13 +270,13 @@ def _check_decibels(radar: dict[str, Stack], progress: Progress) -> None:
         medians[name] = median
         if median > 0:
             raise InputError(
-                f"{name.upper()} has a median of {median:.4g}, but backscatter in dB is negative over land. It "
+                f"`{name}` has a median of {median:.4g}, but backscatter in dB is negative over land. It "
                 "looks like linear power or raw counts: calibrate it to sigma0 or gamma0 where it is not, and "
                 "convert it to dB with the raster calculator (10 * log10)."
             )
         if median < _LOWEST_MEDIAN:
             raise InputError(
-                f"{name.upper()} has a median of {median:.4g}, but backscatter lies between about −30 and 0 dB. "
+                f"`{name}` has a median of {median:.4g}, but backscatter lies between about −30 and 0 dB. "
                 "Bring scaled whole numbers to dB, and declare the nodata value of the file where it has one."
             )
     if "vh" not in radar:
@@ -285,10 +284,12 @@ def _check_decibels(radar: dict[str, Stack], progress: Progress) -> None:
     if {(band.source.path, band.index) for band in radar["vv"].bands} & {
         (band.source.path, band.index) for band in radar["vh"].bands
     }:
-        raise InputError("VV and VH are the same band. Choose the layers of the two polarisations, or leave VH empty.")
+        raise InputError(
+            "`vv` and `vh` are the same band. Choose the layers of the two polarisations, or leave `vh` empty."
+        )
     if len(medians) == 2 and medians["vh"] > medians["vv"]:
         progress.warning(
-            f"VH (median {medians['vh']:.1f} dB) is stronger than VV (median {medians['vv']:.1f} dB), which land "
+            f"`vh` (median {medians['vh']:.1f} dB) is stronger than `vv` (median {medians['vv']:.1f} dB), which land "
             "hardly ever shows. Check that the two are not swapped."
         )
 
@@ -312,9 +313,9 @@ def _check_coarser(radar: dict[str, Stack], target: Grid, grid: Source) -> None:
             size = np.multiply(band.grid.cell_size, band.grid.metres_per_unit())
             if np.any(target_size < 0.99 * size):
                 raise InputError(
-                    f"The cells of GRID '{grid.label}' ({target_size[0]:.4g} × {target_size[1]:.4g} m) are finer than "
-                    f"those of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). Backscatter is averaged to "
-                    "coarser cells only; leave GRID empty, or choose a coarser raster."
+                    f"The cells of `grid` '{grid.label}' ({target_size[0]:.4g} × {target_size[1]:.4g} m) are finer "
+                    f"than those of '{band.source.label}' ({size[0]:.4g} × {size[1]:.4g} m). Backscatter is averaged "
+                    "to coarser cells only; leave `grid` empty, or choose a coarser raster."
                 )
 
 

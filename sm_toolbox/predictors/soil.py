@@ -86,7 +86,7 @@ def soil_indices(
 
     progress = engine.progress
     if units not in TEXTURE_UNITS:
-        raise InputError(f"UNITS is '{units}', but must be one of: {', '.join(TEXTURE_UNITS)}.")
+        raise InputError(f"`units` is '{units}', but must be one of: {', '.join(TEXTURE_UNITS)}.")
     bands = {"sand": named_band(sand, "sand"), "clay": named_band(clay, "clay")}
     if silt is not None:
         bands["silt"] = named_band(silt, "silt")
@@ -144,7 +144,7 @@ def _check_unit(bands: dict[str, Band], units: str) -> None:
     if max(highest.values()) <= 100:
         listed = ", ".join(f"{name} up to {value:.3g}" for name, value in highest.items())
         raise InputError(
-            f"UNITS is g_per_kg, but the values ({listed}) look like percent: g/kg go up to 1000. Set UNITS to "
+            f"`units` is g_per_kg, but the values ({listed}) look like percent: g/kg go up to 1000. Set `units` to "
             "percent, or check the layers."
         )
 
@@ -152,7 +152,7 @@ def _check_unit(bands: dict[str, Band], units: str) -> None:
 def _impossible(band: Band, name: str, value: float, units: str) -> str:
     raw = value / TEXTURE_UNITS[units]
     hint = (
-        "The values look like g/kg, as SoilGrids delivers them: set UNITS to g_per_kg."
+        "The values look like g/kg, as SoilGrids delivers them: set `units` to g_per_kg."
         if units == "percent" and 100 < raw <= 1010
         else "Check the layer and its nodata value."
     )

@@ -204,7 +204,7 @@ def spectral_indices(
     listed = input_bands(sources)
     found = assign_bands(listed, sensor, bands, progress)
     if lst:
-        add_temperature(found, single_stack(read_bands(lst), "LST"))
+        add_temperature(found, single_stack(read_bands(lst), "lst"))
     jobs = list_jobs(names, sensor, found, progress)
     used = list(dict.fromkeys((role, time) for name, time in jobs for role in SPECTRAL_INDICES[name].needs(sensor)))
     chosen = [found[time][role] for role, time in used]
@@ -273,23 +273,23 @@ def _check_choices(
     unknown = [name for name in names if name not in SPECTRAL_INDICES]
     if unknown or not names:
         raise InputError(
-            f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(SPECTRAL_INDICES)}."
+            f"`names`: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(SPECTRAL_INDICES)}."
         )
     if sensor not in SENSORS:
-        raise InputError(f"SENSOR is '{sensor}', but must be one of: {', '.join(SENSORS)}.")
+        raise InputError(f"`sensor` is '{sensor}', but must be one of: {', '.join(SENSORS)}.")
     if offset is not None and not np.isfinite(offset):
-        raise InputError(f"OFFSET is {offset:g}, but must be a number: the reflectance of a stored 0, such as -0.2.")
+        raise InputError(f"`offset` is {offset:g}, but must be a number: the reflectance of a stored 0, such as -0.2.")
     if scale is not None and not (np.isfinite(scale) and scale > 0):
         raise InputError(
-            f"SCALE is {scale:g}, but must be above 0: the reflectance of one unit of the stored values, such as "
+            f"`scale` is {scale:g}, but must be above 0: the reflectance of one unit of the stored values, such as "
             "0.0001."
         )
     for source in sources:
         of = [name for name, known in SENSORS.items() if re.search(known.files, Path(source.path).name)]
         if of and sensor not in of:
             raise InputError(
-                f"SENSOR is {sensor}, but '{source.label}' has a name of {' or '.join(of)}, whose bands have "
-                "other numbers. Choose that SENSOR, or rename the file."
+                f"`sensor` is {sensor}, but '{source.label}' has a name of {' or '.join(of)}, whose bands have "
+                "other numbers. Choose that `sensor`, or rename the file."
             )
     return names
 
@@ -320,8 +320,8 @@ def _check_reflectances(
             raise InputError(
                 f"The values of {role} in {place(chosen[middle])} are not reflectances: with "
                 f"{calibration.reason}, {100 * bad / (bad + right):.0f} % of them lie outside 0 to 1. As read "
-                f"they go from {low:.4g} to {high:.4g}. Set SCALE and OFFSET as the product's guide says (such as "
-                "0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the right SENSOR."
+                f"they go from {low:.4g} to {high:.4g}. Set `scale` and `offset` as the product's guide says (such as "
+                "0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the right `sensor`."
             )
 
 

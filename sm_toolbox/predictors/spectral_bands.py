@@ -92,7 +92,7 @@ def assign_bands(
         if twin is not None and twin[0] == rank:
             raise InputError(
                 f"Two bands are {role}{f' on {band.time}' if band.time else ''}: {place(twin[1])} and "
-                f"{place(band)}. Leave one out, or name the right one in BANDS ({role}={i + 1})."
+                f"{place(band)}. Leave one out, or name the right one in `bands` ({role}={i + 1})."
             )
         if twin is None or rank < twin[0]:
             ranked[band.time, role] = rank, band
@@ -107,7 +107,7 @@ def assign_bands(
     if not found:
         raise InputError(
             f"None of the bands ({', '.join(band.name for band in listed[:8])}) has a name that is known of "
-            f"{sensor}, such as red or B{SENSORS[sensor].bands['red'][0]}. Say in BANDS which is which, such as "
+            f"{sensor}, such as red or B{SENSORS[sensor].bands['red'][0]}. Say in `bands` which is which, such as "
             "red=1, nir=2."
         )
     return found
@@ -121,13 +121,14 @@ def _given_bands(listed: Sequence[Band], sensor: str, text: str) -> dict[int, st
         role = role.lower()
         if role not in SENSORS[sensor].bands or not value:
             raise InputError(
-                f"BANDS holds '{part.strip()}', but must be of the form red=1, nir=2 with names among: "
+                f"`bands` holds '{part.strip()}', but must be of the form red=1, nir=2 with names among: "
                 f"{', '.join(SENSORS[sensor].bands)}."
             )
         if re.fullmatch("[0-9]{1,6}", value):
             if not 1 <= int(value) <= len(listed):
                 raise InputError(
-                    f"BANDS says {role}={value}, but INPUT has {len(listed)} bands, counted from 1 over all files."
+                    f"`bands` says {role}={value}, but `sources` has {len(listed)} bands, counted from 1 over all "
+                    "files."
                 )
             at = listed[int(value) - 1]
             hits = [
@@ -139,13 +140,13 @@ def _given_bands(listed: Sequence[Band], sensor: str, text: str) -> dict[int, st
             hits = [i for i, band in enumerate(listed) if band.variable == value]
             if not hits:
                 raise InputError(
-                    f"BANDS says {role}={value}, but no band of INPUT has that name. There are: "
+                    f"`bands` says {role}={value}, but no band of `sources` has that name. There are: "
                     f"{', '.join(dict.fromkeys(band.variable for band in listed))}."
                 )
         taken = [i for i in hits if i in given]
         if taken:
             raise InputError(
-                f"BANDS gives {place(listed[taken[0]])} to both {given[taken[0]]} and {role}. Each band can be "
+                f"`bands` gives {place(listed[taken[0]])} to both {given[taken[0]]} and {role}. Each band can be "
                 "only one."
             )
         given.update(dict.fromkeys(hits, role))
@@ -224,21 +225,21 @@ def _what_is_missing(
     if without:
         return (
             f"{name} needs {' and '.join(needs)}, but {sensor} has no band {', '.join(without)}. Leave {name} out of "
-            f"INDICES{'; ndii6 is its like with 1.6 µm' if 'swir_1240' in without else ''}."
+            f"`names`{'; ndii6 is its like with 1.6 µm' if 'swir_1240' in without else ''}."
         )
     missing = [role for role in needs if not any(role in roles for roles in found.values())]
     there = ", ".join(dict.fromkeys(role for roles in found.values() for role in roles))
     if not missing:
         return (
             f"{name} needs {', '.join(needs)} of one date, but no date has all of them. Check the dates of the "
-            "layers; LST is paired by day."
+            "layers; `lst` is paired by day."
         )
     if missing == ["lst"]:
-        return f"{name} needs the surface temperature of the same day. Give it as LST; found in INPUT: {there}."
+        return f"{name} needs the surface temperature of the same day. Give it as `lst`; found in `sources`: {there}."
     wanted = ", ".join(role if role == "lst" else f"{role} (B{own[role][0]})" for role in missing)
     return (
-        f"{name} needs {', '.join(needs)}; missing: {wanted}; found: {there}. Add the band, say in BANDS which it is "
-        f"({missing[0]}=1), or leave {name} out of INDICES."
+        f"{name} needs {', '.join(needs)}; missing: {wanted}; found: {there}. Add the band, say in `bands` which it is "
+        f"({missing[0]}=1), or leave {name} out of `names`."
     )
 
 

@@ -114,7 +114,7 @@ class BroadbandAlbedo:
         if sensor not in self.weights:
             raise InputError(
                 f"There is no such albedo for {sensor} ({self.meaning}). It is known for "
-                f"{', '.join(self.weights)}; leave it out of INDICES, or choose albedo."
+                f"{', '.join(self.weights)}; leave it out of `names`, or choose albedo."
             )
         return tuple(band for band in self.weights[sensor] if band)
 

@@ -122,11 +122,11 @@ def terrain_indices(
     unknown = [name for name in names if name not in TERRAIN_INDICES]
     if unknown or not names:
         raise InputError(
-            f"INDICES: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(TERRAIN_INDICES)}."
+            f"`names`: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(TERRAIN_INDICES)}."
         )
     if not np.isfinite(z_factor) or z_factor == 0:
         raise InputError(
-            f"Z_FACTOR is {z_factor:g}, but must be a number other than 0: the metres in a unit of the DEM's heights."
+            f"`z_factor` is {z_factor:g}, but must be a number other than 0: the metres in a unit of the DEM's heights."
         )
     with open_raster(dem) as dataset:
         if dataset.count != 1:
@@ -143,7 +143,7 @@ def terrain_indices(
             band.grid.width * band.grid.height * BYTES_PER_CELL,
             f"twi routes flow over the whole DEM '{dem.label}' of {band.grid.width:,} × {band.grid.height:,} "
             "cells and needs",
-            "Leave twi out of INDICES, cut the DEM to the catchments that matter ('Clip raster by extent'), or "
+            "Leave twi out of `names`, cut the DEM to the catchments that matter ('Clip raster by extent'), or "
             "use a coarser DEM.",
         )
     if grid is None:
@@ -183,9 +183,9 @@ def _check_coarser(fine: Grid, coarse: Grid, dem: Source, grid: Source) -> None:
     fine_size, coarse_size = (np.multiply(item.cell_size, item.metres_per_unit()) for item in (fine, coarse))
     if np.any(coarse_size < 0.99 * fine_size):
         raise InputError(
-            f"The cells of GRID '{grid.label}' ({coarse_size[0]:.4g} × {coarse_size[1]:.4g} m) are finer than "
+            f"The cells of `grid` '{grid.label}' ({coarse_size[0]:.4g} × {coarse_size[1]:.4g} m) are finer than "
             f"those of the DEM '{dem.label}' ({fine_size[0]:.4g} × {fine_size[1]:.4g} m). Indices are averaged to "
-            "coarser cells only; leave GRID empty, or choose a coarser raster."
+            "coarser cells only; leave `grid` empty, or choose a coarser raster."
         )
 
 

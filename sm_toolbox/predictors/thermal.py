@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.times import Time
 
 SOLAR_CORRECTIONS = ("none", "verstraeten", "first_harmonic")
-_ROLES = ("ALBEDO", "LST_DAY", "LST_NIGHT")
+_ROLES = ("albedo", "lst_day", "lst_night")
 
 
 def declination(day: datetime) -> float:
@@ -152,26 +152,26 @@ def thermal_inertia(
     times = _days(stacks, progress)
     if correction != "none" and times == [None]:
         raise InputError(
-            f"SOLAR_CORRECTION '{correction}' depends on the day, but none of the layers is dated. Name the bands "
+            f"`correction` '{correction}' depends on the day, but none of the layers is dated. Name the bands "
             "variable@YYYY-MM-DD, or choose none."
         )
     to_kelvin = _to_kelvin(stacks, lst_scale, progress)
     _check_units(stacks, lst_scale, to_kelvin)
-    grid = stacks["LST_DAY"].bands[0].grid
+    grid = stacks["lst_day"].bands[0].grid
     picks = [{role: stack.nearest(time, 0) or 0 for role, stack in stacks.items()} for time in times]
     scale = np.float32(1 if lst_scale is None else lst_scale)
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
-        rows, columns = blocks["LST_DAY"].shape[1:]
+        rows, columns = blocks["lst_day"].shape[1:]
         latitude = _latitudes(grid, window) if correction != "none" else 0.0
         out = np.empty((2 * len(times), rows, columns), np.float32)
         missing = np.zeros(len(times), np.int64)
         for i, (time, pick) in enumerate(zip(times, picks)):
             day, night = (
                 _temperature(blocks[role][pick[role]], scale, lst_scale is not None) + to_kelvin[role]
-                for role in ("LST_DAY", "LST_NIGHT")
+                for role in ("lst_day", "lst_night")
             )
-            reflected = blocks["ALBEDO"][pick["ALBEDO"]]
+            reflected = blocks["albedo"][pick["albedo"]]
             delta = day - night
             with np.errstate(invalid="ignore"):
                 delta[delta < min_range] = np.nan
@@ -209,20 +209,20 @@ def _to_kelvin(stacks: dict[str, Stack], lst_scale: float | None, progress: Prog
     from sm_toolbox.raster.opening import open_raster
 
     units = {}
-    for role in ("LST_DAY", "LST_NIGHT"):
+    for role in ("lst_day", "lst_night"):
         band = stacks[role].bands[0]
         with open_raster(band.source) as dataset:
             units[role] = stated_unit(dataset, band.index, band.variable)
             note = band_scale(dataset, band.index, band.source.path).note
         if note and lst_scale is not None:
             raise InputError(
-                f"LST_SCALE is {lst_scale:g}, but {role} ('{band.source.label}') is read in kelvin already: {note}. "
-                "Leave LST_SCALE empty."
+                f"`lst_scale` is {lst_scale:g}, but `{role}` ('{band.source.label}') is read in kelvin already: "
+                f"{note}. Leave `lst_scale` empty."
             )
     if set(units.values()) != {CELSIUS, KELVIN}:
         return dict.fromkeys(units, np.float32(0))
     celsius = next(role for role, unit in units.items() if unit == CELSIUS)
-    progress.info(f"{celsius} is in °C, as its file states, and the other in kelvin: 273.15 is added.")
+    progress.info(f"`{celsius}` is in °C, as its file states, and the other in kelvin: 273.15 is added.")
     return {role: np.float32(273.15 if role == celsius else 0) for role in units}
 
 
@@ -237,16 +237,21 @@ def _days(stacks: dict[str, Stack], progress: Progress) -> list[Time | None]:
         time for time in first.times if all(stack.nearest(time, 0) is not None for stack in dated.values())
     ]
     if not chosen:
-        spans = "; ".join(f"{role}: {stack.times[0]} to {stack.times[-1]}" for role, stack in dated.items())
+        spans = "; ".join(f"`{role}`: {stack.times[0]} to {stack.times[-1]}" for role, stack in dated.items())
         raise InputError(
-            f"No day has {', '.join(dated)} ({spans}). Check the dates of the layers, or bring them to common "
-            "dates with 'Composite over time'."
+            f"No day has {', '.join(map(_marked, dated))} ({spans}). Check the dates of the layers, or bring them to "
+            "common dates with 'Composite over time'."
         )
     if len(chosen) < len(candidates):
         progress.info(
-            f"{len(chosen)} of {len(candidates)} dates have all of {', '.join(dated)}; the others are left out."
+            f"{len(chosen)} of {len(candidates)} dates have all of {', '.join(map(_marked, dated))}; the others are "
+            "left out."
         )
     return chosen
+
+
+def _marked(argument: str) -> str:
+    return f"`{argument}`"
 
 
 def _check_units(stacks: dict[str, Stack], lst_scale: float | None, to_kelvin: dict[str, np.float32]) -> None:
@@ -258,32 +263,32 @@ def _check_units(stacks: dict[str, Stack], lst_scale: float | None, to_kelvin: d
     day, night = (
         to_kelvin[role]
         + (np.where(overviews[role] == 0, np.nan, overviews[role]) * scale if lst_scale else overviews[role])
-        for role in ("LST_DAY", "LST_NIGHT")
+        for role in ("lst_day", "lst_night")
     )
     if np.isfinite(day).any() and np.isfinite(night).any():
         middle_day, middle_night = float(np.nanmedian(day)), float(np.nanmedian(night))
-        for role, median in (("LST_DAY", middle_day), ("LST_NIGHT", middle_night)):
+        for role, median in (("lst_day", middle_day), ("lst_night", middle_night)):
             if median > 1000:
                 raise InputError(
-                    f"{role} ('{stacks[role].bands[0].source.label}') has temperatures of about {median:.4g}, which "
-                    "are not kelvin. MODIS LST needs LST_SCALE 0.02; Landsat Collection 2 has kelvin = 0.00341802 × "
+                    f"`{role}` ('{stacks[role].bands[0].source.label}') has temperatures of about {median:.4g}, which "
+                    "are not kelvin. MODIS LST needs `lst_scale` 0.02; Landsat Collection 2 has kelvin = 0.00341802 × "
                     "stored value + 149, which files named as the product (…_ST_B10) get by themselves, others with "
                     "'Raster calculator'."
                 )
         if abs(middle_day - middle_night) > 150:
             raise InputError(
-                f"LST_DAY (median {middle_day:.4g}) and LST_NIGHT (median {middle_night:.4g}) are not in the same "
+                f"`lst_day` (median {middle_day:.4g}) and `lst_night` (median {middle_night:.4g}) are not in the same "
                 "unit: one looks like kelvin, the other like °C. Convert one of them with the raster calculator."
             )
         both = np.isfinite(day) & np.isfinite(night) if day.shape == night.shape else np.zeros(1, bool)
         if both.any() and float(np.max(day[both] - night[both])) < 0:
             raise InputError(
-                "The night is warmer than the day everywhere. Check that LST_DAY and LST_NIGHT are not swapped."
+                "The night is warmer than the day everywhere. Check that `lst_day` and `lst_night` are not swapped."
             )
-    albedo = overviews["ALBEDO"]
+    albedo = overviews["albedo"]
     if np.isfinite(albedo).any() and float(np.nanmedian(albedo)) > 1:
         raise InputError(
-            f"ALBEDO has a median of {float(np.nanmedian(albedo)):.4g}, but must lie between 0 and 1. Scale it "
+            f"`albedo` has a median of {float(np.nanmedian(albedo)):.4g}, but must lie between 0 and 1. Scale it "
             "(MODIS: × 0.001) with the raster calculator."
         )
 

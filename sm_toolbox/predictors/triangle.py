@@ -107,7 +107,7 @@ def fit_edges(ndvi: np.ndarray, lst: np.ndarray, time: Time | None = None) -> Ed
             f"{np.count_nonzero(full)} bins of NDVI (width {NDVI_BIN}, from {LOWEST_NDVI}) hold at least "
             f"{MIN_CELLS_IN_BIN} cells with both values ({len(x)} in all), but {MIN_BINS} are needed. Use a "
             "larger area with bare and vegetated land, check that LST covers it, or leave tvdi and vtci out of "
-            "INDICES."
+            "`names`."
         )
     limits = np.array(
         [

@@ -97,7 +97,7 @@ def calculate_bands(
     check_names(assignments, stacks)
     used = {name: stack for name, stack in stacks.items() if name in names_in(assignments)}
     if not used:
-        raise InputError("EXPRESSION uses no band of INPUT. Name at least one, so that the result has a place.")
+        raise InputError("`expression` uses no band of `sources`. Name at least one, so that the result has a place.")
     joined = join_dates(used, max_gap_days)
     needed = {name: sorted({positions[name] for positions in joined.positions}) for name in used}
     picks = [
@@ -118,7 +118,7 @@ def calculate_bands(
     progress = engine.progress
     unused = sorted(set(stacks) - set(used))
     if unused:
-        progress.info(f"Not used by EXPRESSION: {', '.join(unused)}.")
+        progress.info(f"Not used by `expression`: {', '.join(unused)}.")
     if joined.times != [None]:
         progress.info(f"{len(joined.times)} dates: {joined.times[0]} to {joined.times[-1]}.")
     run_blocks(
@@ -167,8 +167,8 @@ def join_dates(used: Mapping[str, Stack], max_gap_days: float) -> Joined:
             f"{name} {stack.times[0]} to {stack.times[-1]} ({len(stack.times)} dates)" for name, stack in dated.items()
         )
         raise InputError(
-            f"No date has all of {', '.join(dated)} within MAX_TIME_GAP {max_gap_days:g} days: {spans}. Give a larger "
-            "MAX_TIME_GAP, or layers of the same dates."
+            f"No date has all of {', '.join(dated)} within `max_gap_days` {max_gap_days:g} days: {spans}. Give a "
+            "larger `max_gap_days`, or layers of the same dates."
         )
     return Joined(times, positions)
 

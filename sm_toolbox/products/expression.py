@@ -146,9 +146,9 @@ def parse(text: str) -> list[Assignment]:
     ('ndwi', ['nir', 'swir1'])
     """
     if len(text) > _MOST_CHARACTERS:
-        raise InputError(f"EXPRESSION has {len(text):,} characters, but may have up to {_MOST_CHARACTERS:,}.")
+        raise InputError(f"`expression` has {len(text):,} characters, but may have up to {_MOST_CHARACTERS:,}.")
     if not text.strip():
-        raise InputError("EXPRESSION is empty. Write name = expression, such as ndvi = (nir - red) / (nir + red).")
+        raise InputError("`expression` is empty. Write name = expression, such as ndvi = (nir - red) / (nir + red).")
     return _Parser(text).expressions()
 
 
@@ -194,8 +194,8 @@ def check_names(assignments: Sequence[Assignment], known: Iterable[str]) -> None
             close = difflib.get_close_matches(name, there, 1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise InputError(
-                f"EXPRESSION names '{name}', but no band of INPUT has that name.{hint} There are: {', '.join(there)}. "
-                "Names that are no plain words stand in double quotes."
+                f"`expression` names '{name}', but no band of `sources` has that name.{hint} There are: "
+                f"{', '.join(there)}. Names that are no plain words stand in double quotes."
             )
 
 
@@ -337,7 +337,7 @@ class _Parser:
     def _error(self, start: int, what: str) -> InputError:
         around = self._text[max(0, start - 20) : start + 20]
         return InputError(
-            f"EXPRESSION, character {start + 1}: {what} (near '{around}'). Write name = expression, several with ; "
+            f"`expression`, character {start + 1}: {what} (near '{around}'). Write name = expression, several with ; "
             f"between them; + - * / ** < <= > >= == != and or not, and the functions {', '.join(FUNCTIONS)}."
         )
 
@@ -369,7 +369,7 @@ class _Parser:
         names = [assignment.name for assignment in assignments]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise InputError(f"EXPRESSION makes '{twice}' twice. Give each band a name of its own.")
+            raise InputError(f"`expression` makes '{twice}' twice. Give each band a name of its own.")
         return assignments
 
     def _assignment(self) -> Assignment:

@@ -104,8 +104,8 @@ def mask_quality(
     without = [band.name for band, position in matched if position is None]
     if not pairs:
         raise InputError(
-            f"No band of INPUT has a quality layer of its date: INPUT {bands[0].name} to {bands[-1].name}, QUALITY "
-            f"{words.bands[0].name} to {words.bands[-1].name}. Give the quality layers of the same dates."
+            f"No band of `sources` has a quality layer of its date: `sources` {bands[0].name} to {bands[-1].name}, "
+            f"`quality` {words.bands[0].name} to {words.bands[-1].name}. Give the quality layers of the same dates."
         )
     progress = engine.progress
     if without:
@@ -135,8 +135,8 @@ def mask_quality(
         ).facts
     except EmptyError as error:
         raise InputError(
-            f"Nothing is left of INPUT: {_label(rule)} calls no cell with data good. Choose the LEVEL recommended, and "
-            "check that QUALITY is the layer of this product and covers INPUT."
+            f"Nothing is left of `sources`: {_label(rule)} calls no cell with data good. Choose the `level` "
+            "recommended, and check that `quality` is the layer of this product and covers `sources`."
         ) from error
     before, after = facts["before"], facts["after"]
     empty = [name for name, some, left in zip(names, before, after) if some and not left]
@@ -151,9 +151,9 @@ def _conditions(rule: str, level: str, bits: str) -> list:
     if rule == CUSTOM:
         return parse_conditions(bits)
     if rule not in QUALITY_RULES:
-        raise InputError(f"RULE is '{rule}', but must be one of: {', '.join([*QUALITY_RULES, CUSTOM])}.")
+        raise InputError(f"`rule` is '{rule}', but must be one of: {', '.join([*QUALITY_RULES, CUSTOM])}.")
     if level not in QUALITY_LEVELS:
-        raise InputError(f"LEVEL is '{level}', but must be one of: {', '.join(QUALITY_LEVELS)}.")
+        raise InputError(f"`level` is '{level}', but must be one of: {', '.join(QUALITY_LEVELS)}.")
     return parse_conditions(getattr(QUALITY_RULES[rule], level))
 
 
@@ -165,8 +165,8 @@ def _quality_stack(found: Mapping[str, Stack], rule: str) -> Stack:
     named = {name: stack for name, stack in found.items() if row is not None and row.names.search(name)}
     if len(named) != 1:
         raise InputError(
-            f"QUALITY must hold one variable, the quality layer of RULE {rule}, but holds {', '.join(sorted(found))}. "
-            "Choose the one that belongs to INPUT."
+            f"`quality` must hold one variable, the quality layer of `rule` {rule}, but holds "
+            f"{', '.join(sorted(found))}. Choose the one that belongs to `sources`."
         )
     return next(iter(named.values()))
 

@@ -98,7 +98,7 @@ def grid_over(sources: Sequence[Source], cell_size: float, crs: Any = None) -> G
         Where the size is none, or an extent cannot be transformed.
     """
     if not 0 < cell_size < math.inf:
-        raise InputError(f"CELL_SIZE is {cell_size:g}, but must be above 0, in units of the CRS.")
+        raise InputError(f"`cell_size` is {cell_size:g}, but must be above 0, in units of the CRS.")
     grids = {band.grid for band in list_bands(sources)}
     wanted = next(iter(list_bands(sources[:1]))).grid.crs if crs is None else driver().crs(crs)
     edges = []
@@ -108,14 +108,14 @@ def grid_over(sources: Sequence[Source], cell_size: float, crs: Any = None) -> G
         except DriverError as error:
             raise InputError(
                 f"The extent of a raster in {label(own.crs)} cannot be transformed to {label(wanted)}: {error}. Choose "
-                "another CRS, or give a GRID."
+                "another `crs`, or give a `grid`."
             ) from error
     west, south = (cell_size * math.floor(min(edge[i] for edge in edges) / cell_size + 1e-6) for i in (0, 1))
     east, north = (cell_size * math.ceil(max(edge[i] for edge in edges) / cell_size - 1e-6) for i in (2, 3))
     columns, rows = (max(1, round((far - near) / cell_size)) for near, far in ((west, east), (south, north)))
     if columns * rows > _MOST_CELLS:
         raise InputError(
-            f"CELL_SIZE {cell_size:g} makes {columns:,} × {rows:,} cells. It is in units of {label(wanted)}, which are "
-            f"{'degrees' if wanted.is_geographic else 'lengths'}: give a larger one."
+            f"`cell_size` {cell_size:g} makes {columns:,} × {rows:,} cells. It is in units of {label(wanted)}, which "
+            f"are {'degrees' if wanted.is_geographic else 'lengths'}: give a larger one."
         )
     return Grid(wanted, Affine(cell_size, 0.0, west, 0.0, -cell_size, north), columns, rows)

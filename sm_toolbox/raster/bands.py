@@ -383,7 +383,7 @@ def default_gaps_in_words(of: str, reaches: Mapping[str, float]) -> str:
     str
     """
     listed = ", ".join(f"{name} {days:g}" for name, days in reaches.items())
-    return f"MAX_TIME_GAP is not set: half the distance of each {of}'s dates, in days: {listed}."
+    return f"`max_gap_days` is not set: half the distance of each {of}'s dates, in days: {listed}."
 
 
 def stacks(bands: Iterable[Band]) -> dict[str, Stack]:
@@ -413,7 +413,7 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
     ----------
     bands : iterable of Band
     role : str
-        The parameter, for the message.
+        The argument, for the message.
 
     Returns
     -------
@@ -422,25 +422,25 @@ def single_stack(bands: Iterable[Band], role: str) -> Stack:
     Raises
     ------
     InputError
-        Where the bands are of several variables; the message names them and the role (`PRODUCT`).
+        Where the bands are of several variables; the message names them and the role.
     """
     found = stacks(bands)
     if len(found) != 1:
         raise InputError(
-            f"{role} must hold one variable (one static band, or dated bands of the same name), but holds "
+            f"`{role}` must hold one variable (one static band, or dated bands of the same name), but holds "
             f"{len(found)}: {', '.join(sorted(found))}. Choose the layers of one variable."
         )
     return next(iter(found.values()))
 
 
 def named_stack(bands: Iterable[Band], role: str, progress: Progress = SILENT) -> Stack:
-    """Return the stack of the variable that is named as a role (`LST_DAY`: lst_day), or the only one.
+    """Return the stack of the variable that is named as a role (such as lst_day), or the only one.
 
     Parameters
     ----------
     bands : iterable of Band
     role : str
-        The parameter.
+        The argument.
     progress : Progress, optional
         Gets a line where there are several variables.
 
@@ -457,7 +457,7 @@ def named_stack(bands: Iterable[Band], role: str, progress: Progress = SILENT) -
     named = next((stack for variable, stack in found.items() if variable.lower() == role.lower()), None)
     if named is None or len(found) == 1:
         return single_stack([band for stack in found.values() for band in stack.bands], role)
-    progress.info(f"{role}: of the variables {', '.join(found)}, '{named.variable}' is taken.")
+    progress.info(f"`{role}`: of the variables {', '.join(found)}, '{named.variable}' is taken.")
     return named
 
 

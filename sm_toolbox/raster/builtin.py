@@ -78,7 +78,7 @@ def builtin_origins(names: Sequence[str], taken: Collection[str], grid_crs: Crs 
     """
     unknown = [name for name in names if name not in BUILTINS]
     if unknown:
-        raise InputError(f"BUILTIN does not know '{unknown[0]}'. It takes {', '.join(BUILTINS)}.")
+        raise InputError(f"`builtins` does not know '{unknown[0]}'. It takes {', '.join(BUILTINS)}.")
     used = {name.lower() for name in taken}
     crs = {"longitude": _WGS84, "latitude": _WGS84}
     if grid_crs is not None:

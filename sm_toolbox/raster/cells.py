@@ -131,7 +131,7 @@ class CellRule:
                 by_method.setdefault(method, []).append(name)
         if by_method:
             size = " × ".join(f"{side:.4g}" for side in ground_cell(cells.grid))
-            chosen = "" if self.grid else " (GRID is not set: the finest predictor's)"
+            chosen = "" if self.grid else " (`grid` is not set: the finest predictor's)"
             listed = "; ".join(f"{method}: {', '.join(names)}" for method, names in by_method.items())
             progress.info(
                 f"Rows get the values that a map with cells of {size} m has in theirs{chosen}. Warped to them by "

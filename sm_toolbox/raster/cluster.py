@@ -89,8 +89,8 @@ def on_cluster(
         threads = cluster.threads()
         if not threads:
             raise InputError(
-                f"The cluster at SCHEDULER '{engine.scheduler}' has no workers. Start some with 'dask worker "
-                f"{engine.scheduler}', or leave SCHEDULER empty."
+                f"The cluster at `scheduler` '{engine.scheduler}' has no workers. Start some with 'dask worker "
+                f"{engine.scheduler}', or leave `scheduler` empty."
             )
         cluster.compare_versions()
         cluster.check_files({file_of(band.source.path) for band in reader.bands})
@@ -122,8 +122,8 @@ def import_distributed() -> Any:
         return importlib.import_module("distributed")
     except ImportError as error:
         raise InputError(
-            "SCHEDULER needs the Python library 'distributed', which is not here. Install it as 'Check "
-            "installation' says for the others, or leave SCHEDULER empty."
+            "`scheduler` needs the Python library 'distributed', which is not here. Install it as 'Check "
+            "installation' says for the others, or leave `scheduler` empty."
         ) from error
 
 
@@ -168,14 +168,14 @@ class _Cluster:
 
     def _unreachable(self, reason: str) -> InputError:
         return InputError(
-            f"SCHEDULER '{self._scheduler}' cannot be reached ({reason}). Start a cluster ('dask scheduler' and "
-            "'dask worker'), give the address that it prints, such as tcp://host:8786, or leave SCHEDULER empty."
+            f"`scheduler` '{self._scheduler}' cannot be reached ({reason}). Start a cluster ('dask scheduler' and "
+            "'dask worker'), give the address that it prints, such as tcp://host:8786, or leave `scheduler` empty."
         )
 
     def _lost(self, reason: str) -> InputError:
         return InputError(
-            f"The cluster at SCHEDULER '{self._scheduler}' was lost: {reason}. Nothing was kept. Look into the "
-            "logs of its scheduler and workers, start them again, or leave SCHEDULER empty."
+            f"The cluster at `scheduler` '{self._scheduler}' was lost: {reason}. Nothing was kept. Look into the "
+            "logs of its scheduler and workers, start them again, or leave `scheduler` empty."
         )
 
     def close(self) -> None:
@@ -257,9 +257,9 @@ class _Cluster:
         folder = Path(__file__).parents[2]
         commands = [*filter(None, [before]), f"{python} -m pip install {' '.join(libraries)} '{folder}'"]
         return InputError(
-            f"The worker {worker} of the cluster at SCHEDULER '{self._scheduler}' has {what}. Only with the same "
+            f"The worker {worker} of the cluster at `scheduler` '{self._scheduler}' has {what}. Only with the same "
             f"does it make the same values. Run there, with the Python of the worker: {' && '.join(commands)} "
-            f"('{folder}' is the folder of this toolbox), start the workers again, or leave SCHEDULER empty."
+            f"('{folder}' is the folder of this toolbox), start the workers again, or leave `scheduler` empty."
         )
 
     def check_files(self, files: Iterable[str]) -> None:
@@ -269,15 +269,15 @@ class _Cluster:
         if relative is not None:
             raise InputError(
                 f"'{relative}' is a relative path, which workers of a cluster cannot know. Give the whole path, "
-                "or leave SCHEDULER empty."
+                "or leave `scheduler` empty."
             )
         for worker, missing in self._on_all(_unseen, here).items():
             if missing:
                 others = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
                 raise InputError(
-                    f"The worker {worker} of the cluster at SCHEDULER '{self._scheduler}' cannot see "
+                    f"The worker {worker} of the cluster at `scheduler` '{self._scheduler}' cannot see "
                     f"'{missing[0]}'{others} as this computer does. Put the files where all see them under the "
-                    "same name, such as a shared disk, or leave SCHEDULER empty."
+                    "same name, such as a shared disk, or leave `scheduler` empty."
                 )
 
     def _on_all(self, function: Callable, *arguments: Any, workers: Collection[str] | None = None) -> dict[str, Any]:
@@ -311,8 +311,8 @@ class _Cluster:
             raise
         except ImportError as error:
             raise InputError(
-                f"A worker of the cluster at SCHEDULER '{self._scheduler}' lacks a library: {error}. Install "
-                "there what 'Check installation' lists here, or leave SCHEDULER empty."
+                f"A worker of the cluster at `scheduler` '{self._scheduler}' lacks a library: {error}. Install "
+                "there what 'Check installation' lists here, or leave `scheduler` empty."
             ) from error
         except BaseException as error:
             if type(error).__name__ == "KilledWorker":

@@ -192,17 +192,17 @@ def parse_dates(text: str | None) -> list[Time]:
             or last < first
         ):
             raise InputError(
-                f"DATES: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas "
+                f"`dates`: '{part}' is not a date. Write 2018-06-01 or 2018-06-01T05:30:00, several with commas "
                 "between them, or all from one to another every 6 days as 2018-06-01/2018-09-30/6."
             )
         count = (last.start - first.start) // (int(step) * _ONE_DAY) + 1
         if count > _MOST_DATES:
             raise InputError(
-                f"DATES: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or "
+                f"`dates`: '{part}' are {count:,} dates; at most {_MOST_DATES:,} are written. Check the years, or "
                 "make the step longer."
             )
         found += [Time(first.start + k * int(step) * _ONE_DAY, first.resolution) for k in range(count)]
     twice = [str(a) for a, b in zip(sorted(found), sorted(found)[1:]) if a == b]
     if twice:
-        raise InputError(f"DATES: {twice[0]} is given twice.")
+        raise InputError(f"`dates`: {twice[0]} is given twice.")
     return sorted(found)

@@ -165,12 +165,12 @@ class TimeRule:
         for name in self.gaps:
             if name not in known:
                 raise InputError(
-                    f"TIME_GAPS names '{name}', which is none of the variables: {', '.join(stacks)}. Correct the name, "
+                    f"`gaps` names '{name}', which is none of the variables: {', '.join(stacks)}. Correct the name, "
                     "or leave it out."
                 )
             if known[name].is_static:
                 raise InputError(
-                    f"TIME_GAPS names '{name}', which has no date and serves all times "
+                    f"`gaps` names '{name}', which has no date and serves all times "
                     f"('{known[name].bands[0].source.label}'). Leave it out, or give its bands dates."
                 )
 
@@ -221,11 +221,11 @@ def parse_gaps(text: str | None) -> dict[str, float]:
             value = math.nan
         if not name or not 0 <= value <= _LARGEST_GAP:
             raise InputError(
-                f"TIME_GAPS: '{part}' is not of the form variable:days with 0 to {_LARGEST_GAP:,} days. Write "
+                f"`gaps`: '{part}' is not of the form variable:days with 0 to {_LARGEST_GAP:,} days. Write "
                 "landcover:366,ndvi:16."
             )
         if name in gaps:
-            raise InputError(f"TIME_GAPS names '{name}' twice. Leave one of them out.")
+            raise InputError(f"`gaps` names '{name}' twice. Leave one of them out.")
         gaps[name] = value
     return gaps
 
@@ -251,7 +251,7 @@ def later_in_words(name: str, stack: Stack, rule: TimeRule, later: int, rows: in
     """
     if later:
         return (
-            f"'{name}': {later:,} of {rows:,} {what} take a value from a later date. TIME_DIRECTION previous takes "
+            f"'{name}': {later:,} of {rows:,} {what} take a value from a later date. `direction` previous takes "
             "earlier ones alone."
         )
     if rule.direction != "previous" and name not in rule.directions and rule.only_earlier(name, stack):

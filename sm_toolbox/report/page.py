@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,12 +173,15 @@ class Page:
             f"<body>{body}<footer>Soil Moisture Toolbox</footer></body></html>\n"
         )
 
-    def write(self, path: str) -> None:
+    def write(self, path: str, in_words: Callable[[str], str] = str) -> None:
         """Write the page, whole or not at all.
 
         Parameters
         ----------
         path : str
+        in_words : callable, optional
+            Puts the page in the words of whoever reads it: arguments, which warnings name in backticks, have other
+            names in QGIS.
 
         Raises
         ------
@@ -188,7 +191,7 @@ class Page:
         check_output(path)
         temporary = temporary_name(path)
         try:
-            Path(temporary).write_text(self.html(), encoding="utf-8")
+            Path(temporary).write_text(in_words(self.html()), encoding="utf-8")
         except OSError as error:
             remove_quietly(temporary)
             raise OutputError(

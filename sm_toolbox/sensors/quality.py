@@ -305,7 +305,7 @@ def parse_conditions(text: str) -> list[list[Condition]]:
     array([ True,  True, False, False])
     """
     if not text.strip():
-        raise InputError("BITS is empty. Write what good cells have, such as 3-4=0 and 6=1, or value in 4,5,6.")
+        raise InputError("`bits` is empty. Write what good cells have, such as 3-4=0 and 6=1, or value in 4,5,6.")
     return [
         [_condition(part) for part in re.split(r"\band\b", group, flags=re.IGNORECASE)]
         for group in re.split(r"\bor\b", text, flags=re.IGNORECASE)
@@ -316,7 +316,7 @@ def _condition(text: str) -> Condition:
     match = _CONDITION.match(text.strip())
     if match is None:
         raise InputError(
-            f"BITS: '{text.strip()}' is no condition. Write bits and what they must be: 3-4=0, 6=1, 0-1 in 0,3, "
+            f"`bits`: '{text.strip()}' is no condition. Write bits and what they must be: 3-4=0, 6=1, 0-1 in 0,3, "
             "6-7<=1 or value in 4,5,6; several with and, or between them."
         )
     numbers = tuple(int(number) for number in match["numbers"].split(","))
@@ -326,12 +326,12 @@ def _condition(text: str) -> Condition:
         lowest = int(match["low"] or match["bit"])
         highest = int(match["high"] or match["bit"])
     if not lowest <= highest <= _HIGHEST:
-        raise InputError(f"BITS: '{text.strip()}' must name bits from 0 to {_HIGHEST}, the lower one first.")
+        raise InputError(f"`bits`: '{text.strip()}' must name bits from 0 to {_HIGHEST}, the lower one first.")
     if len(numbers) > 1 and match["sign"].lower() != "in":
-        raise InputError(f"BITS: '{text.strip()}' lists several numbers. Write in instead of {match['sign']}.")
+        raise InputError(f"`bits`: '{text.strip()}' lists several numbers. Write in instead of {match['sign']}.")
     most = (1 << (highest - lowest + 1)) - 1
     if max(numbers) > most:
-        raise InputError(f"BITS: '{text.strip()}' can never be: these bits hold numbers from 0 to {most}.")
+        raise InputError(f"`bits`: '{text.strip()}' can never be: these bits hold numbers from 0 to {most}.")
     return Condition(lowest, highest, match["sign"].lower(), numbers)
 
 

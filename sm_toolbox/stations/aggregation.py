@@ -166,7 +166,7 @@ def _aggregate(
 ) -> Aggregated:
     if rows.times is None or rows.names is None:
         raise InputError(
-            f"Observations of '{rows.layer}' cannot be averaged without the STATION and TIME fields. Choose both."
+            f"Observations of '{rows.layer}' cannot be averaged without the `names` and `times` fields. Choose both."
         )
     starts, coarsest = _period_starts(rows, period)
     missing = {
@@ -180,13 +180,13 @@ def _aggregate(
     keep, left_out = drop_missing(**missing)
     if not keep.any():
         raise InputError(
-            f"No row of '{rows.layer}' can be used: {_counts(left_out)}. Check the STATION, TIME and VALUE "
-            f"fields{' and the GRID' if grid else ''}."
+            f"No row of '{rows.layer}' can be used: {_counts(left_out)}. Check the `names`, `times` and `values` "
+            f"fields{' and the `grid`' if grid else ''}."
         )
     if coarsest is not None and RESOLUTIONS.index(coarsest) > RESOLUTIONS.index(PERIODS[period]):
         raise InputError(
             f"Observations of '{rows.layer}' stand for a whole {coarsest} each and cannot be averaged by the "
-            f"{period}. Choose a longer PERIOD."
+            f"{period}. Choose a longer `period`."
         )
 
     kept = np.flatnonzero(keep)
@@ -200,7 +200,7 @@ def _aggregate(
     if not enough.any():
         raise InputError(
             f"No station of '{rows.layer}' has {min_count} observations in a {period}; the most are "
-            f"{groups.counts.max()}. Choose a smaller MIN_COUNT or a longer PERIOD."
+            f"{groups.counts.max()}. Choose a smaller `min_count` or a longer `period`."
         )
     rare = int(groups.counts[~enough].sum())
     if rare:

@@ -107,12 +107,12 @@ def sample_pixels(
     InputError
         Where the product's bands have different grids, or no pixel with data is covered.
     """
-    stack = single_stack(read_bands(product), "EXTRA_TARGETS")
+    stack = single_stack(read_bands(product), "product")
     grid = stack.bands[0].grid
     for band in stack.bands:
         if not band.grid.same_as(grid):
             raise InputError(
-                f"The bands of EXTRA_TARGETS must have one grid, but '{band.source.label}' differs from "
+                f"The bands of `product` must have one grid, but '{band.source.label}' differs from "
                 f"'{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters "
                 "to a grid' (smtoolbox:alignrasters) first."
             )
@@ -121,7 +121,7 @@ def sample_pixels(
     window, covered = _covered(grid, grids)
     if not covered.any():
         raise InputError(
-            f"No pixel of EXTRA_TARGETS ('{stack.bands[0].source.label}') lies wholly within the predictors. "
+            f"No pixel of `product` ('{stack.bands[0].source.label}') lies wholly within the predictors. "
             "Check both extents and coordinate reference systems."
         )
     values, band_of, cell_of = [], [], []
@@ -138,8 +138,7 @@ def sample_pixels(
     total = len(value)
     if not total:
         raise InputError(
-            f"EXTRA_TARGETS ('{stack.bands[0].source.label}') has no data where the predictors lie. Check its "
-            "nodata value."
+            f"`product` ('{stack.bands[0].source.label}') has no data where the predictors lie. Check its nodata value."
         )
     if total > most:
         drawn = np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
@@ -177,7 +176,7 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
         window = inside(window, touched_window(other, grid))
     refuse_beyond_memory(
         _BYTES_PER_PIXEL * window.width * window.height,
-        f"EXTRA_TARGETS has {window.width:,.0f} × {window.height:,.0f} pixels over the predictors, which needs",
+        f"`product` has {window.width:,.0f} × {window.height:,.0f} pixels over the predictors, which needs",
         "It must be a product of coarser cells than the predictors: check its cell size and coordinate reference "
         "system.",
     )

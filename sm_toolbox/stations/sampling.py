@@ -266,7 +266,7 @@ def sample_rows(
     dated = [name for name, stack in by_name.items() if not stack.is_static]
     if dated and rows.times is None:
         raise InputError(
-            f"{', '.join(dated)} are dated (such as {by_name[dated[0]].bands[0].name}), so that the TIME field of "
+            f"{', '.join(dated)} are dated (such as {by_name[dated[0]].bands[0].name}), so that the `times` field of "
             f"'{rows.layer}' is needed. Choose it."
         )
     rule = TimeRule.of(max_gap_days)
@@ -322,7 +322,7 @@ def _sample_builtins(made: Mapping[str, Origin], rows: Rows, way: str | Cells) -
     of_date = [name for name, origin in made.items() if BUILTINS[origin.variable].of_date]
     if of_date and rows.times is None:
         raise InputError(
-            f"BUILTIN {', '.join(of_date)} needs the TIME field of '{rows.layer}'. Choose it, or leave them out."
+            f"`builtins` {', '.join(of_date)} needs the `times` field of '{rows.layer}'. Choose it, or leave them out."
         )
     x, y, crs = rows.x, rows.y, rows.crs
     if isinstance(way, Cells):
@@ -448,7 +448,7 @@ def _why_nothing(rows: Rows, samples: list[VariableSamples], by_name: dict[str, 
         )
         return (
             f"No row of '{rows.layer}' ({times[0] if times else 'no time'} to {times[-1] if times else ''}) has a "
-            f"band near enough in time ({spans}). Check the TIME field, or allow a larger MAX_TIME_GAP."
+            f"band near enough in time ({spans}). Check the `times` field, or allow a larger `max_gap_days`."
         )
     return (
         f"All rows of '{rows.layer}' lie on cells without data. Check the rasters' nodata values, and that the "

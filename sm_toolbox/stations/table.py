@@ -147,7 +147,7 @@ def sample_table(
     """
     if product and not settings.product_field:
         raise InputError(
-            f"EXTRA_TARGETS needs VALUE or EXTRA_VALUE: the field of '{rows.layer}' that takes the values of the "
+            f"`product` needs `value` or `extra_value`: the field of '{rows.layer}' that takes the values of the "
             "product."
         )
     value = settings.value or next((name for name in _OBSERVED if name in columns), "")
@@ -242,7 +242,7 @@ def _tell_incomplete(samples: Samples, complete: int, progress: Progress) -> Non
     for name, missing, why, gap in samples.lacking():
         cure = ""
         if gap is not None and (possible := samples.complete_with(gap)) > complete:
-            cure = f"; with {gap:g} days (MAX_TIME_GAP) {possible:,} rows would be complete, now {complete:,}"
+            cure = f"; with {gap:g} days (`max_gap_days`) {possible:,} rows would be complete, now {complete:,}"
         progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")
 
 
@@ -277,12 +277,12 @@ def _replaced(
         )
     if existing and not replace:
         raise InputError(
-            f"'{layer}' already has the fields {listed}, as bands are named. Set REPLACE to have the "
+            f"'{layer}' already has the fields {listed}, as bands are named. Set `replace` to have the "
             "rasters' values in their place, or rename them with 'Rename field'."
         )
     for name in existing:
         progress.warning(
             f"The field '{name}' of '{layer}' is replaced by the values of the raster '{taken[name.lower()]}' "
-            "(REPLACE)."
+            "(`replace`)."
         )
     return set(existing)

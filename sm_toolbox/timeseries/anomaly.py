@@ -43,10 +43,10 @@ def check_anomalies(anomalies: str, window_days: float) -> None:
         Which names the parameter.
     """
     if anomalies not in ANOMALIES:
-        raise InputError(f"ANOMALIES is '{anomalies}', but must be one of: {', '.join(ANOMALIES)}.")
+        raise InputError(f"`anomalies` is '{anomalies}', but must be one of: {', '.join(ANOMALIES)}.")
     if not 0 < window_days <= LONGEST_WINDOW:
         raise InputError(
-            f"ANOMALY_WINDOW is {window_days:g} days, but must be above 0 and up to {LONGEST_WINDOW:,} (100 years)."
+            f"`anomaly_window` is {window_days:g} days, but must be above 0 and up to {LONGEST_WINDOW:,} (100 years)."
         )
 
 
@@ -62,7 +62,7 @@ def warn_of_short_climatology(times: Sequence[Time], progress: Progress) -> None
     years = (times[-1].start - times[0].start).days / 365.25
     if years < _FEWEST_YEARS:
         progress.warning(
-            f"ANOMALIES climatology: the common dates span {years:.1f} years, so that each month's mean is mostly "
+            f"`anomalies` climatology: the common dates span {years:.1f} years, so that each month's mean is mostly "
             f"of the month itself. It is meant for {_FEWEST_YEARS} and more years; take moving_window."
         )
 
@@ -183,8 +183,8 @@ def moving_windows(times: Sequence[Time], days: float) -> tuple[np.ndarray, np.n
     low, high = np.searchsorted(at, at - days / 2, "left"), np.searchsorted(at, at + days / 2, "right")
     if float(np.median(high - low)) < FEWEST_IN_WINDOW:
         raise InputError(
-            f"A window of ANOMALY_WINDOW {days:g} days holds {np.median(high - low):.0f} of the dates, but the "
-            f"mean of the season needs at least {FEWEST_IN_WINDOW}. Give a longer window, or take ANOMALIES "
+            f"A window of `anomaly_window` {days:g} days holds {np.median(high - low):.0f} of the dates, but the "
+            f"mean of the season needs at least {FEWEST_IN_WINDOW}. Give a longer window, or take `anomalies` "
             "climatology for monthly data."
         )
     return low.astype(np.int64), high.astype(np.int64)

@@ -231,8 +231,8 @@ def temporal_composite(
         if min_count == 1:
             raise
         raise InputError(
-            f"Nothing was written: no cell has values on MIN_COUNT ({min_count}) dates of any period. Give a smaller "
-            "MIN_COUNT or a longer PERIOD."
+            f"Nothing was written: no cell has values on `min_count` ({min_count}) dates of any period. Give a smaller "
+            "`min_count` or a longer `period`."
         ) from error
     tell_amounts(written.watch, given, engine.progress)
     return bands
@@ -259,15 +259,15 @@ def _check_count(plans: dict[str, list[Period]], min_count: int) -> None:
         most = max(len(item.positions) for item in periods)
         if most < min_count:
             raise InputError(
-                f"MIN_COUNT is {min_count}, but no period has more than {most} dates of {name}, so that no cell would "
-                "have data. Give a smaller MIN_COUNT or a longer PERIOD."
+                f"`min_count` is {min_count}, but no period has more than {most} dates of {name}, so that no cell "
+                "would have data. Give a smaller `min_count` or a longer `period`."
             )
 
 
 def _check(period: str, statistic: str, trailing_days: int, product_days: int, min_count: int) -> None:
-    for key, value, allowed in (("PERIOD", period, COMPOSITE_PERIODS), ("STATISTIC", statistic, COMPOSITE_STATISTICS)):
+    for key, value, allowed in (("period", period, COMPOSITE_PERIODS), ("statistic", statistic, COMPOSITE_STATISTICS)):
         if value not in allowed:
-            raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
-    for key, number in (("TRAILING_DAYS", trailing_days), ("PRODUCT_DAYS", product_days), ("MIN_COUNT", min_count)):
+            raise InputError(f"`{key}` is '{value}', but must be one of: {', '.join(allowed)}.")
+    for key, number in (("trailing_days", trailing_days), ("product_days", product_days), ("min_count", min_count)):
         if not 1 <= number <= _MOST_DAYS:
-            raise InputError(f"{key} is {number}, but must be from 1 to {_MOST_DAYS:,}.")
+            raise InputError(f"`{key}` is {number}, but must be from 1 to {_MOST_DAYS:,}.")

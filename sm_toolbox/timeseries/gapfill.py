@@ -182,7 +182,7 @@ def _wanted(dates: str) -> list[Time]:
     wanted = parse_dates(dates)
     twice = [str(a) for a, b in zip(wanted, wanted[1:]) if a.start == b.start]
     if twice:
-        raise InputError(f"DATES: {twice[0]} is given twice.")
+        raise InputError(f"`dates`: {twice[0]} is given twice.")
     return wanted
 
 
@@ -201,12 +201,12 @@ def _check_reach(
     outside = np.count_nonzero((targets < days[0] - reach) | (targets > days[-1] + reach))
     if outside == len(targets):
         raise InputError(
-            f"DATES: none lies within the dates of {variable}, {dates[0]} to {dates[-1]}. Ask for dates between "
+            f"`dates`: none lies within the dates of {variable}, {dates[0]} to {dates[-1]}. Ask for dates between "
             f"them, or leave {variable} out."
         )
     if outside:
         progress.warning(
-            f"{outside} of {len(targets)} DATES lie outside the dates of {variable}, {dates[0]} to {dates[-1]}, "
+            f"{outside} of {len(targets)} `dates` lie outside the dates of {variable}, {dates[0]} to {dates[-1]}, "
             "and have no values."
         )
 
@@ -219,7 +219,7 @@ def _regular(days: np.ndarray, variable: str) -> np.ndarray:
         raise InputError(
             f"Half of the dates of {variable} are no more than {step:.2g} days apart, which makes {count:,} equal "
             f"steps for savitzky_golay; at most {_MOST_DATES:,} are taken. Bring the dates to one period with "
-            "'Composite over time' first, or choose another METHOD."
+            "'Composite over time' first, or choose another `method`."
         )
     regular = days[0] + step * np.arange(count)
     # Steps that are dates but for rounding become them: next to the first or the last value a step would else count as
@@ -238,22 +238,22 @@ def _polynomial_weights(window: int, order: int) -> np.ndarray:
 def _check(method: str, window: float | None, order: int, max_gap: float | None) -> float:
     """Check all settings and return the window."""
     if method not in GAP_FILL_METHODS:
-        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(GAP_FILL_METHODS)}.")
+        raise InputError(f"`method` is '{method}', but must be one of: {', '.join(GAP_FILL_METHODS)}.")
     size = DEFAULT_WINDOW.get(method, 1.0) if window is None else window
     if not 0 < size <= _LARGEST_WINDOW:
-        raise InputError(f"WINDOW is {size:g}, but must be greater than 0 and at most {_LARGEST_WINDOW:,}.")
+        raise InputError(f"`window` is {size:g}, but must be greater than 0 and at most {_LARGEST_WINDOW:,}.")
     if max_gap is not None and not max_gap > 0:
         raise InputError(
-            f"MAX_GAP is {max_gap:g}, but must be greater than 0 days. Leave it empty to fill gaps of any length."
+            f"`max_gap` is {max_gap:g}, but must be greater than 0 days. Leave it empty to fill gaps of any length."
         )
     if method == "savitzky_golay":
         if size != int(size) or int(size) % 2 == 0 or size < 3:
             raise InputError(
-                f"WINDOW is {size:g}, but for savitzky_golay it is the number of steps, an odd number from 3 on: "
+                f"`window` is {size:g}, but for savitzky_golay it is the number of steps, an odd number from 3 on: "
                 "5, 7, 9."
             )
         if not 0 <= order < size:
             raise InputError(
-                f"ORDER is {order}, but must be at least 0 and less than WINDOW ({size:g}). 2 or 3 are usual."
+                f"`order` is {order}, but must be at least 0 and less than `window` ({size:g}). 2 or 3 are usual."
             )
     return size

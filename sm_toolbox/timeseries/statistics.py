@@ -87,7 +87,7 @@ def temporal_statistics(
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in STATISTICS]
     if unknown or not names:
-        raise InputError(f"STATISTICS: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(STATISTICS)}.")
+        raise InputError(f"`names`: {', '.join(unknown) or 'none is chosen'}. Choose from: {', '.join(STATISTICS)}.")
     all_bands = read_bands(sources)
     by_name = stacks(all_bands)
     static = [name for name, stack in by_name.items() if stack.is_static]

@@ -134,9 +134,9 @@ def temporal_trend(
 
     progress = engine.progress
     if method not in TREND_METHODS:
-        raise InputError(f"METHOD is '{method}', but must be one of: {', '.join(TREND_METHODS)}.")
+        raise InputError(f"`method` is '{method}', but must be one of: {', '.join(TREND_METHODS)}.")
     given = read_bands(sources)
-    stack = single_stack(given, "INPUT")
+    stack = single_stack(given, "sources")
     require_dates(stack, FEWEST)
     require_distinct_starts(stack)
     groups = group_dates(stack.times, by_month)
@@ -220,7 +220,7 @@ def _report_groups(variable: str, groups: Sequence[Group], method: str, progress
     if len(short) == len(groups):
         raise InputError(
             f"No calendar month has three dates of {variable}, as a trend needs. Add the layers of further years, "
-            "or switch BY_MONTH off."
+            "or switch `by_month` off."
         )
     if short:
         progress.warning(

@@ -153,10 +153,10 @@ def validate_stations(
     (20, 1.0, 0.01)
     """
     if np.isnan(observed).all():
-        raise InputError(f"No row of '{rows.layer}' has an observed value. Check the VALUE field.")
+        raise InputError(f"No row of '{rows.layer}' has an observed value. Check the `observed` field.")
     if rows.names is not None and not any(rows.names):
         raise InputError(
-            f"The STATION field of '{rows.layer}' is NULL in all rows: there is no station in it. Choose the "
+            f"The `names` field of '{rows.layer}' is NULL in all rows: there is no station in it. Choose the "
             "field with their names or numbers."
         )
     rows = _told_apart(rows, progress)
@@ -166,7 +166,7 @@ def validate_stations(
     if len(variables) > 1 and VARIABLE in variables:
         progress.info(f"Of the variables {', '.join(variables)} the one validated is '{VARIABLE}'.")
         bands = list(variables[VARIABLE].bands)
-    stack = single_stack(bands, "PRODUCT")
+    stack = single_stack(bands, "sources")
     kept = {band.source for band in stack.bands}
     samples = sample_rows(rows, [source for source in sources if source in kept], max_gap_days, method, progress)
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
@@ -333,8 +333,8 @@ def _compare(
         why = "; ".join(f"{count} rows: {reason}" for reason, count in unmatched)
         raise InputError(
             f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). "
-            f"{why + '. ' if why else ''}Lower MIN_SAMPLES (1 for a map of one date), or allow a larger "
-            "MAX_TIME_GAP."
+            f"{why + '. ' if why else ''}Lower `min_samples` (1 for a map of one date), or allow a larger "
+            "`max_gap_days`."
         )
     pooled = metrics(product.values[pairs], observed[pairs])
     return StationValidation(

@@ -54,7 +54,7 @@ def test_a_million_cells_for_one(million, tmp_path, method):
 def test_pixels_that_are_finer_than_the_predictors(million):
     with pytest.raises(
         InputError,
-        match="EXTRA_TARGETS has 1,000,000 × 1,000,000 pixels over the predictors.*coarser cells than the predictors",
+        match="`product` has 1,000,000 × 1,000,000 pixels over the predictors.*coarser cells than the predictors",
     ):
         sample_pixels([million[0]], [million[1]])
 
@@ -69,28 +69,28 @@ def test_a_grid_whose_cells_are_wider_than_the_earth(write_raster, tmp_path):
 
 def test_a_window_beyond_the_raster(write_raster, tmp_path):
     vv = write_raster("vv.tif", np.full((20, 30), -12.0), ["vv"])
-    with pytest.raises(InputError, match=r"FILTER_SIZE is 99,999, but may be up to 61 for a raster of 30 × 20 cells"):
+    with pytest.raises(InputError, match=r"`filter_size` is 99,999, but may be up to 61 for a raster of 30 × 20 cells"):
         sar_predictors([vv], [], [], str(tmp_path / "out.tif"), filter_size=99_999)
 
 
 @pytest.mark.parametrize("key", ["sill", "range", "mean"])
 def test_numbers_whose_squares_are_none(write_raster, tmp_path, key):
     settings = InterpolationSettings(method="simple_kriging", **{key: 1e308})
-    with pytest.raises(InputError, match=rf"{key.upper()} is 1e\+308, but may be up to 1e\+15"):
+    with pytest.raises(InputError, match=rf"`{key}` is 1e\+308, but may be up to 1e\+15"):
         interpolate_stations(
             None, np.zeros(3), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif"), settings=settings
         )
 
 
 def test_thirty_million_candidates():
-    with pytest.raises(InputError, match="CANDIDATES is 30,000,000, but may be up to 10,000"):
+    with pytest.raises(InputError, match="`count` is 30,000,000, but may be up to 10,000"):
         make_candidates("random_forest", None, "random", 30_000_000, 0)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"replicates": 10**7}, "BOOTSTRAP is 10,000,000, but may be up to 100,000"),
+        ({"replicates": 10**7}, "`replicates` is 10,000,000, but may be up to 100,000"),
         ({"anomaly_window": 1e308}, "up to 36,525"),
     ],
 )
@@ -127,7 +127,7 @@ def test_infinities_are_not_written(write_raster, tmp_path, suffix):
 
 
 def test_values_that_no_station_measures(write_raster, tmp_path):
-    with pytest.raises(InputError, match=r"VALUE holds 1e\+300, but may hold up to 1e\+15"):
+    with pytest.raises(InputError, match=r"`values` holds 1e\+300, but may hold up to 1e\+15"):
         interpolate_stations(
             None, np.array([1, 1e300, np.nan]), "v", write_raster("g.tif", np.ones((6, 6))), str(tmp_path / "out.tif")
         )

@@ -71,15 +71,15 @@ def rasters(write_raster):
         ({"time": lambda i: "03/04/2019"}, {}, "holds '03/04/2019', whose order of day and month is not clear"),
         ({"station": lambda i: f"s{i % 3}"}, {}, "3 stations, fewer than 5 folds"),
         ({}, {"TIME": None, "SPLIT": "time"}, "needs the TIME field"),
-        ({}, {"SPLIT": "block"}, "needs BLOCK_SIZE"),
+        ({}, {"SPLIT": "block"}, r"needs .*\(BLOCK_SIZE\)"),
         ({}, {"PREDICTORS": ["a", "sm"]}, "also among the predictors"),
-        ({}, {"HYPERPARAMETERS": "{"}, "HYPERPARAMETERS is not valid JSON"),
+        ({}, {"HYPERPARAMETERS": "{"}, r"\(HYPERPARAMETERS\) is not valid JSON"),
         (
             {},
             {"HYPERPARAMETERS": '{"trees": 3}'},
             r"names trees, which random_forest does not have\. Valid are: n_estimators",
         ),
-        ({}, {"CYCLIC": "aspect:360"}, "CYCLIC names 'aspect', which is none of the predictors"),
+        ({}, {"CYCLIC": "aspect:360"}, r"\(CYCLIC\) names 'aspect', which is none of the predictors"),
         (
             {"a": lambda i: -1.0 * (i == 3)},
             {"WEIGHT": "a", "PREDICTORS": ["b"]},
@@ -312,7 +312,7 @@ def test_no_station_has_enough_pairs(refused, point_layer, rasters):
 def test_two_products_at_once(refused, point_layer, rasters):
     layer = point_layer([("station", "string"), ("sm", "double")], [(500100, 3999900, "s", 0.2)] * 30)
     refused(
-        "PRODUCT must hold one variable",
+        r"\(PRODUCT\) must hold one variable",
         "validatestations",
         PRODUCT=rasters,
         STATIONS=layer,

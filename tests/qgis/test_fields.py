@@ -77,7 +77,7 @@ def test_all_fields_may_be_selected(train, training):
 )
 def test_what_is_no_quantity_is_no_target(refused, training, tmp_path, name, words):
     refused(
-        f"TARGET: the field '{name}' .*{words}",
+        rf"\(TARGET\): the field '{name}' .*{words}",
         "trainmodel",
         TRAINING=training(),
         TARGET=name,

@@ -166,7 +166,7 @@ def test_the_log_tells_what_was_skipped(run, archive):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"FLAGS": "G,X1"}, r"FLAGS names X1, which ISMN does not have\. Valid are: C01"),
+        ({"FLAGS": "G,X1"}, r"\(FLAGS\) names X1, which ISMN does not have\. Valid are: C01"),
         (
             {"VARIABLE": "snow_depth"},
             r"no sensor of snow_depth\. The variables it has, with the number of files: soil_moisture \(2\)",

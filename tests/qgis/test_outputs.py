@@ -192,8 +192,8 @@ def test_numbers_that_are_none(refused, stations, write_raster, tmp_path):
         METHOD="simple_kriging",
         MEAN=float("nan"),
     )
-    refused("SILL must be above 0", "interpolatestations", **given, SILL=0, RANGE=100)
-    refused("NEIGHBOURS may be up to 500, not 2000", "interpolatestations", **given, NEIGHBOURS=2000)
+    refused(r"\(SILL\) must be above 0", "interpolatestations", **given, SILL=0, RANGE=100)
+    refused(r"\(NEIGHBOURS\) may be up to 500, not 2000", "interpolatestations", **given, NEIGHBOURS=2000)
 
 
 def test_a_folder_may_have_a_dot_in_its_name(run, tmp_path):

@@ -229,7 +229,12 @@ def test_extra_targets_refused(refused, observations, point_layer, write_raster)
     ndvi = write_raster("ndvi.tif", np.ones((1, 40, 40)), ["ndvi"])
     product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
     given = {"TIME": "time", "PREDICTORS": [ndvi.path], "EXTRA_TARGETS": [product.path], "OUTPUT": "memory:"}
-    refused("needs VALUE or EXTRA_VALUE: the field of 'stations'", "samplepredictors", STATIONS=observations, **given)
+    refused(
+        r"needs .*\(VALUE\) or .*\(EXTRA_VALUE\): the field of 'stations'",
+        "samplepredictors",
+        STATIONS=observations,
+        **given,
+    )
     whole = point_layer(
         [("station", "string"), ("time", "date"), ("sm", "integer")], [(500015, 3999985, "a", "2020-06-04", 1)]
     )

@@ -48,7 +48,7 @@ def test_the_scene_equals_scipy(scene, tmp_path, progress):
     np.testing.assert_allclose(found, filtered(power), atol=1e-4)
     # Bright slopes and buildings, and a few dark cells.
     assert 0.001 < np.isnan(power).mean() < 0.2
-    assert progress.infos[-1].startswith(f"VV: {100 * np.isnan(power).mean():.1f} % of the values")
+    assert progress.infos[-1].startswith(f"`vv`: {100 * np.isnan(power).mean():.1f} % of the values")
 
 
 def test_means_at_100_m(scene, tmp_path):

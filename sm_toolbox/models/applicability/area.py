@@ -132,7 +132,7 @@ class Applicability:
         if groups.max() == 0:
             raise InputError(
                 "The threshold of the area of applicability needs training rows of at least 2 folds, but all are "
-                "in one. Give more FOLDS, or no folds."
+                "in one. Give more `folds`, or no folds."
             )
         cycle = np.zeros(len(importance))
         for column, period in (periods or {}).items():
@@ -156,7 +156,7 @@ class Applicability:
         if threshold == 0:
             progress.warning(
                 "Most training rows have the same predictors as a row of another fold, so that the threshold of "
-                "the area of applicability is 0: only what equals a training row is inside. Choose a SPLIT that "
+                "the area of applicability is 0: only what equals a training row is inside. Choose a `split` that "
                 "keeps such rows together, such as 'station'."
             )
         return cls(rows, weight, cycle, mean_distance, training_di, threshold, index)

@@ -157,12 +157,12 @@ def parse_quantiles(text: str | None) -> list[float]:
             level = -1.0
         if not 0 < level < 1 or level != round(level, 4):
             raise InputError(
-                f"QUANTILES: '{part}' is not a number above 0 and below 1 with at most four decimals. Write for "
+                f"`levels`: '{part}' is not a number above 0 and below 1 with at most four decimals. Write for "
                 "example 0.05,0.5,0.95."
             )
         levels.append(level)
     if len(set(levels)) < len(levels):
-        raise InputError(f"QUANTILES names a quantile twice: {text}.")
+        raise InputError(f"`levels` names a quantile twice: {text}.")
     return sorted(levels)
 
 

@@ -33,7 +33,7 @@ def calendar_folds(units: np.ndarray, folds: int, seed: int, name: str, what: st
     count = len(np.unique(units))
     if count < 2:
         raise InputError(
-            f"The training rows are of one {name} only, so that none can be left out. Choose another SPLIT."
+            f"The training rows are of one {name} only, so that none can be left out. Choose another `split`."
         )
     return group_folds(units, min(folds, count), seed, what)
 
@@ -61,8 +61,8 @@ def group_folds(groups: np.ndarray, folds: int, seed: int, what: str) -> Folds:
     names, group_index, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
         raise InputError(
-            f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer FOLDS (at least "
-            "2), or choose another SPLIT."
+            f"The training rows are of {len(names)} {what}, fewer than {folds} folds. Give fewer `folds` (at least "
+            "2), or choose another `split`."
         )
     order = np.random.default_rng(seed).permutation(len(names))
     rows_in_fold = np.zeros(folds, np.int64)

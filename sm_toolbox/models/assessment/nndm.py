@@ -77,8 +77,8 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     """
     if len(places) < 2 * folds:
         raise InputError(
-            f"SPLIT 'knndm' needs at least two places for each of {folds} folds, but the training rows are of "
-            f"{len(places)}. Give fewer FOLDS."
+            f"`split` 'knndm' needs at least two places for each of {folds} folds, but the training rows are of "
+            f"{len(places)}. Give fewer `folds`."
         )
     units, unit_index = _units(places)
     to_training = np.sort(cKDTree(places).query(prediction)[0])
@@ -106,7 +106,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     if best is None:
         raise InputError(
             f"The training places are in too few groups to be divided into {folds} folds of comparable size. Give "
-            "another number of FOLDS, or choose SPLIT 'block'."
+            "another number of `folds`, or choose `split` 'block'."
         )
     return MatchedFolds(best[1], True, to_training, best[2], in_random, best[0])
 

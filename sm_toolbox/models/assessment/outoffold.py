@@ -144,8 +144,8 @@ def check_targets(table: TrainingTable, folds: Folds, key: str) -> None:
     for fold, (train_rows, _) in enumerate(folds, start=1):
         if np.ptp(table.target[train_rows]) == 0:
             raise InputError(
-                f"Without fold {fold} of SPLIT '{key}' the target is the same in all rows: there is nothing to learn. "
-                "Give fewer FOLDS, or choose another SPLIT."
+                f"Without fold {fold} of `split` '{key}' the target is the same in all rows: there is nothing to "
+                "learn. Give fewer `folds`, or choose another `split`."
             )
 
 
@@ -155,8 +155,8 @@ def _check_weights(table: TrainingTable, folds: Folds, key: str) -> None:
     for fold, (train_rows, _) in enumerate(folds, start=1):
         if not table.weights[train_rows].sum() > 0:
             raise InputError(
-                f"Without fold {fold} of SPLIT '{key}' all rows have the weight 0: there is nothing to learn from. "
-                "Give more rows a weight, or choose another SPLIT."
+                f"Without fold {fold} of `split` '{key}' all rows have the weight 0: there is nothing to learn from. "
+                "Give more rows a weight, or choose another `split`."
             )
 
 

@@ -198,13 +198,13 @@ def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[st
     """Return what is left out in turn, by name, after checking that the method is possible."""
     if method.key in ("forward", "leave_one_out") and len(names) < 2:
         raise InputError(
-            f"METHOD '{method.key}' needs at least two predictors to choose from, but PREDICTORS names only "
+            f"`method` '{method.key}' needs at least two predictors to choose from, but `predictors` names only "
             f"'{names[0]}'."
         )
     if method.key == "ranked" and method.importance == "impurity" and not LEARNERS[kind].impurity:
         able = ", ".join(key for key, row in LEARNERS.items() if row.impurity)
         raise InputError(
-            f"MODEL {kind} has no impurity importance. Choose IMPORTANCE permutation, or one of the models that "
+            f"`kind` {kind} has no impurity importance. Choose `importance` permutation, or one of the models that "
             f"have it: {able}."
         )
     if method.key == "leave_one_out":
@@ -241,7 +241,7 @@ def make_method(
         As `parse_groups`.
     """
     if groups and key != "groups":
-        progress.warning(f"GROUPS is ignored, because METHOD is '{key}'.")
+        progress.warning(f"`groups` is ignored, because `method` is '{key}'.")
     return Method(key, parse_groups(groups, predictors) if key == "groups" else None, importance)
 
 
@@ -275,11 +275,11 @@ def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple
         name, colon, members = (part.strip() for part in item.partition(":"))
         if not colon or not name:
             raise InputError(
-                f"GROUPS: '{item}' is not of the form name: predictor, predictor. Separate groups by semicolons: "
+                f"`groups`: '{item}' is not of the form name: predictor, predictor. Separate groups by semicolons: "
                 "terrain: slope, aspect; soil: sand, clay."
             )
         if name in groups:
-            raise InputError(f"GROUPS names the group '{name}' twice.")
+            raise InputError(f"`groups` names the group '{name}' twice.")
         groups[name] = tuple(member for member in (part.strip() for part in members.split(",")) if member)
     _check_groups(groups, predictors)
     return groups
@@ -287,27 +287,27 @@ def parse_groups(text: str | None, predictors: Sequence[str]) -> dict[str, tuple
 
 def _check_groups(groups: Mapping[str, Sequence[str]], predictors: Sequence[str]) -> None:
     if not groups:
-        raise InputError("METHOD 'groups' needs GROUPS, such as terrain: slope, aspect; soil: sand, clay.")
+        raise InputError("`method` 'groups' needs `groups`, such as terrain: slope, aspect; soil: sand, clay.")
     owner: dict[str, str] = {}
     for name, members in groups.items():
         if not members:
             raise InputError(
-                f"GROUPS: the group '{name}' has no predictors. Name some after the colon, or leave the group out."
+                f"`groups`: the group '{name}' has no predictors. Name some after the colon, or leave the group out."
             )
         for member in members:
             if member not in predictors:
                 raise InputError(
-                    f"GROUPS: '{member}' in group '{name}' is none of the predictors: {', '.join(predictors)}."
+                    f"`groups`: '{member}' in group '{name}' is none of the predictors: {', '.join(predictors)}."
                 )
             if member in owner:
                 raise InputError(
-                    f"GROUPS: '{member}' is named twice, in group '{owner[member]}' and in group '{name}'. Name "
+                    f"`groups`: '{member}' is named twice, in group '{owner[member]}' and in group '{name}'. Name "
                     "it once."
                 )
             owner[member] = name
         if len(members) == len(predictors):
             raise InputError(
-                f"GROUPS: the group '{name}' holds all predictors; without it none would be left. Divide it into "
+                f"`groups`: the group '{name}' holds all predictors; without it none would be left. Divide it into "
                 "two or more groups."
             )
 
@@ -393,7 +393,7 @@ def _without(trials: Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[S
     if not kept:
         note = (
             "Without any single one of them the error is not larger, because the others say the same; so all are "
-            "kept. METHOD 'forward' finds a set without what is said twice."
+            "kept. `method` 'forward' finds a set without what is said twice."
         )
         return steps, whole, importance, note
     chosen = next((step for step in steps if step.predictors == kept), None)
@@ -406,7 +406,7 @@ def _without(trials: Trials, parts: Mapping[str, Sequence[str]]) -> tuple[list[S
     note = (
         f"What can be spared singly ({', '.join(singly)}) cannot be spared together: without all of it the RMSE "
         f"is {chosen.metrics.rmse:.4f}, with all predictors {whole.metrics.rmse:.4f}. These predictors "
-        "stand in for one another, so all are kept. METHOD 'forward' finds a set without what is said twice."
+        "stand in for one another, so all are kept. `method` 'forward' finds a set without what is said twice."
     )
     return steps, whole, importance, note
 

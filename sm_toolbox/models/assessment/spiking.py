@@ -79,19 +79,19 @@ def divide_local_rows(table: TrainingTable, spike: TrainingTable, folds: int, se
     """
     if spike.stations is None:
         raise InputError(
-            f"SPIKE needs the STATION field in '{spike.layer}', too: what local rows bring is found out at local "
+            f"`spike` needs the `station` field in '{spike.layer}', too: what local rows bring is found out at local "
             "stations that are left out."
         )
     stations = len(np.unique(spike.stations))
     if stations < 2:
         raise InputError(
-            f"The SPIKE layer '{spike.layer}' has rows of one station only; with two or more the gain can be "
+            f"The `spike` layer '{spike.layer}' has rows of one station only; with two or more the gain can be "
             "measured on the others."
         )
     both = [] if table.stations is None else sorted(set(spike.stations) & set(table.stations))
     if both:
         raise InputError(
-            f"{len(both)} stations are both in the SPIKE layer '{spike.layer}' and in '{table.layer}': "
+            f"{len(both)} stations are both in the `spike` layer '{spike.layer}' and in '{table.layer}': "
             f"{', '.join(both[:5])}. What local rows bring cannot be measured at stations that the model knows "
             "anyway. Take them out of one of the layers; where they are different stations, give them different "
             "names."

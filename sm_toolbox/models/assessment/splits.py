@@ -33,19 +33,19 @@ class RandomSplit(Split):
     help = "single rows (random)"
     cautions = Cautions(
         "The split is random: rows of one station are in training and validation at once, and the error says how "
-        "well gaps of these stations are filled, not how well a map is made. Set STATION, and SPLIT to station, "
+        "well gaps of these stations are filled, not how well a map is made. Set `station`, and `split` to station, "
         "for the error of a map.",
         "Rows of one place are alike: left out at random they also reward predictors that only tell the stations "
         "apart, such as coordinates or elevation. For a map of places without a station choose predictors with "
-        "whole stations left out (SPLIT 'station', which needs the STATION field).",
-        "Rows of one place are alike, so that this split is likely to flatter a map. Choose the STATION field to "
+        "whole stations left out (`split` 'station', which needs the `station` field).",
+        "Rows of one place are alike, so that this split is likely to flatter a map. Choose the `station` field to "
         "see the error at places without a station.",
     )
 
     def _divide(self, n: int, groups: Any) -> Folds:
         if n < self.folds:
             raise InputError(
-                f"{n} complete rows cannot be divided into {self.folds} folds. Give fewer FOLDS, or more rows."
+                f"{n} complete rows cannot be divided into {self.folds} folds. Give fewer `folds`, or more rows."
             )
         order = np.random.default_rng(self.seed).permutation(n)
         fold = np.empty(n, np.int64)
@@ -75,7 +75,8 @@ class StationSplit(Split):
         """Divide the stations so that the folds have about equally many rows."""
         if groups is None:
             raise InputError(
-                "SPLIT 'station' needs the STATION field, which tells the rows of one station from those of another."
+                "`split` 'station' needs the `station` field, which tells the rows of one station from those of "
+                "another."
             )
         return group_folds(groups, self.folds, self.seed, "stations")
 
@@ -101,13 +102,13 @@ class TimeSplit(Split):
     def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the record into periods with about equally many rows; all rows of one day stay together."""
         if groups is None:
-            raise InputError("SPLIT 'time' needs the TIME field.")
+            raise InputError("`split` 'time' needs the `time` field.")
         times = np.asarray(groups, "datetime64[s]")
         days, day_index, counts = np.unique(times.astype("datetime64[D]"), return_inverse=True, return_counts=True)
         if len(days) < self.folds:
             raise InputError(
-                f"The training rows are of {len(days)} days, fewer than {self.folds} folds. Give fewer FOLDS, or "
-                "another SPLIT."
+                f"The training rows are of {len(days)} days, fewer than {self.folds} folds. Give fewer `folds`, or "
+                "another `split`."
             )
         middle = np.cumsum(counts) - counts / 2
         fold = np.minimum((middle * self.folds / n).astype(np.int64), self.folds - 1)
@@ -115,7 +116,7 @@ class TimeSplit(Split):
         fold = np.unique(fold, return_inverse=True)[1]
         if fold.max() == 0:
             raise InputError(
-                "Nearly all training rows are of one day, so that no periods can be held out. Choose another SPLIT."
+                "Nearly all training rows are of one day, so that no periods can be held out. Choose another `split`."
             )
         return numbered_folds(fold[day_index])
 
@@ -141,7 +142,7 @@ class YearSplit(Split):
     def _divide(self, n: int, groups: Any) -> Folds:
         """Leave out each year in turn, or several together where there are more years than folds."""
         if groups is None:
-            raise InputError("SPLIT 'year' needs the TIME field.")
+            raise InputError("`split` 'year' needs the `time` field.")
         return calendar_folds(
             np.asarray(groups, "datetime64[Y]").astype(np.int64), self.folds, self.seed, "year", "years"
         )
@@ -168,7 +169,7 @@ class MonthSplit(Split):
     def _divide(self, n: int, groups: Any) -> Folds:
         """Leave out each calendar month in turn, or several together where there are more months than folds."""
         if groups is None:
-            raise InputError("SPLIT 'month' needs the TIME field.")
+            raise InputError("`split` 'month' needs the `time` field.")
         months = np.asarray(groups, "datetime64[M]").astype(np.int64) % 12
         return calendar_folds(months, self.folds, self.seed, "month", "calendar months")
 
@@ -205,7 +206,7 @@ class StationTimeSplit(Split):
     def _divide(self, n: int, groups: Any) -> Folds:
         """Leave out every pair of a group of stations and a period."""
         if groups is None:
-            raise InputError("SPLIT 'station_time' needs the STATION and TIME fields.")
+            raise InputError("`split` 'station_time' needs the `station` and `time` fields.")
         station_fold, time_fold = np.empty(n, np.int64), np.empty(n, np.int64)
         for fold_of_row, split, part in (
             (station_fold, StationSplit(self.folds, self.seed), groups["station"]),
@@ -220,8 +221,8 @@ class StationTimeSplit(Split):
             if len(test):
                 if len(train) < 2:
                     raise InputError(
-                        "SPLIT 'station_time' leaves no training rows beside some stations and periods. Give "
-                        "fewer FOLDS, or choose 'station'."
+                        "`split` 'station_time' leaves no training rows beside some stations and periods. Give "
+                        "fewer `folds`, or choose 'station'."
                     )
                 folds.append((train, test))
         return folds
@@ -257,12 +258,12 @@ class BlockSplit(Split):
         """Divide the blocks so that the folds have about equally many rows."""
         if groups is None:
             raise InputError(
-                "SPLIT 'block' needs training rows with points: use the layer that 'Sample predictors at "
-                "stations' made, or choose another SPLIT."
+                "`split` 'block' needs training rows with points: use the layer that 'Sample predictors at "
+                "stations' made, or choose another `split`."
             )
         if not self.block_size > 0:
             raise InputError(
-                "SPLIT 'block' needs BLOCK_SIZE: the side of a block in metres, larger than the distance over "
+                "`split` 'block' needs `block_size`: the side of a block in metres, larger than the distance over "
                 "which soil moisture is alike."
             )
         positions = np.asarray(groups, np.float64)
@@ -319,12 +320,12 @@ class DistanceSplit(Split):
         """Return the folds of the places, and the place of each row (n,)."""
         if positions is None:
             raise InputError(
-                "SPLIT 'knndm' needs training rows with points: use the layer that 'Sample predictors at "
-                "stations' made, or choose another SPLIT."
+                "`split` 'knndm' needs training rows with points: use the layer that 'Sample predictors at "
+                "stations' made, or choose another `split`."
             )
         if self.prediction is None:
             raise InputError(
-                "SPLIT 'knndm' needs PREDICTION_AREA: a raster whose cells with data are the area to be mapped."
+                "`split` 'knndm' needs `prediction`: a raster whose cells with data are the area to be mapped."
             )
         from sm_toolbox.models.assessment.nndm import match_folds
 
@@ -371,7 +372,7 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
         Where there are fewer than two folds.
     """
     if folds < 2:
-        raise InputError(f"FOLDS is {folds}; at least 2 are needed.")
+        raise InputError(f"`folds` is {folds}; at least 2 are needed.")
     given = {"folds": folds, "block_size": block_size or 0.0, "prediction": prediction}
     row = SPLITS[key]
     return row(**{item.name: given[item.name] for item in fields(row) if item.name in given})  # type: ignore[arg-type]

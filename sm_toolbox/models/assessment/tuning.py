@@ -137,7 +137,7 @@ class Tuner:
             tried.append(Candidate(estimator, error))
             progress.set_fraction((number + 1) / len(self.candidates))
         if not tried:
-            raise InputError("None of the candidates could be fitted. Name other values in HYPERPARAMETERS.")
+            raise InputError("None of the candidates could be fitted. Name other values in `hyperparameters`.")
         return Search(tried, len(self.candidates), stopped)
 
 
@@ -272,7 +272,7 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     """
     if count > _MOST_CANDIDATES:
         raise InputError(
-            f"CANDIDATES is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold "
+            f"`count` is {count:,}, but may be up to {_MOST_CANDIDATES:,}: each is fitted once for each fold "
             "of the search, and more hardly find a better one."
         )
     given = read_hyperparameters(kind, hyperparameters)
@@ -285,7 +285,7 @@ def make_candidates(kind: str, hyperparameters: str | None, method: str, count: 
     }
     for name, values in lists.items():
         if not values:
-            raise InputError(f"HYPERPARAMETERS: the list of {name} is empty. Give the values to choose from.")
+            raise InputError(f"`hyperparameters`: the list of {name} is empty. Give the values to choose from.")
     fixed = {name: value for name, value in given.items() if name not in lists}
     space: Mapping[str, Any] = lists or {name: values for name, values in model.SPACE.items() if name not in fixed}
     if not space:
@@ -309,9 +309,9 @@ def _grid(space: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
     if combinations > count:
         raise InputError(
             f"The grid has {combinations} combinations "
-            f"({', '.join(f'{name}: {len(axis)}' for name, axis in zip(space, axes))}), more than CANDIDATES "
+            f"({', '.join(f'{name}: {len(axis)}' for name, axis in zip(space, axes))}), more than `count` "
             f"({count}). "
-            "Allow more, choose TUNING random, or name fewer values in HYPERPARAMETERS, such as "
+            "Allow more, choose `method` random, or name fewer values in `hyperparameters`, such as "
             '{"min_samples_leaf": [1, 5, 10]}.'
         )
     return (dict(zip(space, values)) for values in itertools.product(*axes))

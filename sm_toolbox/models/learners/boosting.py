@@ -101,8 +101,8 @@ class XGBoost:
         # Not only ImportError: xgboost has an error of its own where its library cannot be loaded.
         except Exception as error:
             raise InputError(
-                f"MODEL xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check "
-                "installation' says how to get it; or choose another MODEL."
+                f"`kind` xgboost needs the Python library xgboost, which cannot be loaded here ({error}). 'Check "
+                "installation' says how to get it; or choose another `kind`."
             ) from error
 
         progress.check()

@@ -104,15 +104,15 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
         given: Any = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(
-            f'HYPERPARAMETERS is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for '
+            f'`hyperparameters` is not valid JSON ({error}). Write for example {{"n_estimators": 200}}. Valid for '
             f"{kind}: {listing}."
         ) from None
     if not isinstance(given, dict):
-        raise InputError(f'HYPERPARAMETERS must be a JSON object such as {{"n_estimators": 200}}, not {text}.')
+        raise InputError(f'`hyperparameters` must be a JSON object such as {{"n_estimators": 200}}, not {text}.')
     unknown = sorted(set(given) - set(valid))
     if unknown:
         raise InputError(
-            f"HYPERPARAMETERS names {', '.join(unknown)}, which {kind} does not have. Valid are: {listing}."
+            f"`hyperparameters` names {', '.join(unknown)}, which {kind} does not have. Valid are: {listing}."
         )
     return given
 

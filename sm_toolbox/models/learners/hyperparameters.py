@@ -77,4 +77,4 @@ def check(holds: bool, name: str, value: Any, expected: str) -> None:
         Where it does not hold.
     """
     if not holds:
-        raise InputError(f"HYPERPARAMETERS: {name} is {json.dumps(value)}, but must be {expected}.")
+        raise InputError(f"`hyperparameters`: {name} is {json.dumps(value)}, but must be {expected}.")

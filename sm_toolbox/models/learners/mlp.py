@@ -111,8 +111,8 @@ class NeuralNetwork:
 
         if weights is not None and "sample_weight" not in inspect.signature(MLPRegressor.partial_fit).parameters:
             raise InputError(
-                "Weights need scikit-learn 1.7 or later for MODEL mlp. Update scikit-learn ('Check installation' "
-                "says how), or choose another MODEL."
+                "Weights need scikit-learn 1.7 or later for `kind` mlp. Update scikit-learn ('Check installation' "
+                "says how), or choose another `kind`."
             )
         scaling = Scaling.fit(features, target)
         rows, scaled_target = scaling.features(features), scaling.target(target)
@@ -135,7 +135,7 @@ class NeuralNetwork:
                     raise
                 raise NoConvergence(
                     f"The neural network did not converge with learning_rate_init {self.learning_rate_init:g}. "
-                    "Give a smaller one in HYPERPARAMETERS."
+                    "Give a smaller one in `hyperparameters`."
                 ) from error
             since = 0 if network.loss_ < best - self.tol else since + 1
             best = min(best, network.loss_)
@@ -149,7 +149,7 @@ class NeuralNetwork:
             raise NoConvergence(
                 f"The neural network did not converge: after {epoch + 1} epochs its error on its own training "
                 f"rows is {np.sqrt(off):.3g} standard deviations of the target. Give a smaller learning_rate_init "
-                f"than {self.learning_rate_init:g} in HYPERPARAMETERS, or more max_iter."
+                f"than {self.learning_rate_init:g} in `hyperparameters`, or more max_iter."
             )
         return NeuralNetworkModel(scaling, self.activation, network.coefs_, network.intercepts_)
 

@@ -151,11 +151,11 @@ def refuse_useless(trend: Drift, values: np.ndarray) -> None:
     if np.ptp(table[:, column]) <= 1e-6 * np.abs(table[:, column]).max():
         raise InputError(
             f"The drift '{trend.names[column]}' is {table[0, column]:.6g} at all stations: nothing can be learned "
-            "from it. Leave it out of DRIFT."
+            "from it. Leave it out of `drift`."
         )
     raise InputError(
         f"The drift '{trend.names[column]}' follows linearly from {', '.join(others)} at the stations. Leave one "
-        "of them out of DRIFT."
+        "of them out of `drift`."
     )
 
 

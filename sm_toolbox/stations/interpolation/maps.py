@@ -166,34 +166,34 @@ def interpolate_stations(
 def _check_values(values: np.ndarray) -> None:
     if np.nanmax(np.abs(values), initial=0) > _LARGEST_NUMBER:
         raise InputError(
-            f"VALUE holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
+            f"`values` holds {np.nanmax(np.abs(values)):g}, but may hold up to {_LARGEST_NUMBER:g}: no field that "
             "stations measure has more. Make such values NULL with 'Field calculator'."
         )
 
 
 def _check(settings: InterpolationSettings, variance: str | None) -> None:
     if settings.method not in INTERPOLATION_METHODS:
-        raise InputError(f"METHOD '{settings.method}' is none of {', '.join(INTERPOLATION_METHODS)}.")
+        raise InputError(f"`method` '{settings.method}' is none of {', '.join(INTERPOLATION_METHODS)}.")
     if settings.drift and settings.method != "ordinary_kriging":
         raise InputError(
-            f"DRIFT is for METHOD ordinary_kriging, not for {settings.method}. Choose that, or leave DRIFT empty."
+            f"`drift` is for `method` ordinary_kriging, not for {settings.method}. Choose that, or leave `drift` empty."
         )
     if variance is not None and not settings.is_kriging:
-        raise InputError("Inverse distances have no variance. Leave VARIANCE empty, or choose a METHOD of kriging.")
+        raise InputError("Inverse distances have no variance. Leave `variance` empty, or choose a `method` of kriging.")
     if settings.sill is not None and settings.sill <= 0:
         raise InputError(
-            f"SILL must be above 0, not {settings.sill:g}: it is the variance of values far apart. Leave it empty "
+            f"`sill` must be above 0, not {settings.sill:g}: it is the variance of values far apart. Leave it empty "
             "to have it fitted."
         )
-    for key, value in (("SILL", settings.sill), ("RANGE", settings.range), ("MEAN", settings.mean)):
+    for key, value in (("sill", settings.sill), ("range", settings.range), ("mean", settings.mean)):
         if value is not None and abs(value) > _LARGEST_NUMBER:
             raise InputError(
-                f"{key} is {value:g}, but may be up to {_LARGEST_NUMBER:g}: no field that stations measure has "
+                f"`{key}` is {value:g}, but may be up to {_LARGEST_NUMBER:g}: no field that stations measure has "
                 "more. Leave it empty to have it found from the values."
             )
     if settings.neighbours > ALL_STATIONS:
         raise InputError(
-            f"NEIGHBOURS may be up to {ALL_STATIONS}, not {settings.neighbours}: time grows with its third power, "
+            f"`neighbours` may be up to {ALL_STATIONS}, not {settings.neighbours}: time grows with its third power, "
             "and stations behind hundreds of nearer ones hardly count. 0 takes what is sensible."
         )
 
@@ -246,8 +246,8 @@ def _usable(
             f"'{observations.layer}' has {most} station{'' if most == 1 else 's'} with a value on the date that "
             "has most" + f", of {len(observations.times)} dates; {settings.method} needs "
             f"{fewest}{' with all drifts' if trend else ''} ({skipped[0][0]}: {skipped[0][2]}). Use more "
-            "stations, METHOD idw, or an earlier step (temporalcomposite, aggregatestations) that brings their "
-            "times together; with dated DRIFT, a larger MAX_TIME_GAP."
+            "stations, `method` idw, or an earlier step (temporalcomposite, aggregatestations) that brings their "
+            "times together; with dated `drift`, a larger `max_gap_days`."
         )
     if skipped:
         listed = ", ".join(f"{date} ({why})" for date, _, why in skipped[:5])

@@ -97,7 +97,7 @@ def gather(
     left_out = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
     if not keep.any():
         raise InputError(
-            f"No row of '{rows.layer}' has a point, a value and, where TIME is chosen, a time ({len(values):,} "
+            f"No row of '{rows.layer}' has a point, a value and, where `times` is chosen, a time ({len(values):,} "
             f"rows: {left_out}). Check the fields, the filter of the layer, its CRS, and that x and y are not "
             "swapped."
         )

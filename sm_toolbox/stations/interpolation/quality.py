@@ -66,7 +66,7 @@ def judge(result: Result) -> list[str]:
                 f"The range ({distance_text(variogram.range)}) exceeds the distances between most stations "
                 f"({distance_text(empirical.reach)}): the field has a trend, or the stations lie too close together to "
                 "show how far likeness reaches. Variances far from stations are rough; "
-                f"{'another' if result.drift else 'a'} DRIFT that explains the trend helps."
+                f"{'another' if result.drift else 'a'} drift that explains the trend helps."
             )
     mean_error = rmse(left_out.others[PLAIN_MEAN] - left_out.observed)
     if left_out.rmse > 0.99 * mean_error:
@@ -84,7 +84,7 @@ def judge(result: Result) -> list[str]:
     if result.span[0] < 0 <= np.nanmin(values):
         warnings.append(
             f"The maps go down to {result.span[0]:.3g}, although no station is below 0: kriging may overshoot. "
-            "Clip them, or use METHOD idw, which cannot."
+            "Clip them, or weight by inverse distances (idw), which cannot."
         )
     return warnings
 

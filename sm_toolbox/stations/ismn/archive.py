@@ -81,11 +81,11 @@ def import_archive(path: str, selection: Selection, progress: Progress = SILENT)
     )
     if selection.depth_from > selection.depth_to:
         raise InputError(
-            f"DEPTH_FROM ({selection.depth_from:g} m) is below DEPTH_TO ({selection.depth_to:g} m). Depths grow "
+            f"`depth_from` ({selection.depth_from:g} m) is below `depth_to` ({selection.depth_to:g} m). Depths grow "
             "downwards; above ground they are negative."
         )
     if selection.start and selection.end and selection.start > selection.end:
-        raise InputError(f"START ({selection.start}) is after END ({selection.end}).")
+        raise InputError(f"`start` ({selection.start}) is after `end` ({selection.end}).")
     with open_archive(path) as (entries, skipped):
         result = Import(path, selection, skipped=list(skipped))
         stations = _group(entries, variable, result)
@@ -146,7 +146,7 @@ def _group(
         listed = ", ".join(f"{name} ({count})" for name, count in variables.most_common())
         raise InputError(
             f"'{result.path}' has no sensor of {variable}. The variables it has, with the number of files: "
-            f"{listed}. Set VARIABLE to one of them."
+            f"{listed}. Set `variable` to one of them."
         )
     if not stations:
         raise InputError(

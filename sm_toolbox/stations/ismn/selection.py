@@ -123,8 +123,8 @@ def parse_flags(text: str) -> tuple[str, ...] | None:
     unknown = [flag for flag in flags if flag not in QUALITY_FLAGS]
     if unknown:
         raise InputError(
-            f"FLAGS names {', '.join(unknown)}, which ISMN does not have. Valid are: "
+            f"`flags` names {', '.join(unknown)}, which ISMN does not have. Valid are: "
             f"{'; '.join(f'{flag} ({meaning})' for flag, meaning in QUALITY_FLAGS.items())}. Separate them with "
-            "commas; leave FLAGS empty to take every observation."
+            "commas; leave `flags` empty to take every observation."
         )
     return flags or None

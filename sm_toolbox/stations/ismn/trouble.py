@@ -64,7 +64,7 @@ def look_for_trouble(result: Import, variable: str) -> None:
     )
     if near:
         result.warnings.append(
-            f"{sum(near.values())} sensors reach less than 5 mm below DEPTH_TO ({_depths(near)} m): DEPTH_TO "
+            f"{sum(near.values())} sensors reach less than 5 mm below `depth_to` ({_depths(near)} m): `depth_to` "
             f"{max(bottom for _, bottom in near):g} takes them, too."
         )
     if result.skipped:
@@ -92,21 +92,21 @@ def why_nothing(result: Import, variable: str) -> str:
     """
     selection, name = result.selection, Path(result.path).name
     if result.too_few:
-        return f"No {selection.period} of '{name}' has {selection.min_count} observations. Set a smaller MIN_COUNT."
+        return f"No {selection.period} of '{name}' has {selection.min_count} observations. Set a smaller `min_count`."
     if result.flags:
         listed = ", ".join(f"{cell or 'none'} ({count:,})" for cell, count in result.flags.most_common(12))
         return (
             f"No observation of {variable} in '{name}' has accepted flags only ({', '.join(selection.flags or ())}). "
-            f"The flags it has: {listed}. Add those to FLAGS that you accept."
+            f"The flags it has: {listed}. Add those to `flags` that you accept."
         )
     if result.span is not None:
         return (
-            f"No observation of {variable} in '{name}' lies within START and END: at these depths it has "
+            f"No observation of {variable} in '{name}' lies within `start` and `end`: at these depths it has "
             f"{result.span[0]} to {result.span[1]} (UTC)."
         )
     if result.other_depths:
         return (
-            f"No sensor of {variable} in '{name}' fits DEPTH_FROM {selection.depth_from:g}, DEPTH_TO "
+            f"No sensor of {variable} in '{name}' fits `depth_from` {selection.depth_from:g}, `depth_to` "
             f"{selection.depth_to:g} m and the rule '{selection.depth_rule}'. The depths it has (m), with the "
             f"number of files: {_depths(result.other_depths)}."
         )

@@ -122,7 +122,7 @@ def test_equal_values_have_no_variogram():
 
 
 def test_too_few_pairs():
-    with pytest.raises(InputError, match="1 pairs in 1 classes of distance, for SILL and RANGE"):
+    with pytest.raises(InputError, match="1 pairs in 1 classes of distance, for `sill` and `range`"):
         fit_variogram(np.eye(3)[:2], np.array([1.0, 2.0]))
     with pytest.raises(InputError, match="0 pairs"):
         fit_variogram(np.eye(3)[:2], np.array([1.0, np.nan]))

@@ -193,6 +193,6 @@ def test_limits_of_rasters_are_there_where_estimates_are(products, tmp_path):
 @pytest.mark.parametrize("replicates", [-1, 1, 99])
 def test_few_replicates_are_refused(products, tmp_path, leftovers, replicates):
     before = leftovers()
-    with pytest.raises(InputError, match=rf"BOOTSTRAP is {replicates}, .*at least 100"):
+    with pytest.raises(InputError, match=rf"`replicates` is {replicates}, .*at least 100"):
         triple_collocation(products, str(tmp_path / "tc.tif"), settings=CollocationSettings(replicates=replicates))
     assert leftovers() == before

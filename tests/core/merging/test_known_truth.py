@@ -250,7 +250,7 @@ def test_what_cannot_be_collocated(write_raster, tmp_path, progress):
     days = [f"2020-01-{day:02d}" for day in range(1, 32)]
     a, b, c = (product(name, days) for name in "abc")
     out = str(tmp_path / "out.tif")
-    with pytest.raises(InputError, match="MIN_SAMPLES"):
+    with pytest.raises(InputError, match="`min_samples`"):
         triple_collocation([a, b, c], out, settings=CollocationSettings(min_samples=1))
     with pytest.raises(InputError, match=r"(?i)common"):
         triple_collocation(
@@ -258,9 +258,9 @@ def test_what_cannot_be_collocated(write_raster, tmp_path, progress):
             out,
             settings=CollocationSettings(min_samples=10),
         )
-    with pytest.raises(InputError, match=r"b\.tif. is in both PRODUCT_B and PRODUCT_C"):
+    with pytest.raises(InputError, match=r"b\.tif. is in both `sources\[1\]` and `sources\[2\]`"):
         triple_collocation([a, b, b], out, settings=CollocationSettings(min_samples=10))
-    with pytest.raises(InputError, match=r"CORRELATED"):
+    with pytest.raises(InputError, match=r"`correlated`"):
         triple_collocation([a, b, c], out, settings=CollocationSettings(min_samples=10, correlated="B-C"))
     with pytest.raises(InputError):
         triple_collocation([a, b, []], out, settings=CollocationSettings(min_samples=10))

@@ -60,6 +60,6 @@ def test_a_cluster_that_is_not_there(products, tmp_path, leftovers, monkeypatch)
 
     monkeypatch.setattr(cluster, "_PATIENCE", 1)
     before = leftovers()
-    with pytest.raises(InputError, match=r"SCHEDULER 'tcp://127.0.0.1:1' cannot be reached.*leave SCHEDULER empty"):
+    with pytest.raises(InputError, match=r"`scheduler` 'tcp://127.0.0.1:1' cannot be reached.*leave `scheduler` empty"):
         triple_collocation(products, str(tmp_path / "out.tif"), engine=Engine(scheduler="tcp://127.0.0.1:1"))
     assert leftovers() == before

@@ -124,7 +124,7 @@ def test_without_a_gap_it_is_half_the_distance_of_the_dates(model, sources, writ
     )
     assert result.bands == [f"soil_moisture@2020-06-{day:02d}" for day in range(1, 30)]
     assert (
-        "MAX_TIME_GAP is not set: half the distance of each variable's dates, in days: ndvi 4, lst 0.5."
+        "`max_gap_days` is not set: half the distance of each variable's dates, in days: ndvi 4, lst 0.5."
         in progress.infos
     )
 
@@ -186,7 +186,7 @@ def test_other_grids_are_warped_to_the_grid_asked_for(model, write_raster, tmp_p
     assert values.shape == (1, 40, 40)
     assert (values[0].reshape(4, 10, 4, 10) == values[0].reshape(4, 10, 4, 10)[:, :1, :, :1]).all()
     (warning,) = progress.warnings
-    assert "learned ndvi from the cells of the rasters themselves" in warning and "RESAMPLING auto" in warning
+    assert "learned ndvi from the cells of the rasters themselves" in warning and "`resampling` auto" in warning
 
 
 def test_a_missing_predictor_is_named_with_what_there_is(model, write_raster, sources, tmp_path, leftovers):
@@ -354,12 +354,12 @@ def test_wishes_that_cannot_be_met(model, sources, tmp_path, leftovers):
     for given, wanted, words in (
         (old, Wanted(count_applicable=True), "holds no area of applicability"),
         (old, Wanted(str(tmp_path / "q.tif"), [0.5]), "holds no calibration"),
-        (model, Wanted(str(tmp_path / "q.tif")), "QUANTILES_OUTPUT needs QUANTILES"),
+        (model, Wanted(str(tmp_path / "q.tif")), "`quantiles` needs `levels`"),
     ):
         with pytest.raises(InputError, match=words):
             predict_raster(given, sources, str(tmp_path / "o.tif"), wanted=wanted)
     other = replace(model, manifest=replace(model.manifest, target=TargetRecord("temperature")))
-    with pytest.raises(InputError, match="predicts 'sm', but FALLBACK_MODEL predicts 'temperature'"):
+    with pytest.raises(InputError, match="predicts 'sm', but `fallback` predicts 'temperature'"):
         predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=other)
     with pytest.raises(InputError, match="The fallback model needs predictors that none of the layers has: 'rain'"):
         predict_raster(model, sources, str(tmp_path / "o.tif"), fallback=model_of("rain"))
@@ -448,7 +448,7 @@ def test_builtin_variables_are_made_of_cells_and_dates(write_raster, tmp_path, p
     heights = rasterio.open(dem.path).read(1)
     for band, day in zip(values, (61, 183)):
         np.testing.assert_array_equal(band, cell_by_cell(taught, heights, longitude, y, np.full(x.shape, day)))
-    with pytest.raises(InputError, match=r"needs the date \(day_of_year\).*Give DATES"):
+    with pytest.raises(InputError, match=r"needs the date \(day_of_year\).*Give `dates`"):
         predict_raster(taught, [dem], path)
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:

@@ -131,7 +131,7 @@ def test_the_report_shows_the_effect_of_each_class(progress):
 def test_classes_taken_as_amounts_are_named(progress):
     trained(columns(land_cover=COVER, sm=BY_COVER), ("ndvi", "land_cover"), progress)
     (warning,) = progress.warnings
-    assert "'land_cover' (3 classes)" in warning and "CATEGORICAL" in warning
+    assert "'land_cover' (3 classes)" in warning and "`categorical`" in warning
 
 
 def test_what_cannot_be_classes_is_refused():

@@ -39,7 +39,7 @@ def test_days_of_a_single_station_are_no_row_numbers(name):
 
 def test_a_number_of_rows_and_days_of_a_gap_are_no_target():
     for name in ("fid", "nr", "ndvi_gap_days"):
-        with pytest.raises(InputError, match=f"TARGET: the field '{name}'"):
+        with pytest.raises(InputError, match=f"`target`: the field '{name}'"):
             check_target(name, TABLE, "table")
     check_target("sm", TABLE, "table")
 

@@ -56,7 +56,7 @@ def test_local_rows_need_stations_and_the_same_fields():
     one = rows(10, 0.0, "near", 1)
     with pytest.raises(InputError, match="has rows of one station only"):
         train(*arguments, spike=Spike(one.take(np.flatnonzero(one.stations == one.stations[0]))))
-    with pytest.raises(InputError, match="8 stations are both in the SPIKE layer"):
+    with pytest.raises(InputError, match="8 stations are both in the `spike` layer"):
         train(*arguments, spike=Spike(rows(50, 0.1, "far", 2)))
     with pytest.raises(InputError, match="'local' has no field 'b'"):
         make_training_table({"sm": [0.1], "a": [1.0], "station": ["x"]}, far.roles, "local", must_vary=False)

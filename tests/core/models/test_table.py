@@ -143,5 +143,5 @@ def test_rows_that_repeat_others_are_said():
 
 
 def test_a_station_field_of_nothing_is_no_station():
-    with pytest.raises(InputError, match="The STATION field 'station' of 't' is NULL in all rows"):
+    with pytest.raises(InputError, match="The `station` field 'station' of 't' is NULL in all rows"):
         make_training_table(columns(station=[None, "", None, None]), ROLES, "t")

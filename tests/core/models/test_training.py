@@ -207,7 +207,7 @@ def test_a_fold_whose_rest_is_constant_is_refused():
         np.arange(40),
         np.repeat(["x", "y"], 20),
     )
-    with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
+    with pytest.raises(InputError, match="Without fold . of `split` 'station' the target is the same"):
         train(table, RandomForest(5), make_split("station", 2))
 
 

@@ -117,8 +117,8 @@ def test_masks_of_each_polarisation(write_raster, tmp_path, progress):
         found["vh"], np.array([[nan, -30, -25.1, -25], [-10, nan, nan, nan], [-20, nan, nan, nan]], np.float32)
     )
     assert progress.infos == [
-        "VV: 50.0 % of the values lie outside -25 to -5 dB and are masked.",
-        "VH: 50.0 % of the values lie outside -30 to -10 dB and are masked.",
+        "`vv`: 50.0 % of the values lie outside -25 to -5 dB and are masked.",
+        "`vh`: 50.0 % of the values lie outside -30 to -10 dB and are masked.",
     ]
 
 
@@ -274,12 +274,12 @@ def test_swapped_polarisations_and_much_masked_are_told(write_raster, tmp_path, 
     sar_predictors(
         [write_raster("c.tif", values, ["vv"])], [], [], str(tmp_path / "o.tif"), engine=Engine(progress=progress)
     )
-    assert "VV: 66.7 %" in progress.warnings[1]
+    assert "`vv`: 66.7 %" in progress.warnings[1]
 
 
 def test_an_empty_first_date_is_skipped_when_looking_at_units(write_raster, tmp_path):
     values = np.stack([np.full((3, 3), np.nan), np.full((3, 3), 0.1)])
-    with pytest.raises(InputError, match=r"VV has a median of 0\.1"):
+    with pytest.raises(InputError, match=r"`vv` has a median of 0\.1"):
         sar_predictors(
             [write_raster("vv.tif", values, ["vv@2020-01-01", "vv@2020-01-02"])], [], [], str(tmp_path / "o.tif")
         )
@@ -300,16 +300,16 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
     coarse = write_raster("coarse.tif", np.ones((2, 2)), cell=60)
     before = leftovers()
     for arguments, options, words in [
-        (([vv], [], []), {"filter_size": 4}, "FILTER_SIZE is 4, but must be an odd number"),
-        (([vv], [], []), {"filter_size": -1}, "FILTER_SIZE is -1"),
-        (([linear], [], []), {}, r"VV has a median of 0\.07.*10 \* log10"),
-        (([vv], [linear], []), {}, r"VH has a median of 0\.07"),
-        (([hundredths], [], []), {}, "VV has a median of -1200.*scaled whole numbers"),
-        (([vv], [vv], []), {}, "VV and VH are the same band"),
-        (([static, same_day], [], []), {}, "VV: 'static.tif' has no date"),
+        (([vv], [], []), {"filter_size": 4}, "`filter_size` is 4, but must be an odd number"),
+        (([vv], [], []), {"filter_size": -1}, "`filter_size` is -1"),
+        (([linear], [], []), {}, r"`vv` has a median of 0\.07.*10 \* log10"),
+        (([vv], [linear], []), {}, r"`vh` has a median of 0\.07"),
+        (([hundredths], [], []), {}, "`vv` has a median of -1200.*scaled whole numbers"),
+        (([vv], [vv], []), {}, "`vv` and `vh` are the same band"),
+        (([static, same_day], [], []), {}, "`vv`: 'static.tif' has no date"),
         (([static, coarse], [], []), {}, r"have the same time \(none\)"),
-        (([vv, several], [several], []), {}, "VH must hold one variable"),
-        (([vv], [], []), {"grid": fine}, r"GRID 'fine.tif' \(10 × 10 m\) are finer than those of 'vv.tif'"),
+        (([vv, several], [several], []), {}, "`vh` must hold one variable"),
+        (([vv], [], []), {"grid": fine}, r"`grid` 'fine.tif' \(10 × 10 m\) are finer than those of 'vv.tif'"),
         (([vv], [], []), {"grid": elsewhere}, "does not overlap"),
         (([water], [], []), {}, "Nothing was written.*'water.tif'"),
         (([water], [], []), {"grid": coarse}, "Nothing was written.*'water.tif'"),

@@ -53,12 +53,12 @@ def test_silt_of_its_own_and_bands_of_one_file(write_raster, tmp_path):
             [310.0],
             [200.0],
             "percent",
-            "holds 310, which cannot be percent. The values look like g/kg.*set UNITS to g_per_kg",
+            "holds 310, which cannot be percent. The values look like g/kg.*set `units` to g_per_kg",
         ),
-        ([31.0], [20.0], "g_per_kg", "look like percent.*Set UNITS to percent"),
+        ([31.0], [20.0], "g_per_kg", "look like percent.*Set `units` to percent"),
         ([31.0], [-9999.0], "percent", "Clay in 'clay.tif' holds -9999.*nodata"),
         ([3000.0], [20.0], "percent", "holds 3000.*Check the layer"),
-        ([31.0], [20.0], "ppm", "UNITS is 'ppm'"),
+        ([31.0], [20.0], "ppm", "`units` is 'ppm'"),
     ],
 )
 def test_impossible_values_write_nothing(texture, tmp_path, leftovers, sand, clay, units, words):

@@ -202,7 +202,7 @@ def test_the_baseline_in_the_metadata(write_raster):
 @pytest.mark.parametrize(
     ("name", "sensor", "words"),
     [
-        ("red.tif", "sentinel2", "neither a processing baseline.*Give OFFSET: -0.1"),
+        ("red.tif", "sentinel2", "neither a processing baseline.*Give `offset`: -0.1"),
         ("LC08_L1TP_232084_20160209_02_T1_B4.tif", "landsat_oli", "Landsat Level 1.*REFLECTANCE_MULT_BAND"),
     ],
 )
@@ -260,10 +260,10 @@ def test_a_position_stands_for_all_dates(scene, out):
 @pytest.mark.parametrize(
     ("bands", "words"),
     [
-        ("red=1,nir", "BANDS holds 'nir', but must be of the form"),
+        ("red=1,nir", "`bands` holds 'nir', but must be of the form"),
         ("swir_1240=1", "names among: blue, green, red"),
-        ("red=3", "INPUT has 2 bands"),
-        ("red=rot", "no band of INPUT has that name. There are: a, b"),
+        ("red=3", "`sources` has 2 bands"),
+        ("red=rot", "no band of `sources` has that name. There are: a, b"),
         ("red=1,nir=a", "both red and nir"),
         ("", "None of the bands .a, b. has a name that is known of landsat_oli"),
     ],
@@ -283,10 +283,10 @@ def test_bands_that_are_not_there(scene, out, bands, words):
         ),
         ("landsat_oli", ["ndwi_gao"], "landsat_oli has no band swir_1240.*ndii6 is its like"),
         ("sentinel2", ["albedo_nir"], "no such albedo for sentinel2.*known for modis"),
-        ("modis", ["tvdi"], "tvdi needs the surface temperature of the same day. Give it as LST"),
-        ("modis", ["evi"], "INDICES: evi. Choose from: ndvi"),
-        ("modis", [], "INDICES: none is chosen"),
-        ("spot", ["ndvi"], "SENSOR is 'spot'"),
+        ("modis", ["tvdi"], "tvdi needs the surface temperature of the same day. Give it as `lst`"),
+        ("modis", ["evi"], "`names`: evi. Choose from: ndvi"),
+        ("modis", [], "`names`: none is chosen"),
+        ("spot", ["ndvi"], "`sensor` is 'spot'"),
     ],
 )
 def test_what_the_input_cannot_give(scene, out, leftovers, sensor, names, words):
@@ -298,7 +298,7 @@ def test_what_the_input_cannot_give(scene, out, leftovers, sensor, names, words)
 
 
 def test_files_of_another_sensor(scene, out):
-    with pytest.raises(InputError, match=r"SENSOR is modis, but 'LC08_L2SP.*' has a name of landsat_oli"):
+    with pytest.raises(InputError, match=r"`sensor` is modis, but 'LC08_L2SP.*' has a name of landsat_oli"):
         spectral_indices(scene("LC08_L2SP_scene.tif", red=0.1, nir=0.4), "modis", ["ndvi"], out)
 
 
@@ -306,7 +306,7 @@ def test_two_bands_of_one_name(write_raster, out):
     files = [write_raster(f"{name}.tif", np.full((3, 3), 0.1)) for name in ("sr_b4", "toa_b4")]
     with pytest.raises(InputError, match=r"Two bands are red: band 1 of 'sr_b4.tif' and band 1 of 'toa_b4.tif'.*red=2"):
         spectral_indices(files, "landsat_oli", ["ndvi"], out)
-    with pytest.raises(InputError, match="SCALE is 0, but must be above 0"):
+    with pytest.raises(InputError, match="`scale` is 0, but must be above 0"):
         spectral_indices(files, "landsat_oli", ["ndvi"], out, scaling=ReflectanceScaling(0))
 
 
@@ -364,7 +364,7 @@ def test_values_that_are_no_reflectances_are_left_out_and_counted(write_raster, 
         (
             "float32",
             1200,
-            "floating-point numbers are reflectances already.*100 % of them.*go from 1200 to 1200.*Set SCALE",
+            "floating-point numbers are reflectances already.*100 % of them.*go from 1200 to 1200.*Set `scale`",
         ),
         ("uint8", 200, "default of landsat_oli"),
     ],

@@ -357,8 +357,8 @@ def test_an_index_asked_twice_is_one_band(write_raster, tmp_path):
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"], crs=None)}, "no coordinate reference system"),
         (lambda w: {"dem": w("d.tif", np.full((9, 9), -1.0), ["a"], nodata=-1)}, "no cell has data"),
         (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "names": []}, "none is chosen. Choose from: elevation"),
-        (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "names": ["steepness"]}, "INDICES: steepness"),
-        (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "z_factor": 0.0}, "Z_FACTOR is 0"),
+        (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "names": ["steepness"]}, "`names`: steepness"),
+        (lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "z_factor": 0.0}, "`z_factor` is 0"),
         (
             lambda w: {"dem": w("d.tif", np.ones((9, 9)), ["a"]), "grid": w("g.tif", np.ones((9, 9)), cell=10.0)},
             "finer than those of the DEM",

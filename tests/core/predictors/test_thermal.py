@@ -137,8 +137,8 @@ def test_days_that_lack_a_layer_are_left_out(layers, write_raster, tmp_path, pro
     [
         (([0.2], [310.0, 310.0], [17.0, 17.0]), {}, "not in the same unit: one looks like kelvin"),
         (([0.2], [290.0, 290.0], [310.0, 310.0]), {}, "night is warmer than the day everywhere.*swapped"),
-        (([0.2], [15500.0, 15500.0], [15400.0, 15400.0]), {}, "MODIS LST needs LST_SCALE 0.02"),
-        (([200.0], [310.0, 310.0], [290.0, 290.0]), {}, "ALBEDO has a median of 200"),
+        (([0.2], [15500.0, 15500.0], [15400.0, 15400.0]), {}, "MODIS LST needs `lst_scale` 0.02"),
+        (([200.0], [310.0, 310.0], [290.0, 290.0]), {}, "`albedo` has a median of 200"),
         (([0.2], [310.0], [290.0]), {"correction": "verstraeten"}, "none of the layers is dated"),
     ],
 )
@@ -153,7 +153,7 @@ def test_what_cannot_be_right_writes_nothing(layers, tmp_path, leftovers, values
 def test_no_common_day(layers, write_raster, tmp_path):
     albedo, day, _ = layers([0.2], [310.0, 311.0], [290.0])
     night = [write_raster("other.tif", np.full((2, 3, 4), 290.0), ["night@2020-06-09", "night@2020-06-17"])]
-    with pytest.raises(InputError, match="No day has LST_DAY, LST_NIGHT"):
+    with pytest.raises(InputError, match="No day has `lst_day`, `lst_night`"):
         thermal_inertia(albedo, day, night, str(tmp_path / "o.tif"))
 
 
@@ -165,7 +165,7 @@ def test_roles_are_found_among_several_variables(write_raster, tmp_path, progres
     )
     thermal_inertia([both], [both], [both], str(tmp_path / "o.tif"), engine=Engine(progress=progress))
     np.testing.assert_allclose(read(tmp_path / "o.tif")["ati@2019-06-01"], 0.8 / 20, rtol=1e-6)
-    assert "ALBEDO: of the variables ndvi, albedo, LST_Day, lst_night, 'albedo' is taken." in progress.infos
+    assert "`albedo`: of the variables ndvi, albedo, LST_Day, lst_night, 'albedo' is taken." in progress.infos
     other = write_raster("other.tif", bands[:2], ["ndvi@2019-06-01", "evi@2019-06-01"])
-    with pytest.raises(InputError, match="ALBEDO must hold one variable"):
+    with pytest.raises(InputError, match="`albedo` must hold one variable"):
         thermal_inertia([other], [both], [both], str(tmp_path / "o.tif"))

@@ -44,7 +44,7 @@ def test_dates_that_the_variables_share(stack, write_raster, tmp_path):
     near = calculate_bands([source, composite], "z = lst + ndvi", path, max_gap_days=2)
     assert near == [f"z@2018-06-0{day}" for day in (1, 2, 3, 4)]
     late = write_raster("late.tif", np.ones((1, 30, 40), np.float32), ["sm@2020-01-01"])
-    with pytest.raises(InputError, match=r"No date has all of lst, sm within MAX_TIME_GAP 0 days: lst 2018-06-01 to"):
+    with pytest.raises(InputError, match=r"No date has all of lst, sm within `max_gap_days` 0 days: lst 2018-06-01 to"):
         calculate_bands([source, late], "z = lst + sm", path)
 
 
@@ -56,7 +56,7 @@ def test_two_products_of_one_variable(write_raster, tmp_path):
     path = str(tmp_path / "o.tif")
     assert calculate_bands([a, b], "difference = sm_smap - sm_era5", path) == ["difference@2018-06-01"]
     assert read(path)[0][0, 0, 0] == pytest.approx(-0.1)
-    with pytest.raises(InputError, match="no band of INPUT has that name.*There are: sm_era5, sm_smap"):
+    with pytest.raises(InputError, match="no band of `sources` has that name.*There are: sm_era5, sm_smap"):
         calculate_bands([a, b], "difference = sm - 1", path)
 
 
@@ -83,5 +83,5 @@ def test_grids_are_brought_together(write_raster, tmp_path):
 
 
 def test_an_expression_without_a_band(stack, tmp_path):
-    with pytest.raises(InputError, match="uses no band of INPUT"):
+    with pytest.raises(InputError, match="uses no band of `sources`"):
         calculate_bands([stack[0]], "x = 1 + 1", str(tmp_path / "o.tif"))

@@ -104,12 +104,12 @@ def test_several_results_and_names_in_quotes():
     ],
 )
 def test_faults_point_at_their_character(text, character, words):
-    with pytest.raises(InputError, match=rf"EXPRESSION, character {character}: .*{words}"):
+    with pytest.raises(InputError, match=rf"`expression`, character {character}: .*{words}"):
         parse(text)
 
 
 def test_other_faults():
-    with pytest.raises(InputError, match="EXPRESSION is empty"):
+    with pytest.raises(InputError, match="`expression` is empty"):
         parse("  ")
     with pytest.raises(InputError, match="10,004 characters"):
         parse("x = " + "a" * 10_000)
@@ -145,7 +145,7 @@ def test_as_long_as_the_text_allows():
     ],
 )
 def test_nothing_of_python_is_reachable(text):
-    with pytest.raises(InputError, match="EXPRESSION, character"):
+    with pytest.raises(InputError, match="`expression`, character"):
         parse(text)
 
 

@@ -74,7 +74,7 @@ def test_every_rule_keeps_less_when_strict():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "BITS is empty"),
+        ("", "`bits` is empty"),
         ("3-4", "'3-4' is no condition"),
         ("cloud=0", "'cloud=0' is no condition"),
         ("3=0 and", "'' is no condition"),
@@ -114,7 +114,7 @@ def test_dates_without_a_quality_layer_are_left_out(scene, write_raster, tmp_pat
     result = mask_quality([ndvi], [first], str(tmp_path / "o.tif"), rule="sentinel2_scl")
     assert result.bands == ["ndvi@2018-06-10"] and result.without_quality == ["ndvi@2018-06-26"]
     other = write_raster("other.tif", quality[:1], ["scl@2019-06-10"], dtype="uint8")
-    with pytest.raises(InputError, match=r"No band of INPUT has a quality layer of its date: INPUT ndvi@2018-06-10 to"):
+    with pytest.raises(InputError, match="No band of `sources` has a quality layer .*: `sources` ndvi@2018-06-10 to"):
         mask_quality([ndvi], [other], str(tmp_path / "o.tif"), rule="sentinel2_scl")
 
 
@@ -130,7 +130,7 @@ def test_words_are_taken_from_the_nearest_cell(write_raster, tmp_path):
 
 def test_where_nothing_is_left_it_is_said(scene, tmp_path):
     ndvi, scl, _, _ = scene
-    with pytest.raises(InputError, match=r"Nothing is left of INPUT: custom calls no cell with data good"):
+    with pytest.raises(InputError, match=r"Nothing is left of `sources`: custom calls no cell with data good"):
         mask_quality([ndvi], [scl], str(tmp_path / "o.tif"), rule="custom", bits="value = 11")
     assert not (tmp_path / "o.tif").exists()
 
@@ -139,7 +139,7 @@ def test_the_quality_layer_is_found_by_its_name(scene, write_raster, tmp_path):
     ndvi, scl, _, _ = scene
     other = write_raster("b04.tif", np.zeros((2, 4, 6), np.float32), ["b04@2018-06-10", "b04@2018-06-26"])
     assert mask_quality([ndvi], [scl, other], str(tmp_path / "o.tif"), rule="sentinel2_scl").masked_percent == 75
-    with pytest.raises(InputError, match=r"QUALITY must hold one variable.*holds b04, scl"):
+    with pytest.raises(InputError, match=r"`quality` must hold one variable.*holds b04, scl"):
         mask_quality([ndvi], [scl, other], str(tmp_path / "o.tif"), rule="custom", bits="value=4")
 
 

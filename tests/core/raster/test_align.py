@@ -203,9 +203,9 @@ def test_a_grid_without_a_raster(write_raster):
     west = degrees.transform.c / 0.36
     assert degrees.crs.is_geographic and degrees.transform.a == 0.36 and west == pytest.approx(round(west))
     for size in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(InputError, match="CELL_SIZE is"):
+        with pytest.raises(InputError, match="`cell_size` is"):
             grid_over([a], size)
-    with pytest.raises(InputError, match=r"CELL_SIZE 1e-06 makes .* cells"):
+    with pytest.raises(InputError, match=r"`cell_size` 1e-06 makes .* cells"):
         grid_over([a], 1e-6)
 
 

@@ -217,8 +217,8 @@ def test_nearest_agrees_with_looking_at_all_bands(write_raster):
 
 
 def test_a_product_of_two_variables_is_refused(write_raster):
-    with pytest.raises(InputError, match="PRODUCT must hold one variable.*a, b"):
-        single_stack(read_bands([write_raster("a.tif", np.ones((2, 4, 5)), ["b", "a"])]), "PRODUCT")
+    with pytest.raises(InputError, match="`sources` must hold one variable.*a, b"):
+        single_stack(read_bands([write_raster("a.tif", np.ones((2, 4, 5)), ["b", "a"])]), "sources")
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_complex_numbers_are_refused(write_raster):
 
 def test_the_composite_that_covers_a_day_counts_before_the_nearer_one(write_raster):
     files = [f"MOD13A2.A2018{day}.h18v04.061.2021342063412_NDVI.tif" for day in (145, 161, 177)]
-    stack = single_stack(read_bands([write_raster(name, CELLS) for name in files]), "PRODUCT")
+    stack = single_stack(read_bands([write_raster(name, CELLS) for name in files]), "sources")
     # 24 June is day 175: two days before the next composite, and the fourteenth of the one that covers it.
     assert [stack.nearest(parse_time(day), None) for day in ("2018-06-24", "2018-06-09", "2018-07-11")] == [1, 0, 2]
     assert stack.nearest(parse_time("2018-07-12"), 0) is None
@@ -316,5 +316,5 @@ def test_the_composite_that_covers_a_day_counts_before_the_nearer_one(write_rast
 
 def test_of_periods_that_cover_a_day_the_shortest_counts(write_raster):
     names = ["ndvi@2018-06", "ndvi@2018-06-12", "ndvi@2018-07"]
-    stack = single_stack(read_bands([write_raster("a.tif", np.zeros((3, 6, 8), np.float32), names)]), "PRODUCT")
+    stack = single_stack(read_bands([write_raster("a.tif", np.zeros((3, 6, 8), np.float32), names)]), "sources")
     assert [stack.nearest(parse_time(day), 0) for day in ("2018-06-12", "2018-06-13")] == [1, 0]

@@ -83,7 +83,7 @@ def test_names_that_are_taken_get_a_suffix(dem, rows, write_raster):
 
 
 def test_a_date_needs_the_time_field(dem, rows):
-    with pytest.raises(InputError, match=r"BUILTIN day_of_year needs the TIME field of 'st'"):
+    with pytest.raises(InputError, match=r"`builtins` day_of_year needs the `times` field of 'st'"):
         sample_rows(Rows("st", rows.x, rows.y, UTM), [dem], builtins=["day_of_year"])
 
 

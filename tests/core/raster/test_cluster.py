@@ -71,7 +71,7 @@ def refused(source, tmp_path, address, words, **named):
     before, start = sorted(os.listdir(tmp_path)), time.monotonic()
     with pytest.raises(InputError, match=words) as caught:
         work(source, tmp_path / "out.tif", address, **named)
-    assert "leave SCHEDULER empty" in str(caught.value)
+    assert "leave `scheduler` empty" in str(caught.value)
     assert sorted(os.listdir(tmp_path)) == before and time.monotonic() - start < 15
 
 

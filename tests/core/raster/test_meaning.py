@@ -221,7 +221,7 @@ def test_celsius_and_kelvin_are_told_apart_by_their_units(write_raster, out, eng
             dataset.units = [unit]
     thermal_inertia([albedo], [day], [night], out, engine=engine)
     np.testing.assert_allclose(overview(list_bands([Source(out)])[1]), 20, atol=1e-3)
-    assert any("LST_NIGHT is in °C" in text for text in progress.infos)
+    assert any("`lst_night` is in °C" in text for text in progress.infos)
 
 
 def mod13(write_raster, name="MOD13A2.A2018161.h18v04.061.2021342063412_NDVI.tif"):
@@ -297,7 +297,7 @@ def test_a_known_scale_is_not_applied_twice(write_raster, out, engine):
         for name, value in stored.items()
     )
     albedo = write_raster("albedo_20180610.tif", np.full((1, 4, 5), 0.2), ["albedo"])
-    with pytest.raises(InputError, match="in kelvin already.*Leave LST_SCALE empty"):
+    with pytest.raises(InputError, match="in kelvin already.*Leave `lst_scale` empty"):
         thermal_inertia([albedo], [day], [night], out, lst_scale=0.00341802, engine=engine)
     thermal_inertia([albedo], [day], [night], out, engine=engine)
     np.testing.assert_allclose(overview(list_bands([Source(out)])[0]), 0.04, atol=1e-4)
@@ -312,7 +312,7 @@ def test_sentinel2_without_its_baseline_is_a_doubt(darkest, doubtful, write_rast
         for name in ("B04", "B08")
     ]
     spectral_indices(sources, "sentinel2", ["ndvi"], out, engine=engine)
-    assert any("give OFFSET -0.1" in text for text in progress.warnings) == doubtful
+    assert any("give `offset` -0.1" in text for text in progress.warnings) == doubtful
 
 
 def test_every_fault_of_the_page_has_its_test():

@@ -46,7 +46,7 @@ def test_gaps_are_parsed_or_refused():
     assert parse_gaps(" landcover:366, ndvi:16") == {"landcover": 366, "ndvi": 16}
     assert parse_gaps("a:b:1.5") == {"a:b": 1.5} and parse_gaps(None) == {}
     for text in ("ndvi", "ndvi:", ":3", "ndvi:-1", "ndvi:nan", "ndvi:1e9", "ndvi=3"):
-        with pytest.raises(InputError, match=r"TIME_GAPS.*landcover:366,ndvi:16"):
+        with pytest.raises(InputError, match=r"`gaps`.*landcover:366,ndvi:16"):
             parse_gaps(text)
     with pytest.raises(InputError, match="twice"):
         parse_gaps("a:1,a:2")
@@ -121,9 +121,9 @@ def test_pixels_of_products_follow_the_same_rule(stack_of, write_raster):
 def test_unknown_names_of_gaps_are_refused(stack_of, write_raster):
     ndvi, _ = stack_of("ndvi", ["2020-06-01", "2020-06-09"])
     dem = write_raster("dem.tif", np.ones((4, 4)), ["dem"])
-    with pytest.raises(InputError, match=r"TIME_GAPS names 'evi'.*ndvi, dem"):
+    with pytest.raises(InputError, match=r"`gaps` names 'evi'.*ndvi, dem"):
         sample_rows(rows_on("2020-06-02"), [ndvi, dem], TimeRule(gaps={"evi": 3}))
-    with pytest.raises(InputError, match=r"TIME_GAPS names 'dem', which has no date"):
+    with pytest.raises(InputError, match=r"`gaps` names 'dem', which has no date"):
         sample_rows(rows_on("2020-06-02"), [ndvi, dem], TimeRule(gaps={"dem": 3}))
 
 
@@ -132,5 +132,5 @@ def test_only_defaults_are_told(stack_of, progress):
     rain, _ = stack_of("rain", ["2020-06-01", "2020-06-09"])
     settings = TableSettings(max_gap_days=TimeRule(gaps={"ndvi": 1}))
     sample_table(rows_on("2020-06-02"), {}, [ndvi, rain], settings, progress=progress)
-    (line,) = [text for text in progress.infos if "MAX_TIME_GAP is not set" in text]
+    (line,) = [text for text in progress.infos if "`max_gap_days` is not set" in text]
     assert "rain 7" in line and "ndvi" not in line

@@ -124,7 +124,7 @@ def test_refusals():
         aggregate(rows_of(["a"], ["2020-01-01"], x=[0]), np.ones(1), "day", grid=GRID)
     with pytest.raises(InputError, match=r"No station of 'obs' has 5 observations in a month; the most are 1"):
         aggregate(rows, np.ones(1), "month", 5)
-    with pytest.raises(InputError, match="without the STATION and TIME fields"):
+    with pytest.raises(InputError, match="without the `names` and `times` fields"):
         aggregate(Rows("obs", np.ones(1), np.ones(1), UTM), np.ones(1), "day")
 
 

@@ -80,7 +80,7 @@ def test_a_seeded_draw(fine, write_raster):
 
 def test_refusals(fine, write_raster):
     _, _, sources = fine
-    with pytest.raises(InputError, match="No pixel of EXTRA_TARGETS .* lies wholly within the predictors"):
+    with pytest.raises(InputError, match="No pixel of `product` .* lies wholly within the predictors"):
         sample_pixels(coarse(write_raster, np.ones((1, 2, 2)), ["sm"], origin=(900000, 4000000)), sources)
     with pytest.raises(InputError, match="has no data where the predictors lie"):
         sample_pixels(coarse(write_raster, np.full((1, 2, 2), -1.0), ["sm"], nodata=-1), sources)

@@ -99,7 +99,7 @@ def test_dated_rasters_need_times_and_points(layers):
     _, _, sources = layers
     x, y = at([1], [1])
     with pytest.raises(
-        InputError, match=r"ndvi are dated \(such as ndvi@2020-06-01\), so that the TIME field of 'st' is needed"
+        InputError, match=r"ndvi are dated \(such as ndvi@2020-06-01\), so that the `times` field of 'st' is needed"
     ):
         sample_rows(Rows("st", x, y, UTM), sources)
     with pytest.raises(InputError, match="No row of 'st' has a point"):

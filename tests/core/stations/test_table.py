@@ -52,7 +52,8 @@ def test_what_a_larger_gap_would_bring_is_said(stations, rasters, progress):
     table = sample_table(rows, columns, rasters, TableSettings(max_gap_days=0), progress=progress)
     assert table.complete == 2 and "ndvi_gap_days" not in table.columns
     (warning,) = progress.warnings
-    assert "'ndvi' is missing in 1 rows" in warning and "with 1 days (MAX_TIME_GAP) 3 rows would be complete" in warning
+    assert "'ndvi' is missing in 1 rows" in warning
+    assert "with 1 days (`max_gap_days`) 3 rows would be complete" in warning
 
 
 def test_columns_are_replaced_where_that_is_wanted(stations, write_raster, progress):
@@ -82,5 +83,5 @@ def test_pixels_of_a_product_are_further_rows(stations, rasters, write_raster):
     assert table.columns["station"][3] == "smap r0 c0" and table.columns["ndvi"][3] == pytest.approx(0.5)
     assert len({len(values) for values in table.columns.values()}) == 1 and table.complete == 7
     np.testing.assert_allclose((table.x[3], table.y[3]), (500300, 3999700))
-    with pytest.raises(InputError, match="EXTRA_TARGETS needs VALUE or EXTRA_VALUE"):
+    with pytest.raises(InputError, match="`product` needs `value` or `extra_value`"):
         sample_table(rows, columns, rasters, TableSettings(), product)

@@ -80,11 +80,13 @@ def test_moving_means_of_any_number_of_dates_at_once(at_once):
 
 
 def test_what_cannot_be(progress):
-    with pytest.raises(InputError, match="ANOMALIES is 'weekly', but must be one of: none, climatology, moving_window"):
+    with pytest.raises(
+        InputError, match="`anomalies` is 'weekly', but must be one of: none, climatology, moving_window"
+    ):
         check_anomalies("weekly", 35)
-    with pytest.raises(InputError, match="ANOMALY_WINDOW is 0 days"):
+    with pytest.raises(InputError, match="`anomaly_window` is 0 days"):
         check_anomalies("moving_window", 0)
-    with pytest.raises(InputError, match="holds 1 of the dates.*take ANOMALIES climatology"):
+    with pytest.raises(InputError, match="holds 1 of the dates.*take `anomalies` climatology"):
         moving_windows(DAYS[::30], 20)
     warn_of_short_climatology(DAYS[:400], progress)
     assert "the common dates span 1.1 years" in progress.warnings[0]

@@ -104,9 +104,9 @@ def test_what_is_refused(write_raster, tmp_path, leftovers):
     static = write_raster("s.tif", np.ones((3, 3)), ["dem"])
     for settings, words in [
         ({}, "dem has no dates"),
-        ({"period": "week"}, "PERIOD is 'week'"),
-        ({"statistic": "mode"}, "STATISTIC is 'mode'"),
-        ({"min_count": 0}, "MIN_COUNT is 0"),
+        ({"period": "week"}, "`period` is 'week'"),
+        ({"statistic": "mode"}, "`statistic` is 'mode'"),
+        ({"min_count": 0}, "`min_count` is 0"),
     ]:
         with pytest.raises(InputError, match=words):
             temporal_composite([static], str(tmp_path / "o.tif"), **settings)
@@ -117,9 +117,9 @@ def test_a_count_that_is_never_reached_is_named(write_raster, tmp_path):
     values = np.full((4, 6, 8), np.nan, np.float32)
     values[0, :, :4], values[1, :, 4:] = 1, 2
     source = write_raster("a.tif", values, [f"ndvi@2020-06-0{day}" for day in (1, 2, 3, 4)])
-    with pytest.raises(InputError, match=r"MIN_COUNT is 9, but no period has more than 4 dates of ndvi.*smaller"):
+    with pytest.raises(InputError, match=r"`min_count` is 9, but no period has more than 4 dates of ndvi.*smaller"):
         temporal_composite([source], str(tmp_path / "o.tif"), period="month", min_count=9)
-    with pytest.raises(InputError, match=r"no cell has values on MIN_COUNT \(2\) dates of any period"):
+    with pytest.raises(InputError, match=r"no cell has values on `min_count` \(2\) dates of any period"):
         temporal_composite([source], str(tmp_path / "o.tif"), period="month", min_count=2)
 
 

@@ -290,9 +290,9 @@ def test_dates_that_no_value_reaches(write_raster, tmp_path, progress):
     out = str(tmp_path / "out.tif")
     fill_gaps([source], out, dates="2018-06-02,2018-06-10", engine=Engine(progress=progress))
     assert any(
-        "1 of 2 DATES lie outside the dates of lst, 2018-06-01 to 2018-06-09" in text for text in progress.warnings
+        "1 of 2 `dates` lie outside the dates of lst, 2018-06-01 to 2018-06-09" in text for text in progress.warnings
     )
-    with pytest.raises(InputError, match=r"DATES: none lies within the dates of lst"):
+    with pytest.raises(InputError, match=r"`dates`: none lies within the dates of lst"):
         fill_gaps([source], out, dates="2018-06-10")
     # Its window reaches a day and a half further.
     fill_gaps([source], out, method="moving_average", dates="2018-06-10")
@@ -348,7 +348,7 @@ def test_dates(text, expected):
     ],
 )
 def test_what_are_no_dates(text):
-    with pytest.raises(InputError, match="DATES"):
+    with pytest.raises(InputError, match="`dates`"):
         parse_dates(text)
 
 
@@ -360,11 +360,11 @@ def test_too_many_dates():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "cubic"}, "METHOD is 'cubic'"),
-        ({"method": "savitzky_golay", "window": 4}, r"WINDOW is 4.*odd"),
-        ({"method": "savitzky_golay", "window": 5, "order": 5}, r"ORDER is 5.*less than WINDOW"),
-        ({"method": "moving_average", "window": 0}, "WINDOW is 0"),
-        ({"max_gap": 0}, "MAX_GAP is 0"),
+        ({"method": "cubic"}, "`method` is 'cubic'"),
+        ({"method": "savitzky_golay", "window": 4}, r"`window` is 4.*odd"),
+        ({"method": "savitzky_golay", "window": 5, "order": 5}, r"`order` is 5.*less than `window`"),
+        ({"method": "moving_average", "window": 0}, "`window` is 0"),
+        ({"max_gap": 0}, "`max_gap` is 0"),
     ],
 )
 def test_impossible_settings(write_raster, tmp_path, leftovers, options, words):

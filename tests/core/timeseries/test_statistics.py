@@ -70,7 +70,7 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
     for sources, names, words in [
         ([static], ["mean"], "dem have no dates"),
         ([dated], [], "none is chosen"),
-        ([dated], ["mode"], "STATISTICS: mode"),
+        ([dated], ["mode"], "`names`: mode"),
     ]:
         with pytest.raises(InputError, match=words):
             temporal_statistics(sources, names, str(tmp_path / "o.tif"))

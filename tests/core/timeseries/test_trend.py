@@ -300,10 +300,10 @@ def test_what_is_refused(write_raster, tmp_path, leftovers, cancelling):
         ([static], {}, "dem has no dates"),
         ([one], {}, r"sm has a single date \(2020-01-01\).*at least 3"),
         ([two], {}, "sm has 2 dates"),
-        ([one, two, other], {}, "INPUT must hold one variable"),
+        ([one, two, other], {}, "`sources` must hold one variable"),
         ([one, two, month], {}, "both 2020-02-01 and 2020-02, which start"),
         ([one, two, twice], {}, "Two bands are named"),
-        ([one, two], {"method": "median"}, "METHOD is 'median'"),
+        ([one, two], {"method": "median"}, "`method` is 'median'"),
         ([one, two], {"by_month": True}, "No calendar month has three dates"),
     ]:
         with pytest.raises(InputError, match=words):

@@ -114,7 +114,7 @@ def test_soil_moisture_is_taken_among_several_variables(product, write_raster, p
     result = validate_stations(rows, np.random.default_rng(0).random(20), [*sources, other], progress=progress)
     assert result.pooled.n == 20 and "the one validated is 'soil_moisture'" in progress.infos[0]
     two = [write_raster("two.tif", np.ones((2, 10, 10)), ["a", "b"])]
-    with pytest.raises(InputError, match="PRODUCT must hold one variable"):
+    with pytest.raises(InputError, match="`sources` must hold one variable"):
         validate_stations(rows, np.random.default_rng(0).random(20), two)
 
 
@@ -124,7 +124,7 @@ def test_nothing_observed_and_no_time(product):
     with pytest.raises(InputError, match="No row of 'obs' has an observed value"):
         validate_stations(rows, np.full(20, np.nan), sources)
     timeless = Rows("obs", rows.x, rows.y, rows.crs, None, rows.names)
-    with pytest.raises(InputError, match="the TIME field of 'obs' is needed"):
+    with pytest.raises(InputError, match="the `times` field of 'obs' is needed"):
         validate_stations(timeless, np.ones(20), sources)
 
 
@@ -187,7 +187,7 @@ def test_rows_that_repeat_another_are_counted_once(product, progress):
 
 def test_a_station_field_of_nothing(product):
     rows, _, _ = observations({"a": (2, 3)})
-    with pytest.raises(InputError, match="The STATION field of 'obs' is NULL in all rows"):
+    with pytest.raises(InputError, match="The `names` field of 'obs' is NULL in all rows"):
         validate_stations(replace(rows, names=[None] * 20), np.full(20, 0.2), product[1])
     assert (
         len(set(replace(rows, names=[None] * 20).stations())) == 1

@@ -159,7 +159,7 @@ def test_impurity_is_known_of_the_kinds_that_say_so_and_of_no_other(kind):
 
 
 def test_impurity_of_another_kind_is_refused_with_the_kinds_that_have_it():
-    with pytest.raises(InputError, match=r"MODEL svr has no impurity importance.*: random_forest"):
+    with pytest.raises(InputError, match=r"`kind` svr has no impurity importance.*: random_forest"):
         select_predictors(
             relevant_and_noise(100),
             make_estimator("svr", None),
@@ -313,7 +313,7 @@ def test_groups_are_read():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "METHOD 'groups' needs GROUPS"),
+        ("", "`method` 'groups' needs `groups`"),
         ("slope, twi", "'slope, twi' is not of the form name: predictor, predictor"),
         (": slope", "is not of the form"),
         ("soil: ; terrain: slope", "the group 'soil' has no predictors"),
@@ -334,7 +334,7 @@ def test_bad_groups(text, words):
 
 @pytest.mark.parametrize("method", ["forward", "leave_one_out"])
 def test_one_predictor_is_no_choice(method):
-    with pytest.raises(InputError, match=f"METHOD '{method}' needs at least two predictors.*only 'a'"):
+    with pytest.raises(InputError, match=f"`method` '{method}' needs at least two predictors.*only 'a'"):
         select(table_of({"a": np.arange(40.0)}, np.arange(40.0)), method)
 
 
@@ -363,7 +363,7 @@ def test_a_fold_whose_rest_is_constant_is_refused():
     table = table_of(
         {"a": np.arange(40.0), "b": np.arange(40.0) ** 2}, np.repeat([0.1, 0.2], 20), np.repeat(["x", "y"], 20)
     )
-    with pytest.raises(InputError, match="Without fold . of SPLIT 'station' the target is the same"):
+    with pytest.raises(InputError, match="Without fold . of `split` 'station' the target is the same"):
         select(table, "forward", "station", folds=2)
 
 

@@ -72,13 +72,13 @@ def test_what_is_refused():
     for name, rows, words in [
         ("station", few, "3 stations, fewer than 5 folds"),
         ("time", few, "2 days, fewer than 5 folds"),
-        ("station", bare, "needs the STATION field"),
-        ("time", bare, "needs the TIME field"),
+        ("station", bare, "needs the `station` field"),
+        ("time", bare, "needs the `time` field"),
         ("block", bare, "needs training rows with points"),
     ]:
         with pytest.raises(InputError, match=words):
             make_split(name, 5, 100.0).divide(rows, 0)
-    with pytest.raises(InputError, match="needs BLOCK_SIZE"):
+    with pytest.raises(InputError, match="needs `block_size`"):
         make_split("block", 5).divide(few, 0)
     with pytest.raises(InputError, match="fewer than 5 folds"):
         make_split("block", 5, 1e6).divide(few, 0)
@@ -123,12 +123,12 @@ def test_matched_distances_keep_places_together():
 @pytest.mark.parametrize(
     ("name", "without", "words"),
     [
-        ("year", {"times": None}, "SPLIT 'year' needs the TIME field"),
-        ("month", {"times": None}, "SPLIT 'month' needs the TIME field"),
+        ("year", {"times": None}, "`split` 'year' needs the `time` field"),
+        ("month", {"times": None}, "`split` 'month' needs the `time` field"),
         ("year", {}, "of one year only"),
-        ("station_time", {"stations": None}, "needs the STATION and TIME fields"),
+        ("station_time", {"stations": None}, "needs the `station` and `time` fields"),
         ("knndm", {"positions": None}, "needs training rows with points"),
-        ("knndm", {}, "needs PREDICTION_AREA"),
+        ("knndm", {}, "needs `prediction`"),
     ],
 )
 def test_further_splits_say_what_they_need(name, without, words):

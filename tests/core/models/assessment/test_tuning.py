@@ -71,7 +71,7 @@ def test_layers_of_a_network_are_one_value():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(InputError, match="more than CANDIDATES"):
+    with pytest.raises(InputError, match="more than `count`"):
         make_candidates("random_forest", None, "grid", 10, 0)
     with pytest.raises(InputError, match="the list of min_samples_leaf is empty"):
         make_candidates("random_forest", '{"min_samples_leaf": []}', "grid", 10, 0)

@@ -278,12 +278,12 @@ def test_useless_drifts_are_named(hills, grid, write_raster, tmp_path, leftovers
             interpolate_stations(
                 rows, values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(drift=drift)
             )
-    with pytest.raises(InputError, match="TIME field of 'gauges' is needed"):
+    with pytest.raises(InputError, match="`times` field of 'gauges' is needed"):
         interpolate_stations(
             static(rows), values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(drift=sources[1:])
         )
     for method in ("idw", "simple_kriging"):
-        with pytest.raises(InputError, match=f"DRIFT is for METHOD ordinary_kriging, not for {method}"):
+        with pytest.raises(InputError, match=f"`drift` is for `method` ordinary_kriging, not for {method}"):
             interpolate_stations(
                 rows,
                 values,
@@ -338,7 +338,7 @@ def test_dates_with_few_stations_are_left_out_and_listed(network, grid, tmp_path
 def test_one_station(network, grid, tmp_path, progress, leftovers):
     rows, *_ = network
     before = leftovers()
-    with pytest.raises(InputError, match=r"'gauges' has 1 station with a value.*ordinary_kriging needs 3.*METHOD idw"):
+    with pytest.raises(InputError, match=r"'gauges' has 1 station with .*ordinary_kriging needs 3.*`method` idw"):
         interpolate_stations(static(rows, slice(3, 4)), np.array([0.3]), "v", grid, str(tmp_path / "m.tif"))
     assert leftovers() == before
     result = interpolate_stations(
@@ -441,7 +441,7 @@ def test_what_does_not_fit_together(network, grid, tmp_path):
             variance=str(tmp_path / "v.tif"),
             settings=InterpolationSettings(method="idw"),
         )
-    with pytest.raises(InputError, match="METHOD 'spline' is none of"):
+    with pytest.raises(InputError, match="`method` 'spline' is none of"):
         interpolate_stations(
             rows, values, "v", grid, str(tmp_path / "m.tif"), settings=InterpolationSettings(method="spline")
         )

@@ -185,7 +185,7 @@ def test_the_depth_of_header_values_is_that_of_the_header_and_of_ceop_that_of_th
     found = import_archive(path, Selection())
     assert only(found).station == "Beta"
     assert found.warnings == [
-        "1 sensors reach less than 5 mm below DEPTH_TO (0.0508–0.0508 (1) m): DEPTH_TO 0.0508 takes them, too."
+        "1 sensors reach less than 5 mm below `depth_to` (0.0508–0.0508 (1) m): `depth_to` 0.0508 takes them, too."
     ]
     assert len(import_archive(path, Selection(depth_to=0.0508)).series) == 2
 
@@ -244,7 +244,7 @@ def test_flags_are_all_accepted_or_the_line_is_not_taken(make):
 def test_unknown_flags(text):
     with pytest.raises(
         InputError,
-        match=r"FLAGS names .*, which ISMN does not have\. Valid are: C01 \(.*D10 .*G \(good\); M \(missing\); U",
+        match=r"`flags` names .*, which ISMN does not have\. Valid are: C01 \(.*D10 .*G \(good\); M \(missing\); U",
     ):
         parse_flags(text)
 
@@ -587,7 +587,7 @@ def test_nothing_fits_says_what_there_is(make):
         import_archive(path, Selection(variable="precipitation"))
     with pytest.raises(
         InputError,
-        match=r"fits DEPTH_FROM 0\.1, DEPTH_TO 0\.2 m and the rule 'encloses'\. "
+        match=r"fits `depth_from` 0\.1, `depth_to` 0\.2 m and the rule 'encloses'\. "
         r"The depths it has \(m\), with the number of files: 0\.05–0\.05 \(1\)",
     ):
         import_archive(path, Selection(depth_from=0.1, depth_to=0.2))
@@ -595,14 +595,14 @@ def test_nothing_fits_says_what_there_is(make):
         import_archive(path, Selection())
     with pytest.raises(
         InputError,
-        match=r"lies within START and END: at these depths it has 2018-06-01T00:00:00 to 2018-06-01T02:00:00",
+        match=r"lies within `start` and `end`: at these depths it has 2018-06-01T00:00:00 to 2018-06-01T02:00:00",
     ):
         import_archive(path, Selection(flags=None, start=datetime(2019, 1, 1)))
     with pytest.raises(InputError, match=r"No day of 'archive\.zip' has 4 observations"):
         import_archive(path, Selection(flags=None, period="day", min_count=4))
-    with pytest.raises(InputError, match="DEPTH_FROM"):
+    with pytest.raises(InputError, match="`depth_from`"):
         import_archive(path, Selection(depth_from=0.2, depth_to=0.1))
-    with pytest.raises(InputError, match="START"):
+    with pytest.raises(InputError, match="`start`"):
         import_archive(path, Selection(start=datetime(2019, 1, 1), end=datetime(2018, 1, 1)))
 
 
