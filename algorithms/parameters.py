@@ -23,6 +23,8 @@ from qgis.core import (
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.request import Engine
 
+from .layers import naive_utc
+
 _ANY_FIELD = QgsProcessingParameterField.DataType.Any
 
 
@@ -223,3 +225,13 @@ def whole_number(algorithm, parameters, key, context, most=2**31 - 1):
     if value > most:
         raise InputError(f"{key} is {value:g}, but may be up to {most:,}.")
     return int(value)
+
+
+def moment(algorithm, parameters, key, context):
+    """Return a date and time parameter as a datetime in UTC without time zone; None where it is not set."""
+    if not parameters.get(key):
+        return None
+    value = algorithm.parameterAsDateTime(parameters, key, context)
+    if not value.isValid():
+        raise InputError(f"{key}: '{parameters[key]}' is no time. Write it as 2018-06-01T00:00:00 (UTC).")
+    return naive_utc(value)

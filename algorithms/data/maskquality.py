@@ -24,7 +24,7 @@ class Algorithm(ToolboxAlgorithm):
             for key, row in QUALITY_RULES.items()
         )
         + "</ul><p>Numbers before the sign are bits, counted from 0, and <code>value</code> is the whole number. A "
-        "date of which nothing is left stays, empty, and the log names it.</p>"
+        "date of which nothing is left is left out, and the log names it.</p>"
     )
     TAGS = ("cloud", "mask", "quality", "QA", "bits", "flags", "SCL", "QA_PIXEL", "Fmask", "snow", "shadow")
     NEEDS = ()

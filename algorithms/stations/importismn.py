@@ -16,12 +16,11 @@ from qgis.core import (
     QgsProcessingParameterFile,
 )
 
-from sm_toolbox.errors import InputError
 from sm_toolbox.stations.ismn.selection import AVERAGING_PERIODS, DEPTH_RULES, SENSOR_RULES
 
 from ..base import ToolboxAlgorithm
-from ..layers import DATE, DATETIME, INTEGER, NUMBER, TEXT, naive_utc, point_geometry, write_report
-from ..parameters import choice, integer, layer_output, number, number_outputs, report_output, text
+from ..layers import DATE, DATETIME, INTEGER, NUMBER, TEXT, point_geometry, write_report
+from ..parameters import choice, integer, layer_output, moment, number, number_outputs, report_output, text
 
 _TIME_KINDS = {"none": DATETIME, "day": DATE, "month": TEXT}
 
@@ -122,7 +121,7 @@ class Algorithm(ToolboxAlgorithm):
 
     def resolve(self, parameters, context):
         return self.parameterAsString(parameters, "INPUT", context), *(
-            self._moment(parameters, key, context) for key in ("START", "END")
+            moment(self, parameters, key, context) for key in ("START", "END")
         )
 
     def compute(self, inputs, parameters, context, progress):
@@ -179,14 +178,6 @@ class Algorithm(ToolboxAlgorithm):
             "STATIONS": len(result.stations),
             "OBSERVATIONS": result.observations,
         }
-
-    def _moment(self, parameters, key, context):
-        if not parameters.get(key):
-            return None
-        value = self.parameterAsDateTime(parameters, key, context)
-        if not value.isValid():
-            raise InputError(f"{key}: '{parameters[key]}' is no time. Write it as 2018-06-01T00:00:00 (UTC).")
-        return naive_utc(value)
 
 
 def _rows(all_series, period, progress):

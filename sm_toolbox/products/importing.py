@@ -25,7 +25,7 @@ from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.outputs import TILE, RasterOutput
 from sm_toolbox.raster.times import Time
-from sm_toolbox.raster.writing import raster_writer, without_empty_bands
+from sm_toolbox.raster.writing import leave_out_empty, raster_writer
 from sm_toolbox.sensors.catalogue import PRODUCTS, Quality, Variable
 from sm_toolbox.sensors.quality import kept, parse_conditions
 from sm_toolbox.sensors.quantities import AMOUNT, PERCENT, customary_unit
@@ -169,44 +169,47 @@ def import_product(
         grid = _grid_over(pieces, request)
         pieces = [piece for piece in pieces if _touches(piece.values.placing.grid, grid)]
         if not pieces:
-            raise InputError("EXTENT: no file has cells there. Take a wider extent, or leave it empty.")
+            raise InputError("`bounds`: no file has cells there. Take a wider extent, or leave it empty.")
         bands = _bands(pieces, grid, request)
         return _write(bands, grid, output, request, found, progress)
 
 
 def _check(request: Request) -> None:
     for key, value, allowed in (
-        ("PRODUCT_TYPE", request.product, (AUTO, *PRODUCTS)),
-        ("LEVEL", request.level, LEVELS),
-        ("OVERPASS", request.overpass, OVERPASSES),
+        ("product", request.product, (AUTO, *PRODUCTS)),
+        ("level", request.level, LEVELS),
+        ("overpass", request.overpass, OVERPASSES),
     ):
         if value not in allowed:
-            raise InputError(f"{key} is '{value}', but must be one of: {', '.join(allowed)}.")
+            raise InputError(f"`{key}` is '{value}', but must be one of: {', '.join(allowed)}.")
     if request.start and request.end and request.end < request.start:
-        raise InputError(f"START is {request.start}, after END, {request.end}. Exchange them.")
+        raise InputError(f"`start` is {request.start}, after `end`, {request.end}. Exchange them.")
 
 
 def _is_wanted(piece: Piece, request: Request) -> bool:
-    if piece.time is None:
+    time = piece.time
+    if time is None:
         return True
-    last = None if request.end is None else max(request.end.end, request.end.start)
-    return (request.start is None or piece.time.last_day >= request.start.start.replace(hour=0)) and (
-        last is None or piece.time.start < last or piece.time.start == request.end.start  # type: ignore[union-attr]
-    )
+    if request.end is not None and time.start > request.end.start:
+        return False
+    if request.start is None:
+        return True
+    first = request.start.start
+    return time.start >= first if time.resolution == "second" else time.end > first
 
 
 def _nothing(found: Found, request: Request) -> InputError:
     if found.pieces:
         times = sorted(piece.time for piece in found.pieces if piece.time is not None)
         return InputError(
-            f"START, END: no file is of these dates; the files are of {times[0]} to {times[-1]}. Take these."
+            f"`start`, `end`: no file is of these dates; the files are of {times[0]} to {times[-1]}. Take these."
         )
     why = [f"'{path}' {reason.rstrip('.')}" for path, reason in found.skipped]
     some = "; ".join(why[:4]) + (f"; and {len(why) - 4} more" if len(why) > 4 else "")
     kinds = ", ".join(PRODUCTS)
     return InputError(
-        f"INPUT: no file can be imported: {some or 'there is none'}. Give files as downloaded, with their names, of "
-        f"one of these products: {kinds}; other rasters need no import, they are taken as they are."
+        f"`paths`: no file can be imported: {some or 'there is none'}. Give files as downloaded, with their names, "
+        f"of one of these products: {kinds}; other rasters need no import, they are taken as they are."
     )
 
 
@@ -262,7 +265,7 @@ def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
     try:
         west, south, east, north = driver().transform_bounds(crs, base.crs, bounds)
     except DriverError as error:
-        raise InputError(f"EXTENT cannot be brought into the CRS of the files: {error}.") from error
+        raise InputError(f"`bounds` cannot be brought into the CRS of the files: {error}.") from error
     inverse = ~base.transform
     (left, top), (right, bottom) = inverse * (west, north), inverse * (east, south)
     edge = 1e-6
@@ -273,7 +276,7 @@ def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
         min(window[3], math.ceil(right - edge)),
     ]
     if part[0] >= part[2] or part[1] >= part[3]:
-        raise InputError("EXTENT: no file has cells there. Take a wider extent, or leave it empty.")
+        raise InputError("`bounds`: no file has cells there. Take a wider extent, or leave it empty.")
     return part
 
 
@@ -359,7 +362,7 @@ def _converted(piece: Piece, request: Request) -> Variable:
         thickness = variable.thickness or request.thickness
         if not thickness:
             raise InputError(
-                f"LAYER_THICKNESS: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not say "
+                f"`thickness`: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not say "
                 "of how thick a layer. Give its thickness in metres."
             )
         scale = 1 if variable.scale is None else variable.scale
@@ -388,8 +391,9 @@ class _Files:
 
     def _file(self, layer: Layer) -> ArrayFile | Dataset:
         if layer.path not in self._open:
-            opened = ArrayFile(layer.path) if layer.name else open_raster(Source(layer.path))
-            self._open[layer.path] = self._stack.enter_context(opened)
+            opened: ArrayFile | Dataset = ArrayFile(layer.path) if layer.name else open_raster(Source(layer.path))
+            self._open[layer.path] = opened
+            self._stack.callback(opened.close)
         return self._open[layer.path]
 
     def read(self, layer: Layer, window: Window) -> tuple[np.ndarray, tuple[float, ...], float, float]:
@@ -535,14 +539,13 @@ def _write(bands: list[_Band], grid: Grid, output: str, request: Request, found:
                         )
                         done += 1
                         progress.set_fraction(done / total)
-        empty = [name for name, cells in zip(names, writer.valid_of_bands) if not cells]
-        if len(empty) == len(names):
+        if not writer.valid_cells:
             raise InputError(
-                "INPUT: no cell is left. "
+                "`paths`: no cell is left. "
                 + (f"Quality layers rule out all that has values ({_top_reason(tally)}): " if tally.before else "")
-                + "choose LEVEL all to see what there is, or other dates."
+                + "choose `level` all to see what there is, or other dates."
             )
-        without_empty_bands(writer, grid, empty)
+        empty = leave_out_empty(writer, grid)
     percent = 100 * (1 - tally.after / tally.before) if tally.before else 0.0
     reasons = {name: 100 * count / max(1, tally.before) for name, count in tally.reasons.items() if count}
     left = [name for name in names if name not in empty]

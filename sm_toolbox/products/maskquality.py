@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +33,7 @@ class Masked:
     masked_percent : float
         Of the cells that had data.
     empty : list of str
-        Bands of which nothing is left.
+        Bands of which nothing is left; they are not written.
     without_quality : list of str
         Bands for whose date there is no quality layer; they are not written.
     """
@@ -98,6 +98,9 @@ def mask_quality(
     conditions = _conditions(rule, level, bits)
     bands = list_bands(sources)
     refuse_duplicates(bands)
+    if rule != CUSTOM:
+        # What is no data among words is said by the conditions of the rule.
+        quality = [replace(source, is_words=True) for source in quality]
     words = _quality_stack(stacks(read_bands(quality)), rule)
     matched = [(band, words.nearest(band.time, 0)) for band in bands]
     pairs = [(band, position) for band, position in matched if position is not None]
@@ -128,7 +131,7 @@ def mask_quality(
     names = [band.name for band in chosen]
     scratch = 12 * len(needed) + 4 * len(names)
     rules = [None] * len(chosen) + ["nearest"] * len(needed)
-    outputs = [RasterOutput(output, names)]
+    outputs = [RasterOutput(output, names, leaves_out_empty=True)]
     try:
         facts = run_blocks(
             kernel, inputs, outputs, chosen[0].grid, engine, scratch_bytes_per_cell=scratch, resampling=rules
@@ -139,12 +142,12 @@ def mask_quality(
             "recommended, and check that `quality` is the layer of this product and covers `sources`."
         ) from error
     before, after = facts["before"], facts["after"]
-    empty = [name for name, some, left in zip(names, before, after) if some and not left]
+    empty = [name for name, left in zip(names, after) if not left]
     percent = 100 * float(1 - after.sum() / max(1, before.sum()))
     progress.info(f"{percent:.1f} % of the cells with data were masked ({_label(rule)}, {level}).")
     if empty:
-        progress.warning(f"Nothing is left of {len(empty)} of {len(names)} bands: {_listed(empty)}.")
-    return Masked(names, percent, empty, without)
+        progress.warning(f"Nothing is left of {len(empty)} of {len(names)} bands, left out: {_listed(empty)}.")
+    return Masked([name for name in names if name not in empty], percent, empty, without)
 
 
 def _conditions(rule: str, level: str, bits: str) -> list:

@@ -1,7 +1,7 @@
 """Where the cells of an array lie, and how a window of a map is read from it.
 
-Rows may run northwards, axes come as longitude, latitude, longitudes run from 0° to 360°; windows of EASE-Grids and swaths
-have coordinates of their cells alone.
+Rows may run northwards, axes come as longitude, latitude, longitudes run from 0° to 360°; windows of EASE-Grids and
+swaths have coordinates of their cells alone.
 """
 
 from __future__ import annotations

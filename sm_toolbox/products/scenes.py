@@ -230,7 +230,7 @@ def find_pieces(files: Sequence[str], wanted: str, names: Sequence[str], keep: S
             continue
         product, match = row
         if wanted not in ("auto", product.key):
-            found.skipped.append((path, f"is {product.label}, not the PRODUCT_TYPE {wanted}"))
+            found.skipped.append((path, f"is {product.label}, not the `product` {wanted}"))
             continue
         scene = match["scene"] + (match["date"] if "date" in match.re.groupindex else "")
         scenes.setdefault((product.key, scene), []).append((match["layer"], path))
@@ -271,7 +271,7 @@ def _find_in_rasters(
         ]
         return
     bands: dict[str, list[Band]] = {}
-    for path in dict.fromkeys(path for *_, path in [*chosen, *quality]):
+    for path in dict.fromkeys([*(path for *_, path in chosen), *(path for _, path in quality)]):
         try:
             bands[path] = list_bands([Source(_for_gdal(path))])
         except (InputError, DriverError) as error:
@@ -397,12 +397,12 @@ def _product_of_file(file: ArrayFile, path: str, named: Product | None, wanted: 
         if product.packing == RASTERS or (wanted == "auto" and named is None and not _has_needs(product, bases)):
             continue
         layers = [name for name in file.names() if _layer_of(product, name)]
-        if layers and product.shape is not None and named is None and wanted == "auto":
-            if file.describe(layers[0]).shape[-2:] != product.shape:
-                continue
+        is_by_size = product.shape is not None and named is None and wanted == "auto"
+        if layers and is_by_size and file.describe(layers[0]).shape[-2:] != product.shape:
+            continue
         if layers or named is not None:
             return product
-    what = f"the PRODUCT_TYPE {wanted}" if wanted != "auto" else "any product that is known"
+    what = f"the `product` {wanted}" if wanted != "auto" else "any product that is known"
     some = ", ".join(sorted(bases)[:5])
     raise InputError(f"holds no layer of {what} ({some} …)" if some else "holds no arrays")
 
@@ -533,7 +533,7 @@ def _steps(
             raise InputError(f"{facts.name} has {axis.size} values along {axis.name}, of which none can be chosen")
     count = 1 if timed is None else leading[timed].size
     named = time_of_name(path)
-    times = [named] * count
+    times: Sequence[Time | None] = [named] * count
     if timed is not None and (named is None or count > 1 or product.times == "axis"):
         axis = leading[timed]
         assert axis.values is not None
@@ -561,7 +561,7 @@ def _time_in_file(file: ArrayFile, product: Product) -> Time | None:
 def _find_in_grib(path: str, wanted: str, names: Sequence[str], found: Found) -> None:
     product = PRODUCTS["era5"]
     if wanted not in ("auto", product.key):
-        found.skipped.append((path, f"is GRIB, not the PRODUCT_TYPE {wanted}"))
+        found.skipped.append((path, f"is GRIB, not the `product` {wanted}"))
         return
     try:
         bands = list_bands([Source(path)])

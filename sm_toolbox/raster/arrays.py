@@ -103,9 +103,9 @@ class ArrayFile:
                 "Files of many arrays (HDF, NetCDF, GRIB) need GDAL's Python module (osgeo), which every QGIS has and "
                 "this Python has not. Run the import in QGIS, or with qgis_process."
             )
-        from sm_toolbox.raster.gdal_driver import call, gdal
+        from sm_toolbox.raster.gdal_driver import call, dtype_of, gdal
 
-        self.path, self._call, self._gdal = path, call, gdal
+        self.path, self._call, self._gdal, self._dtype_of = path, call, gdal, dtype_of
         self._file = call(gdal.OpenEx, path, gdal.OF_MULTIDIM_RASTER)
         self._root = call(self._file.GetRootGroup)
         self._names: list[str] | None = None
@@ -165,8 +165,8 @@ class ArrayFile:
         """
         array = self._array(name)
         with _quiet(self._gdal):
-            code = array.GetDataType().GetNumericDataType()
-            if code == self._gdal.GDT_Unknown:
+            dtype = self._dtype_of(array.GetDataType().GetNumericDataType())
+            if dtype is None:
                 raise DriverError(f"{name} holds no numbers")
             attributes = {item.GetName(): _read(item) for item in array.GetAttributes() or ()}
             gaps = [array.GetNoDataValueAsDouble(), attributes.get("missing_value"), attributes.get("_FillValue")]
@@ -174,7 +174,7 @@ class ArrayFile:
             return ArrayFacts(
                 name,
                 tuple(self._axis(dimension) for dimension in array.GetDimensions() or ()),
-                self._dtype(code),
+                dtype,
                 tuple(dict.fromkeys(float(gap) for gap in gaps if isinstance(gap, (int, float)))),
                 1.0 if scale is None else float(scale),
                 0.0 if offset is None else float(offset),
@@ -182,11 +182,6 @@ class ArrayFile:
                 "" if system is None else system.ExportToWkt(),
                 attributes,
             )
-
-    def _dtype(self, code: int) -> np.dtype:
-        from osgeo import gdal_array
-
-        return np.dtype(gdal_array.GDALTypeCodeToNumericTypeCode(code))
 
     def _axis(self, dimension: Any) -> Axis:
         values, unit = None, ""

@@ -30,7 +30,7 @@ from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
 from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.request import ALL_CORES, Engine
-from sm_toolbox.raster.writing import whole_outputs
+from sm_toolbox.raster.writing import leave_out_empty, whole_outputs
 
 Blocks = dict[str, np.ndarray]
 Facts = dict[str, Any]
@@ -214,6 +214,9 @@ def run_blocks(
         valid = [writer.valid_cells for writer in writers]
         if not any(valid) or not facts.get("with_data", True):
             raise EmptyError(_why_empty(inputs))
+        for writer in writers:
+            if writer.output.leaves_out_empty:
+                leave_out_empty(writer, grid)
     return Written(valid, facts, reader.watch)
 
 

@@ -45,6 +45,23 @@ _NUMPY_TYPES = {
     if hasattr(gdal, f"GDT_{name}")
 }
 _GDAL_TYPES = {dtype: code for code, dtype in _NUMPY_TYPES.items()}
+
+
+def dtype_of(code: int) -> np.dtype | None:
+    """Return NumPy's type of a GDAL type; None where there is none.
+
+    Parameters
+    ----------
+    code : int
+
+    Returns
+    -------
+    dtype or None
+    """
+    name = _NUMPY_TYPES.get(code)
+    return None if name is None or name.startswith("complex_") else np.dtype(name)
+
+
 _RESAMPLINGS = {
     "nearest": gdal.GRA_NearestNeighbour,
     "bilinear": gdal.GRA_Bilinear,

@@ -247,7 +247,7 @@ def _refuse_by_coordinates(dataset: Dataset, name: str) -> None:
         raise InputError(
             f"{start} is on a rotated pole, as files of regional climate models are: its axes are no longitudes and "
             "latitudes, and QGIS places it nowhere. Bring it onto a grid of degrees first, with CDO: cdo "
-            f"remapbil,GRID '{name}' degrees.nc, where GRID is a file on the grid that you want."
+            f"remapbil,fine.nc '{name}' degrees.nc, where fine.nc is a file on the grid that you want."
         )
     further = " ".join(value for key, value in tags.items() if key.endswith("#coordinates")).lower()
     if re.search(r"\blat|\bnav_lat", further) and re.search(r"\blon|\bnav_lon", further):

@@ -31,6 +31,9 @@ class Source:
         WKT of the CRS that the user gave the layer; empty where the file's counts.
     gaps : tuple of (int, float, float), optional
         Band, lowest and highest physical value of what the user declared to be no data.
+    is_words : bool, optional
+        Whether the raster holds quality words, of which the no-data value is one: that of MODIS' temperatures is 0,
+        which is the word of the best cells.
     """
 
     path: str
@@ -38,6 +41,7 @@ class Source:
     time: Time | None = None
     crs: str = ""
     gaps: tuple[tuple[int, float, float], ...] = ()
+    is_words: bool = False
 
     def gaps_of(self, band: int) -> list[tuple[float, float]]:
         """Return the ranges of physical values that the user declared to be no data.

@@ -35,11 +35,14 @@ class RasterOutput:
     tags : mapping, optional
         Metadata of the file; `UNIT_<variable>` is the unit of a variable, `METHOD_<variable>` how a value stands for
         its period (`mean`, after CF's cell_methods), `PERIOD_<variable>` the period (as `times.period_days`).
+    leaves_out_empty : bool, optional
+        Whether bands without a value are left out.
     """
 
     path: str
     bands: Sequence[str]
     tags: dict[str, str] = field(default_factory=dict)
+    leaves_out_empty: bool = False
 
 
 def check_raster_output(path: str) -> None:

@@ -234,7 +234,7 @@ class OpenFile:
         self._dtype = np.result_type(*(band.dtype for band in described))
         self._is_float32 = self._dtype == np.float32
         scalings = [band_scale(dataset, index, source.path) for index in indexes]
-        self.nodata = [stored_gaps(scaling, self._dtype) for scaling in scalings]
+        self.nodata = [[] if source.is_words else stored_gaps(scaling, self._dtype) for scaling in scalings]
         self.valid = [(*source.gaps_of(index), *outside(scaling)) for index, scaling in zip(indexes, scalings)]
         self.scales = [(scaling.scale, scaling.offset) for scaling in scalings]
         self._watch, self._watched = watch, _watched(dataset, bands, self.scales)

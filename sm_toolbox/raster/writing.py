@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -88,8 +88,8 @@ def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> It
             writer.discard()
 
 
-def without_empty_bands(writer: RasterWriter, grid: Grid, empty: Collection[str]) -> None:
-    """Leave bands out of a file that is written but has not got its name yet.
+def leave_out_empty(writer: RasterWriter, grid: Grid) -> list[str]:
+    """Leave bands without a value out of a file that is written but has not got its name yet.
 
     How many bands there are must be said before the first is written, when nobody knows which stay empty.
 
@@ -97,16 +97,20 @@ def without_empty_bands(writer: RasterWriter, grid: Grid, empty: Collection[str]
     ----------
     writer : RasterWriter
     grid : Grid
-    empty : collection of str
-        Names of bands.
+
+    Returns
+    -------
+    list of str
+        The bands that are left out; none where all are empty.
 
     Raises
     ------
     OutputError
         Where it cannot be written again.
     """
-    if not empty:
-        return
+    empty = [name for name, cells in zip(writer.output.bands, writer.valid_of_bands) if not cells]
+    if not empty or len(empty) == len(writer.output.bands):
+        return []
     writer.finish()
     output = replace(writer.output, bands=[name for name in writer.output.bands if name not in empty])
     bands = {band.name: band for band in list_bands([Source(writer.written_to)])}
@@ -123,3 +127,4 @@ def without_empty_bands(writer: RasterWriter, grid: Grid, empty: Collection[str]
         other.discard()
         raise
     writer.take_over(other)
+    return empty

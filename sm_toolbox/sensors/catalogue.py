@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from sm_toolbox.sensors.quality import FURTHER_RULES, QUALITY_RULES, QualityRule
 
@@ -163,7 +164,7 @@ _SMAP_PASSES = (
 )
 
 
-def _reflectances(layers: str, roles: dict[str, str], quality: str, **constants: object) -> tuple[Variable, ...]:
+def _reflectances(layers: str, roles: dict[str, str], quality: str, **constants: Any) -> tuple[Variable, ...]:
     """Return the bands of a sensor; in `layers` and `quality` {} is the number of the band."""
     return tuple(
         Variable(
@@ -173,7 +174,7 @@ def _reflectances(layers: str, roles: dict[str, str], quality: str, **constants:
                 Quality(part.rpartition(":")[0].format(number), part.rpartition(":")[2])
                 for part in quality.split(" & ")
             ),
-            **constants,  # type: ignore[arg-type]
+            **constants,
         )
         for role, number in roles.items()
     )
@@ -197,14 +198,19 @@ def _of_modis(products: str) -> tuple[str, ...]:
 
 
 _RELIABILITY = (Quality(r".*pixel[_ ]reliability|PR_B12|.*_pixel_reliability", "modis_vi_quality"),)
-_VI = {"scale": 1e-4, "offset": 0.0, "fills": (-3000.0, -13000.0, -15000.0), "valid": (-10000.0, 10000.0)}
-_LST = {"unit": "K", "scale": 0.02, "offset": 0.0, "fills": (0.0,), "valid": (7500.0, 65535.0)}
+_VI: dict[str, Any] = {
+    "scale": 1e-4,
+    "offset": 0.0,
+    "fills": (-3000.0, -13000.0, -15000.0),
+    "valid": (-10000.0, 10000.0),
+}
+_LST: dict[str, Any] = {"unit": "K", "scale": 0.02, "offset": 0.0, "fills": (0.0,), "valid": (7500.0, 65535.0)}
 
 _OLI = {"blue": "2", "green": "3", "red": "4", "nir": "5", "swir1": "6", "swir2": "7"}
 _TM = {"blue": "1", "green": "2", "red": "3", "nir": "4", "swir1": "5", "swir2": "7"}
 _LANDSAT = r"(?P<scene>L[{}]0[{}]_L2S[PR]_\d{{6}}_\d{{8}}_\d{{8}}_02_T\d)_(?P<layer>[A-Z0-9_]+)\.TIFF?$"
 _LANDSAT_QUALITY = "QA_PIXEL:landsat_qa_pixel & QA_RADSAT:landsat_saturation"
-_LANDSAT_SR = {"scale": 2.75e-5, "offset": -0.2, "fills": (0.0,)}
+_LANDSAT_SR: dict[str, Any] = {"scale": 2.75e-5, "offset": -0.2, "fills": (0.0,)}
 
 
 def _landsat_temperature(layer: str) -> Variable:
@@ -217,7 +223,7 @@ _MSI_FINE = {"blue_10m": "B02", "green_10m": "B03", "red_10m": "B04", "nir_10m":
 _SCL = "SCL(?:_20m|_60m)?:sentinel2_scl"
 _HLS_S30 = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B8A", "swir1": "B11", "swir2": "B12"}
 _HLS_L30 = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B05", "swir1": "B06", "swir2": "B07"}
-_HLS = {"scale": 1e-4, "offset": 0.0, "fills": (-9999.0,)}
+_HLS: dict[str, Any] = {"scale": 1e-4, "offset": 0.0, "fills": (-9999.0,)}
 
 _DEPTHS = {"0_5cm": 0, "5_15cm": 5, "15_30cm": 15, "30_60cm": 30, "60_100cm": 60, "100_200cm": 100}
 _DEPTHS_2017 = {f"{depth}cm": f"sl{place}" for place, depth in enumerate((0, 5, 15, 30, 60, 100, 200), start=1)}
@@ -256,9 +262,9 @@ def _soil_water(name: str, layers: str, thickness: float = 0) -> Variable:
     return Variable(name, tuple(layers.split(" | ")), "m3 m-3", thickness=thickness)
 
 
-_VOLUME = {"unit": "m3 m-3"}
+_VOLUME: dict[str, Any] = {"unit": "m3 m-3"}
 _ASCAT_QUALITY = (Quality("proc_flag1", "ascat_processing"), Quality("aggregated_quality_flag", "ascat_surface"))
-_CGLS_VALID = {"unit": "%", "scale": 0.5, "offset": 0.0, "valid": (0.0, 200.0)}
+_CGLS_VALID: dict[str, Any] = {"unit": "%", "scale": 0.5, "offset": 0.0, "valid": (0.0, 200.0)}
 
 PRODUCTS: dict[str, Product] = {
     row.key: row
@@ -306,7 +312,7 @@ PRODUCTS: dict[str, Product] = {
             "SMOS level 3, 25 km (CATDS CLF31A, CLF31D)",
             ARRAYS,
             (r"SM_\w{4}_MIR_CLF3[13](?P<pass>[AD])_",),
-            (Variable("soil_moisture", ("Soil_Moisture",), **_VOLUME, valid=(0.0, 32767.0)),),  # type: ignore[arg-type]
+            (Variable("soil_moisture", ("Soil_Moisture",), **_VOLUME, valid=(0.0, 32767.0)),),
             "CATDS, level 3 product handbook: A ascending, 6 h, D descending, 18 h, local time",
             "real file (a window)",
             needs=("Soil_Moisture", "Mean_Acq_Time_Days"),
@@ -364,12 +370,12 @@ PRODUCTS: dict[str, Product] = {
             ARRAYS,
             (r"c_gls_(SSM|SWI)1km_",),
             (
-                Variable("soil_moisture_saturation", ("ssm",), **_CGLS_VALID),  # type: ignore[arg-type]
+                Variable("soil_moisture_saturation", ("ssm",), **_CGLS_VALID),
                 *(
                     Variable(
                         f"soil_water_index_{days}",
                         (f"SWI_{days}",),
-                        **_CGLS_VALID,  # type: ignore[arg-type]
+                        **_CGLS_VALID,
                         quality=(Quality("SSF", "cgls_frozen"),),
                     )
                     for days in ("002", "005", "010", "015", "020", "040", "060", "100")
@@ -491,9 +497,9 @@ PRODUCTS: dict[str, Product] = {
             ARRAYS,
             _of_modis("M[OY]D(?:11|21)[AB][123]|V[NJ]P21A[12]|M[OY]D21"),
             (
-                Variable("lst_day", (r"LST_Day_\dkm",), quality=(Quality("QC_Day", "modis_lst_qc"),), **_LST),  # type: ignore[arg-type]
-                Variable("lst_night", (r"LST_Night_\dkm",), quality=(Quality("QC_Night", "modis_lst_qc"),), **_LST),  # type: ignore[arg-type]
-                Variable("lst", ("LST_1KM",), quality=(Quality("QC", "lst_21_qc"),), **_LST),  # type: ignore[arg-type]
+                Variable("lst_day", (r"LST_Day_\dkm",), quality=(Quality("QC_Day", "modis_lst_qc"),), **_LST),
+                Variable("lst_night", (r"LST_Night_\dkm",), quality=(Quality("QC_Night", "modis_lst_qc"),), **_LST),
+                Variable("lst", ("LST_1KM",), quality=(Quality("QC", "lst_21_qc"),), **_LST),
             ),
             "MOD11 and MOD21 user's guides: × 0.02 K, 0 is fill and not always marked in the quality word",
             "real file (MOD11B2); MOD21 and VIIRS layout only",
@@ -509,13 +515,13 @@ PRODUCTS: dict[str, Product] = {
                     (r"\d+ k?m (?:16 days|monthly) NDVI", r"\d+k?m_(?:16_days|monthly)_NDVI", "NDVI_B01"),
                     quality=_RELIABILITY,
                     **_VI,
-                ),  # type: ignore[arg-type]
+                ),
                 Variable(
                     "evi",
                     (r"\d+ k?m (?:16 days|monthly) EVI", r"\d+k?m_(?:16_days|monthly)_EVI", "EVI_B02"),
                     quality=_RELIABILITY,
                     **_VI,
-                ),  # type: ignore[arg-type]
+                ),
             ),
             "MOD13 and VNP13 user's guides: the scale of 10000 divides",
             "real file (MOD13A2, MYD13A1); VIIRS layout only",

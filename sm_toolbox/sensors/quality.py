@@ -145,8 +145,8 @@ QUALITY_RULES = {
     ),
     "smap_retrieval": _rule(
         "SMAP: retrieval quality flag",
-        "0 = 0",
-        "0 = 0 and 1 = 0 and 2 = 0",
+        "0 = 0 and value != 65534",
+        "0 = 0 and 1 = 0 and 2 = 0 and value != 65534",
         r"retrieval_qual",
         "NSIDC, SMAP: a set bit means not so: recommended, attempted, successful",
         not_recommended="0 = 1",
@@ -232,7 +232,8 @@ FURTHER_RULES = {
 }
 """Rules of layers that only the import of a product knows."""
 
-_HIGHEST = 31
+# Words are read as single-precision numbers, which hold 24 bits exactly.
+_HIGHEST = 23
 _CONDITION = re.compile(
     r"(?:(?P<low>\d+)\s*-\s*(?P<high>\d+)|(?P<bit>\d+)|(?P<value>value))\s*"
     r"(?P<sign>!=|<=|>=|<|>|=|in\b)\s*(?P<numbers>\d+(?:\s*,\s*\d+)*)$",
