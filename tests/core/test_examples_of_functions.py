@@ -26,6 +26,7 @@ ENTRY_POINTS = [
     "models.training:train",
     "products.calculate:calculate_bands",
     "products.expression:parse",
+    "products.importing:import_product",
     "products.maskquality:mask_quality",
     "sensors.quality:parse_conditions",
     "predictors.flow:specific_catchment_area",

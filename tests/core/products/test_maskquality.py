@@ -104,8 +104,14 @@ def test_dates_are_matched_and_an_emptied_one_is_named(scene, tmp_path):
     path = str(tmp_path / "o.tif")
     result = mask_quality([ndvi], [scl], path, rule="sentinel2_scl")
     with rasterio.open(path) as dataset:
-        np.testing.assert_array_equal(dataset.read(), np.where(quality == 4, values, np.nan))
-    assert result.masked_percent == 75 and result.empty == ["ndvi@2018-06-26"] and result.without_quality == []
+        np.testing.assert_array_equal(dataset.read(), np.where(quality == 4, values, np.nan)[:1])
+        assert dataset.descriptions == ("ndvi@2018-06-10",)
+    assert (
+        result.masked_percent == 75
+        and result.bands == ["ndvi@2018-06-10"]
+        and result.empty == ["ndvi@2018-06-26"]
+        and result.without_quality == []
+    )
 
 
 def test_dates_without_a_quality_layer_are_left_out(scene, write_raster, tmp_path):
