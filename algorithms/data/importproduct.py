@@ -52,13 +52,7 @@ class Algorithm(ToolboxAlgorithm):
         *("HLS", "SoilGrids", "CHIRPS", "IMERG", "HDF", "NetCDF", "GRIB", "SAFE", "download", "mosaic"),
     )
     NEEDS = ("matplotlib",)
-    ARGUMENTS = {
-        "paths": "INPUT",
-        "product": "PRODUCT_TYPE",
-        "thickness": "LAYER_THICKNESS",
-        "bounds": "EXTENT",
-    }
-    EXAMPLE = {"FOLDER": "products"}
+    EXAMPLE: dict = {}
 
     def declare(self):
         self.add(
@@ -118,37 +112,37 @@ class Algorithm(ToolboxAlgorithm):
             paths.append(folder)
         if not paths:
             raise InputError("Neither INPUT nor FOLDER is set. Choose files, or a folder with them.")
-        bounds = None
+        extent = None
         if parameters.get("EXTENT"):
-            extent = self.parameterAsExtent(parameters, "EXTENT", context)
+            box = self.parameterAsExtent(parameters, "EXTENT", context)
             crs = self.parameterAsExtentCrs(parameters, "EXTENT", context)
-            if extent.isEmpty() or not crs.isValid():
+            if box.isEmpty() or not crs.isValid():
                 raise InputError(
                     f"EXTENT: '{parameters['EXTENT']}' is no extent. Write west, east, south, north and the CRS: "
                     "8,9,45,46 [EPSG:4326]."
                 )
-            edges = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
-            bounds = edges, core_crs(crs, "EXTENT")
+            edges = box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
+            extent = edges, core_crs(crs, "EXTENT")
         start, end = (moment(self, parameters, key, context) for key in ("START", "END"))
-        return paths, bounds, start, end
+        return paths, extent, start, end
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.products.importing import Request, import_product
         from sm_toolbox.products.report import product_report
         from sm_toolbox.raster.times import Time
 
-        paths, bounds, start, end = inputs
+        paths, extent, start, end = inputs
         if end is not None and end.time() == end.min.time():
             end += timedelta(days=1, seconds=-1)
         names = self.parameterAsString(parameters, "VARIABLES", context)
         thickness = parameters.get("LAYER_THICKNESS")
         request = Request(
-            product=self.parameterAsString(parameters, "PRODUCT_TYPE", context),
+            product_type=self.parameterAsString(parameters, "PRODUCT_TYPE", context),
             variables=[name.strip() for name in names.split(",") if name.strip()],
             level=self.parameterAsString(parameters, "LEVEL", context),
             overpass=self.parameterAsString(parameters, "OVERPASS", context),
-            thickness=0 if thickness is None else self.parameterAsDouble(parameters, "LAYER_THICKNESS", context),
-            bounds=bounds,
+            layer_thickness=0 if thickness is None else self.parameterAsDouble(parameters, "LAYER_THICKNESS", context),
+            extent=extent,
             start=None if start is None else Time(start, "second"),
             end=None if end is None else Time(end, "second"),
         )

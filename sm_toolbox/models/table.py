@@ -87,6 +87,12 @@ class TrainingTable:
         return unit_of_moisture(self.target)
 
     @property
+    def rated(self) -> np.ndarray:
+        """Rows that a model is judged by (rows,): those of stations, where pixels of products are among them."""
+        is_station = np.ones(len(self), bool) if self.sources is None else self.sources == STATIONS_SOURCE
+        return is_station if is_station.any() else np.ones(len(self), bool)
+
+    @property
     def stated_unit(self) -> str | None:
         """The unit of the target as model files and rasters state it; None where it is not known."""
         return FRACTION if self.unit else None

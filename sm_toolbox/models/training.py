@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -81,6 +81,16 @@ class Training:
     def importance(self) -> np.ndarray:
         """Increase of the RMSE on the left-out rows of the chosen split (folds, predictors)."""
         return self.chosen.importance
+
+    def without_baselines(self) -> Training:
+        """Return the same without what costs nothing beside the model."""
+        manifest = self.model.manifest
+        records = [replace(record, baselines=None, skill=None) for record in manifest.splits]
+        return replace(
+            self,
+            splits=[replace(result, baselines=[]) for result in self.splits],
+            model=replace(self.model, manifest=replace(manifest, validation=records)),
+        )
 
 
 @dataclass
@@ -332,6 +342,8 @@ def _split_record(result: SplitResult) -> SplitRecord:
             "uncalibrated": coverage.uncalibrated.tolist(),
             "width": coverage.width.tolist(),
         },
+        [{"key": item.key, "label": item.label, **metrics_record(item.metrics)} for item in result.baselines],
+        None if np.isnan(result.skill) else result.skill,
     )
 
 

@@ -311,7 +311,7 @@ def _check_reflectances(
         own = [i for i, (other, _) in enumerate(used) if other == role]
         looked = [own[i] for i in np.unique(np.linspace(0, len(own) - 1, _MOST_LOOKS).astype(int))]
         shares = [_look_at_reflectances(chosen[i], calibrations[i]) for i in looked]
-        bad, right = (sum(counts[k] for counts in shares) for k in (0, 1))
+        bad, right = sum(wrong for wrong, _, _ in shares), sum(good for _, good, _ in shares)
         if bad > right:
             worst = max(range(len(looked)), key=lambda k: shares[k][0])
             band, calibration, (low, high) = chosen[looked[worst]], calibrations[looked[worst]], shares[worst][2]

@@ -80,7 +80,7 @@ def _product_of_file(file: ArrayFile, path: str, named: ProductRow | None, wante
             continue
         if layers or named is not None:
             return product
-    what = f"the `product` {wanted}" if wanted != "auto" else "any product that is known"
+    what = f"the `product_type` {wanted}" if wanted != "auto" else "any product that is known"
     some = ", ".join(sorted(bases)[:5])
     raise InputError(f"holds no layer of {what} ({some} …)" if some else "holds no arrays")
 

@@ -44,26 +44,26 @@ class Request:
 
     Parameters
     ----------
-    product : str, optional
+    product_type : str, optional
         Key of `CATALOGUE`, or `auto`.
     variables : sequence of str, optional
         Names here or in the files; none for the main ones.
     level : {'recommended', 'strict', 'all'}, optional
     overpass : {'both', 'am', 'pm', 'mean'}, optional
-    thickness : float, optional
+    layer_thickness : float, optional
         Metres of soil, for kg m⁻² whose layer the product does not say.
-    bounds : (tuple of float, Crs), optional
+    extent : (tuple of float, Crs), optional
         West, south, east, north, and their CRS.
     start, end : Time, optional
         First and last that is taken.
     """
 
-    product: str = AUTO
+    product_type: str = AUTO
     variables: Sequence[str] = ()
     level: str = "recommended"
     overpass: str = "both"
-    thickness: float = 0
-    bounds: tuple[tuple[float, float, float, float], object] | None = None
+    layer_thickness: float = 0
+    extent: tuple[tuple[float, float, float, float], object] | None = None
     start: Time | None = None
     end: Time | None = None
 
@@ -136,21 +136,21 @@ def import_product(
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as scratch, driver().environment():
         files = list_files(paths, scratch)
         keep = () if request.overpass in ("both", "mean") else (request.overpass,)
-        found = find_pieces(files, request.product, request.variables, keep)
+        found = find_pieces(files, request.product_type, request.variables, keep)
         pieces = [piece for piece in found.pieces if _is_wanted(piece, request)]
         if not pieces:
             raise _nothing(found, request)
         grid = _grid_over(pieces, request)
         pieces = [piece for piece in pieces if _touches(piece.values.placing.grid, grid)]
         if not pieces:
-            raise InputError("`bounds`: no file has cells there. Take a wider extent, or leave it empty.")
+            raise InputError("`extent`: no file has cells there. Take a wider extent, or leave it empty.")
         bands = _bands(pieces, grid, request)
         return _write(bands, grid, output, request, found, progress)
 
 
 def _check(request: Request) -> None:
     for key, value, allowed in (
-        ("product", request.product, (AUTO, *CATALOGUE)),
+        ("product_type", request.product_type, (AUTO, *CATALOGUE)),
         ("level", request.level, IMPORT_LEVELS),
         ("overpass", request.overpass, IMPORT_OVERPASSES),
     ):
@@ -207,7 +207,7 @@ def _grid_over(pieces: Sequence[Piece], request: Request) -> Grid:
         corners.append((row, column, row + grid.height * ratio, column + grid.width * ratio))
     rows, columns, bottoms, rights = zip(*corners)
     window = [min(rows), min(columns), max(bottoms), max(rights)]
-    if request.bounds is not None:
+    if request.extent is not None:
         window = _crop(base, window, request)
     top, left, bottom, right = window
     transform = base.transform * Affine.translation(left, top)
@@ -219,12 +219,12 @@ def _in_words(grid: Grid) -> str:
 
 
 def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
-    assert request.bounds is not None
-    bounds, crs = request.bounds
+    assert request.extent is not None
+    bounds, crs = request.extent
     try:
         west, south, east, north = driver().transform_bounds(crs, base.crs, bounds)
     except DriverError as error:
-        raise InputError(f"`bounds` cannot be brought into the CRS of the files: {error}.") from error
+        raise InputError(f"`extent` cannot be brought into the CRS of the files: {error}.") from error
     inverse = ~base.transform
     (left, top), (right, bottom) = inverse * (west, north), inverse * (east, south)
     edge = 1e-6
@@ -235,7 +235,7 @@ def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
         min(window[3], math.ceil(right - edge)),
     ]
     if part[0] >= part[2] or part[1] >= part[3]:
-        raise InputError("`bounds`: no file has cells there. Take a wider extent, or leave it empty.")
+        raise InputError("`extent`: no file has cells there. Take a wider extent, or leave it empty.")
     return part
 
 
@@ -318,11 +318,11 @@ def _converted(piece: Piece, request: Request) -> Variable:
     variable = piece.variable
     unit = customary_unit(piece.values.unit)
     if unit == AMOUNT and ("soil" in variable.name or "moist" in variable.name) and variable.unit != AMOUNT:
-        thickness = variable.thickness or request.thickness
+        thickness = variable.thickness or request.layer_thickness
         if not thickness:
             raise InputError(
-                f"`thickness`: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not say "
-                "of how thick a layer. Give its thickness in metres."
+                f"`layer_thickness`: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not "
+                "say of how thick a layer. Give its thickness in metres."
             )
         scale = 1 if variable.scale is None else variable.scale
         return replace(variable, scale=scale / (1000 * thickness), offset=0.0, unit="m3 m-3")

@@ -51,7 +51,7 @@ def find_pieces(files: Sequence[str], wanted: str, names: Sequence[str], keep: S
             continue
         product, match = row
         if wanted not in ("auto", product.key):
-            found.skipped.append((path, f"is {product.label}, not the `product` {wanted}"))
+            found.skipped.append((path, f"is {product.label}, not the `product_type` {wanted}"))
             continue
         scene = match["scene"] + (match["date"] if "date" in match.re.groupindex else "")
         scenes.setdefault((product.key, scene), []).append((match["layer"], path))
@@ -158,7 +158,7 @@ def _finest_first(chosen: list[tuple[Variable, str, str]]) -> list[tuple[Variabl
 def _find_in_grib(path: str, wanted: str, names: Sequence[str], found: Found) -> None:
     product = CATALOGUE["era5"]
     if wanted not in ("auto", product.key):
-        found.skipped.append((path, f"is GRIB, not the `product` {wanted}"))
+        found.skipped.append((path, f"is GRIB, not the `product_type` {wanted}"))
         return
     try:
         bands = list_bands([Source(path)])

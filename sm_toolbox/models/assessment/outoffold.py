@@ -10,6 +10,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.baselines import BaselineResult, best_of, evaluate_baselines, skill
 from sm_toolbox.models.assessment.calibration import LEVELS, Coverage, coverage
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.importance import parts, permutation_increase
@@ -40,6 +41,10 @@ class SplitResult:
         From 1.
     metrics : Metrics
         Over all rows.
+    rated : Metrics
+        Over the rows that a model is judged by (`TrainingTable.rated`).
+    baselines : list of BaselineResult
+        What costs nothing, under the same folds; none where they are not wanted.
     by_fold : list of Metrics
     importance : ndarray of float64 (folds, predictors)
         Increase of the RMSE on left-out rows when a predictor is shuffled; of no rows where it was not asked for.
@@ -54,10 +59,23 @@ class SplitResult:
     predictions: np.ndarray
     fold: np.ndarray
     metrics: Metrics
+    rated: Metrics
+    baselines: list[BaselineResult]
     by_fold: list[Metrics]
     importance: np.ndarray
     quantiles: np.ndarray
     coverage: Coverage
+
+    @property
+    def best_baseline(self) -> BaselineResult | None:
+        """The baseline of the smallest error; None where there is none."""
+        return best_of(self.baselines) if self.baselines else None
+
+    @property
+    def skill(self) -> float:
+        """The share of the best baseline's error that the model removes; NaN without one."""
+        best = self.best_baseline
+        return float("nan") if best is None else skill(self.rated.rmse, best.metrics.rmse)
 
 
 def evaluate(
@@ -118,6 +136,8 @@ def evaluate(
         predictions,
         fold_of_row,
         metrics(predictions, table.target),
+        metrics(predictions[table.rated], table.target[table.rated]),
+        evaluate_baselines(problem, folds, table.rated),
         by_fold,
         np.array(importance).reshape(-1, table.predictors.shape[1]),
         quantiles,

@@ -6,6 +6,7 @@ import numpy as np
 
 from sm_toolbox.columns import STATIONS_SOURCE
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.baselines import skill
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.outoffold import SplitResult
 from sm_toolbox.models.assessment.spiking import Spiking
@@ -19,6 +20,9 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, in_unit, number
 from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained, summary
+
+# Below this share of a baseline's error nobody would notice the difference on a map.
+_HARDLY = 0.05
 
 
 def training_report(training: Training, progress: Progress = SILENT) -> Page:
@@ -53,6 +57,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         [(result.name, result.left_out, *metric_cells(result.metrics.values)) for result in training.splits],
     )
     page.text(metrics_explained() + " Every row is predicted by a model that did not see its fold.")
+    _baselines(page, training)
     for result in training.splits:
         page.figure(
             figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
@@ -85,6 +90,67 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     _importance(page, training)
     _made(page, training)
     return page
+
+
+def _baselines(page: Page, training: Training) -> None:
+    rows = []
+    for result in training.splits:
+        if not result.baselines:
+            return
+        rows.append((result.name, "the model", result.skill, *metric_cells(result.rated.values)))
+        for item in result.baselines:
+            gained = skill(item.metrics.rmse, result.baselines[0].metrics.rmse)
+            rows.append(
+                (
+                    result.name,
+                    item.label,
+                    "" if item is result.baselines[0] else gained,
+                    *metric_cells(item.metrics.values),
+                )
+            )
+    page.heading("Is the model worth having?")
+    page.table(("Split", "predicted by", "skill", *metric_head()), rows)
+    page.text(
+        "What costs nothing, made of the same training rows and judged on the same rows left out as the model"
+        + (" (rows of stations alone)" if training.table.sources is not None else "")
+        + ". Skill of the model: the share of the best baseline's RMSE that it removes; of baselines: of the mean's."
+    )
+
+
+def worth_in_words(training: Training) -> str:
+    """Say whether a model is better than what costs nothing, and by how much.
+
+    Parameters
+    ----------
+    training : Training
+
+    Returns
+    -------
+    str
+        Empty where there are no baselines.
+    """
+    sentences = []
+    for result in training.splits:
+        best = result.best_baseline
+        if best is None:
+            return ""
+        of_baseline = f"{best.label} has {number(best.metrics.rmse)} m³ m⁻³"
+        where = f"With {result.left_out} left out"
+        if result.skill <= 0:
+            sentences.append(
+                f"{where} the model is not worth having: {of_baseline}, the model {number(result.rated.rmse)}. Take "
+                "that instead, or find predictors that know more."
+            )
+        elif result.skill < _HARDLY:
+            sentences.append(
+                f"{where} the model is hardly better than what costs nothing: {of_baseline}, the model "
+                f"{number(result.rated.rmse)} (skill {result.skill:.2f})."
+            )
+        else:
+            sentences.append(
+                f"{where} the model removes {result.skill:.0%} of the error of the best baseline ({of_baseline})."
+            )
+    return " ".join(sentences)
 
 
 def _importance(page: Page, training: Training) -> None:
@@ -279,6 +345,7 @@ def gap_in_words(training: Training) -> str:
     if len(training.splits) < 2:
         cautions = SPLITS[chosen.name].cautions
         sentences.append(cautions.alone if cautions else "")
+        sentences.append(worth_in_words(training))
         return in_unit(" ".join(sentences).strip(), training.table.unit)
     beside = training.splits[1]
     sentences.append(
@@ -304,6 +371,7 @@ def gap_in_words(training: Training) -> str:
             f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be "
             "as good as the map."
         )
+    sentences.append(worth_in_words(training))
     return in_unit(" ".join(sentences), training.table.unit)
 
 
