@@ -60,6 +60,10 @@ class TrainingTable:
         The layer's name, for messages.
     sources : ndarray of str (rows,), optional
         `STATIONS_SOURCE` and the names of products, where pixels of products are among the rows.
+    places : ndarray of str (rows,), optional
+        What stays together where stations are left out: of stations that share a place all names, one a line.
+    coarse_cell_m : float
+        Side of the cells of the coarsest predictor where several stations lie in one, m; else 0.
     classes : mapping of str to tuple of float
         The classes of categorical predictors, by column.
     origins : mapping of str to dict
@@ -78,6 +82,8 @@ class TrainingTable:
     dropped: dict[str, int] = field(default_factory=dict)
     layer: str = "training table"
     sources: np.ndarray | None = None
+    places: np.ndarray | None = None
+    coarse_cell_m: float = 0.0
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -124,6 +130,7 @@ class TrainingTable:
                     "weights",
                     "positions",
                     "sources",
+                    "places",
                 )
             )
         }
@@ -160,6 +167,7 @@ class TrainingTable:
             weights=np.concatenate([weights, others]),
             positions=both("positions"),
             sources=both("sources"),
+            places=both("places"),
         )
 
 

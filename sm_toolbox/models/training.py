@@ -14,7 +14,7 @@ from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
-from sm_toolbox.models.assessment.splits import comparison
+from sm_toolbox.models.assessment.splits import beside_stations, comparison
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.tuning import NestedSearch, Search, search_nested
 from sm_toolbox.models.features import FeatureEncoder
@@ -187,8 +187,7 @@ def train(
     for text in oddities(table):
         progress.warning(text)
     problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}, table.classes), seed)
-    beside = comparison(split, table)
-    splits = [split] if beside is None else [split, beside]
+    splits = [split, *filter(None, (comparison(split, table), beside_stations(split, table)))]
     folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
     nested = search_nested(tuner, problem, folds[0], progress) if tuner else None

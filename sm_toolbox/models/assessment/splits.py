@@ -55,7 +55,7 @@ class RandomSplit(Split):
 
 @dataclass(frozen=True)
 class StationSplit(Split):
-    """Whole stations: no row of a test station is in the training. Groups are the rows' stations (n,)."""
+    """Whole stations, with those that share their place: none is in the training. Groups are places (n,)."""
 
     key = "station"
     left_out = "whole stations"
@@ -65,11 +65,11 @@ class StationSplit(Split):
     help = "whole stations"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the stations (rows,).
+        """Return the stations (rows,), those of one place under one name.
 
         As `Split.groups_of`.
         """
-        return table.stations
+        return table.stations if table.places is None else table.places
 
     def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the stations so that the folds have about equally many rows."""
@@ -199,8 +199,9 @@ class StationTimeSplit(Split):
         """
         if table.stations is None or table.times is None:
             return None
-        groups = np.empty(len(table), [("station", table.stations.dtype), ("time", table.times.dtype)])
-        groups["station"], groups["time"] = table.stations, table.times
+        places = table.stations if table.places is None else table.places
+        groups = np.empty(len(table), [("station", places.dtype), ("time", table.times.dtype)])
+        groups["station"], groups["time"] = places, table.times
         return groups
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -415,9 +416,33 @@ def comparison(split: Split, table: TrainingTable) -> Split | None:
     """
     if split.cautions is None:
         return RandomSplit(split.folds)
-    if table.stations is None or len(np.unique(table.stations)) < split.folds:
+    stations = StationSplit(split.folds)
+    groups = stations.groups_of(table)
+    return None if groups is None or len(np.unique(groups)) < split.folds else stations
+
+
+def beside_stations(split: Split, table: TrainingTable) -> Split | None:
+    """Return blocks of land where whole stations are left out that share cells of the coarsest predictor with others.
+
+    The neighbours of such a station tell the model what the predictor shows there.
+
+    Parameters
+    ----------
+    split : Split
+    table : TrainingTable
+
+    Returns
+    -------
+    Split or None
+    """
+    if split.key != StationSplit.key or not table.coarse_cell_m or table.positions is None:
         return None
-    return StationSplit(split.folds)
+    blocks = BlockSplit(split.folds, block_size=table.coarse_cell_m)
+    try:
+        blocks.divide(table, split.seed)
+    except InputError:
+        return None
+    return blocks
 
 
 def expectation(key: str) -> str:

@@ -371,6 +371,12 @@ def gap_in_words(training: Training) -> str:
             f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be "
             "as good as the map."
         )
+    for result in training.splits[2:]:
+        sentences.append(
+            f"Several stations lie in one cell of the coarsest predictor: with {result.left_out} "
+            f"({training.table.coarse_cell_m:,.0f} m) left out the RMSE is {number(result.metrics.rmse)} m³ m⁻³. "
+            "Expect that of land without a station nearby."
+        )
     sentences.append(worth_in_words(training))
     return in_unit(" ".join(sentences), training.table.unit)
 
