@@ -59,12 +59,15 @@ class SplitRequest:
         Side of the blocks of the split by blocks, in metres.
     prediction : ndarray of float64 (points, 2), optional
         A sample of the area to be mapped, in the coordinates of the table's positions.
+    max_fold_share : float, optional
+        Largest share of the places in a fold, for matched distances.
     """
 
     key: str | None = None
     folds: int = 5
     block_size: float | None = None
     prediction: np.ndarray | None = None
+    max_fold_share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def prepare_training(
     cautions = SPLITS[key].cautions
     if cautions is not None:
         progress.warning(cautions.at_training)
-    split = make_split(key, request.folds, request.block_size, request.prediction)
+    split = make_split(key, request.folds, request.block_size, request.prediction, request.max_fold_share)
     for reason, count in table.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")
     return Prepared(table, periods, split)

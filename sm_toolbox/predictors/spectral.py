@@ -316,13 +316,13 @@ def _check_reflectances(
             worst = max(range(len(looked)), key=lambda k: shares[k][0])
             band, calibration, (low, high) = chosen[looked[worst]], calibrations[looked[worst]], shares[worst][2]
             assert calibration is not None
+            over = f", over {len(looked)} dates" if len(looked) > 1 else ""
             raise InputError(
-                f"The values of {role} in {place(band)} are not reflectances: with "
-                f"{calibration.reason}, {100 * bad / (bad + right):.0f} % of them lie outside 0 to 1, over "
-                f"{len(looked)} dates. As read they go from {low:.4g} to {high:.4g}. Set `scale` and `offset` as the "
-                "product's guide says (such as 0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the "
-                "right `sensor`. If the scene lies under clouds, mask it with its quality layer first ('Mask by "
-                "quality layer'), or leave it out."
+                f"The values of {role} in {place(band)} are not reflectances: with {calibration.reason}, "
+                f"{100 * bad / (bad + right):.0f} % of them lie outside 0 to 1{over}. As read they go from {low:.4g} "
+                f"to {high:.4g}. Set `scale` and `offset` as the product's guide says (such as 0.0001 and 0; Landsat "
+                "Collection 2: 0.0000275 and -0.2), or choose the right `sensor`. If the scene lies under clouds, mask "
+                "it with its quality layer first ('Mask by quality layer'), or leave it out."
             )
 
 

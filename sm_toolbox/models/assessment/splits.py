@@ -283,6 +283,8 @@ class DistanceSplit(Split):
     ----------
     prediction : ndarray of float64 (points, 2)
         A sample of the area of the map, in the coordinates of the table's positions.
+    max_fold_share : float, optional
+        Largest share of the places that a fold may hold.
     """
 
     key = "knndm"
@@ -297,6 +299,7 @@ class DistanceSplit(Split):
     help = "places as far from the others as the map is from its stations (knndm)"
 
     prediction: np.ndarray | None = None
+    max_fold_share: float = 0.5
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
         """Return the positions (rows, 2).
@@ -331,7 +334,8 @@ class DistanceSplit(Split):
         from sm_toolbox.models.assessment.nndm import match_folds
 
         places, place_index = np.unique(positions, axis=0, return_inverse=True)
-        return match_folds(places, self.prediction, self.folds, self.seed), place_index.reshape(-1)
+        matched = match_folds(places, self.prediction, self.folds, self.seed, self.max_fold_share)
+        return matched, place_index.reshape(-1)
 
 
 SPLITS: dict[str, type[Split]] = {
@@ -350,7 +354,13 @@ SPLITS: dict[str, type[Split]] = {
 """Splits by the word that users give."""
 
 
-def make_split(key: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
+def make_split(
+    key: str,
+    folds: int,
+    block_size: float | None = None,
+    prediction: np.ndarray | None = None,
+    max_fold_share: float = 0.5,
+) -> Split:
     """Return the split of a word; what it has no use for does not count.
 
     Parameters
@@ -362,6 +372,8 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
         Metres, for blocks; by default chosen from the places.
     prediction : ndarray of float64 (points, 2), optional
         Metres: positions of cells of the map, for matched distances.
+    max_fold_share : float, optional
+        Largest share of the places in a fold, for matched distances.
 
     Returns
     -------
@@ -370,11 +382,20 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
     Raises
     ------
     InputError
-        Where there are fewer than two folds.
+        Where there are fewer than two folds, or a share that is none.
     """
     if folds < 2:
         raise InputError(f"`folds` is {folds}; at least 2 are needed.")
-    given = {"folds": folds, "block_size": block_size or 0.0, "prediction": prediction}
+    if not 1 / folds <= max_fold_share <= 1:
+        raise InputError(
+            f"`max_fold_share` is {max_fold_share:g}, but must lie between 1 / `folds`, {1 / folds:.2g}, and 1."
+        )
+    given = {
+        "folds": folds,
+        "block_size": block_size or 0.0,
+        "prediction": prediction,
+        "max_fold_share": max_fold_share,
+    }
     row = SPLITS[key]
     return row(**{item.name: given[item.name] for item in fields(row) if item.name in given})  # type: ignore[arg-type]
 
