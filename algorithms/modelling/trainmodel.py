@@ -127,7 +127,7 @@ class Algorithm(ToolboxAlgorithm):
             RMSE="RMSE, out of fold",
             UBRMSE="Unbiased RMSE, out of fold",
             BIAS="Bias, out of fold",
-            N="Training rows",
+            N="Rows that are rated",
             SKILL="Skill: share of the best baseline's RMSE that the model removes",
             BASELINE_RMSE="RMSE of the best baseline, out of fold",
         )
@@ -189,7 +189,7 @@ class Algorithm(ToolboxAlgorithm):
         save_model(training.model, model_file)
         report = write_report(self, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, layer, training, progress)
-        values, best = training.chosen.rated, training.chosen.best_baseline
+        values, best = training.chosen.metrics, training.chosen.best_baseline
         return {
             "MODEL_FILE": model_file,
             "REPORT": report,

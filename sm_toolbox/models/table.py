@@ -98,6 +98,20 @@ class TrainingTable:
         is_station = np.ones(len(self), bool) if self.sources is None else self.sources == STATIONS_SOURCE
         return is_station if is_station.any() else np.ones(len(self), bool)
 
+    def rated_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that a model is judged by; all of them where none is of a station.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+
+        Returns
+        -------
+        ndarray of int
+        """
+        rated = rows[self.rated[rows]]
+        return rated if len(rated) else rows
+
     @property
     def stated_unit(self) -> str | None:
         """The unit of the target as model files and rasters state it; None where it is not known."""

@@ -215,7 +215,7 @@ def train(
     progress.info(f"Fitting the final model to all {len(final.table)} rows.")
     fitted = final.fit(estimator, rounds.next())
     applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
-    shift = QuantileShift.fit(table.target, results[0].quantiles)
+    shift = QuantileShift.fit(table.target[table.rated], results[0].quantiles[table.rated])
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
     return Training(

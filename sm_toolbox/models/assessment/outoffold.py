@@ -40,9 +40,7 @@ class SplitResult:
     fold : ndarray of int (rows,)
         From 1.
     metrics : Metrics
-        Over all rows.
-    rated : Metrics
-        Over the rows that a model is judged by (`TrainingTable.rated`).
+        Over the rows that a model is judged by (`TrainingTable.rated`), as all that follows.
     baselines : list of BaselineResult
         What costs nothing, under the same folds; none where they are not wanted.
     by_fold : list of Metrics
@@ -59,7 +57,6 @@ class SplitResult:
     predictions: np.ndarray
     fold: np.ndarray
     metrics: Metrics
-    rated: Metrics
     baselines: list[BaselineResult]
     by_fold: list[Metrics]
     importance: np.ndarray
@@ -75,7 +72,7 @@ class SplitResult:
     def skill(self) -> float:
         """The share of the best baseline's error that the model removes; NaN without one."""
         best = self.best_baseline
-        return float("nan") if best is None else skill(self.rated.rmse, best.metrics.rmse)
+        return float("nan") if best is None else skill(self.metrics.rmse, best.metrics.rmse)
 
 
 def evaluate(
@@ -115,6 +112,7 @@ def evaluate(
     """
     table = problem.table
     check_targets(table, folds, split.key)
+    rated = table.rated
     _check_weights(table, folds, split.key)
     predictions, fold_of_row = np.full(len(table), np.nan), np.zeros(len(table), np.int64)
     quantiles = np.full((len(table), len(LEVELS)), np.nan)
@@ -123,11 +121,12 @@ def evaluate(
     judged = side_by_side(tasks, fits, table.predictors.size)
     for fold, ((_, test_rows), (means, levels, increase)) in enumerate(zip(folds, judged), start=1):
         predictions[test_rows], quantiles[test_rows], fold_of_row[test_rows] = means, levels, fold
-        by_fold.append(metrics(means, table.target[test_rows]))
+        of_fold = table.rated_of(test_rows)
+        by_fold.append(metrics(predictions[of_fold], table.target[of_fold]))
         if increase is not None:
             importance.append(increase)
         progress.info(
-            f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} "
+            f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(of_fold)} "
             "rows left out."
         )
     return SplitResult(
@@ -135,13 +134,12 @@ def evaluate(
         split.left_out,
         predictions,
         fold_of_row,
-        metrics(predictions, table.target),
-        metrics(predictions[table.rated], table.target[table.rated]),
-        evaluate_baselines(problem, folds, table.rated),
+        metrics(predictions[rated], table.target[rated]),
+        evaluate_baselines(problem, folds, rated),
         by_fold,
         np.array(importance).reshape(-1, table.predictors.shape[1]),
         quantiles,
-        coverage(table.target, quantiles, folds),
+        coverage(table.target, quantiles, folds, rated),
     )
 
 
@@ -194,7 +192,8 @@ def _judge(
     means, levels = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]), progress)
     if not with_importance:
         return means, levels, None
-    rows = table.predictors[test_rows], table.target[test_rows]
+    of_fold = table.rated_of(test_rows)
+    rows = table.predictors[of_fold], table.target[of_fold]
     rng = np.random.default_rng(problem.seed)
     return means, levels, permutation_increase(fitted, encoder, *rows, rng, progress=progress)
 

@@ -71,6 +71,23 @@ class StationSplit(Split):
         """
         return table.stations if table.places is None else table.places
 
+    def divide(self, table: TrainingTable, seed: int) -> Folds:
+        """Divide the rows; stations and pixels of products each so that every fold has about as many of them.
+
+        As `Split.divide`.
+        """
+        pixels = np.flatnonzero(~table.rated)
+        if not len(pixels):
+            return super().divide(table, seed)
+        groups = self.groups_of(table)
+        assert groups is not None
+        of_folds = np.zeros(len(table), np.int64)
+        for rows, folds in ((np.flatnonzero(table.rated), self.folds), (pixels, 0)):
+            folds = folds or min(self.folds, len(np.unique(groups[pixels])))
+            for number, (_, test) in enumerate(group_folds(groups[rows], folds, seed, "stations")):
+                of_folds[rows[test]] = number
+        return numbered_folds(of_folds)
+
     def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the stations so that the folds have about equally many rows."""
         if groups is None:

@@ -72,7 +72,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         page.table(("Rows of", *metric_head()), [(name, *metric_cells(values.values)) for name, values in by_source])
         page.text(
             f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their "
-            "error says how well the model reproduces it."
+            "error says how well the model reproduces it. All else in this report is judged by rows of stations."
         )
     page.heading(f"Folds of split '{chosen.name}'")
     page.table(
@@ -97,7 +97,7 @@ def _baselines(page: Page, training: Training) -> None:
     for result in training.splits:
         if not result.baselines:
             return
-        rows.append((result.name, "the model", result.skill, *metric_cells(result.rated.values)))
+        rows.append((result.name, "the model", result.skill, *metric_cells(result.metrics.values)))
         for item in result.baselines:
             gained = skill(item.metrics.rmse, result.baselines[0].metrics.rmse)
             rows.append(
@@ -138,13 +138,13 @@ def worth_in_words(training: Training) -> str:
         where = f"With {result.left_out} left out"
         if result.skill <= 0:
             sentences.append(
-                f"{where} the model is not worth having: {of_baseline}, the model {number(result.rated.rmse)}. Take "
+                f"{where} the model is not worth having: {of_baseline}, the model {number(result.metrics.rmse)}. Take "
                 "that instead, or find predictors that know more."
             )
         elif result.skill < _HARDLY:
             sentences.append(
                 f"{where} the model is hardly better than what costs nothing: {of_baseline}, the model "
-                f"{number(result.rated.rmse)} (skill {result.skill:.2f})."
+                f"{number(result.metrics.rmse)} (skill {result.skill:.2f})."
             )
         else:
             sentences.append(
@@ -398,10 +398,9 @@ def _sources_in_words(training: Training) -> list[str]:
     if not by_source:
         return []
     listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in by_source[1:])
-    stations = by_source[0][1]
     return [
-        f"Of rows of stations alone the RMSE is {number(stations.rmse)} m³ m⁻³, R² {number(stations.r2)} and the "
-        f"bias {number(stations.bias)}: judge the map by these. The others are pixels of products: {listed}."
+        f"All errors are those of the {by_source[0][1].n:,} rows of stations, which know the truth. Against the pixels "
+        f"of products that it learned from, too, the RMSE is: {listed}."
     ]
 
 

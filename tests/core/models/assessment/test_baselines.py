@@ -96,7 +96,7 @@ def test_report_and_log_say_whether_a_model_is_worth_having(columns):
     rows = table(columns, ("ndvi", "slope"), time="time")
     training = train(rows, make_estimator("random_forest", '{"n_estimators": 30}'), StationSplit(4))
     chosen = training.chosen
-    by_hand = 1 - chosen.rated.rmse / min(item.metrics.rmse for item in chosen.baselines)
+    by_hand = 1 - chosen.metrics.rmse / min(item.metrics.rmse for item in chosen.baselines)
     assert chosen.skill == pytest.approx(by_hand) and chosen.skill < 0, "the season is not among the predictors"
     words = gap_in_words(training)
     assert "the model is not worth having: the mean of the training rows within 15 days" in words
