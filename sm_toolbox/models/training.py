@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sm_toolbox.models.applicability.profile import ErrorProfile
 from sm_toolbox.models.assessment.calibration import QuantileShift
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
@@ -251,6 +252,27 @@ def _applicability(
     return Applicability.fit(predictors, importance, folds, columns, progress)
 
 
+def dissimilar_errors(
+    table: TrainingTable, chosen: SplitResult, applicability: Applicability
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how dissimilar the rows are that a model is judged by from those of other folds, and their errors.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    chosen : SplitResult
+    applicability : Applicability
+
+    Returns
+    -------
+    dissimilarity, error : ndarray (rows,)
+        Predicted − observed, out of fold.
+    """
+    rated = table.rated
+    error = chosen.predictions - table.target
+    return applicability.training_di[: len(table)][rated].astype(np.float64), error[rated]
+
+
 def _evidence(problem: Problem, chosen: SplitResult) -> Evidence:
     table = problem.table
     rows = np.arange(len(table))
@@ -285,7 +307,11 @@ def _manifest(
         hyperparameters=hyperparameters_of(estimator),
         validation=[_split_record(result) for result in results],
         calibration={"split": chosen.name, "correction": shift.correction.tolist()},
-        applicability={"threshold": applicability.threshold, "split": chosen.name},
+        applicability={
+            "threshold": applicability.threshold,
+            "split": chosen.name,
+            "error_profile": ErrorProfile.fit(*dissimilar_errors(table, chosen, applicability)).as_record(),
+        },
         tuning=_tuning_record(nested) if nested else None,
         spiking=_spiking_record(spiking) if spiking else None,
         training={

@@ -20,6 +20,8 @@ ENTRY_POINTS = [
     "merging.merge:merge_products",
     "metrics:metrics",
     "models.applicability.area:Applicability.fit",
+    "models.applicability.profile:ErrorProfile.fit",
+    "models.assessment.baselines:skill",
     "models.assessment.selection:parse_groups",
     "models.prediction:predict_raster",
     "models.preparation:prepare_training",

@@ -80,7 +80,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         page.text(
             "Predictions count as within the area of applicability up to a dissimilarity of "
             f"{number(model.applicability.threshold)} (in mean distances between training rows, predictors "
-            "weighted by importance). Beyond it the errors above say nothing about the map."
+            "weighted by importance). Beyond it expect more than the errors above."
         )
     page.heading("How it was made")
     settings = {f"hyper-parameter {key}": value for key, value in (manifest.hyperparameters or {}).items()}

@@ -6,6 +6,7 @@ import numpy as np
 
 from sm_toolbox.columns import STATIONS_SOURCE
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.applicability.profile import by_quartile
 from sm_toolbox.models.assessment.baselines import skill
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.outoffold import SplitResult
@@ -15,7 +16,7 @@ from sm_toolbox.models.assessment.splitting import WithDistances
 from sm_toolbox.models.assessment.tuning import Search
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
-from sm_toolbox.models.training import Training
+from sm_toolbox.models.training import Training, dissimilar_errors
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, in_unit, number
@@ -184,10 +185,15 @@ def _made(page: Page, training: Training) -> None:
     page.heading("Area of applicability")
     assert training.model.applicability is not None
     threshold = training.model.applicability.threshold
+    quarters = by_quartile(*dissimilar_errors(training.table, training.chosen, training.model.applicability))
+    page.table(
+        ("Quarter of the rows by dissimilarity", "from", "to", "rows", "RMSE [m³ m⁻³]"),
+        [(name, *row) for name, row in zip(("most alike", "second", "third", "most unlike"), quarters)],
+    )
     page.text(
-        f"Cells whose dissimilarity from the training rows is above {number(threshold)} lie outside what the "
-        "model has seen: there the errors above do not hold. 'Predict raster' marks them where "
-        "APPLICABILITY_OUTPUT is given."
+        "Out-of-fold error of rows by how unlike the rows of other folds their predictors are. Where it grows, expect "
+        "more of cells that are unlike the training: 'Predict raster' writes it for each cell where ERROR_OUTPUT is "
+        f"given, and marks those above {number(threshold)} where APPLICABILITY_OUTPUT is."
     )
 
     page.heading("How it was made")
