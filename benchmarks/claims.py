@@ -7,6 +7,8 @@ what would be claimed without the rule behind it, what is claimed, and what is t
   make the station split's R² rise.
 - extra_targets: 25 stations and 2,400 pixels of a damped, biased product. The share of true values of the map within
   intervals of 90 %, calibrated on all rows, and on rows of stations.
+- trend: series without a trend of which each value is in part the one before (0.8). The share that passes at 5 %, and
+  of limits of 95 % that hold 0.
 - baselines: predictors of pure noise. The skill of a model against the best of what costs nothing.
 """
 
@@ -124,10 +126,42 @@ def claim_baselines(seed: int) -> list[tuple[str, float]]:
     return [("R2", chosen.metrics.r2), ("skill", chosen.skill)]
 
 
+def persistent(rng: np.random.Generator, dates: int, cells: int, memory: float) -> np.ndarray:
+    """Return noise of which each value is in part the one before (dates, cells)."""
+    values = rng.standard_normal((dates + 200, cells))
+    for date in range(1, len(values)):
+        values[date] += memory * values[date - 1]
+    return values[200:]
+
+
+def claim_trend(seed: int) -> list[tuple[str, float]]:
+    """Return the share of trendless cells that pass at 5 %, and how often limits of 95 % hold: 60 dates, memory 0.8."""
+    import tempfile
+
+    from sm_toolbox.demo.example import read_example, write_example
+    from sm_toolbox.timeseries.trend import TREND_METHODS, temporal_trend
+
+    values = persistent(np.random.default_rng(seed), 60, 1000, 0.8).reshape(60, 25, 40)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        bands = {f"sm@{2000 + date // 12}-{date % 12 + 1:02d}": values[date] for date in range(60)}
+        source = write_example(f"{folder}/noise.tif", bands)
+        for method in TREND_METHODS:
+            temporal_trend([source], f"{folder}/trend.tif", method=method)
+            made = read_example(f"{folder}/trend.tif")
+            held = (made["slope_low"] <= 0) & (made["slope_high"] >= 0)
+            found += [
+                (f"{method}: pass at 5 %", 100 * float((made["p_value"] < 0.05).mean())),
+                (f"{method}: limits hold", 100 * float(held.mean())),
+            ]
+    return found
+
+
 CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "places": claim_places,
     "extra_targets": claim_extra_targets,
     "baselines": claim_baselines,
+    "trend": claim_trend,
 }
 
 

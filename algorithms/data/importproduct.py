@@ -51,7 +51,7 @@ class Algorithm(ToolboxAlgorithm):
         *("SMAP", "SMOS", "ASCAT", "CCI", "C3S", "CGLS", "GLDAS", "ERA5", "MODIS", "VIIRS", "Landsat", "Sentinel-2"),
         *("HLS", "SoilGrids", "CHIRPS", "IMERG", "HDF", "NetCDF", "GRIB", "SAFE", "download", "mosaic"),
     )
-    NEEDS = ("matplotlib",)
+    NEEDS = ()
     EXAMPLE: dict = {}
 
     def declare(self):

@@ -24,9 +24,10 @@ class Algorithm(ToolboxAlgorithm):
         "hundreds are slow.</p><ul><li><b>slope</b>: change per year, from the true distances between the "
         "dates.</li><li><b>slope_per_step</b>: least squares over the numbers of the dates 1, 2, …, with either "
         "method. A cell with gaps keeps the numbers of its dates. By month, the step is one occurrence of the "
-        "month.</li><li><b>p_value</b>: two-sided, 0 to 1. It takes the values as independent of each other; "
-        "daily values are not, and look more significant than they are. With fewer than ten values that of "
-        "theil_sen is rough.</li><li><b>n</b>: valid values. With fewer than three a cell has no "
+        "month.</li><li><b>p_value</b>: two-sided, 0 to 1. Values that follow each other "
+        "closely count for fewer than they are, by the correlation of neighbours in what the trend leaves; with "
+        "fewer than ten values that is rough.</li><li><b>slope_low</b>, <b>slope_high</b>: limits between which the "
+        "slope lies in 95 of 100 cases.</li><li><b>n</b>: valid values. With fewer than three a cell has no "
         "slope.</li></ul><p>A season that is cut at either end bends the slope of all dates: take whole years, "
         "or BY_MONTH.</p>"
     )
@@ -48,7 +49,7 @@ class Algorithm(ToolboxAlgorithm):
         add_scheduler(self)
         self.add(
             raster_output("OUTPUT", "Trend"),
-            "GeoTIFF with the bands slope, slope_per_step, p_value and n, or these four for each month.",
+            "GeoTIFF with the bands slope, slope_per_step, p_value, n, slope_low and slope_high, or these for each month.",
         )
 
     def resolve(self, parameters, context):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.times import Time
 
 TREND_METHODS = ("least_squares", "theil_sen")
-BANDS = ("slope", "slope_per_step", "p_value", "n")
+BANDS = ("slope", "slope_per_step", "p_value", "n", "slope_low", "slope_high")
 """Values that a trend needs: through two there is always a line, and nothing left to judge it by."""
 _DAYS_PER_YEAR = 365.25
 _MANY_DATES = 400
@@ -88,7 +88,8 @@ def temporal_trend(
         Dated bands of one variable, in any order of dates; on other grids than the first they are warped.
     output : str
         GeoTIFF with `slope` (units of the variable per year of 365.25 days), `slope_per_step` (per step), `p_value` (0
-        to 1) and `n` (valid values). Cells with fewer than three values have only `n`.
+        to 1), `n` (valid values), and `slope_low` and `slope_high`, 95 % confidence limits of the slope. Cells with
+        fewer than three values have only `n`.
     method : {'least_squares', 'theil_sen'}
         Least squares with the two-sided t test (n − 2 degrees of freedom); or the median of the slopes between all
         pairs of values (Theil 1950; Sen 1968, doi 10.1080/01621459.1968.10480934) with the two-sided test of Mann
@@ -115,15 +116,19 @@ def temporal_trend(
     -----
     `slope_per_step` is least squares over the numbers 1, 2, … of the dates, whatever the method: Eq. 8 of the study of
     Zoige (Remote Sens. 2023, 15, 1531). A cell with gaps keeps the numbers that its dates have in the whole record. By
-    month, the occurrences of the month are numbered. Both tests take the values as independent; values that follow each
-    other closely are not, and have smaller p-values than they should.
+    month, the occurrences of the month are numbered.
+
+    Values that follow each other closely are worth fewer independent ones. Both tests and the limits use the effective
+    number n (1 − ρ) / (1 + ρ), in which ρ is the correlation of each residual with the next, (n ρ̂ + 1) / (n − 4), which
+    takes away most of its bias (Santer et al. 2000, doi 10.1029/1999JD901105; Yue & Wang 2004, doi
+    10.1023/B:WARM.0000043140.61082.60). At least three values remain.
 
     Examples
     --------
     >>> from sm_toolbox.demo.example import read_example, write_example
     >>> rain = {f"rain@{year}-01-01": [[10.0 * (year - 2000)]] for year in range(2001, 2006)}
     >>> temporal_trend([write_example("rain.tif", rain)], "trend.tif", method="theil_sen")
-    ['slope', 'slope_per_step', 'p_value', 'n']
+    ['slope', 'slope_per_step', 'p_value', 'n', 'slope_low', 'slope_high']
     >>> print(read_example("trend.tif")["slope"].round(1))
     [[10.]]
     """
@@ -150,7 +155,7 @@ def temporal_trend(
         [RasterOutput(output, bands)],
         grid,
         engine,
-        scratch_bytes_per_cell=4 * len(bands) + 40,
+        scratch_bytes_per_cell=4 * len(bands) + 120,
     )
     tell_amounts(written.watch, given, progress)
     with_trend = written.facts["with_trend"]
@@ -170,29 +175,45 @@ def temporal_trend(
 def _trends(
     blocks: Blocks, window: Window, groups: Sequence[Group], method: str, progress: Progress
 ) -> tuple[np.ndarray, Facts]:
-    """Return the four bands of each group of dates, and in how many cells each has a trend; a kernel."""
+    """Return the bands of each group of dates, and in how many cells each has a trend; a kernel."""
     from sm_toolbox.timeseries import trend_kernels
 
     values = blocks["input"]
     out = np.empty((len(groups), len(BANDS), *values.shape[1:]), np.float32)
-    statistic = np.empty(values.shape[1:])
+    slope, error, statistic, effective, low, high = np.empty((6, *values.shape[1:]))
     with_trend = np.zeros(len(groups), np.int64)
     for i, group in enumerate(groups):
-        slope, per_step, p_value, count = out[i]
+        _, per_step, p_value, count = out[i, :4]
         trend_kernels.least_squares(
-            values, group.positions, group.years, group.steps, slope, per_step, statistic, count
+            values, group.positions, group.years, group.steps, slope, per_step, error, effective, count
         )
         if method == "theil_sen":
             pairs = len(group.positions) ** 2 * values.shape[2]
             rows = max(1, 2 * _PAIRS_BETWEEN_CHECKS // pairs)
             for row in range(0, values.shape[1], rows):
                 progress.check()
-                trend_kernels.theil_sen(
-                    values, row, group.positions, group.years, slope[row : row + rows], statistic[row : row + rows]
-                )
-        p_value[...] = two_sided(statistic, count if method == "least_squares" else None)
+                parts = (part[row : row + rows] for part in (slope, low, high, statistic, effective))
+                trend_kernels.theil_sen(values, row, group.positions, group.years, *parts)
+            p_value[...] = two_sided(statistic * np.sqrt(effective / count), None)
+        else:
+            low, high = _student(slope, error, effective, count, p_value)
+        out[i, 0], out[i, 4], out[i, 5] = slope, low, high
         with_trend[i] = np.count_nonzero(count >= FEWEST)
     return out.reshape(-1, *values.shape[1:]), {"with_trend": with_trend}
+
+
+def _student(
+    slope: np.ndarray, error: np.ndarray, effective: np.ndarray, count: np.ndarray, p_value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill the p-value of least squares, and return the 95 % confidence limits of the slope."""
+    from scipy.special import stdtrit
+
+    freedom = np.maximum(effective - 2, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = error * np.sqrt((count - 2) / freedom)
+        p_value[...] = two_sided(np.where(slope == 0, 0, slope / error), freedom + 2)
+    reach = stdtrit(freedom, 0.975) * error
+    return slope - reach, slope + reach
 
 
 def two_sided(statistic: np.ndarray, count: np.ndarray | None) -> np.ndarray:

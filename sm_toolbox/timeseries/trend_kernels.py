@@ -18,12 +18,13 @@ _CELLS = 64
 # Values come in single precision: residuals below this share of the variance are their rounding, and the fit is
 # perfect.
 _PERFECT = 1e-14
+_ROUNDED = 1e-11
 # The sums of a series may be taken in any order, which lets the compiler take several values at once; gaps stay NaN.
 _SUMS = {**KERNEL_OPTIONS, "fastmath": {"reassoc", "contract"}}
 
 
 @njit(**KERNEL_OPTIONS)
-def least_squares(block, positions, years, steps, slope, per_step, statistic, count):
+def least_squares(block, positions, years, steps, slope, per_step, error, effective, count):
     """Fit a straight line to each cell over time, once against years and once against steps.
 
     Parameters
@@ -34,10 +35,15 @@ def least_squares(block, positions, years, steps, slope, per_step, statistic, co
         The dates of the block to take, in order of time.
     years, steps : ndarray of float64 (n,)
         The two axes; near zero, so that their squares keep their digits.
-    slope, per_step : ndarray of float32 (rows, cols)
-        Filled: slopes per year and per step; NaN with fewer than FEWEST values.
-    statistic : ndarray of float64 (rows, cols)
-        Filled: t of the slope per year; ±∞ for a perfect fit, 0 for a series without change.
+    slope : ndarray of float64 (rows, cols)
+        Filled: slope per year; NaN with fewer than FEWEST values.
+    per_step : ndarray of float32 (rows, cols)
+        Filled: slope per step.
+    error : ndarray of float64 (rows, cols)
+        Filled: standard error of the slope per year as if values were independent; 0 for a perfect fit and for a series
+        without change.
+    effective : ndarray of float64 (rows, cols)
+        Filled: effective number of values, as `effective_size`.
     count : ndarray of float32 (rows, cols)
         Filled: valid values.
     """
@@ -50,11 +56,12 @@ def least_squares(block, positions, years, steps, slope, per_step, statistic, co
             for cell in range(cells):
                 result = _fit(series[cell], years, steps)
                 place = start + cell
-                slope[row, place], per_step[row, place], statistic[row, place], count[row, place] = result
+                slope[row, place], per_step[row, place], error[row, place], effective[row, place] = result[:4]
+                count[row, place] = result[4]
 
 
 @njit(**KERNEL_OPTIONS)
-def theil_sen(block, first, positions, years, slope, statistic):
+def theil_sen(block, first, positions, years, slope, low, high, statistic, effective):
     """Take the median of the slopes between all pairs of values of each cell, and the Mann–Kendall statistic.
 
     Parameters
@@ -63,11 +70,15 @@ def theil_sen(block, first, positions, years, slope, statistic):
         As `least_squares`.
     first : int
         The row of the block that belongs to the first row of `slope`: it takes so long that a block is done in pieces.
-    slope : ndarray of float32 (rows, cols)
+    slope : ndarray of float64 (rows, cols)
         Filled: median slope per year (Theil 1950, Sen 1968); NaN with fewer than FEWEST values.
+    low, high : ndarray of float64 (rows, cols)
+        Filled: the slopes between which the true one lies in 95 of 100 cases (Sen 1968), for the effective number.
     statistic : ndarray of float64 (rows, cols)
         Filled: z of Mann (1945) and Kendall (1975), with corrections for ties and for continuity; standard normal where
-        there is no trend.
+        there is no trend and values are independent.
+    effective : ndarray of float64 (rows, cols)
+        Filled: effective number of values, as `effective_size`.
     """
     rows, columns = slope.shape
     dates = positions.size
@@ -87,10 +98,20 @@ def theil_sen(block, first, positions, years, slope, statistic):
                         n += 1
                 place = start + cell
                 if n < FEWEST:
-                    slope[row, place] = statistic[row, place] = np.nan
+                    slope[row, place] = low[row, place] = high[row, place] = np.nan
+                    statistic[row, place] = effective[row, place] = np.nan
                     continue
-                statistic[row, place] = _mann_kendall(y[:n], _pair_slopes(x[:n], y[:n], slopes))
-                slope[row, place] = _median(slopes[: n * (n - 1) // 2])
+                pairs = slopes[: n * (n - 1) // 2]
+                score = _pair_slopes(x[:n], y[:n], slopes)
+                variance = _score_variance(y[:n])
+                statistic[row, place] = (score - np.sign(score)) / math.sqrt(variance) if score else 0.0
+                slope[row, place] = _median(pairs)
+                effective[row, place] = _of_residuals(x[:n], y[:n], slope[row, place])
+                # Ranks of the slopes that bound the true one: Kendall's score of the residuals would be as far off.
+                reach = 1.959963984540054 * math.sqrt(variance * n / effective[row, place])
+                below = math.floor((pairs.size - reach) / 2)
+                low[row, place] = np.float64(_select(pairs, below)) if below >= 0 else -np.inf
+                high[row, place] = np.float64(_select(pairs, pairs.size - 1 - below)) if below >= 0 else np.inf
 
 
 @njit(**KERNEL_OPTIONS)
@@ -128,19 +149,65 @@ def _fit(series, years, steps):
         xd += x * d
         kd += k * d
     if n < FEWEST:
-        return np.nan, np.nan, np.nan, n
+        return np.nan, np.nan, np.nan, np.nan, n
     xx, dd, xd = x_2 - x_1 * x_1 / n, d_2 - d_1 * d_1 / n, xd - x_1 * d_1 / n
     kk = k_2 - k_1 * k_1 / n
     # All values of a calendar month may come from one year: there is no step then.
     per_step = (kd - k_1 * d_1 / n) / kk if kk > 0 else np.nan
     residual = dd - xd * xd / xx
-    if dd <= 0:
-        t = 0.0
-    elif residual <= _PERFECT * dd:
-        t = math.copysign(math.inf, xd)
-    else:
-        t = xd / math.sqrt(xx * residual / (n - 2))
-    return xd / xx, per_step, t, n
+    slope = xd / xx
+    if dd <= 0 or residual <= _PERFECT * dd:
+        return slope, per_step, 0.0, n, n
+    # Of the residuals the products of neighbours in time, gaps left out.
+    start = first + d_1 / n - slope * x_1 / n
+    product = before = 0.0
+    for i in range(series.size):
+        value = float(series[i])
+        valid = value == value
+        left = value - start - slope * years[i] if valid else 0.0
+        product += left * before
+        before = left if valid else before
+    return slope, per_step, math.sqrt(residual / (n - 2) / xx), effective_size(product / residual, n), n
+
+
+@njit(**KERNEL_OPTIONS)
+def effective_size(lag1, n):
+    """Return the number of independent values that a series of autocorrelated ones is worth.
+
+    Parameters
+    ----------
+    lag1 : float
+        Correlation of each value with the next, as the sample has it: biased low, which is corrected.
+    n : float
+
+    Returns
+    -------
+    float
+        n (1 − ρ) / (1 + ρ), at least 3 and at most n.
+    """
+    if n <= 4:
+        return n
+    lag1 = min(max((n * lag1 + 1) / (n - 4), 0.0), 1.0)
+    return max(3.0, n * (1 - lag1) / (1 + lag1))
+
+
+@njit(**KERNEL_OPTIONS)
+def _of_residuals(x, y, slope):
+    """Return the effective number of values of a series without its slope."""
+    n = y.size
+    mean = middle = 0.0
+    for i in range(n):
+        mean += (y[i] - slope * x[i]) / n
+        middle += y[i] / n
+    product = square = total = before = 0.0
+    for i in range(n):
+        left = y[i] - slope * x[i] - mean
+        product += left * before
+        square += left * left
+        total += (y[i] - middle) ** 2
+        before = left
+    # The slope is rounded to single precision: what it leaves of a perfect line means nothing.
+    return effective_size(product / square, float(n)) if square > _ROUNDED * total else float(n)
 
 
 @njit(**KERNEL_OPTIONS)
@@ -159,7 +226,7 @@ def _pair_slopes(x, y, slopes):
 
 
 @njit(**KERNEL_OPTIONS)
-def _mann_kendall(y, score):
+def _score_variance(y):
     # A value that occurs t times adds (t − 1)(2 t + 5) as often, which is the t (t − 1)(2 t + 5) of the group.
     ties = 0
     for value in y:
@@ -168,10 +235,7 @@ def _mann_kendall(y, score):
             same += int(other == value)
         ties += (same - 1) * (2 * same + 5)
     n = y.size
-    variance = (n * (n - 1) * (2 * n + 5) - ties) / 18
-    if score == 0:
-        return 0.0
-    return (score - np.sign(score)) / math.sqrt(variance)
+    return (n * (n - 1) * (2 * n + 5) - ties) / 18
 
 
 @njit(**KERNEL_OPTIONS)

@@ -32,27 +32,57 @@ def make_days(rng, dates):
     return np.cumsum(rng.integers(1, 60, dates))
 
 
-def mann_kendall(y):
-    """The test as its authors define it, with ties and continuity corrected for: the two-sided p-value."""
+def effective(residuals):
+    """The number of independent values, by the autocorrelation of neighbours without its bias."""
+    n = len(residuals)
+    square = (residuals**2).sum()
+    if n <= 4 or square < 1e-14:
+        return n
+    rho = (n * (residuals[1:] * residuals[:-1]).sum() / square + 1) / (n - 4)
+    rho = min(max(rho, 0), 1)
+    return max(3, n * (1 - rho) / (1 + rho))
+
+
+def mann_kendall(y, size):
+    """The test as its authors define it, with ties and continuity corrected for, and the variance of the score.
+
+    The p-value is two-sided, for a number of independent values.
+    """
     n = len(y)
     score = sum(np.sign(y[j] - y[i]) for i in range(n) for j in range(i + 1, n))
     groups = np.unique(y, return_counts=True)[1]
     variance = (n * (n - 1) * (2 * n + 5) - sum(t * (t - 1) * (2 * t + 5) for t in groups)) / 18
+    variance *= n / size
     z = 0 if score == 0 else (score - np.sign(score)) / np.sqrt(variance)
-    return 2 * stats.norm.sf(abs(z))
+    return 2 * stats.norm.sf(abs(z)), variance
 
 
 def reference(days, series, method):
-    """The four values of one cell."""
+    """The values of one cell."""
     valid = np.isfinite(series)
     if valid.sum() < 3:
-        return np.nan, np.nan, np.nan, valid.sum()
+        return np.nan, np.nan, np.nan, valid.sum(), np.nan, np.nan
     years, steps, y = days[valid] / 365.25, np.arange(1, len(series) + 1)[valid], series[valid].astype(np.float64)
     per_step = np.polyfit(steps, y, 1)[0]
     if method == "least_squares":
         line = stats.linregress(years, y)
-        return line.slope, per_step, line.pvalue, valid.sum()
-    return stats.theilslopes(y, years)[0], per_step, mann_kendall(y), valid.sum()
+        residuals = y - line.intercept - line.slope * years
+        if (residuals**2).sum() <= 1e-13 * ((y - y.mean()) ** 2).sum():
+            return line.slope, per_step, float(np.ptp(y) == 0), valid.sum(), line.slope, line.slope
+        freedom = max(effective(residuals) - 2, 1)
+        error = line.stderr * np.sqrt((valid.sum() - 2) / freedom)
+        reach = stats.t.ppf(0.975, freedom) * error
+        p_value = 2 * stats.t.sf(abs(line.slope) / error, freedom)
+        return line.slope, per_step, p_value, valid.sum(), line.slope - reach, line.slope + reach
+    slope = stats.theilslopes(y, years)[0]
+    residuals = y - slope * years
+    perfect = ((residuals - residuals.mean()) ** 2).sum() <= 1e-11 * ((y - y.mean()) ** 2).sum()
+    size = len(y) if perfect else effective(residuals - residuals.mean())
+    p_value, variance = mann_kendall(y, size)
+    slopes = np.sort([(y[j] - y[i]) / (years[j] - years[i]) for i in range(len(y)) for j in range(i + 1, len(y))])
+    below = int(np.floor((len(slopes) - stats.norm.ppf(0.975) * np.sqrt(variance)) / 2))
+    low, high = (slopes[below], slopes[len(slopes) - 1 - below]) if below >= 0 else (-np.inf, np.inf)
+    return slope, per_step, p_value, valid.sum(), *(np.nan if np.isinf(value) else value for value in (low, high))
 
 
 @pytest.mark.parametrize("method", ["least_squares", "theil_sen"])
@@ -220,6 +250,21 @@ def test_months_with_several_dates(write_raster, tmp_path):
     )
     found = read(tmp_path / "o.tif")
     assert found["slope_06"].item() == pytest.approx(36.525) and np.isnan(found["slope_per_step_06"]).all()
+
+
+@pytest.mark.parametrize("method", ["least_squares", "theil_sen"])
+def test_noise_with_memory_is_no_trend(write_raster, tmp_path, method):
+    """AR(1) of 0.8, 60 dates: as independent values half of such series would pass at 5 %."""
+    rng = np.random.default_rng(11)
+    noise = rng.standard_normal((160, 20, 20))
+    for i in range(1, 160):
+        noise[i] += 0.8 * noise[i - 1]
+    source = write_raster("n.tif", noise[100:].astype(np.float32), name_dates(np.arange(60) * 30))
+    temporal_trend([source], str(tmp_path / "o.tif"), method=method)
+    found = read(tmp_path / "o.tif")
+    assert (found["p_value"] < 0.05).mean() <= 0.1
+    assert ((found["slope_low"] <= 0) & (found["slope_high"] >= 0)).mean() >= 0.9
+    assert (found["slope_low"] <= found["slope"]).all() and (found["slope"] <= found["slope_high"]).all()
 
 
 @pytest.mark.parametrize("method", ["least_squares", "theil_sen"])
