@@ -49,7 +49,7 @@ class Algorithm(ToolboxAlgorithm):
         add_scheduler(self)
         self.add(
             raster_output("OUTPUT", "Trend"),
-            "GeoTIFF with the bands slope, slope_per_step, p_value, n, slope_low and slope_high, or these for each month.",
+            "GeoTIFF with the bands slope, slope_per_step, p_value, n, slope_low, slope_high, or these for each month.",
         )
 
     def resolve(self, parameters, context):
