@@ -9,6 +9,8 @@ what would be claimed without the rule behind it, what is claimed, and what is t
   intervals of 90 %, calibrated on all rows, and on rows of stations.
 - trend: series without a trend of which each value is in part the one before (0.8). The share that passes at 5 %, and
   of limits of 95 % that hold 0.
+- limits: errors of a station of 30 dates with a memory of 0.9. The share with confidence limits of ubRMSE, and of those
+  whose limits do not hold the truth.
 - baselines: predictors of pure noise. The skill of a model against the best of what costs nothing.
 """
 
@@ -157,11 +159,23 @@ def claim_trend(seed: int) -> list[tuple[str, float]]:
     return found
 
 
+def claim_limits(seed: int) -> list[tuple[str, float]]:
+    """Return the share of series whose limits of ubRMSE are given, and of those given and wrong: 30 dates, memory 0.9."""
+    from sm_toolbox.metrics import intervals
+
+    series = persistent(np.random.default_rng(seed), 30, 200, 0.9) * np.sqrt(1 - 0.9**2) * 0.05
+    found = [intervals(0.2 + error, np.full(30, 0.2)) for error in series.T]
+    given = np.array([np.isfinite(limits.ubrmse_low) for limits in found])
+    held = np.array([limits.ubrmse_low <= 0.05 <= limits.ubrmse_high for limits in found])
+    return [("ubRMSE: limits given", 100 * given.mean()), ("ubRMSE: given and wrong", 100 * (given & ~held).mean())]
+
+
 CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "places": claim_places,
     "extra_targets": claim_extra_targets,
     "baselines": claim_baselines,
     "trend": claim_trend,
+    "limits": claim_limits,
 }
 
 

@@ -216,6 +216,10 @@ def correlation(predicted: np.ndarray, observed: np.ndarray) -> float:
     return float(np.clip(np.sum(p * o) / np.sqrt(np.sum(p * p) * np.sum(o * o)), -1, 1))
 
 
+FEWEST_EFFECTIVE = 10
+"""Effective samples below which limits would hold less often than they say."""
+
+
 @dataclass(frozen=True)
 class Intervals:
     """Confidence limits of metrics, and the number of samples they rest on.
@@ -243,7 +247,8 @@ def effective_samples(a: np.ndarray, b: np.ndarray) -> float:
     """Return the number of independent pairs for the covariance of two autocorrelated series in order of time.
 
     For the variance of one series give it twice. n (1 − ρ_a ρ_b) / (1 + ρ_a ρ_b) with the lag-1 autocorrelations ρ
-    (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2, Eq. 31); between 2 and n.
+    (Bretherton et al. 1999, doi 10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2, Eq. 31), of which the bias of short
+    samples is taken away, (n ρ̂ + 1) / (n − 4); between 2 and n.
 
     Parameters
     ----------
@@ -254,13 +259,19 @@ def effective_samples(a: np.ndarray, b: np.ndarray) -> float:
     -------
     float
     """
-    return _effective(len(a), _lag1(a) * _lag1(b))
+    return _effective(len(a), _memory(a) * _memory(b))
 
 
 def _effective(n: int, memory: float) -> float:
     if not np.isfinite(memory):
         return float(n)
-    return float(np.clip(n * (1 - memory) / (1 + memory), 2, n))
+    return float(np.clip(n * (1 - memory) / (1 + memory), 2, n)) if memory < 1 else 2.0
+
+
+def _memory(values: np.ndarray) -> float:
+    """Return the lag-1 autocorrelation without the bias that a short sample has: (n ρ̂ + 1) / (n − 4), at most 1."""
+    n = len(values)
+    return min(1.0, (n * _lag1(values) + 1) / (n - 4)) if n > 4 else float("nan")
 
 
 def _lag1(values: np.ndarray) -> float:
@@ -273,7 +284,8 @@ def intervals(predicted: np.ndarray, observed: np.ndarray, level: float = 0.95) 
     """Return confidence limits of a series of pairs in order of time.
 
     Fisher's z for the correlation, χ² for ubRMSE and Student's t for the bias, each with the effective number of
-    samples; NaN where these are fewer than four.
+    samples, from autocorrelations without the bias of short samples; NaN where these are fewer than
+    `FEWEST_EFFECTIVE`.
 
     Parameters
     ----------
@@ -291,22 +303,24 @@ def intervals(predicted: np.ndarray, observed: np.ndarray, level: float = 0.95) 
 
     n = len(predicted)
     nan = float("nan")
-    if n < 4:
+    if n < FEWEST_EFFECTIVE:
         return Intervals(float(n), nan, nan, nan, nan, nan, nan)
     tail = (1 - level) / 2
     r = correlation(predicted, observed)
     n_r = effective_samples(predicted, observed)
-    r_low = r_high = nan
-    if np.isfinite(r) and n_r > 3 and abs(r) < 1:
+    r_low = r_high = low = high = nan
+    if np.isfinite(r) and n_r >= FEWEST_EFFECTIVE and abs(r) < 1:
         half = stats.norm.ppf(1 - tail) / np.sqrt(n_r - 3)
         r_low, r_high = (float(np.tanh(np.arctanh(r) + sign * half)) for sign in (-1, 1))
     difference = predicted - observed
+    memory = _memory(difference)
     n_variance = effective_samples(difference, difference)
     # A mean forgets more slowly than a variance: its memory is ρ, not ρ² (Bretherton et al. 1999, Eq. 30).
-    n_mean = _effective(n, _lag1(difference))
+    n_mean = _effective(n, memory)
     spread = float(difference.std(ddof=1))
     freedom = n_variance - 1
-    low, high = (float(np.sqrt(freedom * spread**2 / stats.chi2.ppf(p, freedom))) for p in (1 - tail, tail))
-    half = float(stats.t.ppf(1 - tail, n_mean - 1) * spread / np.sqrt(n_mean))
+    if n_variance >= FEWEST_EFFECTIVE:
+        low, high = (float(np.sqrt(freedom * spread**2 / stats.chi2.ppf(p, freedom))) for p in (1 - tail, tail))
+    half = float(stats.t.ppf(1 - tail, n_mean - 1) * spread / np.sqrt(n_mean)) if n_mean >= FEWEST_EFFECTIVE else nan
     bias = float(difference.mean())
     return Intervals(n_r, r_low, r_high, low, high, bias - half, bias + half)

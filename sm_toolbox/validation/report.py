@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_toolbox.metrics import FEWEST_EFFECTIVE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
@@ -122,7 +123,8 @@ def _stations(page: Page, result: StationValidation) -> None:
     page.text(
         "From and to are 95 % confidence limits: Fisher's z for R, χ² for ubRMSE and Student's t for the bias, "
         "each with the number of samples that are independent of one another (from the lag-1 autocorrelation of "
-        "the pairs in order of time)."
+        "the pairs in order of time, without the bias of short samples). Where these are fewer than "
+        f"{FEWEST_EFFECTIVE} there are none: they would hold less often than they say."
     )
 
 

@@ -78,6 +78,20 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(rho):
     np.testing.assert_allclose(covered / runs, 0.95, atol=0.035)
 
 
+def test_few_effective_samples_have_no_limits():
+    """At most one series in six of 30 values and a memory of 0.9 has limits of ubRMSE that do not hold."""
+    rng = np.random.default_rng(4)
+    wrong = 0
+    for _ in range(300):
+        error = autoregressive(rng, 30, 0.9) * 0.05
+        found = intervals(0.2 + error, np.full(30, 0.2))
+        wrong += np.isfinite(found.ubrmse_low) and not found.ubrmse_low <= 0.05 <= found.ubrmse_high
+    assert wrong / 300 <= 1 / 6
+    alike = np.linspace(0.1, 0.4, 40)
+    assert np.isnan(intervals(alike + 0.01, alike + 0.0).r_low), "two slopes are worth one pair"
+    assert np.isnan(intervals(np.arange(9.0), rng.normal(size=9)).bias_low)
+
+
 def test_effective_samples_of_autocorrelated_series():
     rng = np.random.default_rng(0)
     white = np.mean([effective_samples(rng.normal(size=500), rng.normal(size=500)) for _ in range(20)])
