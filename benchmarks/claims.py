@@ -160,7 +160,7 @@ def claim_trend(seed: int) -> list[tuple[str, float]]:
 
 
 def claim_limits(seed: int) -> list[tuple[str, float]]:
-    """Return the share of series whose limits of ubRMSE are given, and of those given and wrong: 30 dates, memory 0.9."""
+    """Return the share of series with limits of ubRMSE, and of those with wrong ones: 30 dates, memory 0.9."""
     from sm_toolbox.metrics import intervals
 
     series = persistent(np.random.default_rng(seed), 30, 200, 0.9) * np.sqrt(1 - 0.9**2) * 0.05
