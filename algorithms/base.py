@@ -50,6 +50,7 @@ ARGUMENTS = {
     "count": "CANDIDATES",
     "count_applicable": "APPLICABILITY",
     "direction": "TIME_DIRECTION",
+    "error": "ERROR_OUTPUT",
     "gaps": "TIME_GAPS",
     "kind": "MODEL",
     "levels": "QUANTILES",

@@ -8,7 +8,7 @@ from sm_toolbox.models.assessment.selection import IMPORTANCES, SELECTION_METHOD
 
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, TEXT, write_report
-from ..parameters import choice, layer_output, number_outputs, report_output, text
+from ..parameters import choice, integer, layer_output, number_outputs, report_output, text, whole_number
 from .shared import (
     add_split_parameters,
     add_training_parameters,
@@ -36,8 +36,8 @@ class Algorithm(ToolboxAlgorithm):
         "where these alone do clearly worse.</p><p>All errors are of rows that the model did not see. With whole "
         "stations left out, predictors that only tell the stations apart are of no use and are thrown out; with "
         "single rows left out they are kept, and spoil the map between the stations. Errors by which predictors "
-        "were chosen are somewhat too small: judge the final map at stations that took no part. The report also "
-        "names predictors that are alike.</p>"
+        "were chosen are too small: OUTER_FOLDS tells by how much, or judge the final map at stations that took no "
+        "part. The report also names predictors that are alike.</p>"
     )
     TAGS = (
         "variable selection",
@@ -91,6 +91,13 @@ class Algorithm(ToolboxAlgorithm):
             f"({impurity_words()}).",
             advanced=True,
         )
+        self.add(
+            integer("OUTER_FOLDS", "Outer folds", 0, minimum=0),
+            "Choose anew in each of so many folds without its rows, and judge the choices on these: the error to "
+            "trust, for as many times the work. 0: the errors are of the rows by which the predictors were chosen, and "
+            "too small.",
+            advanced=True,
+        )
         add_split_parameters(self, "Same seed, same data: same choice.")
         self.add(
             layer_output("OUTPUT", "Steps", geometry=QgsProcessing.SourceType.TypeVector),
@@ -106,15 +113,22 @@ class Algorithm(ToolboxAlgorithm):
                 "SELECTED", "Chosen predictors, separated by semicolons as the fields of 'Train model' take them"
             )
         )
-        number_outputs(self, SELECTED_COUNT="Number of chosen predictors")
+        number_outputs(
+            self,
+            SELECTED_COUNT="Number of chosen predictors",
+            R2="Coefficient of determination, outer folds",
+            RMSE="RMSE, outer folds",
+        )
 
     def resolve(self, parameters, context):
         return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.models.assessment.nested import select_nested
         from sm_toolbox.models.assessment.selection import make_method, select_predictors
         from sm_toolbox.models.learners.catalogue import make_estimator
-        from sm_toolbox.models.reports.selection import in_words, selection_report
+        from sm_toolbox.models.reports.selection import in_words, selection_report, trust_in_words
+        from sm_toolbox.report.page import in_unit
 
         kind, method, importance, groups_text = (
             self.parameterAsString(parameters, key, context) for key in ("MODEL", "METHOD", "IMPORTANCE", "GROUPS")
@@ -122,22 +136,22 @@ class Algorithm(ToolboxAlgorithm):
         seed = self.parameterAsInt(parameters, "SEED", context)
         estimator = make_estimator(kind, self.parameterAsString(parameters, "HYPERPARAMETERS", context))
         _, prepared = read_training(self, inputs, parameters, context, progress)
-        selection = select_predictors(
-            prepared.table,
-            estimator,
-            prepared.split,
-            make_method(method, groups_text, importance, prepared.table.roles.predictors, progress),
-            prepared.periods,
-            seed,
-            progress.part(0, 0.97),
-        )
+        how = make_method(method, groups_text, importance, prepared.table.roles.predictors, progress)
+        outer = whole_number(self, parameters, "OUTER_FOLDS", context, 1000)
+        given = prepared.table, estimator, prepared.split, how
+        share = 0.97 / (1 + outer)
+        selection = select_predictors(*given, prepared.periods, seed, progress.part(0, share))
         progress.info(in_words(selection))
+        nested = select_nested(*given, outer, prepared.periods, seed, progress.part(share, 0.97)) if outer else None
+        progress.info(in_unit(trust_in_words(nested), prepared.table.unit))
         progress.check()
         return {
             "OUTPUT": self._write_steps(parameters, context, selection, progress),
-            "REPORT": write_report(self, lambda: selection_report(selection, progress)),
-            "SELECTED": ";".join(selection.selected), "SELECTED_COUNT": len(selection.selected),
-        }  # fmt: skip
+            "REPORT": write_report(self, lambda: selection_report(selection, nested, progress)),
+            "SELECTED": ";".join(selection.selected),
+            "SELECTED_COUNT": len(selection.selected),
+            **({} if nested is None else {"R2": nested.metrics.r2, "RMSE": nested.metrics.rmse}),
+        }
 
     def _write_steps(self, parameters, context, selection, progress):
         from sm_toolbox.metrics import METRICS

@@ -107,11 +107,12 @@ CONTRACT = {
             "SPLIT",
             "FOLDS",
             "IMPORTANCE",
+            "OUTER_FOLDS",
             "SEED",
             "OUTPUT",
             "REPORT",
         ],
-        ["OUTPUT", "REPORT", "SELECTED", "SELECTED_COUNT"],
+        ["OUTPUT", "REPORT", "SELECTED", "SELECTED_COUNT", "R2", "RMSE"],
     ),
     "trainmodel": (
         [

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sm_toolbox.metrics import METRICS, Metric
 from sm_toolbox.models.assessment.collinearity import alike, correlations
+from sm_toolbox.models.assessment.nested import NestedSelection
 from sm_toolbox.models.assessment.selection import PAIR_LIMIT, PredictorSelection
 from sm_toolbox.models.assessment.trials import Step
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
@@ -94,12 +95,35 @@ def in_words(selection: PredictorSelection) -> str:
     return f"{names} With all predictors the RMSE is {number(whole.metrics.rmse)}."
 
 
-def selection_report(selection: PredictorSelection, progress: Progress = SILENT) -> Page:
+def trust_in_words(nested: NestedSelection | None) -> str:
+    """Say how far the errors of a selection can be trusted.
+
+    Parameters
+    ----------
+    nested : NestedSelection or None
+
+    Returns
+    -------
+    str
+    """
+    if nested is None:
+        return _TRUST
+    return (
+        f"Chosen anew in each of {len(nested.chosen)} outer folds, and judged on rows that took no part in the choice, "
+        f"the RMSE is {number(nested.metrics.rmse)} m³ m⁻³ and R² {number(nested.metrics.r2)}: the error to trust. "
+        "That of the steps is of the rows by which the predictors were chosen."
+    )
+
+
+def selection_report(
+    selection: PredictorSelection, nested: NestedSelection | None = None, progress: Progress = SILENT
+) -> Page:
     """Write the report on a selection.
 
     Parameters
     ----------
     selection : PredictorSelection
+    nested : NestedSelection, optional
     progress : Progress, optional
 
     Returns
@@ -115,7 +139,7 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
         unit=table.unit,
     )
     page.notice(in_words(selection))
-    page.notice(_TRUST)
+    page.notice(trust_in_words(nested), warning=nested is None)
     for text in selection.notes:
         page.notice(text, warning=True)
     if table.dropped:
@@ -134,6 +158,13 @@ def selection_report(selection: PredictorSelection, progress: Progress = SILENT)
         + " Every row is predicted by a model that did not see its fold. SD is the standard deviation over the "
         "folds, Δ the change from all predictors, and the best step that of the smallest RMSE."
     )
+    if nested is not None:
+        page.heading("Choices of the outer folds")
+        page.table(
+            ("Outer fold", "predictors"),
+            [(str(fold), ", ".join(names)) for fold, names in enumerate(nested.chosen, start=1)],
+        )
+        page.text("Predictors that most folds choose are those that the choice rests on; the others come by chance.")
     if selection.importance is not None:
         _importance(page, selection)
     _correlation(page, selection)
