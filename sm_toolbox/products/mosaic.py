@@ -367,7 +367,7 @@ def _without_bad(
         known = np.zeros(words.shape, bool)
         part = part_of_piece(layer.placing.grid, grid, window)
         if part is not None:
-            words[part.place] = part.spread(files.read(layer, part.window)[0])
+            words[part.place] = part.spread(_unsigned(files.read(layer, part.window)[0]))
             known[part.place] = True
         words, known = words[place], known[place]
         good &= known
@@ -377,6 +377,11 @@ def _without_bad(
         good &= kept(table, parse_conditions(getattr(rule.how, level)))[words]
     tally.after += int(good.sum())
     return np.where(good, values, np.float32(np.nan)) if level != "all" else values
+
+
+def _unsigned(words: np.ndarray) -> np.ndarray:
+    """Return quality words as bits: some files, and some versions of GDAL, have the same words with a sign."""
+    return words.view(f"u{words.dtype.itemsize}") if words.dtype.kind == "i" else words
 
 
 def _count(words: np.ndarray, rule: Quality, tally: MaskTally) -> None:

@@ -62,6 +62,8 @@ class Piece:
     clock : Layer or None
         When cells were seen.
     product : ProductRow
+    kind : str, optional
+        Which of the product's kinds, such as MOD11A1; empty where it has one only.
     """
 
     variable: Variable
@@ -71,6 +73,7 @@ class Piece:
     passed: str
     clock: Layer | None
     product: ProductRow
+    kind: str = ""
 
 
 @dataclass
@@ -115,6 +118,29 @@ def asked_for(variable: Variable | None, layer: str, names: Sequence[str]) -> Va
     if layer.lower() in lower:
         return variable or Variable(re.sub(r"\W+", "_", layer).strip("_").lower(), (re.escape(layer),))
     return None
+
+
+def first_layers(chosen: Sequence[tuple[Variable, str, str]]) -> list[tuple[Variable, str, str]]:
+    """Keep of each variable the layers that its row names first.
+
+    Parameters
+    ----------
+    chosen : sequence of (Variable, str, str)
+        With a layer, and whatever belongs to it.
+
+    Returns
+    -------
+    list of (Variable, str, str)
+    """
+
+    def rank(variable: Variable, layer: str) -> int:
+        forms = (place for place, form in enumerate(variable.layers) if re.fullmatch(form, layer, re.IGNORECASE))
+        return next(forms, 0)
+
+    best: dict[str, int] = {}
+    for variable, layer, _ in chosen:
+        best[variable.name] = min(best.get(variable.name, 99), rank(variable, layer))
+    return [item for item in chosen if rank(item[0], item[1]) == best[item[0].name]]
 
 
 def epoch_of(product: ProductRow) -> datetime:

@@ -104,7 +104,8 @@ class ProductRow:
     packing : {'rasters', 'arrays'}
     files : tuple of str
         Regular expressions of paths. Of rasters, groups `scene` and `layer` say what belongs together; of arrays, a
-        file of another name is recognised by its layers alone.
+        file of another name is recognised by its layers alone. A group `kind` tells what is not to be mixed, `pass` the
+        half of the day.
     variables : tuple of Variable
     source : str
         Provider's document.
