@@ -134,7 +134,8 @@ def _pieces_of_file(
         chosen = [
             (variable, layer, name)
             for layer, name in layers
-            if layer and (variable := asked_for(variable_of_layer(product, layer, scene), layer, names)) is not None
+            if layer
+            and (variable := asked_for(product, variable_of_layer(product, layer, scene), layer, names)) is not None
         ]
         for variable, _, name in first_layers(chosen):
             any_here = True

@@ -172,6 +172,8 @@ class OpenPieces:
             NaN where there are none.
         """
         stored, gaps, scale, offset = self.read(layer, window)
+        if variable.is_words:
+            return _unsigned(stored).astype(np.float32)
         values = stored.astype(np.float32)
         missing = np.zeros(values.shape, bool)
         for gap in (*gaps, *variable.fills):

@@ -97,11 +97,12 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def asked_for(variable: Variable | None, layer: str, names: Sequence[str]) -> Variable | None:
+def asked_for(product: ProductRow, variable: Variable | None, layer: str, names: Sequence[str]) -> Variable | None:
     """Return the variable of a layer where it is asked for.
 
     Parameters
     ----------
+    product : ProductRow
     variable : Variable or None
         What the row of the product makes of the layer.
     layer : str
@@ -116,8 +117,26 @@ def asked_for(variable: Variable | None, layer: str, names: Sequence[str]) -> Va
     if variable is not None and (variable.name.lower() in lower or (not names and variable.is_main)):
         return variable
     if layer.lower() in lower:
-        return variable or Variable(re.sub(r"\W+", "_", layer).strip("_").lower(), (re.escape(layer),))
+        name = re.sub(r"\W+", "_", layer).strip("_").lower()
+        return variable or Variable(name, (re.escape(layer),), is_words=is_quality(product, layer))
     return None
+
+
+def is_quality(product: ProductRow, layer: str) -> bool:
+    """Say whether a layer holds quality words.
+
+    Parameters
+    ----------
+    product : ProductRow
+    layer : str
+
+    Returns
+    -------
+    bool
+    """
+    return any(
+        re.fullmatch(rule.layer, layer, re.IGNORECASE) for variable in product.variables for rule in variable.quality
+    )
 
 
 def first_layers(chosen: Sequence[tuple[Variable, str, str]]) -> list[tuple[Variable, str, str]]:

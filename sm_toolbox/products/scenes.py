@@ -12,7 +12,7 @@ from pathlib import Path
 from sm_toolbox.errors import InputError
 from sm_toolbox.products.arrayfiles import find_in_arrays
 from sm_toolbox.products.files import GRIBS
-from sm_toolbox.products.pieces import Found, Layer, Piece, asked_for, first_layers, layer_of_band
+from sm_toolbox.products.pieces import Found, Layer, Piece, asked_for, first_layers, is_quality, layer_of_band
 from sm_toolbox.raster.bands import Band, list_bands
 from sm_toolbox.raster.driver import DriverError
 from sm_toolbox.raster.opening import Source
@@ -66,10 +66,10 @@ def _find_in_rasters(
         [
             (variable, layer, path)
             for layer, path in layers
-            if (variable := asked_for(variable_of_layer(product, layer, scene), layer, names)) is not None
+            if (variable := asked_for(product, variable_of_layer(product, layer, scene), layer, names)) is not None
         ]
     )
-    quality = [(layer, path) for layer, path in layers if _is_quality(product, layer)]
+    quality = [(layer, path) for layer, path in layers if is_quality(product, layer)]
     if not chosen:
         found.skipped += [
             (
@@ -140,12 +140,6 @@ def _for_gdal(path: str) -> str:
     return f"/vsigzip/{path}" if path.lower().endswith(".gz") else path
 
 
-def _is_quality(product: ProductRow, layer: str) -> bool:
-    return any(
-        re.fullmatch(rule.layer, layer, re.IGNORECASE) for variable in product.variables for rule in variable.quality
-    )
-
-
 def _find_in_grib(path: str, wanted: str, names: Sequence[str], found: Found) -> None:
     product = CATALOGUE["era5"]
     if wanted not in ("auto", product.key):
@@ -158,7 +152,7 @@ def _find_in_grib(path: str, wanted: str, names: Sequence[str], found: Found) ->
         return
     pieces = []
     for band in bands:
-        variable = asked_for(variable_of_layer(product, band.variable), band.variable, names)
+        variable = asked_for(product, variable_of_layer(product, band.variable), band.variable, names)
         if variable is not None:
             pieces.append(Piece(variable, band.time, layer_of_band(band), (), "", None, product))
     if pieces:
