@@ -58,14 +58,16 @@ def find_in_arrays(
     try:
         with ArrayFile(path) as file:
             row = _product_of_file(file, path, product, wanted)
-            pieces = list(_pieces_of_file(file, row, path, names, keep))
+            pieces, reasons = _pieces_of_file(file, row, path, names, keep)
     except DriverError as error:
         found.skipped.append((path, _why_closed(lower, error)))
     except InputError as error:
         found.skipped.append((path, str(error)))
     else:
+        found.skipped += [(path, reason) for reason in reasons]
         found.pieces += pieces
-        found.taken.append((path, row.label))
+        if pieces:
+            found.taken.append((path, row.label))
 
 
 def _why_closed(path: str, error: DriverError) -> str:
@@ -123,9 +125,11 @@ def _layer_of(product: ProductRow, name: str, scene: str) -> str:
 
 def _pieces_of_file(
     file: ArrayFile, product: ProductRow, path: str, names: Sequence[str], keep: Sequence[str]
-) -> Iterator[Piece]:
+) -> tuple[list[Piece], list[str]]:
+    """Return the pieces of a file, and why some of its layers give none."""
+    pieces: list[Piece] = []
     any_here = False
-    reasons: list[str] = []
+    reasons: dict[str, None] = {}
     scene = os.path.basename(path)
     for half in product.passes:
         if keep and half.key and half.key not in keep:
@@ -140,17 +144,16 @@ def _pieces_of_file(
         for variable, _, name in first_layers(chosen):
             any_here = True
             try:
-                yield from _pieces_of_array(file, product, path, name, variable, half)
+                pieces += _pieces_of_array(file, product, path, name, variable, half)
             except InputError as error:
-                reasons.append(str(error))
+                reasons[str(error)] = None
     if not any_here:
         have = sorted({name.rpartition("/")[2] for name in file.names()})
         raise InputError(
             f"holds none of the variables {', '.join(names) or 'of ' + product.label}; its layers are "
             f"{', '.join(have[:8])}{' …' if len(have) > 8 else ''}"
         )
-    if reasons:
-        raise InputError("; ".join(dict.fromkeys(reasons)))
+    return pieces, list(reasons)
 
 
 def _in_pass(half: HalfDay, name: str) -> str:

@@ -129,9 +129,10 @@ def import_product(
     check_not_input(output, paths)
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as scratch, driver().environment():
         files = list_files(paths, scratch)
-        check_not_input(output, files)
         keep = () if request.overpass in ("both", "mean") else (request.overpass,)
         found = find_pieces(files, request.product, request.variables, keep)
+        check_not_input(output, [path for path, _ in found.taken])
+        found.skipped = [item for item in found.skipped if os.path.realpath(item[0]) != os.path.realpath(output)]
         pieces = [piece for piece in found.pieces if _is_wanted(piece, request)]
         if not pieces:
             raise _nothing(found, request)
@@ -156,7 +157,7 @@ def _check(request: Request) -> None:
 
 
 def check_not_input(output: str, paths: Sequence[str]) -> None:
-    """Refuse an output that is one of the inputs, or lies under its name.
+    """Refuse an output that is one of the inputs.
 
     Parameters
     ----------
@@ -287,7 +288,7 @@ def _write(
     tags.update(
         {f"PERIOD_{band.variable.name}": str(band.time.days) for band in bands if band.time and band.time.days > 1}
     )
-    tally = MaskTally()
+    tally, known = MaskTally(), len(found.skipped)
     rows = _strip_rows(grid, bands)
     names = [band.name for band in bands]
     with raster_writer(RasterOutput(output, names, tags), grid, (TILE, TILE)) as writer:
@@ -311,6 +312,8 @@ def _write(
                 + "choose `level` all to see what there is, or other dates."
             )
         empty = leave_out_empty(writer, grid)
+    damaged = {path for path, _ in found.skipped[known:]}
+    found.taken = [item for item in found.taken if item[0] not in damaged]
     percent = 100 * (1 - tally.after / tally.before) if tally.before else 0.0
     reasons = {name: 100 * count / max(1, tally.before) for name, count in tally.reasons.items() if count}
     left = [name for name in names if name not in empty]

@@ -97,10 +97,7 @@ def test_smap_of_a_region_has_the_time_of_its_overpass(imported):
 
     bounds = ((west, south, east, north), driver().crs(4326))
     made = imported(*SMAP, bounds=bounds, level="all")
-    assert set(made.bands) == {
-        f"soil_moisture@{time}"
-        for time in ("2015-03-31T16:50:07", "2015-04-01T04:50:07", "2015-04-01T16:50:07", "2015-04-02T04:50:07")
-    } or all(name.startswith("soil_moisture@2015-0") and "T" in name for name in made.bands)
+    assert list(made.bands) == ["soil_moisture@2015-03-31T16:50:07", "soil_moisture@2015-04-01T16:50:07"]
     row, column = ~made.transform * (EASE2[0] + 48.5 * EASE2[2], EASE2[1] - 50.5 * EASE2[2])
     morning = next(name for name in made.bands if name.startswith("soil_moisture@2015-03-31T16:5"))
     assert made[morning][int(column), int(row)] == pytest.approx(0.32)
@@ -280,9 +277,7 @@ def test_era5_new_layout(imported, path, steps, first, last, corner):
     names = list(made.bands)
     assert len(names) == steps and names[0].endswith("T00:00:00") and names[-1].endswith("T23:00:00")
     assert made[names[0]][0, 0] == pytest.approx(first, abs=1e-7)
-    assert made[names[0]][-1, -1] == pytest.approx(last, abs=1e-7) or made[names[-1]][-1, -1] == pytest.approx(
-        last, abs=1e-7
-    )
+    assert made[names[-1]][-1, -1] == pytest.approx(last, abs=1e-7)
     if corner:
         assert made.corner() == corner
 
