@@ -58,6 +58,7 @@ def find_in_arrays(
     try:
         with ArrayFile(path) as file:
             row = _product_of_file(file, path, product, wanted)
+            file.kept["placed"] = found.placed
             pieces, reasons = _pieces_of_file(file, row, path, names, keep)
     except DriverError as error:
         found.skipped.append((path, _why_closed(lower, error)))
@@ -221,9 +222,15 @@ def _place(file: ArrayFile, product: ProductRow, facts: ArrayFacts, half: HalfDa
         passes = np.broadcast_to(file.read("/as_des_pass")[:, None], latitude.shape)
         # Metop crosses the equator southwards at 9:30, northwards at 21:30.
         return place_swath(latitude, longitude, passes == (1 if half.key == "am" else 0))
+    placed, key = file.kept["placed"], (product.key, half.key, facts.shape[-2:])
+    if key in placed:
+        return placed[key]
     names = [half.form.format(name) for name in ("latitude", "longitude")] if half.form else ["", ""]
     there = [name if name in file.names() else "" for name in names]
-    return place_array(file, facts, product.shape, (there[0], there[1]))
+    placing = place_array(file, facts, product.shape, (there[0], there[1]))
+    if facts.shape[-2:] == product.shape:
+        placed[key] = placing
+    return placing
 
 
 def _degrees(file: ArrayFile, name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from itertools import groupby
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.products.files import list_files
 from sm_toolbox.products.grouping import group_bands
-from sm_toolbox.products.mosaic import ImportedBand, MaskTally, OpenPieces, offset_on, read_block
+from sm_toolbox.products.mosaic import ImportedBand, MaskTally, OpenPieces, is_same_crs, offset_on, read_block
 from sm_toolbox.products.pieces import Found, Piece
 from sm_toolbox.products.scenes import find_pieces
 from sm_toolbox.progress import SILENT, Progress
@@ -204,10 +204,13 @@ def _nothing(found: Found, request: Request) -> InputError:
 
 def _grid_over(pieces: Sequence[Piece], request: Request) -> Grid:
     """Return the grid of the finest cells over all pieces, or the part of it in the extent."""
-    grids = {piece.values.placing.grid: piece for piece in pieces}
-    base, base_piece = min(grids.items(), key=lambda item: item[0].cell_size[0])
+    grids: dict[tuple[object, ...], tuple[Grid, Piece]] = {}
+    for piece in pieces:
+        grid = piece.values.placing.grid
+        grids.setdefault((grid.transform, grid.width, grid.height, grid.crs.to_wkt()), (grid, piece))
+    base, base_piece = min(grids.values(), key=lambda item: item[0].cell_size[0])
     corners = []
-    for grid, piece in grids.items():
+    for grid, piece in grids.values():
         offset = offset_on(grid, base)
         if offset is None:
             raise _apart(piece, base_piece)
@@ -233,7 +236,9 @@ def _apart(piece: Piece, other: Piece) -> InputError:
             f"Import one product at a time: `product` {piece.product.key} or {other.product.key} leaves the others "
             "out; 'Align rasters to a grid' brings the results together."
         )
-    elif piece.variable.name != other.variable.name and piece.values.placing.grid.crs == other.values.placing.grid.crs:
+    elif piece.variable.name != other.variable.name and is_same_crs(
+        piece.values.placing.grid, other.values.placing.grid
+    ):
         way = f"Import them apart: `variables` {piece.variable.name}, then {other.variable.name}."
     else:
         way = (

@@ -89,12 +89,15 @@ class Found:
         Files and why they were not taken.
     notes : list of str
         What is to be known of scales.
+    placed : dict
+        Whole grids that were checked against the coordinates of a file, which is not done for each day of a year.
     """
 
     pieces: list[Piece] = field(default_factory=list)
     taken: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    placed: dict[tuple[str, str, tuple[int, ...]], Placing] = field(default_factory=dict)
 
 
 def asked_for(product: ProductRow, variable: Variable | None, layer: str, names: Sequence[str]) -> Variable | None:
