@@ -303,11 +303,8 @@ def _write(
                 for window in _strips(grid, rows):
                     for place in group:
                         progress.check()
-                        writer.write(
-                            read_block(files, bands[place], grid, window, request.level, tally, found)[None],
-                            window,
-                            place,
-                        )
+                        block = read_block(files, bands[place], grid, window, request.level, tally, found)
+                        writer.write(block[None], window, place)
                         done += 1
                         progress.set_fraction(done / total)
         if not writer.valid_cells:
