@@ -34,6 +34,12 @@ EDGE = 1111950.5196666666
 MODIS_FILES = "MOD13A2.A{:%Y%j}.h{}v04.061.2021021073137_1_km_16_days_{}.tif"
 
 
+def patches(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+    """Return random numbers from 0 to 1 that are the same over 30 × 30 cells: clouds are larger than a cell."""
+    coarse = random.random((-(-shape[0] // 30), -(-shape[1] // 30)))
+    return np.kron(coarse, np.ones((30, 30)))[: shape[0], : shape[1]]
+
+
 def make_smap(folder: Path, files: int) -> None:
     """Write days of SMAP in the layout of SPL3SMP: the same values under the name of each."""
     known, random = KNOWN_GRIDS[0], np.random.default_rng(0)
@@ -52,7 +58,7 @@ def make_smap(folder: Path, files: int) -> None:
         moist = 0.25 + 0.1 * np.sin(rows / 30) + random.normal(0, 0.02, rows.shape)
         for name, values, dtype, fill in (
             ("soil_moisture", np.where(seen, moist, -9999).astype(np.float32), gdal.GDT_Float32, -9999),
-            ("retrieval_qual_flag", (random.random(rows.shape) < 0.2).astype(np.uint16), gdal.GDT_UInt16, 65534),
+            ("retrieval_qual_flag", (patches(rows.shape, random) < 0.2).astype(np.uint16), gdal.GDT_UInt16, 65534),
             ("latitude", lat, gdal.GDT_Float32, -9999),
             ("longitude", lon, gdal.GDT_Float32, -9999),
             ("tb_time_seconds", np.where(seen, 4.8e8 + columns, -9999.0), gdal.GDT_Float64, -9999),
@@ -75,7 +81,7 @@ def make_modis(folder: Path, dates: int, cells: int) -> None:
     smooth = 5000 + 3000 * np.sin(np.arange(cells) / 50)[:, None] * np.cos(np.arange(cells) / 70)
     for tile in (18, 19):
         values = (smooth + random.normal(0, 200, smooth.shape)).astype(np.int16)
-        words = (random.random(smooth.shape) * 4).astype(np.uint8)
+        words = (patches(smooth.shape, random) * 4).astype(np.uint8)
         for layer, stored, dtype in (("NDVI", values, gdal.GDT_Int16), ("pixel_reliability", words, gdal.GDT_Byte)):
             first = folder / f"{tile}_{layer}.tif"
             options = ["TILED=YES", "COMPRESS=DEFLATE", "BLOCKXSIZE=512", "BLOCKYSIZE=512"]

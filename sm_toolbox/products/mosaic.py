@@ -204,7 +204,7 @@ class OpenPieces:
         if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
             # Numbers of 16 bits are looked up, which is several times as fast as calculating each.
             table = _decoded(np.dtype(stored.dtype), (*gaps, *variable.fills), variable.valid, scale, offset)
-            values = table[_unsigned(stored)]
+            values = table.take(_unsigned(stored))
         else:
             values = _decode(stored, (*gaps, *variable.fills), variable.valid, scale, offset)
         if layer.placing.nodes is not None:
@@ -470,7 +470,7 @@ def _judge(words: np.ndarray, there: np.ndarray, rule: Quality, level: str, tall
         counts = counts[present]
         table = np.zeros(1 << 8 * words.dtype.itemsize, bool)
         table[present] = kept(present, conditions)
-        good: np.ndarray = table[words]
+        good: np.ndarray = table.take(words)
     else:
         present, places, counts = np.unique(words[there], return_inverse=True, return_counts=True)
         good = np.zeros(words.shape, bool)
