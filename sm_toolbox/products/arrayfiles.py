@@ -182,7 +182,8 @@ def _pieces_of_array(
     clock_name = half.form.format(half.clock) if half.clock else ""
     clock = None
     if clock_name in file.names():
-        clock = _array_layer(path, file.describe(clock_name), placing)
+        # Moments before the epoch stand for none, so that nothing else need be known of it.
+        clock = Layer(path, clock_name, placing)
     passed, kind = half.key or named_part(product, path, "pass"), named_part(product, path, "kind")
     passed = {"A": "am", "D": "pm"}.get(passed.upper(), passed)
     for steps, time in _steps(file, product, facts, path):

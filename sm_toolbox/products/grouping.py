@@ -25,6 +25,8 @@ from sm_toolbox.sensors.shipped import Variable
 # Overpasses of a wider region are so far apart in time that one moment would say nothing.
 _WIDEST = timedelta(hours=3)
 _SUN_DEGREES_PER_HOUR = 15.0
+# Seconds of a clock beyond which, as before 0, there is none.
+_LATEST = 1e10
 _NO_TIME = Time(datetime(1, 1, 1))
 
 
@@ -159,8 +161,7 @@ def _seconds(files: OpenPieces, piece: Piece, grid: Grid) -> np.ndarray:
     except DriverError:
         # It is damaged, which is told where its values are read.
         return np.empty(0)
-    gaps = np.isin(seconds, piece.clock.gaps) | np.isnan(values)
-    return seconds[~gaps & (seconds > 0)]
+    return seconds[~np.isnan(values) & (seconds > 0) & (seconds < _LATEST)]
 
 
 def _in_output_unit(piece: Piece, thickness: float) -> Variable:

@@ -462,21 +462,30 @@ def _unsigned(words: np.ndarray) -> np.ndarray:
 
 def _judge(words: np.ndarray, there: np.ndarray, rule: Quality, level: str, tally: MaskTally) -> np.ndarray:
     """Say which words are those of good cells, and count for how many cells with values each reason holds."""
-    conditions = parse_conditions(getattr(rule.how, level))
-    # There are few different words: conditions are looked at once for each, not for each cell.
     if words.dtype.itemsize <= 2:
-        counts = np.bincount(words.ravel() if there.all() else words[there])
+        table, marked = _tables(rule, level, words.dtype.itemsize)
+        good: np.ndarray = table.take(words)
+        counts = np.bincount(words[marked.take(words) & there])
         present = np.flatnonzero(counts)
         counts = counts[present]
-        table = np.zeros(1 << 8 * words.dtype.itemsize, bool)
-        table[present] = kept(present, conditions)
-        good: np.ndarray = table.take(words)
     else:
-        present, places, counts = np.unique(words[there], return_inverse=True, return_counts=True)
+        every, places, counts = np.unique(words[there], return_inverse=True, return_counts=True)
+        known = every >= 0
+        present = np.where(known, every, 0).astype(np.int64)
         good = np.zeros(words.shape, bool)
-        good[there] = ((present >= 0) & kept(np.maximum(present, 0).astype(np.int64), conditions))[places]
-        counts, present = counts[present >= 0], present[present >= 0].astype(np.int64)
+        good[there] = (known & kept(present, parse_conditions(getattr(rule.how, level))))[places]
+        present, counts = present[known], counts[known]
     for name, reason in rule.how.reasons.items():
         bad = int(counts[kept(present, parse_conditions(reason))].sum())
         tally.reasons[name] = tally.reasons.get(name, 0) + bad
     return good
+
+
+@lru_cache(maxsize=32)
+def _tables(rule: Quality, level: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each word of some bytes whether it is that of good cells, and whether a reason holds for it."""
+    words = np.arange(1 << 8 * size)
+    marked = np.zeros(len(words), bool)
+    for reason in rule.how.reasons.values():
+        marked |= kept(words, parse_conditions(reason))
+    return kept(words, parse_conditions(getattr(rule.how, level))), marked

@@ -45,7 +45,7 @@ class Placing:
         Whether columns come before rows.
     shift : int
         The column of the array that is the first of the grid.
-    nodes : ndarray of int64 (rows, cols) or None
+    nodes : ndarray of int32 (rows, cols) or None
         Of a swath: for each cell of the grid the cell of the swath, counted along its rows; -1 where it has none.
     columns : int
         Of a swath.
@@ -324,7 +324,7 @@ def place_swath(latitude: np.ndarray, longitude: np.ndarray, taken: np.ndarray) 
     near = (away <= _REACH) & is_row
     order = np.argsort(-away[near], kind="stable")
     cells = (rows * known.columns + columns)[near].astype(np.int64)[order]
-    whole = np.full(known.rows * known.columns, -1, np.int64)
+    whole = np.full(known.rows * known.columns, -1, np.int32)
     # The nearest is written last.
     whole[cells] = np.broadcast_to(nodes[:, None], rows.shape)[near][order]
     whole = whole.reshape(known.rows, known.columns)
