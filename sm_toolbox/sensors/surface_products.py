@@ -8,11 +8,11 @@ from sm_toolbox.sensors.shipped import ARRAYS, RASTERS, ProductRow, Quality, Var
 
 
 def _reflectances(layers: str, roles: dict[str, str], quality: str, **constants: Any) -> tuple[Variable, ...]:
-    """Return the bands of a sensor; in `layers` and `quality` {} is the number of the band."""
+    """Return the bands of a sensor; in `layers` and `quality` {} is the number of the band, or of the first there is."""
     return tuple(
         Variable(
             role,
-            tuple(part.format(number) for part in layers.split(" | ")),
+            tuple(part.format(each) for each in number.split("/") for part in layers.split(" | ")),
             quality=tuple(
                 Quality(part.rpartition(":")[0].format(number), part.rpartition(":")[2])
                 for part in quality.split(" & ")
@@ -152,9 +152,9 @@ SURFACE_PRODUCTS = (
             *_reflectances(
                 r"SurfReflect_{0}(?:_1)?",
                 {
-                    "red": "(?:I1|M5)",
-                    "nir": "(?:I2|M7)",
-                    "swir1": "(?:I3|M10)",
+                    "red": "I1/M5",
+                    "nir": "I2/M7",
+                    "swir1": "I3/M10",
                     "blue": "M3",
                     "green": "M4",
                     "swir_1240": "M8",
