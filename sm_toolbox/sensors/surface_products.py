@@ -8,7 +8,7 @@ from sm_toolbox.sensors.shipped import ARRAYS, RASTERS, ProductRow, Quality, Var
 
 
 def _reflectances(layers: str, roles: dict[str, str], quality: str, **constants: Any) -> tuple[Variable, ...]:
-    """Return the bands of a sensor; in `layers` and `quality` {} is the number of the band, or of the first there is."""
+    """Return the bands of a sensor; in `layers` and `quality` {} is the band, or the first of several."""
     return tuple(
         Variable(
             role,

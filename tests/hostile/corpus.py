@@ -17,6 +17,7 @@ _PLAIN = {
     "boolean": kinds.SWITCHES,
     "field": kinds.FIELDS,
     "datetime": kinds.DATES,
+    "extent": kinds.EXTENTS,
 }
 _OUTPUTS = ("rasterDestination", "sink", "fileDestination", "folderDestination")
 

@@ -40,6 +40,23 @@ CONTRACT = {
     "spectralindices": (["INPUT", "SENSOR", "BANDS", "SCALE", "OFFSET", "INDICES", "OUTPUT"], ["OUTPUT"]),
     "alignrasters": (["INPUT", "GRID", "CELL_SIZE", "CRS", "RESAMPLING", "OUTPUT"], ["OUTPUT"]),
     "calculatebands": (["INPUT", "EXPRESSION", "GRID", "RESAMPLING", "MAX_TIME_GAP", "OUTPUT"], ["OUTPUT"]),
+    "importproduct": (
+        [
+            "INPUT",
+            "FOLDER",
+            "PRODUCT_TYPE",
+            "VARIABLES",
+            "LEVEL",
+            "OVERPASS",
+            "LAYER_THICKNESS",
+            "EXTENT",
+            "START",
+            "END",
+            "OUTPUT",
+            "REPORT",
+        ],
+        ["OUTPUT", "REPORT", "DATES", "MASKED_PERCENT"],
+    ),
     "maskquality": (["INPUT", "QUALITY", "RULE", "LEVEL", "BITS", "OUTPUT"], ["OUTPUT", "MASKED_PERCENT"]),
     "soilindices": (["SAND", "CLAY", "SILT", "UNITS", "OUTPUT"], ["OUTPUT"]),
     "thermalinertia": (
