@@ -79,6 +79,10 @@ class RunOutputs:
         final = self._finals.get(key)
         return self._staged.path(final) if final else None
 
+    def final(self, key: str) -> str | None:
+        """Return the name that a raster or a file gets in the end."""
+        return self._finals.get(key)
+
     def in_words(self, text: str) -> str:
         """Return a message in which files have the names that the user gave them."""
         return self._staged.in_words(text)

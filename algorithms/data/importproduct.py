@@ -147,7 +147,7 @@ class Algorithm(ToolboxAlgorithm):
             end=None if end is None else Time(end, "second"),
         )
         output = self.outputs.path("OUTPUT")
-        result = import_product(paths, output, request, progress)
+        result = import_product(paths, output, request, progress, self.outputs.final("OUTPUT"))
         return {
             "OUTPUT": output,
             "REPORT": write_report(self, lambda: product_report(result, request, progress)),

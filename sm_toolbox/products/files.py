@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from sm_toolbox.errors import InputError
 
-ARRAY_FILES = (".hdf", ".h5", ".he5", ".hdf5", ".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2")
+ARRAY_FILES = (".hdf", ".h5", ".he5", ".hdf5", ".rt-h5", ".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2")
 """Endings of files that hold arrays."""
 GRIBS = (".grib", ".grib2", ".grb", ".grb2")
 """Endings of GRIB."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
-
-from sm_toolbox.errors import InputError
+from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.products.files import list_files
-from sm_toolbox.products.mosaic import ImportedBand, MaskTally, OpenPieces, offset_on, part_of_piece, read_block
-from sm_toolbox.products.pieces import Found, Piece, epoch_of
+from sm_toolbox.products.grouping import group_bands
+from sm_toolbox.products.mosaic import ImportedBand, MaskTally, OpenPieces, is_same_crs, offset_on, read_block
+from sm_toolbox.products.pieces import Found, Piece
 from sm_toolbox.products.scenes import find_pieces
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Affine, Window
@@ -25,16 +24,10 @@ from sm_toolbox.raster.outputs import TILE, RasterOutput
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import leave_out_empty, raster_writer
 from sm_toolbox.sensors.catalogue import CATALOGUE
-from sm_toolbox.sensors.quantities import AMOUNT, PERCENT, customary_unit
-from sm_toolbox.sensors.shipped import Variable
 
 IMPORT_LEVELS = ("recommended", "strict", "all")
 IMPORT_OVERPASSES = ("both", "am", "pm", "mean")
 AUTO = "auto"
-# Overpasses of a wider region are so far apart in time that one moment would say nothing.
-_WIDEST = timedelta(hours=3)
-_SUN_DEGREES_PER_HOUR = 15.0
-_NO_TIME = Time(datetime(1, 1, 1))
 _STRIP_BYTES = 64 * 2**20
 
 
@@ -99,7 +92,11 @@ class Imported:
 
 
 def import_product(
-    paths: Sequence[str], output: str, request: Request = Request(), progress: Progress = SILENT
+    paths: Sequence[str],
+    output: str,
+    request: Request = Request(),
+    progress: Progress = SILENT,
+    destination: str | None = None,
 ) -> Imported:
     """Import files of products as downloaded.
 
@@ -111,6 +108,8 @@ def import_product(
         Bands `variable@time` in physical units, without what quality layers rule out; tiles of a date in one.
     request : Request, optional
     progress : Progress, optional
+    destination : str, optional
+        Where the output is brought in the end, where that is not `output`: no file that is taken may lie there.
 
     Returns
     -------
@@ -133,10 +132,14 @@ def import_product(
     array([[0. , 3.5, nan]], dtype=float32)
     """
     _check(request)
+    destination = destination or output
+    check_not_input(destination, paths)
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as scratch, driver().environment():
         files = list_files(paths, scratch)
         keep = () if request.overpass in ("both", "mean") else (request.overpass,)
         found = find_pieces(files, request.product_type, request.variables, keep)
+        check_not_input(destination, [path for path, _ in found.taken])
+        found.skipped = [item for item in found.skipped if os.path.realpath(item[0]) != os.path.realpath(destination)]
         pieces = [piece for piece in found.pieces if _is_wanted(piece, request)]
         if not pieces:
             raise _nothing(found, request)
@@ -144,7 +147,7 @@ def import_product(
         pieces = [piece for piece in pieces if _touches(piece.values.placing.grid, grid)]
         if not pieces:
             raise InputError("`extent`: no file has cells there. Take a wider extent, or leave it empty.")
-        bands = _bands(pieces, grid, request)
+        bands = group_bands(pieces, grid, request.overpass, request.layer_thickness)
         return _write(bands, grid, output, request, found, progress)
 
 
@@ -158,6 +161,22 @@ def _check(request: Request) -> None:
             raise InputError(f"`{key}` is '{value}', but must be one of: {', '.join(allowed)}.")
     if request.start and request.end and request.end < request.start:
         raise InputError(f"`start` is {request.start}, after `end`, {request.end}. Exchange them.")
+
+
+def check_not_input(output: str, paths: Sequence[str]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Parameters
+    ----------
+    output : str
+    paths : sequence of str
+
+    Raises
+    ------
+    OutputError
+    """
+    if any(os.path.realpath(path) == os.path.realpath(output) for path in paths):
+        raise OutputError(f"The output '{output}' is one of the files that are imported. Give it a name of its own.")
 
 
 def _is_wanted(piece: Piece, request: Request) -> bool:
@@ -192,17 +211,16 @@ def _nothing(found: Found, request: Request) -> InputError:
 
 def _grid_over(pieces: Sequence[Piece], request: Request) -> Grid:
     """Return the grid of the finest cells over all pieces, or the part of it in the extent."""
-    grids = {id(piece.values.placing): (piece.values.placing.grid, piece.values.path) for piece in pieces}
-    base, base_path = min(grids.values(), key=lambda item: item[0].cell_size[0])
+    grids: dict[tuple[object, ...], tuple[Grid, Piece]] = {}
+    for piece in pieces:
+        grid = piece.values.placing.grid
+        grids.setdefault((grid.transform, grid.width, grid.height, grid.crs.to_wkt()), (grid, piece))
+    base, base_piece = min(grids.values(), key=lambda item: item[0].cell_size[0])
     corners = []
-    for grid, path in grids.values():
+    for grid, piece in grids.values():
         offset = offset_on(grid, base)
         if offset is None:
-            raise InputError(
-                f"'{path}' and '{base_path}' lie on grids that do not fit together ({_in_words(grid)}; "
-                f"{_in_words(base)}). Import them apart, and bring one to the grid of the other with 'Align rasters "
-                "to a grid'."
-            )
+            raise _apart(piece, base_piece)
         row, column, ratio = offset
         corners.append((row, column, row + grid.height * ratio, column + grid.width * ratio))
     rows, columns, bottoms, rights = zip(*corners)
@@ -212,6 +230,28 @@ def _grid_over(pieces: Sequence[Piece], request: Request) -> Grid:
     top, left, bottom, right = window
     transform = base.transform * Affine.translation(left, top)
     return Grid(base.crs, transform, right - left, bottom - top)
+
+
+def _apart(piece: Piece, other: Piece) -> InputError:
+    """Return what is said of two files whose grids do not fit together."""
+    here, there = (
+        f"'{os.path.basename(each.values.path)}' ({each.product.label}; {_in_words(each.values.placing.grid)})"
+        for each in (piece, other)
+    )
+    if piece.product.key != other.product.key:
+        way = (
+            f"Import one product at a time: `product_type` {piece.product.key} or {other.product.key} leaves the "
+            "others out; 'Align rasters to a grid' brings the results together."
+        )
+    elif piece.variable.name != other.variable.name and is_same_crs(
+        piece.values.placing.grid, other.values.placing.grid
+    ):
+        way = f"Import them apart: `variables` {piece.variable.name}, then {other.variable.name}."
+    else:
+        way = (
+            "Import the files of each grid apart; 'Align rasters to a grid' brings one result to the grid of the other."
+        )
+    return InputError(f"{here} and {there} lie on grids that do not fit together. {way}")
 
 
 def _in_words(grid: Grid) -> str:
@@ -224,7 +264,12 @@ def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
     try:
         west, south, east, north = driver().transform_bounds(crs, base.crs, bounds)
     except DriverError as error:
-        raise InputError(f"`extent` cannot be brought into the CRS of the files: {error}.") from error
+        raise InputError(
+            f"`extent` cannot be brought into the CRS of the files, {label(base.crs)} ({error}). Take a smaller extent."
+        ) from error
+    if not all(map(math.isfinite, (west, south, east, north))):
+        # It reaches beyond what the CRS can show, and so around the files.
+        return list(window)
     inverse = ~base.transform
     (left, top), (right, bottom) = inverse * (west, north), inverse * (east, south)
     edge = 1e-6
@@ -245,91 +290,7 @@ def _touches(grid: Grid, base: Grid) -> bool:
     return west < right and east > left and south < high and north > low
 
 
-# ---- the bands
-
-
-def _bands(pieces: Sequence[Piece], grid: Grid, request: Request) -> list[ImportedBand]:
-    """Return the bands of the output, variable by variable in the order of their dates."""
-    halves = {piece.passed for piece in pieces if piece.passed}
-    timed = _moments(pieces, grid) if halves and request.overpass != "mean" else None
-    groups: dict[tuple[str, Time | None], ImportedBand] = {}
-    for place, piece in enumerate(pieces):
-        variable, time = _converted(piece, request), piece.time
-        if piece.passed:
-            if timed is None:
-                time = None if time is None else Time(time.start.replace(hour=0, minute=0, second=0), "day")
-                if len(halves) > 1 and request.overpass == "both":
-                    variable = replace(variable, name=f"{variable.name}_{piece.passed}")
-            else:
-                time = timed[place]
-        band = groups.setdefault((variable.name, time), ImportedBand(variable, time, [], request.overpass == "mean"))
-        band.pieces.append(piece)
-    order = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in groups))}
-    return sorted(groups.values(), key=lambda band: (order[band.variable.name], band.time or _NO_TIME))
-
-
-def _moments(pieces: Sequence[Piece], grid: Grid) -> list[Time] | None:
-    """Return for each piece the median time of the cells that were seen; None where these are far apart in time."""
-    if any(piece.clock is None for piece in pieces):
-        return None
-    if _degrees_wide(grid) > 4 * _SUN_DEGREES_PER_HOUR:
-        return None
-    times = []
-    with OpenPieces() as files:
-        by_day: dict[tuple[Time | None, str], list[int]] = {}
-        for place, piece in enumerate(pieces):
-            by_day.setdefault((piece.time, piece.passed), []).append(place)
-        moments: dict[int, Time] = {}
-        for (time, _), places in by_day.items():
-            seconds = np.concatenate([_seconds(files, pieces[place], grid) for place in places])
-            if len(seconds) == 0:
-                moments.update(dict.fromkeys(places, time))  # type: ignore[arg-type]
-                continue
-            if np.ptp(seconds) > _WIDEST.total_seconds():
-                return None
-            moment = epoch_of(pieces[places[0]].product) + timedelta(seconds=round(float(np.median(seconds))))
-            moments.update(dict.fromkeys(places, Time(moment.replace(microsecond=0), "second")))
-        times = [moments[place] for place in range(len(pieces))]
-    return times
-
-
-def _degrees_wide(grid: Grid) -> float:
-    """Return how many degrees of longitude the middle row of a grid spans."""
-    columns = np.linspace(0.5, grid.width - 0.5, 9)
-    x, y = grid.transform * (columns, np.full(9, grid.height / 2))
-    longitude, _ = driver().transform(x, y, grid.crs, driver().crs(4326))
-    return float(((np.diff(longitude) + 360) % 360).sum())
-
-
-def _seconds(files: OpenPieces, piece: Piece, grid: Grid) -> np.ndarray:
-    """Return when the cells of a piece within a grid were seen that have values."""
-    assert piece.clock is not None
-    part = part_of_piece(piece.values.placing.grid, grid, Window(0, 0, grid.width, grid.height))
-    if part is None:
-        return np.empty(0)
-    seconds = files.read(piece.clock, part.window)[0].astype(np.float64)
-    values = files.physical(piece.values, piece.variable, part.window)
-    gaps = np.isin(seconds, piece.clock.gaps) | np.isnan(values)
-    return seconds[~gaps & (seconds > 0)]
-
-
-def _converted(piece: Piece, request: Request) -> Variable:
-    """Return a variable whose unit is that of the output."""
-    variable = piece.variable
-    unit = customary_unit(piece.values.unit)
-    if unit == AMOUNT and ("soil" in variable.name or "moist" in variable.name) and variable.unit != AMOUNT:
-        thickness = variable.thickness or request.layer_thickness
-        if not thickness:
-            raise InputError(
-                f"`layer_thickness`: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not "
-                "say of how thick a layer. Give its thickness in metres."
-            )
-        scale = 1 if variable.scale is None else variable.scale
-        return replace(variable, scale=scale / (1000 * thickness), offset=0.0, unit="m3 m-3")
-    if unit == PERCENT and variable.name == "soil_moisture":
-        # As m³ m⁻³ it would be read wrongly: a hundred percent is the porosity.
-        return replace(variable, name="soil_moisture_saturation", unit=PERCENT)
-    return variable if variable.unit else replace(variable, unit=unit or piece.values.unit)
+# ---- the output
 
 
 def _write(
@@ -339,7 +300,7 @@ def _write(
     tags.update(
         {f"PERIOD_{band.variable.name}": str(band.time.days) for band in bands if band.time and band.time.days > 1}
     )
-    tally = MaskTally()
+    tally, known = MaskTally(), len(found.skipped)
     rows = _strip_rows(grid, bands)
     names = [band.name for band in bands]
     with raster_writer(RasterOutput(output, names, tags), grid, (TILE, TILE)) as writer:
@@ -349,11 +310,8 @@ def _write(
                 for window in _strips(grid, rows):
                     for place in group:
                         progress.check()
-                        writer.write(
-                            read_block(files, bands[place], grid, window, request.level, tally, found)[None],
-                            window,
-                            place,
-                        )
+                        block = read_block(files, bands[place], grid, window, request.level, tally, found)
+                        writer.write(block[None], window, place)
                         done += 1
                         progress.set_fraction(done / total)
         if not writer.valid_cells:
@@ -363,6 +321,8 @@ def _write(
                 + "choose `level` all to see what there is, or other dates."
             )
         empty = leave_out_empty(writer, grid)
+    damaged = {path for path, _ in found.skipped[known:]}
+    found.taken = [item for item in found.taken if item[0] not in damaged]
     percent = 100 * (1 - tally.after / tally.before) if tally.before else 0.0
     reasons = {name: 100 * count / max(1, tally.before) for name, count in tally.reasons.items() if count}
     left = [name for name in names if name not in empty]

@@ -62,6 +62,8 @@ class Piece:
     clock : Layer or None
         When cells were seen.
     product : ProductRow
+    kind : str, optional
+        Which of the product's kinds, such as MOD11A1; empty where it has one only.
     """
 
     variable: Variable
@@ -71,6 +73,7 @@ class Piece:
     passed: str
     clock: Layer | None
     product: ProductRow
+    kind: str = ""
 
 
 @dataclass
@@ -86,19 +89,23 @@ class Found:
         Files and why they were not taken.
     notes : list of str
         What is to be known of scales.
+    placed : dict
+        Whole grids that were checked against the coordinates of a file, which is not done for each day of a year.
     """
 
     pieces: list[Piece] = field(default_factory=list)
     taken: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    placed: dict[tuple[str, str, tuple[int, ...]], Placing] = field(default_factory=dict)
 
 
-def asked_for(variable: Variable | None, layer: str, names: Sequence[str]) -> Variable | None:
+def asked_for(product: ProductRow, variable: Variable | None, layer: str, names: Sequence[str]) -> Variable | None:
     """Return the variable of a layer where it is asked for.
 
     Parameters
     ----------
+    product : ProductRow
     variable : Variable or None
         What the row of the product makes of the layer.
     layer : str
@@ -113,8 +120,49 @@ def asked_for(variable: Variable | None, layer: str, names: Sequence[str]) -> Va
     if variable is not None and (variable.name.lower() in lower or (not names and variable.is_main)):
         return variable
     if layer.lower() in lower:
-        return variable or Variable(re.sub(r"\W+", "_", layer).strip("_").lower(), (re.escape(layer),))
+        name = re.sub(r"\W+", "_", layer).strip("_").lower()
+        return variable or Variable(name, (re.escape(layer),), is_words=is_quality(product, layer))
     return None
+
+
+def is_quality(product: ProductRow, layer: str) -> bool:
+    """Say whether a layer holds quality words.
+
+    Parameters
+    ----------
+    product : ProductRow
+    layer : str
+
+    Returns
+    -------
+    bool
+    """
+    return any(
+        re.fullmatch(rule.layer, layer, re.IGNORECASE) for variable in product.variables for rule in variable.quality
+    )
+
+
+def first_layers(chosen: Sequence[tuple[Variable, str, str]]) -> list[tuple[Variable, str, str]]:
+    """Keep of each variable the layers that its row names first.
+
+    Parameters
+    ----------
+    chosen : sequence of (Variable, str, str)
+        With a layer, and whatever belongs to it.
+
+    Returns
+    -------
+    list of (Variable, str, str)
+    """
+
+    def rank(variable: Variable, layer: str) -> int:
+        forms = (place for place, form in enumerate(variable.layers) if re.fullmatch(form, layer, re.IGNORECASE))
+        return next(forms, 0)
+
+    best: dict[str, int] = {}
+    for variable, layer, _ in chosen:
+        best[variable.name] = min(best.get(variable.name, 99), rank(variable, layer))
+    return [item for item in chosen if rank(item[0], item[1]) == best[item[0].name]]
 
 
 def epoch_of(product: ProductRow) -> datetime:

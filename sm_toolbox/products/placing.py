@@ -45,7 +45,7 @@ class Placing:
         Whether columns come before rows.
     shift : int
         The column of the array that is the first of the grid.
-    nodes : ndarray of int64 (rows, cols) or None
+    nodes : ndarray of int32 (rows, cols) or None
         Of a swath: for each cell of the grid the cell of the swath, counted along its rows; -1 where it has none.
     columns : int
         Of a swath.
@@ -117,7 +117,12 @@ def place_array(
     assert y.values is not None and x.values is not None
     is_flipped = len(y.values) > 1 and y.values[0] < y.values[-1]
     rows = y.values[::-1] if is_flipped else y.values
+    known = _ease_from_metres(x.values, rows, facts.wkt)
+    if known is not None:
+        return Placing(known, is_flipped, is_transposed)
     wkt = facts.wkt or (MODIS_SINUSOIDAL if axes_are_eos(first) else "")
+    if not wkt and max(np.abs(x.values).max(), np.abs(rows).max()) > 360:
+        raise InputError(f"{facts.name} has coordinates that are no degrees, and its file does not say of which CRS")
     if wkt and not driver().crs(wkt).is_geographic:
         return Placing(_even_grid(driver().crs(wkt), x.values, rows, facts.name), is_flipped, is_transposed)
     columns, shift = _moved_west(x.values)
@@ -195,6 +200,19 @@ def _ease_from_degrees(longitude: np.ndarray, latitude: np.ndarray, name: str) -
     raise InputError(f"the coordinates of {name} are not evenly spaced, and are those of no EASE-Grid 2.0")
 
 
+def _ease_from_metres(x: np.ndarray, y: np.ndarray, wkt: str) -> Grid | None:
+    """Return the EASE-Grid 2.0 whose cells have these coordinates; files do not say its name, or do not say it so."""
+    if max(np.abs(x).max(), np.abs(y).max()) <= 360 or (wkt and "qual_Area" not in wkt):
+        return None
+    for known in KNOWN_GRIDS:
+        column, row = (x[0] - known.left) / known.cell - 0.5, (known.top - y[0]) / known.cell - 0.5
+        last = ((x[-1] - known.left) / known.cell - 0.5, (known.top - y[-1]) / known.cell - 0.5)
+        fits = np.allclose((last[0] - column, last[1] - row), (len(x) - 1, len(y) - 1), atol=0.05)
+        if fits and max(abs(column - round(column)), abs(row - round(row))) < 0.1:
+            return _window_of(known, round(row), round(column), len(y), len(x))
+    return None
+
+
 def _window_of(known: KnownGrid, row: int, column: int, rows: int, columns: int) -> Grid:
     left, top = known.left + column * known.cell, known.top - row * known.cell
     return Grid(driver().crs(known.epsg), Affine(known.cell, 0, left, 0, -known.cell, top), columns, rows)
@@ -204,18 +222,34 @@ def _eos_axes(file: ArrayFile, facts: ArrayFacts) -> tuple[Axis, Axis] | None:
     """Return the axes of an HDF-EOS5 grid, which GDAL does not know before 3.7, from the file's own description."""
     text = file.text("/HDFEOS INFORMATION/StructMetadata.0")
     rows, columns = facts.shape[-2:]
+    groups = facts.name.split("/")
     for part in text.split("GridName=")[1:]:
-        if part.split('"')[1] not in facts.name:
+        if part.split('"')[1] not in groups:
             continue
         corners = [
             [float(number) for number in part.split(f"{key}=(")[1].split(")")[0].split(",")]
             for key in ("UpperLeftPointMtrs", "LowerRightMtrs")
         ]
+        projection = part.partition("Projection=")[2].split()[:1]
+        is_geographic = projection in (["GCTP_GEO"], ["HE5_GCTP_GEO"])
+        if is_geographic:
+            # Whatever the name of the corners says: degrees, minutes and seconds, written DDDMMMSSS.SS.
+            corners = [[_unpacked(number) for number in corner] for corner in corners]
+        elif projection not in ([], ["GCTP_SNSOID"], ["HE5_GCTP_SNSOID"]):
+            raise InputError(f"{facts.name} lies in the projection {projection[0]}, which is not read from HDF-EOS5")
         (left, top), (right, bottom) = corners
         x = left + (np.arange(columns) + 0.5) * (right - left) / columns
         y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
-        return Axis("YDim", "eos", y, rows), Axis("XDim", "eos", x, columns)
+        unit = "degrees" if is_geographic else "eos"
+        return Axis("YDim", unit, y, rows), Axis("XDim", unit, x, columns)
     return None
+
+
+def _unpacked(angle: float) -> float:
+    """Return degrees of an angle that is written DDDMMMSSS.SS."""
+    size = abs(angle)
+    degrees, minutes, seconds = size // 1e6, size % 1e6 // 1e3, size % 1e3
+    return float(np.copysign(degrees + minutes / 60 + seconds / 3600, angle))
 
 
 def _on_ease_grid(
@@ -290,7 +324,7 @@ def place_swath(latitude: np.ndarray, longitude: np.ndarray, taken: np.ndarray) 
     near = (away <= _REACH) & is_row
     order = np.argsort(-away[near], kind="stable")
     cells = (rows * known.columns + columns)[near].astype(np.int64)[order]
-    whole = np.full(known.rows * known.columns, -1, np.int64)
+    whole = np.full(known.rows * known.columns, -1, np.int32)
     # The nearest is written last.
     whole[cells] = np.broadcast_to(nodes[:, None], rows.shape)[near][order]
     whole = whole.reshape(known.rows, known.columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,11 +12,11 @@ from pathlib import Path
 from sm_toolbox.errors import InputError
 from sm_toolbox.products.arrayfiles import find_in_arrays
 from sm_toolbox.products.files import GRIBS
-from sm_toolbox.products.pieces import Found, Layer, Piece, asked_for, layer_of_band
+from sm_toolbox.products.pieces import Found, Layer, Piece, asked_for, first_layers, is_quality, layer_of_band
 from sm_toolbox.raster.bands import Band, list_bands
 from sm_toolbox.raster.driver import DriverError
 from sm_toolbox.raster.opening import Source
-from sm_toolbox.sensors.catalogue import CATALOGUE, product_of_name, variable_of_layer
+from sm_toolbox.sensors.catalogue import CATALOGUE, named_part, product_of_name, variable_of_layer
 from sm_toolbox.sensors.optical import sentinel2_baseline
 from sm_toolbox.sensors.shipped import ProductRow, Quality, Variable
 
@@ -42,7 +41,7 @@ def find_pieces(files: Sequence[str], wanted: str, names: Sequence[str], keep: S
     found = Found()
     scenes: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for path in files:
-        row = product_of_name(path.replace(os.sep, "/"))
+        row = product_of_name(path)
         if path.lower().endswith(GRIBS):
             _find_in_grib(path, wanted, names, found)
             continue
@@ -63,19 +62,23 @@ def find_pieces(files: Sequence[str], wanted: str, names: Sequence[str], keep: S
 def _find_in_rasters(
     product: ProductRow, scene: str, layers: Sequence[tuple[str, str]], names: Sequence[str], found: Found
 ) -> None:
-    chosen = _finest_first(
+    chosen = first_layers(
         [
             (variable, layer, path)
             for layer, path in layers
-            if (variable := asked_for(variable_of_layer(product, layer, scene), layer, names)) is not None
+            if (variable := asked_for(product, variable_of_layer(product, layer, scene), layer, names)) is not None
         ]
     )
-    quality = [(layer, path) for layer, path in layers if _is_quality(product, layer)]
+    quality = [(layer, path) for layer, path in layers if is_quality(product, layer)]
     if not chosen:
         found.skipped += [
-            (path, f"holds no variable of {product.label} that is asked for")
+            (
+                path,
+                f"is a quality layer of {product.label}, whose bands are not here"
+                if (layer, path) in quality
+                else f"is {layer or 'a layer'} of {product.label}, which is not among the variables that are asked for",
+            )
             for layer, path in layers
-            if (layer, path) not in quality
         ]
         return
     bands: dict[str, list[Band]] = {}
@@ -108,7 +111,8 @@ def _piece_of_band(
         variable = replace(variable, offset=offset)
         if note and note not in found.notes:
             found.notes.append(note)
-    return Piece(variable, time, layer_of_band(band), quality, "", None, product)
+    kind = named_part(product, band.source.path, "kind")
+    return Piece(variable, time, layer_of_band(band), quality, "", None, product, kind)
 
 
 def _sentinel2_offset(path: str, date: datetime | None) -> tuple[float, str]:
@@ -136,25 +140,6 @@ def _for_gdal(path: str) -> str:
     return f"/vsigzip/{path}" if path.lower().endswith(".gz") else path
 
 
-def _is_quality(product: ProductRow, layer: str) -> bool:
-    return any(
-        re.fullmatch(rule.layer, layer, re.IGNORECASE) for variable in product.variables for rule in variable.quality
-    )
-
-
-def _finest_first(chosen: list[tuple[Variable, str, str]]) -> list[tuple[Variable, str, str]]:
-    """Keep of each variable the layers that its row names first."""
-
-    def rank(variable: Variable, layer: str) -> int:
-        forms = (place for place, form in enumerate(variable.layers) if re.fullmatch(form, layer, re.IGNORECASE))
-        return next(forms, 0)
-
-    best: dict[str, int] = {}
-    for variable, layer, _ in chosen:
-        best[variable.name] = min(best.get(variable.name, 99), rank(variable, layer))
-    return [item for item in chosen if rank(item[0], item[1]) == best[item[0].name]]
-
-
 def _find_in_grib(path: str, wanted: str, names: Sequence[str], found: Found) -> None:
     product = CATALOGUE["era5"]
     if wanted not in ("auto", product.key):
@@ -167,7 +152,7 @@ def _find_in_grib(path: str, wanted: str, names: Sequence[str], found: Found) ->
         return
     pieces = []
     for band in bands:
-        variable = asked_for(variable_of_layer(product, band.variable), band.variable, names)
+        variable = asked_for(product, variable_of_layer(product, band.variable), band.variable, names)
         if variable is not None:
             pieces.append(Piece(variable, band.time, layer_of_band(band), (), "", None, product))
     if pieces:

@@ -18,19 +18,39 @@ def product_of_name(path: str) -> tuple[ProductRow, re.Match[str]] | None:
     Parameters
     ----------
     path : str
-        With forward slashes.
 
     Returns
     -------
     (ProductRow, re.Match) or None
         The row, and its match of the path.
     """
+    path = path.replace("\\", "/")
     for product in CATALOGUE.values():
         for pattern in product.files:
             match = re.search(pattern, path, re.IGNORECASE)
             if match is not None:
                 return product, match
     return None
+
+
+def named_part(product: ProductRow, path: str, part: str) -> str:
+    """Return what a group of the patterns of a product's files matches; empty where none does.
+
+    Parameters
+    ----------
+    product : ProductRow
+    path : str
+    part : {'kind', 'pass'}
+
+    Returns
+    -------
+    str
+    """
+    for pattern in product.files:
+        match = re.search(pattern, path.replace("\\", "/"), re.IGNORECASE)
+        if match is not None and match.groupdict().get(part):
+            return str(match[part])
+    return ""
 
 
 def variable_of_layer(product: ProductRow, layer: str, scene: str = "") -> Variable | None:

@@ -119,6 +119,11 @@ PRODUCTS = (
         "Sentinel-2 in Earth Engine",
     ),
     _product("sentinel2_cog", rf"(?<=^S2[A-D]_\d{{2}}[A-Z]{{3}}_){_DAY}(?=_\d+_L\d[AC])", "Sentinel-2 of Earth Search"),
+    _product(
+        "cci",
+        rf"(?<=-){_DAY}{_CLOCK}(?=-(?:TCDR|ICDR|fv\d))",
+        "ESA CCI and C3S soil moisture",
+    ),
     _product("hls", r"(?<=\.T\d{2}[A-Z]{3}\.)(?P<y>\d{4})(?P<j>\d{3})T(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})", "HLS"),
     _product(
         "smap_l3",
@@ -160,20 +165,21 @@ PRODUCTS = (
 _COMPOSITES = tuple(
     (re.compile(pattern, re.IGNORECASE), days)
     for pattern, days in (
-        (r"^(M[OY]D|V[NJ]P?1?)13(?!(A3|C2|B3))", 16),
+        (r"^(M[OY]D|V[NJ]P?[12]?)13(?!(A3|C2|B3))", 16),
         (
-            r"^M[OY]D(11[ABC]2|21A2|09[AQ]1|10A2|15A2H?|16A2(GF)?|17A2H?(GF)?)|^MCD15A2H?|^V[NJ]P?1?(21A2|09[AH]1|15A2H?)",
+            r"^M[OY]D(11[ABC]2|21A2|09[AQ]1|10A2|15A2H?|16A2(GF)?|17A2H?(GF)?)|^MCD15A2H?|^V[NJ]P?[12]?(21A2|09[AH]1|15A2H?)",
             8,
         ),
         (r"^MCD15A3H?", 4),
+        (r"^SM_\w{4}_MIR_CLF33", 3),
     )
 )
 
 
-_MONTHLY = re.compile(r"^(M[OY]D|V[NJ]P?1?)13(A3|C2|B3)|^M[OY]D(11C3|11B3)", re.IGNORECASE)
+_MONTHLY = re.compile(r"^(M[OY]D|V[NJ]P?[12]?)13(A3|C2|B3)|^M[OY]D(11C3|11B3)", re.IGNORECASE)
 
 
-_YEARLY = re.compile(r"^MCD12|^V[NJ]P?1?2?12Q1", re.IGNORECASE)
+_YEARLY = re.compile(r"^MCD12|^V[NJ]P?[12]?2?12Q1", re.IGNORECASE)
 
 
 CHIRPS_PENTAD = next(product.pattern for product in PRODUCTS if product.key == "chirps_pentad")

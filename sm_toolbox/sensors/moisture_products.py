@@ -120,7 +120,10 @@ MOISTURE_PRODUCTS = (
         "cci_c3s",
         "ESA CCI and C3S soil moisture, 0.25°",
         ARRAYS,
-        (r"(ESACCI|C3S)-SOILMOISTURE-L3S-",),
+        (
+            r"(ESACCI|C3S)-SOILMOISTURE-L3S-SSM[VS]-(?P<kind>[A-Z]+(?:-(?:MONTHLY|DEKADAL))?)-",
+            r"(ESACCI|C3S)-SOILMOISTURE-L3S-",
+        ),
         (
             Variable("soil_moisture", ("sm",), quality=(Quality("flag", "cci_flag"),)),
             Variable("soil_moisture_uncertainty", ("sm_uncertainty",), is_main=False),
@@ -131,9 +134,9 @@ MOISTURE_PRODUCTS = (
     ),
     ProductRow(
         "cgls_ssm",
-        "Copernicus Global Land: soil moisture (SSM) and soil water index (SWI), 1 km",
+        "Copernicus Global Land: soil moisture (SSM) and soil water index (SWI)",
         ARRAYS,
-        (r"c_gls_(SSM|SWI)1km_",),
+        (r"c_gls_(?:SSM1km|SWI(?:1km|10)?)_",),
         (
             Variable("soil_moisture_saturation", ("ssm",), **_CGLS_VALID),
             *(
@@ -143,7 +146,7 @@ MOISTURE_PRODUCTS = (
                     **_CGLS_VALID,
                     quality=(Quality("SSF", "cgls_frozen"),),
                 )
-                for days in ("002", "005", "010", "015", "020", "040", "060", "100")
+                for days in ("001", "002", "005", "010", "015", "020", "040", "060", "100")
             ),
         ),
         "Copernicus Global Land Service, SSM1km and SWI1km product user manuals: 0 to 200, others are flags",
@@ -155,7 +158,7 @@ MOISTURE_PRODUCTS = (
         "gldas_noah",
         "GLDAS Noah, 0.25° and 1°",
         ARRAYS,
-        (r"GLDAS_NOAH(025|10)_",),
+        (r"GLDAS_(?P<kind>NOAH(?:025|10)_[A-Z0-9]+)", r"GLDAS_NOAH(025|10)"),
         (
             _soil_water("soil_moisture_0_10cm", "SoilMoi0_10cm_inst", 0.1),
             _soil_water("soil_moisture_10_40cm", "SoilMoi10_40cm_inst", 0.3),

@@ -157,6 +157,30 @@ QUALITY_RULES = {
 """By key."""
 
 FURTHER_RULES = {
+    "viirs_vi_quality": _rule(
+        "VIIRS vegetation indices (13): pixel reliability",
+        "value <= 4",
+        "value <= 1",
+        r"reliability",
+        "VNP13 user's guide: ranks 0 excellent to 4 pass; strict excellent and good",
+        marginal="value in 3, 4",
+        doubtful="value in 5, 6",
+        cloud_shadow="value = 7",
+        snow="value = 8",
+        cloud="value = 9",
+        estimated="value in 10, 11",
+        no_data="value > 11",
+    ),
+    "lst_21_composite_qc": _rule(
+        "MODIS and VIIRS temperature of 8 days (21): QC",
+        "0-1 = 0 or 0-1 = 1 and 6-7 >= 1",
+        "0-1 = 0 and 6-7 = 3",
+        r"(^|_)qc(_|$)",
+        "MxD21 user guide, table 12: produced well, or accurate to 2 K; strict to 1 K; higher is better, unlike MOD11",
+        unreliable="0-1 = 1",
+        cloud="0-1 = 2",
+        not_produced="0-1 = 3",
+    ),
     "landsat_saturation": _rule(
         "Landsat Collection 2: QA_RADSAT",
         "value = 0",

@@ -61,6 +61,8 @@ class Variable:
         Metres of soil that kg m⁻² are in; 0 where the variable is none of these.
     scenes : str
         Regular expression that the scene's name begins with, where sensors number their bands differently.
+    is_words : bool
+        Whether these are quality words, of which none is no data, whatever the file declares.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Variable:
     is_main: bool = True
     thickness: float = 0
     scenes: str = ""
+    is_words: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ class ProductRow:
     packing : {'rasters', 'arrays'}
     files : tuple of str
         Regular expressions of paths. Of rasters, groups `scene` and `layer` say what belongs together; of arrays, a
-        file of another name is recognised by its layers alone.
+        file of another name is recognised by its layers alone. A group `kind` tells what is not to be mixed, `pass` the
+        half of the day.
     variables : tuple of Variable
     source : str
         Provider's document.

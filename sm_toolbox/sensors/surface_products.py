@@ -8,11 +8,11 @@ from sm_toolbox.sensors.shipped import ARRAYS, RASTERS, ProductRow, Quality, Var
 
 
 def _reflectances(layers: str, roles: dict[str, str], quality: str, **constants: Any) -> tuple[Variable, ...]:
-    """Return the bands of a sensor; in `layers` and `quality` {} is the number of the band."""
+    """Return the bands of a sensor; in `layers` and `quality` {} is the band, or the first of several."""
     return tuple(
         Variable(
             role,
-            tuple(part.format(number) for part in layers.split(" | ")),
+            tuple(part.format(each) for each in number.split("/") for part in layers.split(" | ")),
             quality=tuple(
                 Quality(part.rpartition(":")[0].format(number), part.rpartition(":")[2])
                 for part in quality.split(" & ")
@@ -32,15 +32,47 @@ _MODIS_ROLES = {
     "swir1": "6",
     "swir2": "7",
 }
-_TILED = r"(?P<scene>{}[A-Z0-9]*\.A\d{{7}}\.h\d\dv\d\d\.\d{{3}}(?:\.\d{{13}})?)_(?P<layer>[^/]+)\.tiff?$"
-_APPEEARS = r"(?P<scene>{}[A-Z0-9]*\.\d{{3}})_+(?P<layer>[^/]+?)_(?P<date>doy\d{{7}}(?:\d{{6}})?)_aid\d+\.tiff?$"
+_VIIRS = "V(?:NP|J[12])"
+_VIIRS_COARSE = {
+    "red": "M5",
+    "nir": "M7",
+    "blue": "M3",
+    "green": "M4",
+    "swir_1240": "M8",
+    "swir1": "M10",
+    "swir2": "M11",
+}
+_NADIR: dict[str, Any] = {"scale": 1e-4, "offset": 0.0, "fills": (32767.0,), "valid": (0.0, 32766.0)}
+_TILED = r"(?P<scene>{}\.A\d{{7}}\.h\d\dv\d\d\.\d{{3}}(?:\.\d{{13}})?)_(?P<layer>[^/]+)\.tiff?$"
+_APPEEARS = r"(?P<scene>{}\.\d{{3}})_+(?P<layer>[^/]+?)_(?P<date>doy\d{{7}}(?:\d{{6}})?)_aid\d+\.tiff?$"
 
 
-def _of_modis(products: str) -> tuple[str, ...]:
-    return (rf"(^|/)({products})[^/]*\.(hdf|h5)$", _TILED.format(f"({products})"), _APPEEARS.format(f"({products})"))
+def _of_modis(modis: str, viirs: str = "") -> tuple[str, ...]:
+    """Return the names of files as tiles, tiles in GeoTIFF (AWS, Planetary Computer) and AppEEARS' cuts."""
+    names = f"(?P<kind>(?:{modis}{f'|{_VIIRS}(?:{viirs})' if viirs else ''})[A-Z0-9]*)"
+    return (rf"(^|/){names}\.[^/]*\.(hdf|h5|nc)$", _TILED.format(names), _APPEEARS.format(names))
 
 
-_RELIABILITY = (Quality(r".*pixel[_ ]reliability|PR_B12|.*_pixel_reliability", "modis_vi_quality"),)
+_RELIABILITY = r".*pixel[_ ]reliability|PR_B12"
+
+
+def _vegetation_index(name: str, index: str, band: str) -> tuple[Variable, ...]:
+    """Return an index of MODIS and of VIIRS, whose ranks of reliability differ."""
+    spelt = rf"_*(?:\d+[_ ]?k?m|CMG[_ ]0[._]05[_ ]Deg)[_ ](?:16[_ ]days|monthly)[_ ]{index}"
+    return tuple(
+        Variable(name, (spelt, band), quality=(Quality(_RELIABILITY, rule),), scenes=scenes, **_VI)
+        for scenes, rule in ((_VIIRS, "viirs_vi_quality"), ("", "modis_vi_quality"))
+    )
+
+
+def _temperature(name: str, layer: str, quality: str) -> tuple[Variable, ...]:
+    """Return a temperature of the products 21, whose accuracy counts the other way round, and 11."""
+    return tuple(
+        Variable(name, (layer,), quality=(Quality(quality, rule),), scenes=scenes, **_LST)
+        for scenes, rule in ((rf"M[OY]D21|{_VIIRS}21", "lst_21_composite_qc"), ("", "modis_lst_qc"))
+    )
+
+
 _VI: dict[str, Any] = {
     "scale": 1e-4,
     "offset": 0.0,
@@ -106,12 +138,12 @@ SURFACE_PRODUCTS = (
         "modis_reflectance",
         "MODIS and VIIRS surface reflectance (09)",
         ARRAYS,
-        _of_modis("M[OY]D09[AGQ][A1Q]?|V[NJ]P09"),
+        _of_modis("M[OY]D09[AGQ]", "09[AGH]"),
         (
             *_reflectances(
                 r"sur_refl_b0{0}(?:_1)?",
                 _MODIS_ROLES,
-                r"(?:sur_refl_)?state_(?:500m|1km)(?:_1)?:modis_state",
+                r"(?:sur_refl_)?state_(?:250m|500m|1km)(?:_1)?:modis_state",
                 scale=1e-4,
                 offset=0.0,
                 fills=(-28672.0,),
@@ -119,7 +151,15 @@ SURFACE_PRODUCTS = (
             ),
             *_reflectances(
                 r"SurfReflect_{0}(?:_1)?",
-                {"red": "I1", "nir": "I2", "swir1": "I3", "blue": "M3", "green": "M4", "swir2": "M11"},
+                {
+                    "red": "I1/M5",
+                    "nir": "I2/M7",
+                    "swir1": "I3/M10",
+                    "blue": "M3",
+                    "green": "M4",
+                    "swir_1240": "M8",
+                    "swir2": "M11",
+                },
                 r"SurfReflect_State_(?:500m|1km):modis_state & SurfReflect_QF1_1:viirs_cloud"
                 r" & SurfReflect_QF2_1:viirs_shadow",
                 scale=1e-4,
@@ -135,7 +175,7 @@ SURFACE_PRODUCTS = (
         "modis_albedo",
         "MODIS and VIIRS albedo and nadir reflectance (43)",
         ARRAYS,
-        _of_modis("MCD43A[34]|V[NJ]P43[MI]A[34]"),
+        _of_modis("MCD43A[34]", "43[MI]A[34]"),
         (
             Variable(
                 "albedo",
@@ -160,10 +200,20 @@ SURFACE_PRODUCTS = (
                 "Nadir_Reflectance_Band{0} | B0{0}",
                 _MODIS_ROLES,
                 "BRDF_Albedo_Band_Mandatory_Quality_Band{0}|B0{0}qa:modis_albedo_qa",
-                scale=1e-4,
-                offset=0.0,
-                fills=(32767.0,),
-                valid=(0.0, 32766.0),
+                **_NADIR,
+            ),
+            *_reflectances(
+                "Nadir_Reflectance_{0}",
+                _VIIRS_COARSE,
+                "BRDF_Albedo_Band_Mandatory_Quality_{0}:modis_albedo_qa",
+                scenes=rf"{_VIIRS}43M",
+                **_NADIR,
+            ),
+            *_reflectances(
+                "Nadir_Reflectance_{0}",
+                {"red": "I1", "nir": "I2", "swir1": "I3"},
+                "BRDF_Albedo_Band_Mandatory_Quality_{0}:modis_albedo_qa",
+                **_NADIR,
             ),
         ),
         "MCD43 user's guide: albedo × 0.001 (white-sky: what diffuse light sees), reflectance × 0.0001",
@@ -173,10 +223,10 @@ SURFACE_PRODUCTS = (
         "modis_lst",
         "MODIS and VIIRS land surface temperature (11, 21)",
         ARRAYS,
-        _of_modis("M[OY]D(?:11|21)[AB][123]|V[NJ]P21A[12]|M[OY]D21"),
+        _of_modis("M[OY]D(?:11|21)[ABC][123]", "21[AC][12]"),
         (
-            Variable("lst_day", (r"LST_Day_\dkm",), quality=(Quality("QC_Day", "modis_lst_qc"),), **_LST),
-            Variable("lst_night", (r"LST_Night_\dkm",), quality=(Quality("QC_Night", "modis_lst_qc"),), **_LST),
+            *_temperature("lst_day", r"LST_Day_(?:\dkm|CMG)", "QC_Day"),
+            *_temperature("lst_night", r"LST_Night_(?:\dkm|CMG)", "QC_Night"),
             Variable("lst", ("LST_1KM",), quality=(Quality("QC", "lst_21_qc"),), **_LST),
         ),
         "MOD11 and MOD21 user's guides: × 0.02 K, 0 is fill and not always marked in the quality word",
@@ -186,20 +236,10 @@ SURFACE_PRODUCTS = (
         "modis_vegetation",
         "MODIS and VIIRS vegetation indices (13)",
         ARRAYS,
-        _of_modis("M[OY]D13[A-Z]\\d|V[NJ]P13[A-Z]\\d"),
+        _of_modis("M[OY]D13[ACQ]\\d", "13[AC]\\d"),
         (
-            Variable(
-                "ndvi",
-                (r"\d+ k?m (?:16 days|monthly) NDVI", r"\d+k?m_(?:16_days|monthly)_NDVI", "NDVI_B01"),
-                quality=_RELIABILITY,
-                **_VI,
-            ),
-            Variable(
-                "evi",
-                (r"\d+ k?m (?:16 days|monthly) EVI", r"\d+k?m_(?:16_days|monthly)_EVI", "EVI_B02"),
-                quality=_RELIABILITY,
-                **_VI,
-            ),
+            *_vegetation_index("ndvi", "NDVI", "NDVI_B01"),
+            *_vegetation_index("evi", "EVI", "EVI_B02"),
         ),
         "MOD13 and VNP13 user's guides: the scale of 10000 divides",
         "real file (MOD13A2, MYD13A1); VIIRS layout only",
@@ -300,11 +340,10 @@ SURFACE_PRODUCTS = (
         "imerg",
         "GPM IMERG precipitation",
         ARRAYS,
-        (r"3B-(HHR|DAY|MO)[^/]*\.IMERG\.", r"GPM_3IMERG"),
+        (r"(?P<kind>3B-(?:HHR|DAY|MO)(?:-[EL])?)\.[^/]*\.3IMERG\.", r"GPM_3IMERG"),
         (Variable("precipitation", ("precipitationCal", "precipitation"), valid=(0.0, 1e5)),),
         "NASA, IMERG technical documentation: mm/hr, daily files mm or mm/day; axes are longitude, latitude",
         "real file (a window)",
-        times="axis",
         calendar="standard",
         needs=("precipitation(Cal)?", "HQprecipitation|lat_bnds|randomError"),
     ),

@@ -66,11 +66,18 @@ CRSS = {"garbage": "EPSG:nought", "number": 7, "of a planet": "IAU:49900", "empt
 EXTENTS = {
     "garbage": "here",
     "empty": "",
-    "of no size": "1,1,1,1 [EPSG:4326]",
-    "infinite": "nan,nan,nan,nan [EPSG:4326]",
-    "elsewhere": "100,101,50,51 [EPSG:4326]",
-    "past the pole": "-400,400,-100,100 [EPSG:4326]",
-    "number": 3,
+    "one number": "5",
+    "turned round": "11,10,46,45 [EPSG:4326]",
+    "no width": "10,10,45,46 [EPSG:4326]",
+    "no CRS": "10,11,45,46",
+    "unknown CRS": "10,11,45,46 [EPSG:999999]",
+    "not numbers": "nan,nan,nan,nan [EPSG:4326]",
+    "infinite": "-inf,inf,-inf,inf [EPSG:4326]",
+    "huge": "-1e300,1e300,-1e300,1e300 [EPSG:4326]",
+    "the whole world": "-180,180,-90,90 [EPSG:4326]",
+    "elsewhere": "-80,-79,-10,-9 [EPSG:4326]",
+    "another CRS": "500000,600000,5000000,5100000 [EPSG:32632]",
+    "tiny": "10.00001,10.00002,45.5,45.50001 [EPSG:4326]",
 }
 DATES = {
     "garbage": "the day before",

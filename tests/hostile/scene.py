@@ -81,7 +81,15 @@ class Scene:
         self.red = write(folder / "red.tif", 0.1 + 0.05 * rng.random(shape), dated("red"))
         self.nir = write(folder / "nir.tif", 0.3 + 0.05 * rng.random(shape), dated("nir"))
         self.vv = write(folder / "vv.tif", -12 + rng.random(shape), dated("vv"))
-        self.rain = write(folder / "chirps-v2.0.2020.06.01.tif", 3 + rng.random(relief.shape), [""])
+        self.rain = write(
+            folder / "chirps-v2.0.2020.06.01.tif",
+            5 * rng.random(relief.shape),
+            [""],
+            crs="EPSG:4326",
+            cell=0.05,
+            left=10,
+            top=46,
+        )
         self.products = [
             write(folder / f"{name}.tif", truth + 0.02 * rng.standard_normal(shape), dated("soil_moisture"))
             for name in "abc"
@@ -168,15 +176,15 @@ class Scene:
             },
             "importproduct": {
                 "INPUT": [self.rain],
-                "FOLDER": None,
+                "FOLDER": "",
                 "PRODUCT_TYPE": "auto",
                 "VARIABLES": "precipitation",
                 "LEVEL": "recommended",
                 "OVERPASS": "both",
                 "LAYER_THICKNESS": 0.1,
-                "EXTENT": None,
-                "START": None,
-                "END": None,
+                "EXTENT": "10,11,45,46 [EPSG:4326]",
+                "START": "2020-06-01T00:00:00",
+                "END": "2020-06-02T00:00:00",
             },
             "importismn": {
                 "INPUT": self.dem,
