@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import uniform_filter, zoom
+from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
 from sm_toolbox.demo.cover import LAND_COVER_CLASSES
 from sm_toolbox.demo.fields import random_field
@@ -18,7 +18,8 @@ from sm_toolbox.raster.grid import Grid
 FIELD_SENSORS = 60
 FIELD_CELL = 10.0
 FIELD_NOISE, FIELD_BIAS = 0.006, 0.008
-FIELD_PATTERN = 0.022
+FIELD_PATTERN = 0.022  # m³ m⁻³
+FIELD_RELIEF = 0.6  # m
 _BLOCKS = 9  # cells of 90 m along a side
 _PARTS = round(FINE_CELL / FIELD_CELL)
 _LOOKS = 12.0  # after a filter
@@ -76,7 +77,7 @@ def make_field(terrain: Terrain, land_cover: np.ndarray, rng: np.random.Generato
     transform = terrain.grid.transform * Affine.translation(left, top) * Affine.scale(1 / _PARTS)
     grid = Grid(terrain.grid.crs, transform, size, size)
     relief, texture = random_field(rng, (size, size), 6), random_field(rng, (size, size), 4)
-    elevation = finer(terrain.elevation[place]) - 0.25 * relief
+    elevation = gaussian_filter(finer(terrain.elevation[place]), _PARTS) - FIELD_RELIEF * relief
     pattern = FIELD_PATTERN * (0.8 * relief + 0.6 * texture)
     cells: list[tuple[int, int]] = []
     while len(cells) < FIELD_SENSORS:

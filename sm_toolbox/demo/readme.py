@@ -132,8 +132,8 @@ angle; field_dem.tif: dem; 10 m.
 def _further_arrays() -> str:
     start, end = record.DRY_SPELL
     first = scene.date_of(scene.year_after(-record.RECORD_YEARS).first)
-    return f"""  {parts.SMAP_FILE}               a file a day as SMAP's level 3 of 9 km (HDF5), AM and PM, with quality words.
-                            For Import product; truth: smap_truth.tif.
+    return f"""  {parts.SMAP_FILE}               a file a day as SMAP's level 3 of 9 km (HDF5), AM and PM.
+                            With quality words, for Import product; truth: smap_truth.tif.
   {parts.GLDAS_FILE}   as GLDAS Noah (NetCDF), kg m⁻² of the upper 0.1 m, but in cells of 0.05°.
                             For Import product; truth: gldas_truth.tif.
   record_a.nc, record_b.nc, record_c.nc   soil_moisture@date, 4.5 km: ten years of the products from \

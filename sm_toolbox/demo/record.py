@@ -32,7 +32,7 @@ _RETURNED = 0.28  # of what drains: it comes back from the neighbours
 
 
 @dataclass(frozen=True)
-class Record:
+class LongRecord:
     """Daily series of the 4.5 km cells.
 
     Parameters
@@ -61,7 +61,7 @@ def make_record(
     vegetation: np.ndarray,
     season_products: dict[str, np.ndarray],
     rng: np.random.Generator,
-) -> Record:
+) -> LongRecord:
     """Simulate the record on the coarse grid.
 
     Parameters
@@ -77,7 +77,7 @@ def make_record(
 
     Returns
     -------
-    Record
+    LongRecord
 
     Notes
     -----
@@ -99,7 +99,7 @@ def make_record(
     frozen = temperature < 273.15
     earlier = make_coarse_products(fitted, rng, Span(first, -first), frozen[:-DAYS])
     moisture = {name: np.concatenate([earlier[name], season_products[name]]) for name in earlier}
-    return Record(
+    return LongRecord(
         range(first, DAYS), moisture, whole.rain[SPIN_UP:].astype(np.float32), temperature, frozen.astype(np.float32)
     )
 

@@ -12,8 +12,8 @@ SOILGRIDS_FACTOR = 3
 SOILGRIDS = {
     "sand_0-5cm_mean": ("sand", 10, 40),
     "clay_0-5cm_mean": ("clay", 10, 25),
-    "bdod_0-5cm_mean": ("bulk_density", 100, 5),
-    "soc_0-5cm_mean": ("organic_carbon", 10, 30),
+    "bdod_0-5cm_mean": ("bulk_density", 100, 3),
+    "soc_0-5cm_mean": ("organic_carbon", 10, 20),
 }
 """By the file's name: the property, what the file holds of one of its units, and the standard deviation of its error
 in the file's units: g/kg, g/kg, cg/cm³, dg/kg."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _OPTIONAL = (*(f"{name}.gpkg" for name in _TABLES), parts.SMAP_FILE, parts.GLDAS
 
 @dataclass(frozen=True)
 class DemoScene:
-    """Where the first files of a demo scene lie; README.txt names all of them.
+    """Where the first files of a demo scene lie, and which there are; README.txt says what each is.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class DemoScene:
         Tables (CSV): station, time, soil_moisture, land_cover, lon, lat.
     ismn : Path
         A few of the stations as an archive of the International Soil Moisture Network.
+    written : tuple of str, optional
+        Names of all files.
     """
 
     folder: Path
@@ -78,6 +81,7 @@ class DemoScene:
     stations: Path
     stations_validation: Path
     ismn: Path
+    written: tuple[str, ...] = ()
 
     @classmethod
     def at(cls, folder: Path) -> DemoScene:
@@ -109,8 +113,9 @@ class DemoScene:
             "product_truth",
         )
         tables = ("stations", "stations_validation")
-        paths = (*(f"{name}.tif" for name in rasters), *(f"{name}.csv" for name in tables), "ismn.zip")
-        return cls(folder, folder / "README.txt", *(folder / name for name in paths))
+        names = (*(f"{name}.tif" for name in rasters), *(f"{name}.csv" for name in tables), "ismn.zip")
+        paths: list[Any] = [folder / name for name in names]
+        return cls(folder, folder / "README.txt", *paths)
 
 
 def write_demo_scene(
@@ -160,6 +165,7 @@ def write_demo_scene(
         work.mkdir()
         _write_files(DemoScene.at(work), seed, years, progress, station_writer)
         progress.check()
+        written = tuple(sorted(path.name for path in work.iterdir()))
         _move(work, target)
     except OSError as error:
         raise OutputError(
@@ -168,7 +174,7 @@ def write_demo_scene(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress.set_fraction(1)
-    return DemoScene.at(target)
+    return replace(DemoScene.at(target), written=written)
 
 
 def _check_folder(target: Path) -> None:
@@ -228,8 +234,8 @@ def _write_files(
     vegetation = scene.make_vegetation(terrain, streams[2])
     sites = products.place_stations(terrain, vegetation, streams[5])
     land = parts.lay_out(terrain, soil, vegetation, sites)
-    files.add_static("dem.tif", terrain.grid, {"dem": terrain.elevation}, REAL_TERRAIN)
-    files.add_static("soil.tif", terrain.grid, {"sand": soil.sand, "clay": soil.clay})
+    files.add_static(work.dem.name, terrain.grid, {"dem": terrain.elevation}, REAL_TERRAIN)
+    files.add_static(work.soil.name, terrain.grid, {"sand": soil.sand, "clay": soil.clay})
     parts.add_land_cover(files, land, seed, years)
     parts.add_soil(files, land, seed)
     stations, downloads = parts.FurtherStations(files, land, seed), parts.Downloads.over(land)
@@ -243,18 +249,19 @@ def _write_files(
         part.info("Daily water balance of the topsoil…")
         truth = scene.simulate(terrain, soil, weather, vegetation, part.part(0, 0.7), after)
         part.info("Satellites and stations…")
-        composites, coarse = _add_span(files, land, weather, truth, span, streams)
+        composites, coarse = _add_span(work, files, land, weather, truth, span, streams)
         part.set_fraction(0.9)
         stations.add(year, span, parts.rain_of(weather, span), truth)
         downloads.add(span, weather, truth)
         if not year:
-            table = files.table("stations.csv")
+            table = files.table(work.stations.name)
             write_ismn_archive(work.ismn, table, terrain, soil, streams[8])
             parts.add_field(files, land, truth, seed)
             parts.add_clouds(files, land, composites, truth, seed)
             if can_write_arrays():
                 parts.add_record(files, land, weather, coarse, seed)
-        after = scene.year_after(year), truth[-1]
+        after = scene.year_after(year), truth[-1].copy()
+        del truth
     downloads.write(files, seed, can_write_arrays())
     if not can_write_arrays():
         progress.info(
@@ -267,6 +274,7 @@ def _write_files(
 
 
 def _add_span(
+    work: DemoScene,
     files: SceneFiles,
     land: parts.Land,
     weather: scene.Weather,
@@ -278,27 +286,37 @@ def _add_span(
     terrain, soil, vegetation = land.terrain, land.soil, land.vegetation
     fine, medium, large = terrain.grid, coarser(terrain.grid, MEDIUM_FACTOR), coarser(terrain.grid, COARSE_FACTOR)
     files.add_dated(
-        "truth.tif", fine, span.composites, {"soil_moisture": truth[[day - span.first for day in span.composites]]}
+        work.truth.name, fine, span.composites, {"soil_moisture": truth[[day - span.first for day in span.composites]]}
     )
     composites = products.make_composites(terrain, soil, weather, vegetation, truth, streams[3], span)
-    for name, values in composites.items():
-        files.add_dated(f"{name}.tif", medium, span.composites, {name: values})
+    for name, path in (
+        ("ndvi", work.ndvi),
+        ("albedo", work.albedo),
+        ("lst_day", work.lst_day),
+        ("lst_night", work.lst_night),
+    ):
+        files.add_dated(path.name, medium, span.composites, {name: composites[name]})
     reflectances = products.make_reflectances(composites["ndvi"], soil, truth, streams[6], span)
-    files.add_dated("reflectance.tif", medium, span.composites, reflectances)
+    files.add_dated(work.reflectance.name, medium, span.composites, reflectances)
     backscatter, angle = products.make_backscatter(terrain, soil, vegetation, truth, streams[7], span)
-    files.add_dated("sentinel1.tif", fine, products.overpasses(span), backscatter)
-    files.add_static("sentinel1.tif", fine, {"angle": angle})
+    files.add_dated(work.sentinel1.name, fine, products.overpasses(span), backscatter)
+    files.add_static(work.sentinel1.name, fine, {"angle": angle})
     # The first days of the season have no whole week of rain behind them.
     skipped = products.FIRST_RAIN_SUM if span is scene.SEASON else 0
     week, index = products.make_rain_products(weather, skipped)
-    files.add_dated("rain.tif", large, span.all_days[skipped:], {"rain_7d": week})
-    files.add_dated("api.tif", large, span.all_days[skipped:], {"api": index})
+    files.add_dated(work.rain.name, large, span.all_days[skipped:], {"rain_7d": week})
+    files.add_dated(work.api.name, large, span.all_days[skipped:], {"api": index})
     coarse = parts.coarse_products(land, weather, truth, span, streams[4])
-    for name, values in coarse.items():
-        files.add_dated(f"product_{name}.tif", large, span.all_days, {"soil_moisture": values})
+    for name, path in (
+        ("a", work.product_a),
+        ("b", work.product_b),
+        ("c", work.product_c),
+        ("truth", work.product_truth),
+    ):
+        files.add_dated(path.name, large, span.all_days, {"soil_moisture": coarse[name]})
     sites = land.sites
     table = products.measure(sites, truth[:, sites.rows, sites.columns], streams[5], span)
     is_training = np.isin(table["station"], sites.names[: products.TRAINING_STATIONS])
-    files.add_table("stations.csv", table[is_training])
-    files.add_table("stations_validation.csv", table[~is_training])
+    files.add_table(work.stations.name, table[is_training])
+    files.add_table(work.stations_validation.name, table[~is_training])
     return reflectances, coarse
