@@ -56,6 +56,7 @@ ARGUMENTS = {
     "max_gap_days": "MAX_TIME_GAP",
     "names": "STATION",
     "observed": "VALUE",
+    "paths": "INPUT",
     "prediction": "PREDICTION_AREA",
     "replicates": "BOOTSTRAP",
     "sources": "INPUT",

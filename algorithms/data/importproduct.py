@@ -14,8 +14,8 @@ from qgis.core import (
 )
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.products.importing import AUTO, LEVELS, OVERPASSES
-from sm_toolbox.sensors.catalogue import PRODUCTS
+from sm_toolbox.products.importing import AUTO, IMPORT_LEVELS, IMPORT_OVERPASSES
+from sm_toolbox.sensors.catalogue import CATALOGUE
 
 from ..base import ToolboxAlgorithm
 from ..layers import core_crs, write_report
@@ -40,7 +40,7 @@ class Algorithm(ToolboxAlgorithm):
             f"<li><b>{row.key}</b> {row.label}: "
             + ", ".join(dict.fromkeys(each.name if each.is_main else f"[{each.name}]" for each in row.variables))
             + f". {row.source}. Tried on: {row.tried}.</li>"
-            for row in PRODUCTS.values()
+            for row in CATALOGUE.values()
         )
         + "</ul><p>SMAP and ASCAT: where the cells that were seen lie within 3 hours, as on a regional extent, a band "
         "has the median time (UTC) of these; of wider ones it has the day, and morning and evening are two variables "
@@ -52,13 +52,7 @@ class Algorithm(ToolboxAlgorithm):
         *("HLS", "SoilGrids", "CHIRPS", "IMERG", "HDF", "NetCDF", "GRIB", "SAFE", "download", "mosaic"),
     )
     NEEDS = ("matplotlib",)
-    ARGUMENTS = {
-        "paths": "INPUT",
-        "product": "PRODUCT_TYPE",
-        "thickness": "LAYER_THICKNESS",
-        "bounds": "EXTENT",
-    }
-    EXAMPLE = {"FOLDER": "products"}
+    EXAMPLE: dict = {}
 
     def declare(self):
         self.add(
@@ -70,7 +64,7 @@ class Algorithm(ToolboxAlgorithm):
             "Instead of files, or besides them: a folder with all that is in it.",
         )
         self.add(
-            choice("PRODUCT_TYPE", "Product", [AUTO, *PRODUCTS], AUTO),
+            choice("PRODUCT_TYPE", "Product", [AUTO, *CATALOGUE], AUTO),
             "auto: each file is recognised by its name and its layers.",
         )
         self.add(
@@ -78,11 +72,11 @@ class Algorithm(ToolboxAlgorithm):
             "Comma list of names from the list above, or of layers in the files. Empty: the main ones.",
         )
         self.add(
-            choice("LEVEL", "Quality", LEVELS, LEVELS[0]),
+            choice("LEVEL", "Quality", IMPORT_LEVELS, IMPORT_LEVELS[0]),
             "recommended: what the provider recommends. strict: without what is doubtful. all: whatever has a value.",
         )
         self.add(
-            choice("OVERPASS", "Overpass", OVERPASSES, OVERPASSES[0]),
+            choice("OVERPASS", "Overpass", IMPORT_OVERPASSES, IMPORT_OVERPASSES[0]),
             "Of products that are seen in the morning and in the evening: both, one of them, or the mean of a day.",
         )
         self.add(
@@ -118,37 +112,37 @@ class Algorithm(ToolboxAlgorithm):
             paths.append(folder)
         if not paths:
             raise InputError("Neither INPUT nor FOLDER is set. Choose files, or a folder with them.")
-        bounds = None
+        extent = None
         if parameters.get("EXTENT"):
-            extent = self.parameterAsExtent(parameters, "EXTENT", context)
+            box = self.parameterAsExtent(parameters, "EXTENT", context)
             crs = self.parameterAsExtentCrs(parameters, "EXTENT", context)
-            if extent.isEmpty() or not crs.isValid():
+            if box.isEmpty() or not crs.isValid():
                 raise InputError(
                     f"EXTENT: '{parameters['EXTENT']}' is no extent. Write west, east, south, north and the CRS: "
                     "8,9,45,46 [EPSG:4326]."
                 )
-            edges = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
-            bounds = edges, core_crs(crs, "EXTENT")
+            edges = box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
+            extent = edges, core_crs(crs, "EXTENT")
         start, end = (moment(self, parameters, key, context) for key in ("START", "END"))
-        return paths, bounds, start, end
+        return paths, extent, start, end
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.products.importing import Request, import_product
-        from sm_toolbox.products.report import import_report
+        from sm_toolbox.products.report import product_report
         from sm_toolbox.raster.times import Time
 
-        paths, bounds, start, end = inputs
+        paths, extent, start, end = inputs
         if end is not None and end.time() == end.min.time():
             end += timedelta(days=1, seconds=-1)
         names = self.parameterAsString(parameters, "VARIABLES", context)
         thickness = parameters.get("LAYER_THICKNESS")
         request = Request(
-            product=self.parameterAsString(parameters, "PRODUCT_TYPE", context),
+            product_type=self.parameterAsString(parameters, "PRODUCT_TYPE", context),
             variables=[name.strip() for name in names.split(",") if name.strip()],
             level=self.parameterAsString(parameters, "LEVEL", context),
             overpass=self.parameterAsString(parameters, "OVERPASS", context),
-            thickness=0 if thickness is None else self.parameterAsDouble(parameters, "LAYER_THICKNESS", context),
-            bounds=bounds,
+            layer_thickness=0 if thickness is None else self.parameterAsDouble(parameters, "LAYER_THICKNESS", context),
+            extent=extent,
             start=None if start is None else Time(start, "second"),
             end=None if end is None else Time(end, "second"),
         )
@@ -156,7 +150,7 @@ class Algorithm(ToolboxAlgorithm):
         result = import_product(paths, output, request, progress)
         return {
             "OUTPUT": output,
-            "REPORT": write_report(self, lambda: import_report(result, request, progress)),
+            "REPORT": write_report(self, lambda: product_report(result, request, progress)),
             "DATES": result.dates,
             "MASKED_PERCENT": result.masked_percent,
         }

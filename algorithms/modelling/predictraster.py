@@ -45,6 +45,7 @@ class Algorithm(ToolboxAlgorithm):
     TAGS = ("map", "prediction", "random forest", "machine learning")
     ARGUMENTS = {
         "applicability": "APPLICABILITY_OUTPUT",
+        "error": "ERROR_OUTPUT",
         "fallback": "FALLBACK_MODEL",
         "quantiles": "QUANTILES_OUTPUT",
         "sources": "PREDICTORS",
@@ -102,8 +103,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             switch("APPLICABILITY", "Find the area of applicability"),
-            "Tell cells whose predictors are like those of the training from others, for which the model is a "
-            "guess (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where "
+            "Tell cells whose predictors are as like those of the training as its rows are like each other "
+            "from others (Meyer & Pebesma 2021). The share is a result of its own; the maps are written where "
             "APPLICABILITY_OUTPUT is given.",
         )
         add_scheduler(self)
@@ -120,6 +121,11 @@ class Algorithm(ToolboxAlgorithm):
             raster_output("APPLICABILITY_OUTPUT", "Area of applicability", optional=True),
             "Bands dissimilarity (distance to the nearest training row among the predictors, in mean distances "
             "of training rows) and applicable (1 or 0), with @date.",
+        )
+        self.add(
+            raster_output("ERROR_OUTPUT", "Expected error", optional=True),
+            "Bands expected_error (with @date): the RMSE that training rows as dissimilar as the cell had at stations "
+            "that the model did not see. Beyond the most dissimilar of them it is theirs, and likely more.",
         )
         self.add(
             raster_output("SOURCE", "Which model made the value", optional=True),
@@ -144,7 +150,8 @@ class Algorithm(ToolboxAlgorithm):
 
         sources, grid = inputs
         outputs = {
-            key: self.outputs.path(key) for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")
+            key: self.outputs.path(key)
+            for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "ERROR_OUTPUT", "SOURCE")
         }
         model = load_model(self.parameterAsFile(parameters, "MODEL_FILE", context))
         fallback_file = self.parameterAsFile(parameters, "FALLBACK_MODEL", context)
@@ -158,6 +165,7 @@ class Algorithm(ToolboxAlgorithm):
             outputs["SOURCE"],
             parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
             self.parameterAsString(parameters, "RESAMPLING", context) or None,
+            outputs["ERROR_OUTPUT"],
         )
         result = predict_raster(
             model,

@@ -109,6 +109,12 @@ def add_split_parameters(algorithm, seed):
         advanced=True,
     )
     algorithm.add(
+        number("MAX_FOLD_SHARE", "Largest share of a fold", 0.5, minimum=0, maximum=1),
+        "For SPLIT knndm: the largest share of the places that one fold may hold. Larger ones let clusters of stations "
+        "stay whole where the map is far from them.",
+        advanced=True,
+    )
+    algorithm.add(
         text("CYCLIC", "Cyclic predictors"),
         "Predictors that start again after a period, as name:period, separated by commas: "
         "doy:365,longitude:360. They enter as sine and cosine. Directions (aspect:360) and day_of_year and month of "
@@ -154,7 +160,13 @@ def read_training(algorithm, opened, parameters, context, progress):
         SampledTable(layer.columns, layer.name, layout.positions if layout else None, notes),
         Roles(target, predictors, station, time, weight),
         algorithm.parameterAsString(parameters, "CYCLIC", context),
-        SplitRequest(split, folds, block_size, prediction),
+        SplitRequest(
+            split,
+            folds,
+            block_size,
+            prediction,
+            algorithm.parameterAsDouble(parameters, "MAX_FOLD_SHARE", context),
+        ),
         progress,
         tuple(algorithm.parameterAsFields(parameters, "CATEGORICAL", context)),
     )

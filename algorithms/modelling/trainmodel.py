@@ -102,6 +102,12 @@ class Algorithm(ToolboxAlgorithm):
             "to be heard.",
             advanced=True,
         )
+        self.add(
+            switch("BASELINES", "Compare with what costs nothing", True),
+            "The mean of the training rows, that of the season, and a straight line on one predictor (a product of "
+            "soil moisture where there is one), judged under the same folds.",
+            advanced=True,
+        )
         add_split_parameters(self, "Same seed, same data: same model.")
         self.add(file_output("MODEL_FILE", "Model file", MODEL_FILTER), "File to keep the model in (.smmodel).")
         self.add(
@@ -121,7 +127,9 @@ class Algorithm(ToolboxAlgorithm):
             RMSE="RMSE, out of fold",
             UBRMSE="Unbiased RMSE, out of fold",
             BIAS="Bias, out of fold",
-            N="Training rows",
+            N="Rows that are rated",
+            SKILL="Skill: share of the best baseline's RMSE that the model removes",
+            BASELINE_RMSE="RMSE of the best baseline, out of fold",
         )
 
     def resolve(self, parameters, context):
@@ -174,12 +182,14 @@ class Algorithm(ToolboxAlgorithm):
             spike=spike,
             progress=progress.part(0, 0.95),
         )
+        if not self.parameterAsBool(parameters, "BASELINES", context):
+            training = training.without_baselines()
         progress.info(gap_in_words(training))
         progress.check()
         save_model(training.model, model_file)
         report = write_report(self, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, layer, training, progress)
-        values = training.chosen.metrics
+        values, best = training.chosen.metrics, training.chosen.best_baseline
         return {
             "MODEL_FILE": model_file,
             "REPORT": report,
@@ -190,6 +200,7 @@ class Algorithm(ToolboxAlgorithm):
             "UBRMSE": values.ubrmse,
             "BIAS": values.bias,
             "N": values.n,
+            **({} if best is None else {"SKILL": training.chosen.skill, "BASELINE_RMSE": best.metrics.rmse}),
         }
 
     def _write_predictions(self, parameters, context, layer, training, progress):

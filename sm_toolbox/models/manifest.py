@@ -139,6 +139,10 @@ class SplitRecord(_Record):
     by_fold : sequence of mapping of str to float or None
     coverage : mapping, optional
         `nominal`, `reached`, `uncalibrated` and `width` of central intervals; None in files of the first version.
+    baselines : sequence of mapping, optional
+        `key`, `label` and metrics of what costs nothing, under the same folds; None in files of before.
+    skill : float, optional
+        1 − RMSE / RMSE of the best of these, on rows of stations.
     """
 
     split: str
@@ -147,6 +151,8 @@ class SplitRecord(_Record):
     metrics: Mapping[str, float | None]
     by_fold: Sequence[Mapping[str, float | None]]
     coverage: Mapping[str, Sequence[float]] | None = None
+    baselines: Sequence[Mapping[str, Any]] | None = None
+    skill: float | None = None
 
 
 @dataclass(frozen=True)

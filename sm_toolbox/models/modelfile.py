@@ -20,6 +20,7 @@ import numpy as np
 from sm_toolbox.errors import InputError, ModelFileError, OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.memory import free_memory
+from sm_toolbox.models.applicability.profile import ErrorProfile
 from sm_toolbox.models.assessment.calibration import QuantileShift, read_shift
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import FittedModel, mean_and_quantiles
@@ -136,6 +137,11 @@ class Model:
     def predictors(self) -> tuple[str, ...]:
         """Names of the predictors."""
         return self.encoder.predictors
+
+    @property
+    def error_profile(self) -> ErrorProfile | None:
+        """How the error grows with dissimilarity; None in files of before."""
+        return ErrorProfile.from_record((self.manifest.applicability or {}).get("error_profile"))
 
     def predict(self, predictors: np.ndarray) -> np.ndarray:
         """Predict from raw predictors.

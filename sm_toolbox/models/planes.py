@@ -35,6 +35,8 @@ class Wanted:
         Raster with `source@date`: 1 where the model made the value, 2 where the fallback model did.
     dates : sequence of Time, optional
         Dates to predict; by default all for which every dated predictor has a band within the gap.
+    error : str, optional
+        Raster with `expected_error@date`, from the dissimilarity and the errors that training rows had out of fold.
     resampling : str, optional
         A word of `RULES`: how predictors on other grids reach the map's; by default as the model learned each.
     """
@@ -46,11 +48,12 @@ class Wanted:
     source: str | None = None
     dates: Sequence[Time] | None = None
     resampling: str | None = None
+    error: str | None = None
 
     @property
     def needs_applicability(self) -> bool:
         """Whether the area of applicability is to be computed."""
-        return self.count_applicable or self.applicability is not None
+        return self.count_applicable or self.applicability is not None or self.error is not None
 
 
 MAP_ALONE = Wanted()
@@ -96,6 +99,7 @@ class Planes:
             _File(wanted.quantiles, quantiles, from_model=True),
             _File(wanted.applicability, ["dissimilarity", "applicable"]),
             _File(wanted.source, ["source"]),
+            *([_File(wanted.error, ["expected_error"], from_model=True)] if wanted.error else []),
         ]
         self._places = {name: i for i, name in enumerate(name for file in self._files for name in file.names)}
 
@@ -188,3 +192,6 @@ class Planes:
             dissimilarity, _ = model.applicability.dissimilarity(rows)
             out[self.place("dissimilarity"), cells] = dissimilarity
             out[self.place("applicable"), cells] = dissimilarity <= model.applicability.threshold
+            if "expected_error" in self._places:
+                assert model.error_profile is not None
+                out[self.place("expected_error"), cells] = model.error_profile.expected(dissimilarity)

@@ -210,7 +210,7 @@ def _tell(result: Prediction, progress: Progress) -> None:
     if result.applicable is not None:
         progress.info(
             f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; "
-            "elsewhere the map is a guess."
+            "elsewhere they are less like the training than its rows were like each other."
         )
 
 
@@ -301,6 +301,11 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
             raise InputError(
                 "A model file holds no area of applicability: it was made by an earlier version. Train the model "
                 "again, or switch `count_applicable` off."
+            )
+        if wanted.error and each.error_profile is None:
+            raise InputError(
+                "A model file does not say how its error grows with dissimilarity: it was made by an earlier version. "
+                "Train the model again, or leave `error` empty."
             )
         if wanted.quantiles and each.calibration is None:
             raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from sm_toolbox.columns import tell_impossible
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.assessment.places import share_cells, share_places
 from sm_toolbox.models.assessment.splits import SPLITS, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_classes, parse_cyclic
@@ -19,6 +20,8 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.builtin import builtin_of_table
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.origins import origin_from
+
+_MOST_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,15 @@ class SplitRequest:
         Side of the blocks of the split by blocks, in metres.
     prediction : ndarray of float64 (points, 2), optional
         A sample of the area to be mapped, in the coordinates of the table's positions.
+    max_fold_share : float, optional
+        Largest share of the places in a fold, for matched distances.
     """
 
     key: str | None = None
     folds: int = 5
     block_size: float | None = None
     prediction: np.ndarray | None = None
+    max_fold_share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -150,13 +156,40 @@ def prepare_training(
             f"'{both[0]}' is in `cyclic` and in `categorical`, but can be but one of them. Take it out of one."
         )
     key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
+    table = _with_places(table, request.folds, key, progress)
     cautions = SPLITS[key].cautions
     if cautions is not None:
         progress.warning(cautions.at_training)
-    split = make_split(key, request.folds, request.block_size, request.prediction)
+    split = make_split(key, request.folds, request.block_size, request.prediction, request.max_fold_share)
     for reason, count in table.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")
     return Prepared(table, periods, split)
+
+
+def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress) -> TrainingTable:
+    """Keep stations of one place together, and say which share one, or a cell of the coarsest predictor."""
+    places = share_places(table, folds)
+    if places is not None and places.together:
+        table = replace(table, places=places.of_rows)
+        listed = "; ".join(f"{_some(names)} ({why})" for names, why in places.together[:_MOST_LISTED])
+        more = len(places.together) - _MOST_LISTED
+        progress.warning(
+            f"Stations that share a place stay in one fold: {listed}{f'; and {more} more places' if more > 0 else ''}."
+        )
+    shared = share_cells(table)
+    if shared is not None:
+        table = replace(table, coarse_cell_m=shared.cell_metres)
+        if key == StationSplit.key:
+            progress.warning(
+                f"{sum(map(len, shared.groups))} stations share a cell of '{shared.predictor}' with others "
+                f"({_some(shared.groups[0])} …): left out one by one they are easier than places without a neighbour. "
+                f"The report shows the error with blocks of {shared.cell_metres:,.0f} m left out beside it."
+            )
+    return table
+
+
+def _some(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def _own_periods(table: TrainingTable, known: set[str], progress: Progress) -> dict[str, float]:

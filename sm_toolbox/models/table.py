@@ -60,6 +60,10 @@ class TrainingTable:
         The layer's name, for messages.
     sources : ndarray of str (rows,), optional
         `STATIONS_SOURCE` and the names of products, where pixels of products are among the rows.
+    places : ndarray of str (rows,), optional
+        What stays together where stations are left out: of stations that share a place all names, one a line.
+    coarse_cell_m : float
+        Side of the cells of the coarsest predictor where several stations lie in one, m; else 0.
     classes : mapping of str to tuple of float
         The classes of categorical predictors, by column.
     origins : mapping of str to dict
@@ -78,6 +82,8 @@ class TrainingTable:
     dropped: dict[str, int] = field(default_factory=dict)
     layer: str = "training table"
     sources: np.ndarray | None = None
+    places: np.ndarray | None = None
+    coarse_cell_m: float = 0.0
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -85,6 +91,26 @@ class TrainingTable:
     def unit(self) -> str:
         """The unit of the target for reports: m³ m⁻³, or "" where its numbers say that it is another."""
         return unit_of_moisture(self.target)
+
+    @property
+    def rated(self) -> np.ndarray:
+        """Rows that a model is judged by (rows,): those of stations, where pixels of products are among them."""
+        is_station = np.ones(len(self), bool) if self.sources is None else self.sources == STATIONS_SOURCE
+        return is_station if is_station.any() else np.ones(len(self), bool)
+
+    def rated_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that a model is judged by; all of them where none is of a station.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+
+        Returns
+        -------
+        ndarray of int
+        """
+        rated = rows[self.rated[rows]]
+        return rated if len(rated) else rows
 
     @property
     def stated_unit(self) -> str | None:
@@ -118,6 +144,7 @@ class TrainingTable:
                     "weights",
                     "positions",
                     "sources",
+                    "places",
                 )
             )
         }
@@ -154,6 +181,7 @@ class TrainingTable:
             weights=np.concatenate([weights, others]),
             positions=both("positions"),
             sources=both("sources"),
+            places=both("places"),
         )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sm_toolbox.models.applicability.profile import ErrorProfile
 from sm_toolbox.models.assessment.calibration import QuantileShift
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
-from sm_toolbox.models.assessment.splits import comparison
+from sm_toolbox.models.assessment.splits import beside_stations, comparison
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.tuning import NestedSearch, Search, search_nested
 from sm_toolbox.models.features import FeatureEncoder
@@ -81,6 +82,16 @@ class Training:
     def importance(self) -> np.ndarray:
         """Increase of the RMSE on the left-out rows of the chosen split (folds, predictors)."""
         return self.chosen.importance
+
+    def without_baselines(self) -> Training:
+        """Return the same without what costs nothing beside the model."""
+        manifest = self.model.manifest
+        records = [replace(record, baselines=None, skill=None) for record in manifest.splits]
+        return replace(
+            self,
+            splits=[replace(result, baselines=[]) for result in self.splits],
+            model=replace(self.model, manifest=replace(manifest, validation=records)),
+        )
 
 
 @dataclass
@@ -177,8 +188,7 @@ def train(
     for text in oddities(table):
         progress.warning(text)
     problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}, table.classes), seed)
-    beside = comparison(split, table)
-    splits = [split] if beside is None else [split, beside]
+    splits = [split, *filter(None, (comparison(split, table), beside_stations(split, table)))]
     folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
     nested = search_nested(tuner, problem, folds[0], progress) if tuner else None
@@ -206,7 +216,7 @@ def train(
     progress.info(f"Fitting the final model to all {len(final.table)} rows.")
     fitted = final.fit(estimator, rounds.next())
     applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
-    shift = QuantileShift.fit(table.target, results[0].quantiles)
+    shift = QuantileShift.fit(table.target[table.rated], results[0].quantiles[table.rated])
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
     return Training(
@@ -240,6 +250,27 @@ def _applicability(
     if importance[amounts].max(initial=0) > 0:
         importance = importance * amounts
     return Applicability.fit(predictors, importance, folds, columns, progress)
+
+
+def dissimilar_errors(
+    table: TrainingTable, chosen: SplitResult, applicability: Applicability
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how dissimilar the rows are that a model is judged by from those of other folds, and their errors.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    chosen : SplitResult
+    applicability : Applicability
+
+    Returns
+    -------
+    dissimilarity, error : ndarray (rows,)
+        Predicted − observed, out of fold.
+    """
+    rated = table.rated
+    error = chosen.predictions - table.target
+    return applicability.training_di[: len(table)][rated].astype(np.float64), error[rated]
 
 
 def _evidence(problem: Problem, chosen: SplitResult) -> Evidence:
@@ -276,7 +307,11 @@ def _manifest(
         hyperparameters=hyperparameters_of(estimator),
         validation=[_split_record(result) for result in results],
         calibration={"split": chosen.name, "correction": shift.correction.tolist()},
-        applicability={"threshold": applicability.threshold, "split": chosen.name},
+        applicability={
+            "threshold": applicability.threshold,
+            "split": chosen.name,
+            "error_profile": ErrorProfile.fit(*dissimilar_errors(table, chosen, applicability)).as_record(),
+        },
         tuning=_tuning_record(nested) if nested else None,
         spiking=_spiking_record(spiking) if spiking else None,
         training={
@@ -332,6 +367,8 @@ def _split_record(result: SplitResult) -> SplitRecord:
             "uncalibrated": coverage.uncalibrated.tolist(),
             "width": coverage.width.tolist(),
         },
+        [{"key": item.key, "label": item.label, **metrics_record(item.metrics)} for item in result.baselines],
+        None if np.isnan(result.skill) else result.skill,
     )
 
 

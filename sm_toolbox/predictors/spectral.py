@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
+# Dates of a band that are looked at, and cells on a side.
+_MOST_LOOKS, _LOOK_CELLS = 25, 256
+
 
 @dataclass(frozen=True)
 class InputShare:
@@ -300,29 +303,38 @@ def _check_reflectances(
     calibrations: Sequence[Calibration | None],
     progress: Progress,
 ) -> None:
-    """Look at a middle date of each band for values that are no reflectances, and for doubts about their offset."""
-    from sm_toolbox.raster.bands import overview
-
+    """Look at all dates of each band, of many at some, for values that are no reflectances and doubtful offsets."""
     doubt = doubts(chosen, calibrations)
     if doubt:
         progress.warning(doubt)
-
     for role in dict.fromkeys(role for role, _ in used if role != "lst"):
         own = [i for i, (other, _) in enumerate(used) if other == role]
-        middle = own[len(own) // 2]
-        calibration = calibrations[middle]
-        assert calibration is not None
-        values = overview(chosen[middle]).astype(np.float32)
-        good, wrong = calibration.apply(values)
-        bad, right = np.count_nonzero(wrong), np.count_nonzero(~np.isnan(good))
+        looked = [own[i] for i in np.unique(np.linspace(0, len(own) - 1, _MOST_LOOKS).astype(int))]
+        shares = [_look_at_reflectances(chosen[i], calibrations[i]) for i in looked]
+        bad, right = sum(wrong for wrong, _, _ in shares), sum(good for _, good, _ in shares)
         if bad > right:
-            low, high = np.nanpercentile(values, [2, 98])
+            worst = max(range(len(looked)), key=lambda k: shares[k][0])
+            band, calibration, (low, high) = chosen[looked[worst]], calibrations[looked[worst]], shares[worst][2]
+            assert calibration is not None
+            over = f", over {len(looked)} dates" if len(looked) > 1 else ""
             raise InputError(
-                f"The values of {role} in {place(chosen[middle])} are not reflectances: with "
-                f"{calibration.reason}, {100 * bad / (bad + right):.0f} % of them lie outside 0 to 1. As read "
-                f"they go from {low:.4g} to {high:.4g}. Set `scale` and `offset` as the product's guide says (such as "
-                "0.0001 and 0; Landsat Collection 2: 0.0000275 and -0.2), or choose the right `sensor`."
+                f"The values of {role} in {place(band)} are not reflectances: with {calibration.reason}, "
+                f"{100 * bad / (bad + right):.0f} % of them lie outside 0 to 1{over}. As read they go from {low:.4g} "
+                f"to {high:.4g}. Set `scale` and `offset` as the product's guide says (such as 0.0001 and 0; Landsat "
+                "Collection 2: 0.0000275 and -0.2), or choose the right `sensor`. If the scene lies under clouds, mask "
+                "it with its quality layer first ('Mask by quality layer'), or leave it out."
             )
+
+
+def _look_at_reflectances(band: Band, calibration: Calibration | None) -> tuple[int, int, tuple[float, float]]:
+    """Return how many cells hold no reflectance, how many do, and between which values most of them lie as read."""
+    from sm_toolbox.raster.bands import overview
+
+    assert calibration is not None
+    values = overview(band, _LOOK_CELLS).astype(np.float32)
+    good, wrong = calibration.apply(values)
+    low, high = np.nanpercentile(values, [2, 98]) if np.isfinite(values).any() else (np.nan, np.nan)
+    return int(np.count_nonzero(wrong)), int(np.count_nonzero(~np.isnan(good))), (float(low), float(high))
 
 
 def _sampled_edges(

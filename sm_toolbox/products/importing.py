@@ -5,39 +5,36 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.products.scenes import Found, Layer, Piece, epoch_of, find_pieces, list_files
+from sm_toolbox.products.files import list_files
+from sm_toolbox.products.mosaic import ImportedBand, MaskTally, OpenPieces, offset_on, part_of_piece, read_block
+from sm_toolbox.products.pieces import Found, Piece, epoch_of
+from sm_toolbox.products.scenes import find_pieces
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Affine, Window
-from sm_toolbox.raster.arrays import ArrayFile
 from sm_toolbox.raster.choice import driver
-from sm_toolbox.raster.driver import Dataset, DriverError
-from sm_toolbox.raster.gaps import is_nodata, typed_nodata
+from sm_toolbox.raster.driver import DriverError
 from sm_toolbox.raster.grid import Grid, label
-from sm_toolbox.raster.naming import band_name
-from sm_toolbox.raster.opening import Source, open_raster
 from sm_toolbox.raster.outputs import TILE, RasterOutput
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import leave_out_empty, raster_writer
-from sm_toolbox.sensors.catalogue import PRODUCTS, Quality, Variable
-from sm_toolbox.sensors.quality import kept, parse_conditions
+from sm_toolbox.sensors.catalogue import CATALOGUE
 from sm_toolbox.sensors.quantities import AMOUNT, PERCENT, customary_unit
+from sm_toolbox.sensors.shipped import Variable
 
-LEVELS = ("recommended", "strict", "all")
-OVERPASSES = ("both", "am", "pm", "mean")
+IMPORT_LEVELS = ("recommended", "strict", "all")
+IMPORT_OVERPASSES = ("both", "am", "pm", "mean")
 AUTO = "auto"
 # Overpasses of a wider region are so far apart in time that one moment would say nothing.
 _WIDEST = timedelta(hours=3)
 _SUN_DEGREES_PER_HOUR = 15.0
 _NO_TIME = Time(datetime(1, 1, 1))
-_COLDEST = 150
 _STRIP_BYTES = 64 * 2**20
 
 
@@ -47,26 +44,26 @@ class Request:
 
     Parameters
     ----------
-    product : str, optional
-        Key of `PRODUCTS`, or `auto`.
+    product_type : str, optional
+        Key of `CATALOGUE`, or `auto`.
     variables : sequence of str, optional
         Names here or in the files; none for the main ones.
     level : {'recommended', 'strict', 'all'}, optional
     overpass : {'both', 'am', 'pm', 'mean'}, optional
-    thickness : float, optional
+    layer_thickness : float, optional
         Metres of soil, for kg m⁻² whose layer the product does not say.
-    bounds : (tuple of float, Crs), optional
+    extent : (tuple of float, Crs), optional
         West, south, east, north, and their CRS.
     start, end : Time, optional
         First and last that is taken.
     """
 
-    product: str = AUTO
+    product_type: str = AUTO
     variables: Sequence[str] = ()
     level: str = "recommended"
     overpass: str = "both"
-    thickness: float = 0
-    bounds: tuple[tuple[float, float, float, float], object] | None = None
+    layer_thickness: float = 0
+    extent: tuple[tuple[float, float, float, float], object] | None = None
     start: Time | None = None
     end: Time | None = None
 
@@ -99,29 +96,6 @@ class Imported:
     empty: list[str]
     found: Found
     grid: Grid
-
-
-@dataclass
-class _Band:
-    """A band of the output, and what it is made of."""
-
-    variable: Variable
-    time: Time | None
-    pieces: list[Piece]
-    is_mean: bool = False
-
-    @property
-    def name(self) -> str:
-        return band_name(self.variable.name, self.time)
-
-
-@dataclass
-class _Tally:
-    """Cells with values, those that are kept, and those that each reason holds for."""
-
-    before: int = 0
-    after: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
 
 
 def import_product(
@@ -162,23 +136,23 @@ def import_product(
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as scratch, driver().environment():
         files = list_files(paths, scratch)
         keep = () if request.overpass in ("both", "mean") else (request.overpass,)
-        found = find_pieces(files, request.product, request.variables, keep)
+        found = find_pieces(files, request.product_type, request.variables, keep)
         pieces = [piece for piece in found.pieces if _is_wanted(piece, request)]
         if not pieces:
             raise _nothing(found, request)
         grid = _grid_over(pieces, request)
         pieces = [piece for piece in pieces if _touches(piece.values.placing.grid, grid)]
         if not pieces:
-            raise InputError("`bounds`: no file has cells there. Take a wider extent, or leave it empty.")
+            raise InputError("`extent`: no file has cells there. Take a wider extent, or leave it empty.")
         bands = _bands(pieces, grid, request)
         return _write(bands, grid, output, request, found, progress)
 
 
 def _check(request: Request) -> None:
     for key, value, allowed in (
-        ("product", request.product, (AUTO, *PRODUCTS)),
-        ("level", request.level, LEVELS),
-        ("overpass", request.overpass, OVERPASSES),
+        ("product_type", request.product_type, (AUTO, *CATALOGUE)),
+        ("level", request.level, IMPORT_LEVELS),
+        ("overpass", request.overpass, IMPORT_OVERPASSES),
     ):
         if value not in allowed:
             raise InputError(f"`{key}` is '{value}', but must be one of: {', '.join(allowed)}.")
@@ -206,7 +180,7 @@ def _nothing(found: Found, request: Request) -> InputError:
         )
     why = [f"'{path}' {reason.rstrip('.')}" for path, reason in found.skipped]
     some = "; ".join(why[:4]) + (f"; and {len(why) - 4} more" if len(why) > 4 else "")
-    kinds = ", ".join(PRODUCTS)
+    kinds = ", ".join(CATALOGUE)
     return InputError(
         f"`paths`: no file can be imported: {some or 'there is none'}. Give files as downloaded, with their names, "
         f"of one of these products: {kinds}; other rasters need no import, they are taken as they are."
@@ -222,7 +196,7 @@ def _grid_over(pieces: Sequence[Piece], request: Request) -> Grid:
     base, base_path = min(grids.values(), key=lambda item: item[0].cell_size[0])
     corners = []
     for grid, path in grids.values():
-        offset = _offset(grid, base)
+        offset = offset_on(grid, base)
         if offset is None:
             raise InputError(
                 f"'{path}' and '{base_path}' lie on grids that do not fit together ({_in_words(grid)}; "
@@ -233,7 +207,7 @@ def _grid_over(pieces: Sequence[Piece], request: Request) -> Grid:
         corners.append((row, column, row + grid.height * ratio, column + grid.width * ratio))
     rows, columns, bottoms, rights = zip(*corners)
     window = [min(rows), min(columns), max(bottoms), max(rights)]
-    if request.bounds is not None:
+    if request.extent is not None:
         window = _crop(base, window, request)
     top, left, bottom, right = window
     transform = base.transform * Affine.translation(left, top)
@@ -244,28 +218,13 @@ def _in_words(grid: Grid) -> str:
     return f"{label(grid.crs)}, cells of {grid.cell_size[0]:.6g}"
 
 
-def _offset(grid: Grid, base: Grid) -> tuple[int, int, int] | None:
-    """Return row and column on a base of a grid's corner, and how many cells of the base are in one of its."""
-    if grid.crs != base.crs:
-        return None
-    ratios = [own / other for own, other in zip(grid.cell_size, base.cell_size)]
-    ratio = round(ratios[0])
-    inverse = ~base.transform
-    column, row = inverse * (grid.transform.c, grid.transform.f)
-    last = inverse * (grid.transform * (grid.width, grid.height))
-    off = max(abs(value - round(value)) for value in (column, row, *last))
-    if ratio < 1 or max(abs(value - ratio) for value in ratios) > 1e-3 * ratio or off > 0.1:
-        return None
-    return round(row), round(column), ratio
-
-
 def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
-    assert request.bounds is not None
-    bounds, crs = request.bounds
+    assert request.extent is not None
+    bounds, crs = request.extent
     try:
         west, south, east, north = driver().transform_bounds(crs, base.crs, bounds)
     except DriverError as error:
-        raise InputError(f"`bounds` cannot be brought into the CRS of the files: {error}.") from error
+        raise InputError(f"`extent` cannot be brought into the CRS of the files: {error}.") from error
     inverse = ~base.transform
     (left, top), (right, bottom) = inverse * (west, north), inverse * (east, south)
     edge = 1e-6
@@ -276,7 +235,7 @@ def _crop(base: Grid, window: Sequence[int], request: Request) -> list[int]:
         min(window[3], math.ceil(right - edge)),
     ]
     if part[0] >= part[2] or part[1] >= part[3]:
-        raise InputError("`bounds`: no file has cells there. Take a wider extent, or leave it empty.")
+        raise InputError("`extent`: no file has cells there. Take a wider extent, or leave it empty.")
     return part
 
 
@@ -289,11 +248,11 @@ def _touches(grid: Grid, base: Grid) -> bool:
 # ---- the bands
 
 
-def _bands(pieces: Sequence[Piece], grid: Grid, request: Request) -> list[_Band]:
+def _bands(pieces: Sequence[Piece], grid: Grid, request: Request) -> list[ImportedBand]:
     """Return the bands of the output, variable by variable in the order of their dates."""
     halves = {piece.passed for piece in pieces if piece.passed}
     timed = _moments(pieces, grid) if halves and request.overpass != "mean" else None
-    groups: dict[tuple[str, Time | None], _Band] = {}
+    groups: dict[tuple[str, Time | None], ImportedBand] = {}
     for place, piece in enumerate(pieces):
         variable, time = _converted(piece, request), piece.time
         if piece.passed:
@@ -303,7 +262,7 @@ def _bands(pieces: Sequence[Piece], grid: Grid, request: Request) -> list[_Band]
                     variable = replace(variable, name=f"{variable.name}_{piece.passed}")
             else:
                 time = timed[place]
-        band = groups.setdefault((variable.name, time), _Band(variable, time, [], request.overpass == "mean"))
+        band = groups.setdefault((variable.name, time), ImportedBand(variable, time, [], request.overpass == "mean"))
         band.pieces.append(piece)
     order = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in groups))}
     return sorted(groups.values(), key=lambda band: (order[band.variable.name], band.time or _NO_TIME))
@@ -316,7 +275,7 @@ def _moments(pieces: Sequence[Piece], grid: Grid) -> list[Time] | None:
     if _degrees_wide(grid) > 4 * _SUN_DEGREES_PER_HOUR:
         return None
     times = []
-    with _Files() as files:
+    with OpenPieces() as files:
         by_day: dict[tuple[Time | None, str], list[int]] = {}
         for place, piece in enumerate(pieces):
             by_day.setdefault((piece.time, piece.passed), []).append(place)
@@ -342,14 +301,14 @@ def _degrees_wide(grid: Grid) -> float:
     return float(((np.diff(longitude) + 360) % 360).sum())
 
 
-def _seconds(files: _Files, piece: Piece, grid: Grid) -> np.ndarray:
+def _seconds(files: OpenPieces, piece: Piece, grid: Grid) -> np.ndarray:
     """Return when the cells of a piece within a grid were seen that have values."""
     assert piece.clock is not None
-    part = _part(piece.values.placing.grid, grid, Window(0, 0, grid.width, grid.height))
+    part = part_of_piece(piece.values.placing.grid, grid, Window(0, 0, grid.width, grid.height))
     if part is None:
         return np.empty(0)
-    seconds = files.read(piece.clock, part[0])[0].astype(np.float64)
-    values = files.physical(piece.values, piece.variable, part[0])
+    seconds = files.read(piece.clock, part.window)[0].astype(np.float64)
+    values = files.physical(piece.values, piece.variable, part.window)
     gaps = np.isin(seconds, piece.clock.gaps) | np.isnan(values)
     return seconds[~gaps & (seconds > 0)]
 
@@ -359,11 +318,11 @@ def _converted(piece: Piece, request: Request) -> Variable:
     variable = piece.variable
     unit = customary_unit(piece.values.unit)
     if unit == AMOUNT and ("soil" in variable.name or "moist" in variable.name) and variable.unit != AMOUNT:
-        thickness = variable.thickness or request.thickness
+        thickness = variable.thickness or request.layer_thickness
         if not thickness:
             raise InputError(
-                f"`thickness`: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not say "
-                "of how thick a layer. Give its thickness in metres."
+                f"`layer_thickness`: {variable.name} of '{piece.values.path}' is in kg m⁻², and the product does not "
+                "say of how thick a layer. Give its thickness in metres."
             )
         scale = 1 if variable.scale is None else variable.scale
         return replace(variable, scale=scale / (1000 * thickness), offset=0.0, unit="m3 m-3")
@@ -373,169 +332,27 @@ def _converted(piece: Piece, request: Request) -> Variable:
     return variable if variable.unit else replace(variable, unit=unit or piece.values.unit)
 
 
-# ---- reading
-
-
-class _Files:
-    """Files that are open while a date is read."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._open: dict[str, ArrayFile | Dataset] = {}
-
-    def __enter__(self) -> _Files:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def _file(self, layer: Layer) -> ArrayFile | Dataset:
-        if layer.path not in self._open:
-            opened: ArrayFile | Dataset = ArrayFile(layer.path) if layer.name else open_raster(Source(layer.path))
-            self._open[layer.path] = opened
-            self._stack.callback(opened.close)
-        return self._open[layer.path]
-
-    def read(self, layer: Layer, window: Window) -> tuple[np.ndarray, tuple[float, ...], float, float]:
-        """Return stored numbers of a window of the layer's grid, the gaps, scale and offset that the file states."""
-        file = self._file(layer)
-        if isinstance(file, ArrayFile):
-            return self._array_part(file, layer, window), layer.gaps, layer.scale, layer.offset
-        described = file.describe(layer.band)
-        out = np.empty((1, int(window.height), int(window.width)), described.dtype)
-        file.read([layer.band], window, out)
-        gaps = (() if described.nodata is None else (described.nodata,)) + described.missing
-        return out[0], gaps, described.scale, described.offset
-
-    def _array_part(self, file: ArrayFile, layer: Layer, window: Window) -> np.ndarray:
-        placing = layer.placing
-        if placing.nodes is not None:
-            rows, columns = window.slices
-            nodes = placing.nodes[rows, columns]
-            stored = file.read(layer.name)
-            if stored.ndim == 1:
-                # One number a row of the swath.
-                return stored[np.maximum(nodes, 0) // placing.columns]
-            stored = stored.reshape(-1)
-            # Of cells without a node the value counts for nothing: `physical` leaves them out.
-            return stored[np.maximum(nodes, 0)]
-
-        def part(row: int, column: int, rows: int, columns: int) -> np.ndarray:
-            start, count = (row, column), (rows, columns)
-            if placing.is_transposed:
-                start, count = start[::-1], count[::-1]
-            steps = layer.steps
-            values = file.read(layer.name, [*steps, *start], [*([1] * len(steps)), *count]).reshape(count)
-            return values.T if placing.is_transposed else values
-
-        return placing.read(window, part)
-
-    def physical(self, layer: Layer, variable: Variable, window: Window) -> np.ndarray:
-        """Return physical values of a window of the layer's grid, float32, NaN where there are none."""
-        stored, gaps, scale, offset = self.read(layer, window)
-        values = stored.astype(np.float32)
-        missing = np.zeros(values.shape, bool)
-        for gap in (*gaps, *variable.fills):
-            typed = typed_nodata(gap, stored.dtype)
-            if typed is not None:
-                missing |= is_nodata(stored, typed)
-        if variable.valid is not None:
-            missing |= (stored < variable.valid[0]) | (stored > variable.valid[1])
-        if layer.placing.nodes is not None:
-            rows, columns = window.slices
-            missing |= layer.placing.nodes[rows, columns] < 0
-        scale = scale if variable.scale is None else variable.scale
-        offset = offset if variable.offset is None else variable.offset
-        if (scale, offset) != (1.0, 0.0):
-            values = (values * np.float64(scale) + offset).astype(np.float32)
-        values[missing | ~np.isfinite(values)] = np.nan
-        if variable.unit == "K" and not missing.all() and np.nanmedian(values) < _COLDEST:
-            # GDAL gives temperatures of some GRIB files in °C.
-            values += np.float32(273.15)
-        return values
-
-
-def _part(own: Grid, grid: Grid, window: Window) -> tuple[Window, tuple[slice, slice], tuple[int, int, int]] | None:
-    """Return the window of a layer's grid that a window of the output lies in, the place of what it has in that
-    window, and how often its cells are repeated (ratio, rows and columns to leave out); None where it has nothing.
-    """
-    offset = _offset(own, grid)
-    if offset is None:
-        return _finer_part(own, grid, window)
-    top, left, ratio = offset
-    row, column = int(window.row_off), int(window.col_off)
-    first_row, first_column = max(row, top), max(column, left)
-    last_row = min(row + int(window.height), top + own.height * ratio)
-    last_column = min(column + int(window.width), left + own.width * ratio)
-    if first_row >= last_row or first_column >= last_column:
-        return None
-    start_row, start_column = (first_row - top) // ratio, (first_column - left) // ratio
-    rows = -(-(last_row - top) // ratio) - start_row
-    columns = -(-(last_column - left) // ratio) - start_column
-    place = slice(first_row - row, last_row - row), slice(first_column - column, last_column - column)
-    skip = first_row - top - start_row * ratio, first_column - left - start_column * ratio
-    return Window(start_column, start_row, columns, rows), place, (ratio, *skip)
-
-
-def _finer_part(
-    own: Grid, grid: Grid, window: Window
-) -> tuple[Window, tuple[slice, slice], tuple[int, int, int]] | None:
-    """As `_part`, for quality layers of finer cells: of those in a cell the middle one counts, as a negative ratio."""
-    offset = _offset(grid, own)
-    if offset is None:
-        raise InputError("a quality layer lies on a grid that does not fit its product's")
-    top, left, ratio = offset
-    rows = np.arange(int(window.row_off), int(window.row_off + window.height))
-    columns = np.arange(int(window.col_off), int(window.col_off + window.width))
-    middle = ratio // 2
-    inside_rows = rows[(top + rows * ratio + middle >= 0) & (top + rows * ratio + middle < own.height)]
-    inside_columns = columns[(left + columns * ratio + middle >= 0) & (left + columns * ratio + middle < own.width)]
-    if not len(inside_rows) or not len(inside_columns):
-        return None
-    first_row, first_column = int(inside_rows[0]), int(inside_columns[0])
-    start_row, start_column = top + first_row * ratio + middle, left + first_column * ratio + middle
-    height, width = (len(inside_rows) - 1) * ratio + 1, (len(inside_columns) - 1) * ratio + 1
-    place = tuple(
-        slice(first - int(start), first - int(start) + count)
-        for first, start, count in (
-            (first_row, window.row_off, len(inside_rows)),
-            (first_column, window.col_off, len(inside_columns)),
-        )
-    )
-    return Window(start_column, start_row, width, height), place, (-ratio, 0, 0)  # type: ignore[return-value]
-
-
-def _spread(values: np.ndarray, place: tuple[slice, slice], repeat: tuple[int, int, int]) -> np.ndarray:
-    """Repeat cells so that they fill a place in the output, or take every so many."""
-    ratio, skip_rows, skip_columns = repeat
-    if ratio < 0:
-        return values[::-ratio, ::-ratio]
-    if ratio > 1:
-        values = values.repeat(ratio, axis=0).repeat(ratio, axis=1)
-    rows, columns = (part.stop - part.start for part in place)
-    return values[skip_rows : skip_rows + rows, skip_columns : skip_columns + columns]
-
-
-# ---- writing
-
-
-def _write(bands: list[_Band], grid: Grid, output: str, request: Request, found: Found, progress: Progress) -> Imported:
+def _write(
+    bands: list[ImportedBand], grid: Grid, output: str, request: Request, found: Found, progress: Progress
+) -> Imported:
     tags = {f"UNIT_{band.variable.name}": band.variable.unit for band in bands if band.variable.unit}
     tags.update(
         {f"PERIOD_{band.variable.name}": str(band.time.days) for band in bands if band.time and band.time.days > 1}
     )
-    tally = _Tally()
+    tally = MaskTally()
     rows = _strip_rows(grid, bands)
     names = [band.name for band in bands]
     with raster_writer(RasterOutput(output, names, tags), grid, (TILE, TILE)) as writer:
         done, total = 0, len(bands) * -(-grid.height // rows)
         for group in _by_date(bands):
-            with _Files() as files:
+            with OpenPieces() as files:
                 for window in _strips(grid, rows):
                     for place in group:
                         progress.check()
                         writer.write(
-                            _block(files, bands[place], grid, window, request, tally, found)[None], window, place
+                            read_block(files, bands[place], grid, window, request.level, tally, found)[None],
+                            window,
+                            place,
                         )
                         done += 1
                         progress.set_fraction(done / total)
@@ -553,11 +370,11 @@ def _write(bands: list[_Band], grid: Grid, output: str, request: Request, found:
     return Imported(left, dates, percent, reasons, empty, found, grid)
 
 
-def _top_reason(tally: _Tally) -> str:
+def _top_reason(tally: MaskTally) -> str:
     return max(tally.reasons, key=lambda name: tally.reasons[name], default="no quality layer calls them good")
 
 
-def _strip_rows(grid: Grid, bands: Sequence[_Band]) -> int:
+def _strip_rows(grid: Grid, bands: Sequence[ImportedBand]) -> int:
     tiles = _STRIP_BYTES // (16 * grid.width * TILE)
     return TILE * max(1, int(tiles))
 
@@ -567,7 +384,7 @@ def _strips(grid: Grid, rows: int) -> Iterator[Window]:
         yield Window(0, top, grid.width, min(rows, grid.height - top))
 
 
-def _by_date(bands: Sequence[_Band]) -> list[list[int]]:
+def _by_date(bands: Sequence[ImportedBand]) -> list[list[int]]:
     """Return the places of bands of one day together, whose files are opened once."""
 
     def day(place: int) -> str:
@@ -575,73 +392,3 @@ def _by_date(bands: Sequence[_Band]) -> list[list[int]]:
         return "" if time is None else f"{time.start:%Y%m%d}"
 
     return [list(group) for _, group in groupby(sorted(range(len(bands)), key=day), key=day)]
-
-
-def _block(
-    files: _Files, band: _Band, grid: Grid, window: Window, request: Request, tally: _Tally, found: Found
-) -> np.ndarray:
-    """Return a strip of a band: of pieces that overlap the first with a value counts, or their mean."""
-    out = np.full((int(window.height), int(window.width)), np.nan, np.float32)
-    count = np.zeros(out.shape, np.float32) if band.is_mean else None
-    for piece in band.pieces:
-        part = _part(piece.values.placing.grid, grid, window)
-        if part is None:
-            continue
-        own, place, repeat = part
-        try:
-            values = _spread(files.physical(piece.values, band.variable, own), place, repeat)
-            values = _without_bad(files, piece, grid, window, place, values, request.level, tally)
-        except (DriverError, InputError) as error:
-            reason = f"cannot be read whole ({str(error).rstrip('.')}): download it again"
-            if (piece.values.path, reason) not in found.skipped:
-                found.skipped.append((piece.values.path, reason))
-            continue
-        target = out[place]
-        if count is None:
-            np.copyto(target, values, where=np.isnan(target))
-        else:
-            here = ~np.isnan(values)
-            target[here] = np.where(np.isnan(target[here]), 0, target[here]) + values[here]
-            count[place][here] += 1
-    return out if count is None else out / np.where(count > 0, count, 1)
-
-
-def _without_bad(
-    files: _Files,
-    piece: Piece,
-    grid: Grid,
-    window: Window,
-    place: tuple[slice, slice],
-    values: np.ndarray,
-    level: str,
-    tally: _Tally,
-) -> np.ndarray:
-    """Leave out the cells that quality layers call bad, and count them."""
-    there = ~np.isnan(values)
-    tally.before += int(there.sum())
-    good = there.copy()
-    for rule, layer in piece.quality if level != "all" else ():
-        words = np.zeros((int(window.height), int(window.width)), np.int64)
-        known = np.zeros(words.shape, bool)
-        part = _part(layer.placing.grid, grid, window)
-        if part is not None:
-            own, of_words, repeat = part
-            words[of_words] = _spread(files.read(layer, own)[0], of_words, repeat)
-            known[of_words] = True
-        words, known = words[place], known[place]
-        good &= known
-        _count(words[there & known], rule, tally)
-        # A table of all words there may be: conditions are read once, not for each cell.
-        table = np.arange(int(words.max(initial=0)) + 1)
-        good &= kept(table, parse_conditions(getattr(rule.how, level)))[words]
-    tally.after += int(good.sum())
-    return np.where(good, values, np.float32(np.nan)) if level != "all" else values
-
-
-def _count(words: np.ndarray, rule: Quality, tally: _Tally) -> None:
-    """Count for how many cells each reason holds."""
-    counts = np.bincount(words)
-    present = np.flatnonzero(counts)
-    for name, conditions in rule.how.reasons.items():
-        bad = int(counts[present[kept(present, parse_conditions(conditions))]].sum())
-        tally.reasons[name] = tally.reasons.get(name, 0) + bad

@@ -34,14 +34,11 @@ class Masked:
         Of the cells that had data.
     empty : list of str
         Bands of which nothing is left; they are not written.
-    without_quality : list of str
-        Bands for whose date there is no quality layer; they are not written.
     """
 
     bands: list[str]
     masked_percent: float
     empty: list[str]
-    without_quality: list[str]
 
 
 def mask_quality(
@@ -147,7 +144,7 @@ def mask_quality(
     progress.info(f"{percent:.1f} % of the cells with data were masked ({_label(rule)}, {level}).")
     if empty:
         progress.warning(f"Nothing is left of {len(empty)} of {len(names)} bands, left out: {_listed(empty)}.")
-    return Masked([name for name in names if name not in empty], percent, empty, without)
+    return Masked([name for name in names if name not in empty], percent, empty)
 
 
 def _conditions(rule: str, level: str, bits: str) -> list:

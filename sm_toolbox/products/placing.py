@@ -83,7 +83,9 @@ class Placing:
         return values[::-1] if self.is_flipped else values
 
 
-def place(file: ArrayFile, facts: ArrayFacts, shape: tuple[int, int] | None, coordinates: tuple[str, str]) -> Placing:
+def place_array(
+    file: ArrayFile, facts: ArrayFacts, shape: tuple[int, int] | None, coordinates: tuple[str, str]
+) -> Placing:
     """Find out where the last two axes of an array lie.
 
     Parameters

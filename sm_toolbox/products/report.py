@@ -13,7 +13,7 @@ from sm_toolbox.report.page import Page
 _MOST_ROWS = 500
 
 
-def import_report(result: Imported, request: Request, progress: Progress = SILENT) -> Page:
+def product_report(result: Imported, request: Request, progress: Progress = SILENT) -> Page:
     """Return the report of an import.
 
     Parameters

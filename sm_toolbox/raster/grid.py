@@ -254,7 +254,7 @@ def _refuse_by_coordinates(dataset: Dataset, name: str) -> None:
         raise InputError(
             f"{start} is a swath or lies on a bent grid: it has a longitude and a latitude of each cell ('{further}'). "
             "Take the gridded product (level 3 or 4), or bring it onto a grid in the OSGeo4W shell or a terminal: "
-            'gdalwarp -geoloc -t_srs EPSG:4326 NETCDF:"FILE":VARIABLE gridded.tif.'
+            'gdalwarp -geoloc -t_srs EPSG:4326 NETCDF:"file.nc":soil_moisture gridded.tif.'
         )
     units = {value.lower() for key, value in tags.items() if re.search(r"(^|/|_)[xy]\w*#units$", key.lower())}
     if units & {"m", "metre", "metres", "meter", "meters", "km", "kilometre", "kilometres", "kilometer", "kilometers"}:

@@ -17,6 +17,8 @@ _PLAIN = {
     "boolean": kinds.SWITCHES,
     "field": kinds.FIELDS,
     "datetime": kinds.DATES,
+    "crs": kinds.CRSS,
+    "extent": kinds.EXTENTS,
 }
 _OUTPUTS = ("rasterDestination", "sink", "fileDestination", "folderDestination")
 

@@ -62,6 +62,16 @@ FIELDS = {
     "list": ["soil_moisture", "soil_moisture"],
     "itself": "soil_moisture",
 }
+CRSS = {"garbage": "EPSG:nought", "number": 7, "of a planet": "IAU:49900", "empty": "", "list": ["EPSG:4326"]}
+EXTENTS = {
+    "garbage": "here",
+    "empty": "",
+    "of no size": "1,1,1,1 [EPSG:4326]",
+    "infinite": "nan,nan,nan,nan [EPSG:4326]",
+    "elsewhere": "100,101,50,51 [EPSG:4326]",
+    "past the pole": "-400,400,-100,100 [EPSG:4326]",
+    "number": 3,
+}
 DATES = {
     "garbage": "the day before",
     "impossible": "2020-13-45",

@@ -81,6 +81,7 @@ class Scene:
         self.red = write(folder / "red.tif", 0.1 + 0.05 * rng.random(shape), dated("red"))
         self.nir = write(folder / "nir.tif", 0.3 + 0.05 * rng.random(shape), dated("nir"))
         self.vv = write(folder / "vv.tif", -12 + rng.random(shape), dated("vv"))
+        self.rain = write(folder / "chirps-v2.0.2020.06.01.tif", 3 + rng.random(relief.shape), [""])
         self.products = [
             write(folder / f"{name}.tif", truth + 0.02 * rng.standard_normal(shape), dated("soil_moisture"))
             for name in "abc"
@@ -164,6 +165,18 @@ class Scene:
                 "RULE": "custom",
                 "LEVEL": "recommended",
                 "BITS": "value >= 1",
+            },
+            "importproduct": {
+                "INPUT": [self.rain],
+                "FOLDER": None,
+                "PRODUCT_TYPE": "auto",
+                "VARIABLES": "precipitation",
+                "LEVEL": "recommended",
+                "OVERPASS": "both",
+                "LAYER_THICKNESS": 0.1,
+                "EXTENT": None,
+                "START": None,
+                "END": None,
             },
             "importismn": {
                 "INPUT": self.dem,

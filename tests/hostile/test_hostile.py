@@ -28,6 +28,7 @@ ALGORITHMS = sorted(
         "checkinstallation",
         "demodata",
         "importismn",
+        "importproduct",
         "interpolatestations",
         "maskquality",
         "modelreport",

@@ -79,7 +79,8 @@ def test_a_map_with_intervals_applicability_and_a_second_model(kind, run, traini
     train(run, training, tmp_path / "b.smmodel", predictors=["dem"], MODEL="random_forest")
     feedback = QgsProcessingFeedback()
     outputs = {
-        key: str(tmp_path / f"{key}.tif") for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "SOURCE")
+        key: str(tmp_path / f"{key}.tif")
+        for key in ("OUTPUT", "QUANTILES_OUTPUT", "APPLICABILITY_OUTPUT", "ERROR_OUTPUT", "SOURCE")
     }
     done = run(
         "predictraster",
@@ -97,6 +98,11 @@ def test_a_map_with_intervals_applicability_and_a_second_model(kind, run, traini
     with rasterio.open(outputs["APPLICABILITY_OUTPUT"]) as dataset:
         assert dataset.descriptions[:2] == ("dissimilarity@2021-06-01", "applicable@2021-06-01")
         applicable = dataset.read(4)
+    with rasterio.open(outputs["ERROR_OUTPUT"]) as dataset:
+        assert dataset.descriptions[0] == "expected_error@2021-06-01" and dataset.units[0] == "m3 m-3"
+        expected = dataset.read(2)
+    # What is most unlike the training has the largest error.
+    assert (expected[:, :10] == expected.max()).all() and expected.min() > 0
     # Heights of a thousand metres more than the training's.
     assert (applicable[:, :10] == 0).all() and applicable[:, 10:].mean() > 0.8
     with rasterio.open(outputs["QUANTILES_OUTPUT"]) as dataset, rasterio.open(outputs["OUTPUT"]) as output:

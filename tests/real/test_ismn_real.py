@@ -134,5 +134,5 @@ def test_the_depth_rule(archives, name):
         if expected:
             assert set(taken(archives / name, flags=None, depth_from=limits[0], depth_to=limits[1])) == expected
         else:
-            with pytest.raises(Exception, match="No sensor of soil_moisture .* fits DEPTH_FROM"):
+            with pytest.raises(Exception, match="No sensor of soil_moisture .* fits `depth_from`"):
                 taken(archives / name, flags=None, depth_from=limits[0], depth_to=limits[1])

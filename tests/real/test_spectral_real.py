@@ -75,5 +75,5 @@ def test_irrigated_land(scene, temperature, tmp_path, progress):
 
 
 def test_integers_in_a_float_file_are_no_reflectances(scene, tmp_path):
-    with pytest.raises(InputError, match=r"red in band 1 of .*_sr_band4.tif.* are not reflectances.*Set SCALE"):
+    with pytest.raises(InputError, match=r"red in band 1 of .*_sr_band4.tif.* are not reflectances.*Set `scale`"):
         spectral_indices(scene, "landsat_oli", ["ndvi"], str(tmp_path / "o.tif"))

@@ -78,7 +78,7 @@ class Coverage:
     nominal : tuple of float
         What the intervals promise.
     reached, uncalibrated : ndarray of float64 (intervals,)
-        Over all rows, with the shift and without it.
+        Over the rows that count, with the shift and without it.
     by_fold : ndarray of float64 (folds, intervals)
     width : ndarray of float64 (intervals,)
         Mean width of the calibrated intervals, in the target's unit.
@@ -94,7 +94,12 @@ class Coverage:
     inside: np.ndarray
 
 
-def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Coverage:
+def coverage(
+    observed: np.ndarray,
+    quantiles: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    rated: np.ndarray | None = None,
+) -> Coverage:
     """Return the share of observations that the intervals hold, on rows unseen by the model and its calibration.
 
     Parameters
@@ -104,24 +109,28 @@ def coverage(observed: np.ndarray, quantiles: np.ndarray, folds: Sequence[tuple[
         As in `QuantileShift.fit`.
     folds : sequence of (ndarray of int, ndarray of int)
         Training and test rows; every row is a test row once.
+    rated : ndarray of bool (rows,), optional
+        Rows that calibrate and count, by default all: pixels of a product say nothing of the truth.
 
     Returns
     -------
     Coverage
     """
+    rated = np.ones(len(observed), bool) if rated is None else rated
     limits = np.array([[(1 - width) / 2, (1 + width) / 2] for width in INTERVALS])
     columns = np.searchsorted(LEVELS, np.round(limits, 2))
     calibrated = np.empty((len(observed), len(INTERVALS), 2))
     for train, test in folds:
+        train = train[rated[train]] if rated[train].any() else train
         shifted = QuantileShift.fit(observed[train], quantiles[train]).apply(quantiles[test], LEVELS)
         calibrated[test] = shifted[:, columns]
     inside = _inside(observed, calibrated)
     return Coverage(
         INTERVALS,
-        inside.mean(axis=0),
-        _inside(observed, quantiles[:, columns]).mean(axis=0),
-        np.stack([inside[test].mean(axis=0) for _, test in folds]),
-        np.diff(calibrated, axis=2)[..., 0].mean(axis=0),
+        inside[rated].mean(axis=0),
+        _inside(observed, quantiles[:, columns])[rated].mean(axis=0),
+        np.stack([inside[test][rated[test]].mean(axis=0) for _, test in folds if rated[test].any()]),
+        np.diff(calibrated, axis=2)[rated, :, 0].mean(axis=0),
         inside,
     )
 

@@ -15,8 +15,8 @@ from sm_toolbox.errors import InputError
 _MOST_PLACES = 4000
 # Numbers of clusters that are tried, evenly spaced in their logarithm.
 _TRIED = 100
-# No fold may hold more than this share of the places.
-_LARGEST_FOLD = 0.5
+MAX_FOLD_SHARE = 0.5
+"""No fold holds more than this share of the places, unless another is given; as in CAST's knndm (maxp)."""
 _SIGNIFICANT = 0.05
 
 
@@ -49,7 +49,9 @@ class MatchedFolds:
     mismatch: float
 
 
-def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: int = 0) -> MatchedFolds:
+def match_folds(
+    places: np.ndarray, prediction: np.ndarray, folds: int, seed: int = 0, max_fold_share: float = MAX_FOLD_SHARE
+) -> MatchedFolds:
     """Divide places into folds by k-fold nearest neighbour distance matching.
 
     Places are clustered hierarchically (by Ward's method) into ever more clusters, which are spread over the folds
@@ -65,6 +67,8 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     folds : int
     seed : int, optional
         For random folds, where places are not clustered.
+    max_fold_share : float, optional
+        Largest share of the places that a fold may hold; larger ones let clusters stay whole.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
         cluster = fcluster(tree, count, "maxclust") - 1
         fold = _spread(cluster, along, np.bincount(unit_index, minlength=len(units)), folds)[unit_index]
         shares = np.bincount(fold, minlength=folds) / len(places)
-        if shares.min() == 0 or shares.max() > _LARGEST_FOLD:
+        if shares.min() == 0 or shares.max() > max_fold_share:
             continue
         distances = _between(places, fold)
         mismatch = float(wasserstein_distance(distances, to_training))
@@ -106,7 +110,7 @@ def match_folds(places: np.ndarray, prediction: np.ndarray, folds: int, seed: in
     if best is None:
         raise InputError(
             f"The training places are in too few groups to be divided into {folds} folds of comparable size. Give "
-            "another number of `folds`, or choose `split` 'block'."
+            "another number of `folds` or a larger `max_fold_share`, or choose `split` 'block'."
         )
     return MatchedFolds(best[1], True, to_training, best[2], in_random, best[0])
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.baselines import BaselineResult, best_of, evaluate_baselines, skill
 from sm_toolbox.models.assessment.calibration import LEVELS, Coverage, coverage
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.importance import parts, permutation_increase
@@ -39,7 +40,9 @@ class SplitResult:
     fold : ndarray of int (rows,)
         From 1.
     metrics : Metrics
-        Over all rows.
+        Over the rows that a model is judged by (`TrainingTable.rated`), as all that follows.
+    baselines : list of BaselineResult
+        What costs nothing, under the same folds; none where they are not wanted.
     by_fold : list of Metrics
     importance : ndarray of float64 (folds, predictors)
         Increase of the RMSE on left-out rows when a predictor is shuffled; of no rows where it was not asked for.
@@ -54,10 +57,22 @@ class SplitResult:
     predictions: np.ndarray
     fold: np.ndarray
     metrics: Metrics
+    baselines: list[BaselineResult]
     by_fold: list[Metrics]
     importance: np.ndarray
     quantiles: np.ndarray
     coverage: Coverage
+
+    @property
+    def best_baseline(self) -> BaselineResult | None:
+        """The baseline of the smallest error; None where there is none."""
+        return best_of(self.baselines) if self.baselines else None
+
+    @property
+    def skill(self) -> float:
+        """The share of the best baseline's error that the model removes; NaN without one."""
+        best = self.best_baseline
+        return float("nan") if best is None else skill(self.metrics.rmse, best.metrics.rmse)
 
 
 def evaluate(
@@ -97,6 +112,7 @@ def evaluate(
     """
     table = problem.table
     check_targets(table, folds, split.key)
+    rated = table.rated
     _check_weights(table, folds, split.key)
     predictions, fold_of_row = np.full(len(table), np.nan), np.zeros(len(table), np.int64)
     quantiles = np.full((len(table), len(LEVELS)), np.nan)
@@ -105,11 +121,12 @@ def evaluate(
     judged = side_by_side(tasks, fits, table.predictors.size)
     for fold, ((_, test_rows), (means, levels, increase)) in enumerate(zip(folds, judged), start=1):
         predictions[test_rows], quantiles[test_rows], fold_of_row[test_rows] = means, levels, fold
-        by_fold.append(metrics(means, table.target[test_rows]))
+        of_fold = table.rated_of(test_rows)
+        by_fold.append(metrics(predictions[of_fold], table.target[of_fold]))
         if increase is not None:
             importance.append(increase)
         progress.info(
-            f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(test_rows)} "
+            f"Split '{split.key}', fold {fold} of {len(folds)}: RMSE {by_fold[-1].rmse:.4f} on {len(of_fold)} "
             "rows left out."
         )
     return SplitResult(
@@ -117,11 +134,12 @@ def evaluate(
         split.left_out,
         predictions,
         fold_of_row,
-        metrics(predictions, table.target),
+        metrics(predictions[rated], table.target[rated]),
+        evaluate_baselines(problem, folds, rated),
         by_fold,
         np.array(importance).reshape(-1, table.predictors.shape[1]),
         quantiles,
-        coverage(table.target, quantiles, folds),
+        coverage(table.target, quantiles, folds, rated),
     )
 
 
@@ -174,7 +192,8 @@ def _judge(
     means, levels = _predict_with_quantiles(fitted, encoder.encode(table.predictors[test_rows]), progress)
     if not with_importance:
         return means, levels, None
-    rows = table.predictors[test_rows], table.target[test_rows]
+    of_fold = table.rated_of(test_rows)
+    rows = table.predictors[of_fold], table.target[of_fold]
     rng = np.random.default_rng(problem.seed)
     return means, levels, permutation_increase(fitted, encoder, *rows, rng, progress=progress)
 

@@ -55,7 +55,7 @@ class RandomSplit(Split):
 
 @dataclass(frozen=True)
 class StationSplit(Split):
-    """Whole stations: no row of a test station is in the training. Groups are the rows' stations (n,)."""
+    """Whole stations, with those that share their place: none is in the training. Groups are places (n,)."""
 
     key = "station"
     left_out = "whole stations"
@@ -65,11 +65,28 @@ class StationSplit(Split):
     help = "whole stations"
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
-        """Return the stations (rows,).
+        """Return the stations (rows,), those of one place under one name.
 
         As `Split.groups_of`.
         """
-        return table.stations
+        return table.stations if table.places is None else table.places
+
+    def divide(self, table: TrainingTable, seed: int) -> Folds:
+        """Divide the rows; stations and pixels of products each so that every fold has about as many of them.
+
+        As `Split.divide`.
+        """
+        pixels = np.flatnonzero(~table.rated)
+        if not len(pixels):
+            return super().divide(table, seed)
+        groups = self.groups_of(table)
+        assert groups is not None
+        of_folds = np.zeros(len(table), np.int64)
+        for rows, folds in ((np.flatnonzero(table.rated), self.folds), (pixels, 0)):
+            folds = folds or min(self.folds, len(np.unique(groups[pixels])))
+            for number, (_, test) in enumerate(group_folds(groups[rows], folds, seed, "stations")):
+                of_folds[rows[test]] = number
+        return numbered_folds(of_folds)
 
     def _divide(self, n: int, groups: Any) -> Folds:
         """Divide the stations so that the folds have about equally many rows."""
@@ -199,8 +216,9 @@ class StationTimeSplit(Split):
         """
         if table.stations is None or table.times is None:
             return None
-        groups = np.empty(len(table), [("station", table.stations.dtype), ("time", table.times.dtype)])
-        groups["station"], groups["time"] = table.stations, table.times
+        places = table.stations if table.places is None else table.places
+        groups = np.empty(len(table), [("station", places.dtype), ("time", table.times.dtype)])
+        groups["station"], groups["time"] = places, table.times
         return groups
 
     def _divide(self, n: int, groups: Any) -> Folds:
@@ -282,6 +300,8 @@ class DistanceSplit(Split):
     ----------
     prediction : ndarray of float64 (points, 2)
         A sample of the area of the map, in the coordinates of the table's positions.
+    max_fold_share : float, optional
+        Largest share of the places that a fold may hold.
     """
 
     key = "knndm"
@@ -296,6 +316,7 @@ class DistanceSplit(Split):
     help = "places as far from the others as the map is from its stations (knndm)"
 
     prediction: np.ndarray | None = None
+    max_fold_share: float = 0.5
 
     def groups_of(self, table: TrainingTable) -> np.ndarray | None:
         """Return the positions (rows, 2).
@@ -330,7 +351,8 @@ class DistanceSplit(Split):
         from sm_toolbox.models.assessment.nndm import match_folds
 
         places, place_index = np.unique(positions, axis=0, return_inverse=True)
-        return match_folds(places, self.prediction, self.folds, self.seed), place_index.reshape(-1)
+        matched = match_folds(places, self.prediction, self.folds, self.seed, self.max_fold_share)
+        return matched, place_index.reshape(-1)
 
 
 SPLITS: dict[str, type[Split]] = {
@@ -349,7 +371,13 @@ SPLITS: dict[str, type[Split]] = {
 """Splits by the word that users give."""
 
 
-def make_split(key: str, folds: int, block_size: float | None = None, prediction: np.ndarray | None = None) -> Split:
+def make_split(
+    key: str,
+    folds: int,
+    block_size: float | None = None,
+    prediction: np.ndarray | None = None,
+    max_fold_share: float = 0.5,
+) -> Split:
     """Return the split of a word; what it has no use for does not count.
 
     Parameters
@@ -361,6 +389,8 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
         Metres, for blocks; by default chosen from the places.
     prediction : ndarray of float64 (points, 2), optional
         Metres: positions of cells of the map, for matched distances.
+    max_fold_share : float, optional
+        Largest share of the places in a fold, for matched distances.
 
     Returns
     -------
@@ -369,11 +399,20 @@ def make_split(key: str, folds: int, block_size: float | None = None, prediction
     Raises
     ------
     InputError
-        Where there are fewer than two folds.
+        Where there are fewer than two folds, or a share that is none.
     """
     if folds < 2:
         raise InputError(f"`folds` is {folds}; at least 2 are needed.")
-    given = {"folds": folds, "block_size": block_size or 0.0, "prediction": prediction}
+    if not 1 / folds <= max_fold_share <= 1:
+        raise InputError(
+            f"`max_fold_share` is {max_fold_share:g}, but must lie between 1 / `folds`, {1 / folds:.2g}, and 1."
+        )
+    given = {
+        "folds": folds,
+        "block_size": block_size or 0.0,
+        "prediction": prediction,
+        "max_fold_share": max_fold_share,
+    }
     row = SPLITS[key]
     return row(**{item.name: given[item.name] for item in fields(row) if item.name in given})  # type: ignore[arg-type]
 
@@ -415,9 +454,33 @@ def comparison(split: Split, table: TrainingTable) -> Split | None:
     """
     if split.cautions is None:
         return RandomSplit(split.folds)
-    if table.stations is None or len(np.unique(table.stations)) < split.folds:
+    stations = StationSplit(split.folds)
+    groups = stations.groups_of(table)
+    return None if groups is None or len(np.unique(groups)) < split.folds else stations
+
+
+def beside_stations(split: Split, table: TrainingTable) -> Split | None:
+    """Return blocks of land where whole stations are left out that share cells of the coarsest predictor with others.
+
+    The neighbours of such a station tell the model what the predictor shows there.
+
+    Parameters
+    ----------
+    split : Split
+    table : TrainingTable
+
+    Returns
+    -------
+    Split or None
+    """
+    if split.key != StationSplit.key or not table.coarse_cell_m or table.positions is None:
         return None
-    return StationSplit(split.folds)
+    blocks = BlockSplit(split.folds, block_size=table.coarse_cell_m)
+    try:
+        blocks.divide(table, split.seed)
+    except InputError:
+        return None
+    return blocks
 
 
 def expectation(key: str) -> str:

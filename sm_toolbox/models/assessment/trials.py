@@ -139,14 +139,14 @@ class Trials:
         fits = side_by_side([partial(fit, train) for train, _ in self.folds], parts, features.size)
         for fitted, (_, test) in zip(fits, self.folds):
             predictions[test] = fitted.predict(features[test])
-            by_fold.append(metrics(predictions[test], table.target[test]))
+            rated = table.rated_of(test)
+            by_fold.append(metrics(predictions[rated], table.target[rated]))
             if watch is not None:
                 watch(fitted, test)
         self.done += 1
         self.progress.set_fraction(self.done / self.planned)
-        return Step(
-            number, tuple(self.names[i] for i in columns), metrics(predictions, table.target), by_fold, added, removed
-        )
+        judged = metrics(predictions[table.rated], table.target[table.rated])
+        return Step(number, tuple(self.names[i] for i in columns), judged, by_fold, added, removed)
 
     def all_predictors(self, number: int) -> tuple[Step, Importance]:
         """Judge the model of all predictors, and the importance of each.
@@ -164,7 +164,8 @@ class Trials:
 
         def watch(fitted: FittedModel, test: np.ndarray) -> None:
             rng = np.random.default_rng(self.seed)
-            rows = self.table.predictors[test], self.table.target[test]
+            rated = self.table.rated_of(test)
+            rows = self.table.predictors[rated], self.table.target[rated]
             permutation.append(permutation_increase(fitted, self.encoder, *rows, rng, progress=self.progress))
             shares = impurity_of(fitted)
             if shares is not None:

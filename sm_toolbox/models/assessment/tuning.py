@@ -157,7 +157,7 @@ def _error(
         except NoConvergence as failure:
             return failure
         predictions[test] = fitted.predict(features[test])
-    return metrics(predictions, table.target).rmse
+    return metrics(predictions[table.rated], table.target[table.rated]).rmse
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         page.text(
             "Predictions count as within the area of applicability up to a dissimilarity of "
             f"{number(model.applicability.threshold)} (in mean distances between training rows, predictors "
-            "weighted by importance). Beyond it the errors above say nothing about the map."
+            "weighted by importance). Beyond it expect more than the errors above."
         )
     page.heading("How it was made")
     settings = {f"hyper-parameter {key}": value for key, value in (manifest.hyperparameters or {}).items()}
@@ -142,6 +142,15 @@ def _validation(page: Page, model: Model, manifest: Manifest) -> None:
         [(row.split, row.left_out, row.folds, *metric_cells(row.metrics, short=True)) for row in splits],
     )
     page.text(metrics_explained())
+    baselines = [(row, item) for row in splits for item in row.baselines or ()]
+    if baselines:
+        page.heading("Beside what costs nothing")
+        page.table(
+            ("Split", "predicted by", *metric_head(short=True)),
+            [(row.split, item["label"], *metric_cells(item, short=True)) for row, item in baselines],
+        )
+        skills = ", ".join(f"{row.skill:.2f} (split '{row.split}')" for row in splits if row.skill is not None)
+        page.text(f"Skill of the model, the share of the best of these errors that it removes: {skills}.")
     if model.evidence is not None:
         evidence = model.evidence
         agreement = metrics(evidence.predicted, evidence.target)

@@ -6,6 +6,8 @@ import numpy as np
 
 from sm_toolbox.columns import STATIONS_SOURCE
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.applicability.profile import by_quartile
+from sm_toolbox.models.assessment.baselines import skill
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.outoffold import SplitResult
 from sm_toolbox.models.assessment.spiking import Spiking
@@ -14,11 +16,14 @@ from sm_toolbox.models.assessment.splitting import WithDistances
 from sm_toolbox.models.assessment.tuning import Search
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
-from sm_toolbox.models.training import Training
+from sm_toolbox.models.training import Training, dissimilar_errors
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, in_unit, number
 from sm_toolbox.report.text import bare_coverage, metric_cells, metric_head, metrics_explained, summary
+
+# Below this share of a baseline's error nobody would notice the difference on a map.
+_HARDLY = 0.05
 
 
 def training_report(training: Training, progress: Progress = SILENT) -> Page:
@@ -53,6 +58,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         [(result.name, result.left_out, *metric_cells(result.metrics.values)) for result in training.splits],
     )
     page.text(metrics_explained() + " Every row is predicted by a model that did not see its fold.")
+    _baselines(page, training)
     for result in training.splits:
         page.figure(
             figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
@@ -67,7 +73,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         page.table(("Rows of", *metric_head()), [(name, *metric_cells(values.values)) for name, values in by_source])
         page.text(
             f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their "
-            "error says how well the model reproduces it."
+            "error says how well the model reproduces it. All else in this report is judged by rows of stations."
         )
     page.heading(f"Folds of split '{chosen.name}'")
     page.table(
@@ -85,6 +91,67 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     _importance(page, training)
     _made(page, training)
     return page
+
+
+def _baselines(page: Page, training: Training) -> None:
+    rows = []
+    for result in training.splits:
+        if not result.baselines:
+            return
+        rows.append((result.name, "the model", result.skill, *metric_cells(result.metrics.values)))
+        for item in result.baselines:
+            gained = skill(item.metrics.rmse, result.baselines[0].metrics.rmse)
+            rows.append(
+                (
+                    result.name,
+                    item.label,
+                    "" if item is result.baselines[0] else gained,
+                    *metric_cells(item.metrics.values),
+                )
+            )
+    page.heading("Is the model worth having?")
+    page.table(("Split", "predicted by", "skill", *metric_head()), rows)
+    page.text(
+        "What costs nothing, made of the same training rows and judged on the same rows left out as the model"
+        + (" (rows of stations alone)" if training.table.sources is not None else "")
+        + ". Skill of the model: the share of the best baseline's RMSE that it removes; of baselines: of the mean's."
+    )
+
+
+def worth_in_words(training: Training) -> str:
+    """Say whether a model is better than what costs nothing, and by how much.
+
+    Parameters
+    ----------
+    training : Training
+
+    Returns
+    -------
+    str
+        Empty where there are no baselines.
+    """
+    sentences = []
+    for result in training.splits:
+        best = result.best_baseline
+        if best is None:
+            return ""
+        of_baseline = f"{best.label} has {number(best.metrics.rmse)} m³ m⁻³"
+        where = f"With {result.left_out} left out"
+        if result.skill <= 0:
+            sentences.append(
+                f"{where} the model is not worth having: {of_baseline}, the model {number(result.metrics.rmse)}. Take "
+                "that instead, or find predictors that know more."
+            )
+        elif result.skill < _HARDLY:
+            sentences.append(
+                f"{where} the model is hardly better than what costs nothing: {of_baseline}, the model "
+                f"{number(result.metrics.rmse)} (skill {result.skill:.2f})."
+            )
+        else:
+            sentences.append(
+                f"{where} the model removes {result.skill:.0%} of the error of the best baseline ({of_baseline})."
+            )
+    return " ".join(sentences)
 
 
 def _importance(page: Page, training: Training) -> None:
@@ -118,10 +185,15 @@ def _made(page: Page, training: Training) -> None:
     page.heading("Area of applicability")
     assert training.model.applicability is not None
     threshold = training.model.applicability.threshold
+    quarters = by_quartile(*dissimilar_errors(training.table, training.chosen, training.model.applicability))
+    page.table(
+        ("Quarter of the rows by dissimilarity", "from", "to", "rows", "RMSE [m³ m⁻³]"),
+        [(name, *row) for name, row in zip(("most alike", "second", "third", "most unlike"), quarters)],
+    )
     page.text(
-        f"Cells whose dissimilarity from the training rows is above {number(threshold)} lie outside what the "
-        "model has seen: there the errors above do not hold. 'Predict raster' marks them where "
-        "APPLICABILITY_OUTPUT is given."
+        "Out-of-fold error of rows by how unlike the rows of other folds their predictors are. Where it grows, expect "
+        "more of cells that are unlike the training: 'Predict raster' writes it for each cell where ERROR_OUTPUT is "
+        f"given, and marks those above {number(threshold)} where APPLICABILITY_OUTPUT is."
     )
 
     page.heading("How it was made")
@@ -279,6 +351,7 @@ def gap_in_words(training: Training) -> str:
     if len(training.splits) < 2:
         cautions = SPLITS[chosen.name].cautions
         sentences.append(cautions.alone if cautions else "")
+        sentences.append(worth_in_words(training))
         return in_unit(" ".join(sentences).strip(), training.table.unit)
     beside = training.splits[1]
     sentences.append(
@@ -304,6 +377,13 @@ def gap_in_words(training: Training) -> str:
             f"R² of split '{harder.name}' is not above zero: there the mean of the training observations would be "
             "as good as the map."
         )
+    for result in training.splits[2:]:
+        sentences.append(
+            f"Several stations lie in one cell of the coarsest predictor: with {result.left_out} "
+            f"({training.table.coarse_cell_m:,.0f} m) left out the RMSE is {number(result.metrics.rmse)} m³ m⁻³. "
+            "Expect that of land without a station nearby."
+        )
+    sentences.append(worth_in_words(training))
     return in_unit(" ".join(sentences), training.table.unit)
 
 
@@ -324,10 +404,9 @@ def _sources_in_words(training: Training) -> list[str]:
     if not by_source:
         return []
     listed = ", ".join(f"'{name}' {number(values.rmse)} (bias {number(values.bias)})" for name, values in by_source[1:])
-    stations = by_source[0][1]
     return [
-        f"Of rows of stations alone the RMSE is {number(stations.rmse)} m³ m⁻³, R² {number(stations.r2)} and the "
-        f"bias {number(stations.bias)}: judge the map by these. The others are pixels of products: {listed}."
+        f"All errors are those of the {by_source[0][1].n:,} rows of stations, which know the truth. Against the pixels "
+        f"of products that it learned from, too, the RMSE is: {listed}."
     ]
 
 

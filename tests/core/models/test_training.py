@@ -66,9 +66,12 @@ def test_pixels_of_a_product_are_told_from_stations():
     is_station = np.array(columns["source"]) == "station"
     error = training.chosen.predictions - table.target
     own, pixels = (np.sqrt(np.mean(error[rows] ** 2)) for rows in (is_station, ~is_station))
-    assert own > training.chosen.metrics.rmse > pixels
+    assert own == pytest.approx(training.chosen.metrics.rmse) and own > pixels
+    assert training.chosen.metrics.n == len(stations)
     words = gap_in_words(training)
-    assert f"Of rows of stations alone the RMSE is {own:.4f}" in words and f"'smap' {pixels:.4f}" in words
+    assert (
+        f"All errors are those of the {len(stations):,} rows of stations" in words and f"'smap' {pixels:.4f}" in words
+    )
     assert "Stations and products" in training_report(training).html()
     # Without pixels the field says nothing.
     columns["source"] = ["station"] * len(table)

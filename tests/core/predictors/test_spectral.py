@@ -376,6 +376,27 @@ def test_most_values_are_no_reflectances(write_raster, out, leftovers, dtype, va
     assert leftovers() == ["s.tif"]
 
 
+def test_scale_is_judged_over_all_dates(write_raster, out):
+    """Clouds over the middle date alone are no reason to refuse the record; over most of them they are named."""
+    dates = ["2020-06-01", "2020-06-11", "2020-06-21"]
+
+    def scenes(brightness, dark=0.1):
+        return [
+            write_raster(
+                f"{date}.tif",
+                np.stack([np.full((6, 6), max(value, dark)), np.full((6, 6), value + 0.2)]),
+                [f"red@{date}", f"nir@{date}"],
+            )
+            for date, value in zip(dates, brightness)
+        ]
+
+    spectral_indices(scenes([0.1, 1.6, 0.1]), "modis", ["ndvi"], out)
+    found = read(out)
+    assert np.isfinite(found["ndvi@2020-06-01"]).all() and np.isnan(found["ndvi@2020-06-11"]).all()
+    with pytest.raises(InputError, match="over 3 dates.*under clouds, mask it with its quality layer first"):
+        spectral_indices(scenes([1.6, 0.1, 1.7]), "modis", ["ndvi"], out)
+
+
 def triangle(rng, shape, wet=(290.0, 4.0), dry=(325.0, -25.0)):
     """Return red, nir, temperature and the place (0 wet, 1 dry) of cells spread evenly between two edges."""
     ndvi, place = rng.uniform(0.1, 0.8, shape), rng.uniform(0, 1, shape)

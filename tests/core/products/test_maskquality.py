@@ -9,6 +9,7 @@ import rasterio
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.products.maskquality import mask_quality
+from sm_toolbox.raster.request import Engine
 from sm_toolbox.sensors.quality import QUALITY_LEVELS, QUALITY_RULES, kept, parse_conditions
 
 DATA = Path(os.environ.get("SM_TOOLBOX_DATA", Path(__file__).parents[3].parent / "shared" / "data")) / "products"
@@ -104,15 +105,18 @@ def test_dates_are_matched_and_an_emptied_one_is_named(scene, tmp_path):
     path = str(tmp_path / "o.tif")
     result = mask_quality([ndvi], [scl], path, rule="sentinel2_scl")
     with rasterio.open(path) as dataset:
-        np.testing.assert_array_equal(dataset.read(), np.where(quality == 4, values, np.nan))
-    assert result.masked_percent == 75 and result.empty == ["ndvi@2018-06-26"] and result.without_quality == []
+        np.testing.assert_array_equal(dataset.read(), np.where(quality == 4, values, np.nan)[:1])
+        assert dataset.descriptions == ("ndvi@2018-06-10",)
+    assert result.masked_percent == 75 and result.bands == ["ndvi@2018-06-10"] and result.empty == ["ndvi@2018-06-26"]
 
 
-def test_dates_without_a_quality_layer_are_left_out(scene, write_raster, tmp_path):
+def test_dates_without_a_quality_layer_are_left_out(scene, write_raster, tmp_path, progress):
     ndvi, _, _, quality = scene
     first = write_raster("first.tif", quality[:1], ["scl@2018-06-10"], dtype="uint8")
-    result = mask_quality([ndvi], [first], str(tmp_path / "o.tif"), rule="sentinel2_scl")
-    assert result.bands == ["ndvi@2018-06-10"] and result.without_quality == ["ndvi@2018-06-26"]
+    engine = Engine(progress=progress)
+    result = mask_quality([ndvi], [first], str(tmp_path / "o.tif"), rule="sentinel2_scl", engine=engine)
+    assert result.bands == ["ndvi@2018-06-10"]
+    assert progress.warnings == ["No quality layer of their date, left out: ndvi@2018-06-26."]
     other = write_raster("other.tif", quality[:1], ["scl@2019-06-10"], dtype="uint8")
     with pytest.raises(InputError, match="No band of `sources` has a quality layer .*: `sources` ndvi@2018-06-10 to"):
         mask_quality([ndvi], [other], str(tmp_path / "o.tif"), rule="sentinel2_scl")

@@ -86,7 +86,7 @@ def test_axes_that_do_not_end_with_the_map_are_no_swath(order, turned, write, bo
     [
         ("milliseconds since 1970-01-01", [1528588800000.0, 1528675200000.0], ["2018-06-10", "2018-06-11"]),
         ("weeks since 2018-06-10", [0.0, 1.0], ["2018-06-10", "2018-06-17"]),
-        ("day as %Y%m%d.%f", [20180610.0, 20180611.5], ["2018-06-10", "2018-06-11T12:00:00"]),
+        ("day as %Y%m%d.%f", [20180610.0, 20180611.5], ["2018-06-10T00:00:00", "2018-06-11T12:00:00"]),
     ],
 )
 def test_times_in_other_units(since, times, found, write):

@@ -7,6 +7,7 @@ from scipy.stats import wasserstein_distance
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.nndm import match_folds
+from sm_toolbox.models.assessment.splits import make_split
 
 
 def test_scattered_places_are_divided_at_random():
@@ -47,3 +48,21 @@ def test_thousands_of_places():
 def test_too_few_places():
     with pytest.raises(InputError, match="at least two places for each of 5 folds, but the training rows are of 6"):
         match_folds(np.random.default_rng(0).random((6, 2)), np.zeros((3, 2)), 5)
+
+
+def test_a_larger_share_of_a_fold_lets_clusters_stay_whole():
+    """Three clusters of which one holds most places: with CAST's half it is cut into more folds."""
+    rng = np.random.default_rng(5)
+    clusters = [rng.normal(0, 200, (70, 2)), rng.normal(60_000, 200, (15, 2)), rng.normal(-60_000, 200, (15, 2))]
+    places = np.concatenate(clusters)
+    prediction = rng.uniform(-100_000, 100_000, (400, 2))
+    half = match_folds(places, prediction, 3)
+    more = match_folds(places, prediction, 3, max_fold_share=0.8)
+    assert np.bincount(half.fold).max() <= 50 < np.bincount(more.fold).max() <= 80
+    assert more.mismatch < half.mismatch
+
+
+@pytest.mark.parametrize("share", [0.2, 1.1, float("nan")])
+def test_a_share_that_is_none(share):
+    with pytest.raises(InputError, match="`max_fold_share` is"):
+        make_split("knndm", 4, prediction=np.zeros((3, 2)), max_fold_share=share)
