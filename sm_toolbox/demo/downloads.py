@@ -20,7 +20,7 @@ from sm_toolbox.raster.arraywriting import NewArray, write_arrays
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.points import transform_points
-from sm_toolbox.sensors.catalogue import PRODUCTS
+from sm_toolbox.sensors.catalogue import CATALOGUE
 from sm_toolbox.sensors.grids import KNOWN_GRIDS
 
 SMAP_ERRORS = {"am": ErrorModel(0.0, 1.0, 0.022), "pm": ErrorModel(0.012, 0.95, 0.03)}
@@ -88,7 +88,7 @@ def smap_footprints(terrain: Terrain) -> Footprints:
     -------
     Footprints
     """
-    known = next(grid for grid in KNOWN_GRIDS if (grid.rows, grid.columns) == PRODUCTS["smap_l3_enhanced"].shape)
+    known = next(grid for grid in KNOWN_GRIDS if (grid.rows, grid.columns) == CATALOGUE["smap_l3_enhanced"].shape)
     whole = Affine(known.cell, 0, known.left, 0, -known.cell, known.top)
     return _footprints(terrain, known.epsg, whole, (known.cell / FINE_CELL) ** 2)
 
@@ -152,7 +152,7 @@ def write_smap(
     x, y = grid.transform * (columns.ravel() + 0.5, rows.ravel() + 0.5)
     lon, lat = (part.reshape(rows.shape) for part in transform_points(x, y, grid.crs, driver().crs(WGS84)))
     halves = {half: _smap_half(half, truth, frozen, water, rng) for half in SMAP_ERRORS}
-    epoch = datetime.fromisoformat(PRODUCTS["smap_l3_enhanced"].epoch)
+    epoch = datetime.fromisoformat(CATALOGUE["smap_l3_enhanced"].epoch)
     with tempfile.TemporaryDirectory(prefix="smtoolbox-") as folder, zipfile.ZipFile(path, "w") as archive:
         for number, day in enumerate(days):
             arrays = []

@@ -126,7 +126,7 @@ def test_quality_layers_tell_where_the_clouds_are(folder, tmp_path, seen, qualit
         output = str(tmp_path / f"{level}.tif")
         sources = [Source(str(folder / f"{name}.tif")) for name in (seen, quality)]
         result = mask_quality(sources[:1], sources[1:], output, rule=rule, level=level)
-        assert not result.without_quality and 10 < result.masked_percent < 60
+        assert not result.empty and 10 < result.masked_percent < 60
         errors.append(np.concatenate([(band - clear[name]).ravel() for name, band in bands(output).items()]))
     rmse = [np.sqrt(np.nanmean(error**2)) for error in errors]
     assert rmse[1] < 0.15 * rmse[0] and rmse[2] <= rmse[1]
