@@ -166,10 +166,12 @@ class SceneFiles:
         names = [band for variable in raster.dated for band in dated_names(variable, raster.days)]
         output = RasterOutput(str(self.folder / name), [*names, *raster.static], raster.tags)
         window = Window(0, 0, raster.grid.width, raster.grid.height)
+        parts = [part for parts in raster.dated.values() for part in parts]
         with raster_writer(output, raster.grid) as writer:
-            parts = [part for parts in raster.dated.values() for part in parts]
-            statics = [band[None] for band in raster.static.values()]
-            writer.write(np.concatenate([*parts, *statics]).astype(np.float32), window)
+            first = 0
+            for part in [*parts, *(band[None] for band in raster.static.values())]:
+                writer.write(part.astype(np.float32), window, first)
+                first += len(part)
 
 
 def dated_names(variable: str, days: Iterable[int]) -> list[str]:

@@ -12,7 +12,7 @@ from sm_toolbox.demo.field import field_backscatter, field_moisture, make_field
 from sm_toolbox.demo.fields import block_mean
 from sm_toolbox.demo.filing import SceneFiles
 from sm_toolbox.demo.record import make_record
-from sm_toolbox.demo.scene import SEASON, Soil, Span, Weather, soil_temperature
+from sm_toolbox.demo.scene import FIRST_DAY, SEASON, Soil, Span, Weather, soil_temperature
 from sm_toolbox.demo.soilgrids import SOILGRIDS_FACTOR, as_soilgrids, make_soil_properties
 from sm_toolbox.demo.streams import own_stream
 from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, Terrain, coarser
@@ -78,7 +78,7 @@ def add_land_cover(files: SceneFiles, land: Land, seed: int, years: int) -> None
     grid = land.terrain.grid
     files.add_static("landcover_truth.tif", grid, {"land_cover": land.land_cover})
     bands = {
-        f"land_cover@{2019 + year}": cover.make_land_cover_product(
+        f"land_cover@{FIRST_DAY.year + year}": cover.make_land_cover_product(
             land.land_cover, own_stream(seed, "land_cover", year)
         )
         for year in range(years + 1)
