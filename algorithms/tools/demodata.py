@@ -41,8 +41,15 @@ LAYERS = (
     "rain",
     "api",
     "soil",
+    "stations_networks",
+    "stations_field",
+    "rain_gauges",
+    "field_truth",
+    "field_radar",
+    "landcover",
     "dem",
 )
+POINTS = ("stations", "rain_gauges")
 SHOWN = ("stations", "stations_validation", "truth", "dem")
 
 
@@ -54,7 +61,7 @@ class Algorithm(ToolboxAlgorithm):
     GROUP = "tools"
     SUMMARY = (
         "Writes a small scene to try every algorithm on: real terrain, simulated soil moisture whose truth is known, "
-        "stations, satellite layers and three coarse products."
+        "stations, satellite layers, three coarse products and ten years of them, and files as providers ship them."
     )
     DETAILS = """
 <p>Everything but the terrain is <b>simulated</b>: a daily water balance from April to September 2019 over 27 × 27 km \
@@ -75,9 +82,23 @@ daily, 4.5 km; <b>product_truth.tif</b>: what they should have shown.</li>
 <li><b>stations_validation.gpkg</b> (and .csv): 15 other stations, for validation.</li>
 <li><b>ismn.zip</b>: six of the stations as an archive of the International Soil Moisture Network, \
 with quality flags.</li>
+<li><b>smap_l3.zip</b>, <b>GLDAS_NOAH025_….nc4</b>: soil moisture as downloaded, mornings and evenings with quality \
+flags, and in kg m⁻²; for <i>Import product</i>.</li>
+<li><b>record_a.nc</b>, <b>record_b.nc</b>, <b>record_c.nc</b>, <b>record_truth.nc</b>: ten years of the coarse \
+products up to the end of the season, with winters of frost and a dry spell; <b>record_weather.nc</b>: rain and soil \
+temperature; <b>record_flag.nc</b>: quality flag.</li>
+<li><b>reflectance_cloudy.tif</b> with <b>state.tif</b>, <b>sentinel2.tif</b> with <b>scl.tif</b>: reflectances under \
+clouds and their quality layers; <b>sentinel2_truth.tif</b>.</li>
+<li><b>landcover.tif</b>: classes as MODIS names them, with water and ice, 450 m; <b>landcover_truth.tif</b>, 90 m.</li>
+<li><b>sand_0-5cm_mean.tif</b> and three others: files like those of SoilGrids, 270 m; <b>soil_truth.tif</b>: bulk \
+density, organic carbon and water limits, 90 m.</li>
+<li><b>stations_networks.gpkg</b>: two networks with calibrations of their own. <b>stations_field.gpkg</b>: 60 sensors \
+in one field, with <b>field_radar.tif</b>, <b>field_dem.tif</b> and <b>field_truth.tif</b> of 10 m. \
+<b>rain_gauges.gpkg</b>: daily rain, with <b>rain_truth.tif</b>.</li>
 <li><b>README.txt</b>: the errors that were put in, and first steps.</li>
 </ul>
-<p>It takes a few seconds and about 25 MB. The folder appears whole or not at all.</p>"""
+<p>It takes some seconds and about 40 MB, and as much more for each of YEARS. The folder appears whole or not at \
+all.</p>"""
     TAGS = ("example", "sample data", "tutorial", "simulation", "synthetic", "test data")
     NEEDS = ("matplotlib", "pyproj", "scipy")
 
@@ -93,7 +114,12 @@ with quality flags.</li>
             "another seed gives another scene on the same terrain.",
             advanced=True,
         )
-
+        self.add(
+            integer("YEARS", "Years after the season", 0, minimum=0, maximum=10),
+            "Whole years from October 2019 on, with winters, that follow the season in the same files; 0 for the "
+            "season, whose values are the same in any case. Field and cloudy layers have the season alone.",
+            advanced=True,
+        )
         self.add(
             switch("ADD_TO_PROJECT", "Add the layers to the project", True),
             "In QGIS's window: the layers are loaded into a group, in colours of their variables; stations, "
@@ -101,21 +127,23 @@ with quality flags.</li>
         )
 
     def resolve(self, parameters, context):
-        return self.parameterAsString(parameters, "OUTPUT", context), self.parameterAsInt(parameters, "SEED", context)
+        seed, years = (self.parameterAsInt(parameters, key, context) for key in ("SEED", "YEARS"))
+        return self.parameterAsString(parameters, "OUTPUT", context), seed, years
 
     def compute(self, inputs, parameters, context, progress: Progress):
         from sm_toolbox.demo.write import write_demo_scene
 
-        folder, seed = inputs
+        folder, seed, years = inputs
 
         def write_stations(table, path):
             _write_points(table, path, context.transformContext(), progress)
 
-        scene = write_demo_scene(folder, seed, progress, write_stations)
-        layers = [scene.folder / f"{name}.{'gpkg' if name.startswith('stations') else 'tif'}" for name in LAYERS]
-        for path in layers:
+        scene = write_demo_scene(folder, seed, progress, write_stations, years)
+        for name in scene.written:
             progress.check()
-            write_style_beside(path)
+            if name.endswith((".tif", ".gpkg")):
+                write_style_beside(scene.folder / name)
+        layers = [scene.folder / f"{name}.{'gpkg' if name.startswith(POINTS) else 'tif'}" for name in LAYERS]
         # Scripts and qgis_process have no window, and load nothing.
         if context.project() is not None and self.parameterAsBool(parameters, "ADD_TO_PROJECT", context):
             Grouped.load(layers, SHOWN, GROUP, context)
@@ -126,10 +154,11 @@ with quality flags.</li>
 
 
 def _write_points(table, path, transform_context, progress: Progress) -> None:
-    """Write a station table as a GeoPackage of points."""
+    """Write a station table, whose last columns are lon and lat, as a GeoPackage of points."""
     fields = QgsFields()
-    for name, kind in (("station", TEXT), ("time", DATE), ("soil_moisture", NUMBER), ("land_cover", TEXT)):
-        fields.append(QgsField(name, kind))
+    kinds = {"M": DATE, "f": NUMBER}
+    for name in table.dtype.names[:-2]:
+        fields.append(QgsField(name, kinds.get(table.dtype[name].kind, TEXT)))
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
     options.layerName = path.stem
@@ -137,11 +166,11 @@ def _write_points(table, path, transform_context, progress: Progress) -> None:
         str(path), fields, QgsWkbTypes.Type.Point, QgsCoordinateReferenceSystem("EPSG:4326"), transform_context, options
     )
     try:
-        for number, (station, time, value, cover, lon, lat) in enumerate(table.tolist()):
+        for number, (station, time, *values, lon, lat) in enumerate(table.tolist()):
             if number % 500 == 0:
                 progress.check()
             feature = QgsFeature(fields)
-            feature.setAttributes([station, QDate(time.year, time.month, time.day), value, cover])
+            feature.setAttributes([station, QDate(time.year, time.month, time.day), *values])
             feature.setGeometry(point_geometry(lon, lat))
             if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
                 break

@@ -24,7 +24,7 @@ _LAND_COVER = {
     "cropland": (10, "Cropland, rainfed"),
     "grassland": (130, "Grassland"),
 }
-_NO_DATE = (2020, 1, 1, 0, 0, 0)  # the same in every run, so that the file is
+NO_DATE = (2020, 1, 1, 0, 0, 0)  # the same in every run, so that the file is
 
 
 def write_ismn_archive(
@@ -65,7 +65,7 @@ def _cell(row: np.void, grid: Grid) -> tuple[int, int]:
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    info = zipfile.ZipInfo(name, _NO_DATE)
+    info = zipfile.ZipInfo(name, NO_DATE)
     info.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(info, text)
 

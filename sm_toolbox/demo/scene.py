@@ -16,11 +16,12 @@ FIRST_DAY = datetime(2019, 4, 1)
 DAYS = 183
 SPIN_UP = 40  # days before the first, so that the start does not show in the truth
 COMPOSITE_DAYS = 8
-# The 8-day calendar of MODIS starts anew each 1 January: day 97 of 2019 is 7 April.
-COMPOSITES = tuple(range((datetime(2019, 4, 7) - FIRST_DAY).days, DAYS, COMPOSITE_DAYS))
 _LATERAL_REACH = 4  # cells over which water runs sideways within a day or so
 _REINFILTRATION = 0.6  # of the water that runs sideways; the rest reaches a stream
 _ROOT_SHARE = 0.75  # of the evapotranspiration is taken from the topsoil
+_WINTER, _FROST = 46, 9.0  # days around 5 January that are colder than the cosine of the season, and by how many K
+_LAPSE = 0.0065  # K per metre of height
+_FROST_DAYS = 5  # over whose mean temperature the soil freezes
 
 
 def date_of(day: int) -> datetime:
@@ -50,6 +51,51 @@ def day_of_year(day: int) -> int:
     int
     """
     return date_of(day).timetuple().tm_yday
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days that are simulated in one go: the season, or one of the years that follow it.
+
+    Parameters
+    ----------
+    first, days : int
+        First day of the scene, and how many.
+    """
+
+    first: int
+    days: int
+
+    @property
+    def all_days(self) -> range:
+        """Days of the scene."""
+        return range(self.first, self.first + self.days)
+
+    @property
+    def composites(self) -> tuple[int, ...]:
+        """First days of the 8-day periods, whose calendar starts anew each 1 January as that of MODIS does."""
+        return tuple(day for day in self.all_days if (day_of_year(day) - 1) % COMPOSITE_DAYS == 0)
+
+
+SEASON = Span(0, DAYS)
+
+
+def year_after(years: int) -> Span:
+    """Return one of the years that follow the season.
+
+    Parameters
+    ----------
+    years : int
+        How many years lie between it and the season.
+
+    Returns
+    -------
+    Span
+        From 1 October to 30 September.
+    """
+    end = FIRST_DAY + timedelta(days=DAYS)
+    first = end.replace(year=end.year + years)
+    return Span((first - FIRST_DAY).days, (first.replace(year=first.year + 1) - first).days)
 
 
 @dataclass(frozen=True)
@@ -151,12 +197,12 @@ def make_soil(terrain: Terrain, rng: np.random.Generator) -> Soil:
 
 @dataclass(frozen=True)
 class Weather:
-    """Daily weather, spin-up first: day d of the scene is row d + SPIN_UP.
+    """Daily weather, the SPIN_UP days before the first one of a span included.
 
     Parameters
     ----------
     rain : ndarray, float32 (days, rows, cols)
-        mm per day on the 450 m grid.
+        mm per day on the 450 m grid, or a coarser one.
     temperature, temperature_range, evapotranspiration : ndarray (days,)
         Mean air temperature at the scene's mean elevation (°C), its daily range (K), reference evapotranspiration (mm
         per day).
@@ -167,14 +213,39 @@ class Weather:
     temperature_range: np.ndarray
     evapotranspiration: np.ndarray
 
+    def followed_by(self, other: Weather, kept: int = SPIN_UP) -> Weather:
+        """Return the last days of this weather with other weather after them.
 
-def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
-    """Draw the weather: frontal rain in spring, showers in summer, a drier end of the season.
+        Parameters
+        ----------
+        other : Weather
+        kept : int, optional
+            Days of this one.
+
+        Returns
+        -------
+        Weather
+        """
+        names = ("rain", "temperature", "temperature_range", "evapotranspiration")
+        return Weather(*(np.concatenate([getattr(self, name)[-kept:], getattr(other, name)]) for name in names))
+
+
+def make_weather(
+    terrain: Terrain,
+    rng: np.random.Generator,
+    days: range = range(-SPIN_UP, DAYS),
+    factor: int = MEDIUM_FACTOR,
+) -> Weather:
+    """Draw the weather: frontal rain in spring, showers in summer, a drier autumn, frost in January.
 
     Parameters
     ----------
     terrain : Terrain
     rng : numpy.random.Generator
+    days : range, optional
+        Days of the scene; by default the season with its spin-up.
+    factor : int, optional
+        Cells of 90 m along a side of those of the rain.
 
     Returns
     -------
@@ -185,30 +256,32 @@ def make_weather(terrain: Terrain, rng: np.random.Generator) -> Weather:
     Rain is a two-state Markov chain with gamma amounts (Richardson 1981, doi 10.1029/WR017i001p00182);
     evapotranspiration after Hargreaves & Samani 1985 with the radiation of FAO-56 (Allen et al. 1998, Eq. 21).
     """
-    days = range(-SPIN_UP, DAYS)
     doy = np.array([day_of_year(day) for day in days])
     summer = np.exp(-(((doy - 205) / 45) ** 2))
-    dry_season = np.clip((doy - 150) / 120, 0, 1)
+    # What follows from 1 October to 20 February leaves the season as it is to the last bit.
+    dry_season = np.clip((doy - 150) / 120, 0, 1) * np.clip((330 - doy) / 40, 0, 1)
+    from_midwinter = np.abs((doy - 5 + 182) % 365 - 182)
+    frost = np.where(from_midwinter < _WINTER, _FROST * np.cos(np.pi / 2 * from_midwinter / _WINTER) ** 2, 0.0)
 
     wet = np.zeros(len(doy), bool)
     for i, chance in enumerate(rng.random(len(doy))):
         wet[i] = chance < (0.55 if i and wet[i - 1] else 0.26) * (1 - 0.45 * dry_season[i])
     amount = np.where(wet, rng.gamma(0.8, 13, len(doy)), 0)
 
-    shape = tuple(size // MEDIUM_FACTOR for size in terrain.elevation.shape)
+    shape = tuple(size // factor for size in terrain.elevation.shape)
     rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
     wetter_west = 0.15 * standardised(-columns - 0.5 * rows)
     rain = np.zeros((len(doy), *shape), np.float32)
     for i in np.flatnonzero(wet):
         patchiness = 0.25 + 0.65 * summer[i]
-        cells = random_field(rng, shape, 16)
+        cells = random_field(rng, shape, 16 * MEDIUM_FACTOR / factor)
         rain[i] = amount[i] * np.exp(wetter_west + patchiness * cells - patchiness**2 / 2)
         rain[i][cells < -2.2 + 1.4 * summer[i]] = 0
 
     noise = np.zeros(len(doy))
     for i, shock in enumerate(rng.normal(0, 1.4, len(doy))):
         noise[i] = (0.7 * noise[i - 1] if i else 0) + shock
-    temperature = 14.5 + 10 * np.cos(2 * np.pi * (doy - 200) / 365) + noise - 1.5 * wet
+    temperature = 14.5 + 10 * np.cos(2 * np.pi * (doy - 200) / 365) + noise - 1.5 * wet - frost
     temperature_range = np.where(wet, 7.5, 12.5) + rng.normal(0, 1, len(doy))
     evapotranspiration = (
         0.0023 * _radiation(terrain.latitude, doy) * (temperature + 17.8) * np.sqrt(np.maximum(temperature_range, 2))
@@ -265,8 +338,33 @@ def season(doy: float) -> float:
     return float(1 / (1 + np.exp(-0.08 * (doy - 112))) + 1 / (1 + np.exp(0.06 * (doy - 290))) - 1)
 
 
+def soil_temperature(weather: Weather, height: np.ndarray) -> np.ndarray:
+    """Return the daily temperature of the topsoil, which follows the air's of five days.
+
+    Parameters
+    ----------
+    weather : Weather
+    height : ndarray (rows, cols)
+        Metres above the scene's mean elevation.
+
+    Returns
+    -------
+    ndarray, float32 (days, rows, cols)
+        Kelvin, of the days after the first SPIN_UP; the soil is frozen below 273.15.
+    """
+    sums = np.cumsum(weather.temperature)
+    means = (sums[SPIN_UP:] - sums[SPIN_UP - _FROST_DAYS : -_FROST_DAYS]) / _FROST_DAYS
+    kelvin: np.ndarray = (273.15 + means[:, None, None] - _LAPSE * height).astype(np.float32)
+    return kelvin
+
+
 def simulate(
-    terrain: Terrain, soil: Soil, weather: Weather, vegetation: np.ndarray, progress: Progress = SILENT
+    terrain: Terrain,
+    soil: Soil,
+    weather: Weather,
+    vegetation: np.ndarray,
+    progress: Progress = SILENT,
+    after: tuple[Span, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Run the water balance of the topsoil.
 
@@ -278,10 +376,12 @@ def simulate(
     vegetation : ndarray, float32 (rows, cols)
         Share of the ground that plants cover in summer.
     progress : Progress, optional
+    after : (Span, ndarray (rows, cols)), optional
+        The days to simulate, and the moisture of the day before; by default the season, after its spin-up.
 
     Returns
     -------
-    ndarray, float32 (DAYS, rows, cols)
+    ndarray, float32 (days, rows, cols)
         Daily soil moisture, m³ m⁻³, between residual and porosity.
 
     Notes
@@ -297,11 +397,12 @@ def simulate(
     drained = 1 - np.exp(-1 / soil.drainage_days)
     critical = 0.3 * soil.wilting_point + 0.7 * soil.field_capacity
 
-    out = np.empty((DAYS, *terrain.elevation.shape), np.float32)
-    moisture = soil.field_capacity.copy()
-    for day in range(-SPIN_UP, DAYS):
+    span, moisture = after or (SEASON, soil.field_capacity.copy())
+    days = span.all_days if after else range(-SPIN_UP, DAYS)
+    out = np.empty((span.days, *terrain.elevation.shape), np.float32)
+    for day in days:
         progress.check()
-        doy, row = day_of_year(day), day + SPIN_UP
+        doy, row = day_of_year(day), day - span.first + SPIN_UP
         if row % COMPOSITE_DAYS == 0:
             light = insolation(terrain, [doy])[0] ** 1.5  # sunny slopes are warmer and windier as well
             cover = vegetation * (0.35 + 0.65 * season(doy))
@@ -317,7 +418,7 @@ def simulate(
         arriving = gaussian_filter(runoff + sideways * drainage, _LATERAL_REACH) * gathering * _REINFILTRATION
         change = (rain - runoff - drainage - evapotranspiration + arriving) / soil.depth
         moisture = np.clip(moisture + change, soil.residual, soil.porosity).astype(np.float32)
-        if day >= 0:
-            out[day] = moisture
-        progress.set_fraction((row + 1) / (SPIN_UP + DAYS))
+        if day >= span.first:
+            out[day - span.first] = moisture
+        progress.set_fraction((day - days[0] + 1) / len(days))
     return out

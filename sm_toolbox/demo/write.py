@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sm_toolbox.demo import products, scene
-from sm_toolbox.demo.archive import ISMN_NETWORK, ISMN_STATIONS, write_ismn_archive
+from sm_toolbox.demo import parts, products, scene
+from sm_toolbox.demo.archive import write_ismn_archive
+from sm_toolbox.demo.filing import SceneFiles, StationWriter
+from sm_toolbox.demo.readme import README_TITLE, readme_text
+from sm_toolbox.demo.streams import first_streams, streams_of_year
 from sm_toolbox.demo.terrain import COARSE_FACTOR, MEDIUM_FACTOR, coarser, load_terrain
 from sm_toolbox.errors import InputError, OutputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.naming import band_name
-from sm_toolbox.raster.outputs import RasterOutput, check_output, put_in_place, remove_quietly, temporary_name
-from sm_toolbox.raster.times import Time
-from sm_toolbox.raster.writing import raster_writer
+from sm_toolbox.raster.arraywriting import can_write_arrays
+from sm_toolbox.raster.outputs import check_output, put_in_place, remove_quietly, temporary_name
 
-README_TITLE = "Soil Moisture Toolbox demo data"
-SIMULATED = "yes: these values were computed by a model of the Soil Moisture Toolbox, nobody measured them"
 REAL_TERRAIN = (
     "no: real terrain, SRTM elevation near the Jacksboro fault, Tennessee, from matplotlib's sample data, projected "
     "and cut"
 )
-
-StationWriter = Callable[[np.ndarray, Path], None]
+MOST_YEARS = 10
+_TABLES = ("stations", "stations_validation", "stations_networks", "stations_field", "rain_gauges")
+# What a scene may lack, so that one that is replaced may have left it.
+_OPTIONAL = (*(f"{name}.gpkg" for name in _TABLES), parts.SMAP_FILE, parts.GLDAS_FILE, *parts.RECORDS)
 
 
 @dataclass(frozen=True)
 class DemoScene:
-    """Where the files of a demo scene lie.
+    """Where the first files of a demo scene lie, and which there are; README.txt says what each is.
 
     Parameters
     ----------
@@ -58,6 +57,8 @@ class DemoScene:
         Tables (CSV): station, time, soil_moisture, land_cover, lon, lat.
     ismn : Path
         A few of the stations as an archive of the International Soil Moisture Network.
+    written : tuple of str, optional
+        Names of all files.
     """
 
     folder: Path
@@ -80,6 +81,7 @@ class DemoScene:
     stations: Path
     stations_validation: Path
     ismn: Path
+    written: tuple[str, ...] = ()
 
     @classmethod
     def at(cls, folder: Path) -> DemoScene:
@@ -111,12 +113,17 @@ class DemoScene:
             "product_truth",
         )
         tables = ("stations", "stations_validation")
-        paths = (*(f"{name}.tif" for name in rasters), *(f"{name}.csv" for name in tables), "ismn.zip")
-        return cls(folder, folder / "README.txt", *(folder / name for name in paths))
+        names = (*(f"{name}.tif" for name in rasters), *(f"{name}.csv" for name in tables), "ismn.zip")
+        paths: list[Any] = [folder / name for name in names]
+        return cls(folder, folder / "README.txt", *paths)
 
 
 def write_demo_scene(
-    folder: str | Path, seed: int = 0, progress: Progress = SILENT, station_writer: StationWriter | None = None
+    folder: str | Path,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    station_writer: StationWriter | None = None,
+    years: int = 0,
 ) -> DemoScene:
     """Simulate the demo scene and write it into a folder.
 
@@ -129,7 +136,9 @@ def write_demo_scene(
     progress : Progress, optional
     station_writer : callable, optional
         `station_writer(table, path)` writes a station table as a point layer, for callers that have a library for it;
-        it is called for `stations.gpkg` and `stations_validation.gpkg`.
+        it is called for `stations.gpkg` and the other tables.
+    years : int, optional
+        Whole years that follow the season, up to 10; the season is the same without them.
 
     Returns
     -------
@@ -138,7 +147,7 @@ def write_demo_scene(
     Raises
     ------
     InputError
-        Where the seed is negative or matplotlib came without its sample data.
+        Where the seed or the years cannot be, or matplotlib came without its sample data.
     OutputError
         Where the folder holds something else or cannot be written.
     Cancelled
@@ -146,14 +155,17 @@ def write_demo_scene(
     """
     if seed < 0:
         raise InputError(f"The seed is {seed}, but must be 0 or a positive whole number.")
+    if not 0 <= years <= MOST_YEARS:
+        raise InputError(f"`years` is {years}, but must be a whole number from 0 to {MOST_YEARS}.")
     target = Path(os.path.abspath(folder))
     _check_folder(target)
     progress.check()
     work = Path(temporary_name(str(target)))
     try:
         work.mkdir()
-        _write_files(DemoScene.at(work), seed, progress, station_writer)
+        _write_files(DemoScene.at(work), seed, years, progress, station_writer)
         progress.check()
+        written = tuple(sorted(path.name for path in work.iterdir()))
         _move(work, target)
     except OSError as error:
         raise OutputError(
@@ -162,7 +174,7 @@ def write_demo_scene(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress.set_fraction(1)
-    return DemoScene.at(target)
+    return replace(DemoScene.at(target), written=written)
 
 
 def _check_folder(target: Path) -> None:
@@ -205,150 +217,106 @@ def _move(work: Path, target: Path) -> None:
         os.replace(work, target)
         return
     # Layers of an earlier scene would not match the new one.
-    for name in ("stations.gpkg", "stations_validation.gpkg"):
+    for name in _OPTIONAL:
         for suffix in ("", "-wal", "-shm"):
             remove_quietly(str(target / f"{name}{suffix}"))
     for path in sorted(work.iterdir(), key=lambda path: path.name == "README.txt"):
         put_in_place(str(path), str(target / path.name))
 
 
-def _write_files(files: DemoScene, seed: int, progress: Progress, station_writer: StationWriter | None) -> None:
-    # A random generator for each part, so that changing one part does not change the others.
-    random = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(9)]
+def _write_files(
+    work: DemoScene, seed: int, years: int, progress: Progress, station_writer: StationWriter | None
+) -> None:
+    files, streams = SceneFiles(work.folder, station_writer), first_streams(seed)
     progress.info("Terrain, soil and weather…")
     terrain = load_terrain()
-    soil = scene.make_soil(terrain, random[0])
-    weather = scene.make_weather(terrain, random[1])
-    vegetation = scene.make_vegetation(terrain, random[2])
-    progress.info("Daily water balance of the topsoil…")
-    truth = scene.simulate(terrain, soil, weather, vegetation, progress.part(0.15, 0.65))
-    progress.info("Satellites and stations…")
-    composites = products.make_composites(terrain, soil, weather, vegetation, truth, random[3])
-    reflectances = products.make_reflectances(composites["ndvi"], soil, truth, random[6])
-    backscatter, angle = products.make_backscatter(terrain, soil, vegetation, truth, random[7])
-    coarse = products.make_coarse_products(truth, random[4])
-    week, index = products.make_rain_products(weather)
-    tables = products.make_stations(terrain, vegetation, truth, random[5])
-    progress.set_fraction(0.8)
+    soil = scene.make_soil(terrain, streams[0])
+    vegetation = scene.make_vegetation(terrain, streams[2])
+    sites = products.place_stations(terrain, vegetation, streams[5])
+    land = parts.lay_out(terrain, soil, vegetation, sites)
+    files.add_static(work.dem.name, terrain.grid, {"dem": terrain.elevation}, REAL_TERRAIN)
+    files.add_static(work.soil.name, terrain.grid, {"sand": soil.sand, "clay": soil.clay})
+    parts.add_land_cover(files, land, seed, years)
+    parts.add_soil(files, land, seed)
+    stations, downloads = parts.FurtherStations(files, land, seed), parts.Downloads.over(land)
+    weather = scene.make_weather(terrain, streams[1])
+    span, after = scene.SEASON, None
+    for year in range(years + 1):
+        if year:
+            streams, span = streams_of_year(seed, year), scene.year_after(year - 1)
+            weather = weather.followed_by(scene.make_weather(terrain, streams[1], span.all_days))
+        part = progress.part(0.05 + 0.75 * year / (years + 1), 0.05 + 0.75 * (year + 1) / (years + 1))
+        part.info("Daily water balance of the topsoil…")
+        truth = scene.simulate(terrain, soil, weather, vegetation, part.part(0, 0.7), after)
+        part.info("Satellites and stations…")
+        composites, coarse = _add_span(work, files, land, weather, truth, span, streams)
+        part.set_fraction(0.9)
+        stations.add(year, span, parts.rain_of(weather, span), truth)
+        downloads.add(span, weather, truth)
+        if not year:
+            table = files.table(work.stations.name)
+            write_ismn_archive(work.ismn, table, terrain, soil, streams[8])
+            parts.add_field(files, land, truth, seed)
+            parts.add_clouds(files, land, composites, truth, seed)
+            if can_write_arrays():
+                parts.add_record(files, land, weather, coarse, seed)
+        after = scene.year_after(year), truth[-1].copy()
+        del truth
+    downloads.write(files, seed, can_write_arrays())
+    if not can_write_arrays():
+        progress.info(
+            f"GDAL's Python module (osgeo) is not here, so that {parts.SMAP_FILE}, {parts.GLDAS_FILE} and the ten "
+            "years (record_….nc) are left out. Make the demo data in QGIS to have them."
+        )
+    files.write(progress.part(0.8, 1))
+    text = readme_text(seed, years, terrain.grid, station_writer is not None, can_write_arrays())
+    work.readme.write_text(text, encoding="utf-8")
 
+
+def _add_span(
+    work: DemoScene,
+    files: SceneFiles,
+    land: parts.Land,
+    weather: scene.Weather,
+    truth: np.ndarray,
+    span: scene.Span,
+    streams: Sequence[np.random.Generator],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Add the layers that the scene has had from the beginning; return reflectances and coarse products."""
+    terrain, soil, vegetation = land.terrain, land.soil, land.vegetation
     fine, medium, large = terrain.grid, coarser(terrain.grid, MEDIUM_FACTOR), coarser(terrain.grid, COARSE_FACTOR)
-    days, rain_days = range(scene.DAYS), range(products.FIRST_RAIN_SUM, scene.DAYS)
-    _write(files.dem, ["dem"], terrain.elevation[None], fine, REAL_TERRAIN)
-    _write(files.soil, ["sand", "clay"], np.stack([soil.sand, soil.clay]), fine)
-    _write(files.truth, _dated("soil_moisture", scene.COMPOSITES), truth[list(scene.COMPOSITES)], fine)
+    files.add_dated(
+        work.truth.name, fine, span.composites, {"soil_moisture": truth[[day - span.first for day in span.composites]]}
+    )
+    composites = products.make_composites(terrain, soil, weather, vegetation, truth, streams[3], span)
     for name, path in (
-        ("ndvi", files.ndvi),
-        ("albedo", files.albedo),
-        ("lst_day", files.lst_day),
-        ("lst_night", files.lst_night),
+        ("ndvi", work.ndvi),
+        ("albedo", work.albedo),
+        ("lst_day", work.lst_day),
+        ("lst_night", work.lst_night),
     ):
-        progress.check()
-        _write(path, _dated(name, scene.COMPOSITES), composites[name], medium)
-    _write(
-        files.reflectance,
-        [name for band in reflectances for name in _dated(band, scene.COMPOSITES)],
-        np.concatenate(list(reflectances.values())),
-        medium,
-    )
-    radar = [name for band in backscatter for name in _dated(band, products.OVERPASSES)]
-    _write(files.sentinel1, [*radar, "angle"], np.concatenate([*backscatter.values(), angle[None]]), fine)
-    _write(files.rain, _dated("rain_7d", rain_days), week, large)
-    _write(files.api, _dated("api", rain_days), index, large)
+        files.add_dated(path.name, medium, span.composites, {name: composites[name]})
+    reflectances = products.make_reflectances(composites["ndvi"], soil, truth, streams[6], span)
+    files.add_dated(work.reflectance.name, medium, span.composites, reflectances)
+    backscatter, angle = products.make_backscatter(terrain, soil, vegetation, truth, streams[7], span)
+    files.add_dated(work.sentinel1.name, fine, products.overpasses(span), backscatter)
+    files.add_static(work.sentinel1.name, fine, {"angle": angle})
+    # The first days of the season have no whole week of rain behind them.
+    skipped = products.FIRST_RAIN_SUM if span is scene.SEASON else 0
+    week, index = products.make_rain_products(weather, skipped)
+    files.add_dated(work.rain.name, large, span.all_days[skipped:], {"rain_7d": week})
+    files.add_dated(work.api.name, large, span.all_days[skipped:], {"api": index})
+    coarse = parts.coarse_products(land, weather, truth, span, streams[4])
     for name, path in (
-        ("a", files.product_a),
-        ("b", files.product_b),
-        ("c", files.product_c),
-        ("truth", files.product_truth),
+        ("a", work.product_a),
+        ("b", work.product_b),
+        ("c", work.product_c),
+        ("truth", work.product_truth),
     ):
-        progress.check()
-        _write(path, _dated("soil_moisture", days), coarse[name], large)
-    for table, path in zip(tables, (files.stations, files.stations_validation)):
-        _write_table(path, table)
-        if station_writer is not None:
-            station_writer(table, path.with_suffix(".gpkg"))
-    write_ismn_archive(files.ismn, tables[0], terrain, soil, random[8])
-    files.readme.write_text(_readme(seed, fine, station_writer is not None), encoding="utf-8")
-
-
-def _dated(variable: str, days: Iterable[int]) -> list[str]:
-    return [band_name(variable, Time(scene.date_of(day))) for day in days]
-
-
-def _write(path: Path, names: Sequence[str], values: np.ndarray, grid: Grid, simulated: str = SIMULATED) -> None:
-    with raster_writer(RasterOutput(str(path), names, {"SIMULATED": simulated}), grid) as writer:
-        writer.write(values.astype(np.float32), Window(0, 0, grid.width, grid.height))
-
-
-def _write_table(path: Path, table: np.ndarray) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator=os.linesep)
-        writer.writerow(table.dtype.names)
-        writer.writerows(table.tolist())
-
-
-def _readme(seed: int, grid: Grid, has_layers: bool) -> str:
-    first, last = scene.date_of(0), scene.date_of(scene.DAYS - 1)
-    errors = "\n".join(
-        f"  product_{name}  = {error.offset:g} + {error.gain:g} × truth + noise of standard deviation {error.noise:g}"
-        for name, error in products.PRODUCT_ERRORS.items()
-    )
-    points = (
-        "stations.gpkg, stations_validation.gpkg   the same as point layers"
-        if has_layers
-        else "(Made without QGIS: load the tables as points, lon and lat in EPSG:4326.)"
-    )
-    return f"""{README_TITLE}
-
-ALL MOISTURE, SOIL, WEATHER AND SATELLITE VALUES ARE SIMULATED. Only the terrain is real: SRTM elevation near the \
-Jacksboro
-fault, Tennessee, from matplotlib's sample data. Use it to learn and to test, never to say anything about the place.
-
-Seed {seed}; {first:%Y-%m-%d} to {last:%Y-%m-%d}; UTM zone 16N (EPSG:32616); {grid.width} × {grid.height} cells of 90 m.
-
-90 m
-  dem.tif         dem: elevation, m (real)
-  soil.tif        sand, clay: percent
-  truth.tif       soil_moisture@date: the truth, mean of the day, m³ m⁻³, every eight days. \
-Compare your maps with it; never train on it.
-  sentinel1.tif   vv@date, vh@date: backscatter, dB, every twelve days, with speckle; \
-angle: local incidence angle, degrees
-450 m, every eight days (MODIS calendar, named after the first of the eight days)
-  ndvi.tif        ndvi@date
-  reflectance.tif red@date and nir, blue, green, swir_1240, swir1, swir2: surface reflectance
-  albedo.tif      albedo@date
-  lst_day.tif     lst_day@date: K, gaps under clouds
-  lst_night.tif   lst_night@date: K, gaps under clouds
-4.5 km, daily
-  rain.tif        rain_7d@date: rain of the day and the six before, mm \
-(from {scene.date_of(products.FIRST_RAIN_SUM):%Y-%m-%d})
-  api.tif         api@date: antecedent precipitation index, mm, k = {products.API_MEMORY:g}
-  product_a.tif, product_b.tif, product_c.tif   soil_moisture@date: three products with errors of their own, m³ m⁻³
-  product_truth.tif                             soil_moisture@date: what they should have shown
-Stations, one row per station and day, days without a measurement left out
-  stations.csv              {products.TRAINING_STATIONS} stations for training: \
-station, time, soil_moisture (m³ m⁻³), land_cover, lon, lat
-  stations_validation.csv   {products.VALIDATION_STATIONS} other stations; \
-keep them for validation
-  {points}
-  ismn.zip                  {ISMN_STATIONS} of the stations for training as an archive of the International Soil \
-Moisture Network (header+values): four readings a day
-                            with quality flags at 0.05 m, two sensors at some stations, and 0.20 m at one. \
-The network is called {ISMN_NETWORK}.
-
-The errors that were put in (m³ m⁻³)
-{errors}
-  The noise of the products is independent from day to day, from cell to cell and of the other products; \
-product_a has the gaps of an orbit.
-  stations  = truth of their 90 m cell + a bias of each station \
-(standard deviation {products.STATION_BIAS:g}) + daily noise ({products.STATION_NOISE:g})
-
-First steps in QGIS (Processing toolbox > Soil Moisture Toolbox)
-  1. Terrain indices on dem.tif.
-  2. Sample predictors at stations: stations.gpkg; terrain indices, soil.tif, ndvi.tif, rain.tif, api.tif; \
-MAX_TIME_GAP 4.
-  3. Train model: target soil_moisture, split by station. Then split at random and \
-see how much better it looks than it is.
-  4. Predict raster on the same predictors, and compare the map with truth.tif.
-  5. Validate against stations: the map and stations_validation.gpkg.
-  6. Triple collocation of product_a, product_b and product_c: does it find the errors above?
-"""
+        files.add_dated(path.name, large, span.all_days, {"soil_moisture": coarse[name]})
+    sites = land.sites
+    table = products.measure(sites, truth[:, sites.rows, sites.columns], streams[5], span)
+    is_training = np.isin(table["station"], sites.names[: products.TRAINING_STATIONS])
+    files.add_table(work.stations.name, table[is_training])
+    files.add_table(work.stations_validation.name, table[~is_training])
+    return reflectances, coarse

@@ -38,12 +38,12 @@ def test_layers_are_loaded_into_a_group_in_order(made):
         details.postProcessor().postProcessLayer(layer, context, QgsProcessingFeedback())
     # QGIS takes layers that have left the tree out of the project when it is idle.
     QCoreApplication.processEvents()
-    assert len(project.mapLayers()) == 17
+    assert len(project.mapLayers()) == 23
     root = project.layerTreeRoot()
     assert [child.name() for child in root.children()] == [GROUP]
     children = root.findGroup(GROUP).children()
     names = [child.name() for child in children]
-    assert len(names) == 17 and names[:3] == ["stations", "stations_validation", "truth"] and names[-1] == "dem"
+    assert len(names) == 23 and names[:3] == ["stations", "stations_validation", "truth"] and names[-1] == "dem"
     assert {child.name() for child in children if child.itemVisibilityChecked()} == {
         "stations",
         "stations_validation",
@@ -63,3 +63,11 @@ def test_nothing_is_loaded_where_that_is_not_wanted(plugin, tmp_path):
         .run({"OUTPUT": str(tmp_path / "scene"), "ADD_TO_PROJECT": False}, context, QgsProcessingFeedback())
     )
     assert done and not context.layersToLoadOnCompletion()
+
+
+def test_years_follow_the_season(plugin, tmp_path):
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    parameters = {"OUTPUT": str(tmp_path / "scene"), "YEARS": 1}
+    _, done = plugin.provider.algorithm("demodata").create().run(parameters, context, feedback)
+    assert done, feedback.textLog()
+    assert QgsRasterLayer(str(tmp_path / "scene" / "product_a.tif"), "").bandCount() == 183 + 366

@@ -211,7 +211,7 @@ CONTRACT = {
         ],
     ),
     "checkinstallation": (["PREPARE", "REPORT"], ["REPORT", "READY"]),
-    "demodata": (["SEED", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
+    "demodata": (["SEED", "YEARS", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
 }
 
 
