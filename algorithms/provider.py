@@ -12,10 +12,10 @@ from .base import ICONS
 
 # One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
 ALGORITHMS = (
+    "data.alignrasters",
     "data.calculatebands",
     "data.importproduct",
     "data.maskquality",
-    "predictors.alignrasters",
     "predictors.sarpredictors",
     "predictors.soilindices",
     "predictors.spectralindices",

@@ -1,6 +1,7 @@
 """Write a page for each algorithm, and an overview of all, from the algorithms themselves. usage: docs.py [--check]"""
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def example(algorithm) -> str:
     """Return the parameters of an algorithm's example as a command has them."""
     given = getattr(algorithm, "EXAMPLE", {})
     words = [
-        f"--{key}={item}" for key, value in given.items() for item in (value if isinstance(value, list) else [value])
+        shlex.quote(f"--{key}={item}")
+        for key, value in given.items()
+        for item in (value if isinstance(value, list) else [value])
     ]
     outputs = [
         f"--{definition.name()}={definition.name().lower()}{SUFFIXES[definition.type()]}"

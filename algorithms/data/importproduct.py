@@ -52,7 +52,7 @@ class Algorithm(ToolboxAlgorithm):
         *("HLS", "SoilGrids", "CHIRPS", "IMERG", "HDF", "NetCDF", "GRIB", "SAFE", "download", "mosaic"),
     )
     NEEDS = ()
-    EXAMPLE: dict = {}
+    EXAMPLE = {"INPUT": ["smap_l3.zip"], "OVERPASS": "am"}
 
     def declare(self):
         self.add(

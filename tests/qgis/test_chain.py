@@ -337,9 +337,7 @@ def test_check_installation(run, tmp_path):
     assert "rasterio" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
-def test_the_model_runs_through_processing(run, tmp_path):
-    scene = tmp_path / "scene"
-    run("demodata", OUTPUT=str(scene))
+def test_the_model_runs_through_processing(run, scene, tmp_path):
     stations = QgsVectorLayer(str(scene / "stations.gpkg"), "stations", "ogr")
     assert (
         stations.isValid()

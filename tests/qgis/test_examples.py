@@ -2,41 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
 
 from algorithms.provider import ALGORITHMS
 
 from .test_meaning import WORDS, Listening
-
-
-@pytest.fixture(scope="module")
-def scene(plugin, tmp_path_factory):
-    import processing
-
-    folder = tmp_path_factory.mktemp("examples") / "scene"
-    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
-    # Products as downloaded, where the scene has none.
-    products = folder / "products"
-    if not products.is_dir():
-        products.mkdir()
-        for day in (1, 2):
-            with rasterio.open(
-                products / f"chirps-v2.0.2019.05.{day:02d}.tif",
-                "w",
-                driver="GTiff",
-                width=4,
-                height=3,
-                count=1,
-                dtype="float32",
-                crs="EPSG:4326",
-                transform=from_origin(10, 46, 0.05, 0.05),
-                nodata=-9999,
-            ) as dataset:
-                dataset.write(np.full((1, 3, 4), day, np.float32))
-    return folder
 
 
 @pytest.mark.parametrize("name", [module.partition(".")[2] for module in ALGORITHMS])
@@ -48,7 +19,7 @@ def test_the_example_runs(run, provider, scene, tmp_path, name):
     def on_scene(value):
         if isinstance(value, list):
             return [on_scene(item) for item in value]
-        return str(scene / value) if isinstance(value, str) and value and (scene / value).exists() else value
+        return str(scene / value) if isinstance(value, str) and (scene / value).is_file() else value
 
     parameters = {key: on_scene(value) for key, value in algorithm.EXAMPLE.items()}
     outputs = {}

@@ -26,15 +26,6 @@ def sent(thing):
 
 
 @pytest.fixture(scope="module")
-def scene(plugin, tmp_path_factory):
-    import processing
-
-    folder = tmp_path_factory.mktemp("kernels") / "scene"
-    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
-    return folder
-
-
-@pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed", reason="dask.distributed is a development dependency")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:

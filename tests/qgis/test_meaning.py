@@ -110,12 +110,9 @@ def test_percent_is_trained_on_without_a_unit_and_classes_one_by_one(run, statio
     assert load_model(str(tmp_path / "a.smmodel")).manifest.predictors[1].classes == [0, 10, 20]
 
 
-def test_the_demo_scene_raises_no_alarm_from_stations_to_map(run, tmp_path):
+def test_the_demo_scene_raises_no_alarm_from_stations_to_map(run, scene, tmp_path):
     """The other algorithms are looked at in test_examples."""
-    import processing
-
-    folder = tmp_path / "scene"
-    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
+    folder = scene
     rasters = [str(folder / name) for name in ("soil.tif", "ndvi.tif", "lst_day.tif")]
     rasters = [path for path in rasters if (folder / path).is_file()]
     listening = Listening()

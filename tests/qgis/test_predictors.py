@@ -5,15 +5,6 @@ import pytest
 import rasterio
 
 
-@pytest.fixture(scope="module")
-def scene(plugin, tmp_path_factory):
-    import processing
-
-    folder = tmp_path_factory.mktemp("predictors") / "scene"
-    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
-    return folder
-
-
 def read(path):
     with rasterio.open(path) as dataset:
         return dict(zip(dataset.descriptions, dataset.read()))

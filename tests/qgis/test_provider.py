@@ -430,7 +430,7 @@ def test_a_plugin_that_is_loaded_again_is_the_new_one(tmp_path):
         plugin, *before = start()
         folder = Path({str(folder)!r})
         changes = (
-            ("algorithms/predictors/alignrasters.py", 'TITLE = "', 'TITLE = "New '),
+            ("algorithms/data/alignrasters.py", 'TITLE = "', 'TITLE = "New '),
             ("sm_toolbox/files.py", "Find out", "New: find out"),
         )
         for file, old, new in changes:

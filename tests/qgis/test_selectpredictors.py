@@ -230,10 +230,8 @@ def test_cancel_leaves_nothing(run, options, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_on_the_demo_scene(run, tmp_path):
+def test_on_the_demo_scene(run, scene, tmp_path):
     """From the scene's stations and rasters to a model of the predictors that matter."""
-    scene = tmp_path / "scene"
-    run("demodata", OUTPUT=str(scene))
     sampled = run(
         "samplepredictors",
         STATIONS=str(scene / "stations.gpkg"),

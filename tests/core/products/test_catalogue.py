@@ -1,6 +1,7 @@
 """Rows of products: providers' names are known, each by its own row, and what the row says is complete."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +132,10 @@ def test_strict_keeps_no_more_than_recommended():
     for rule in FURTHER_RULES.values():
         loose, strict = (kept(words, parse_conditions(getattr(rule, level))) for level in QUALITY_LEVELS)
         assert strict.any() and not (strict & ~loose).any()
+
+
+def test_the_page_says_what_each_row_was_tried_on():
+    page = (Path(__file__).parents[3] / "docs" / "products.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{row.key}` | {row.label} | {row.tried} | {row.source} |" for row in CATALOGUE.values()]
+    assert all(re.search("real file|layout", row.tried) for row in CATALOGUE.values())

@@ -15,7 +15,7 @@ from ..parameters import add_scheduler, choice, engine_of, number, raster, raste
 class Algorithm(ToolboxAlgorithm):
     NAME = "alignrasters"
     TITLE = "Align rasters to a grid"
-    GROUP = "predictors"
+    GROUP = "data"
     SUMMARY = "Warps rasters of any CRS, cell size and extent to the grid of another, into one file."
     DETAILS = (
         "<p>Bands keep their variables and dates. Gaps are those of each band. Integer rasters become Float32, "
