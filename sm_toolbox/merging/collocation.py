@@ -169,6 +169,7 @@ def collocate(
     alpha: float = 0.05,
     reference: int = 0,
     lost: np.ndarray | float = 1.0,
+    memory: np.ndarray | None = None,
 ) -> Collocation:
     """Estimate the errors of products from their covariances.
 
@@ -183,11 +184,13 @@ def collocate(
         Cells with fewer are not resolved.
     alpha : float, optional
         All pairs of products, but for the declared ones, must be positively correlated with a two-sided p-value
-        (Student's t) below this.
+        (Student's t, with the effective number of samples) below this.
     reference : int, optional
         The product in whose space scaled errors are, and to which sensitivities lead.
     lost : ndarray or float, optional
         Degrees of freedom that means have taken.
+    memory : ndarray (products, ...), optional
+        Correlation of each sample with the one before it; by default samples are independent.
 
     Returns
     -------
@@ -202,6 +205,9 @@ def collocate(
     with three products the Q_rk / Q_ik of Gruber et al. 2015, brings the product to the space of the reference:
     multiplied by it, anomalies have the same signal, and the error is β_i σ_i, the scaled error. The weights are those
     of `least_squares_weights`.
+
+    Samples that resemble those before them are worth fewer independent ones: n (1 − ρ_i ρ_j) / (1 + ρ_i ρ_j) for two
+    products with the memory ρ (Bartlett 1935). Otherwise noise with memory looks like a signal that products share.
 
     An error variance that is not positive is flag 3; one that is positive but within rounding of 0, or a correlation of
     1 between two products, too: one is then a copy of the other. With three products a correlation with the truth above
@@ -223,7 +229,7 @@ def collocate(
     shape = samples.shape
     flat = np.ascontiguousarray(covariances, np.float64).reshape(plan.count, plan.count, -1)
     n = np.asarray(samples, np.float64).reshape(-1)
-    freedom = n - np.broadcast_to(lost, shape).reshape(-1) - 1
+    freedom = _freedom(n, np.broadcast_to(lost, shape).reshape(-1), memory, plan.pairs)
     correlations, p_values = _correlations(flat, freedom, plan.pairs)
     # A negative correlation is as far from a signal that is seen by both as none at all.
     blocking = np.where(correlations > 0, p_values, 1.0)
@@ -246,12 +252,24 @@ def collocate(
     )
 
 
+def _freedom(n: np.ndarray, lost: np.ndarray, memory: np.ndarray | None, pairs: np.ndarray) -> np.ndarray:
+    """Return the degrees of freedom of the correlation of each pair (pairs, cells)."""
+    plain = n - lost - 1
+    if memory is None:
+        return np.broadcast_to(plain, (len(pairs), len(n)))
+    flat = memory.reshape(len(memory), -1)
+    both = np.clip(np.stack([flat[i] * flat[j] for i, j in pairs]), 0, 1)
+    # What means of groups take goes from all samples, what the parameters of a line take from those that count.
+    effective = (n - lost + 1) * (1 - both) / (1 + both) - 2
+    return np.where(plain >= 1, np.maximum(effective, 1), plain)
+
+
 def _correlations(covariances: np.ndarray, freedom: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from scipy.special import stdtr
 
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.stack([covariances[i, j] / np.sqrt(covariances[i, i] * covariances[j, j]) for i, j in pairs])
-        r[:, freedom < 1] = np.nan
+        r[freedom < 1] = np.nan
         r = np.clip(r, -1, 1)
         p = 2 * stdtr(freedom, -np.abs(r) * np.sqrt(freedom / (1 - r * r)))
     return r, np.where(np.abs(r) == 1, 0.0, p)
@@ -282,7 +300,7 @@ def covariances_of_sums(
         0 for products that do not vary more than by rounding; NaN without degrees of freedom.
     """
     chosen = sums if groups is None else sums[list(groups)]
-    count = next(n for n in range(2, 6) if 1 + n + n * (n + 1) // 2 == sums.shape[1])
+    count = _product_count(sums)
     total = chosen.sum(axis=0)
     parts = chosen if within else total[None]
     n = parts[:, 0]
@@ -300,6 +318,42 @@ def covariances_of_sums(
                 centred[centred <= 1e-12 * np.where(counted, products, 0).sum(axis=0)] = 0
             covariances[i, j] = covariances[j, i] = centred / np.where(samples > lost, samples - lost, np.nan)
     return samples, lost, means, covariances
+
+
+def memory_of_sums(
+    sums: np.ndarray, groups: Sequence[int] | np.ndarray | None = None, within: bool = False
+) -> np.ndarray:
+    """Turn the sums of `accumulate` into the correlation of each sample with the one before it.
+
+    Parameters
+    ----------
+    sums : ndarray of float64 (groups, sums, ...)
+    groups : sequence of int, optional
+        Those to take; by default all.
+    within : bool, optional
+        Of deviations from the mean of each group.
+
+    Returns
+    -------
+    ndarray (products, ...)
+        From -1 to 1; 0 where nothing is known of it.
+    """
+    chosen = sums if groups is None else sums[list(groups)]
+    count = _product_count(sums)
+    parts = chosen if within else chosen.sum(axis=0, keepdims=True)
+    n, totals, pairs = parts[:, :1], parts[:, 1 : count + 1], parts[:, -1:]
+    squares = np.stack([1 + count + i * count - i * (i - 1) // 2 for i in range(count)])
+    products, before, after = (parts[:, place : place + count] for place in range(-3 * count - 1, -1, count))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shared = np.where(pairs >= 2, products - before * after / pairs, 0).sum(axis=0)
+        spread = np.where(n >= 2, parts[:, squares] - totals * totals / n, 0).sum(axis=0)
+        return np.clip(np.nan_to_num(shared / spread), -1, 1)
+
+
+def _product_count(sums: np.ndarray) -> int:
+    from sm_toolbox.merging.covariance_kernels import sums_per_cell
+
+    return next(count for count in range(2, 6) if sums_per_cell(count) == sums.shape[1])
 
 
 def limit_widths() -> np.ndarray:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sm_toolbox.merging.collocation import Collocation, collocate, covariances_of_sums, limit_widths
+from sm_toolbox.merging.collocation import (
+    Collocation,
+    collocate,
+    covariances_of_sums,
+    limit_widths,
+    memory_of_sums,
+)
 from sm_toolbox.merging.settings import Estimation
 from sm_toolbox.progress import Progress
 from sm_toolbox.timeseries.anomaly import month_anomalies, month_means, moving_windows, read_with_moving_means
@@ -108,14 +114,17 @@ class Record:
         part : (int, ndarray, ndarray or None) or None
             As `read` yields it: all of the record, where it is read at once.
         """
-        sums = self.empty_sums((int(window.height), int(window.width)))
+        shape = int(window.height), int(window.width)
+        sums, latest = self.empty_sums(shape), np.full((self.products.count, *shape), np.nan, np.float32)
         part = None
         for part in self.read(opened, window, at_once):
             progress.check()
-            self.add(*part, sums)
+            self.add(*part, sums, latest)
         return sums, part
 
-    def add(self, first: int, block: np.ndarray, means: np.ndarray | None, sums: np.ndarray) -> None:
+    def add(
+        self, first: int, block: np.ndarray, means: np.ndarray | None, sums: np.ndarray, latest: np.ndarray
+    ) -> None:
         """Add a part of the record to sums.
 
         Parameters
@@ -127,11 +136,14 @@ class Record:
             Subtracted first.
         sums : ndarray of float64 (groups, sums, rows, cols)
             Added to.
+        latest : ndarray of float32 (products, rows, cols)
+            The latest sample before the part, NaN where there is none; updated.
         """
         from sm_toolbox.merging import covariance_kernels
 
         values = np.ascontiguousarray(block) if means is None else block - means
-        covariance_kernels.accumulate(values, self.shifts, self.groups[first : first + block.shape[1]], sums)
+        groups = self.groups[first : first + block.shape[1]]
+        covariance_kernels.accumulate(values, self.shifts, groups, sums, latest)
 
     def empty_sums(self, shape: tuple[int, int]) -> np.ndarray:
         """Return sums of 0 for a window.
@@ -154,7 +166,9 @@ class Record:
         from sm_toolbox.merging.covariance_kernels import sums_per_cell
 
         count = self.products.count
-        fixed = 8 * sums_per_cell(count) * (self.group_count + 2) + 8 * len(self.estimation.design.estimates)
+        fixed = (
+            8 * sums_per_cell(count) * (self.group_count + 2) + 4 * count + 8 * len(self.estimation.design.estimates)
+        )
         copies = 2 if self.low is None else 4
         return fixed + 8 * count * self.margin, 4 * count * (copies + bool(self.estimation.settings.replicates))
 
@@ -185,6 +199,7 @@ class Record:
             alpha=settings.alpha,
             reference=self.estimation.reference,
             lost=lost,
+            memory=memory_of_sums(sums, groups, within),
         )
         spreads = np.sqrt(np.stack([covariances[i, i] for i in range(self.products.count)]))
         return Estimated(found, samples, lost, means + self.shifts[:, None, None], spreads)

@@ -13,7 +13,7 @@ DATES = [QDate(2020, 6, day) for day in range(1, 15)]
 
 
 @pytest.fixture
-def scene(write_raster, point_layer):
+def small_scene(write_raster, point_layer):
     """A DEM, a dated stack on a coarser grid, and stations whose moisture follows both."""
     rng = np.random.default_rng(0)
     rows, cols = np.mgrid[:80, :100]
@@ -35,15 +35,15 @@ def scene(write_raster, point_layer):
     return layers
 
 
-def test_sample_train_predict_validate(run, scene, tmp_path):
+def test_sample_train_predict_validate(run, small_scene, tmp_path):
     feedback = QgsProcessingFeedback()
     sampled = run(
         "samplepredictors",
         feedback,
-        STATIONS=scene["stations"],
+        STATIONS=small_scene["stations"],
         STATION="station",
         TIME="time",
-        PREDICTORS=[scene["dem"], scene["rain"]],
+        PREDICTORS=[small_scene["dem"], small_scene["rain"]],
         OUTPUT="TEMPORARY_OUTPUT",
         REPORT=str(tmp_path / "s.html"),
     )
@@ -91,8 +91,8 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
         "predictraster",
         feedback,
         MODEL_FILE=trained["MODEL_FILE"],
-        PREDICTORS=[scene["rain"], scene["dem"]],
-        GRID=scene["dem"],
+        PREDICTORS=[small_scene["rain"], small_scene["dem"]],
+        GRID=small_scene["dem"],
         OUTPUT=str(tmp_path / "map.tif"),
     )
     assert (
@@ -106,7 +106,7 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
         "validatestations",
         feedback,
         PRODUCT=[predicted["OUTPUT"]],
-        STATIONS=scene["stations"],
+        STATIONS=small_scene["stations"],
         STATION="station",
         TIME="time",
         VALUE="sm",
@@ -130,12 +130,12 @@ def test_sample_train_predict_validate(run, scene, tmp_path):
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("s.html", "t.html", "v.html"))
 
 
-def test_reports_and_optional_outputs_may_be_skipped(run, scene, tmp_path):
+def test_reports_and_optional_outputs_may_be_skipped(run, small_scene, tmp_path):
     sampled = run(
         "samplepredictors",
-        STATIONS=scene["stations"],
+        STATIONS=small_scene["stations"],
         TIME="time",
-        PREDICTORS=[scene["dem"]],
+        PREDICTORS=[small_scene["dem"]],
         OUTPUT="TEMPORARY_OUTPUT",
     )
     assert sampled["REPORT"] is None
@@ -150,24 +150,24 @@ def test_reports_and_optional_outputs_may_be_skipped(run, scene, tmp_path):
     assert trained["REPORT"] is None and trained["PREDICTIONS"] is None and trained["R"] is not None
 
 
-def test_terrain_indices_with_a_grid(run, scene, tmp_path):
+def test_terrain_indices_with_a_grid(run, small_scene, tmp_path):
     out = run(
         "terrainindices",
-        DEM=scene["dem"],
+        DEM=small_scene["dem"],
         INDICES=["slope", "aspect"],
-        GRID=scene["rain"],
+        GRID=small_scene["rain"],
         OUTPUT=str(tmp_path / "t.tif"),
     )["OUTPUT"]
     with rasterio.open(out) as dataset:
         assert dataset.descriptions == ("slope", "aspect") and dataset.shape == (8, 10)
-    every = run("terrainindices", DEM=scene["dem"], OUTPUT=str(tmp_path / "all.tif"))["OUTPUT"]
+    every = run("terrainindices", DEM=small_scene["dem"], OUTPUT=str(tmp_path / "all.tif"))["OUTPUT"]
     with rasterio.open(every) as dataset:
         assert dataset.count == 12 and dataset.descriptions[0] == "elevation"
 
 
-def test_times_as_date_time_with_and_without_zone_and_as_text(run, scene, point_layer):
+def test_times_as_date_time_with_and_without_zone_and_as_text(run, small_scene, point_layer):
     x, y = 500000 + 30 * 5.5, 4000000 - 30 * 5.5
-    with rasterio.open(scene["rain"]) as dataset:
+    with rasterio.open(small_scene["rain"]) as dataset:
         second_day = dataset.read(2)[0, 0]
     local = QDateTime(QDate(2020, 6, 2), QTime(14, 0))
     offset = QDateTime(QDate(2020, 6, 3), QTime(1, 0), Qt.TimeSpec.OffsetFromUTC, 2 * 3600)
@@ -179,7 +179,9 @@ def test_times_as_date_time_with_and_without_zone_and_as_text(run, scene, point_
         ("string", "2020-06-03T01:00:00+02:00"),
     ]:
         layer = point_layer([("t", kind)], [(x, y, value)])
-        out = run("samplepredictors", STATIONS=layer, TIME="t", PREDICTORS=[scene["rain"]], OUTPUT="TEMPORARY_OUTPUT")
+        out = run(
+            "samplepredictors", STATIONS=layer, TIME="t", PREDICTORS=[small_scene["rain"]], OUTPUT="TEMPORARY_OUTPUT"
+        )
         assert next(out["OUTPUT"].getFeatures())["rain"] == pytest.approx(second_day), (kind, value)
 
 
@@ -206,7 +208,7 @@ def test_a_layers_temporal_range_gives_its_bands_a_time(run, write_raster, point
     assert out["COMPLETE_ROWS"] == 1
 
 
-def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
+def test_a_delimited_text_layer_of_texts(run, small_scene, tmp_path):
     """Numbers that arrive as text are numbers all the same; empty cells are no values."""
     path = tmp_path / "obs.csv"
     lines = ["name,date,sm,x,y"]
@@ -228,7 +230,7 @@ def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
         STATIONS=layer,
         STATION="name",
         TIME="date",
-        PREDICTORS=[scene["dem"], scene["rain"]],
+        PREDICTORS=[small_scene["dem"], small_scene["rain"]],
         OUTPUT="TEMPORARY_OUTPUT",
     )
     trained = run(
@@ -246,13 +248,13 @@ def test_a_delimited_text_layer_of_texts(run, scene, tmp_path):
     assert trained["N"] == 167 and "1 rows are left out: no sm." in feedback.textLog()
 
 
-def test_every_split(run, scene, tmp_path):
+def test_every_split(run, small_scene, tmp_path):
     table = run(
         "samplepredictors",
-        STATIONS=scene["stations"],
+        STATIONS=small_scene["stations"],
         STATION="station",
         TIME="time",
-        PREDICTORS=[scene["dem"], scene["rain"]],
+        PREDICTORS=[small_scene["dem"], small_scene["rain"]],
         OUTPUT="TEMPORARY_OUTPUT",
     )["OUTPUT"]
     errors = {}
@@ -273,13 +275,13 @@ def test_every_split(run, scene, tmp_path):
     assert errors["block"] > errors["random"]
 
 
-def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, tmp_path):
+def test_the_default_split_leaves_stations_out_where_they_are_known(run, small_scene, tmp_path):
     table = run(
         "samplepredictors",
-        STATIONS=scene["stations"],
+        STATIONS=small_scene["stations"],
         STATION="station",
         TIME="time",
-        PREDICTORS=[scene["dem"]],
+        PREDICTORS=[small_scene["dem"]],
         OUTPUT="TEMPORARY_OUTPUT",
     )["OUTPUT"]
     for split, station, chosen in [
@@ -303,12 +305,12 @@ def test_the_default_split_leaves_stations_out_where_they_are_known(run, scene, 
         assert first.startswith(f"Split '{chosen}'"), (split, station)
 
 
-def test_the_same_seed_gives_the_same_model(run, scene, tmp_path):
+def test_the_same_seed_gives_the_same_model(run, small_scene, tmp_path):
     table = run(
         "samplepredictors",
-        STATIONS=scene["stations"],
+        STATIONS=small_scene["stations"],
         TIME="time",
-        PREDICTORS=[scene["dem"], scene["rain"]],
+        PREDICTORS=[small_scene["dem"], small_scene["rain"]],
         OUTPUT="TEMPORARY_OUTPUT",
     )["OUTPUT"]
     arrays, manifests = [], []
@@ -387,11 +389,11 @@ def test_the_model_is_valid_and_in_order(provider):
     assert "open a copy" in model.helpContent()["ALG_DESC"] and "copy" not in model.shortDescription()
 
 
-def test_predictors_that_are_given_and_not_used_are_named(run, scene, tmp_path):
+def test_predictors_that_are_given_and_not_used_are_named(run, small_scene, tmp_path):
     table = run(
         "samplepredictors",
-        STATIONS=scene["stations"],
-        PREDICTORS=[scene["dem"], scene["rain"]],
+        STATIONS=small_scene["stations"],
+        PREDICTORS=[small_scene["dem"], small_scene["rain"]],
         OUTPUT="TEMPORARY_OUTPUT",
     )
     assert table["FIELDS"] == "dem;rain"
@@ -408,7 +410,7 @@ def test_predictors_that_are_given_and_not_used_are_named(run, scene, tmp_path):
         "predictraster",
         feedback,
         MODEL_FILE=model["MODEL_FILE"],
-        PREDICTORS=[scene["dem"], scene["rain"]],
+        PREDICTORS=[small_scene["dem"], small_scene["rain"]],
         OUTPUT=str(tmp_path / "map.tif"),
     )
     assert "Given, but not used, because the model was trained without: rain." in feedback.textLog()
