@@ -11,6 +11,12 @@ what would be claimed without the rule behind it, what is claimed, and what is t
   of limits of 95 % that hold 0.
 - limits: errors of a station of 30 dates with a memory of 0.9. The share with confidence limits of ubRMSE, and of those
   whose limits do not hold the truth.
+- collocation: three products of noise with a memory of 0.95 that share nothing, 365 dates. The share of pairs whose
+  correlation passes (nominally 2.5 % are positive and pass), and of cells that are resolved, with all samples counted
+  and with those with memory counted for fewer; and the share resolved of products that do share a signal: 365 dates
+  with a memory of 0.95 and 100 with 0.9, correlation with the truth 0.9.
+- demo_collocation: the share of cells of the demo scene's coarse products that are resolved, counted both ways.
+- bootstrap: three products whose errors persist. The share of errors within their limits of 95 %.
 - selection: ten predictors of pure noise at 12 stations. The R² of those that forward selection chooses, on the rows by
   which they were chosen, and in outer folds that took no part.
 - baselines: predictors of pure noise. The skill of a model against the best of what costs nothing.
@@ -191,6 +197,93 @@ def claim_selection(seed: int) -> list[tuple[str, float]]:
     return [("R2 of the choice", chosen), ("R2, nested", select_nested(*given, 4).metrics.r2)]
 
 
+def correlated_share(products: np.ndarray, with_memory: bool) -> tuple[float, float]:
+    """Return the share of pairs that are positive and pass at 5 %, and of cells that are resolved (percent)."""
+    from sm_toolbox.merging.collocation import collocate, covariances_of_sums, design, memory_of_sums
+    from sm_toolbox.merging.covariance_kernels import accumulate, sums_per_cell
+
+    block = np.ascontiguousarray(products[:, :, None], np.float32)
+    count, dates, _, cells = block.shape
+    sums, latest = np.zeros((1, sums_per_cell(count), 1, cells)), np.full((count, 1, cells), np.nan, np.float32)
+    accumulate(block, np.zeros(count, np.float32), np.zeros(dates, np.int64), sums, latest)
+    samples, lost, _, covariances = covariances_of_sums(sums)
+    memory = memory_of_sums(sums) if with_memory else None
+    found = collocate(covariances, samples, design(count), lost=lost, memory=memory)
+    passed = (found.correlations > 0) & (found.p_values < 0.05)
+    return 100 * float(passed.mean()), 100 * float((found.flags == 0).mean())
+
+
+def stationary(rng: np.random.Generator, dates: int, cells: int, memory: float) -> np.ndarray:
+    """Return `persistent` noise of variance 1."""
+    return persistent(rng, dates, cells, memory) * np.sqrt(1 - memory**2)
+
+
+def claim_collocation(seed: int) -> list[tuple[str, float]]:
+    """Return the shares of pairs that pass and of cells that are resolved, of noise and of signals."""
+    rng = np.random.default_rng(seed)
+    noise = np.stack([stationary(rng, 365, 2000, 0.95) for _ in range(3)])
+    found = []
+    for label, with_memory in (("plain", False), ("with memory", True)):
+        pairs, cells = correlated_share(noise, with_memory)
+        found += [(f"noise: pairs, {label}", pairs), (f"noise: resolved, {label}", cells)]
+    for dates, memory in ((365, 0.95), (100, 0.9)):
+        error = np.sqrt(1 / 0.9**2 - 1)
+        signal = stationary(rng, dates, 2000, memory)
+        products = np.stack([signal + error * stationary(rng, dates, 2000, memory) for _ in range(3)])
+        for label, with_memory in (("plain", False), ("with memory", True)):
+            found.append((f"{dates} dates: {label}", correlated_share(products, with_memory)[1]))
+    return found
+
+
+def claim_demo_collocation(seed: int) -> list[tuple[str, float]]:
+    """Return the share of resolved cells of the demo scene, with all samples counted and with memory."""
+    import tempfile
+    from unittest.mock import patch
+
+    from sm_toolbox.demo.write import write_demo_scene
+    from sm_toolbox.merging import record
+    from sm_toolbox.merging.settings import CollocationSettings
+    from sm_toolbox.merging.triplecollocation import triple_collocation
+    from sm_toolbox.raster.opening import Source
+
+    with tempfile.TemporaryDirectory() as folder:
+        scene = write_demo_scene(Path(folder) / "scene", seed)
+        given = [[Source(str(scene.folder / f"product_{name}.tif"))] for name in "abc"], f"{folder}/errors.tif"
+        after = triple_collocation(*given, CollocationSettings(min_samples=50)).tally.resolved_percent
+        with patch.object(record, "memory_of_sums", lambda *_: None):
+            before = triple_collocation(*given, CollocationSettings(min_samples=50)).tally.resolved_percent
+    return [("resolved, plain", before), ("resolved, with memory", after)]
+
+
+def claim_bootstrap(seed: int) -> list[tuple[str, float]]:
+    """Return the share of errors within limits of 95 %, by the number of dates and the memory of the errors."""
+    import tempfile
+
+    from sm_toolbox.demo.example import read_example, write_example
+    from sm_toolbox.merging.settings import CollocationSettings
+    from sm_toolbox.merging.triplecollocation import triple_collocation
+
+    rng, found = np.random.default_rng(seed), []
+    true = {"a": 0.03, "b": 0.04, "c": 0.05}
+    for dates, memory in ((120, 0.6), (365, 0.6), (120, 0.9), (365, 0.9), (365, 0.97)):
+        signal = 0.06 * stationary(rng, dates, 200, 0.9)
+        with tempfile.TemporaryDirectory() as folder:
+            sources = []
+            for name, error in true.items():
+                values = (0.3 + signal + error * stationary(rng, dates, 200, memory)).reshape(dates, 10, 20)
+                days = (np.datetime64("2020-01-01") + np.arange(dates)).astype(str)
+                bands = {f"sm@{day}": value for day, value in zip(days, values)}
+                sources.append([write_example(f"{folder}/{name}.tif", bands)])
+            triple_collocation(sources, f"{folder}/errors.tif", CollocationSettings(min_samples=50, replicates=200))
+            made = read_example(f"{folder}/errors.tif")
+        held = [
+            (made[f"error_{name}_low"] <= error) & (error <= made[f"error_{name}_high"]) for name, error in true.items()
+        ]
+        share = 100 * np.mean([each[made["flag"] == 0].mean() for each in held])
+        found.append((f"{dates} dates, memory {memory}", float(share)))
+    return found
+
+
 CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "places": claim_places,
     "extra_targets": claim_extra_targets,
@@ -198,6 +291,9 @@ CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "trend": claim_trend,
     "limits": claim_limits,
     "selection": claim_selection,
+    "collocation": claim_collocation,
+    "demo_collocation": claim_demo_collocation,
+    "bootstrap": claim_bootstrap,
 }
 
 

@@ -96,12 +96,13 @@ def against_reading(sources: list[list[Source]], output: str) -> tuple[float, fl
 def kernel_sums(block: np.ndarray) -> np.ndarray:
     """Return the sums of a block as the algorithm takes them."""
     sums = np.zeros((1, sums_per_cell(len(block)), *block.shape[2:]))
-    accumulate(block, np.full(len(block), 0.3, np.float32), np.zeros(block.shape[1], np.int64), sums)
+    latest = np.full((len(block), *block.shape[2:]), np.nan, np.float32)
+    accumulate(block, np.full(len(block), 0.3, np.float32), np.zeros(block.shape[1], np.int64), sums, latest)
     return sums
 
 
 def numpy_sums(block: np.ndarray, rows: int) -> np.ndarray:
-    """Return the same sums with NumPy, some rows at a time."""
+    """Return the sums of covariances with NumPy, some rows at a time, without those of samples before."""
     count = len(block)
     sums = np.zeros((1, sums_per_cell(count), *block.shape[2:]))
     for row in range(0, block.shape[2], rows):
@@ -120,7 +121,9 @@ def against_numpy(block: np.ndarray) -> tuple[float, int, float]:
     """Return the time of NumPy over that of the kernel, both on one thread, the rows at a time with which NumPy is
     fastest, and the kernel's time.
     """
-    np.testing.assert_allclose(kernel_sums(block), numpy_sums(block, 4), rtol=1e-6, atol=1e-6)
+    of_covariances = 1 + len(block) + len(block) * (len(block) + 1) // 2
+    kernel, numpy = (sums[:, :of_covariances] for sums in (kernel_sums(block), numpy_sums(block, 4)))
+    np.testing.assert_allclose(kernel, numpy, rtol=1e-6, atol=1e-6)
     sizes = (1, 8, 64)
     ours, *theirs = medians(
         lambda: kernel_sums(block), *(lambda rows=rows: numpy_sums(block, rows) for rows in sizes), repeats=3

@@ -102,7 +102,8 @@ class Algorithm(ToolboxAlgorithm):
         self.add(
             layer_output("OUTPUT", "Steps", geometry=QgsProcessing.SourceType.TypeVector),
             "Table with a row for each step: step, added, removed, variables, count, n, r, r2, rmse, ubrmse, "
-            "bias, slope (out of fold), rmse_sd (over the folds) and chosen (1 or 0).",
+            "bias, slope (out of fold), rmse_sd (over the folds), chosen (1 or 0) and note (how far its errors can be "
+            "trusted).",
         )
         self.add(
             report_output(self.TITLE),
@@ -124,6 +125,7 @@ class Algorithm(ToolboxAlgorithm):
         return open_training(self, parameters, context)
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.models.assessment.choices import remember_choice
         from sm_toolbox.models.assessment.nested import select_nested
         from sm_toolbox.models.assessment.selection import make_method, select_predictors
         from sm_toolbox.models.learners.catalogue import make_estimator
@@ -143,23 +145,26 @@ class Algorithm(ToolboxAlgorithm):
         selection = select_predictors(*given, prepared.periods, seed, progress.part(0, share))
         progress.info(in_words(selection))
         nested = select_nested(*given, outer, prepared.periods, seed, progress.part(share, 0.97)) if outer else None
-        progress.info(in_unit(trust_in_words(nested), prepared.table.unit))
+        trust = trust_in_words(nested)
+        in_numbers = in_unit(trust, prepared.table.unit)
+        progress.info(in_numbers)
         progress.check()
+        remember_choice(prepared.table, selection.selected, trust)
         return {
-            "OUTPUT": self._write_steps(parameters, context, selection, progress),
+            "OUTPUT": self._write_steps(selection, in_numbers, progress),
             "REPORT": write_report(self, lambda: selection_report(selection, nested, progress)),
             "SELECTED": ";".join(selection.selected),
             "SELECTED_COUNT": len(selection.selected),
             **({} if nested is None else {"R2": nested.metrics.r2, "RMSE": nested.metrics.rmse}),
         }
 
-    def _write_steps(self, parameters, context, selection, progress):
+    def _write_steps(self, selection, note, progress):
         from sm_toolbox.metrics import METRICS
 
         keys = [key for key, row in METRICS.items() if row.is_own]
         fields = QgsFields()
         numbers = [(key, INTEGER if key == "n" else NUMBER) for key in keys]
-        for name, kind in (*FIELDS, *numbers, ("rmse_sd", NUMBER), ("chosen", INTEGER)):
+        for name, kind in (*FIELDS, *numbers, ("rmse_sd", NUMBER), ("chosen", INTEGER), ("note", TEXT)):
             fields.append(QgsField(name, kind))
         rows = []
         for step in selection.steps:
@@ -173,6 +178,7 @@ class Algorithm(ToolboxAlgorithm):
                     *(step.metrics.values[key] for key in keys),
                     step.rmse_sd,
                     int(step is selection.chosen),
+                    note if step is selection.chosen else None,
                 )
             )
         return self.outputs.write_table("OUTPUT", fields, rows, (), QgsCoordinateReferenceSystem(), progress)

@@ -190,38 +190,28 @@ def block_length(series, q, triplets):
     Notes
     -----
     (√6 ρ / (1 − ρ²))^(2/3) n^(1/3), Carlstein's (1986, doi 10.1214/aos/1176350057) rule for a series with lag-1
-    autocorrelation ρ. The series here are what each sample adds to the estimates: for products i, a, b with equal
-    signals (x_i − x_a)(x_i − x_b) for an error variance and (x_i − x_a) x_b for a sensitivity. The largest ρ of them
-    counts.
+    autocorrelation ρ. The series here are the differences of two products with equal signals, x_i − x_a, which are
+    errors alone: what limits are too narrow for is errors that persist. The largest ρ of them counts.
     """
     products, n = series.shape
     signal = np.empty(products)
     signal_variances(q, triplets, signal)
     memory = 0.0
-    for k in range(len(triplets)):
-        i, a, b = triplets[k]
-        if not min(signal[i], signal[a], signal[b]) > 0:
-            continue
-        per_a, per_b = math.sqrt(signal[i] / signal[a]), math.sqrt(signal[i] / signal[b])
-        memory = max(memory, _lag1(series[i], series[a], series[b], 1.0, per_a, 1.0, per_b))
-        memory = max(memory, _lag1(series[i], series[a], series[b], 1.0, per_a, 0.0, per_b))
-        memory = max(memory, _lag1(series[i], series[a], series[b], 0.0, per_a, 0.0, per_b))
+    for i in range(products):
+        for a in range(i + 1, products):
+            if min(signal[i], signal[a]) > 0:
+                memory = max(memory, _lag1_of_difference(series[i], series[a], math.sqrt(signal[i] / signal[a])))
     memory = min(memory, MOST_MEMORY)
     length = math.ceil((math.sqrt(6.0) * memory / (1 - memory * memory)) ** (2 / 3) * n ** (1 / 3))
     return max(1, min(length, n // 4))
 
 
 @njit(**COMPILE)
-def _lag1(x, a, b, first, per_a, second, per_b):
-    """Return the lag-1 autocorrelation of (first x − per_a a)(second x − per_b b)."""
-    n = x.size
-    mean = 0.0
-    for t in range(n):
-        mean += (first * x[t] - per_a * a[t]) * (second * x[t] - per_b * b[t])
-    mean /= n
+def _lag1_of_difference(x, a, per_a):
+    """Return the lag-1 autocorrelation of x − per_a a, each about 0."""
     before = power = product = 0.0
-    for t in range(n):
-        value = (first * x[t] - per_a * a[t]) * (second * x[t] - per_b * b[t]) - mean
+    for t in range(x.size):
+        value = x[t] - per_a * a[t]
         power += value * value
         product += value * before
         before = value

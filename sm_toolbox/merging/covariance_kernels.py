@@ -1,6 +1,6 @@
-"""The compiled loops that go over all values once: sums and products of the samples that all products share, and of
-each sample and the one before it.
+"""The compiled loops that go over all values once: sums and products of samples, and of each with the one before.
 
+Samples are the dates on which all products have a value.
 The sums of some dates are taken before they are added to those in memory, over a stretch of columns that stays in the
 processor's cache, so that each loop is over a few neighbouring arrays and becomes vector instructions; the speed is
 near that of reading the values.
@@ -25,8 +25,10 @@ _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 
 def sums_per_cell(products):
-    """Return how many sums `accumulate` keeps for a cell: samples, sum of each product, sums of products of two; and of
-    samples with one before them the sums of products with that, of what is before and after, and their number.
+    """Return how many sums `accumulate` keeps for a cell.
+
+    Samples, sum of each product, sums of products of two; and of samples with one before them the sums of products with
+    that, of what is before and after, and their number.
     """
     return 1 + products + products * (products + 1) // 2 + 3 * products + 1
 

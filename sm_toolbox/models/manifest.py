@@ -166,6 +166,8 @@ class SpikingRecord(_Record):
         Of a local row.
     before, after : mapping of str to float or None
         Metrics without and with the other local stations.
+    held : sequence of float, optional
+        Share of local observations within each interval; models from before this have none.
     """
 
     rows: int
@@ -173,6 +175,7 @@ class SpikingRecord(_Record):
     weight: float
     before: Mapping[str, float | None]
     after: Mapping[str, float | None]
+    held: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import numpy as np
 
 from sm_toolbox.models.applicability.profile import ErrorProfile
 from sm_toolbox.models.assessment.calibration import QuantileShift
+from sm_toolbox.models.assessment.choices import choice_of
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
-from sm_toolbox.models.assessment.splits import beside_stations, comparison
+from sm_toolbox.models.assessment.splits import RandomSplit, beside_stations, comparison
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.tuning import NestedSearch, Search, search_nested
 from sm_toolbox.models.features import FeatureEncoder
@@ -63,6 +64,8 @@ class Training:
     nested : bool
         Whether each fold's hyper-parameters were searched without the fold.
     spiking : Spiking, optional
+    choice : str, optional
+        How far the errors can be trusted where the predictors were chosen on the same rows.
     """
 
     model: Model
@@ -72,6 +75,7 @@ class Training:
     search: Search | None = None
     nested: bool = True
     spiking: Spiking | None = None
+    choice: str = ""
 
     @property
     def chosen(self) -> SplitResult:
@@ -187,11 +191,16 @@ def train(
     kind_of(estimator)
     for text in oddities(table):
         progress.warning(text)
+    choice = choice_of(table)
+    if choice:
+        progress.info(in_unit(choice, table.unit))
     problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}, table.classes), seed)
     splits = [split, *filter(None, (comparison(split, table), beside_stations(split, table)))]
     folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
-    nested = search_nested(tuner, problem, folds[0], progress) if tuner else None
+    # Whole stations beside random rows are the error to expect of the map: that, too, is of the search and the fit.
+    strict = [place for place, each in enumerate(splits) if each is split or each.key != RandomSplit.key]
+    nested = search_nested(tuner, problem, [folds[place] for place in strict], progress) if tuner else None
     if nested:
         estimator = nested.search.best
         progress = _IgnoringCancel(progress) if nested.stopped else progress
@@ -200,28 +209,28 @@ def train(
         sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2,
     )
     results = []
-    for candidate, parts in zip(splits, folds):
+    for place, (candidate, parts) in enumerate(zip(splits, folds)):
         is_chosen = candidate is split
-        estimators = nested.by_fold if nested and is_chosen else [estimator] * len(parts)
+        is_nested = nested and place in strict
+        estimators = nested.by_split[strict.index(place)] if nested and is_nested else [estimator] * len(parts)
         results.append(
             evaluate(
                 problem, candidate, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen
             )
         )
+    shift = QuantileShift.fit(table.target[table.rated], results[0].quantiles[table.rated])
     spiking, final = None, problem
     if spike:
-        spiking = measure_spiking(problem, spike, estimator, local_folds, rounds.take(len(local_folds) + 1))
+        spiking = measure_spiking(problem, spike, estimator, local_folds, shift, rounds.take(len(local_folds) + 1))
         progress.info(in_unit(_spiking_in_words(spiking), table.unit))
         final = problem.joined(spike.table, spike.weight)
     progress.info(f"Fitting the final model to all {len(final.table)} rows.")
     fitted = final.fit(estimator, rounds.next())
     applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
-    shift = QuantileShift.fit(table.target[table.rated], results[0].quantiles[table.rated])
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
-    return Training(
-        model, table, results, split, nested.search if nested else None, not (nested and nested.stopped), spiking
-    )
+    search, is_whole = (nested.search, not nested.stopped) if nested else (None, True)
+    return Training(model, table, results, split, search, is_whole, spiking, choice)
 
 
 def _spiking_in_words(spiking: Spiking) -> str:
@@ -384,5 +393,10 @@ def _tuning_record(nested: NestedSearch) -> TuningRecord:
 
 def _spiking_record(spiking: Spiking) -> SpikingRecord:
     return SpikingRecord(
-        spiking.rows, spiking.stations, spiking.weight, metrics_record(spiking.before), metrics_record(spiking.after)
+        spiking.rows,
+        spiking.stations,
+        spiking.weight,
+        metrics_record(spiking.before),
+        metrics_record(spiking.after),
+        [float(share) for share in spiking.held],
     )

@@ -40,7 +40,7 @@ NAMES = [
     "bias",
     "slope",
     "rmse_sd",
-    "chosen",
+    "chosen", "note",
 ]
 
 
@@ -259,6 +259,22 @@ def test_on_the_demo_scene(run, scene, tmp_path):
     assert len(rows) == 6 and 1 <= done["SELECTED_COUNT"] <= 6
     # Soil moisture of the scene follows the rain of the days before: no selection can do without it.
     assert {"api", "rain_7d"} & set(done["SELECTED"].split(";"))
+    # How far the errors can be trusted stands in log and table, and follows the predictors into the training.
+    (note,) = [row["note"] for row in rows if row["chosen"]]
+    assert "somewhat too small" in note and note in feedback.textLog()
+    training = {
+        "TRAINING": sampled,
+        "TARGET": "soil_moisture",
+        "STATION": "station",
+        "TIME": "time",
+        "HYPERPARAMETERS": '{"n_estimators": 5}',
+        "MODEL_FILE": str(tmp_path / "m.smmodel"),
+        "REPORT": str(tmp_path / "t.html"),
+    }
+    every = ["dem", "sand", "clay", "ndvi", "rain_7d", "api"]
+    for predictors, follows in ((done["SELECTED"].split(";"), len(done["SELECTED"].split(";")) < 6), (every, False)):
+        run("trainmodel", PREDICTORS=predictors, **training)
+        assert ("chosen by the same errors" in (tmp_path / "t.html").read_text(encoding="utf-8")) == follows
     assert min(row["rmse"] for row in rows) < 0.06 and "Strongly collinear pairs" in (tmp_path / "r.html").read_text(
         encoding="utf-8"
     )

@@ -117,8 +117,7 @@ def coverage(
     Coverage
     """
     rated = np.ones(len(observed), bool) if rated is None else rated
-    limits = np.array([[(1 - width) / 2, (1 + width) / 2] for width in INTERVALS])
-    columns = np.searchsorted(LEVELS, np.round(limits, 2))
+    columns = _limits_of_intervals()
     calibrated = np.empty((len(observed), len(INTERVALS), 2))
     for train, test in folds:
         train = train[rated[train]] if rated[train].any() else train
@@ -135,9 +134,48 @@ def coverage(
     )
 
 
+def within_intervals(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return which observations lie within which central intervals.
+
+    Parameters
+    ----------
+    observed : ndarray (rows,)
+    quantiles : ndarray (rows, levels)
+        At `LEVELS`.
+
+    Returns
+    -------
+    ndarray of bool (rows, intervals)
+        In the order of `INTERVALS`.
+    """
+    return _inside(observed, quantiles[:, _limits_of_intervals()])
+
+
+def _limits_of_intervals() -> np.ndarray:
+    """Return the positions in `LEVELS` of the limits of each interval (intervals, 2)."""
+    limits = np.array([[(1 - width) / 2, (1 + width) / 2] for width in INTERVALS])
+    return np.searchsorted(LEVELS, np.round(limits, 2))
+
+
 def _inside(observed: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """Return which rows lie within which limits (rows, intervals, 2)."""
     return np.asarray((limits[..., 0] <= observed[:, None]) & (observed[:, None] <= limits[..., 1]))
+
+
+def held_in_words(held: Sequence[float] | np.ndarray) -> str:
+    """Say what share of observations intervals hold.
+
+    Parameters
+    ----------
+    held : sequence of float (intervals,)
+        In the order of `INTERVALS`.
+
+    Returns
+    -------
+    str
+    """
+    parts = [f"{share:.0%} (of {nominal:.0%})" for share, nominal in zip(held, INTERVALS)]
+    return ", ".join(parts[:-1]) + f" and {parts[-1]}"
 
 
 def parse_quantiles(text: str | None) -> list[float]:

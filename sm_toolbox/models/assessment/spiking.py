@@ -9,10 +9,11 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Metrics, metrics
+from sm_toolbox.models.assessment.calibration import LEVELS, QuantileShift, within_intervals
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.splits import StationSplit
-from sm_toolbox.models.learners.base import Estimator
+from sm_toolbox.models.learners.base import Estimator, mean_and_quantiles
 from sm_toolbox.models.table import TrainingTable
 from sm_toolbox.progress import Progress
 
@@ -45,6 +46,9 @@ class Spiking:
         The model of the training table alone, on all local rows.
     after : Metrics
         The model of the training table and the local stations of other folds.
+    held : ndarray of float64 (intervals,)
+        Share of the local observations within each of `INTERVALS` of that model, calibrated at the stations of the
+        training, as the model of the file is.
     """
 
     rows: int
@@ -52,6 +56,7 @@ class Spiking:
     weight: float
     before: Metrics
     after: Metrics
+    held: np.ndarray
 
 
 def divide_local_rows(table: TrainingTable, spike: TrainingTable, folds: int, seed: int) -> Folds:
@@ -100,7 +105,12 @@ def divide_local_rows(table: TrainingTable, spike: TrainingTable, folds: int, se
 
 
 def measure_spiking(
-    problem: Problem, spike: Spike, estimator: Estimator, folds: Folds, fits: Sequence[Progress]
+    problem: Problem,
+    spike: Spike,
+    estimator: Estimator,
+    folds: Folds,
+    shift: QuantileShift,
+    fits: Sequence[Progress],
 ) -> Spiking:
     """Compare the model without local rows with those that saw some of the local stations, on the others.
 
@@ -112,6 +122,8 @@ def measure_spiking(
     estimator : Estimator
     folds : list of (ndarray of int, ndarray of int)
         Of the local rows, as `divide_local_rows` makes them.
+    shift : QuantileShift
+        Of the stations of the training.
     fits : sequence of Progress
         One for the model without local rows, and one for each fold.
 
@@ -122,10 +134,13 @@ def measure_spiking(
     local = spike.table
     features = problem.encoder.encode(local.predictors)
     before = problem.fit(estimator, fits[0]).predict(features)
-    after = np.full(len(local), np.nan)
+    after, quantiles = np.full(len(local), np.nan), np.full((len(local), len(LEVELS)), np.nan)
     for (train_rows, test_rows), progress in zip(folds, fits[1:]):
         fitted = problem.joined(local.take(train_rows), spike.weight).fit(estimator, progress)
-        after[test_rows] = fitted.predict(features[test_rows])
+        after[test_rows], quantiles[test_rows] = mean_and_quantiles(fitted, features[test_rows], LEVELS)
     assert local.stations is not None
     stations = len(np.unique(local.stations))
-    return Spiking(len(local), stations, spike.weight, metrics(before, local.target), metrics(after, local.target))
+    held = within_intervals(local.target, shift.apply(quantiles, LEVELS)).mean(axis=0)
+    return Spiking(
+        len(local), stations, spike.weight, metrics(before, local.target), metrics(after, local.target), held
+    )

@@ -168,7 +168,8 @@ class NestedSearch:
     ----------
     search : Search
         On all rows.
-    by_fold : list of Estimator
+    by_split : list of list of Estimator
+        For each fold of each split.
     stopped : bool
         Whether the user stopped it, so that folds have hyper-parameters that were found with their own rows.
     share : float
@@ -176,7 +177,7 @@ class NestedSearch:
     """
 
     search: Search
-    by_fold: list[Estimator]
+    by_split: list[list[Estimator]]
     stopped: bool
     share: float
 
@@ -185,15 +186,15 @@ class NestedSearch:
 _SHARE = 0.9
 
 
-def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progress) -> NestedSearch:
+def search_nested(tuner: Tuner, problem: Problem, folds: Sequence[Folds], progress: Progress) -> NestedSearch:
     """Search on all rows, and anew for each fold without its rows, so that the search does not flatter the error.
 
     Parameters
     ----------
     tuner : Tuner
     problem : Problem
-    folds : list of (ndarray of int, ndarray of int)
-        Training and test rows of each fold.
+    folds : sequence of list of (ndarray of int, ndarray of int)
+        Training and test rows of each fold, for each split whose error is to be that of the search and the fit.
     progress : Progress
 
     Returns
@@ -205,17 +206,18 @@ def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progre
     InputError, Cancelled
         As `Tuner.search`; a Cancel within a fold's search ends it where the best is to be kept.
     """
-    step = _SHARE / (1 + len(folds))
+    outer = [rows for of_split in folds for rows, _ in of_split]
+    step = _SHARE / (1 + len(outer))
     table, encoder, seed = problem.table, problem.encoder, problem.seed
     search = tuner.search(table, encoder, seed, progress.part(0, step))
     best = search.best
     if search.stopped:
         # The search was stopped: do not repeat it in each fold.
-        return NestedSearch(search, [best] * len(folds), True, step)
-    by_fold: list[Estimator] = []
+        return NestedSearch(search, _by_split([], folds, best), True, step)
+    found: list[Estimator] = []
     rest = progress.part(step, _SHARE)
-    for i, (train_rows, _) in enumerate(folds):
-        part = rest.part(i / len(folds), (i + 1) / len(folds))
+    for i, train_rows in enumerate(outer):
+        part = rest.part(i / len(outer), (i + 1) / len(outer))
         try:
             inner = tuner.search(table.take(train_rows), encoder, seed, part)
         except Cancelled:
@@ -223,9 +225,15 @@ def search_nested(tuner: Tuner, problem: Problem, folds: Folds, progress: Progre
                 raise
             inner = None
         if inner is None or inner.stopped:
-            return NestedSearch(search, by_fold + [best] * (len(folds) - len(by_fold)), True, _SHARE)
-        by_fold.append(inner.best)
-    return NestedSearch(search, by_fold, False, _SHARE)
+            return NestedSearch(search, _by_split(found, folds, best), True, _SHARE)
+        found.append(inner.best)
+    return NestedSearch(search, _by_split(found, folds, best), False, _SHARE)
+
+
+def _by_split(found: Sequence[Estimator], folds: Sequence[Folds], best: Estimator) -> list[list[Estimator]]:
+    """Return what was found for the folds one after another by split, and the best of all rows for the others."""
+    left = iter(found)
+    return [[next(left, best) for _ in of_split] for of_split in folds]
 
 
 def inner_split(split: Split, folds: int) -> Split:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sm_toolbox.metrics import metrics
+from sm_toolbox.models.assessment.calibration import held_in_words
 from sm_toolbox.models.assessment.splits import SPLITS, expectation
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.models.manifest import Manifest, target_unit
@@ -131,6 +132,7 @@ def _data(page: Page, manifest: Manifest) -> None:
             f"{spiking.rows:,} local rows of {spiking.stations} stations joined with weight {spiking.weight:g}: "
             f"at local stations that did not join, bias went from {_of(before, 'bias')} to {_of(after, 'bias')} "
             f"and RMSE from {_of(before, 'rmse')} to {_of(after, 'rmse')} m³ m⁻³."
+            + (f" The intervals hold {held_in_words(spiking.held)} of their observations." if spiking.held else "")
         )
 
 

@@ -8,6 +8,7 @@ from sm_toolbox.columns import STATIONS_SOURCE
 from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.applicability.profile import by_quartile
 from sm_toolbox.models.assessment.baselines import skill
+from sm_toolbox.models.assessment.calibration import held_in_words
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.outoffold import SplitResult
 from sm_toolbox.models.assessment.spiking import Spiking
@@ -46,6 +47,8 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         unit=table.unit,
     )
     page.notice(gap_in_words(training))
+    if training.choice:
+        page.notice(training.choice, warning=True)
     if table.dropped:
         page.notice(
             f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.",
@@ -321,7 +324,9 @@ def _spiking(page: Page, spiking: Spiking) -> None:
     page.text(
         f"{spiking.rows:,} rows of {spiking.stations} local stations joined the training with a weight of "
         f"{spiking.weight:g}. Both lines are of local stations whose own rows the model did not see; the second "
-        "model saw those of the other local stations."
+        "model saw those of the other local stations. Its intervals, calibrated as those of the model file at the "
+        f"stations of the training, hold {held_in_words(spiking.held)} of these observations; where they fall "
+        "short, the area is unlike the training, and its intervals are too narrow."
     )
 
 

@@ -1,5 +1,7 @@
 """Local rows that join the training: their gain is measured at local stations that did not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.spiking import Spike
 from sm_toolbox.models.assessment.splits import make_split
 from sm_toolbox.models.learners.randomforest import RandomForest
+from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.training import training_report
 from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
 from sm_toolbox.models.training import train
@@ -48,6 +51,22 @@ def test_local_rows_take_away_the_bias():
         and "at local stations that it did not see" in training_report(spiked).html()
     )
     assert spiked.model.manifest.local_rows.weight == 50
+
+
+def test_intervals_are_looked_at_at_local_stations_that_did_not_join():
+    """Without noise at the stations, and much of it in the area: its observations lie beyond the intervals."""
+    calm, rng = rows(600, 0.0, "far", 0), np.random.default_rng(3)
+    shares = {}
+    for noise in (0.0, 0.2):
+        local = rows(160, 0.0, "near", 1)
+        local = replace(local, target=local.target + rng.normal(0, noise, 160) if noise else local.target)
+        training = train(calm, RandomForest(20), make_split("station", 4), spike=Spike(local, 1))
+        held = shares[noise] = training.spiking.held
+        record = training.model.manifest.local_rows
+        assert held.shape == (3,) and (np.diff(held) >= 0).all() and list(record.held) == list(held)
+        assert f"{held[2]:.0%} (of 90%)" in training_report(training).html()
+        assert f"{held[2]:.0%} (of 90%)" in model_report(training.model, "a").html()
+    assert shares[0.0][2] > 0.8 and shares[0.2][2] < 0.5
 
 
 def test_local_rows_need_stations_and_the_same_fields():

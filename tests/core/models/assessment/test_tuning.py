@@ -52,6 +52,18 @@ def test_each_fold_searches_without_its_own_rows(table, monkeypatch):
     assert "3 of 3 candidates were tried" in training_report(training).html()
 
 
+def test_whole_stations_beside_random_rows_are_searched_without_their_rows_too(table, monkeypatch):
+    seen = []
+    search = Tuner.search
+    monkeypatch.setattr(Tuner, "search", lambda self, rows, *rest: seen.append(rows) or search(self, rows, *rest))
+    tuner = Tuner(make_candidates("random_forest", LEAVES, "grid", 10, 0), inner_split(make_split("random", 4), 2))
+    training = train(table, RandomForest(), make_split("random", 4), tuner=tuner)
+    assert [split.name for split in training.splits] == ["random", "station"] and len(seen) == 1 + 4 + 4
+    for rows, number in zip(seen[5:], range(1, 5)):
+        left_out = set(table.stations[training.splits[1].fold == number])
+        assert left_out and not left_out & set(rows.stations)
+
+
 def test_random_draws_are_seeded_and_within_the_space():
     first, again = (make_candidates("random_forest", None, "random", 30, 5) for _ in range(2))
     assert first == again and first != make_candidates("random_forest", None, "random", 30, 6)
