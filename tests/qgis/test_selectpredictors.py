@@ -40,7 +40,8 @@ NAMES = [
     "bias",
     "slope",
     "rmse_sd",
-    "chosen", "note",
+    "chosen",
+    "note",
 ]
 
 
