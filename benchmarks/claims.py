@@ -17,6 +17,9 @@ what would be claimed without the rule behind it, what is claimed, and what is t
   with a memory of 0.95 and 100 with 0.9, correlation with the truth 0.9.
 - demo_collocation: the share of cells of the demo scene's coarse products that are resolved, counted both ways.
 - bootstrap: three products whose errors persist. The share of errors within their limits of 95 %.
+- intervals: stations of which every fourth is unlike the others and has errors four times as large. How far the share
+  held by intervals of 90 % lies from 90 % at stations that took no part (root mean square over stations, points), and
+  their mean width, as wide everywhere and wider where predictors are unlike the training.
 - selection: ten predictors of pure noise at 12 stations. The R² of those that forward selection chooses, on the rows by
   which they were chosen, and in outer folds that took no part.
 - baselines: predictors of pure noise. The skill of a model against the best of what costs nothing.
@@ -197,6 +200,35 @@ def claim_selection(seed: int) -> list[tuple[str, float]]:
     return [("R2 of the choice", chosen), ("R2, nested", select_nested(*given, 4).metrics.r2)]
 
 
+def claim_intervals(seed: int) -> list[tuple[str, float]]:
+    """Return how evenly intervals hold at new stations, and how wide they are, of either kind."""
+    from dataclasses import replace
+
+    rng = np.random.default_rng(seed)
+    found = []
+
+    def rows(stations: int) -> dict[str, np.ndarray]:
+        away = np.arange(stations) % 4 == 0
+        place = np.repeat(np.where(away, rng.uniform(2, 4, stations), rng.uniform(0, 1, stations)), 30)
+        place += rng.normal(0, 0.02, len(place))
+        y, spread = rng.random(len(place)), np.where(np.repeat(away, 30), 0.08, 0.02)
+        station = np.repeat(np.arange(stations), 30)
+        return {"x": place, "y": y, "sm": 0.2 + 0.1 * y + rng.normal(0, 1, len(y)) * spread, "station": station}
+
+    training, new = trained(rows(60), ("x", "y"), None), rows(60)
+    even = QuantileShift.fit(training.table.target, training.chosen.quantiles)
+    at = np.stack([new["x"], new["y"]], axis=1)
+    for label, model in (("even", replace(training.model, calibration=even)), ("as chosen", training.model)):
+        _, quantiles = model.predict_quantiles(at, np.array([0.05, 0.95]))
+        held = (quantiles[:, 0] <= new["sm"]) & (new["sm"] <= quantiles[:, 1])
+        shares = 100 * held.reshape(60, 30).mean(axis=1)
+        found += [
+            (f"{label}: points from 90 %", float(np.sqrt(np.mean(np.square(shares - 90))))),
+            (f"{label}: width", float(np.diff(quantiles).mean())),
+        ]
+    return found
+
+
 def correlated_share(products: np.ndarray, with_memory: bool) -> tuple[float, float]:
     """Return the share of pairs that are positive and pass at 5 %, and of cells that are resolved (percent)."""
     from sm_toolbox.merging.collocation import collocate, covariances_of_sums, design, memory_of_sums
@@ -291,6 +323,7 @@ CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "trend": claim_trend,
     "limits": claim_limits,
     "selection": claim_selection,
+    "intervals": claim_intervals,
     "collocation": claim_collocation,
     "demo_collocation": claim_demo_collocation,
     "bootstrap": claim_bootstrap,

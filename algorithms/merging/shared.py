@@ -37,7 +37,8 @@ def declare_collocation(algorithm) -> None:
     )
     algorithm.add(
         number("ALPHA", "Significance level", 0.05, minimum=0, maximum=1),
-        "All pairs of products must be positively correlated with a two-sided p-value below this.",
+        "All pairs of products must be positively correlated with a two-sided p-value below this. Dates that resemble "
+        "those before them count for fewer.",
     )
     algorithm.add(
         choice("ANOMALIES", "Anomalies", ANOMALIES, "none"),

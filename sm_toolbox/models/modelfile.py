@@ -175,7 +175,12 @@ class Model:
         """
         features = self.encoder.encode(predictors)
         mean, quantiles = mean_and_quantiles(self.fitted, features, levels)
-        return mean, quantiles if self.calibration is None else self.calibration.apply(quantiles, levels)
+        if self.calibration is None:
+            return mean, quantiles
+        unlike = None
+        if self.calibration.typical and self.applicability is not None:
+            unlike, _ = self.applicability.dissimilarity(predictors)
+        return mean, self.calibration.apply(quantiles, levels, unlike)
 
 
 def save_model(model: Model, path: str) -> None:

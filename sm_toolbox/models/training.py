@@ -13,6 +13,7 @@ from sm_toolbox.models.applicability.profile import ErrorProfile
 from sm_toolbox.models.assessment.calibration import QuantileShift
 from sm_toolbox.models.assessment.choices import choice_of
 from sm_toolbox.models.assessment.folds import Folds
+from sm_toolbox.models.assessment.intervals import ModelIntervals, choose_intervals, intervals_in_words
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
@@ -66,6 +67,8 @@ class Training:
     spiking : Spiking, optional
     choice : str, optional
         How far the errors can be trusted where the predictors were chosen on the same rows.
+    intervals : ModelIntervals, optional
+        Which kind was taken, and how evenly both hold by place.
     """
 
     model: Model
@@ -76,6 +79,7 @@ class Training:
     nested: bool = True
     spiking: Spiking | None = None
     choice: str = ""
+    intervals: ModelIntervals | None = None
 
     @property
     def chosen(self) -> SplitResult:
@@ -218,19 +222,25 @@ def train(
                 problem, candidate, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen
             )
         )
-    shift = QuantileShift.fit(table.target[table.rated], results[0].quantiles[table.rated])
-    spiking, final = None, problem
+    applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
+    # How unlike local stations are that did not join, the model of all rows cannot know: even widths.
+    unlike = None if spike else applicability.training_di.astype(np.float64)
+    intervals = choose_intervals(table, results[0], folds[0], unlike)
+    results[0] = replace(results[0], coverage=intervals.coverage)
+    spiking, final, shift = None, problem, intervals.shift
     if spike:
         spiking = measure_spiking(problem, spike, estimator, local_folds, shift, rounds.take(len(local_folds) + 1))
         progress.info(in_unit(_spiking_in_words(spiking), table.unit))
         final = problem.joined(spike.table, spike.weight)
+    words = intervals_in_words(intervals)
+    if words:
+        progress.info(in_unit(words, table.unit))
     progress.info(f"Fitting the final model to all {len(final.table)} rows.")
     fitted = final.fit(estimator, rounds.next())
-    applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
     search, is_whole = (nested.search, not nested.stopped) if nested else (None, True)
-    return Training(model, table, results, split, search, is_whole, spiking, choice)
+    return Training(model, table, results, split, search, is_whole, spiking, choice, intervals)
 
 
 def _spiking_in_words(spiking: Spiking) -> str:
@@ -315,7 +325,7 @@ def _manifest(
         predictors=_predictor_records(problem, fitted, chosen),
         hyperparameters=hyperparameters_of(estimator),
         validation=[_split_record(result) for result in results],
-        calibration={"split": chosen.name, "correction": shift.correction.tolist()},
+        calibration={"split": chosen.name, **shift.as_record()},
         applicability={
             "threshold": applicability.threshold,
             "split": chosen.name,

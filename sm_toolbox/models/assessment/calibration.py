@@ -25,12 +25,17 @@ class QuantileShift:
     ----------
     correction : ndarray of float64 (levels,)
         In the target's unit, for each of `LEVELS`.
+    typical, largest : float, optional
+        Median dissimilarity of the rows that it was found on, and the largest one: the correction is multiplied by
+        (dissimilarity + typical) / (2 typical), up to the largest. 0: it is the same everywhere.
     """
 
     correction: np.ndarray
+    typical: float = 0.0
+    largest: float = 0.0
 
     @classmethod
-    def fit(cls, observed: np.ndarray, quantiles: np.ndarray) -> QuantileShift:
+    def fit(cls, observed: np.ndarray, quantiles: np.ndarray, dissimilarity: np.ndarray | None = None) -> QuantileShift:
         """Find the shift of each quantile after which the nominal share of out-of-fold observations lies below it.
 
         One-sided split-conformal prediction (Romano, Patterson & Candès 2019, arXiv 1905.03222): the shift is the ⌈(n +
@@ -43,30 +48,61 @@ class QuantileShift:
         observed : ndarray (rows,)
         quantiles : ndarray (rows, levels)
             Predicted by models that did not see the row; a model without quantiles gives its prediction for each level.
+        dissimilarity : ndarray (rows,), optional
+            Of each row from those of other folds, with a median above 0; with it the shift grows with dissimilarity.
 
         Returns
         -------
         QuantileShift
         """
-        excess = np.sort(observed[:, None] - quantiles, axis=0)
+        even = cls(np.zeros(len(LEVELS)))
+        kind = even
+        if dissimilarity is not None:
+            kind = cls(even.correction, float(np.median(dissimilarity)), float(dissimilarity.max()))
+        excess = np.sort((observed[:, None] - quantiles) / kind.scale(dissimilarity), axis=0)
         # Whole numbers of hundredths: 100 times 0.07 is more than 7 in floating point.
         scaled_ranks = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
         rank = np.clip(np.where(LEVELS < 0.5, scaled_ranks // 100, -(-scaled_ranks // 100)), 1, len(observed)) - 1
-        return cls(excess[rank, np.arange(len(LEVELS))])
+        return cls(excess[rank, np.arange(len(LEVELS))], kind.typical, kind.largest)
 
-    def apply(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    def scale(self, dissimilarity: np.ndarray | None) -> np.ndarray:
+        """Return what the correction is multiplied by in each row.
+
+        Parameters
+        ----------
+        dissimilarity : ndarray (rows,) or None
+            None where the correction is the same everywhere.
+
+        Returns
+        -------
+        ndarray of float64 (rows, 1) or (1, 1)
+        """
+        if not self.typical or dissimilarity is None:
+            return np.ones((1, 1))
+        within = np.minimum(np.asarray(dissimilarity, np.float64), self.largest)
+        scale: np.ndarray = ((within + self.typical) / (2 * self.typical))[:, None]
+        return scale
+
+    def apply(self, quantiles: np.ndarray, levels: np.ndarray, dissimilarity: np.ndarray | None = None) -> np.ndarray:
         """Return calibrated quantiles (rows, levels), in ascending order in each row where the levels ascend.
 
         Parameters
         ----------
         quantiles : ndarray of float64 (rows, levels)
         levels : ndarray of float64 (levels,)
+        dissimilarity : ndarray (rows,), optional
+            From the training; needed where the shift grows with it.
 
         Returns
         -------
         ndarray of float64 (rows, levels)
         """
-        return np.maximum.accumulate(quantiles + np.interp(levels, LEVELS, self.correction), axis=1)
+        shift = np.interp(levels, LEVELS, self.correction) * self.scale(dissimilarity)
+        return np.maximum.accumulate(quantiles + shift, axis=1)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {"correction": self.correction.tolist(), "typical": self.typical, "largest": self.largest}
 
 
 @dataclass(frozen=True)
@@ -99,6 +135,7 @@ def coverage(
     quantiles: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     rated: np.ndarray | None = None,
+    dissimilarity: np.ndarray | None = None,
 ) -> Coverage:
     """Return the share of observations that the intervals hold, on rows unseen by the model and its calibration.
 
@@ -111,6 +148,8 @@ def coverage(
         Training and test rows; every row is a test row once.
     rated : ndarray of bool (rows,), optional
         Rows that calibrate and count, by default all: pixels of a product say nothing of the truth.
+    dissimilarity : ndarray (rows,), optional
+        Of each row from those of other folds, for intervals whose width grows with it.
 
     Returns
     -------
@@ -121,7 +160,8 @@ def coverage(
     calibrated = np.empty((len(observed), len(INTERVALS), 2))
     for train, test in folds:
         train = train[rated[train]] if rated[train].any() else train
-        shifted = QuantileShift.fit(observed[train], quantiles[train]).apply(quantiles[test], LEVELS)
+        of_train, of_test = (None if dissimilarity is None else dissimilarity[part] for part in (train, test))
+        shifted = QuantileShift.fit(observed[train], quantiles[train], of_train).apply(quantiles[test], LEVELS, of_test)
         calibrated[test] = shifted[:, columns]
     inside = _inside(observed, calibrated)
     return Coverage(
@@ -247,4 +287,7 @@ def read_shift(calibration: Any) -> QuantileShift | None:
         or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
     ):
         return None
-    return QuantileShift(np.array(values, float))
+    typical, largest = (calibration.get(name, 0.0) for name in ("typical", "largest"))
+    if not all(isinstance(value, (int, float)) and 0 <= value < math.inf for value in (typical, largest)):
+        return None
+    return QuantileShift(np.array(values, float), float(typical), float(largest))

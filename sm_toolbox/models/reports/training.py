@@ -9,6 +9,7 @@ from sm_toolbox.metrics import Metrics, metrics
 from sm_toolbox.models.applicability.profile import by_quartile
 from sm_toolbox.models.assessment.baselines import skill
 from sm_toolbox.models.assessment.calibration import held_in_words
+from sm_toolbox.models.assessment.intervals import intervals_in_words
 from sm_toolbox.models.assessment.nndm import MatchedFolds
 from sm_toolbox.models.assessment.outoffold import SplitResult
 from sm_toolbox.models.assessment.spiking import Spiking
@@ -263,6 +264,9 @@ def _intervals(page: Page, training: Training) -> None:
         f"the calibration of split '{training.chosen.name}'. Where single folds fall short, some stations or "
         "periods are unlike the others, and no interval made from the others can know."
     )
+    compared = intervals_in_words(training.intervals) if training.intervals else ""
+    if compared:
+        page.text(compared)
     stations = training.table.stations
     if stations is not None:
         shares = [

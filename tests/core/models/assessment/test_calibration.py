@@ -63,6 +63,28 @@ def test_rank_by_hand():
     assert QuantileShift.fit(np.arange(99.0), np.zeros((99, len(LEVELS)))).correction[[6, 92]].tolist() == [6, 92]
 
 
+def test_a_shift_that_grows_with_dissimilarity():
+    rng = np.random.default_rng(4)
+    unlike = rng.uniform(0, 2, 20000)
+    observed = (1 + unlike) * rng.standard_normal(20000)
+    quantiles = np.zeros((20000, len(LEVELS)))
+    shift = QuantileShift.fit(observed, quantiles, unlike)
+    assert shift.typical == pytest.approx(1, abs=0.03) and shift.largest == unlike.max()
+    # Errors grow as the scale does: intervals hold what they promise at every dissimilarity.
+    low, high = shift.apply(quantiles[:, :2], np.array([0.05, 0.95]), unlike).T
+    held = (low <= observed) & (observed <= high)
+    for part in np.array_split(np.argsort(unlike), 5):
+        assert held[part].mean() == pytest.approx(0.9, abs=0.02)
+    # Beyond the most dissimilar row nothing is known: no wider than there.
+    at = shift.apply(np.zeros((3, 1)), np.array([0.95]), np.array([0.0, unlike.max(), 100.0]))
+    assert at[0, 0] < at[1, 0] == at[2, 0]
+    again = read_shift(shift.as_record())
+    np.testing.assert_array_equal(again.correction, shift.correction)
+    assert (again.typical, again.largest) == (shift.typical, shift.largest)
+    assert read_shift({**shift.as_record(), "typical": -1}) is None
+    assert read_shift({**shift.as_record(), "largest": "many"}) is None
+
+
 def test_quantiles_are_read_and_named():
     assert parse_quantiles("0.95, 0.05;0.5") == [0.05, 0.5, 0.95] and parse_quantiles("") == []
     assert [quantile_name(level) for level in (0.05, 0.5, 0.95, 0.975, 0.1)] == ["q05", "q50", "q95", "q975", "q10"]
