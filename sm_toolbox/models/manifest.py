@@ -227,6 +227,8 @@ class Manifest(_Record):
     matching : int, optional
         1: predictors are matched in time and brought to the grid as the table notes, or else by the rules of `auto`.
         None in files from before these rules.
+    baselines : sequence of mapping, optional
+        What costs nothing, made of all training rows, as `FittedBaseline.to_record`; None in files of before.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -248,6 +250,7 @@ class Manifest(_Record):
     created: str | None = None
     versions: Mapping[str, str] | None = None
     matching: int | None = None
+    baselines: Any = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.models.applicability.profile import ErrorProfile
+from sm_toolbox.models.assessment.baselines import fit_baselines
 from sm_toolbox.models.assessment.calibration import QuantileShift
 from sm_toolbox.models.assessment.folds import Folds
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
@@ -218,6 +219,7 @@ def train(
     applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
     shift = QuantileShift.fit(table.target[table.rated], results[0].quantiles[table.rated])
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
+    manifest = replace(manifest, baselines=[item.to_record() for item in fit_baselines(final)])
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
     return Training(
         model, table, results, split, nested.search if nested else None, not (nested and nested.stopped), spiking

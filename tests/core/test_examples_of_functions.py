@@ -21,6 +21,7 @@ ENTRY_POINTS = [
     "metrics:metrics",
     "models.applicability.area:Applicability.fit",
     "models.applicability.profile:ErrorProfile.fit",
+    "models.assessment.baselines:fit_baselines",
     "models.assessment.baselines:skill",
     "models.assessment.selection:parse_groups",
     "models.prediction:predict_raster",
