@@ -9,7 +9,7 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
 from sm_toolbox.report.text import metric_cells, metric_head, metrics_explained, summary
-from sm_toolbox.validation.stations import StationMetrics, StationValidation
+from sm_toolbox.validation.rating import StationMetrics, StationValidation
 
 _MOST_SERIES = 8
 

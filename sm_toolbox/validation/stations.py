@@ -3,100 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
 from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, read_bands, single_stack, stacks
 from sm_toolbox.raster.grid import metres_per_degree
-from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills, unit_of_moisture
+from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
+from sm_toolbox.validation.rating import Observations, StationValidation, rate
 
 # Metres within which coordinates of one name are of one station, given to more or fewer digits.
 _ONE_PLACE = 1000.0
-
-
-@dataclass(frozen=True)
-class StationMetrics:
-    """Metrics of the pairs of one station.
-
-    Parameters
-    ----------
-    station : str
-    group : str or None
-    row : int
-        The station's first row, for its place.
-    metrics : Metrics
-    intervals : Intervals
-        95 % confidence limits.
-    """
-
-    station: str
-    group: str | None
-    row: int
-    metrics: Metrics
-    intervals: Intervals
-
-
-@dataclass(frozen=True)
-class StationValidation:
-    """Pairs and metrics.
-
-    Parameters
-    ----------
-    rows : ndarray of int (pairs,)
-        Positions in the table of observations, sorted by station and time.
-    predicted, observed : ndarray of float64 (pairs,)
-    stations : ndarray of str (pairs,)
-    groups : ndarray of str (pairs,), optional
-    times : ndarray of datetime64[s] (pairs,)
-    pooled : Metrics
-        Over all pairs of the stations with enough of them.
-    by_station : list of StationMetrics
-        Stations with enough pairs.
-    too_few : list of (str, int)
-        Stations with too few pairs, and how many they have.
-    unmatched : list of (str, int)
-        Reasons for which observations have no pair, and how many.
-    """
-
-    rows: np.ndarray
-    predicted: np.ndarray
-    observed: np.ndarray
-    stations: np.ndarray
-    groups: np.ndarray | None
-    times: np.ndarray
-    pooled: Metrics
-    by_station: list[StationMetrics]
-    too_few: list[tuple[str, int]]
-    unmatched: list[tuple[str, int]]
-
-    @property
-    def unit(self) -> str:
-        """The unit of what was compared, for reports: m³ m⁻³, or "" where the numbers say that it is another."""
-        return unit_of_moisture(self.observed)
-
-    def median(self, name: str) -> float:
-        """Return the median over stations of a metric; NaN where no station has it.
-
-        Parameters
-        ----------
-        name : str
-            A key of `METRICS`.
-
-        Returns
-        -------
-        float
-        """
-        values = np.array([item.metrics.values[name] for item in self.by_station], float)
-        return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
 
 def validate_stations(
@@ -174,7 +98,7 @@ def validate_stations(
         progress.info(reaches_in_words([product]))
     refuse_fills(product.values, stack.bands[0].source.label, stack.variable)
     _check_units(observed, product.values, rows.layer, stack)
-    result = _compare(rows, observed, product, groups, min_samples, repeated)
+    result = rate(observations_of(rows, observed, groups, repeated), product.values, min_samples, why_not(product))
     _tell(result, min_samples, progress)
     return result
 
@@ -284,68 +208,47 @@ def _repeated(rows: Rows, observed: np.ndarray, progress: Progress) -> np.ndarra
     return repeated
 
 
-def _compare(
-    rows: Rows,
-    observed: np.ndarray,
-    product: VariableSamples,
-    groups: Sequence[str | None] | None,
-    min_samples: int,
-    repeated: np.ndarray,
-) -> StationValidation:
-    has_value = ~np.isnan(observed) & ~repeated
-    reasons = {
-        "no observed value": ~has_value & ~repeated,
-        "the same as an earlier row": repeated,
-        "station outside the product": has_value & product.outside,
-        "no date of the product near enough": has_value & product.no_date,
-        "no data in the product": has_value & product.no_data,
+def observations_of(
+    rows: Rows, observed: np.ndarray, groups: Sequence[str | None] | None, repeated: np.ndarray | None = None
+) -> Observations:
+    """Return observations as they are rated.
+
+    Parameters
+    ----------
+    rows : Rows
+    observed : ndarray of float64 (rows,)
+    groups : sequence of str, optional
+    repeated : ndarray of bool (rows,), optional
+        Rows that repeat an earlier one.
+
+    Returns
+    -------
+    Observations
+    """
+    times = [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times or ()]
+    return Observations(
+        rows.layer,
+        rows.stations(),
+        np.array(times if times else [np.datetime64("NaT", "s")] * len(observed)),
+        observed,
+        None if groups is None else np.array([group or "(none)" for group in groups]),
+        repeated,
+    )
+
+
+def why_not(product: VariableSamples) -> dict[str, np.ndarray]:
+    """Say of each row without a value of a product why it has none.
+
+    Parameters
+    ----------
+    product : VariableSamples
+
+    Returns
+    -------
+    dict of str to ndarray of bool (rows,)
+    """
+    return {
+        "station outside the product": product.outside,
+        "no date of the product near enough": product.no_date,
+        "no data in the product": product.no_data,
     }
-    unmatched = [(reason, int(np.count_nonzero(mask))) for reason, mask in reasons.items() if mask.any()]
-    names = rows.stations()
-    times = np.array(
-        [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times]
-        if rows.times is not None
-        else [np.datetime64("NaT", "s")] * len(observed)
-    )
-    pairs = np.flatnonzero(has_value & ~np.isnan(product.values))
-    pairs = pairs[np.lexsort((times[pairs], names[pairs]))]
-    group_of = None if groups is None else np.array([group or "(none)" for group in groups])
-    by_station, too_few = [], []
-    stations, starts, counts = np.unique(names[pairs], return_index=True, return_counts=True)
-    for station, start, count in zip(stations, starts, counts):
-        if count < min_samples:
-            too_few.append((str(station), int(count)))
-            continue
-        station_pairs = pairs[start : start + count]
-        group = None if group_of is None else str(group_of[station_pairs[0]])
-        predicted, truth = product.values[station_pairs], observed[station_pairs]
-        by_station.append(
-            StationMetrics(
-                str(station), group, int(station_pairs[0]), metrics(predicted, truth), intervals(predicted, truth)
-            )
-        )
-    if not by_station:
-        most = (
-            f"the one with the most, '{stations[np.argmax(counts)]}', has {counts.max()}"
-            if len(pairs)
-            else "there is none at all"
-        )
-        why = "; ".join(f"{count} rows: {reason}" for reason, count in unmatched)
-        raise InputError(
-            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). "
-            f"{why + '. ' if why else ''}Lower `min_samples` (1 for a map of one date), or allow a larger "
-            "`max_gap_days`."
-        )
-    pooled = metrics(product.values[pairs], observed[pairs])
-    return StationValidation(
-        pairs,
-        product.values[pairs],
-        observed[pairs],
-        names[pairs],
-        None if group_of is None else group_of[pairs],
-        times[pairs],
-        pooled,
-        by_station,
-        too_few,
-        unmatched,
-    )

@@ -26,6 +26,7 @@ ENTRY_POINTS = [
     "models.assessment.selection:parse_groups",
     "models.prediction:predict_raster",
     "models.preparation:prepare_training",
+    "models.rowprediction:predict_rows",
     "models.training:train",
     "products.calculate:calculate_bands",
     "products.expression:parse",
@@ -51,6 +52,7 @@ ENTRY_POINTS = [
     "timeseries.gapfill:fill_gaps",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",
+    "validation.rating:rate",
     "validation.stations:validate_stations",
 ]
 
