@@ -91,7 +91,7 @@ class StationValidation:
 
 
 @dataclass(frozen=True)
-class Observations:
+class Observed:
     """What was observed, where and when.
 
     Parameters
@@ -142,7 +142,7 @@ class Observations:
 
 
 def rate(
-    observations: Observations,
+    observations: Observed,
     predicted: np.ndarray,
     min_samples: int = 10,
     why_not: Mapping[str, np.ndarray] | None = None,
@@ -152,7 +152,7 @@ def rate(
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observed
     predicted : ndarray of float64 (rows,)
         NaN where there is none.
     min_samples : int, optional
@@ -175,7 +175,7 @@ def rate(
     --------
     >>> observed, stations = np.array([0.1, 0.2, 0.3, 0.2]), np.array(["a"] * 4)
     >>> times = np.datetime64("2018-06-01", "s") + np.arange(4) * np.timedelta64(86400, "s")
-    >>> result = rate(Observations("stations", stations, times, observed), observed + 0.01, min_samples=3)
+    >>> result = rate(Observed("stations", stations, times, observed), observed + 0.01, min_samples=3)
     >>> result.pooled.n, round(result.pooled.bias, 3), [item.station for item in result.by_station]
     (4, 0.01, ['a'])
     """

@@ -17,7 +17,7 @@ from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
-from sm_toolbox.validation.rating import Observations, StationValidation, rate
+from sm_toolbox.validation.rating import Observed, StationValidation, rate
 
 # Metres within which coordinates of one name are of one station, given to more or fewer digits.
 _ONE_PLACE = 1000.0
@@ -210,7 +210,7 @@ def _repeated(rows: Rows, observed: np.ndarray, progress: Progress) -> np.ndarra
 
 def observations_of(
     rows: Rows, observed: np.ndarray, groups: Sequence[str | None] | None, repeated: np.ndarray | None = None
-) -> Observations:
+) -> Observed:
     """Return observations as they are rated.
 
     Parameters
@@ -223,10 +223,10 @@ def observations_of(
 
     Returns
     -------
-    Observations
+    Observed
     """
     times = [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times or ()]
-    return Observations(
+    return Observed(
         rows.layer,
         rows.stations(),
         np.array(times if times else [np.datetime64("NaT", "s")] * len(observed)),

@@ -52,6 +52,9 @@ ENTRY_POINTS = [
     "timeseries.gapfill:fill_gaps",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",
+    "validation.groups:by_tenth",
+    "validation.products:compare_products",
+    "validation.products:paired_difference",
     "validation.rating:rate",
     "validation.stations:validate_stations",
 ]
