@@ -34,6 +34,7 @@ ALGORITHMS = (
     "modelling.selectpredictors",
     "modelling.trainmodel",
     "modelling.predictraster",
+    "modelling.predicttable",
     "modelling.modelreport",
     "validation.validatestations",
     "tools.checkinstallation",

@@ -75,6 +75,8 @@ class RowPrediction:
         The column of each predictor that has one.
     missing : dict of str to int
         Rows without a prediction, by reason.
+    seen : ndarray of bool (rows,)
+        Rows whose predictors are those of a training row that the model file keeps.
     """
 
     predicted: np.ndarray
@@ -84,6 +86,7 @@ class RowPrediction:
     baselines: dict[str, np.ndarray] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def predict_rows(
@@ -160,7 +163,8 @@ def predict_rows(
         progress.warning(f"{count:,} of {len(predictors):,} rows have no prediction: {reason}.")
     _tell_outside(model, predictors[usable], progress)
     result = _predict(model, predictors, usable, levels, progress)
-    return RowPrediction(*result, _baselines(model, predictors, usable, where), columns=columns, missing=missing)
+    seen = _seen(model, predictors) & usable
+    return RowPrediction(*result, _baselines(model, predictors, usable, where), columns, missing, seen)
 
 
 def find_columns(model: Model, source: SampledTable, progress: Progress = SILENT) -> dict[str, str]:
@@ -290,6 +294,14 @@ def _made(
         (made,) = of_places([origin], where.x, where.y, where.crs)
     progress.info(f"No field holds '{name}': it is made of the {'date' if builtin.of_date else 'place'} of each row.")
     return np.broadcast_to(made, (rows,))
+
+
+def _seen(model: Model, predictors: np.ndarray) -> np.ndarray:
+    """Say which rows have the predictors of a training row that the file keeps, bool (rows,)."""
+    if model.evidence is None:
+        return np.zeros(len(predictors), bool)
+    known = {row.tobytes() for row in np.ascontiguousarray(model.evidence.predictors, np.float32)}
+    return np.array([row.tobytes() in known for row in predictors], bool)
 
 
 def _tell_outside(model: Model, predictors: np.ndarray, progress: Progress) -> None:

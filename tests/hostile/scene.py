@@ -224,6 +224,16 @@ class Scene:
                 "QUANTILES": "0.1,0.9",
                 "APPLICABILITY": True,
             },
+            "predicttable": {
+                "MODEL_FILE": getattr(self, "model", ""),
+                "INPUT": self.stations,
+                "OBSERVED": "soil_moisture",
+                **who,
+                "GROUP": "station",
+                "QUANTILES": "0.1,0.9",
+                "COMPARED_MODEL": getattr(self, "model", ""),
+                "MIN_SAMPLES": 3,
+            },
             "samplepredictors": {
                 "STATIONS": self.stations,
                 **who,

@@ -33,6 +33,7 @@ ALGORITHMS = sorted(
         "maskquality",
         "modelreport",
         "predictraster",
+        "predicttable",
         "samplepredictors",
         "sarpredictors",
         "selectpredictors",
