@@ -9,6 +9,7 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterExpression,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -91,6 +92,11 @@ def switch(key, label, default=False):
 def text(key, label, default=None, optional=True):
     """A line of text."""
     return QgsProcessingParameterString(key, label, default, False, optional)
+
+
+def expression(key, label, parent):
+    """An expression of QGIS on the fields of a layer parameter."""
+    return QgsProcessingParameterExpression(key, label, None, parent, True)
 
 
 def add_scheduler(algorithm):

@@ -31,6 +31,7 @@ ALGORITHMS = (
     "stations.importismn",
     "stations.interpolatestations",
     "stations.samplepredictors",
+    "stations.splitstations",
     "modelling.selectpredictors",
     "modelling.trainmodel",
     "modelling.predictraster",

@@ -265,6 +265,16 @@ class Scene:
                 "SCALE": 1,
                 "OFFSET": 0,
             },
+            "splitstations": {
+                "INPUT": self.stations,
+                **who,
+                "METHOD": "expression",
+                "SHARE": 0.3,
+                "STRATA": "elevation",
+                "DATE": "2020-06-09T00:00:00",
+                "EXPRESSION": "\"station\" = 's1'",
+                "SEED": 0,
+            },
             "tcmerge": {**merging, "REFERENCE": "a", "FALLBACK": "mean", "WINDOW": "all", "BOOTSTRAP": 0},
             "temporalcomposite": {
                 "INPUT": [self.ndvi],

@@ -39,6 +39,7 @@ ALGORITHMS = sorted(
         "selectpredictors",
         "soilindices",
         "spectralindices",
+        "splitstations",
         "tcmerge",
         "temporalcomposite",
         "temporalgapfill",

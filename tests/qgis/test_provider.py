@@ -94,6 +94,22 @@ CONTRACT = {
         ["STATIONS", "STATION", "TIME", "PREDICTORS", "MAX_TIME_GAP", "METHOD", "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", "FIELDS", "ROWS", "COMPLETE_ROWS"],
     ),
+    "splitstations": (
+        [
+            "INPUT",
+            "STATION",
+            "TIME",
+            "METHOD",
+            "SHARE",
+            "STRATA",
+            "DATE",
+            "EXPRESSION",
+            "SEED",
+            "TRAINING",
+            "VALIDATION",
+        ],
+        ["TRAINING", "VALIDATION"],
+    ),
     "selectpredictors": (
         [
             "TRAINING",
