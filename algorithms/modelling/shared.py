@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
+from ..expressions import rows_where
 from ..layers import core_crs, layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
@@ -150,6 +151,8 @@ def read_training(algorithm, opened, parameters, context, progress):
 
     source, origins, area = opened
     layer = read_table(source, progress, points=False)
+    has_holdout = algorithm.parameterDefinition("HOLDOUT") is not None
+    holdout = rows_where(algorithm, parameters, "HOLDOUT", context, layer) if has_holdout else None
     station, time, weight, group, split = (
         algorithm.parameterAsString(parameters, key, context) or None
         for key in ("STATION", "TIME", "WEIGHT", "GROUP", "SPLIT")
@@ -176,5 +179,6 @@ def read_training(algorithm, opened, parameters, context, progress):
         ),
         progress,
         tuple(algorithm.parameterAsFields(parameters, "CATEGORICAL", context)),
+        holdout,
     )
     return layer, prepared

@@ -10,6 +10,7 @@ from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
 from ..parameters import (
     choice,
+    expression,
     file_output,
     integer,
     layer_output,
@@ -108,6 +109,11 @@ class Algorithm(ToolboxAlgorithm):
             "soil moisture where there is one), judged under the same folds.",
             advanced=True,
         )
+        self.add(
+            expression("HOLDOUT", "Rows held out", "TRAINING"),
+            "Rows for which this is true are neither fitted nor searched with, and rated at the end, beside the error "
+            "out of fold: \"time\" >= '2015', or \"network\" = 'RSMN'. Empty: none.",
+        )
         add_split_parameters(self, "Same seed, same data: same model.")
         self.add(file_output("MODEL_FILE", "Model file", MODEL_FILTER), "File to keep the model in (.smmodel).")
         self.add(
@@ -130,6 +136,9 @@ class Algorithm(ToolboxAlgorithm):
             N="Rows that are rated",
             SKILL="Skill: share of the best baseline's RMSE that the model removes",
             BASELINE_RMSE="RMSE of the best baseline, out of fold",
+            HOLDOUT_R="Correlation, rows held out",
+            HOLDOUT_RMSE="RMSE, rows held out",
+            HOLDOUT_N="Rows held out that are rated",
         )
 
     def resolve(self, parameters, context):
@@ -182,6 +191,8 @@ class Algorithm(ToolboxAlgorithm):
             spike=spike,
             progress=progress.part(0, 0.95),
         )
+        if prepared.holdout is not None:
+            training = training.rate(prepared.holdout)
         if not self.parameterAsBool(parameters, "BASELINES", context):
             training = training.without_baselines()
         progress.info(gap_in_words(training))
@@ -189,7 +200,7 @@ class Algorithm(ToolboxAlgorithm):
         save_model(training.model, model_file)
         report = write_report(self, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, layer, training, progress)
-        values, best = training.chosen.metrics, training.chosen.best_baseline
+        values, best, held_out = training.chosen.metrics, training.chosen.best_baseline, training.holdout
         return {
             "MODEL_FILE": model_file,
             "REPORT": report,
@@ -201,6 +212,7 @@ class Algorithm(ToolboxAlgorithm):
             "BIAS": values.bias,
             "N": values.n,
             **({} if best is None else {"SKILL": training.chosen.skill, "BASELINE_RMSE": best.metrics.rmse}),
+            **({} if held_out is None else _held_out_numbers(held_out.metrics)),
         }
 
     def _write_predictions(self, parameters, context, layer, training, progress):
@@ -219,3 +231,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []
         return self.outputs.write_table("PREDICTIONS", fields, values, geometries, layer.crs, progress, layer.wkb)
+
+
+def _held_out_numbers(values):
+    return {"HOLDOUT_R": values.r, "HOLDOUT_RMSE": values.rmse, "HOLDOUT_N": values.n}

@@ -229,6 +229,8 @@ class Manifest(_Record):
         None in files from before these rules.
     baselines : sequence of mapping, optional
         What costs nothing, made of all training rows, as `FittedBaseline.to_record`; None in files of before.
+    holdout : mapping, optional
+        `beside`, `metrics`, `baselines` and `skill` of rows that were held out; None where none were.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -251,6 +253,7 @@ class Manifest(_Record):
     versions: Mapping[str, str] | None = None
     matching: int | None = None
     baselines: Any = None
+    holdout: Any = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

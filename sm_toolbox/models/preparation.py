@@ -10,12 +10,13 @@ import numpy as np
 
 from sm_toolbox.columns import tell_impossible
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.assessment.holdout import part_rows
 from sm_toolbox.models.assessment.places import share_cells, share_places
 from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_classes, parse_cyclic
 from sm_toolbox.models.roles import check_target, choose_predictors, places
-from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
+from sm_toolbox.models.table import Roles, TrainingTable, check_variation, make_training_table
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.builtin import builtin_of_table
 from sm_toolbox.raster.kinds import is_direction
@@ -80,11 +81,14 @@ class Prepared:
     periods : dict of str to float
         Of cyclic predictors, in their unit.
     split : Split
+    holdout : TrainingTable, optional
+        Rows that are rated and never fitted.
     """
 
     table: TrainingTable
     periods: dict[str, float]
     split: Split
+    holdout: TrainingTable | None = None
 
 
 def prepare_training(
@@ -94,6 +98,7 @@ def prepare_training(
     request: SplitRequest = SplitRequest(),
     progress: Progress = SILENT,
     categorical: Sequence[str] = (),
+    holdout: np.ndarray | None = None,
 ) -> Prepared:
     """Check a table, keep its complete rows, and choose how they are divided.
 
@@ -111,6 +116,8 @@ def prepare_training(
     progress : Progress, optional
     categorical : sequence of str, optional
         Predictors that hold numbers of classes: each class becomes a feature of its own.
+    holdout : ndarray of bool (rows,), optional
+        Rows that are neither fitted nor searched with, to be rated at the end.
 
     Returns
     -------
@@ -147,6 +154,10 @@ def prepare_training(
         stations = places(table.positions)
         table = replace(table, stations=stations)
         progress.info(f"No `station` is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
+    held_out = None
+    if holdout is not None:
+        table, held_out = part_rows(table, holdout)
+        check_variation(table)
     table = replace(table, classes=parse_classes(categorical, predictors, table.predictors))
     periods = parse_cyclic(cyclic, predictors)
     periods = {**_own_periods(table, set(periods), progress), **periods}
@@ -165,7 +176,7 @@ def prepare_training(
     split = make_split(key, request.folds, request.block_size, request.prediction, request.max_fold_share)
     for reason, count in table.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")
-    return Prepared(table, periods, split)
+    return Prepared(table, periods, split, held_out)
 
 
 def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress) -> TrainingTable:

@@ -71,6 +71,8 @@ class TrainingTable:
         The classes of categorical predictors, by column.
     groups : ndarray of str (rows,), optional
         The network, region or other group of each row.
+    limits : mapping of str to (float, float)
+        The lowest and highest value of predictors that are scaled by them to 0 and 1, by column.
     origins : mapping of str to dict
         What the table notes of the rasters behind its columns, by column; the model keeps it, to find the predictors
         again.
@@ -92,6 +94,7 @@ class TrainingTable:
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     groups: np.ndarray | None = None
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -272,7 +275,7 @@ def make_training_table(
         groups=groups,
     )
     if must_vary:
-        _check_variation(table)
+        check_variation(table)
     _check_size(table)
     return table
 
@@ -452,7 +455,18 @@ def _repeated(table: TrainingTable) -> int:
     return int(pd.DataFrame(columns).duplicated().sum())
 
 
-def _check_variation(table: TrainingTable) -> None:
+def check_variation(table: TrainingTable) -> None:
+    """Reject a table whose target or some predictor is the same in all rows.
+
+    Parameters
+    ----------
+    table : TrainingTable
+
+    Raises
+    ------
+    InputError
+        Which names them.
+    """
     if np.ptp(table.target) == 0:
         raise InputError(
             f"The target '{table.roles.target}' is {table.target[0]:g} in all {len(table)} complete rows of "

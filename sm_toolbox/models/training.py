@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.models.applicability.profile import ErrorProfile
-from sm_toolbox.models.assessment.baselines import fit_baselines
+from sm_toolbox.models.assessment.baselines import baseline_from_record, fit_baselines
 from sm_toolbox.models.assessment.calibration import QuantileShift
 from sm_toolbox.models.assessment.folds import Folds
+from sm_toolbox.models.assessment.holdout import Holdout, rate_holdout
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
@@ -64,6 +65,8 @@ class Training:
     nested : bool
         Whether each fold's hyper-parameters were searched without the fold.
     spiking : Spiking, optional
+    holdout : Holdout, optional
+        Of rows that were held out.
     """
 
     model: Model
@@ -73,6 +76,7 @@ class Training:
     search: Search | None = None
     nested: bool = True
     spiking: Spiking | None = None
+    holdout: Holdout | None = None
 
     @property
     def chosen(self) -> SplitResult:
@@ -84,14 +88,49 @@ class Training:
         """Increase of the RMSE on the left-out rows of the chosen split (folds, predictors)."""
         return self.chosen.importance
 
+    def rate(self, rows: TrainingTable) -> Training:
+        """Return the same with what the model is worth at rows that were held out, which the model's file keeps, too.
+
+        Parameters
+        ----------
+        rows : TrainingTable
+            Neither fitted nor searched with.
+
+        Returns
+        -------
+        Training
+
+        Raises
+        ------
+        InputError
+            Where no row can be predicted.
+        """
+        model = self.model
+        known = np.ones(len(rows), bool)
+        for i, name in enumerate(model.predictors):
+            unseen = model.encoder.unseen(rows.predictors[:, i], name)
+            known &= True if unseen is None else ~unseen
+        predictions = np.full(len(rows), np.nan)
+        if known.any():
+            predictions[known] = model.predict(rows.predictors[known])
+        baselines = [baseline_from_record(item, model.predictors) for item in model.manifest.baselines or ()]
+        holdout = rate_holdout(self.table, rows, predictions, [item for item in baselines if item is not None])
+        manifest = replace(model.manifest, holdout=holdout.to_record())
+        return replace(self, model=replace(model, manifest=manifest), holdout=holdout)
+
     def without_baselines(self) -> Training:
         """Return the same without what costs nothing beside the model."""
         manifest = self.model.manifest
         records = [replace(record, baselines=None, skill=None) for record in manifest.splits]
+        manifest = replace(manifest, validation=records)
+        holdout = None if self.holdout is None else replace(self.holdout, baselines={})
+        if holdout is not None:
+            manifest = replace(manifest, holdout=holdout.to_record())
         return replace(
             self,
             splits=[replace(result, baselines=[]) for result in self.splits],
-            model=replace(self.model, manifest=replace(manifest, validation=records)),
+            model=replace(self.model, manifest=manifest),
+            holdout=holdout,
         )
 
 

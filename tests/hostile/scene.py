@@ -315,6 +315,8 @@ class Scene:
                 "CANDIDATES": 2,
                 "TUNING_FOLDS": 2,
                 "KEEP_BEST": False,
+                "HOLDOUT": "\"station\" = 's1'",
+                "GROUP": "station",
                 "SPIKE_WEIGHT": 1,
             },
             "triplecollocation": {**merging, "BOOTSTRAP": 0},

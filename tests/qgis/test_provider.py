@@ -144,6 +144,7 @@ CONTRACT = {
             "TUNING",
             "CANDIDATES",
             "BASELINES",
+            "HOLDOUT",
             "SPLIT",
             "GROUP",
             "FOLDS",
@@ -168,6 +169,9 @@ CONTRACT = {
             "N",
             "SKILL",
             "BASELINE_RMSE",
+            "HOLDOUT_R",
+            "HOLDOUT_RMSE",
+            "HOLDOUT_N",
         ],
     ),
     "predictraster": (

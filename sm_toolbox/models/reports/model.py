@@ -14,6 +14,7 @@ from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.models.manifest import Manifest, target_unit
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.reports.effects import Effect, local_effects
+from sm_toolbox.models.reports.holdout import add_kept_holdout
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
@@ -63,6 +64,8 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     _worth(page, manifest)
     _data(page, manifest)
     _validation(page, model, manifest)
+    if manifest.holdout is not None:
+        add_kept_holdout(page, manifest.holdout)
     _importance(page, model, manifest)
     if model.evidence is not None:
         _effects(page, model, progress)
