@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -12,15 +12,44 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, read_bands, single_stack, stacks
+from sm_toolbox.raster.cells import CellRule
 from sm_toolbox.raster.grid import metres_per_degree
 from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
-from sm_toolbox.validation.rating import Observed, StationValidation, rate
+from sm_toolbox.validation.anomalies import VALUES, Deviations
+from sm_toolbox.validation.products import ProductsValidation, compare_products
+from sm_toolbox.validation.rating import Observed, StationValidation
 
 # Metres within which coordinates of one name are of one station, given to more or fewer digits.
 _ONE_PLACE = 1000.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How products are brought to observations, and rated.
+
+    Parameters
+    ----------
+    max_gap_days : TimeRule or float, optional
+        How far in time a product may lie from an observation; by default half the distance of its dates.
+    min_samples : int, optional
+        Pairs that a station needs to be rated on its own.
+    method : {'nearest', 'bilinear'} or CellRule, optional
+        How a value is taken at a point, from each product's own cells; or, by a `CellRule`, the value that the product
+        has in the cell of a grid that holds the point.
+    common_sample : bool, optional
+        Whether several products are rated on the rows on which all of them have a value.
+    deviations : Deviations, optional
+        What of a series is compared: its values, or what is left without the season.
+    """
+
+    max_gap_days: TimeRule | float | None = None
+    min_samples: int = 10
+    method: str | CellRule = "nearest"
+    common_sample: bool = True
+    deviations: Deviations = VALUES
 
 
 def validate_stations(
@@ -76,6 +105,59 @@ def validate_stations(
     >>> pooled.n, round(pooled.r, 3), round(pooled.bias, 3)
     (20, 1.0, 0.01)
     """
+    how = Comparison(max_gap_days, min_samples, method)
+    return validate_products(rows, observed, {"product": sources}, groups, how, progress).first
+
+
+def validate_products(
+    rows: Rows,
+    observed: np.ndarray,
+    products: Mapping[str, Sequence[Source]],
+    groups: Sequence[str | None] | None = None,
+    how: Comparison = Comparison(),
+    progress: Progress = SILENT,
+) -> ProductsValidation:
+    """Compare several products with the same observations.
+
+    Parameters
+    ----------
+    rows : Rows
+        Place, time and station of each observation.
+    observed : ndarray of float64 (rows,)
+        m³ m⁻³; NaN where there is none.
+    products : mapping of str to sequence of Source
+        By label, each as `validate_stations` takes one.
+    groups : sequence of str, optional
+        A property of the stations (land cover, network) for the report.
+    how : Comparison, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    ProductsValidation
+
+    Raises
+    ------
+    InputError
+        As `validate_stations` for each product, and where the products have too few pairs in common.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> from sm_toolbox.raster.times import parse_dates
+    >>> observed = 0.2 + 0.1 * np.sin(np.arange(20) / 3)
+    >>> times = parse_dates("2018-06-01/2018-06-20")
+    >>> def product(name, error, count):
+    ...     bands = {f"soil_moisture@{time}": [[value + error]] for time, value in zip(times[:count], observed)}
+    ...     return [write_example(name, bands, cell=100)]
+    >>> near, far = product("near.tif", 0.01, 20), product("far.tif", 0.05, 12)
+    >>> x, y = np.full(20, LEFT + 50), np.full(20, TOP - 50)
+    >>> rows = Rows("stations", x, y, grid_of(near[0]).crs, times, ["a"] * 20)
+    >>> found = validate_products(rows, observed, {"near": near, "far": far}, how=Comparison(max_gap_days=0))
+    >>> [(each.pooled.n, round(each.pooled.rmse, 3)) for each in found.results], found.own[0].pooled.n
+    ([(12, 0.01), (12, 0.05)], 20)
+    """
     if np.isnan(observed).all():
         raise InputError(f"No row of '{rows.layer}' has an observed value. Check the `observed` field.")
     if rows.names is not None and not any(rows.names):
@@ -85,6 +167,28 @@ def validate_stations(
         )
     rows = _told_apart(rows, progress)
     repeated = _repeated(rows, observed, progress)
+    values, reasons = {}, {}
+    for number, (label, sources) in enumerate(products.items()):
+        part = progress.part(number / len(products), (number + 1) / len(products))
+        sampled = _sampled(rows, observed, sources, how, part)
+        values[label], reasons[label] = sampled.values, why_not(sampled)
+    found = compare_products(
+        observations_of(rows, observed, groups, repeated),
+        values,
+        how.min_samples,
+        reasons,
+        how.deviations,
+        how.common_sample,
+        progress,
+    )
+    _tell(found, how.min_samples, progress)
+    return found
+
+
+def _sampled(
+    rows: Rows, observed: np.ndarray, sources: Sequence[Source], how: Comparison, progress: Progress
+) -> VariableSamples:
+    """Return a product at the observations."""
     bands = read_bands(sources)
     variables = stacks(bands)
     if len(variables) > 1 and VARIABLE in variables:
@@ -92,31 +196,35 @@ def validate_stations(
         bands = list(variables[VARIABLE].bands)
     stack = single_stack(bands, "sources")
     kept = {band.source for band in stack.bands}
-    samples = sample_rows(rows, [source for source in sources if source in kept], max_gap_days, method, progress)
+    used = [source for source in sources if source in kept]
+    samples = sample_rows(rows, used, how.max_gap_days, how.method, progress)
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
     if product.reach_days >= 1 and reaches_in_words([product]):
         progress.info(reaches_in_words([product]))
     refuse_fills(product.values, stack.bands[0].source.label, stack.variable)
     _check_units(observed, product.values, rows.layer, stack)
-    result = rate(observations_of(rows, observed, groups, repeated), product.values, min_samples, why_not(product))
-    _tell(result, min_samples, progress)
-    return result
+    return product
 
 
-def _tell(result: StationValidation, min_samples: int, progress: Progress) -> None:
+def _tell(found: ProductsValidation, min_samples: int, progress: Progress) -> None:
     """Log what came out, and what was left out."""
-    for reason, count in result.unmatched:
-        progress.warning(f"{count} observations have no pair: {reason}.")
-    if result.too_few:
-        progress.warning(
-            f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
-            f"{', '.join(name for name, _ in result.too_few)}."
+    several = len(found.labels) > 1
+    for label, result in zip(found.labels, found.results):
+        of_product = f" ('{label}')" if several else ""
+        for reason, count in result.unmatched:
+            # What a common sample leaves of each product the line about it says.
+            if not several:
+                progress.warning(f"{count} observations have no pair: {reason}.")
+        if result.too_few and (not several or label == found.labels[0]):
+            progress.warning(
+                f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
+                f"{', '.join(name for name, _ in result.too_few)}."
+            )
+        pooled = result.pooled
+        progress.info(
+            f"{pooled.n} pairs{of_product}, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
+            f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f}{f' {result.unit}' if result.unit else ''}."
         )
-    pooled = result.pooled
-    progress.info(
-        f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
-        f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f}{f' {result.unit}' if result.unit else ''}."
-    )
 
 
 def _check_units(observed: np.ndarray, predicted: np.ndarray, layer: str, stack: Stack) -> None:

@@ -59,6 +59,7 @@ ENTRY_POINTS = [
     "validation.products:compare_products",
     "validation.products:paired_difference",
     "validation.rating:rate",
+    "validation.stations:validate_products",
     "validation.stations:validate_stations",
 ]
 
