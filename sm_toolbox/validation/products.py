@@ -13,6 +13,45 @@ from sm_toolbox.validation.anomalies import VALUES, Deviations
 from sm_toolbox.validation.rating import Observed, StationValidation, rate
 
 
+def label_products(text: str | None, names: Sequence[str]) -> list[str]:
+    """Return the labels of products: those that are given, else their names, told apart by numbers where alike.
+
+    Parameters
+    ----------
+    text : str or None
+        Labels separated by commas, as many as products.
+    names : sequence of str
+        Of the products' files.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        Where there are more or fewer labels than products, or two are alike.
+
+    Examples
+    --------
+    >>> label_products("SMAP, merged", ["smap.tif", "m.tif"]), label_products("", ["m.tif", "m.tif"])
+    (['SMAP', 'merged'], ['m.tif', 'm.tif (2)'])
+    """
+    labels = [part.strip() for part in (text or "").split(",")]
+    if labels == [""]:
+        return [
+            name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})" for i, name in enumerate(names)
+        ]
+    if len(labels) != len(names) or not all(labels):
+        raise InputError(
+            f"`labels` has {len([label for label in labels if label])} names for {len(names)} products "
+            f"({', '.join(names)[:200]}). Give one for each, separated by commas, or none."
+        )
+    if len(set(labels)) < len(labels):
+        raise InputError(f"`labels` names two products alike ({', '.join(labels)[:200]}). Give each its own name.")
+    return labels
+
+
 @dataclass(frozen=True)
 class ProductsValidation:
     """Products rated by the same observations.

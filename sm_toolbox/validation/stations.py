@@ -170,7 +170,7 @@ def validate_products(
     values, reasons = {}, {}
     for number, (label, sources) in enumerate(products.items()):
         part = progress.part(number / len(products), (number + 1) / len(products))
-        sampled = _sampled(rows, observed, sources, how, part)
+        sampled = _sampled(rows, observed, sources, how, f"sources[{number}]" if number else "sources", part)
         values[label], reasons[label] = sampled.values, why_not(sampled)
     found = compare_products(
         observations_of(rows, observed, groups, repeated),
@@ -186,15 +186,15 @@ def validate_products(
 
 
 def _sampled(
-    rows: Rows, observed: np.ndarray, sources: Sequence[Source], how: Comparison, progress: Progress
+    rows: Rows, observed: np.ndarray, sources: Sequence[Source], how: Comparison, argument: str, progress: Progress
 ) -> VariableSamples:
-    """Return a product at the observations."""
+    """Return a product at the observations; `argument` names it in messages."""
     bands = read_bands(sources)
     variables = stacks(bands)
     if len(variables) > 1 and VARIABLE in variables:
         progress.info(f"Of the variables {', '.join(variables)} the one validated is '{VARIABLE}'.")
         bands = list(variables[VARIABLE].bands)
-    stack = single_stack(bands, "sources")
+    stack = single_stack(bands, argument)
     kept = {band.source for band in stack.bands}
     used = [source for source in sources if source in kept]
     samples = sample_rows(rows, used, how.max_gap_days, how.method, progress)

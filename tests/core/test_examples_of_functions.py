@@ -57,6 +57,7 @@ ENTRY_POINTS = [
     "timeseries.trend:temporal_trend",
     "validation.groups:by_tenth",
     "validation.products:compare_products",
+    "validation.products:label_products",
     "validation.products:paired_difference",
     "validation.rating:rate",
     "validation.stations:validate_products",

@@ -329,6 +329,13 @@ class Scene:
                 "MAX_TIME_GAP": 0,
                 "TIME_GAPS": "soil_moisture:1",
                 "MIN_SAMPLES": 3,
+                "PRODUCT_B": [self.products[1]],
+                "LABELS": "first,second",
+                "RESAMPLING": "nearest",
+                "COMMON_SAMPLE": True,
+                "ANOMALIES": "moving_window",
+                "ANOMALY_WINDOW": 20,
+                "SERIES": "s1",
             },
         }
 

@@ -233,6 +233,16 @@ CONTRACT = {
     "validatestations": (
         [
             "PRODUCT",
+            "PRODUCT_B",
+            "PRODUCT_C",
+            "PRODUCT_D",
+            "PRODUCT_E",
+            "LABELS",
+            "COMMON_SAMPLE",
+            "ANOMALIES",
+            "RESAMPLING",
+            "TIME_GAPS",
+            "GROUP_TABLE",
             "STATIONS",
             "STATION",
             "TIME",
