@@ -180,5 +180,14 @@ def read_training(algorithm, opened, parameters, context, progress):
         progress,
         tuple(algorithm.parameterAsFields(parameters, "CATEGORICAL", context)),
         holdout,
+        _limits(algorithm, parameters, context),
     )
     return layer, prepared
+
+
+def _limits(algorithm, parameters, context):
+    """Return the limits of SCALING minmax; None where features are not scaled by limits."""
+    if algorithm.parameterDefinition("SCALING") is None:
+        return None
+    is_minmax = algorithm.parameterAsString(parameters, "SCALING", context) == "minmax"
+    return algorithm.parameterAsString(parameters, "LIMITS", context) if is_minmax else None

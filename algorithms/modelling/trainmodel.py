@@ -110,6 +110,18 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
+            choice("SCALING", "Scaling of the predictors", ["standard", "minmax"], "standard"),
+            "Of MODEL svr and mlp; trees do not mind. standard: to mean 0 and standard deviation 1 of the training "
+            "rows. minmax: to 0 and 1 between LIMITS. The model file holds the numbers.",
+            advanced=True,
+        )
+        self.add(
+            text("LIMITS", "Limits of the predictors"),
+            "For SCALING minmax: lowest and highest value by predictor, separated by commas: vv:-30:5,vh:-35:0. Those "
+            "it does not name are scaled between their smallest and largest value of the training rows.",
+            advanced=True,
+        )
+        self.add(
             expression("HOLDOUT", "Rows held out", "TRAINING"),
             "Rows for which this is true are neither fitted nor searched with, and rated at the end, beside the error "
             "out of fold: \"time\" >= '2015', or \"network\" = 'RSMN'. Empty: none.",
@@ -148,7 +160,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.spiking import Spike
         from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
-        from sm_toolbox.models.learners.catalogue import make_estimator
+        from sm_toolbox.models.learners.catalogue import make_estimator, with_features_as_given
         from sm_toolbox.models.modelfile import save_model
         from sm_toolbox.models.reports.training import gap_in_words, training_report
         from sm_toolbox.models.table import make_training_table
@@ -169,6 +181,10 @@ class Algorithm(ToolboxAlgorithm):
             else make_candidates(kind, hyperparameters, tuning, count, seed)
         )
         layer, prepared = read_training(self, opened, parameters, context, progress)
+        if prepared.table.limits:
+            candidates = [with_features_as_given(candidate) for candidate in candidates]
+        elif self.parameterAsString(parameters, "LIMITS", context):
+            progress.warning("LIMITS is ignored, because SCALING is 'standard'.")
         spike = None
         if spike_source is not None:
             local = read_table(spike_source, progress, points=False)

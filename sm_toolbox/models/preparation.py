@@ -14,7 +14,7 @@ from sm_toolbox.models.assessment.holdout import part_rows
 from sm_toolbox.models.assessment.places import share_cells, share_places
 from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
-from sm_toolbox.models.features import parse_classes, parse_cyclic
+from sm_toolbox.models.features import parse_classes, parse_cyclic, parse_limits
 from sm_toolbox.models.roles import check_target, choose_predictors, places
 from sm_toolbox.models.table import Roles, TrainingTable, check_variation, make_training_table
 from sm_toolbox.progress import SILENT, Progress
@@ -99,6 +99,7 @@ def prepare_training(
     progress: Progress = SILENT,
     categorical: Sequence[str] = (),
     holdout: np.ndarray | None = None,
+    limits: str | None = None,
 ) -> Prepared:
     """Check a table, keep its complete rows, and choose how they are divided.
 
@@ -118,6 +119,9 @@ def prepare_training(
         Predictors that hold numbers of classes: each class becomes a feature of its own.
     holdout : ndarray of bool (rows,), optional
         Rows that are neither fitted nor searched with, to be rated at the end.
+    limits : str, optional
+        Where it is given, predictors are scaled to 0 and 1 between their limits (`vv:-30:5,vh:-35:0`); those it does
+        not name between their smallest and largest value, which are all of them for "".
 
     Returns
     -------
@@ -166,6 +170,8 @@ def prepare_training(
         raise InputError(
             f"'{both[0]}' is in `cyclic` and in `categorical`, but can be but one of them. Take it out of one."
         )
+    if limits is not None:
+        table = replace(table, limits=_limits(table, limits, periods, progress))
     key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
     table = _with_places(table, request.folds, key, progress)
     if key == GroupSplit.key:
@@ -199,6 +205,32 @@ def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress)
                 f"The report shows the error with blocks of {shared.cell_metres:,.0f} m left out beside it."
             )
     return table
+
+
+def _limits(
+    table: TrainingTable, text: str, periods: Mapping[str, float], progress: Progress
+) -> dict[str, tuple[float, float]]:
+    """Return the limits by which amounts are scaled; say where rows lie beyond those that were given."""
+    given = parse_limits(text, table.roles.predictors)
+    limits, beyond = {}, []
+    for name, values in zip(table.roles.predictors, table.predictors.T):
+        if name in periods or name in table.classes:
+            if name in given:
+                what = "cyclic: its sine and cosine" if name in periods else "categorical: its classes"
+                raise InputError(
+                    f"`limits` names '{name}', which is {what} lie within −1 and 1 without. Take it out of `limits`."
+                )
+            continue
+        low, high = limits[name] = given.get(name, (float(values.min()), float(values.max())))
+        outside = int(np.count_nonzero((values < low) | (values > high)))
+        if outside:
+            beyond.append(f"{name} ({outside:,} rows; {values.min():.4g} to {values.max():.4g})")
+    if beyond:
+        progress.warning(
+            f"Rows lie beyond `limits`, and beyond 0 and 1 when scaled: {', '.join(beyond)}. Check the unit, or give "
+            "wider limits."
+        )
+    return limits
 
 
 def _tell_torn_stations(table: TrainingTable, progress: Progress) -> None:

@@ -227,7 +227,8 @@ def train(
     kind_of(estimator)
     for text in oddities(table):
         progress.warning(text)
-    problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}, table.classes), seed)
+    encoder = FeatureEncoder(table.roles.predictors, periods or {}, table.classes, table.limits)
+    problem = Problem(table, encoder, seed)
     splits = [split, *filter(None, (comparison(split, table), beside_stations(split, table)))]
     folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
@@ -338,7 +339,7 @@ def _manifest(
     table, chosen, kind = problem.table, results[0], kind_of(estimator)
     return Manifest(
         format=FORMAT,
-        format_version=FORMAT_VERSION,
+        format_version=FORMAT_VERSION if table.limits else 1,
         kind=kind,
         task="regression",
         target=TargetRecord(
@@ -389,6 +390,7 @@ def _predictor_records(problem: Problem, fitted: FittedModel, chosen: SplitResul
                 importance=float(chosen.importance[:, i].mean()),
                 impurity_importance=None if shares is None else float(shares[i]),
                 origin=dict(table.origins[name]) if name in table.origins else None,
+                limits=encoder.limits.get(name),
             )
         )
     return tuple(records)

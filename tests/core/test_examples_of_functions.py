@@ -24,6 +24,7 @@ ENTRY_POINTS = [
     "models.assessment.baselines:fit_baselines",
     "models.assessment.baselines:skill",
     "models.assessment.selection:parse_groups",
+    "models.features:parse_limits",
     "models.prediction:predict_raster",
     "models.preparation:prepare_training",
     "models.rowprediction:predict_rows",

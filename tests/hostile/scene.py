@@ -315,6 +315,8 @@ class Scene:
                 "CANDIDATES": 2,
                 "TUNING_FOLDS": 2,
                 "KEEP_BEST": False,
+                "SCALING": "minmax",
+                "LIMITS": "elevation:0:1000",
                 "HOLDOUT": "\"station\" = 's1'",
                 "GROUP": "station",
                 "SPIKE_WEIGHT": 1,

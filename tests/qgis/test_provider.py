@@ -145,6 +145,8 @@ CONTRACT = {
             "CANDIDATES",
             "BASELINES",
             "HOLDOUT",
+            "SCALING",
+            "LIMITS",
             "SPLIT",
             "GROUP",
             "FOLDS",

@@ -77,6 +77,9 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     for name, classes in model.encoder.classes.items():
         listed = ", ".join(f"{value:g}" for value in classes)
         page.text(f"Classes of {name}: {listed}. Where a map has another one, it has no value.")
+    if model.encoder.limits:
+        listed = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in model.encoder.limits.items())
+        page.text(f"Scaled to 0 and 1 between limits: {listed}.")
     if model.applicability is None:
         page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
     else:
