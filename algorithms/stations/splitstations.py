@@ -27,7 +27,6 @@ class Algorithm(ToolboxAlgorithm):
         "50 m apart stay on one side. 'Predict table' rates a model by the validation rows.</p>"
     )
     TAGS = ("hold-out", "independent stations", "validation", "stratified")
-    NEEDS = ("scipy",)
     EXAMPLE = {
         "INPUT": "stations.gpkg",
         "STATION": "station",

@@ -126,18 +126,19 @@ def _places(
     """Number the places of stations (stations,): those within 50 m of each other are one."""
     place = np.arange(count)
     if rows.positions is not None:
-        from scipy.spatial import cKDTree
-
         positions = rows.positions[known]
         valid = np.isfinite(positions).all(axis=1)
         number = np.bincount(index[valid], minlength=count)
         sums = [np.bincount(index[valid], axis[valid], count) for axis in positions.T]
         placed = np.flatnonzero(number)
         centres = np.stack(sums, axis=1)[placed] / number[placed, None]
-        pairs = cKDTree(centres).query_pairs(NEAR_METRES) if len(placed) else set()
-        for first, second in sorted((int(placed[i]), int(placed[j])) for i, j in pairs):
-            place[place == place[second]] = place[first]
-        if pairs:
+        found = False
+        for i, first in enumerate(placed):
+            near = np.hypot(*(centres[i + 1 :] - centres[i]).T) <= NEAR_METRES
+            for second in placed[i + 1 :][near]:
+                place[place == place[second]] = place[first]
+                found = True
+        if found:
             together = [names[place == number] for number in np.unique(place) if np.count_nonzero(place == number) > 1]
             listed = "; ".join(" and ".join(map(str, group[:3])) for group in together[:5])
             progress.info(f"Stations less than {NEAR_METRES:g} m apart stay on one side: {listed}.")
