@@ -46,28 +46,6 @@ class Shown:
     series: Sequence[str] = ()
 
 
-def validation_report(
-    result: StationValidation, product: str, layer: str, min_samples: int, progress: Progress = SILENT
-) -> Page:
-    """Write the report on a validation.
-
-    Parameters
-    ----------
-    result : StationValidation
-    product, layer : str
-        Names of what was compared.
-    min_samples : int
-        Pairs that a station needed.
-    progress : Progress, optional
-
-    Returns
-    -------
-    Page
-    """
-    found = ProductsValidation((product,), (result,), (result,), False)
-    return products_report(found, f"Validation of {product}", Shown(layer, min_samples), progress)
-
-
 def products_report(found: ProductsValidation, title: str, shown: Shown, progress: Progress = SILENT) -> Page:
     """Write the report on a validation of one or several products.
 
