@@ -394,13 +394,13 @@ SPLITS: dict[str, type[Split]] = {
     for row in (
         RandomSplit,
         StationSplit,
-        GroupSplit,
         TimeSplit,
         YearSplit,
         MonthSplit,
         StationTimeSplit,
         BlockSplit,
         DistanceSplit,
+        GroupSplit,
     )
 }
 """Splits by the word that users give."""
