@@ -84,9 +84,9 @@ def choice(key, label, options: Iterable[str], default, multiple=False, optional
     return parameter
 
 
-def switch(key, label, default=False):
+def switch(key, label, default=False, optional=False):
     """Yes or no."""
-    return QgsProcessingParameterBoolean(key, label, default)
+    return QgsProcessingParameterBoolean(key, label, default, optional)
 
 
 def text(key, label, default=None, optional=True):

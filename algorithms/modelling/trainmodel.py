@@ -110,7 +110,7 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            choice("SCALING", "Scaling of the predictors", ["standard", "minmax"], "standard"),
+            choice("SCALING", "Scaling of the predictors", ["standard", "minmax"], "standard", optional=True),
             "Of MODEL svr and mlp; trees do not mind. standard: to mean 0 and standard deviation 1 of the training "
             "rows. minmax: to 0 and 1 between LIMITS. The model file holds the numbers.",
             advanced=True,

@@ -137,20 +137,20 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            switch("COMMON_SAMPLE", "Compare on common pairs", True),
+            switch("COMMON_SAMPLE", "Compare on common pairs", True, optional=True),
             "With several products: rate all of them on the pairs that all have. No: each on its own pairs, which are "
             "not to be compared.",
             advanced=True,
         )
         self.add(
-            choice("ANOMALIES", "Anomalies", ANOMALIES, "none"),
+            choice("ANOMALIES", "Anomalies", ANOMALIES, "none", optional=True),
             "none: the values. climatology: deviations of product and observations from their means of each calendar "
             "month over all years. moving_window: from their means of the days around each date. Without the season R "
             "says how well departures from the usual are caught.",
             advanced=True,
         )
         self.add(
-            number("ANOMALY_WINDOW", "Moving window [days]", 35, minimum=1),
+            number("ANOMALY_WINDOW", "Moving window [days]", 35, minimum=1, optional=True),
             "Length of the window of ANOMALIES moving_window, with the date in its middle.",
             advanced=True,
         )
@@ -235,14 +235,20 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.validation.stations import Comparison
 
         rule = self.parameterAsString(parameters, "RESAMPLING", context)
+        # Models of before these parameters leave them out, and an optional number that is not set reads as 0.
+        window = (
+            35
+            if parameters.get("ANOMALY_WINDOW") is None
+            else self.parameterAsDouble(parameters, "ANOMALY_WINDOW", context)
+        )
         return Comparison(
             time_rule(self, parameters, context),
             self.parameterAsInt(parameters, "MIN_SAMPLES", context),
             CellRule(products[0][0], rule) if rule else self.parameterAsString(parameters, "METHOD", context),
             self.parameterAsBool(parameters, "COMMON_SAMPLE", context),
             Deviations(
-                self.parameterAsString(parameters, "ANOMALIES", context),
-                self.parameterAsDouble(parameters, "ANOMALY_WINDOW", context),
+                self.parameterAsString(parameters, "ANOMALIES", context) or "none",
+                window,
             ),
         )
 
