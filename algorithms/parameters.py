@@ -9,6 +9,7 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterExpression,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -83,14 +84,19 @@ def choice(key, label, options: Iterable[str], default, multiple=False, optional
     return parameter
 
 
-def switch(key, label, default=False):
+def switch(key, label, default=False, optional=False):
     """Yes or no."""
-    return QgsProcessingParameterBoolean(key, label, default)
+    return QgsProcessingParameterBoolean(key, label, default, optional)
 
 
 def text(key, label, default=None, optional=True):
     """A line of text."""
     return QgsProcessingParameterString(key, label, default, False, optional)
+
+
+def expression(key, label, parent):
+    """An expression of QGIS on the fields of a layer parameter."""
+    return QgsProcessingParameterExpression(key, label, None, parent, True)
 
 
 def add_scheduler(algorithm):

@@ -10,6 +10,7 @@ from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
 from ..parameters import (
     choice,
+    expression,
     file_output,
     integer,
     layer_output,
@@ -108,6 +109,23 @@ class Algorithm(ToolboxAlgorithm):
             "soil moisture where there is one), judged under the same folds.",
             advanced=True,
         )
+        self.add(
+            choice("SCALING", "Scaling of the predictors", ["standard", "minmax"], "standard", optional=True),
+            "Of MODEL svr and mlp; trees do not mind. standard: to mean 0 and standard deviation 1 of the training "
+            "rows. minmax: to 0 and 1 between LIMITS. The model file holds the numbers.",
+            advanced=True,
+        )
+        self.add(
+            text("LIMITS", "Limits of the predictors"),
+            "For SCALING minmax: lowest and highest value by predictor, separated by commas: vv:-30:5,vh:-35:0. Those "
+            "it does not name are scaled between their smallest and largest value of the training rows.",
+            advanced=True,
+        )
+        self.add(
+            expression("HOLDOUT", "Rows held out", "TRAINING"),
+            "Rows for which this is true are neither fitted nor searched with, and rated at the end, beside the error "
+            "out of fold: \"time\" >= '2015', or \"network\" = 'RSMN'. Empty: none.",
+        )
         add_split_parameters(self, "Same seed, same data: same model.")
         self.add(file_output("MODEL_FILE", "Model file", MODEL_FILTER), "File to keep the model in (.smmodel).")
         self.add(
@@ -130,6 +148,9 @@ class Algorithm(ToolboxAlgorithm):
             N="Rows that are rated",
             SKILL="Skill: share of the best baseline's RMSE that the model removes",
             BASELINE_RMSE="RMSE of the best baseline, out of fold",
+            HOLDOUT_R="Correlation, rows held out",
+            HOLDOUT_RMSE="RMSE, rows held out",
+            HOLDOUT_N="Rows held out that are rated",
         )
 
     def resolve(self, parameters, context):
@@ -139,7 +160,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.spiking import Spike
         from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
-        from sm_toolbox.models.learners.catalogue import make_estimator
+        from sm_toolbox.models.learners.catalogue import make_estimator, with_features_as_given
         from sm_toolbox.models.modelfile import save_model
         from sm_toolbox.models.reports.training import gap_in_words, training_report
         from sm_toolbox.models.table import make_training_table
@@ -160,6 +181,10 @@ class Algorithm(ToolboxAlgorithm):
             else make_candidates(kind, hyperparameters, tuning, count, seed)
         )
         layer, prepared = read_training(self, opened, parameters, context, progress)
+        if prepared.table.limits:
+            candidates = [with_features_as_given(candidate) for candidate in candidates]
+        elif self.parameterAsString(parameters, "LIMITS", context):
+            progress.warning("LIMITS is ignored, because SCALING is 'standard'.")
         spike = None
         if spike_source is not None:
             local = read_table(spike_source, progress, points=False)
@@ -182,6 +207,8 @@ class Algorithm(ToolboxAlgorithm):
             spike=spike,
             progress=progress.part(0, 0.95),
         )
+        if prepared.holdout is not None:
+            training = training.rate(prepared.holdout)
         if not self.parameterAsBool(parameters, "BASELINES", context):
             training = training.without_baselines()
         progress.info(gap_in_words(training))
@@ -189,7 +216,7 @@ class Algorithm(ToolboxAlgorithm):
         save_model(training.model, model_file)
         report = write_report(self, lambda: training_report(training, progress))
         predictions = self._write_predictions(parameters, context, layer, training, progress)
-        values, best = training.chosen.metrics, training.chosen.best_baseline
+        values, best, held_out = training.chosen.metrics, training.chosen.best_baseline, training.holdout
         return {
             "MODEL_FILE": model_file,
             "REPORT": report,
@@ -201,6 +228,7 @@ class Algorithm(ToolboxAlgorithm):
             "BIAS": values.bias,
             "N": values.n,
             **({} if best is None else {"SKILL": training.chosen.skill, "BASELINE_RMSE": best.metrics.rmse}),
+            **({} if held_out is None else _held_out_numbers(held_out.metrics)),
         }
 
     def _write_predictions(self, parameters, context, layer, training, progress):
@@ -219,3 +247,7 @@ class Algorithm(ToolboxAlgorithm):
         )
         geometries = [layer.geometries[row] for row in rows] if layer.has_geometry else []
         return self.outputs.write_table("PREDICTIONS", fields, values, geometries, layer.crs, progress, layer.wkb)
+
+
+def _held_out_numbers(values):
+    return {"HOLDOUT_R": values.r, "HOLDOUT_RMSE": values.rmse, "HOLDOUT_N": values.n}

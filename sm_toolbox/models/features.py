@@ -21,11 +21,14 @@ class FeatureEncoder:
         Period of each cyclic predictor in its own unit: 360 for aspect in degrees.
     classes : mapping of str to tuple of float, optional
         The classes of each categorical predictor, ascending; each becomes a feature that is 1 where a row is of it.
+    limits : mapping of str to (float, float), optional
+        The values of predictors that become 0 and 1; in between and beyond the feature is linear.
     """
 
     predictors: tuple[str, ...]
     periods: Mapping[str, float]
     classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -87,7 +90,7 @@ class FeatureEncoder:
         -------
         ndarray of float32 (rows, features)
         """
-        if not self.periods and not self.classes:
+        if not self.periods and not self.classes and not self.limits:
             return np.asarray(predictors, np.float32)
         columns = []
         for name, values in zip(self.predictors, predictors.T):
@@ -96,6 +99,9 @@ class FeatureEncoder:
                 columns += [np.sin(angle), np.cos(angle)]
             elif name in self.classes:
                 columns += [values == np.float32(value) for value in self.classes[name]]
+            elif name in self.limits:
+                low, high = self.limits[name]
+                columns.append((values.astype(np.float64) - low) / (high - low))
             else:
                 columns.append(values)
         return np.stack(columns, axis=1).astype(np.float32)
@@ -136,6 +142,49 @@ def parse_cyclic(text: str | None, predictors: Sequence[str]) -> dict[str, float
             raise InputError(f"`cyclic` names '{name}', which is none of the predictors: {', '.join(predictors)}.")
         periods[name] = value
     return periods
+
+
+def parse_limits(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Read `vv:-30:5,vh:-35:0`.
+
+    Parameters
+    ----------
+    text : str or None
+    predictors : sequence of str
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Lowest and highest value by predictor.
+
+    Raises
+    ------
+    InputError
+        Where the text has another form, the first limit is not below the second, or a name is none of the predictors.
+
+    Examples
+    --------
+    >>> parse_limits("vv:-30:5, vh:-35:0", ["vv", "vh", "ndvi"])
+    {'vv': (-30.0, 5.0), 'vh': (-35.0, 0.0)}
+    """
+    limits: dict[str, tuple[float, float]] = {}
+    for item in (part.strip() for part in (text or "").split(",")):
+        if not item:
+            continue
+        name, *ends = (part.strip() for part in item.rsplit(":", 2))
+        try:
+            low, high = map(float, ends)
+        except ValueError:
+            low = high = float("nan")
+        if not (np.isfinite([low, high]).all() and high - low > 1e-12 * max(abs(low), abs(high))):
+            raise InputError(
+                f"`limits`: '{item[:100]}' is not of the form name:lowest:highest with the lowest value first, such as "
+                "vv:-30:5."
+            )
+        if name not in predictors:
+            raise InputError(f"`limits` names '{name}', which is none of the predictors: {', '.join(predictors)}.")
+        limits[name] = (low, high)
+    return limits
 
 
 # More classes than this are most likely amounts, or numbers of rows.

@@ -19,7 +19,8 @@ from sm_toolbox.metrics import MOISTURE_UNIT, Metrics
 from sm_toolbox.sensors.quantities import FRACTION
 
 FORMAT = "smtoolbox-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: predictors may have `limits`, which a reader of 1 would not apply; files without them are still of 1."""
 _R = TypeVar("_R", bound="_Record")
 
 
@@ -98,6 +99,8 @@ class PredictorRecord(_Record):
         What the training table notes of the rasters behind it.
     classes : sequence of float, optional
         Of a categorical one, as numbers of the training rows.
+    limits : sequence of float, optional
+        The values that the model takes as 0 and 1, where it scales by them.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -112,12 +115,13 @@ class PredictorRecord(_Record):
     impurity_importance: float | None = None
     origin: Mapping[str, Any] | None = None
     classes: Sequence[float] | None = None
+    limits: Sequence[float] | None = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as a file keeps it; without an origin and classes where there are none."""
+        """Return the record as a file keeps it; without an origin, classes and limits where there are none."""
         plain = super().to_json()
-        for name in ("origin", "classes"):
+        for name in ("origin", "classes", "limits"):
             if getattr(self, name) is None and name not in self.source:
                 plain.pop(name, None)
         return plain
@@ -230,6 +234,10 @@ class Manifest(_Record):
     matching : int, optional
         1: predictors are matched in time and brought to the grid as the table notes, or else by the rules of `auto`.
         None in files from before these rules.
+    baselines : sequence of mapping, optional
+        What costs nothing, made of all training rows, as `FittedBaseline.to_record`; None in files of before.
+    holdout : mapping, optional
+        `beside`, `metrics`, `baselines` and `skill` of rows that were held out; None where none were.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -251,6 +259,8 @@ class Manifest(_Record):
     created: str | None = None
     versions: Mapping[str, str] | None = None
     matching: int | None = None
+    baselines: Any = None
+    holdout: Any = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

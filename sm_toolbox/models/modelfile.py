@@ -387,6 +387,16 @@ def _check_manifest(manifest: Any) -> None:
             and period is None
         ):
             raise ModelFileError(f"the classes of its predictor '{item['name']}' are wrong")
+        limits = item.get("limits")
+        if limits is not None and not (
+            isinstance(limits, list)
+            and len(limits) == 2
+            and all(isinstance(value, (int, float)) and math.isfinite(value) for value in limits)
+            and limits[0] < limits[1]
+            and period is None
+            and classes is None
+        ):
+            raise ModelFileError(f"the limits of its predictor '{item['name']}' are wrong")
         if item.get("origin") is not None and origin_from(item["origin"]) is None:
             raise ModelFileError(f"what it notes of the rasters of its predictor '{item['name']}' is wrong")
 
@@ -399,6 +409,11 @@ def _build(manifest: Manifest, arrays: dict[str, np.ndarray]) -> Model:
         names,
         {item.name: float(item.period) for item in manifest.predictors if item.period is not None},
         {item.name: tuple(map(float, item.classes)) for item in manifest.predictors if item.classes is not None},
+        {
+            item.name: (float(item.limits[0]), float(item.limits[1]))
+            for item in manifest.predictors
+            if item.limits is not None
+        },
     )
     fitted = LEARNERS[manifest.kind].estimator.from_arrays(arrays, len(encoder.names))
     applicability = None

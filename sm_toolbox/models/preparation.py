@@ -10,12 +10,13 @@ import numpy as np
 
 from sm_toolbox.columns import tell_impossible
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.assessment.holdout import part_rows
 from sm_toolbox.models.assessment.places import share_cells, share_places
-from sm_toolbox.models.assessment.splits import SPLITS, StationSplit, default_split, make_split
+from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
-from sm_toolbox.models.features import parse_classes, parse_cyclic
+from sm_toolbox.models.features import parse_classes, parse_cyclic, parse_limits
 from sm_toolbox.models.roles import check_target, choose_predictors, places
-from sm_toolbox.models.table import Roles, TrainingTable, make_training_table
+from sm_toolbox.models.table import Roles, TrainingTable, check_variation, make_training_table
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.builtin import builtin_of_table
 from sm_toolbox.raster.kinds import is_direction
@@ -80,11 +81,14 @@ class Prepared:
     periods : dict of str to float
         Of cyclic predictors, in their unit.
     split : Split
+    holdout : TrainingTable, optional
+        Rows that are rated and never fitted.
     """
 
     table: TrainingTable
     periods: dict[str, float]
     split: Split
+    holdout: TrainingTable | None = None
 
 
 def prepare_training(
@@ -94,6 +98,8 @@ def prepare_training(
     request: SplitRequest = SplitRequest(),
     progress: Progress = SILENT,
     categorical: Sequence[str] = (),
+    holdout: np.ndarray | None = None,
+    limits: str | None = None,
 ) -> Prepared:
     """Check a table, keep its complete rows, and choose how they are divided.
 
@@ -111,6 +117,11 @@ def prepare_training(
     progress : Progress, optional
     categorical : sequence of str, optional
         Predictors that hold numbers of classes: each class becomes a feature of its own.
+    holdout : ndarray of bool (rows,), optional
+        Rows that are neither fitted nor searched with, to be rated at the end.
+    limits : str, optional
+        Where it is given, predictors are scaled to 0 and 1 between their limits (`vv:-30:5,vh:-35:0`); those it does
+        not name between their smallest and largest value, which are all of them for "".
 
     Returns
     -------
@@ -134,7 +145,7 @@ def prepare_training(
     (4, 'station')
     """
     check_target(roles.target, source.columns, source.name)
-    taken = (roles.target, roles.station, roles.time, roles.weight)
+    taken = (roles.target, roles.station, roles.time, roles.weight, roles.group)
     predictors, left_out = choose_predictors(roles.predictors, source.columns, taken, source.name)
     if left_out:
         progress.warning(
@@ -147,6 +158,10 @@ def prepare_training(
         stations = places(table.positions)
         table = replace(table, stations=stations)
         progress.info(f"No `station` is given: the rows are of {len(np.unique(stations))} places by their coordinates.")
+    held_out = None
+    if holdout is not None:
+        table, held_out = part_rows(table, holdout)
+        check_variation(table)
     table = replace(table, classes=parse_classes(categorical, predictors, table.predictors))
     periods = parse_cyclic(cyclic, predictors)
     periods = {**_own_periods(table, set(periods), progress), **periods}
@@ -155,15 +170,19 @@ def prepare_training(
         raise InputError(
             f"'{both[0]}' is in `cyclic` and in `categorical`, but can be but one of them. Take it out of one."
         )
+    if limits is not None:
+        table = replace(table, limits=_limits(table, limits, periods, progress))
     key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
     table = _with_places(table, request.folds, key, progress)
+    if key == GroupSplit.key:
+        _tell_torn_stations(table, progress)
     cautions = SPLITS[key].cautions
     if cautions is not None:
         progress.warning(cautions.at_training)
     split = make_split(key, request.folds, request.block_size, request.prediction, request.max_fold_share)
     for reason, count in table.dropped.items():
         progress.warning(f"{count} rows are left out: {reason}.")
-    return Prepared(table, periods, split)
+    return Prepared(table, periods, split, held_out)
 
 
 def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress) -> TrainingTable:
@@ -186,6 +205,46 @@ def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress)
                 f"The report shows the error with blocks of {shared.cell_metres:,.0f} m left out beside it."
             )
     return table
+
+
+def _limits(
+    table: TrainingTable, text: str, periods: Mapping[str, float], progress: Progress
+) -> dict[str, tuple[float, float]]:
+    """Return the limits by which amounts are scaled; say where rows lie beyond those that were given."""
+    given = parse_limits(text, table.roles.predictors)
+    limits, beyond = {}, []
+    for name, values in zip(table.roles.predictors, table.predictors.T):
+        if name in periods or name in table.classes:
+            if name in given:
+                what = "cyclic: its sine and cosine" if name in periods else "categorical: its classes"
+                raise InputError(
+                    f"`limits` names '{name}', which is {what} lie within −1 and 1 without. Take it out of `limits`."
+                )
+            continue
+        low, high = limits[name] = given.get(name, (float(values.min()), float(values.max())))
+        outside = int(np.count_nonzero((values < low) | (values > high)))
+        if outside:
+            beyond.append(f"{name} ({outside:,} rows; {values.min():.4g} to {values.max():.4g})")
+    if beyond:
+        progress.warning(
+            f"Rows lie beyond `limits`, and beyond 0 and 1 when scaled: {', '.join(beyond)}. Check the unit, or give "
+            "wider limits."
+        )
+    return limits
+
+
+def _tell_torn_stations(table: TrainingTable, progress: Progress) -> None:
+    """Say which stations have rows in several groups, so that no group can be left out without leaving a part."""
+    if table.groups is None or table.stations is None:
+        return
+    pairs = np.unique(np.stack([table.stations.astype(str), table.groups.astype(str)]), axis=1)
+    stations, counts = np.unique(pairs[0], return_counts=True)
+    torn = stations[counts > 1]
+    if len(torn):
+        progress.warning(
+            f"{len(torn)} stations have rows in several groups of '{table.roles.group}' ({_some(torn.tolist())}): they "
+            "are trained on and left out at once. Give each station one group."
+        )
 
 
 def _some(names: Sequence[str]) -> str:

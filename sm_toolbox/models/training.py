@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.models.applicability.profile import ErrorProfile
+from sm_toolbox.models.assessment.baselines import baseline_from_record, fit_baselines
 from sm_toolbox.models.assessment.calibration import QuantileShift
 from sm_toolbox.models.assessment.choices import choice_of
 from sm_toolbox.models.assessment.folds import Folds
+from sm_toolbox.models.assessment.holdout import Holdout, rate_holdout
 from sm_toolbox.models.assessment.intervals import ModelIntervals, choose_intervals, intervals_in_words
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
@@ -69,6 +71,8 @@ class Training:
         How far the errors can be trusted where the predictors were chosen on the same rows.
     intervals : ModelIntervals, optional
         Which kind was taken, and how evenly both hold by place.
+    holdout : Holdout, optional
+        Of rows that were held out.
     """
 
     model: Model
@@ -80,6 +84,7 @@ class Training:
     spiking: Spiking | None = None
     choice: str = ""
     intervals: ModelIntervals | None = None
+    holdout: Holdout | None = None
 
     @property
     def chosen(self) -> SplitResult:
@@ -91,14 +96,49 @@ class Training:
         """Increase of the RMSE on the left-out rows of the chosen split (folds, predictors)."""
         return self.chosen.importance
 
+    def rate(self, rows: TrainingTable) -> Training:
+        """Return the same with what the model is worth at rows that were held out, which the model's file keeps, too.
+
+        Parameters
+        ----------
+        rows : TrainingTable
+            Neither fitted nor searched with.
+
+        Returns
+        -------
+        Training
+
+        Raises
+        ------
+        InputError
+            Where no row can be predicted.
+        """
+        model = self.model
+        known = np.ones(len(rows), bool)
+        for i, name in enumerate(model.predictors):
+            unseen = model.encoder.unseen(rows.predictors[:, i], name)
+            known &= True if unseen is None else ~unseen
+        predictions = np.full(len(rows), np.nan)
+        if known.any():
+            predictions[known] = model.predict(rows.predictors[known])
+        baselines = [baseline_from_record(item, model.predictors) for item in model.manifest.baselines or ()]
+        holdout = rate_holdout(self.table, rows, predictions, [item for item in baselines if item is not None])
+        manifest = replace(model.manifest, holdout=holdout.to_record())
+        return replace(self, model=replace(model, manifest=manifest), holdout=holdout)
+
     def without_baselines(self) -> Training:
         """Return the same without what costs nothing beside the model."""
         manifest = self.model.manifest
         records = [replace(record, baselines=None, skill=None) for record in manifest.splits]
+        manifest = replace(manifest, validation=records)
+        holdout = None if self.holdout is None else replace(self.holdout, baselines={})
+        if holdout is not None:
+            manifest = replace(manifest, holdout=holdout.to_record())
         return replace(
             self,
             splits=[replace(result, baselines=[]) for result in self.splits],
-            model=replace(self.model, manifest=replace(manifest, validation=records)),
+            model=replace(self.model, manifest=manifest),
+            holdout=holdout,
         )
 
 
@@ -198,7 +238,8 @@ def train(
     choice = choice_of(table)
     if choice:
         progress.info(in_unit(choice, table.unit))
-    problem = Problem(table, FeatureEncoder(table.roles.predictors, periods or {}, table.classes), seed)
+    encoder = FeatureEncoder(table.roles.predictors, periods or {}, table.classes, table.limits)
+    problem = Problem(table, encoder, seed)
     splits = [split, *filter(None, (comparison(split, table), beside_stations(split, table)))]
     folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
@@ -238,6 +279,7 @@ def train(
     progress.info(f"Fitting the final model to all {len(final.table)} rows.")
     fitted = final.fit(estimator, rounds.next())
     manifest = _manifest(problem, estimator, fitted, results, nested, spiking, shift, applicability)
+    manifest = replace(manifest, baselines=[item.to_record() for item in fit_baselines(final)])
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
     search, is_whole = (nested.search, not nested.stopped) if nested else (None, True)
     return Training(model, table, results, split, search, is_whole, spiking, choice, intervals)
@@ -316,7 +358,7 @@ def _manifest(
     table, chosen, kind = problem.table, results[0], kind_of(estimator)
     return Manifest(
         format=FORMAT,
-        format_version=FORMAT_VERSION,
+        format_version=FORMAT_VERSION if table.limits else 1,
         kind=kind,
         task="regression",
         target=TargetRecord(
@@ -367,6 +409,7 @@ def _predictor_records(problem: Problem, fitted: FittedModel, chosen: SplitResul
                 importance=float(chosen.importance[:, i].mean()),
                 impurity_importance=None if shares is None else float(shares[i]),
                 origin=dict(table.origins[name]) if name in table.origins else None,
+                limits=encoder.limits.get(name),
             )
         )
     return tuple(records)

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#2b7a9b", "#c9772b", "#8a979c"
+COLORS = (BLUE, ORANGE, "#5b3f8c", "#4c8c3f", "#8c2d2d")
+"""Of products, in their order."""
 UNIT = "m³ m⁻³"
 
 
@@ -157,12 +159,32 @@ def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
     -------
     Figure
     """
+    return taylor_of_products({"": points}, title)
+
+
+def taylor_of_products(products: Mapping[str, Sequence[tuple[str, float, float]]], title: str) -> Figure:
+    """Draw a Taylor diagram of several products, each in a colour of its own.
+
+    Parameters
+    ----------
+    products : mapping of str to sequence of (str, float, float)
+        Points of each, as `taylor` takes them. A point without a name is drawn large: the product over all pairs.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
     figure = Figure(figsize=(5.4, 4.6))
     axes: Any = figure.add_subplot(projection="polar")
-    finite = [(name, ratio, r) for name, ratio, r in points if np.isfinite(ratio) and np.isfinite(r)]
-    lowest = min((r for _, _, r in finite), default=0.0)
+    finite = {
+        label: [(name, ratio, r) for name, ratio, r in points if np.isfinite(ratio) and np.isfinite(r)]
+        for label, points in products.items()
+    }
+    every = [point for points in finite.values() for point in points]
+    lowest = min((r for _, _, r in every), default=0.0)
     reach = np.pi / 2 if lowest >= 0 else np.pi
-    top = min(3.0, max(1.6, 1.1 * max((ratio for _, ratio, _ in finite), default=1.0)))
+    top = min(3.0, max(1.6, 1.1 * max((ratio for _, ratio, _ in every), default=1.0)))
     axes.set_thetamax(np.degrees(reach))
     ticks = np.array([0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1])
     ticks = ticks if lowest >= 0 else np.concatenate([-ticks[:0:-1], ticks])
@@ -178,9 +200,23 @@ def taylor(points: Sequence[tuple[str, float, float]], title: str) -> Figure:
     )
     axes.clabel(lines, fontsize=7)
     axes.plot(np.linspace(0, reach, 90), np.ones(90), color=GREY, linestyle="--", linewidth=0.8)
-    axes.plot(0, 1, marker="*", color=ORANGE, markersize=12, clip_on=False)
-    for _, ratio, r in finite:
-        axes.plot(np.arccos(r), min(ratio, top), marker="o", markersize=4, color=BLUE, alpha=0.7)
+    axes.plot(0, 1, marker="*", color=ORANGE if len(products) == 1 else GREY, markersize=12, clip_on=False)
+    for (label, points), color in zip(finite.items(), COLORS):
+        for name, ratio, r in points:
+            size, alpha, edge = (4, 0.7, color) if name else (10, 1.0, "black")
+            axes.plot(
+                np.arccos(r),
+                min(ratio, top),
+                marker="o",
+                markersize=size,
+                color=color,
+                alpha=alpha,
+                markeredgecolor=edge,
+            )
+        if label:
+            axes.plot([], [], marker="o", linestyle="none", color=color, label=plain(label))
+    if len(products) > 1:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.95, 1.1))
     axes.set_rlim(0, top)
     axes.set_title(title, fontsize=10)
     return figure
@@ -210,6 +246,147 @@ def series(times: np.ndarray, observed: np.ndarray, predicted: np.ndarray, title
     axes.set_title(plain(title), fontsize=10)
     axes.legend(fontsize=8, frameon=False)
     figure.autofmt_xdate()
+    return figure
+
+
+def series_of_products(
+    times: np.ndarray, observed: np.ndarray, products: Mapping[str, np.ndarray], title: str
+) -> Figure:
+    """Draw observed values and those of several products over time.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64 (times,)
+    observed : ndarray (times,)
+        m³ m⁻³.
+    products : mapping of str to ndarray (times,)
+        By label; NaN where there is none.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(8, 2.6))
+    axes = figure.add_subplot()
+    when = times.astype("datetime64[s]").tolist()
+    axes.plot(when, observed, color="black", linewidth=1, marker=".", markersize=3, label="observed")
+    for (label, values), color in zip(products.items(), COLORS):
+        axes.plot(when, values, color=color, linewidth=1, marker=".", markersize=3, label=plain(label))
+    axes.set_ylabel(UNIT)
+    axes.set_title(plain(title), fontsize=10)
+    axes.legend(fontsize=8, frameon=False, ncol=min(6, 1 + len(products)))
+    figure.autofmt_xdate()
+    return figure
+
+
+def boxes_of_products(
+    groups: Mapping[str, Mapping[str, Sequence[float] | np.ndarray]], labels: Sequence[str], label: str
+) -> Figure:
+    """Draw for each group the box plots of all products beside one another.
+
+    Parameters
+    ----------
+    groups : mapping of str to mapping of str to sequence of float
+        By group and product; NaN and infinite values are left out.
+    labels : sequence of str
+        The products, in their order.
+    label : str
+        Of the axis.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(max(4.0, 0.45 * len(groups) * (len(labels) + 1) + 1.5), 3.6))
+    axes = figure.add_subplot()
+    width = 0.8 / max(1, len(labels))
+    for i, (product, color) in enumerate(zip(labels, COLORS)):
+        for place, of_products in enumerate(groups.values()):
+            values = np.array(of_products.get(product, ()), float)
+            values = values[np.isfinite(values)]
+            if len(values):
+                drawn = axes.boxplot(
+                    [values],
+                    positions=[place + (i - (len(labels) - 1) / 2) * width],
+                    widths=0.85 * width,
+                    patch_artist=True,
+                    medianprops={"color": "black"},
+                    flierprops={"markersize": 3},
+                    manage_ticks=False,
+                )
+                drawn["boxes"][0].set_facecolor(color)
+        axes.plot([], [], marker="s", linestyle="none", color=color, label=plain(product))
+    counts = [
+        max((int(np.isfinite(np.array(v, float)).sum()) for v in each.values()), default=0) for each in groups.values()
+    ]
+    axes.set_xticks(range(len(groups)))
+    axes.set_xticklabels(
+        [f"{plain(name)}\n(n={count})" for name, count in zip(groups, counts)],
+        rotation=30 if len(groups) > 5 else 0,
+        ha="right" if len(groups) > 5 else "center",
+    )
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set_ylabel(plain(textwrap.fill(label, 36)))
+    if len(labels) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def biases(products: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str) -> Figure:
+    """Draw the bias of products over the observed value, and the line of none.
+
+    Parameters
+    ----------
+    products : mapping of str to (ndarray, ndarray)
+        Observed means and biases, m³ m⁻³, in order.
+    label : str
+        Of the horizontal axis.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(5.4, 3.6))
+    axes = figure.add_subplot()
+    for (name, (observed, bias)), color in zip(products.items(), COLORS):
+        axes.plot(observed, bias, color=color, marker="o", markersize=4, linewidth=1, label=plain(name))
+    axes.axhline(0, color=GREY, linewidth=1)
+    axes.set(xlabel=f"{plain(label)} ({UNIT})", ylabel=f"bias ({UNIT})")
+    if len(products) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def station_map(x: np.ndarray, y: np.ndarray, values: np.ndarray, label: str, is_degrees: bool = False) -> Figure:
+    """Draw stations at their places, coloured by a number; those without one are empty circles.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64 (stations,)
+        Coordinates, all in one system.
+    values : ndarray of float64 (stations,)
+    label : str
+        Of the colours.
+    is_degrees : bool, optional
+        Whether the coordinates are degrees, which are wider near the equator.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(5.4, 4.2), constrained_layout=True)
+    axes = figure.add_subplot()
+    known = np.isfinite(values)
+    axes.scatter(x[~known], y[~known], s=28, facecolors="none", edgecolors=GREY)
+    drawn = axes.scatter(x[known], y[known], s=34, c=values[known], cmap="viridis", edgecolors="black", linewidths=0.4)
+    figure.colorbar(drawn, ax=axes, label=plain(label), shrink=0.85)
+    if len(y):
+        axes.set_aspect(
+            1 / max(0.1, float(np.cos(np.radians(np.mean(y))))) if is_degrees else 1.0, adjustable="datalim"
+        )
+    axes.tick_params(labelsize=7)
+    axes.set(xlabel="longitude" if is_degrees else "x", ylabel="latitude" if is_degrees else "y")
     return figure
 
 

@@ -28,11 +28,35 @@ table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: t
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
 th { background: #eef4f6; } th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; } figcaption { color: #51636b; font-size: .9rem; }
+figure.half { display: inline-block; width: 49%; vertical-align: top; margin: .5rem 0; }
+@media (max-width: 45rem) { figure.half { width: 100%; } }
+table.sortable th { cursor: pointer; } table.sortable th::after { content: " ↕"; color: #8a979c; }
 .notice { border-left: 4px solid #2b7a9b; background: #eef4f6; padding: .6rem 1rem; margin: .8rem 0; }
 .warning { border-color: #c9772b; background: #fbf3ea; }
 .scroll { overflow-x: auto; max-height: 30rem; overflow-y: auto; }
 footer { margin-top: 3rem; color: #51636b; font-size: .85rem; }
 """
+
+# A click on a head sorts by its column, a second one the other way round; without scripts the table is as it is.
+_SORTING = """<script>
+document.querySelectorAll("table.sortable th").forEach(function (head) {
+  head.addEventListener("click", function () {
+    var table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
+    var down = table.dataset.column == column && table.dataset.down != "1";
+    table.dataset.column = column; table.dataset.down = down ? "1" : "0";
+    function key(row) { var value = row.cells[column].dataset.value; return value === undefined ? null : +value; }
+    Array.from(body.rows).sort(function (a, b) {
+      var x = key(a), y = key(b);
+      if (x === null && y === null) {
+        var order = a.cells[column].textContent.localeCompare(b.cells[column].textContent);
+        return down ? -order : order;
+      }
+      if (x === null || y === null) { return x === null ? 1 : -1; }
+      return down ? y - x : x - y;
+    }).forEach(function (row) { body.appendChild(row); });
+  });
+});
+</script>"""
 
 
 def in_unit(text: str, unit: str) -> str:
@@ -73,6 +97,7 @@ class Page:
     def __init__(self, title: str, subtitle: str = "", progress: Progress = SILENT, unit: str = MOISTURE_UNIT):
         self._title, self._progress, self._unit = title, progress, unit
         self._parts = [f"<h1>{escape(title)}</h1>"]
+        self._sorts = False
         if subtitle:
             self._parts.append(f"<p>{escape(subtitle)}</p>")
 
@@ -115,7 +140,7 @@ class Page:
         """
         self._parts.append("<pre>" + "\n".join(escape(line) for line in lines) + "</pre>")
 
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]], sortable: bool = False) -> None:
         """Add a table; numbers are rounded to what can be told apart.
 
         Parameters
@@ -123,20 +148,26 @@ class Page:
         head : sequence of str
         rows : iterable of sequence
             Numbers, text or None.
+        sortable : bool, optional
+            Whether a click on a head sorts by its column; then numbers sort as they are, not as they are rounded.
         """
-        body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+        self._sorts |= sortable
+        body = "".join(f"<tr>{''.join(_cell(value, sortable) for value in row)}</tr>" for row in rows)
         names = "".join(f"<th>{escape(in_unit(name, self._unit))}</th>" for name in head)
+        kind = ' class="sortable"' if sortable else ""
         self._parts.append(
-            f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<div class="scroll"><table{kind}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
         )
 
-    def figure(self, figure: Figure, caption: str) -> None:
+    def figure(self, figure: Figure, caption: str, half: bool = False) -> None:
         """Add a figure as an inline PNG; Cancel is checked while it is drawn.
 
         Parameters
         ----------
         figure : Figure
         caption : str
+        half : bool, optional
+            Whether two of its kind stand abreast where the window is wide enough.
         """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -159,8 +190,9 @@ class Page:
         data = io.BytesIO()
         Canvas(figure).print_figure(data, format="png", dpi=110, bbox_inches="tight")
         image = base64.b64encode(data.getvalue()).decode("ascii")
+        kind = ' class="half"' if half else ""
         self._parts.append(
-            f'<figure><img alt="{escape(caption)}" '
+            f'<figure{kind}><img alt="{escape(caption)}" '
             f'src="data:image/png;base64,{image}"><figcaption>{escape(caption)}</figcaption></figure>'
         )
 
@@ -170,7 +202,7 @@ class Page:
         return (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f"<title>{escape(self._title)}</title><style>{_STYLE}</style></head>\n"
-            f"<body>{body}<footer>Soil Moisture Toolbox</footer></body></html>\n"
+            f"<body>{body}<footer>Soil Moisture Toolbox</footer>{_SORTING if self._sorts else ''}</body></html>\n"
         )
 
     def write(self, path: str, in_words: Callable[[str], str] = str) -> None:
@@ -201,11 +233,13 @@ class Page:
         put_in_place(temporary, path)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, sortable: bool = False) -> str:
+    sorts = sortable and isinstance(value, (int, float, np.number)) and np.isfinite(value)
+    key = f' data-value="{float(value):.9g}"' if sorts else ""
     if isinstance(value, (float, np.floating)):
-        return f"<td>{number(float(value))}</td>"
+        return f"<td{key}>{number(float(value))}</td>"
     if isinstance(value, (int, np.integer)):
-        return f"<td>{value:,}</td>"
+        return f"<td{key}>{value:,}</td>"
     return f'<td class="text">{escape("–" if value is None else str(value))}</td>'
 
 

@@ -2,101 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.metrics import Intervals, Metrics, intervals, metrics
 from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import Stack, read_bands, single_stack, stacks
+from sm_toolbox.raster.cells import CellRule
 from sm_toolbox.raster.grid import metres_per_degree
-from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills, unit_of_moisture
+from sm_toolbox.raster.meaning import MOST_MOISTURE, in_same_unit, refuse_fills
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.sampling import Rows, VariableSamples, reaches_in_words, sample_rows
+from sm_toolbox.validation.anomalies import VALUES, Deviations
+from sm_toolbox.validation.products import ProductsValidation, compare_products
+from sm_toolbox.validation.rating import Observed, StationValidation
 
 # Metres within which coordinates of one name are of one station, given to more or fewer digits.
 _ONE_PLACE = 1000.0
 
 
 @dataclass(frozen=True)
-class StationMetrics:
-    """Metrics of the pairs of one station.
+class Comparison:
+    """How products are brought to observations, and rated.
 
     Parameters
     ----------
-    station : str
-    group : str or None
-    row : int
-        The station's first row, for its place.
-    metrics : Metrics
-    intervals : Intervals
-        95 % confidence limits.
+    max_gap_days : TimeRule or float, optional
+        How far in time a product may lie from an observation; by default half the distance of its dates.
+    min_samples : int, optional
+        Pairs that a station needs to be rated on its own.
+    method : {'nearest', 'bilinear'} or CellRule, optional
+        How a value is taken at a point, from each product's own cells; or, by a `CellRule`, the value that the product
+        has in the cell of a grid that holds the point.
+    common_sample : bool, optional
+        Whether several products are rated on the rows on which all of them have a value.
+    deviations : Deviations, optional
+        What of a series is compared: its values, or what is left without the season.
     """
 
-    station: str
-    group: str | None
-    row: int
-    metrics: Metrics
-    intervals: Intervals
-
-
-@dataclass(frozen=True)
-class StationValidation:
-    """Pairs and metrics.
-
-    Parameters
-    ----------
-    rows : ndarray of int (pairs,)
-        Positions in the table of observations, sorted by station and time.
-    predicted, observed : ndarray of float64 (pairs,)
-    stations : ndarray of str (pairs,)
-    groups : ndarray of str (pairs,), optional
-    times : ndarray of datetime64[s] (pairs,)
-    pooled : Metrics
-        Over all pairs of the stations with enough of them.
-    by_station : list of StationMetrics
-        Stations with enough pairs.
-    too_few : list of (str, int)
-        Stations with too few pairs, and how many they have.
-    unmatched : list of (str, int)
-        Reasons for which observations have no pair, and how many.
-    """
-
-    rows: np.ndarray
-    predicted: np.ndarray
-    observed: np.ndarray
-    stations: np.ndarray
-    groups: np.ndarray | None
-    times: np.ndarray
-    pooled: Metrics
-    by_station: list[StationMetrics]
-    too_few: list[tuple[str, int]]
-    unmatched: list[tuple[str, int]]
-
-    @property
-    def unit(self) -> str:
-        """The unit of what was compared, for reports: m³ m⁻³, or "" where the numbers say that it is another."""
-        return unit_of_moisture(self.observed)
-
-    def median(self, name: str) -> float:
-        """Return the median over stations of a metric; NaN where no station has it.
-
-        Parameters
-        ----------
-        name : str
-            A key of `METRICS`.
-
-        Returns
-        -------
-        float
-        """
-        values = np.array([item.metrics.values[name] for item in self.by_station], float)
-        return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+    max_gap_days: TimeRule | float | None = None
+    min_samples: int = 10
+    method: str | CellRule = "nearest"
+    common_sample: bool = True
+    deviations: Deviations = VALUES
 
 
 def validate_stations(
@@ -152,6 +105,59 @@ def validate_stations(
     >>> pooled.n, round(pooled.r, 3), round(pooled.bias, 3)
     (20, 1.0, 0.01)
     """
+    how = Comparison(max_gap_days, min_samples, method)
+    return validate_products(rows, observed, {"product": sources}, groups, how, progress).first
+
+
+def validate_products(
+    rows: Rows,
+    observed: np.ndarray,
+    products: Mapping[str, Sequence[Source]],
+    groups: Sequence[str | None] | None = None,
+    how: Comparison = Comparison(),
+    progress: Progress = SILENT,
+) -> ProductsValidation:
+    """Compare several products with the same observations.
+
+    Parameters
+    ----------
+    rows : Rows
+        Place, time and station of each observation.
+    observed : ndarray of float64 (rows,)
+        m³ m⁻³; NaN where there is none.
+    products : mapping of str to sequence of Source
+        By label, each as `validate_stations` takes one.
+    groups : sequence of str, optional
+        A property of the stations (land cover, network) for the report.
+    how : Comparison, optional
+    progress : Progress, optional
+
+    Returns
+    -------
+    ProductsValidation
+
+    Raises
+    ------
+    InputError
+        As `validate_stations` for each product, and where the products have too few pairs in common.
+
+    Examples
+    --------
+    >>> from sm_toolbox.demo.example import LEFT, TOP, write_example
+    >>> from sm_toolbox.raster.opening import grid_of
+    >>> from sm_toolbox.raster.times import parse_dates
+    >>> observed = 0.2 + 0.1 * np.sin(np.arange(20) / 3)
+    >>> times = parse_dates("2018-06-01/2018-06-20")
+    >>> def product(name, error, count):
+    ...     bands = {f"soil_moisture@{time}": [[value + error]] for time, value in zip(times[:count], observed)}
+    ...     return [write_example(name, bands, cell=100)]
+    >>> near, far = product("near.tif", 0.01, 20), product("far.tif", 0.05, 12)
+    >>> x, y = np.full(20, LEFT + 50), np.full(20, TOP - 50)
+    >>> rows = Rows("stations", x, y, grid_of(near[0]).crs, times, ["a"] * 20)
+    >>> found = validate_products(rows, observed, {"near": near, "far": far}, how=Comparison(max_gap_days=0))
+    >>> [(each.pooled.n, round(each.pooled.rmse, 3)) for each in found.results], found.own[0].pooled.n
+    ([(12, 0.01), (12, 0.05)], 20)
+    """
     if np.isnan(observed).all():
         raise InputError(f"No row of '{rows.layer}' has an observed value. Check the `observed` field.")
     if rows.names is not None and not any(rows.names):
@@ -161,38 +167,64 @@ def validate_stations(
         )
     rows = _told_apart(rows, progress)
     repeated = _repeated(rows, observed, progress)
+    values, reasons = {}, {}
+    for number, (label, sources) in enumerate(products.items()):
+        part = progress.part(number / len(products), (number + 1) / len(products))
+        sampled = _sampled(rows, observed, sources, how, f"sources[{number}]" if number else "sources", part)
+        values[label], reasons[label] = sampled.values, why_not(sampled)
+    found = compare_products(
+        observations_of(rows, observed, groups, repeated),
+        values,
+        how.min_samples,
+        reasons,
+        how.deviations,
+        how.common_sample,
+        progress,
+    )
+    _tell(found, how.min_samples, progress)
+    return found
+
+
+def _sampled(
+    rows: Rows, observed: np.ndarray, sources: Sequence[Source], how: Comparison, argument: str, progress: Progress
+) -> VariableSamples:
+    """Return a product at the observations; `argument` names it in messages."""
     bands = read_bands(sources)
     variables = stacks(bands)
     if len(variables) > 1 and VARIABLE in variables:
         progress.info(f"Of the variables {', '.join(variables)} the one validated is '{VARIABLE}'.")
         bands = list(variables[VARIABLE].bands)
-    stack = single_stack(bands, "sources")
+    stack = single_stack(bands, argument)
     kept = {band.source for band in stack.bands}
-    samples = sample_rows(rows, [source for source in sources if source in kept], max_gap_days, method, progress)
+    used = [source for source in sources if source in kept]
+    samples = sample_rows(rows, used, how.max_gap_days, how.method, progress)
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
     if product.reach_days >= 1 and reaches_in_words([product]):
         progress.info(reaches_in_words([product]))
     refuse_fills(product.values, stack.bands[0].source.label, stack.variable)
     _check_units(observed, product.values, rows.layer, stack)
-    result = _compare(rows, observed, product, groups, min_samples, repeated)
-    _tell(result, min_samples, progress)
-    return result
+    return product
 
 
-def _tell(result: StationValidation, min_samples: int, progress: Progress) -> None:
+def _tell(found: ProductsValidation, min_samples: int, progress: Progress) -> None:
     """Log what came out, and what was left out."""
-    for reason, count in result.unmatched:
-        progress.warning(f"{count} observations have no pair: {reason}.")
-    if result.too_few:
-        progress.warning(
-            f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
-            f"{', '.join(name for name, _ in result.too_few)}."
+    several = len(found.labels) > 1
+    for label, result in zip(found.labels, found.results):
+        of_product = f" ('{label}')" if several else ""
+        for reason, count in result.unmatched:
+            # What a common sample leaves of each product the line about it says.
+            if not several:
+                progress.warning(f"{count} observations have no pair: {reason}.")
+        if result.too_few and (not several or label == found.labels[0]):
+            progress.warning(
+                f"{len(result.too_few)} stations have fewer than {min_samples} pairs and are not rated: "
+                f"{', '.join(name for name, _ in result.too_few)}."
+            )
+        pooled = result.pooled
+        progress.info(
+            f"{pooled.n} pairs{of_product}, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
+            f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f}{f' {result.unit}' if result.unit else ''}."
         )
-    pooled = result.pooled
-    progress.info(
-        f"{pooled.n} pairs, {len(result.by_station)} stations rated: R {pooled.r:.3f}, RMSE "
-        f"{pooled.rmse:.4f}, bias {pooled.bias:+.4f}{f' {result.unit}' if result.unit else ''}."
-    )
 
 
 def _check_units(observed: np.ndarray, predicted: np.ndarray, layer: str, stack: Stack) -> None:
@@ -284,68 +316,47 @@ def _repeated(rows: Rows, observed: np.ndarray, progress: Progress) -> np.ndarra
     return repeated
 
 
-def _compare(
-    rows: Rows,
-    observed: np.ndarray,
-    product: VariableSamples,
-    groups: Sequence[str | None] | None,
-    min_samples: int,
-    repeated: np.ndarray,
-) -> StationValidation:
-    has_value = ~np.isnan(observed) & ~repeated
-    reasons = {
-        "no observed value": ~has_value & ~repeated,
-        "the same as an earlier row": repeated,
-        "station outside the product": has_value & product.outside,
-        "no date of the product near enough": has_value & product.no_date,
-        "no data in the product": has_value & product.no_data,
+def observations_of(
+    rows: Rows, observed: np.ndarray, groups: Sequence[str | None] | None, repeated: np.ndarray | None = None
+) -> Observed:
+    """Return observations as they are rated.
+
+    Parameters
+    ----------
+    rows : Rows
+    observed : ndarray of float64 (rows,)
+    groups : sequence of str, optional
+    repeated : ndarray of bool (rows,), optional
+        Rows that repeat an earlier one.
+
+    Returns
+    -------
+    Observed
+    """
+    times = [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times or ()]
+    return Observed(
+        rows.layer,
+        rows.stations(),
+        np.array(times if times else [np.datetime64("NaT", "s")] * len(observed)),
+        observed,
+        None if groups is None else np.array([group or "(none)" for group in groups]),
+        repeated,
+    )
+
+
+def why_not(product: VariableSamples) -> dict[str, np.ndarray]:
+    """Say of each row without a value of a product why it has none.
+
+    Parameters
+    ----------
+    product : VariableSamples
+
+    Returns
+    -------
+    dict of str to ndarray of bool (rows,)
+    """
+    return {
+        "station outside the product": product.outside,
+        "no date of the product near enough": product.no_date,
+        "no data in the product": product.no_data,
     }
-    unmatched = [(reason, int(np.count_nonzero(mask))) for reason, mask in reasons.items() if mask.any()]
-    names = rows.stations()
-    times = np.array(
-        [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times]
-        if rows.times is not None
-        else [np.datetime64("NaT", "s")] * len(observed)
-    )
-    pairs = np.flatnonzero(has_value & ~np.isnan(product.values))
-    pairs = pairs[np.lexsort((times[pairs], names[pairs]))]
-    group_of = None if groups is None else np.array([group or "(none)" for group in groups])
-    by_station, too_few = [], []
-    stations, starts, counts = np.unique(names[pairs], return_index=True, return_counts=True)
-    for station, start, count in zip(stations, starts, counts):
-        if count < min_samples:
-            too_few.append((str(station), int(count)))
-            continue
-        station_pairs = pairs[start : start + count]
-        group = None if group_of is None else str(group_of[station_pairs[0]])
-        predicted, truth = product.values[station_pairs], observed[station_pairs]
-        by_station.append(
-            StationMetrics(
-                str(station), group, int(station_pairs[0]), metrics(predicted, truth), intervals(predicted, truth)
-            )
-        )
-    if not by_station:
-        most = (
-            f"the one with the most, '{stations[np.argmax(counts)]}', has {counts.max()}"
-            if len(pairs)
-            else "there is none at all"
-        )
-        why = "; ".join(f"{count} rows: {reason}" for reason, count in unmatched)
-        raise InputError(
-            f"No station of '{rows.layer}' has {min_samples} pairs with the product ({most}). "
-            f"{why + '. ' if why else ''}Lower `min_samples` (1 for a map of one date), or allow a larger "
-            "`max_gap_days`."
-        )
-    pooled = metrics(product.values[pairs], observed[pairs])
-    return StationValidation(
-        pairs,
-        product.values[pairs],
-        observed[pairs],
-        names[pairs],
-        None if group_of is None else group_of[pairs],
-        times[pairs],
-        pooled,
-        by_station,
-        too_few,
-        unmatched,
-    )

@@ -13,6 +13,7 @@ _PLAIN = {
     "number": kinds.NUMBERS,
     "distance": kinds.NUMBERS,
     "string": kinds.TEXTS,
+    "expression": kinds.TEXTS,
     "enum": kinds.CHOICES,
     "boolean": kinds.SWITCHES,
     "field": kinds.FIELDS,

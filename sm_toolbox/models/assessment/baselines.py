@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,90 @@ _DAYS_OF_YEAR = 366
 
 
 @dataclass(frozen=True)
+class FittedBaseline:
+    """A baseline made of training rows: plain numbers, which a model file keeps to rate other rows with.
+
+    Parameters
+    ----------
+    key : str
+        Of `BASELINES`.
+    label : str
+        In words.
+    values : tuple of float
+        Of the mean: itself. Of a climatology: the means of the 366 days of the year. Of a line: the mean of the
+        target, the slope, and the mean of the predictor.
+    predictor : str, optional
+        Of a line.
+    """
+
+    key: str
+    label: str
+    values: tuple[float, ...]
+    predictor: str = ""
+
+    def predict(
+        self, predictors: np.ndarray, names: Sequence[str], times: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Predict rows.
+
+        Parameters
+        ----------
+        predictors : ndarray of float (rows, predictors)
+        names : sequence of str
+            Of the predictors.
+        times : ndarray of datetime64 (rows,), optional
+
+        Returns
+        -------
+        ndarray of float64 (rows,) or None
+            NaN for rows without a time, or without the predictor; None where it needs times and there are none.
+        """
+        if self.key == "climatology":
+            if times is None:
+                return None
+            known = ~np.isnat(times)
+            found = np.full(len(predictors), np.nan)
+            found[known] = np.array(self.values)[_days_of_year(times[known])]
+            return found
+        if self.key == "line":
+            start, slope, middle = self.values
+            return start + slope * (np.asarray(predictors[:, list(names).index(self.predictor)], np.float64) - middle)
+        return np.full(len(predictors), self.values[0])
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {"key": self.key, "label": self.label, "values": list(self.values), "predictor": self.predictor}
+
+
+def baseline_from_record(record: Any, names: Sequence[str]) -> FittedBaseline | None:
+    """Read a baseline of a model file.
+
+    Parameters
+    ----------
+    record : any
+        As JSON gives it.
+    names : sequence of str
+        Of the model's predictors.
+
+    Returns
+    -------
+    FittedBaseline or None
+        None where this version cannot use it.
+    """
+    if not isinstance(record, Mapping) or not isinstance(record.get("label"), str):
+        return None
+    key, values, predictor = record.get("key"), record.get("values"), record.get("predictor", "")
+    count = {"mean": 1, "climatology": _DAYS_OF_YEAR, "line": 3}.get(str(key))
+    if not isinstance(values, (list, tuple)) or len(values) != count:
+        return None
+    if not all(isinstance(value, (int, float)) and np.isfinite(value) for value in values):
+        return None
+    if key == "line" and predictor not in names:
+        return None
+    return FittedBaseline(str(key), record["label"], tuple(map(float, values)), str(predictor))
+
+
+@dataclass(frozen=True)
 class Baseline:
     """A way to predict without a model.
 
@@ -26,14 +111,14 @@ class Baseline:
     ----------
     label : str
         In words; {} is the predictor of a line.
-    predict : callable
-        `predict(problem, train, test) -> (predictions, predictor)`: of some rows after others, and the name of the
-        predictor that was used; None where these rows do not allow it.
+    fit : callable
+        `fit(problem, train) -> (values, predictor)`: what is to be kept of some rows, as `FittedBaseline` has it; None
+        where these rows do not allow it.
     source : str
     """
 
     label: str
-    predict: Callable[[Problem, np.ndarray, np.ndarray], tuple[np.ndarray, str] | None]
+    fit: Callable[[Problem, np.ndarray], tuple[tuple[float, ...], str] | None]
     source: str
 
 
@@ -62,18 +147,23 @@ def _weights(table: TrainingTable, rows: np.ndarray) -> np.ndarray:
     return np.ones(len(rows)) if table.weights is None else table.weights[rows]
 
 
-def _mean(problem: Problem, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, str]:
+def _days_of_year(times: np.ndarray) -> np.ndarray:
+    """Return the days of the year (rows,), from 0."""
+    days = times.astype("datetime64[D]")
+    return (days - days.astype("datetime64[Y]")).astype(int)
+
+
+def _mean(problem: Problem, train: np.ndarray) -> tuple[tuple[float, ...], str]:
     table = problem.table
-    return np.full(len(test), np.average(table.target[train], weights=_weights(table, train))), ""
+    return (float(np.average(table.target[train], weights=_weights(table, train))),), ""
 
 
-def _climatology(problem: Problem, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, str] | None:
-    """Predict the mean of the training rows within 15 days of the day of the year, of whatever year; else of all."""
+def _climatology(problem: Problem, train: np.ndarray) -> tuple[tuple[float, ...], str] | None:
+    """Return the mean of the training rows within 15 days of each day of the year, of whatever year; else of all."""
     table = problem.table
     if table.times is None:
         return None
-    days = table.times.astype("datetime64[D]")
-    of_year = (days - days.astype("datetime64[Y]")).astype(int)
+    of_year = _days_of_year(table.times)
     if np.ptp(of_year) == 0:
         return None
     weights = _weights(table, train)
@@ -84,11 +174,11 @@ def _climatology(problem: Problem, train: np.ndarray, test: np.ndarray) -> tuple
     around = (np.arange(_DAYS_OF_YEAR)[:, None] + np.arange(-_WINDOW_DAYS, _WINDOW_DAYS + 1)) % _DAYS_OF_YEAR
     total, count = sums[around].sum(axis=1), counts[around].sum(axis=1)
     mean = np.average(table.target[train], weights=weights)
-    return np.where(count > 0, total / np.where(count > 0, count, 1), mean)[of_year[test]], ""
+    return tuple(np.where(count > 0, total / np.where(count > 0, count, 1), mean).tolist()), ""
 
 
-def _line(problem: Problem, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, str] | None:
-    """Predict by least squares on one predictor: a product of soil moisture where there is one, else the best."""
+def _line(problem: Problem, train: np.ndarray) -> tuple[tuple[float, ...], str] | None:
+    """Fit by least squares to one predictor: a product of soil moisture where there is one, else the best."""
     table, encoder = problem.table, problem.encoder
     amounts = [
         i for i, name in enumerate(encoder.predictors) if name not in encoder.classes and name not in encoder.periods
@@ -108,8 +198,7 @@ def _line(problem: Problem, train: np.ndarray, test: np.ndarray) -> tuple[np.nda
     if best is None:
         return None
     _, i, slope, middle = best
-    mean = float(weights @ table.target[train])
-    return mean + slope * (table.predictors[test, i] - middle), encoder.predictors[i]
+    return (float(weights @ table.target[train]), slope, middle), encoder.predictors[i]
 
 
 def _is_moisture(name: str) -> bool:
@@ -125,6 +214,40 @@ BASELINES = {
     "line": Baseline("a straight line on {}", _line, ""),
 }
 """By key."""
+
+
+def fit_baselines(problem: Problem, rows: np.ndarray | None = None) -> list[FittedBaseline]:
+    """Make what costs nothing of training rows.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : ndarray of int, optional
+        Of its table; by default all.
+
+    Returns
+    -------
+    list of FittedBaseline
+        Without those that these rows do not allow: a climatology needs times.
+
+    Examples
+    --------
+    >>> from sm_toolbox.models.features import FeatureEncoder
+    >>> from sm_toolbox.models.table import Roles, make_training_table
+    >>> columns = {"ndvi": [0.1, 0.2, 0.3, 0.4], "sm": [0.1, 0.2, 0.3, 0.4]}
+    >>> table = make_training_table(columns, Roles("sm", ("ndvi",)), "table")
+    >>> mean, line = fit_baselines(Problem(table, FeatureEncoder(("ndvi",), {}), 0))
+    >>> mean.predict(np.array([[0.5]]), ["ndvi"]).round(2), line.predict(np.array([[0.5]]), ["ndvi"]).round(2)
+    (array([0.25]), array([0.5]))
+    """
+    rows = np.arange(len(problem.table)) if rows is None else rows
+    fitted = []
+    for key, baseline in BASELINES.items():
+        made = baseline.fit(problem, rows)
+        if made is not None:
+            values, predictor = made
+            fitted.append(FittedBaseline(key, baseline.label.format(predictor), values, predictor))
+    return fitted
 
 
 def evaluate_baselines(problem: Problem, folds: Folds, rated: np.ndarray | None = None) -> list[BaselineResult]:
@@ -143,19 +266,19 @@ def evaluate_baselines(problem: Problem, folds: Folds, rated: np.ndarray | None 
     list of BaselineResult
         Without those that these rows do not allow: a climatology needs times.
     """
-    table = problem.table
+    table, names = problem.table, problem.encoder.predictors
     rated = np.ones(len(table), bool) if rated is None else rated
+    by_fold = [{item.key: item for item in fit_baselines(problem, train)} for train, _ in folds]
     results = []
     for key, baseline in BASELINES.items():
-        predictions, names = np.full(len(table), np.nan), Counter[str]()
-        parts = [(test, baseline.predict(problem, train, test)) for train, test in folds]
-        if any(part is None for _, part in parts):
+        if not all(key in fitted for fitted in by_fold):
             continue
-        for test, part in parts:
-            assert part is not None
-            predictions[test] = part[0]
-            names[part[1]] += len(test)
-        label = baseline.label.format(names.most_common(1)[0][0])
+        predictions, used = np.full(len(table), np.nan), Counter[str]()
+        for fitted, (_, test) in zip(by_fold, folds):
+            times = None if table.times is None else table.times[test]
+            predictions[test] = fitted[key].predict(table.predictors[test], names, times)
+            used[fitted[key].predictor] += len(test)
+        label = baseline.label.format(used.most_common(1)[0][0])
         results.append(BaselineResult(key, label, predictions, metrics(predictions[rated], table.target[rated])))
     return results
 

@@ -11,9 +11,7 @@ import numpy as np
 
 from sm_toolbox.models.table import TrainingTable
 from sm_toolbox.sensors.quantities import quantity_of
-
-NEAR_METRES = 50.0
-"""Stations that are nearer than this to each other measure one place."""
+from sm_toolbox.stations.partition import NEAR_METRES
 
 _DEGREE_METRES = 111_320.0
 _MOST_DATES = 300

@@ -6,7 +6,7 @@ A new kind is one module with its `LEARNER`, and its line in `LEARNERS`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sm_toolbox.errors import InputError
@@ -115,6 +115,22 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
             f"`hyperparameters` names {', '.join(unknown)}, which {kind} does not have. Valid are: {listing}."
         )
     return given
+
+
+def with_features_as_given(estimator: Estimator) -> Estimator:
+    """Return an estimator that takes features as they are, where its kind would scale them.
+
+    Parameters
+    ----------
+    estimator : Estimator
+
+    Returns
+    -------
+    Estimator
+    """
+    if "scaling" not in hyperparameters_of(estimator):
+        return estimator
+    return replace(estimator, scaling="as_given")  # type: ignore[type-var]
 
 
 def hyperparameters_of(estimator: Estimator) -> dict[str, Any]:

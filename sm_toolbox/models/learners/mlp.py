@@ -12,7 +12,7 @@ import numpy as np
 from sm_toolbox.errors import InputError, ModelFileError
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.hyperparameters import NoConvergence, check, is_number, is_whole
-from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_weights
+from sm_toolbox.models.learners.scaling import SCALINGS, Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
 
 ACTIVATIONS = ("relu", "tanh")
@@ -44,6 +44,8 @@ class NeuralNetwork:
     tol : float
     batch_size : int
         Rows after each of which the coefficients change; all rows where there are fewer.
+    scaling : {'standard', 'as_given'}
+        Whether features are scaled to mean 0 and standard deviation 1, or have been scaled before.
     """
 
     SPACE: ClassVar[dict[str, Any]] = {
@@ -60,6 +62,7 @@ class NeuralNetwork:
     max_iter: int = 200
     tol: float = 1e-4
     batch_size: int = 200
+    scaling: str = "standard"
 
     def __post_init__(self) -> None:
         sizes = self.hidden_layer_sizes
@@ -71,6 +74,7 @@ class NeuralNetwork:
         check(sound, "hidden_layer_sizes", sizes, "a list of whole numbers such as [100, 50]")
         object.__setattr__(self, "hidden_layer_sizes", tuple(sizes))
         check(self.activation in ACTIVATIONS, "activation", self.activation, f"one of {', '.join(ACTIVATIONS)}")
+        check(self.scaling in SCALINGS, "scaling", self.scaling, f"one of {', '.join(SCALINGS)}")
         for name in ("alpha", "tol"):
             check(
                 is_number(getattr(self, name)) and getattr(self, name) >= 0,
@@ -114,7 +118,7 @@ class NeuralNetwork:
                 "Weights need scikit-learn 1.7 or later for `kind` mlp. Update scikit-learn ('Check installation' "
                 "says how), or choose another `kind`."
             )
-        scaling = Scaling.fit(features, target)
+        scaling = Scaling.fit(features, target, self.scaling)
         rows, scaled_target = scaling.features(features), scaling.target(target)
         network = MLPRegressor(
             hidden_layer_sizes=self.hidden_layer_sizes,

@@ -9,6 +9,9 @@ import numpy as np
 
 from sm_toolbox.errors import ModelFileError
 
+SCALINGS = ("standard", "as_given")
+"""What learners do with features: scale them to mean 0 and standard deviation 1, or take them as they are."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -27,21 +30,24 @@ class Scaling:
     target_scale: np.ndarray
 
     @classmethod
-    def fit(cls, features: np.ndarray, target: np.ndarray) -> Scaling:
+    def fit(cls, features: np.ndarray, target: np.ndarray, how: str = "standard") -> Scaling:
         """Take the scale of training rows.
 
         Parameters
         ----------
         features : ndarray (rows, features)
         target : ndarray of float64 (rows,)
+        how : {'standard', 'as_given'}, optional
+            Of the features; the target is always scaled.
 
         Returns
         -------
         Scaling
         """
+        as_given = how == "as_given"
         return cls(
-            features.mean(axis=0, dtype=np.float64),
-            _spread(features),
+            np.zeros(features.shape[1]) if as_given else features.mean(axis=0, dtype=np.float64),
+            np.ones(features.shape[1]) if as_given else _spread(features),
             np.array([target.mean()]),
             _spread(target[:, None]),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from sm_toolbox.errors import ModelFileError
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.hyperparameters import check, is_number, is_whole
-from sm_toolbox.models.learners.scaling import Scaling, float_array, relative_weights
+from sm_toolbox.models.learners.scaling import SCALINGS, Scaling, float_array, relative_weights
 from sm_toolbox.progress import Progress
 
 KERNELS = ("linear", "rbf", "poly", "sigmoid")
@@ -45,6 +45,8 @@ class SupportVectors:
         Of the kernel 'poly'.
     coef0 : float
         Of the kernels 'poly' and 'sigmoid'.
+    scaling : {'standard', 'as_given'}
+        Whether features are scaled to mean 0 and standard deviation 1, or have been scaled before.
     """
 
     SPACE: ClassVar[dict[str, Any]] = {
@@ -59,6 +61,7 @@ class SupportVectors:
     gamma: float | str = "scale"
     degree: int = 3
     coef0: float = 0.0
+    scaling: str = "standard"
 
     def __post_init__(self) -> None:
         check(is_number(self.C) and 0 < self.C <= 1e9, "C", self.C, "a number above 0 and up to 1e9")
@@ -71,6 +74,7 @@ class SupportVectors:
             '"scale" or a number above 0',
         )
         check(is_whole(self.degree) and 1 <= self.degree <= 10, "degree", self.degree, "a whole number from 1 to 10")
+        check(self.scaling in SCALINGS, "scaling", self.scaling, f"one of {', '.join(SCALINGS)}")
         check(is_number(self.coef0) and abs(self.coef0) <= 1e6, "coef0", self.coef0, "a number from -1e6 to 1e6")
 
     def fit(
@@ -93,7 +97,7 @@ class SupportVectors:
                 f"Support vectors of {len(target)} rows take long to find: the time grows with the square of the "
                 "rows. Other kinds of models are faster."
             )
-        scaling = Scaling.fit(features, target)
+        scaling = Scaling.fit(features, target, self.scaling)
         scaled = scaling.features(features)
         gamma = float(1 / (scaled.shape[1] * (scaled.var() or 1.0))) if self.gamma == "scale" else float(self.gamma)
         estimator = SVR(

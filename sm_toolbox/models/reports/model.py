@@ -15,6 +15,7 @@ from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.models.manifest import Manifest, target_unit
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.reports.effects import Effect, local_effects
+from sm_toolbox.models.reports.holdout import add_kept_holdout
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
 from sm_toolbox.report.page import Page, number
@@ -64,6 +65,8 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     _worth(page, manifest)
     _data(page, manifest)
     _validation(page, model, manifest)
+    if manifest.holdout is not None:
+        add_kept_holdout(page, manifest.holdout)
     _importance(page, model, manifest)
     if model.evidence is not None:
         _effects(page, model, progress)
@@ -75,6 +78,9 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     for name, classes in model.encoder.classes.items():
         listed = ", ".join(f"{value:g}" for value in classes)
         page.text(f"Classes of {name}: {listed}. Where a map has another one, it has no value.")
+    if model.encoder.limits:
+        listed = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in model.encoder.limits.items())
+        page.text(f"Scaled to 0 and 1 between limits: {listed}.")
     if model.applicability is None:
         page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
     else:

@@ -18,6 +18,7 @@ from sm_toolbox.models.assessment.splitting import WithDistances
 from sm_toolbox.models.assessment.tuning import Search
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
+from sm_toolbox.models.reports.holdout import add_holdout, holdout_in_words
 from sm_toolbox.models.training import Training, dissimilar_errors
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report import figures
@@ -79,12 +80,16 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
             f"Out-of-fold error of split '{chosen.name}'. The target of pixels is the product, so that their "
             "error says how well the model reproduces it. All else in this report is judged by rows of stations."
         )
+    if training.holdout is not None:
+        add_holdout(page, training.holdout, chosen.metrics, chosen.name)
     page.heading(f"Folds of split '{chosen.name}'")
     page.table(
         ("Fold", *metric_head()),
         [(str(i), *metric_cells(values.values)) for i, values in enumerate(chosen.by_fold, start=1)],
     )
 
+    if table.groups is not None:
+        _groups(page, training, chosen)
     if table.stations is not None:
         _stations(page, training, chosen)
     _intervals(page, training)
@@ -95,6 +100,20 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     _importance(page, training)
     _made(page, training)
     return page
+
+
+def _groups(page: Page, training: Training, chosen: SplitResult) -> None:
+    table = training.table
+    groups, rated = table.groups, table.rated
+    assert groups is not None
+    rows = []
+    for name in np.unique(groups):
+        mask = (groups == name) & rated
+        stations = "" if table.stations is None else len(np.unique(table.stations[mask]))
+        rows.append((str(name), stations, *metric_cells(metrics(chosen.predictions[mask], table.target[mask]).values)))
+    page.heading("Groups")
+    page.table(("Group", "stations", *metric_head()), rows, sortable=True)
+    page.text(f"Out-of-fold error of split '{chosen.name}' by '{table.roles.group}'.")
 
 
 def _baselines(page: Page, training: Training) -> None:
@@ -360,7 +379,7 @@ def gap_in_words(training: Training) -> str:
     if len(training.splits) < 2:
         cautions = SPLITS[chosen.name].cautions
         sentences.append(cautions.alone if cautions else "")
-        sentences.append(worth_in_words(training))
+        sentences += [worth_in_words(training), holdout_in_words(training.holdout)]
         return in_unit(" ".join(sentences).strip(), training.table.unit)
     beside = training.splits[1]
     sentences.append(
@@ -392,8 +411,8 @@ def gap_in_words(training: Training) -> str:
             f"({training.table.coarse_cell_m:,.0f} m) left out the RMSE is {number(result.metrics.rmse)} m³ m⁻³. "
             "Expect that of land without a station nearby."
         )
-    sentences.append(worth_in_words(training))
-    return in_unit(" ".join(sentences), training.table.unit)
+    sentences += [worth_in_words(training), holdout_in_words(training.holdout)]
+    return in_unit(" ".join(sentences).strip(), training.table.unit)
 
 
 def _by_source(training: Training) -> list[tuple[str, Metrics]]:

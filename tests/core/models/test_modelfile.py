@@ -96,8 +96,8 @@ def test_foreign_files(tmp_path):
 
 
 def test_a_newer_format_says_update(path):
-    manifest(path, format_version=2)
-    with pytest.raises(ModelFileError, match="format 2 is newer than the format 1.*update the toolbox"):
+    manifest(path, format_version=3)
+    with pytest.raises(ModelFileError, match="format 3 is newer than the format 2.*update the toolbox"):
         load_model(str(path))
 
 

@@ -11,10 +11,17 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.metrics import metrics
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows
-from sm_toolbox.validation.report import validation_report
+from sm_toolbox.validation.products import ProductsValidation
+from sm_toolbox.validation.report import Shown, products_report
 from sm_toolbox.validation.stations import validate_stations
 
 DATES = [f"2020-06-{day:02d}" for day in range(1, 21)]
+
+
+def validation_report(result, product, layer, min_samples, *progress):
+    """The report on one product."""
+    found = ProductsValidation((product,), (result,), (result,), False)
+    return products_report(found, f"Validation of {product}", Shown(layer, min_samples), *progress)
 
 
 @pytest.fixture
