@@ -50,6 +50,8 @@ ENTRY_POINTS = [
     "timeseries.gapfill:fill_gaps",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",
+    "validation.edges:edge_ratio",
+    "validation.maps:compare_maps",
     "validation.stations:validate_stations",
 ]
 
