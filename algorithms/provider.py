@@ -36,6 +36,7 @@ ALGORITHMS = (
     "modelling.predictraster",
     "modelling.modelreport",
     "validation.validatestations",
+    "validation.comparemaps",
     "tools.checkinstallation",
     "tools.demodata",
 )

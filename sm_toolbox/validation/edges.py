@@ -73,7 +73,7 @@ def edge_sums(values: np.ndarray, blocks: np.ndarray, inner: tuple[int, int] | N
 
 
 def ratio_of_edges(sums: np.ndarray) -> float:
-    """Return the mean difference across borders over that within; NaN where there is none of either kind.
+    """Return the mean difference across borders over that within.
 
     Parameters
     ----------
@@ -83,9 +83,13 @@ def ratio_of_edges(sums: np.ndarray) -> float:
     Returns
     -------
     float
+        Infinite where a map does not change but on borders; NaN where there is no neighbour of either kind, or no
+        change at all.
     """
     (across, borders), (within, others) = sums
-    return float(across / borders / (within / others)) if borders and others and within > 0 else float("nan")
+    if not borders or not others or not across + within:
+        return float("nan")
+    return float(across / borders / (within / others)) if within else float("inf")
 
 
 def edge_ratio(values: np.ndarray, blocks: np.ndarray) -> float:

@@ -166,6 +166,16 @@ class Scene:
                 "MAX_TIME_GAP": 0,
             },
             "checkinstallation": {},
+            "comparemaps": {
+                "PRODUCT": [self.products[0]],
+                "REFERENCE": [self.products[1]],
+                "COMPARE_ON": "coarser",
+                "RESAMPLING": "auto",
+                "MASK": self.dem,
+                "ZONES": self.zones(),
+                "BLOCK_GRID": self.rain,
+                "MAX_TIME_GAP": 0,
+            },
             "demodata": {"SEED": -1},
             "maskquality": {
                 "INPUT": [self.ndvi],
@@ -316,6 +326,13 @@ class Scene:
         if not path.exists():
             with rasterio.open(self.dem) as dem:
                 write(path, dem.read(), ["elevation"])
+        return str(path)
+
+    def zones(self) -> str:
+        """Return two zones."""
+        path = self.folder / "zones.tif"
+        if not path.exists():
+            write(path, np.repeat([[1.0, 2.0]], COLUMNS // 2, axis=1).repeat(ROWS, axis=0)[None], ["region"])
         return str(path)
 
     def clay(self) -> str:

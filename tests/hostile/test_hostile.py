@@ -26,6 +26,7 @@ ALGORITHMS = sorted(
         "alignrasters",
         "calculatebands",
         "checkinstallation",
+        "comparemaps",
         "demodata",
         "importismn",
         "importproduct",

@@ -1,7 +1,6 @@
 """Predictor algorithms as the toolbox runs them, on the demo scene."""
 
 import numpy as np
-import pytest
 import rasterio
 
 

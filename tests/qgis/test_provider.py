@@ -210,6 +210,24 @@ CONTRACT = {
             "MEDIAN_BIAS",
         ],
     ),
+    "comparemaps": (
+        [
+            "PRODUCT",
+            "REFERENCE",
+            "COMPARE_ON",
+            "RESAMPLING",
+            "MASK",
+            "ZONES",
+            "BLOCK_GRID",
+            "MAX_TIME_GAP",
+            "SCHEDULER",
+            "OUTPUT",
+            "CELLS",
+            "TABLE",
+            "REPORT",
+        ],
+        ["OUTPUT", "CELLS", "TABLE", "REPORT", "R", "RMSE", "UBRMSE", "BIAS", "SPAEF", "EDGE_RATIO"],
+    ),
     "checkinstallation": (["PREPARE", "REPORT"], ["REPORT", "READY"]),
     "demodata": (["SEED", "YEARS", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
 }
@@ -379,6 +397,7 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
             "temporalgapfill",
             "temporalstatistics",
             "temporaltrend",
+            "comparemaps",
         },
     }
     assert expected[library] == blocked

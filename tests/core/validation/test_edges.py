@@ -19,8 +19,8 @@ def test_a_plane_has_no_borders_and_blocks_nothing_else():
     assert edge_ratio((rows + columns)[None], blocks) == 1
     # Steps of 2 across and 1 within.
     assert edge_ratio((rows + columns + rows // 3 + columns // 3)[None], blocks) == 2
-    # All steps lie on borders: nothing to compare them with.
-    assert np.isnan(edge_ratio((rows // 3)[None], blocks))
+    # All steps lie on borders; and there is none at all.
+    assert edge_ratio((rows // 3)[None], blocks) == np.inf and np.isnan(edge_ratio(0 * rows[None], blocks))
 
 
 def test_gaps_take_no_part():
