@@ -40,7 +40,7 @@ class Algorithm(ToolboxAlgorithm):
         "elsewhere, on the product's own grid; 1 is none to be seen.</p>"
     )
     TAGS = ("map comparison", "pattern", "SPAEF", "difference", "artefact", "resampling", "validation", "land cover")
-    NEEDS = ("numba", "scipy", "matplotlib")
+    NEEDS = ("numba", "matplotlib")
     EXAMPLE = {
         "PRODUCT": ["truth.tif"],
         "REFERENCE": ["product_b.tif"],

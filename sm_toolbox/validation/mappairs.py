@@ -206,7 +206,7 @@ def read_map_pairs(
     refuse_twins(*stacks)
     names, places = common_dates(stacks, settings.max_gap_days, progress)
     positions = places + np.array([[0], [len(stacks[0].bands)]])
-    grid = comparison_grid(*(stack.bands[0] for stack in stacks), settings.compare_on)
+    grid = comparison_grid(stacks[0].bands[0], stacks[1].bands[0], settings.compare_on)
     bands = [*stacks[0].bands, *stacks[1].bands]
     rules: list[str | None] = [settings.resampling] * len(bands)
     for source, name in ((settings.mask, "mask"), (settings.zones, "zones")):
