@@ -97,6 +97,12 @@ def add_split_parameters(algorithm, seed):
         f"What each fold leaves out: {split_help()}. Not set: station where stations or places are known and have "
         "several rows each, else random, with a warning.",
     )
+    algorithm.add(
+        field("GROUP", "Group field", "TRAINING", optional=True),
+        "For SPLIT group: the network, region or other group of each row. Where there are fewer groups than FOLDS, "
+        "each is left out once.",
+        advanced=True,
+    )
     algorithm.add(integer("FOLDS", "Folds", 5, minimum=2), "Number of parts that are left out in turn.")
     algorithm.add(
         number("BLOCK_SIZE", "Block size [m]", None, minimum=0, optional=True),
@@ -144,8 +150,9 @@ def read_training(algorithm, opened, parameters, context, progress):
 
     source, origins, area = opened
     layer = read_table(source, progress, points=False)
-    station, time, weight, split = (
-        algorithm.parameterAsString(parameters, key, context) or None for key in ("STATION", "TIME", "WEIGHT", "SPLIT")
+    station, time, weight, group, split = (
+        algorithm.parameterAsString(parameters, key, context) or None
+        for key in ("STATION", "TIME", "WEIGHT", "GROUP", "SPLIT")
     )
     target = algorithm.parameterAsString(parameters, "TARGET", context)
     predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
@@ -158,7 +165,7 @@ def read_training(algorithm, opened, parameters, context, progress):
     prediction = layout.of_area(area, core_crs(layer.crs, layer.name)) if area and layout else None
     prepared = prepare_training(
         SampledTable(layer.columns, layer.name, layout.positions if layout else None, notes),
-        Roles(target, predictors, station, time, weight),
+        Roles(target, predictors, station, time, weight, group),
         algorithm.parameterAsString(parameters, "CYCLIC", context),
         SplitRequest(
             split,

@@ -11,7 +11,7 @@ import numpy as np
 from sm_toolbox.columns import tell_impossible
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.places import share_cells, share_places
-from sm_toolbox.models.assessment.splits import SPLITS, StationSplit, default_split, make_split
+from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_classes, parse_cyclic
 from sm_toolbox.models.roles import check_target, choose_predictors, places
@@ -134,7 +134,7 @@ def prepare_training(
     (4, 'station')
     """
     check_target(roles.target, source.columns, source.name)
-    taken = (roles.target, roles.station, roles.time, roles.weight)
+    taken = (roles.target, roles.station, roles.time, roles.weight, roles.group)
     predictors, left_out = choose_predictors(roles.predictors, source.columns, taken, source.name)
     if left_out:
         progress.warning(
@@ -157,6 +157,8 @@ def prepare_training(
         )
     key = request.key or (StationSplit.key if roles.station else default_split(table.stations, request.folds))
     table = _with_places(table, request.folds, key, progress)
+    if key == GroupSplit.key:
+        _tell_torn_stations(table, progress)
     cautions = SPLITS[key].cautions
     if cautions is not None:
         progress.warning(cautions.at_training)
@@ -186,6 +188,20 @@ def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress)
                 f"The report shows the error with blocks of {shared.cell_metres:,.0f} m left out beside it."
             )
     return table
+
+
+def _tell_torn_stations(table: TrainingTable, progress: Progress) -> None:
+    """Say which stations have rows in several groups, so that no group can be left out without leaving a part."""
+    if table.groups is None or table.stations is None:
+        return
+    pairs = np.unique(np.stack([table.stations.astype(str), table.groups.astype(str)]), axis=1)
+    stations, counts = np.unique(pairs[0], return_counts=True)
+    torn = stations[counts > 1]
+    if len(torn):
+        progress.warning(
+            f"{len(torn)} stations have rows in several groups of '{table.roles.group}' ({_some(torn.tolist())}): they "
+            "are trained on and left out at once. Give each station one group."
+        )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -29,6 +29,8 @@ class Roles:
     target : str
     predictors : tuple of str
     station, time, weight : str, optional
+    group : str, optional
+        A property of stations by which whole groups are left out: network, region.
     """
 
     target: str
@@ -36,6 +38,7 @@ class Roles:
     station: str | None = None
     time: str | None = None
     weight: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class TrainingTable:
         Side of the cells of the coarsest predictor where several stations lie in one, m; else 0.
     classes : mapping of str to tuple of float
         The classes of categorical predictors, by column.
+    groups : ndarray of str (rows,), optional
+        The network, region or other group of each row.
     origins : mapping of str to dict
         What the table notes of the rasters behind its columns, by column; the model keeps it, to find the predictors
         again.
@@ -86,6 +91,7 @@ class TrainingTable:
     coarse_cell_m: float = 0.0
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     @property
     def unit(self) -> str:
@@ -145,6 +151,7 @@ class TrainingTable:
                     "positions",
                     "sources",
                     "places",
+                    "groups",
                 )
             )
         }
@@ -182,6 +189,7 @@ class TrainingTable:
             positions=both("positions"),
             sources=both("sources"),
             places=both("places"),
+            groups=both("groups"),
         )
 
 
@@ -224,16 +232,9 @@ def make_training_table(
     missing = {f"no_{roles.target}": np.isnan(target)}
     for name, values in zip(roles.predictors, predictors.T):
         missing[f"no_{name}"] = np.isnan(values)
-    stations = times = weights = None
-    if roles.station:
-        names = to_names(columns[roles.station])
-        if not any(names):
-            raise InputError(
-                f"The `station` field '{roles.station}' of '{layer}' is NULL in all rows: there is no station in "
-                "it. Choose the field with their names or numbers, or leave `station` empty."
-            )
-        missing["no_station"] = np.array([name is None for name in names])
-        stations = np.array([name or "" for name in names])
+    stations = _names_of("station", roles.station, columns, layer, missing)
+    groups = _names_of("group", roles.group, columns, layer, missing)
+    times = weights = None
     if roles.time:
         parsed = to_times(columns[roles.time], roles.time, layer)
         missing["no_time"] = np.array([time is None for time in parsed])
@@ -253,8 +254,8 @@ def make_training_table(
             "missing everywhere, or sample them again."
         )
     rows = np.flatnonzero(keep)
-    stations, times, weights, positions = (
-        None if values is None else values[rows] for values in (stations, times, weights, positions)
+    stations, times, weights, positions, groups = (
+        None if values is None else values[rows] for values in (stations, times, weights, positions, groups)
     )
     table = TrainingTable(
         roles,
@@ -268,11 +269,28 @@ def make_training_table(
         dropped,
         layer,
         _sources(columns, roles, rows),
+        groups=groups,
     )
     if must_vary:
         _check_variation(table)
     _check_size(table)
     return table
+
+
+def _names_of(
+    part: str, name: str | None, columns: Mapping[str, Sequence[Any]], layer: str, missing: dict[str, np.ndarray]
+) -> np.ndarray | None:
+    """Return the names in the field of a part (rows,), and note the rows without one; None where no field has it."""
+    if not name:
+        return None
+    names = to_names(columns[name])
+    if not any(names):
+        raise InputError(
+            f"The `{part}` field '{name}' of '{layer}' is NULL in all rows: there is no {part} in it. Choose the field "
+            f"with their names or numbers, or leave `{part}` empty."
+        )
+    missing[f"no_{part}"] = np.array([item is None for item in names])
+    return np.array([item or "" for item in names])
 
 
 def _sources(columns: Mapping[str, Sequence[Any]], roles: Roles, rows: np.ndarray) -> np.ndarray | None:
@@ -286,7 +304,7 @@ def _sources(columns: Mapping[str, Sequence[Any]], roles: Roles, rows: np.ndarra
 def _check_roles(columns: Mapping[str, Sequence[Any]], roles: Roles, layer: str) -> None:
     if not roles.predictors:
         raise InputError("No predictor is chosen. Choose at least one field in `predictors`.")
-    for name in (roles.target, *roles.predictors, roles.station, roles.time, roles.weight):
+    for name in (roles.target, *roles.predictors, roles.station, roles.time, roles.weight, roles.group):
         if name is not None and name not in columns:
             raise InputError(f"'{layer}' has no field '{name}'. Its fields are: {', '.join(columns)}.")
     twice = sorted({name for name in roles.predictors if roles.predictors.count(name) > 1})

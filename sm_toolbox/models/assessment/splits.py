@@ -99,6 +99,40 @@ class StationSplit(Split):
 
 
 @dataclass(frozen=True)
+class GroupSplit(Split):
+    """Whole groups of stations, such as networks or regions: none is in the training. Groups are names (n,)."""
+
+    key = "group"
+    left_out = "whole groups of stations"
+    meaning = "how well the model maps a region, or serves a network, that it has no station of"
+    elsewhere = "groups of stations (networks, regions) without any of its own, at times it was trained on,"
+    remembered = "groups of stations"
+    help = "whole groups of stations (group)"
+
+    def groups_of(self, table: TrainingTable) -> np.ndarray | None:
+        """Return the groups (rows,).
+
+        As `Split.groups_of`.
+        """
+        return table.groups
+
+    def _divide(self, n: int, groups: Any) -> Folds:
+        """Leave out each group in turn, or several together where there are more groups than folds."""
+        if groups is None:
+            raise InputError(
+                "`split` 'group' needs the `group` field, which says to which network, region or other group a row "
+                "belongs."
+            )
+        count = len(np.unique(groups))
+        if count < 2:
+            raise InputError(
+                f"The training rows are of one group only ('{groups[0]}'), so that none can be left out. Choose a "
+                "`group` field with several (a search for hyper-parameters needs three), or another `split`."
+            )
+        return group_folds(groups, min(self.folds, count), self.seed, "groups")
+
+
+@dataclass(frozen=True)
 class TimeSplit(Split):
     """Contiguous periods: no row of a test period is in the training. Groups are the rows' times (n,)."""
 
@@ -360,6 +394,7 @@ SPLITS: dict[str, type[Split]] = {
     for row in (
         RandomSplit,
         StationSplit,
+        GroupSplit,
         TimeSplit,
         YearSplit,
         MonthSplit,

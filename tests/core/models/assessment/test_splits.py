@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.splits import SPLITS, make_split
+from sm_toolbox.models.preparation import SampledTable, SplitRequest, prepare_training
 from sm_toolbox.models.table import Roles, TrainingTable
 
 
@@ -23,6 +24,7 @@ def table(rows=200, stations=12, days=40, seed=0):
         np.datetime64("2020-01-01", "s") + rng.integers(0, days * 24, rows) * np.timedelta64(3600, "s"),
         None,
         rng.random((rows, 2)) * 10000,
+        groups=np.array([f"network {i}" for i in rng.integers(0, 4, rows)]),
     )
 
 
@@ -54,6 +56,33 @@ def test_groups_stay_together(seed):
         assert not {tuple(b) for b in block[train]} & {tuple(b) for b in block[test]}
 
 
+def test_whole_groups_are_left_out_each_once_where_there_are_fewer_than_folds():
+    rows = table()
+    parts = make_split("group", 5).divide(rows, 0)
+    assert sorted(np.unique(rows.groups[test]).tolist() for _, test in parts) == [[f"network {i}"] for i in range(4)]
+    for train, test in make_split("group", 2).divide(rows, 0):
+        assert not set(rows.groups[train]) & set(rows.groups[test]) and len(train) + len(test) == len(rows)
+    one = replace(rows, groups=np.full(len(rows), "Alps"))
+    with pytest.raises(InputError, match=r"of one group only \('Alps'\).*`group` field with several"):
+        make_split("group", 2).divide(one, 0)
+
+
+def test_groups_are_read_from_their_field_and_torn_stations_are_named(progress):
+    columns = {
+        "a": [0.1, 0.4, 0.2, 0.3, 0.7, 0.9],
+        "sm": [0.1, 0.2, 0.3, 0.4, 0.2, 0.1],
+        "station": ["s", "s", "t", "t", "u", "v"],
+        "net": ["A", "B", "B", "B", "C", None],
+    }
+    request = SplitRequest("group", 3)
+    prepared = prepare_training(
+        SampledTable(columns), Roles("sm", ("a",), "station", group="net"), None, request, progress
+    )
+    assert prepared.table.groups.tolist() == ["A", "B", "B", "B", "C"] and prepared.table.dropped == {"no group": 1}
+    assert len(prepared.split.divide(prepared.table, 0)) == 3
+    assert any("1 stations have rows in several groups of 'net' (s)" in text for text in progress.warnings)
+
+
 def test_folds_are_balanced():
     sizes = [len(test) for _, test in make_split("station", 4).divide(table(2000, 50), 1)]
     assert max(sizes) < 1.2 * min(sizes)
@@ -75,6 +104,7 @@ def test_what_is_refused():
         ("station", bare, "needs the `station` field"),
         ("time", bare, "needs the `time` field"),
         ("block", bare, "needs training rows with points"),
+        ("group", bare, "needs the `group` field"),
     ]:
         with pytest.raises(InputError, match=words):
             make_split(name, 5, 100.0).divide(rows, 0)
