@@ -14,6 +14,9 @@ import sm_toolbox
 
 ENTRY_POINTS = [
     "columns:to_numbers",
+    "experiments.comparison:compare_scenarios",
+    "experiments.sizes:parse_sizes",
+    "experiments.verdict:corrected_comparison",
     "geostatistics.kriging:Kriging",
     "geostatistics.variogram:fit_variogram",
     "merging.collocation:collocate",
