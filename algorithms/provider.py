@@ -37,6 +37,7 @@ ALGORITHMS = (
     "modelling.modelreport",
     "validation.validatestations",
     "validation.comparemaps",
+    "validation.comparescenarios",
     "tools.checkinstallation",
     "tools.demodata",
 )

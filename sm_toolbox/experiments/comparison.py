@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,12 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.experiments.scenarios import INNER_FOLDS, SCENARIOS, Ground
 from sm_toolbox.experiments.settings import ScenarioSettings
 from sm_toolbox.experiments.state import State
-from sm_toolbox.experiments.trials import Bench, Outcome, Trial
+from sm_toolbox.experiments.trials import METRICS_OF_TRIALS, Bench, Outcome, Trial
 from sm_toolbox.experiments.workers import make_trials, workers_of
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.manifest import versions
 from sm_toolbox.models.preparation import Prepared
-from sm_toolbox.models.table import TrainingTable
+from sm_toolbox.models.table import TrainingTable, make_training_table
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
@@ -120,6 +121,30 @@ class ScenarioComparison:
         """
         values = self.values(scenario, size, model, tuning, metric)
         return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+
+    def records(self) -> Iterator[tuple[Any, ...]]:
+        """Yield a row for each repeat, model and tuning, then those of what costs nothing.
+
+        Yields
+        ------
+        tuple
+            Scenario, size, repeat from 1, model, tuning (none for what costs nothing), the metrics of
+            `METRICS_OF_TRIALS`, and the numbers of training and tested rows.
+        """
+        rows: dict[tuple[str, float, int], tuple[int, int]] = {}
+        for trial, outcome in self.outcomes.items():
+            key = trial.scenario, trial.size, trial.repeat
+            rows[key] = outcome.train, outcome.test
+            for tuning, values in outcome.by_tuning.items():
+                metrics = (values[name] for name in METRICS_OF_TRIALS)
+                yield (trial.scenario, trial.size, trial.repeat + 1, trial.model, tuning, *metrics, *rows[key])
+        for (scenario, size, repeat), counts in rows.items():
+            for name, values in self.baselines[scenario, size].by_repeat[repeat].items():
+                yield (
+                    *(scenario, size, repeat + 1, name, "none"),
+                    *(values[metric] for metric in METRICS_OF_TRIALS),
+                    *counts,
+                )
 
     def rows(self, scenario: str, size: float) -> tuple[int, int]:
         """Return the usual number of training and tested rows; 0 where no trial is finished.
@@ -256,7 +281,7 @@ def plan_bench(
     """
     # Weights would have to be those of each scenario.
     own = replace(prepared.table, weights=None)
-    table = own if test is None else replace(own.joined(replace(test, weights=None), 1.0), weights=None)
+    table = own if test is None else _with_tests(own, test)
     encoder = FeatureEncoder(own.roles.predictors, prepared.periods, own.classes)
     ground = Ground(table, len(own), settings.seed, settings.train_year)
     asked = settings.sizes()
@@ -268,6 +293,53 @@ def plan_bench(
         if key == "temporal":
             ground = replace(ground, largest_temporal=int(max(found)))
     return Bench(ground, encoder, settings.by_model(), settings.candidates), sizes, left_out
+
+
+def _with_tests(own: TrainingTable, test: TrainingTable) -> TrainingTable:
+    """Return the rows of both tables; what only the training table knows of its rows is `(test)` in the other."""
+    count = len(test)
+    unknown = {
+        name: np.full(count, "(test)")
+        for name in ("stations", "groups", "places")
+        if getattr(own, name) is not None and getattr(test, name) is None
+    }
+    filled = replace(test, weights=None, **unknown)  # type: ignore[arg-type]
+    return replace(own.joined(filled, 1.0), weights=None, sources=None)
+
+
+def make_test_table(columns: Mapping[str, Sequence[Any]], prepared: Prepared, layer: str) -> TrainingTable:
+    """Read the table whose rows are only tested, with the fields of the training table.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Attribute values by field.
+    prepared : Prepared
+        The training table.
+    layer : str
+        The layer's name, for messages.
+
+    Returns
+    -------
+    TrainingTable
+        Without a station, or a group, where it has no such field.
+
+    Raises
+    ------
+    InputError
+        Where it lacks the target, a predictor or the time, or no row has them.
+    """
+    roles = prepared.table.roles
+    needed = [roles.target, *roles.predictors, *([roles.time] if roles.time else [])]
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise InputError(
+            f"`test` '{layer}' lacks the fields {', '.join(missing)} of the training table; its fields are: "
+            f"{', '.join(columns)}. Sample the predictors at its stations, too, under the same names."
+        )
+    station, group = (name if name in columns else None for name in (roles.station, roles.group))
+    own = replace(roles, weight=None, station=station, group=group)
+    return make_training_table(columns, own, layer, must_vary=False)
 
 
 def plan_trials(bench: Bench, settings: ScenarioSettings, sizes: Mapping[str, Sequence[float]]) -> list[Trial]:

@@ -54,8 +54,8 @@ class Ground:
         units = table.places if table.places is not None else table.stations
         if units is None:
             raise InputError(
-                "The scenarios that leave out stations or years need to know the station of each row. Choose the "
-                "`station` field, or leave these scenarios out of `scenarios`."
+                "The scenarios that leave out stations or years need to know the station of each row. Choose "
+                "`station`, or leave these scenarios out of `scenarios`."
             )
         return np.asarray(units[: self.own])
 
@@ -63,7 +63,9 @@ class Ground:
     def years(self) -> np.ndarray:
         """The year of each row of the training table."""
         if self.table.times is None:
-            raise InputError("The scenario temporal needs the `time` field. Choose it, or take temporal out.")
+            raise InputError(
+                "The scenario temporal needs `time`, the date of each row. Choose its field, or take temporal out."
+            )
         found: np.ndarray = self.table.times[: self.own].astype("datetime64[Y]").astype(int) + 1970
         return found
 
@@ -356,7 +358,7 @@ class GroupScenario(SpatialScenario):
     def _groups(self, ground: Ground) -> np.ndarray:
         if ground.table.groups is None:
             raise InputError(
-                "The scenario group needs the `group` field, which says to which network or region a row belongs. "
+                "The scenario group needs `group`, the field that says to which network or region a row belongs. "
                 "Choose it, or take group out of `scenarios`."
             )
         return np.asarray(ground.table.groups[: ground.own])

@@ -47,7 +47,7 @@ class ScenarioSettings:
     """
 
     scenarios: tuple[str, ...] = ("dependent", "temporal", "spatial")
-    models: tuple[str, ...] = ("random_forest", "xgboost", "svr", "mlp")
+    models: tuple[str, ...] = ("random_forest", "svr")
     sizes_dependent: str = "0.5,1,2,3,4,5"
     sizes_temporal: str = "1,3,…,21"
     sizes_spatial: str = "1,9,…,57"

@@ -27,6 +27,7 @@ ALGORITHMS = sorted(
         "calculatebands",
         "checkinstallation",
         "comparemaps",
+        "comparescenarios",
         "demodata",
         "importismn",
         "importproduct",

@@ -113,9 +113,9 @@ def test_all_rows_train_for_another_table(prepared):
 @pytest.mark.parametrize(
     ("scenario", "roles", "settings", "words"),
     [
-        ("spatial", {"station": None}, {}, "need to know the station .*`station` field"),
-        ("temporal", {"time": None}, {}, "needs the `time` field"),
-        ("group", {"group": None}, {}, "needs the `group` field"),
+        ("spatial", {"station": None}, {}, "need to know the station .*`station`"),
+        ("temporal", {"time": None}, {}, "needs `time`, the date"),
+        ("group", {"group": None}, {}, "needs `group`, the field"),
         ("regional", {}, {}, "needs a table of tests. Choose `test`"),
         ("temporal", {}, {"train_year": 2001}, "`train_year` is 2001, of which there is no row. There are 2018, 2019"),
         ("temporal", {}, {"sizes_temporal": "30"}, "too few stations have rows.*`train_year`|in 2018 too few"),
