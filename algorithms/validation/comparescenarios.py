@@ -66,7 +66,7 @@ class Algorithm(ToolboxAlgorithm):
         "violin plot",
         "benchmark",
     )
-    NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("sklearn", "numba", "joblib", "scipy", "matplotlib")
     EXAMPLE = {
         "TRAINING": "stations.csv",
         "TARGET": "soil_moisture",

@@ -199,7 +199,7 @@ class Scene:
                 "CYCLIC": "",
                 "CATEGORICAL": [],
                 "TARGET_RMSE": 0.05,
-                "STATE": str(self.folder / "state.jsonl"),
+                "STATE": "",
                 "MAX_MINUTES": 5,
                 "SEED": 0,
             },

@@ -407,7 +407,6 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
     blocked = {name for name, line in lines.items() if line.split()[1] == "False"}
     expected = {
         "pandas": {
-            "comparescenarios",
             "importismn",
             "interpolatestations",
             "samplepredictors",
