@@ -142,7 +142,7 @@ def against_the_library(rows: Prepared) -> None:
         print(f"One fit of {len(target):,} rows, {kind}: {1000 * own:.0f} ms, bare library {1000 * other:.0f} ms")
 
 
-def main(name: str = "made" if SMALL else "towers", minutes: float = 60) -> None:
+def main(name: str = "made" if SMALL else "towers", minutes: float = 8) -> None:
     rows = {"towers": towers, "cookfarm": cookfarm, "made": made}[name]()
     print(f"{name}: {len(rows.table):,} rows of {len(np.unique(rows.table.stations))} stations")
     against_the_library(rows)
