@@ -38,6 +38,8 @@ ALGORITHMS = (
     "modelling.predicttable",
     "modelling.modelreport",
     "validation.validatestations",
+    "validation.comparemaps",
+    "validation.comparescenarios",
     "tools.checkinstallation",
     "tools.demodata",
 )

@@ -34,6 +34,7 @@ from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.times import parse_dates, parse_time
 from sm_toolbox.stations.sampling import Rows
 from sm_toolbox.stations.table import TableSettings, sample_table
+from sm_toolbox.validation.edges import edge_ratio
 from sm_toolbox.validation.stations import validate_stations
 
 RASTERS = ("soil", "ndvi", "albedo", "rain", "api")
@@ -52,15 +53,10 @@ def read_stations(path: Path) -> tuple[Rows, np.ndarray]:
     return rows, table.soil_moisture.to_numpy()
 
 
-def edge_ratio(values: np.ndarray) -> float:
-    """Return mean |difference| of neighbours across borders of blocks over that within them; (bands, rows, cols)."""
-    across, within = [], []
-    for axis in (1, 2):
-        steps = np.abs(np.diff(values, axis=axis))
-        is_border = (np.arange(1, steps.shape[axis] + 1) % BLOCK) == 0
-        across.append(np.compress(is_border, steps, axis).ravel())
-        within.append(np.compress(~is_border, steps, axis).ravel())
-    return float(np.nanmean(np.concatenate(across)) / np.nanmean(np.concatenate(within)))
+def edges_of_blocks(values: np.ndarray) -> float:
+    """Return the edge ratio of a map (bands, rows, cols) for cells of 450 m."""
+    rows, columns = np.indices(values.shape[1:]) // BLOCK
+    return edge_ratio(values, rows * values.shape[2] + columns)
 
 
 def make_map(way: str, folder: Path, sources: list[Source], dem: Source, dates: str) -> np.ndarray:
@@ -88,7 +84,7 @@ def make_map(way: str, folder: Path, sources: list[Source], dem: Source, dates: 
         )
     result = validate_stations(*read_stations(folder / "stations_validation.csv"), [Source(str(output))], min_samples=1)
     error = np.sqrt(np.nanmean((values - truth) ** 2))
-    return np.array([edge_ratio(values), error, result.pooled.rmse, edge_ratio(truth)])
+    return np.array([edges_of_blocks(values), error, result.pooled.rmse, edges_of_blocks(truth)])
 
 
 def of_seed(seed: int) -> np.ndarray:

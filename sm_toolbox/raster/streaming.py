@@ -46,10 +46,12 @@ class StackReader(BandReader):
     ----------
     bands : sequence of Band
     grid : Grid
+    resampling : str or sequence of (str or None), optional
+        As `BandReader`.
     """
 
-    def __init__(self, bands: Sequence[Band], grid: Grid):
-        super().__init__(bands, grid)
+    def __init__(self, bands: Sequence[Band], grid: Grid, resampling: str | Sequence[str | None] | None = None):
+        super().__init__(bands, grid, resampling)
         # A file elsewhere fails now rather than after hours.
         for source in self._warp:
             if not overlap(self._grid_of(source), grid):

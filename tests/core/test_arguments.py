@@ -16,7 +16,23 @@ FILES = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): pa
 ARGUMENT = re.compile(r"`([^`]*)`")
 CAPITALS = re.compile(r"(?<![\w/.\\'-])[A-Z][A-Z0-9_]+(?!\w)")
 # Keys that are also words of a sentence ("the DEM is rotated against its CRS"), or of another language ("ELSE 0 END").
-WORDS = {"CEOP", "CRS", "DEM", "ERA5", "GRIB", "HDF", "ISMN", "LST", "MODIS", "NDVI", "R2", "RMSE", "END", "PERIOD"}
+WORDS = {
+    "CEOP",
+    "CRS",
+    "DEM",
+    "ERA5",
+    "GRIB",
+    "HDF",
+    "ISMN",
+    "LST",
+    "MODIS",
+    "NDVI",
+    "R2",
+    "RMSE",
+    "SPAEF",
+    "END",
+    "PERIOD",
+}
 RAISED = re.compile(r"Error$")
 TOLD = {"info", "warning", "append", "extend", "tell"}
 

@@ -14,6 +14,9 @@ import sm_toolbox
 
 ENTRY_POINTS = [
     "columns:to_numbers",
+    "experiments.comparison:compare_scenarios",
+    "experiments.sizes:parse_sizes",
+    "experiments.verdict:corrected_comparison",
     "geostatistics.kriging:Kriging",
     "geostatistics.variogram:fit_variogram",
     "merging.collocation:collocate",
@@ -56,7 +59,9 @@ ENTRY_POINTS = [
     "timeseries.gapfill:fill_gaps",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",
+    "validation.edges:edge_ratio",
     "validation.groups:by_tenth",
+    "validation.maps:compare_maps",
     "validation.products:compare_products",
     "validation.products:label_products",
     "validation.products:paired_difference",

@@ -166,6 +166,16 @@ class Scene:
                 "MAX_TIME_GAP": 0,
             },
             "checkinstallation": {},
+            "comparemaps": {
+                "PRODUCT": [self.products[0]],
+                "REFERENCE": [self.products[1]],
+                "COMPARE_ON": "coarser",
+                "RESAMPLING": "auto",
+                "MASK": self.dem,
+                "ZONES": self.zones(),
+                "BLOCK_GRID": self.rain,
+                "MAX_TIME_GAP": 0,
+            },
             "demodata": {"SEED": -1},
             "maskquality": {
                 "INPUT": [self.ndvi],
@@ -173,6 +183,25 @@ class Scene:
                 "RULE": "custom",
                 "LEVEL": "recommended",
                 "BITS": "value >= 1",
+            },
+            "comparescenarios": {
+                **{key: value for key, value in train.items() if key in ("TRAINING", "TARGET", "PREDICTORS", *who)},
+                "GROUP": "station",
+                "TEST": self.stations,
+                "MODELS": ["random_forest"],
+                "HYPERPARAMETERS": '{"random_forest": {"n_estimators": 4}}',
+                "SCENARIOS": ["dependent", "spatial", "regional"],
+                "SIZES_DEPENDENT": "20,50",
+                "SIZES_TEMPORAL": "1",
+                "SIZES_SPATIAL": "2,6",
+                "REPEATS": 2,
+                "CANDIDATES": 2,
+                "CYCLIC": "",
+                "CATEGORICAL": [],
+                "TARGET_RMSE": 0.05,
+                "STATE": "",
+                "MAX_MINUTES": 5,
+                "SEED": 0,
             },
             "importproduct": {
                 "INPUT": [self.rain],
@@ -347,6 +376,13 @@ class Scene:
         if not path.exists():
             with rasterio.open(self.dem) as dem:
                 write(path, dem.read(), ["elevation"])
+        return str(path)
+
+    def zones(self) -> str:
+        """Return two zones."""
+        path = self.folder / "zones.tif"
+        if not path.exists():
+            write(path, np.repeat([[1.0, 2.0]], COLUMNS // 2, axis=1).repeat(ROWS, axis=0)[None], ["region"])
         return str(path)
 
     def clay(self) -> str:

@@ -26,6 +26,8 @@ ALGORITHMS = sorted(
         "alignrasters",
         "calculatebands",
         "checkinstallation",
+        "comparemaps",
+        "comparescenarios",
         "demodata",
         "importismn",
         "importproduct",

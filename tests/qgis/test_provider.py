@@ -272,6 +272,54 @@ CONTRACT = {
             "MEDIAN_BIAS",
         ],
     ),
+    "comparemaps": (
+        [
+            "PRODUCT",
+            "REFERENCE",
+            "COMPARE_ON",
+            "RESAMPLING",
+            "MASK",
+            "ZONES",
+            "BLOCK_GRID",
+            "MAX_TIME_GAP",
+            "SCHEDULER",
+            "OUTPUT",
+            "CELLS",
+            "TABLE",
+            "REPORT",
+        ],
+        ["OUTPUT", "CELLS", "TABLE", "REPORT", "R", "RMSE", "UBRMSE", "BIAS", "SPAEF", "EDGE_RATIO"],
+    ),
+    "comparescenarios": (
+        [
+            "TRAINING",
+            "TARGET",
+            "PREDICTORS",
+            "STATION",
+            "TIME",
+            "GROUP",
+            "TEST",
+            "MODELS",
+            "HYPERPARAMETERS",
+            "SCENARIOS",
+            "SIZES_DEPENDENT",
+            "SIZES_TEMPORAL",
+            "TRAIN_YEAR",
+            "SIZES_SPATIAL",
+            "REPEATS",
+            "CANDIDATES",
+            "CYCLIC",
+            "CATEGORICAL",
+            "TARGET_RMSE",
+            "STATE",
+            "MAX_MINUTES",
+            "SEED",
+            "SCHEDULER",
+            "OUTPUT",
+            "REPORT",
+        ],
+        ["OUTPUT", "REPORT", "OPTIMISM", "VERDICT"],
+    ),
     "checkinstallation": (["PREPARE", "REPORT"], ["REPORT", "READY"]),
     "demodata": (["SEED", "YEARS", "ADD_TO_PROJECT", "OUTPUT"], ["OUTPUT"]),
 }
@@ -291,9 +339,9 @@ def test_ids_parameters_and_outputs_are_those_that_scripts_depend_on(provider):
 
 
 def test_every_algorithm_that_writes_rasters_takes_a_cluster(provider):
-    """But for the import, whose work is to open files that others cannot."""
+    """But for the import, whose work is to open files that others cannot; and the comparison of scenarios does, too."""
     for algorithm in algorithms(provider):
-        if algorithm.name() == "importproduct":
+        if algorithm.name() in ("importproduct", "comparescenarios"):
             continue
         definitions = {d.name(): d for d in algorithm.parameterDefinitions()}
         assert ("SCHEDULER" in definitions) == any(d.type() == "rasterDestination" for d in definitions.values()), (
@@ -426,7 +474,7 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
             "trainmodel",
             "validatestations",
         },
-        "sklearn": {"selectpredictors", "trainmodel"},
+        "sklearn": {"selectpredictors", "trainmodel", "comparescenarios"},
         "numba": {
             "selectpredictors",
             "trainmodel",
@@ -442,6 +490,8 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
             "temporalgapfill",
             "temporalstatistics",
             "temporaltrend",
+            "comparemaps",
+            "comparescenarios",
         },
     }
     assert expected[library] == blocked

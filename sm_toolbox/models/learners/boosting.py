@@ -14,6 +14,7 @@ from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.forest import Forest, Tree
 from sm_toolbox.models.learners.hyperparameters import IntRange, check, is_number, is_whole
 from sm_toolbox.models.learners.scaling import float_array, relative_weights
+from sm_toolbox.models.learners.threads import is_small
 from sm_toolbox.progress import Progress
 
 # Rows times features up to which one thread is as fast as several on idle cores, and many times as fast on busy ones,
@@ -124,7 +125,7 @@ class XGBoost:
             "colsample_bytree": self.colsample_bytree,
             "reg_lambda": self.reg_lambda,
             "verbosity": 0,
-            **({"nthread": 1} if features.size <= _ONE_THREAD else {}),
+            **({"nthread": 1} if features.size <= _ONE_THREAD or is_small(features.size) else {}),
         }
         rows = xgboost.DMatrix(np.asarray(features, np.float32), target, weight=relative_weights(weights))
         booster = xgboost.train(settings, rows, total, callbacks=[Watch()])

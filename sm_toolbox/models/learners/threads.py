@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from sm_toolbox.errors import Cancelled
@@ -24,7 +26,7 @@ T = TypeVar("T")
 
 
 def is_small(values: int) -> bool:
-    """Return whether a table of so many values (rows times features) is fitted faster by one thread.
+    """Return whether a table of so many values (rows times features) is fitted faster by one thread, or must be.
 
     Parameters
     ----------
@@ -34,7 +36,20 @@ def is_small(values: int) -> bool:
     -------
     bool
     """
-    return values <= _SMALL
+    return values <= _SMALL or _ALONE.get()
+
+
+_ALONE: ContextVar[bool] = ContextVar("_ALONE", default=False)
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Fit tables of any size in the calling thread alone, as long as the context lasts: others fit beside it."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
 
 
 def side_by_side(
