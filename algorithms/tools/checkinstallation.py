@@ -132,34 +132,41 @@ def _jobs(work: Path) -> list[tuple[str, dict]]:
         ("quantile_forest", '{"n_estimators": 8}'),
         ("svr", ""),
     ):
-        model = str(work / f"{kind}.smmodel")
-        jobs.append(
-            (
-                "trainmodel",
-                {
-                    "TRAINING": table,
-                    "TARGET": "soil_moisture",
-                    "PREDICTORS": ["sand", "clay", "ndvi"],
-                    "STATION": "station",
-                    "TIME": "time",
-                    "MODEL": kind,
-                    "HYPERPARAMETERS": hyperparameters,
-                    "FOLDS": 2,
-                    "MODEL_FILE": model,
-                },
-            )
-        )
-        jobs.append(
-            (
-                "predictraster",
-                {
-                    "MODEL_FILE": model,
-                    "PREDICTORS": predictors,
-                    "GRID": on_scene("product_a.tif"),
-                    "APPLICABILITY": True,
-                    "OUTPUT": str(work / f"{kind}.tif"),
-                    "QUANTILES_OUTPUT": str(work / f"{kind}_quantiles.tif"),
-                },
-            )
-        )
+        jobs += _jobs_of_model(work / kind, kind, hyperparameters, table, predictors, on_scene("product_a.tif"))
     return jobs
+
+
+def _jobs_of_model(
+    stem: Path, kind: str, hyperparameters: str, table: str, predictors: list[str], grid: str
+) -> list[tuple[str, dict]]:
+    """List training, map and table of a kind of model."""
+    model = f"{stem}.smmodel"
+    training = {
+        "TRAINING": table,
+        "TARGET": "soil_moisture",
+        "PREDICTORS": ["sand", "clay", "ndvi"],
+        "STATION": "station",
+        "TIME": "time",
+        "MODEL": kind,
+        "HYPERPARAMETERS": hyperparameters,
+        "FOLDS": 2,
+        "MODEL_FILE": model,
+    }
+    mapping = {
+        "MODEL_FILE": model,
+        "PREDICTORS": predictors,
+        "GRID": grid,
+        "APPLICABILITY": True,
+        "OUTPUT": f"{stem}.tif",
+        "QUANTILES_OUTPUT": f"{stem}_quantiles.tif",
+    }
+    rows = {
+        "MODEL_FILE": model,
+        "INPUT": table,
+        "OBSERVED": "soil_moisture",
+        "STATION": "station",
+        "TIME": "time",
+        "QUANTILES": "0.05,0.95",
+        "OUTPUT": f"{stem}_rows.gpkg",
+    }
+    return [("trainmodel", training), ("predictraster", mapping), ("predicttable", rows)]
