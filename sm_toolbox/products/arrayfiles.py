@@ -88,6 +88,8 @@ def _product_of_file(file: ArrayFile, path: str, named: ProductRow | None, wante
     for product in possible:
         if product.packing == RASTERS or (wanted == "auto" and named is None and not _has_needs(product, bases)):
             continue
+        if product is named:
+            return product
         layers = [name for name in file.names() if _layer_of(product, name, scene)]
         is_by_size = product.shape is not None and named is None and wanted == "auto"
         if layers and is_by_size and file.describe(layers[0]).shape[-2:] != product.shape:

@@ -111,6 +111,7 @@ class ArrayFile:
         self._names: list[str] | None = None
         self._arrays: dict[str, Any] = {}
         self._groups: dict[str, Any] = {}
+        self._axes: dict[tuple[str, str, int], Axis] = {}
         self.kept: dict[Any, Any] = {}
 
     def names(self) -> list[str]:
@@ -173,7 +174,7 @@ class ArrayFile:
             scale, offset, system = array.GetScale(), array.GetOffset(), array.GetSpatialRef()
             return ArrayFacts(
                 name,
-                tuple(self._axis(dimension) for dimension in array.GetDimensions() or ()),
+                tuple(self._axis(name.rpartition("/")[0], dimension) for dimension in array.GetDimensions() or ()),
                 dtype,
                 tuple(dict.fromkeys(float(gap) for gap in gaps if isinstance(gap, (int, float)))),
                 1.0 if scale is None else float(scale),
@@ -183,7 +184,14 @@ class ArrayFile:
                 attributes,
             )
 
-    def _axis(self, dimension: Any) -> Axis:
+    def _axis(self, group: str, dimension: Any) -> Axis:
+        # Dimensions of different groups may have one name, and even those without a name of their own.
+        key = group, dimension.GetFullName(), dimension.GetSize()
+        if key not in self._axes:
+            self._axes[key] = self._read_axis(dimension)
+        return self._axes[key]
+
+    def _read_axis(self, dimension: Any) -> Axis:
         values, unit = None, ""
         with suppress(RuntimeError):
             variable = dimension.GetIndexingVariable()
