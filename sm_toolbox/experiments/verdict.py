@@ -48,7 +48,7 @@ class Optimism:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CorrectedDifference:
     """The difference of two errors over repeats that share rows.
 
     Parameters
@@ -67,7 +67,7 @@ class Comparison:
     p_value: float
 
 
-def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, test: float) -> Comparison:
+def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, test: float) -> CorrectedDifference:
     """Compare two errors over repeats with the corrected variance of Nadeau & Bengio (2003).
 
     Repeats share training rows and tested rows, so that their errors are not independent: s² / J, as a plain t test has
@@ -82,7 +82,7 @@ def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, te
 
     Returns
     -------
-    Comparison
+    CorrectedDifference
         first − second.
 
     References
@@ -103,12 +103,12 @@ def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, te
     count = len(differences)
     mean = float(differences.mean()) if count else float("nan")
     if count < 2 or not train > 0:
-        return Comparison(mean, float("nan"), float("nan"), float("nan"))
+        return CorrectedDifference(mean, float("nan"), float("nan"), float("nan"))
     error = float(np.sqrt(differences.var(ddof=1) * (1 / count + test / train)))
     if error == 0:
-        return Comparison(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+        return CorrectedDifference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
     reach = float(stdtrit(count - 1, 0.975)) * error
-    return Comparison(mean, mean - reach, mean + reach, float(2 * stdtr(count - 1, -abs(mean) / error)))
+    return CorrectedDifference(mean, mean - reach, mean + reach, float(2 * stdtr(count - 1, -abs(mean) / error)))
 
 
 def best_model(result: ScenarioComparison, scenario: str, size: float, tuning: str = "nested") -> tuple[str, float]:
