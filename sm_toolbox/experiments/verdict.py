@@ -8,6 +8,7 @@ import numpy as np
 
 from sm_toolbox.experiments.comparison import ScenarioComparison
 from sm_toolbox.experiments.scenarios import SCENARIOS
+from sm_toolbox.metrics import student_limits
 from sm_toolbox.models.assessment.baselines import BASELINES
 from sm_toolbox.models.learners.catalogue import label_of
 from sm_toolbox.report.page import number
@@ -96,8 +97,6 @@ def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, te
     >>> round(found.difference, 3), round(found.low, 3), round(found.high, 3)
     (0.02, -0.013, 0.053)
     """
-    from scipy.special import stdtr, stdtrit
-
     differences = first - second
     differences = differences[np.isfinite(differences)]
     count = len(differences)
@@ -107,8 +106,7 @@ def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, te
     error = float(np.sqrt(differences.var(ddof=1) * (1 / count + test / train)))
     if error == 0:
         return CorrectedDifference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
-    reach = float(stdtrit(count - 1, 0.975)) * error
-    return CorrectedDifference(mean, mean - reach, mean + reach, float(2 * stdtr(count - 1, -abs(mean) / error)))
+    return CorrectedDifference(mean, *student_limits(mean, error, count - 1))
 
 
 def best_model(result: ScenarioComparison, scenario: str, size: float, tuning: str = "nested") -> tuple[str, float]:

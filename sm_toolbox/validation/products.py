@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.metrics import student_limits
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.validation.anomalies import VALUES, Deviations
 from sm_toolbox.validation.rating import Observed, StationValidation, rate
@@ -243,8 +244,6 @@ def paired_difference(
     >>> found.stations, found.low > 0, found.p < 0.01, found.better
     (6, True, True, 0.0)
     """
-    from scipy import stats
-
     values: list[dict[str, float]] = []
     for result in (first, second):
         kept = [item for item in result.by_station if group is None or item.group == group]
@@ -263,9 +262,7 @@ def paired_difference(
     if not error > 0:
         # Products that are equal everywhere, or differ by the same everywhere, have no spread to test against.
         return PairedDifference(metric, n, mean, nan, nan, nan, better)
-    half = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    return PairedDifference(metric, n, mean, mean - half, mean + half, p, better)
+    return PairedDifference(metric, n, mean, *student_limits(mean, error, n - 1), better)
 
 
 def pairs_of(labels: Sequence[str]) -> list[tuple[int, int]]:
