@@ -166,6 +166,22 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
     return times
 
 
+def moments_of(times: Sequence[Time | None]) -> np.ndarray:
+    """Return the first moment of each time.
+
+    Parameters
+    ----------
+    times : sequence of Time or None
+
+    Returns
+    -------
+    ndarray of datetime64[s] (times,)
+        NaT for None.
+    """
+    none = np.datetime64("NaT", "s")
+    return np.array([none if time is None else np.datetime64(time.start, "s") for time in times], "datetime64[s]")
+
+
 def _to_time(value: Any) -> Time | None:
     if isinstance(value, datetime):
         return Time(value, "second")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, drop_missing, to_names, to_numbers, to_times
+from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, drop_missing, moments_of, to_names, to_numbers, to_times
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import correlation
 from sm_toolbox.raster.meaning import unit_of_moisture
@@ -241,7 +241,7 @@ def make_training_table(
     if roles.time:
         parsed = to_times(columns[roles.time], roles.time, layer)
         missing["no_time"] = np.array([time is None for time in parsed])
-        times = np.array([np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in parsed])
+        times = moments_of(parsed)
     if roles.weight:
         weights = to_numbers(columns[roles.weight], roles.weight, layer)
         if np.nanmin(weights, initial=0) < 0 or not np.nansum(weights) > 0:

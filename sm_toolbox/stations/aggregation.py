@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.columns import drop_missing
+from sm_toolbox.columns import drop_missing, moments_of
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.grid import Grid, label
@@ -283,9 +283,7 @@ def _period_starts(rows: Rows, period: str) -> tuple[np.ndarray, str | None]:
     times = list(rows.times or [])
     first, of_row = distinct_times(times)
     distinct = [times[row] for row in first]
-    starts = np.array(
-        [np.datetime64("NaT") if time is None else np.datetime64(time.start) for time in distinct], "datetime64[s]"
-    )
+    starts = moments_of(distinct)
     found = [RESOLUTIONS.index(time.resolution) for time in distinct if time is not None]
     return starts.astype(f"datetime64[{unit}]").astype("datetime64[s]")[of_row], RESOLUTIONS[
         max(found)
