@@ -170,14 +170,14 @@ def _aggregate(
         )
     starts, coarsest = _period_starts(rows, period)
     missing = {
-        "without_a_station": np.array([name is None for name in rows.names]),
-        "without_a_time": np.isnat(starts),
-        "without_a_value": np.isnan(values),
+        "without a station": np.array([name is None for name in rows.names]),
+        "without a time": np.isnat(starts),
+        "without a value": np.isnan(values),
     }
     if grid is not None:
         columns, lines, inside = locate(rows.x, rows.y, rows.crs, grid)
-        missing |= {"without_a_point": np.isnan(rows.x) | np.isnan(rows.y), "outside_the_grid": ~inside}
-    keep, left_out = drop_missing(**missing)
+        missing |= {"without a point": np.isnan(rows.x) | np.isnan(rows.y), "outside the grid": ~inside}
+    keep, left_out = drop_missing(missing)
     if not keep.any():
         raise InputError(
             f"No row of '{rows.layer}' can be used: {_counts(left_out)}. Check the `names`, `times` and `values` "
