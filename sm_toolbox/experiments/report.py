@@ -91,7 +91,10 @@ def _scenario(page: Page, result: ScenarioComparison, scenario: str) -> None:
     page.table(head, [row for size in sizes for row in _rows(result, scenario, size)])
     differences = _differences(result, scenario, sizes[-1])
     if differences:
-        page.text(f"Differences of the RMSE from that of the best model, with {in_size(scenario, sizes[-1])}:")
+        page.text(
+            f"Differences of the RMSE from that of the best model, with {in_size(scenario, sizes[-1])}: means over the "
+            "repeats, which a single bad repeat moves, where the table above has medians."
+        )
         page.table(("Compared", "difference", "from", "to", "p"), differences)
 
 

@@ -75,6 +75,11 @@ class ProductsValidation:
     common: bool
 
     @property
+    def differs(self) -> bool:
+        """Whether some product has pairs that are not of the common sample."""
+        return any(own is not None and own.pooled.n > each.pooled.n for own, each in zip(self.own, self.results))
+
+    @property
     def first(self) -> StationValidation:
         """The first product, which the others are compared with."""
         return self.results[0]
@@ -173,7 +178,9 @@ def common_in_words(found: ProductsValidation) -> str:
     """
     parts = []
     for label, result, own in zip(found.labels, found.results, found.own):
-        alone = "" if own is None else f" (on all its {own.pooled.n:,} pairs {own.pooled.rmse:.4f})"
+        alone = (
+            "" if own is None or not found.differs else f" (on all its {own.pooled.n:,} pairs {own.pooled.rmse:.4f})"
+        )
         parts.append(f"'{label}' {result.pooled.rmse:.4f}{alone}")
     where = f"On the {found.first.pooled.n:,} pairs that all products have" if found.common else "Each on its own pairs"
     return f"{where} the RMSE is: {', '.join(parts)}."
