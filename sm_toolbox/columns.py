@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -164,6 +164,22 @@ def to_times(values: Sequence[Any], field: str, layer: str) -> list[Time | None]
             known[value] = time
         times.append(known[value])
     return times
+
+
+def moments_of(times: Sequence[Time | None]) -> np.ndarray:
+    """Return the first moment of each time.
+
+    Parameters
+    ----------
+    times : sequence of Time or None
+
+    Returns
+    -------
+    ndarray of datetime64[s] (times,)
+        NaT for None.
+    """
+    none = np.datetime64("NaT", "s")
+    return np.array([none if time is None else np.datetime64(time.start, "s") for time in times], "datetime64[s]")
 
 
 def _to_time(value: Any) -> Time | None:
@@ -364,13 +380,13 @@ def to_names(values: Sequence[Any]) -> list[str | None]:
     return [None if value is None or str(value).strip() == "" else str(value).strip() for value in values]
 
 
-def drop_missing(**missing: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+def drop_missing(missing: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, int]]:
     """Combine reasons for leaving rows out.
 
     Parameters
     ----------
-    **missing : ndarray of bool (rows,)
-        For each reason, the rows that it concerns.
+    missing : mapping of str to ndarray of bool (rows,)
+        For each reason, in words, the rows that it concerns.
 
     Returns
     -------
@@ -383,6 +399,6 @@ def drop_missing(**missing: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     for reason, rows in missing.items():
         taken = int(np.count_nonzero(rows & keep))
         if taken:
-            counts[reason.replace("_", " ")] = taken
+            counts[reason] = taken
         keep &= ~rows
     return keep, counts

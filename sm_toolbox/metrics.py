@@ -280,6 +280,31 @@ def _lag1(values: np.ndarray) -> float:
     return float(np.sum(centred[1:] * centred[:-1])) / power if power > 0 else float("nan")
 
 
+def student_limits(mean: float, error: float, freedom: float) -> tuple[float, float, float]:
+    """Return the 95 % confidence limits of a mean by Student's t, and the p-value of a mean of zero.
+
+    Parameters
+    ----------
+    mean : float
+    error : float
+        Its standard error, above 0, in the same unit.
+    freedom : float
+        Degrees of freedom, above 0.
+
+    Returns
+    -------
+    low, high : float
+        In the unit of the mean.
+    p_value : float
+        Two-sided.
+    """
+    # As in `intervals`: prediction needs no scipy.
+    from scipy.special import stdtr, stdtrit
+
+    reach = float(stdtrit(freedom, 0.975)) * error
+    return mean - reach, mean + reach, float(2 * stdtr(freedom, -abs(mean) / error))
+
+
 def intervals(predicted: np.ndarray, observed: np.ndarray, level: float = 0.95) -> Intervals:
     """Return confidence limits of a series of pairs in order of time.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from sm_toolbox.errors import Cancelled
 
 
@@ -75,6 +77,23 @@ class _Part(Progress):
 
     def is_cancelled(self) -> bool:
         return self._whole.is_cancelled()
+
+
+class UntilStopped(Progress):
+    """Progress of work in another thread, which reports nothing and ends when an event is set.
+
+    Parameters
+    ----------
+    stop : threading.Event
+        Set by the thread that waits and reports to the user.
+    """
+
+    def __init__(self, stop: Event):
+        self._stop = stop
+
+    def is_cancelled(self) -> bool:
+        """Return whether the event is set."""
+        return self._stop.is_set()
 
 
 SILENT = Progress()

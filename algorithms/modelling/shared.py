@@ -137,6 +137,32 @@ def add_split_parameters(algorithm, seed):
     algorithm.add(integer("SEED", "Seed", 0, minimum=0, maximum=2**31 - 1), seed, advanced=True)
 
 
+def add_scaling_parameters(algorithm, kinds, more=""):
+    """Declare how predictors are scaled; `kinds` names the models that mind, `more` ends the help of SCALING."""
+    algorithm.add(
+        choice("SCALING", "Scaling of the predictors", ["standard", "minmax"], "standard", optional=True),
+        f"Of {kinds}; trees do not mind. standard: to mean 0 and standard deviation 1 of the rows that train. minmax: "
+        f"to 0 and 1 between LIMITS.{more}",
+        advanced=True,
+    )
+    algorithm.add(
+        text("LIMITS", "Limits of the predictors"),
+        "For SCALING minmax: lowest and highest value by predictor, separated by commas: vv:-30:5,vh:-35:0. Those it "
+        "does not name are scaled between their smallest and largest value in TRAINING.",
+        advanced=True,
+    )
+
+
+def read_limits(algorithm, parameters, context, progress):
+    """Return the limits of SCALING minmax as text; None where predictors are not scaled by limits."""
+    limits = algorithm.parameterAsString(parameters, "LIMITS", context)
+    if algorithm.parameterAsString(parameters, "SCALING", context) == "minmax":
+        return limits
+    if limits:
+        progress.warning("LIMITS is ignored, because SCALING is 'standard'.")
+    return None
+
+
 def open_training(algorithm, parameters, context):
     """Open the training table, the origins of its columns, and the area to be mapped, in the main thread."""
     source = open_source(algorithm, parameters, "TRAINING", context)
@@ -151,6 +177,7 @@ def read_training(algorithm, opened, parameters, context, progress):
 
     source, origins, area = opened
     layer = read_table(source, progress, points=False)
+    has_scaling = algorithm.parameterDefinition("SCALING") is not None
     has_holdout = algorithm.parameterDefinition("HOLDOUT") is not None
     holdout = rows_where(algorithm, parameters, "HOLDOUT", context, layer) if has_holdout else None
     station, time, weight, group, split = (
@@ -180,14 +207,6 @@ def read_training(algorithm, opened, parameters, context, progress):
         progress,
         tuple(algorithm.parameterAsFields(parameters, "CATEGORICAL", context)),
         holdout,
-        _limits(algorithm, parameters, context),
+        read_limits(algorithm, parameters, context, progress) if has_scaling else None,
     )
     return layer, prepared
-
-
-def _limits(algorithm, parameters, context):
-    """Return the limits of SCALING minmax; None where features are not scaled by limits."""
-    if algorithm.parameterDefinition("SCALING") is None:
-        return None
-    is_minmax = algorithm.parameterAsString(parameters, "SCALING", context) == "minmax"
-    return algorithm.parameterAsString(parameters, "LIMITS", context) if is_minmax else None

@@ -23,6 +23,7 @@ from ..parameters import (
     whole_number,
 )
 from .shared import (
+    add_scaling_parameters,
     add_split_parameters,
     add_training_parameters,
     hyperparameter_help,
@@ -109,18 +110,7 @@ class Algorithm(ToolboxAlgorithm):
             "soil moisture where there is one), judged under the same folds.",
             advanced=True,
         )
-        self.add(
-            choice("SCALING", "Scaling of the predictors", ["standard", "minmax"], "standard", optional=True),
-            "Of MODEL svr and mlp; trees do not mind. standard: to mean 0 and standard deviation 1 of the training "
-            "rows. minmax: to 0 and 1 between LIMITS. The model file holds the numbers.",
-            advanced=True,
-        )
-        self.add(
-            text("LIMITS", "Limits of the predictors"),
-            "For SCALING minmax: lowest and highest value by predictor, separated by commas: vv:-30:5,vh:-35:0. Those "
-            "it does not name are scaled between their smallest and largest value of the training rows.",
-            advanced=True,
-        )
+        add_scaling_parameters(self, "MODEL svr and mlp", " The model file holds the numbers.")
         self.add(
             expression("HOLDOUT", "Rows held out", "TRAINING"),
             "Rows for which this is true are neither fitted nor searched with, and rated at the end, beside the error "
@@ -183,8 +173,6 @@ class Algorithm(ToolboxAlgorithm):
         layer, prepared = read_training(self, opened, parameters, context, progress)
         if prepared.table.limits:
             candidates = [with_features_as_given(candidate) for candidate in candidates]
-        elif self.parameterAsString(parameters, "LIMITS", context):
-            progress.warning("LIMITS is ignored, because SCALING is 'standard'.")
         spike = None
         if spike_source is not None:
             local = read_table(spike_source, progress, points=False)

@@ -13,7 +13,7 @@ from qgis.core import (
 
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, TEXT, layout_of, open_source, read_table, write_report
-from ..modelling.shared import model_words
+from ..modelling.shared import add_scaling_parameters, model_words, read_limits
 from ..origins import read_origins
 from ..parameters import (
     add_scheduler,
@@ -166,6 +166,7 @@ class Algorithm(ToolboxAlgorithm):
             "Predictors that hold numbers of classes, such as land cover.",
             advanced=True,
         )
+        add_scaling_parameters(self, "MODELS svr and mlp")
         self.add(
             number("TARGET_RMSE", "RMSE to be reached", 0.06, minimum=0),
             "In the unit of the observed values; the verdict says where it is met. 0.06 m³ m⁻³ is a usual one.",
@@ -278,6 +279,7 @@ class Algorithm(ToolboxAlgorithm):
             self.parameterAsString(parameters, "CYCLIC", context),
             progress=progress,
             categorical=tuple(self.parameterAsFields(parameters, "CATEGORICAL", context)),
+            limits=read_limits(self, parameters, context, progress),
         )
 
     def _write_repeats(self, result, progress):

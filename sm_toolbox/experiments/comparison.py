@@ -282,7 +282,7 @@ def plan_bench(
     # Weights would have to be those of each scenario.
     own = replace(prepared.table, weights=None)
     table = own if test is None else _with_tests(own, test)
-    encoder = FeatureEncoder(own.roles.predictors, prepared.periods, own.classes)
+    encoder = FeatureEncoder(own.roles.predictors, prepared.periods, own.classes, own.limits)
     ground = Ground(table, len(own), settings.seed, settings.train_year)
     asked = settings.sizes()
     sizes, left_out = {}, []
@@ -379,6 +379,7 @@ def _identity(bench: Bench, settings: ScenarioSettings) -> dict[str, str]:
         "predictors": features,
         "cyclic": ", ".join(f"{name}:{period:g}" for name, period in sorted(encoder.periods.items())),
         "categorical": ", ".join(sorted(encoder.classes)),
+        "limits": ", ".join(f"{name}:{low!r}:{high!r}" for name, (low, high) in encoder.limits.items()),
         **settings.as_text(),
         "libraries": ", ".join(f"{name} {number}" for name, number in _libraries().items()),
     }

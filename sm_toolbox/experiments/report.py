@@ -14,6 +14,7 @@ from sm_toolbox.experiments.scenarios import SCENARIOS
 from sm_toolbox.experiments.trials import TUNINGS
 from sm_toolbox.experiments.verdict import best_baseline, best_model, corrected_comparison, in_size, verdict
 from sm_toolbox.models.assessment.baselines import BASELINES
+from sm_toolbox.models.features import limits_in_words
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.report.figures import BLUE, GREY, ORANGE, UNIT, plain
@@ -62,6 +63,8 @@ def scenario_report(result: ScenarioComparison, layer: str, progress: Progress =
         f"nested: hyper-parameters {TUNINGS['nested']}. oracle: {TUNINGS['oracle']}. Where the two differ, a method "
         "that was tuned on its test set looks better than it is, the more so the more candidates it has."
     )
+    if result.table.limits:
+        page.text(limits_in_words(result.table.limits))
     page.text(
         "Repeats share rows, so that a plain t test over them finds differences where there are none. The limits here "
         "have the corrected variance s² (1/J + tested rows / training rows) of Nadeau & Bengio (2003, doi "
@@ -88,7 +91,10 @@ def _scenario(page: Page, result: ScenarioComparison, scenario: str) -> None:
     page.table(head, [row for size in sizes for row in _rows(result, scenario, size)])
     differences = _differences(result, scenario, sizes[-1])
     if differences:
-        page.text(f"Differences of the RMSE from that of the best model, with {in_size(scenario, sizes[-1])}:")
+        page.text(
+            f"Differences of the RMSE from that of the best model, with {in_size(scenario, sizes[-1])}: means over the "
+            "repeats, which a single bad repeat moves, where the table above has medians."
+        )
         page.table(("Compared", "difference", "from", "to", "p"), differences)
 
 

@@ -16,7 +16,7 @@ from sm_toolbox.models.assessment.problem import Problem
 from sm_toolbox.models.assessment.tuning import make_candidates
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator
-from sm_toolbox.models.learners.catalogue import hyperparameters_of, make_estimator
+from sm_toolbox.models.learners.catalogue import hyperparameters_of, make_estimator, with_features_as_given
 from sm_toolbox.models.learners.hyperparameters import NoConvergence
 from sm_toolbox.models.learners.threads import in_one_thread
 from sm_toolbox.progress import Progress
@@ -104,6 +104,8 @@ class Bench:
     def candidates_of(self, model: str, repeat: int) -> list[Estimator]:
         """Return the candidates of a repeat, which are the same for all scenarios and sizes.
 
+        Where the encoder scales predictors by limits, they take features as they are.
+
         Parameters
         ----------
         model : str
@@ -115,8 +117,10 @@ class Bench:
         """
         given = self.hyperparameters.get(model)
         if self.candidates == 1:
-            return [make_estimator(model, given)]
-        return make_candidates(model, given, "random", self.candidates, self.ground.seed + 7919 * repeat)
+            found = [make_estimator(model, given)]
+        else:
+            found = make_candidates(model, given, "random", self.candidates, self.ground.seed + 7919 * repeat)
+        return [with_features_as_given(candidate) for candidate in found] if self.encoder.limits else found
 
     def fits_of(self, trial: Trial) -> int:
         """Return how many fits a trial takes.

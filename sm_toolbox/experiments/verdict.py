@@ -8,6 +8,7 @@ import numpy as np
 
 from sm_toolbox.experiments.comparison import ScenarioComparison
 from sm_toolbox.experiments.scenarios import SCENARIOS
+from sm_toolbox.metrics import student_limits
 from sm_toolbox.models.assessment.baselines import BASELINES
 from sm_toolbox.models.learners.catalogue import label_of
 from sm_toolbox.report.page import number
@@ -48,7 +49,7 @@ class Optimism:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CorrectedDifference:
     """The difference of two errors over repeats that share rows.
 
     Parameters
@@ -67,7 +68,7 @@ class Comparison:
     p_value: float
 
 
-def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, test: float) -> Comparison:
+def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, test: float) -> CorrectedDifference:
     """Compare two errors over repeats with the corrected variance of Nadeau & Bengio (2003).
 
     Repeats share training rows and tested rows, so that their errors are not independent: s² / J, as a plain t test has
@@ -82,7 +83,7 @@ def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, te
 
     Returns
     -------
-    Comparison
+    CorrectedDifference
         first − second.
 
     References
@@ -96,19 +97,16 @@ def corrected_comparison(first: np.ndarray, second: np.ndarray, train: float, te
     >>> round(found.difference, 3), round(found.low, 3), round(found.high, 3)
     (0.02, -0.013, 0.053)
     """
-    from scipy.special import stdtr, stdtrit
-
     differences = first - second
     differences = differences[np.isfinite(differences)]
     count = len(differences)
     mean = float(differences.mean()) if count else float("nan")
     if count < 2 or not train > 0:
-        return Comparison(mean, float("nan"), float("nan"), float("nan"))
+        return CorrectedDifference(mean, float("nan"), float("nan"), float("nan"))
     error = float(np.sqrt(differences.var(ddof=1) * (1 / count + test / train)))
     if error == 0:
-        return Comparison(mean, mean, mean, 1.0 if mean == 0 else 0.0)
-    reach = float(stdtrit(count - 1, 0.975)) * error
-    return Comparison(mean, mean - reach, mean + reach, float(2 * stdtr(count - 1, -abs(mean) / error)))
+        return CorrectedDifference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    return CorrectedDifference(mean, *student_limits(mean, error, count - 1))
 
 
 def best_model(result: ScenarioComparison, scenario: str, size: float, tuning: str = "nested") -> tuple[str, float]:

@@ -12,9 +12,8 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sm_toolbox.errors import Cancelled
 from sm_toolbox.experiments.trials import Bench, Outcome, Trial
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import SILENT, UntilStopped
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.cluster import on_cluster
 from sm_toolbox.raster.request import Engine
@@ -88,7 +87,7 @@ def _here(bench: Bench, trials: Sequence[Trial], engine: Engine, deadline: float
             while waiting or running:
                 while waiting and len(running) < workers:
                     trial = waiting.popleft()
-                    running[pool.submit(bench.make, trial, _Stopping(stop))] = trial
+                    running[pool.submit(bench.make, trial, UntilStopped(stop))] = trial
                 ended, _ = wait(running, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
                 for future in ended:
                     # What has ended is kept before a Cancel is heard.
@@ -98,20 +97,6 @@ def _here(bench: Bench, trials: Sequence[Trial], engine: Engine, deadline: float
                     return
         finally:
             stop.set()
-
-
-class _Stopping(Progress):
-    """Progress of a trial in a thread, which reports nothing and ends where it is told to."""
-
-    def __init__(self, stop: threading.Event):
-        self._stop = stop
-
-    def is_cancelled(self) -> bool:
-        return self._stop.is_set()
-
-    def check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
 
 
 @contextmanager

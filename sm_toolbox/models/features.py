@@ -144,6 +144,23 @@ def parse_cyclic(text: str | None, predictors: Sequence[str]) -> dict[str, float
     return periods
 
 
+def limits_in_words(limits: Mapping[str, tuple[float, float]]) -> str:
+    """Say between which values predictors are scaled, for reports.
+
+    Parameters
+    ----------
+    limits : mapping of str to (float, float)
+        By predictor, each in its own unit.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    listed = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in limits.items())
+    return f"Scaled to 0 and 1 between limits: {listed}."
+
+
 def parse_limits(text: str | None, predictors: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Read `vv:-30:5,vh:-35:0`.
 

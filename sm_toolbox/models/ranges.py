@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ALL, _NEARLY_ALL, _MANY = 0.99, 0.95, 0.25
 # Parts of the training's range by which cells may lie beyond it.
 _MARGIN = 0.1
+_CURE = "Give the same quantities in the same units as in the training table."
 # Cells of a block that are looked at.
 _CELLS = 16384
 
@@ -85,6 +86,25 @@ class Outside:
         high = {key: max(self.high.get(key, -np.inf), other.high.get(key, -np.inf)) for key in both}
         return Outside(self.records, total("cells"), total("beyond"), total("far"), low, high)
 
+    def told(self, what: str = "cells") -> str:
+        """Name the predictors nearly all of whose values lie outside the training, and what most likely happened.
+
+        Parameters
+        ----------
+        what : str, optional
+            What the values are of, in the plural.
+
+        Returns
+        -------
+        str
+            Sentences for a warning; empty where there is no such predictor.
+        """
+        outside = self._nearly_all()
+        if not outside:
+            return ""
+        listed = "; ".join(self._in_words(name, outside) for name in outside[:5])
+        return f"Outside the range of the training lie nearly all {what} of {listed}. {_CURE}"
+
     def conclude(self, progress: Progress) -> None:
         """Name the predictors nearly all of whose cells lie outside the training.
 
@@ -100,17 +120,13 @@ class Outside:
         outside = self._nearly_all()
         if not outside:
             return
-        listed = "; ".join(self._in_words(name, outside) for name in outside[:5])
-        cure = "Give the same quantities in the same units as in the training table."
         if len(outside) == len(self.cells) and all(self.far[name] >= _ALL * self.cells[name] for name in outside):
+            listed = "; ".join(self._in_words(name, outside) for name in outside[:5])
             raise InputError(
                 f"No cell of any predictor lies within the range of the training, so that no map would mean anything: "
-                f"{listed}. {cure}"
+                f"{listed}. {_CURE}"
             )
-        progress.warning(
-            f"Outside the range of the training lie nearly all cells of {listed}. {cure} Where they are, the map is a "
-            "guess beyond what the model has seen."
-        )
+        progress.warning(f"{self.told()} Where they are, the map is a guess beyond what the model has seen.")
 
     def many(self) -> list[str]:
         """Describe predictors of which many cells lie outside and that `conclude` does not name, the worst first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sm_toolbox.columns import to_numbers
+from sm_toolbox.columns import moments_of, to_numbers
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.baselines import FittedBaseline, baseline_from_record, fit_baselines
 from sm_toolbox.models.assessment.problem import Problem
@@ -47,12 +47,7 @@ class PlacesAndTimes:
     @property
     def moments(self) -> np.ndarray | None:
         """The times as datetime64[s] (rows,), NaT where a row has none; None where there is no time field."""
-        if self.times is None:
-            return None
-        return np.array(
-            [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in self.times],
-            "datetime64[s]",
-        )
+        return None if self.times is None else moments_of(self.times)
 
 
 @dataclass(frozen=True)
@@ -307,18 +302,9 @@ def _seen(model: Model, predictors: np.ndarray) -> np.ndarray:
 def _tell_outside(model: Model, predictors: np.ndarray, progress: Progress) -> None:
     """Say which predictors lie outside the range of the training, as maps do."""
     blocks = {name: predictors[:, i].reshape(1, -1, 1) for i, name in enumerate(model.predictors)}
-    outside = Outside.of(model.manifest.predictors, blocks)
-    far = [name for name, rows in outside.cells.items() if outside.far[name] >= 0.95 * rows]
-    if far:
-        listed = "; ".join(
-            f"'{name}' ({outside.low[name]:.4g} to {outside.high[name]:.4g}; the training has "
-            f"{outside.records[name].minimum:.4g} to {outside.records[name].maximum:.4g})"
-            for name in far[:5]
-        )
-        progress.warning(
-            f"Outside the range of the training lie nearly all rows of {listed}. Give the same quantities in the same "
-            "units as in the training table; where they are, the predictions are guesses."
-        )
+    told = Outside.of(model.manifest.predictors, blocks).told("rows")
+    if told:
+        progress.warning(f"{told} Where they are, the predictions are guesses.")
 
 
 def _predict(

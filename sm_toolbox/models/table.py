@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, drop_missing, to_names, to_numbers, to_times
+from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, drop_missing, moments_of, to_names, to_numbers, to_times
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import correlation
 from sm_toolbox.raster.meaning import unit_of_moisture
@@ -232,24 +232,24 @@ def make_training_table(
     for name in roles.predictors:
         _refuse_classes(columns[name], name, layer)
     predictors = np.stack([to_numbers(columns[name], name, layer) for name in roles.predictors], axis=1)
-    missing = {f"no_{roles.target}": np.isnan(target)}
+    missing = {f"no {roles.target}": np.isnan(target)}
     for name, values in zip(roles.predictors, predictors.T):
-        missing[f"no_{name}"] = np.isnan(values)
+        _note(missing, name, np.isnan(values))
     stations = _names_of("station", roles.station, columns, layer, missing)
     groups = _names_of("group", roles.group, columns, layer, missing)
     times = weights = None
     if roles.time:
         parsed = to_times(columns[roles.time], roles.time, layer)
-        missing["no_time"] = np.array([time is None for time in parsed])
-        times = np.array([np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in parsed])
+        _note(missing, "time", np.array([time is None for time in parsed]))
+        times = moments_of(parsed)
     if roles.weight:
         weights = to_numbers(columns[roles.weight], roles.weight, layer)
         if np.nanmin(weights, initial=0) < 0 or not np.nansum(weights) > 0:
             raise InputError(
                 f"The weights in field '{roles.weight}' of '{layer}' must be zero or positive and not all zero."
             )
-        missing["no_weight"] = np.isnan(weights)
-    keep, dropped = drop_missing(**missing)
+        _note(missing, "weight", np.isnan(weights))
+    keep, dropped = drop_missing(missing)
     if not keep.any():
         reasons = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items())
         raise InputError(
@@ -280,6 +280,12 @@ def make_training_table(
     return table
 
 
+def _note(missing: dict[str, np.ndarray], what: str, rows: np.ndarray) -> None:
+    """Note the rows without something; a predictor may be called as a part is: `weight`."""
+    reason = f"no {what}"
+    missing[reason] = missing[reason] | rows if reason in missing else rows
+
+
 def _names_of(
     part: str, name: str | None, columns: Mapping[str, Sequence[Any]], layer: str, missing: dict[str, np.ndarray]
 ) -> np.ndarray | None:
@@ -292,7 +298,7 @@ def _names_of(
             f"The `{part}` field '{name}' of '{layer}' is NULL in all rows: there is no {part} in it. Choose the field "
             f"with their names or numbers, or leave `{part}` empty."
         )
-    missing[f"no_{part}"] = np.array([item is None for item in names])
+    _note(missing, part, np.array([item is None for item in names]))
     return np.array([item or "" for item in names])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.columns import drop_missing
+from sm_toolbox.columns import drop_missing, moments_of
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.grid import Grid, label
@@ -170,14 +170,14 @@ def _aggregate(
         )
     starts, coarsest = _period_starts(rows, period)
     missing = {
-        "without_a_station": np.array([name is None for name in rows.names]),
-        "without_a_time": np.isnat(starts),
-        "without_a_value": np.isnan(values),
+        "without a station": np.array([name is None for name in rows.names]),
+        "without a time": np.isnat(starts),
+        "without a value": np.isnan(values),
     }
     if grid is not None:
         columns, lines, inside = locate(rows.x, rows.y, rows.crs, grid)
-        missing |= {"without_a_point": np.isnan(rows.x) | np.isnan(rows.y), "outside_the_grid": ~inside}
-    keep, left_out = drop_missing(**missing)
+        missing |= {"without a point": np.isnan(rows.x) | np.isnan(rows.y), "outside the grid": ~inside}
+    keep, left_out = drop_missing(missing)
     if not keep.any():
         raise InputError(
             f"No row of '{rows.layer}' can be used: {_counts(left_out)}. Check the `names`, `times` and `values` "
@@ -283,9 +283,7 @@ def _period_starts(rows: Rows, period: str) -> tuple[np.ndarray, str | None]:
     times = list(rows.times or [])
     first, of_row = distinct_times(times)
     distinct = [times[row] for row in first]
-    starts = np.array(
-        [np.datetime64("NaT") if time is None else np.datetime64(time.start) for time in distinct], "datetime64[s]"
-    )
+    starts = moments_of(distinct)
     found = [RESOLUTIONS.index(time.resolution) for time in distinct if time is not None]
     return starts.astype(f"datetime64[{unit}]").astype("datetime64[s]")[of_row], RESOLUTIONS[
         max(found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sm_toolbox.metrics import student_limits
 from sm_toolbox.validation.products import ProductsValidation, paired_difference
 from sm_toolbox.validation.rating import StationMetrics, StationValidation
 
@@ -88,12 +89,10 @@ def _row(
 
 def _p_of_zero(values: np.ndarray) -> float:
     """Return the p-value of a mean of zero; NaN for fewer than three values, and for equal ones."""
-    from scipy import stats
-
     if len(values) < 3 or not values.std() > 0:
         return float("nan")
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1))
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return student_limits(float(values.mean()), error, len(values) - 1)[2]
 
 
 def groups_differ(result: StationValidation, metric: str) -> float:

@@ -128,11 +128,13 @@ def _check(observed: Observed, predicted: np.ndarray) -> None:
 
 
 def _tell_seen(observed: Observed, prediction: RowPrediction, progress: Progress) -> None:
-    seen = int(np.count_nonzero(prediction.seen & observed.counts))
-    if seen > _MANY_SEEN * max(1, int(np.count_nonzero(observed.counts))):
+    # A model file keeps some thousand of its training rows, so that there may be more.
+    seen, rows = (int(np.count_nonzero(chosen)) for chosen in (prediction.seen & observed.counts, observed.counts))
+    if seen > _MANY_SEEN * max(1, rows):
         progress.warning(
-            f"{seen:,} rows have the predictors of rows that the model was trained on: most likely they took part in "
-            "the training, and the error is smaller than that of rows that did not. Take them out ('Split stations')."
+            f"At least {seen:,} of {rows:,} rows have the predictors of rows of the training: most likely "
+            "they took part in the training, and the error is smaller than that of rows that did not. Take them out "
+            "('Split stations')."
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.metrics import student_limits
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.validation.anomalies import VALUES, Deviations
 from sm_toolbox.validation.rating import Observed, StationValidation, rate
@@ -72,6 +73,11 @@ class ProductsValidation:
     results: tuple[StationValidation, ...]
     own: tuple[StationValidation | None, ...]
     common: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether some product has pairs that are not of the common sample."""
+        return any(own is not None and own.pooled.n > each.pooled.n for own, each in zip(self.own, self.results))
 
     @property
     def first(self) -> StationValidation:
@@ -172,7 +178,9 @@ def common_in_words(found: ProductsValidation) -> str:
     """
     parts = []
     for label, result, own in zip(found.labels, found.results, found.own):
-        alone = "" if own is None else f" (on all its {own.pooled.n:,} pairs {own.pooled.rmse:.4f})"
+        alone = (
+            "" if own is None or not found.differs else f" (on all its {own.pooled.n:,} pairs {own.pooled.rmse:.4f})"
+        )
         parts.append(f"'{label}' {result.pooled.rmse:.4f}{alone}")
     where = f"On the {found.first.pooled.n:,} pairs that all products have" if found.common else "Each on its own pairs"
     return f"{where} the RMSE is: {', '.join(parts)}."
@@ -243,8 +251,6 @@ def paired_difference(
     >>> found.stations, found.low > 0, found.p < 0.01, found.better
     (6, True, True, 0.0)
     """
-    from scipy import stats
-
     values: list[dict[str, float]] = []
     for result in (first, second):
         kept = [item for item in result.by_station if group is None or item.group == group]
@@ -263,9 +269,7 @@ def paired_difference(
     if not error > 0:
         # Products that are equal everywhere, or differ by the same everywhere, have no spread to test against.
         return PairedDifference(metric, n, mean, nan, nan, nan, better)
-    half = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    return PairedDifference(metric, n, mean, mean - half, mean + half, p, better)
+    return PairedDifference(metric, n, mean, *student_limits(mean, error, n - 1), better)
 
 
 def pairs_of(labels: Sequence[str]) -> list[tuple[int, int]]:

@@ -133,7 +133,7 @@ def continue_page(page: Page, found: ProductsValidation, shown: Shown) -> None:
         name = label if several else "All pairs"
         page.figure(
             figures.scatter(result.observed, result.predicted, name, summary(result.pooled)),
-            f"{label} against observations." if several else "Product against observations.",
+            f"Values of {label} against observations." if several else "Product against observations.",
             half=several,
         )
     if several:
@@ -154,12 +154,14 @@ def _all_pairs(page: Page, found: ProductsValidation) -> None:
     for label, result, own in zip(found.labels, found.results, found.own):
         sample = "common pairs" if found.common else "its own pairs"
         rows.append((label, sample, *metric_cells(result.pooled.values)))
-        if found.common and own is not None:
+        if found.common and found.differs and own is not None:
             rows.append((label, "all its own pairs", *metric_cells(own.pooled.values)))
     page.table(("Product", "sample", *metric_head()), rows)
     page.text(
         (
-            "Products are compared by the rows of common pairs, on which all of them have a value; those of a "
+            "All products have a value at the same pairs. "
+            if found.common and not found.differs
+            else "Products are compared by the rows of common pairs, on which all of them have a value; those of a "
             "product's own pairs are of other places and times, and not to be compared with another product's. "
             if found.common
             else "Each product is rated by its own pairs, of other places and times than another's: their numbers are "
@@ -392,6 +394,7 @@ def _maps(page: Page, result: StationValidation, shown: Shown) -> None:
 
 
 def _limits(item: StationMetrics) -> tuple[float, ...]:
+    """Return the confidence limits of a station, and the whole number of samples that they rest on."""
     limits = item.intervals
     return (
         limits.r_low,
@@ -400,7 +403,7 @@ def _limits(item: StationMetrics) -> tuple[float, ...]:
         limits.ubrmse_high,
         limits.bias_low,
         limits.bias_high,
-        limits.n_effective,
+        round(limits.n_effective),
     )
 
 

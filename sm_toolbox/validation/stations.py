@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
+from sm_toolbox.columns import moments_of
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.planes import VARIABLE
 from sm_toolbox.progress import SILENT, Progress
@@ -333,11 +334,10 @@ def observations_of(
     -------
     Observed
     """
-    times = [np.datetime64(time.start, "s") if time else np.datetime64("NaT", "s") for time in rows.times or ()]
     return Observed(
         rows.layer,
         rows.stations(),
-        np.array(times if times else [np.datetime64("NaT", "s")] * len(observed)),
+        moments_of(rows.times or [None] * len(observed)),
         observed,
         None if groups is None else np.array([group or "(none)" for group in groups]),
         repeated,

@@ -198,6 +198,8 @@ class Scene:
                 "CANDIDATES": 2,
                 "CYCLIC": "",
                 "CATEGORICAL": [],
+                "SCALING": "minmax",
+                "LIMITS": "elevation:0:1000",
                 "TARGET_RMSE": 0.05,
                 "STATE": "",
                 "MAX_MINUTES": 5,

@@ -70,6 +70,32 @@ def test_all_scenarios_and_the_state(run, base, point_layer, rows, tmp_path):
     }
 
 
+def test_predictors_are_scaled_between_limits(run, base, tmp_path):
+    """Support vectors of gamma 1 see other values of rain between other limits; without SCALING they do nothing."""
+    given = {
+        **base,
+        "MODELS": ["svr"],
+        "HYPERPARAMETERS": '{"svr": {"gamma": 1.0}}',
+        "SCENARIOS": ["dependent"],
+        "CANDIDATES": 1,
+        "REPEATS": 1,
+    }
+
+    def errors(name, feedback=None, **scaling):
+        feedback = feedback or QgsProcessingFeedback()
+        results = run("comparescenarios", feedback, **given, **scaling, OUTPUT=str(tmp_path / f"{name}.gpkg"))
+        layer = QgsVectorLayer(results["OUTPUT"], name, "ogr")
+        return [row["rmse"] for row in layer.getFeatures() if row["tuning"] == "nested"]
+
+    ignored = QgsProcessingFeedback()
+    plain = errors("plain", ignored, LIMITS="rain:0:100")
+    assert "LIMITS is ignored, because SCALING is 'standard'" in ignored.textLog()
+    own, wide = errors("own", SCALING="minmax"), errors("wide", SCALING="minmax", LIMITS="rain:0:100")
+    assert len(plain) == len(own) == len(wide) == 2
+    # Between 0 and 100 all rain looks alike; between its own limits it is learned from.
+    assert all(far > near + 0.002 for near, far in zip(own, wide)) and own != plain
+
+
 def test_what_is_refused(refused, base, point_layer, rows, tmp_path):
     given = {**base, "OUTPUT": str(tmp_path / "out.gpkg")}
     few = point_layer([item for item in FIELDS if item[0] != "rain"], [row[:-1] for row in rows], name="campaign")
@@ -80,6 +106,10 @@ def test_what_is_refused(refused, base, point_layer, rows, tmp_path):
     refused(
         r"\(SIZES_SPATIAL\).*'-3' is no size",
         "comparescenarios", **{**given, "SCENARIOS": ["spatial"], "SIZES_SPATIAL": "-3"},
+    )  # fmt: skip
+    refused(
+        r"\(LIMITS\): 'rain:1:0' is not of the form",
+        "comparescenarios", **{**given, "SCALING": "minmax", "LIMITS": "rain:1:0"},
     )  # fmt: skip
     refused(
         "The scenario group needs 'Group field' .GROUP., the field",

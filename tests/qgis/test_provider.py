@@ -310,6 +310,8 @@ CONTRACT = {
             "CANDIDATES",
             "CYCLIC",
             "CATEGORICAL",
+            "SCALING",
+            "LIMITS",
             "TARGET_RMSE",
             "STATE",
             "MAX_MINUTES",

@@ -40,7 +40,9 @@ def test_groups_and_rows_held_out(run, options, tmp_path):
     assert len(rows) == 120 == done["N"] == done["HOLDOUT_N"] and all(row["time"] < "2015" for row in rows)
     assert len({(row["network"], row["fold"]) for row in rows}) == 3
     assert 0 < done["HOLDOUT_RMSE"] < 0.03 and done["HOLDOUT_R"] > 0.8
-    assert "On 120 rows held out (12 stations, 12 of them in the training, too and 10 dates, 0" in feedback.textLog()
+    assert (
+        "On 120 rows held out (12 stations, all of them in the training, too, and 10 dates, none" in feedback.textLog()
+    )
     assert load_model(done["MODEL_FILE"]).manifest.training["last"] < "2015"
     html = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Rows held out" in html and ">Groups<" in html

@@ -144,8 +144,9 @@ def _in_common(table: TrainingTable, rows: TrainingTable) -> str:
         names = np.unique(second)
         known = int(np.isin(names, first).sum())
         shared.append(known > 0)
-        parts.append(f"{len(names):,} {what}, {known:,} of them in the training, too")
-    text = " and ".join(parts)
+        share = "all" if known == len(names) else f"{known:,}" if known else "none"
+        parts.append(f"{len(names):,} {what}, {share} of them in the training{', too' if known else ''}")
+    text = ", and ".join(parts)
     if len(shared) == 2 and all(shared):
         return f"{text}: where both are shared the error says how well gaps are filled"
     return text

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from sm_toolbox.errors import Cancelled
-from sm_toolbox.progress import Progress
+from sm_toolbox.progress import Progress, UntilStopped
 
 # Values of a table, rows times features, up to which it is small.
 _SMALL = 100_000
@@ -83,7 +82,7 @@ def side_by_side(
         return
     stop = threading.Event()
     with ThreadPoolExecutor(workers, thread_name_prefix="smtoolbox") as pool:
-        futures: list[Future[T]] = [pool.submit(task, _Quiet(stop)) for task in tasks]
+        futures: list[Future[T]] = [pool.submit(task, UntilStopped(stop)) for task in tasks]
         try:
             for future, progress in zip(futures, progresses):
                 while not future.done():
@@ -97,17 +96,3 @@ def side_by_side(
             stop.set()
             for future in futures:
                 future.cancel()
-
-
-class _Quiet(Progress):
-    """Progress for fits in other threads; the waiting thread reports to the user."""
-
-    def __init__(self, stop: threading.Event):
-        self._stop = stop
-
-    def is_cancelled(self) -> bool:
-        return self._stop.is_set()
-
-    def check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.metrics import metrics
 from sm_toolbox.models.assessment.calibration import held_in_words
 from sm_toolbox.models.assessment.splits import SPLITS, expectation
+from sm_toolbox.models.features import limits_in_words
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.models.manifest import Manifest, target_unit
 from sm_toolbox.models.modelfile import Model
@@ -79,8 +80,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
         listed = ", ".join(f"{value:g}" for value in classes)
         page.text(f"Classes of {name}: {listed}. Where a map has another one, it has no value.")
     if model.encoder.limits:
-        listed = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in model.encoder.limits.items())
-        page.text(f"Scaled to 0 and 1 between limits: {listed}.")
+        page.text(limits_in_words(model.encoder.limits))
     if model.applicability is None:
         page.text("The file holds no area of applicability: it was made by an earlier version of the toolbox.")
     else:

@@ -89,10 +89,12 @@ def gather(
     no_time = np.array([time is None for time in rows.times]) if rows.times is not None else np.zeros(len(values), bool)
     no_point = ~(np.isfinite(rows.x) & np.isfinite(rows.y))
     keep, counts = drop_missing(
-        no_point=no_point,
-        coordinates_outside_their_CRS=~no_point & ~np.isfinite(place).all(axis=1),
-        no_value=np.isnan(values),
-        no_time=no_time,
+        {
+            "no point": no_point,
+            "coordinates outside their CRS": ~no_point & ~np.isfinite(place).all(axis=1),
+            "no value": np.isnan(values),
+            "no time": no_time,
+        }
     )
     left_out = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
     if not keep.any():

@@ -34,9 +34,9 @@ def prepared():
     return prepared_of(table_of())
 
 
-def prepared_of(columns, **roles):
+def prepared_of(columns, limits=None, **roles):
     roles = {"station": "station", "time": "time", "group": "network", **roles}
-    return prepare_training(SampledTable(columns), Roles("sm", ("rain", "elevation"), **roles))
+    return prepare_training(SampledTable(columns), Roles("sm", ("rain", "elevation"), **roles), limits=limits)
 
 
 def settings_of(**more):

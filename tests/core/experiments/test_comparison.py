@@ -73,6 +73,48 @@ def test_one_candidate_is_a_plain_fit(prepared):
         assert outcome.by_tuning["nested"]["r"] == wanted.r
 
 
+VECTORS = {"models": ("svr",), "candidates": 1, "repeats": 1, "hyperparameters": ""}
+
+
+def test_predictors_between_limits_are_a_plain_fit_of_scaled_ones():
+    """scikit-learn on rain between 0 and 2 and elevation between 0 and 4000, against scenarios with these limits."""
+    from sklearn.svm import SVR
+
+    prepared = prepared_of(table_of(), "rain:0:2,elevation:0:4000")
+    result = compare(prepared, settings=VECTORS)
+    bench, _, _ = comparison.plan_bench(prepared, result.settings, None)
+    table = prepared.table
+    scaled = (table.predictors / [2, 4000]).astype(np.float32)
+    for trial, outcome in result.outcomes.items():
+        draw = bench.draw(trial)
+        own, target = scaled[draw.train].astype(np.float64), table.target[draw.train]
+        middle, spread = target.mean(), target.std()
+        peer = SVR(C=3, epsilon=0.1, gamma=1 / (own.shape[1] * own.var())).fit(own, (target - middle) / spread)
+        wanted = metrics(middle + spread * peer.predict(scaled[draw.test].astype(np.float64)), table.target[draw.test])
+        assert outcome.by_tuning["nested"]["rmse"] == pytest.approx(wanted.rmse, abs=1e-5)
+    standard = compare(prepared_of(table_of()), settings=VECTORS)
+    assert all(
+        abs(standard.outcomes[trial].by_tuning["nested"]["rmse"] - outcome.by_tuning["nested"]["rmse"]) > 1e-4
+        for trial, outcome in result.outcomes.items()
+    )
+    assert "between limits: rain 0 to 2, elevation 0 to 4000." in scenario_report(result, "stations").html()
+
+
+def test_limits_are_those_of_the_training_table_and_make_another_run(tmp_path):
+    """Those that are not named are its smallest and largest value, whatever the table of tests holds."""
+    path, columns = str(tmp_path / "state.jsonl"), table_of()
+    prepared = prepared_of(columns, "rain:0:1")
+    tests = prepared_of({**table_of(stations=4, seed=9, first=60), "elevation": [9000.0, 0.0] * 32}).table
+    bench, _, _ = comparison.plan_bench(prepared, settings_of(scenarios=("regional",)), tests)
+    assert bench.encoder.limits == {
+        "rain": (0.0, 1.0),
+        "elevation": (min(columns["elevation"]), max(columns["elevation"])),
+    }
+    compare(prepared, settings=VECTORS, state=path)
+    with pytest.raises(InputError, match="of another run .limits: rain:0.0:1.0, elevation:.* there,  now"):
+        compare(prepared_of(columns), settings=VECTORS, state=path)
+
+
 def test_baselines_are_in_every_panel(whole):
     for key, found in whole.baselines.items():
         assert set(found.labels) == {"mean", "climatology", "line"} and len(found.by_repeat) == 4

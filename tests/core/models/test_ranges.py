@@ -12,6 +12,7 @@ from sm_toolbox.models.preparation import SampledTable, prepare_training
 from sm_toolbox.models.reports.effects import local_effects
 from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.training import gap_in_words, training_report
+from sm_toolbox.models.rowprediction import predict_rows
 from sm_toolbox.models.table import Roles
 from sm_toolbox.models.training import train
 from sm_toolbox.raster.bands import list_bands, overview
@@ -60,6 +61,15 @@ def test_predictors_in_other_units_are_named(ndvi, lst, words, model, write_rast
     predict_raster(model, sources, str(tmp_path / "map.tif"), engine=Engine(progress=progress))
     (warning,) = progress.warnings
     assert all(word in warning for word in words) and "nearly all cells" in warning
+
+
+def test_rows_of_a_table_in_another_unit_are_named_too(model, progress):
+    own = columns()
+    predict_rows(model, SampledTable({**own, "lst": [value - 273.15 for value in own["lst"]]}), progress=progress)
+    (warning,) = progress.warnings
+    assert "nearly all rows of 'lst'" in warning and "perhaps °C instead of kelvin" in warning
+    predict_rows(model, SampledTable(own), progress=progress)
+    assert len(progress.warnings) == 1
 
 
 def test_exchanged_predictors_make_no_map(model, write_raster, tmp_path, progress):

@@ -32,6 +32,15 @@ def test_complete_rows_are_kept_and_the_others_counted():
     assert table.times[1] == np.datetime64("2020-01-02") and list(table.stations) == ["x", "y"]
 
 
+def test_reasons_name_fields_as_they_are_and_predictors_called_as_parts_are():
+    """A predictor `weight` beside weights in another field: the rows without either are left out."""
+    own = {"rain_7d": [1, None, 3, 4], "weight": [None, 2, 3, 4]}
+    roles = Roles("sm", ("a", "rain_7d", "weight"), weight="w")
+    table = make_training_table(columns(sm=[0.1, 0.2, 0.3, 0.4], **own), roles, "table", must_vary=False)
+    np.testing.assert_array_equal(table.source_rows, [2, 3])
+    assert table.dropped == {"no rain_7d": 1, "no weight": 1}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -53,7 +53,7 @@ def test_the_model_is_that_without_these_rows(columns):
     line = np.polyfit(columns["ndvi"][~later], columns["sm"][~later], 1)
     by_hand = np.sqrt(np.mean((np.polyval(line, columns["ndvi"][later]) - columns["sm"][later]) ** 2))
     assert rated.holdout.baselines["a straight line on ndvi"].rmse == pytest.approx(by_hand)
-    assert rated.holdout.beside.startswith("12 stations, 12 of them in the training, too and 7 dates, 0 of them")
+    assert rated.holdout.beside.startswith("12 stations, all of them in the training, too, and 7 dates, none of them")
     assert "On 84 rows held out" in gap_in_words(rated) and "gaps are filled" not in gap_in_words(rated)
 
 
