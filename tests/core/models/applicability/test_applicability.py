@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sm_toolbox.errors import Cancelled, InputError, ModelFileError
@@ -70,6 +70,8 @@ def make(seed, count=300, width=6, cells=200):
 )
 def test_as_defined(seed, count, width, folds):
     rows, weights, queries, rng = make(seed, count, width)
+    # Rows that single precision cannot tell apart have no distance.
+    assume((rows != rows[0]).any())
     fold = None
     if folds:
         fold = rng.integers(1, folds + 1, count)
