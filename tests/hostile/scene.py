@@ -260,9 +260,9 @@ class Scene:
                 "INPUT": self.stations,
                 "OBSERVED": "soil_moisture",
                 **who,
-                "GROUP": "station",
+                "GROUP": "",
                 "QUANTILES": "0.1,0.9",
-                "COMPARED_MODEL": getattr(self, "model", ""),
+                "COMPARED_MODEL": "",
                 "MIN_SAMPLES": 3,
             },
             "samplepredictors": {
