@@ -158,7 +158,9 @@ class Model:
         """
         return self.fitted.predict(self.encoder.encode(predictors))
 
-    def predict_quantiles(self, predictors: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict_quantiles(
+        self, predictors: np.ndarray, levels: np.ndarray, dissimilarity: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Predict raw predictors with calibrated quantiles, in one pass.
 
         Parameters
@@ -166,6 +168,8 @@ class Model:
         predictors : ndarray (rows, predictors)
         levels : ndarray (quantiles,)
             Ascending, above 0 and below 1.
+        dissimilarity : ndarray (rows,), optional
+            From the training, where the caller has it already; found out where intervals need it.
 
         Returns
         -------
@@ -177,10 +181,9 @@ class Model:
         mean, quantiles = mean_and_quantiles(self.fitted, features, levels)
         if self.calibration is None:
             return mean, quantiles
-        unlike = None
-        if self.calibration.typical and self.applicability is not None:
-            unlike, _ = self.applicability.dissimilarity(predictors)
-        return mean, self.calibration.apply(quantiles, levels, unlike)
+        if self.calibration.typical and dissimilarity is None and self.applicability is not None:
+            dissimilarity, _ = self.applicability.dissimilarity(predictors)
+        return mean, self.calibration.apply(quantiles, levels, dissimilarity)
 
 
 def save_model(model: Model, path: str) -> None:

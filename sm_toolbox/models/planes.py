@@ -181,15 +181,18 @@ class Planes:
         model : Model
         rows : ndarray (rows, predictors)
         """
+        dissimilarity = None
+        if self._with_applicability:
+            assert model.applicability is not None
+            dissimilarity, _ = model.applicability.dissimilarity(rows)
         if len(self._levels):
-            mean, quantiles = model.predict_quantiles(rows, self._levels)
+            mean, quantiles = model.predict_quantiles(rows, self._levels, dissimilarity)
             out[0, cells] = mean
             out[1 : 1 + len(self._levels), cells] = quantiles.T
         else:
             out[0, cells] = model.predict(rows)
-        if self._with_applicability:
+        if dissimilarity is not None:
             assert model.applicability is not None
-            dissimilarity, _ = model.applicability.dissimilarity(rows)
             out[self.place("dissimilarity"), cells] = dissimilarity
             out[self.place("applicable"), cells] = dissimilarity <= model.applicability.threshold
             if "expected_error" in self._places:

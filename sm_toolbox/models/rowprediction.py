@@ -319,14 +319,17 @@ def _predict(
         progress.check()
         progress.set_fraction(start / len(rows))
         part = rows[start : start + _ROWS]
-        if levels:
-            predicted[part], quantiles[part] = model.predict_quantiles(predictors[part], np.array(levels, float))
-        else:
-            predicted[part] = model.predict(predictors[part])
+        unlike = None
         if model.applicability is not None:
             # Maps keep it in 32 bits, and compare that with the threshold.
-            dissimilarity[part] = model.applicability.dissimilarity(predictors[part])[0]
+            unlike, _ = model.applicability.dissimilarity(predictors[part])
+            dissimilarity[part] = unlike
             applicable[part] = dissimilarity[part] <= model.applicability.threshold
+        if levels:
+            at = np.array(levels, float)
+            predicted[part], quantiles[part] = model.predict_quantiles(predictors[part], at, unlike)
+        else:
+            predicted[part] = model.predict(predictors[part])
     progress.set_fraction(1)
     return predicted, quantiles, dissimilarity, applicable
 

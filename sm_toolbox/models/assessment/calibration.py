@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,15 +55,14 @@ class QuantileShift:
         -------
         QuantileShift
         """
-        even = cls(np.zeros(len(LEVELS)))
-        kind = even
+        nothing = cls(np.zeros(len(LEVELS)))
         if dissimilarity is not None:
-            kind = cls(even.correction, float(np.median(dissimilarity)), float(dissimilarity.max()))
-        excess = np.sort((observed[:, None] - quantiles) / kind.scale(dissimilarity), axis=0)
+            nothing = replace(nothing, typical=float(np.median(dissimilarity)), largest=float(dissimilarity.max()))
+        excess = np.sort((observed[:, None] - quantiles) / nothing.scale(dissimilarity), axis=0)
         # Whole numbers of hundredths: 100 times 0.07 is more than 7 in floating point.
         scaled_ranks = (len(observed) + 1) * np.round(100 * LEVELS).astype(np.int64)
         rank = np.clip(np.where(LEVELS < 0.5, scaled_ranks // 100, -(-scaled_ranks // 100)), 1, len(observed)) - 1
-        return cls(excess[rank, np.arange(len(LEVELS))], kind.typical, kind.largest)
+        return replace(nothing, correction=excess[rank, np.arange(len(LEVELS))])
 
     def scale(self, dissimilarity: np.ndarray | None) -> np.ndarray:
         """Return what the correction is multiplied by in each row.
