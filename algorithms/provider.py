@@ -22,6 +22,7 @@ ALGORITHMS = (
     "predictors.terrainindices",
     "predictors.thermalinertia",
     "timeseries.temporalcomposite",
+    "timeseries.antecedentindex",
     "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",

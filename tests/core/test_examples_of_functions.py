@@ -57,6 +57,7 @@ ENTRY_POINTS = [
     "stations.partition:split_by_choice",
     "stations.partition:split_by_share",
     "stations.sampling:sample_rows",
+    "timeseries.antecedent:antecedent_indices",
     "timeseries.composite:temporal_composite",
     "timeseries.gapfill:fill_gaps",
     "timeseries.statistics:summarise",

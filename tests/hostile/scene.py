@@ -315,6 +315,13 @@ class Scene:
                 "PRODUCT_DAYS": 4,
                 "MIN_COUNT": 1,
             },
+            "antecedentindex": {
+                "INPUT": [self.ndvi],
+                "METHOD": ["antecedent_precipitation"],
+                "DECAY": 0.5,
+                "DAYS": "8",
+                "SPIN_UP": 0,
+            },
             "temporalgapfill": {
                 "INPUT": [self.ndvi],
                 "METHOD": "linear",

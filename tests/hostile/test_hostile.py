@@ -24,6 +24,7 @@ ALGORITHMS = sorted(
     [
         "aggregatestations",
         "alignrasters",
+        "antecedentindex",
         "calculatebands",
         "checkinstallation",
         "comparemaps",
