@@ -23,6 +23,7 @@ ALGORITHMS = (
     "predictors.thermalinertia",
     "timeseries.temporalcomposite",
     "timeseries.antecedentindex",
+    "timeseries.temporalanomaly",
     "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",

@@ -59,6 +59,7 @@ ENTRY_POINTS = [
     "stations.sampling:sample_rows",
     "timeseries.antecedent:antecedent_indices",
     "timeseries.composite:temporal_composite",
+    "timeseries.departure:temporal_departures",
     "timeseries.gapfill:fill_gaps",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",

@@ -322,6 +322,14 @@ class Scene:
                 "DAYS": "8",
                 "SPIN_UP": 0,
             },
+            "temporalanomaly": {
+                "INPUT": [self.ndvi],
+                "REFERENCE": [self.ndvi],
+                "METHOD": ["difference", "standardized", "percentile"],
+                "WINDOW": 366,
+                "LEAVE_YEAR_OUT": False,
+                "MIN_YEARS": 1,
+            },
             "temporalgapfill": {
                 "INPUT": [self.ndvi],
                 "METHOD": "linear",

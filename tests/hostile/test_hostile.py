@@ -44,6 +44,7 @@ ALGORITHMS = sorted(
         "spectralindices",
         "splitstations",
         "tcmerge",
+        "temporalanomaly",
         "temporalcomposite",
         "temporalgapfill",
         "temporalstatistics",

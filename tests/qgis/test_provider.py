@@ -35,6 +35,10 @@ CONTRACT = {
     "temporalcomposite": (["INPUT", "PERIOD", "TRAILING_DAYS", "STATISTIC", "PRODUCT_DAYS", "OUTPUT"], ["OUTPUT"]),
     "temporalstatistics": (["INPUT", "STATISTICS", "OUTPUT"], ["OUTPUT"]),
     "antecedentindex": (["INPUT", "METHOD", "DECAY", "DAYS", "OUTPUT"], ["OUTPUT"]),
+    "temporalanomaly": (
+        ["INPUT", "REFERENCE", "METHOD", "WINDOW", "LEAVE_YEAR_OUT", "MIN_YEARS", "OUTPUT"],
+        ["OUTPUT", "DRY_PERCENT"],
+    ),
     "temporalgapfill": (["INPUT", "METHOD", "WINDOW", "ORDER", "MAX_GAP", "DATES", "OUTPUT"], ["OUTPUT"]),
     "temporaltrend": (["INPUT", "METHOD", "BY_MONTH", "OUTPUT"], ["OUTPUT"]),
     "sarpredictors": (["VV", "VH", "ANGLE", "GRID", "FILTER_SIZE", "OUTPUT", "STATISTICS"], ["OUTPUT", "STATISTICS"]),
@@ -491,6 +495,7 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
             "terrainindices",
             "temporalcomposite",
             "antecedentindex",
+            "temporalanomaly",
             "temporalgapfill",
             "temporalstatistics",
             "temporaltrend",
