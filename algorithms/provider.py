@@ -24,6 +24,7 @@ ALGORITHMS = (
     "timeseries.temporalcomposite",
     "timeseries.antecedentindex",
     "timeseries.temporalanomaly",
+    "timeseries.rootzone",
     "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",

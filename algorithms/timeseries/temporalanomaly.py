@@ -31,9 +31,10 @@ class Algorithm(ToolboxAlgorithm):
         "<li><b>variable_percentile</b> (percentile): the share of the record below the value, 0 to 100, with half of "
         "what equals it. Its colours are the classes of the US Drought Monitor: below 30 D0 abnormally dry, below 20 "
         "D1, 10 D2, 5 D3, 2 D4 exceptional drought.</li></ul><p>A cell that has values in fewer than MIN_YEARS years "
-        "at that time of the year has none; the log says what share that is. With n years no percentile below 100 / n can "
-        "be told: D4 needs some 50 values in the window.</p><p>Products, maps of 'Predict raster' and downscaled ones "
-        "can be rated; their REFERENCE should be made in the same way, since another product has another spread.</p>"
+        "at that time of the year has none; the log says what share that is. With n years no percentile below 100 / n "
+        "can be told: D4 needs some 50 values in the window.</p><p>Products, maps of 'Predict raster' and "
+        "downscaled ones can be rated; their REFERENCE should be made in the same way, since another product has "
+        "another spread.</p>"
     )
     TAGS = ("drought", "climatology", "percentile", "z-score", "standardized anomaly", "dry spell", "Drought Monitor")
     NEEDS = ("numba",)

@@ -262,7 +262,7 @@ class _Counts(dict[str, np.ndarray]):
     """Dry cells and cells with a percentile of each date, by variable; can be added."""
 
     def __add__(self, other: _Counts) -> _Counts:
-        return _Counts({name: self.get(name, 0) + other.get(name, 0) for name in {**self, **other}})
+        return _Counts({name: counts + other[name] for name, counts in self.items()})
 
 
 def _dry(

@@ -61,6 +61,8 @@ ENTRY_POINTS = [
     "timeseries.composite:temporal_composite",
     "timeseries.departure:temporal_departures",
     "timeseries.gapfill:fill_gaps",
+    "timeseries.rootzone:exponential_filter",
+    "timeseries.rootzone:root_zone",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",
     "validation.edges:edge_ratio",

@@ -37,6 +37,7 @@ ALGORITHMS = sorted(
         "modelreport",
         "predictraster",
         "predicttable",
+        "rootzone",
         "samplepredictors",
         "sarpredictors",
         "selectpredictors",

@@ -33,3 +33,21 @@ def test_a_season_against_the_record(run, scene, tmp_path):
     with rasterio.open(tmp_path / "o.tif") as dataset:
         names = dataset.descriptions
     assert names[0].startswith("soil_moisture_anomaly@") and 0 <= found["DRY_PERCENT"] <= 100
+
+
+def test_the_root_zone_follows_the_surface(run, refused, scene, point_layer, tmp_path):
+    """Smoother and later than the surface; deeper sensors set the time constant."""
+    path = tmp_path / "root.tif"
+    run("rootzone", INPUT=[str(scene / "product_a.tif")], TIME_CONSTANT=10, UNITS="moisture", OUTPUT=str(path))
+    with rasterio.open(path) as dataset, rasterio.open(scene / "product_a.tif") as surface:
+        names = dataset.descriptions
+        deep = dataset.read()[: len(names) // 2, 3, 3]
+        above = surface.read()[:, 3, 3]
+    assert names[0].startswith("root_zone_soil_moisture@") and names[-1].startswith("quality@")
+    assert np.nanstd(np.diff(deep)) < 0.3 * np.nanstd(np.diff(above))
+    refused(r"\(TIME\) is needed to fit", "rootzone", INPUT=[str(scene / "product_a.tif")], TIME="", VALUE="soil_moisture",
+            STATIONS=str(scene / "stations.gpkg"), OUTPUT=str(tmp_path / "o.tif"))  # fmt: skip
+    found = run("rootzone", INPUT=[str(scene / "product_a.tif")], STATIONS=str(scene / "stations.gpkg"),
+                STATION="station", TIME="time", VALUE="soil_moisture", OUTPUT=str(tmp_path / "f.tif"))  # fmt: skip
+    # The demo's stations measure the surface itself.
+    assert found["FITTED_DAYS"] <= 10
