@@ -184,8 +184,12 @@ def test_rasters_that_do_not_serve(write_raster, tmp_path):
         (RootZoneInputs([write_raster("c.tif", np.ones((6, 2, 2)), named(range(6)))]), "No cell has a range"),
         (RootZoneInputs(surface, write_raster("t.tif", np.full((2, 2), -1.0), ["t"])), "nowhere above 0"),
         (RootZoneInputs(surface, write_raster("two.tif", np.ones((2, 2, 2)), ["t", "u"])), "has 2 bands"),
+        (
+            RootZoneInputs([write_raster("rare.tif", values, named(range(0, 600, 100)))]),
+            "within three time constants, 60",
+        ),
         (RootZoneInputs([write_raster("static.tif", np.ones((2, 2)), ["sm"])]), "has no dates"),
     ):
         with pytest.raises(InputError, match=message):
-            root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(min_observations=1))
+            root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(min_observations=2))
         assert not (tmp_path / "o.tif").exists()
