@@ -7,6 +7,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsFeature,
+    QgsFeatureRequest,
     QgsGeometry,
     QgsProject,
     QgsRectangle,
@@ -104,3 +105,37 @@ def test_series_of_regions(run, refused, scene, tmp_path):
     assert "Coverage by latitude and date" in text and "The mean year" in text
     empty = QgsVectorLayer("Polygon?crs=EPSG:4326", "nothing", "memory")
     refused("'nothing' has no polygons", "regionalseries", **{**given, "ZONES": empty}, OUTPUT="memory:")
+
+
+def test_stations_that_do_not_follow_are_found(run, scene, tmp_path):
+    """Of 45 stations ten are given a series of their own: they are flagged, and the others are not."""
+    from qgis.core import QgsVectorLayer
+
+    layer = QgsVectorLayer(str(scene / "stations.gpkg"), "stations", "ogr")
+    memory = layer.materialize(QgsFeatureRequest())
+    rng = np.random.default_rng(0)
+    names = sorted({row["station"] for row in memory.getFeatures()})
+    spoilt = set(rng.choice(names, 10, replace=False).tolist())
+    index = memory.fields().indexOf("soil_moisture")
+    walk = dict.fromkeys(spoilt, 0.25)
+    changes = {}
+    for row in memory.getFeatures():
+        if row["station"] in spoilt:
+            walk[row["station"]] += rng.normal(0, 0.01)
+            changes[row.id()] = {index: float(walk[row["station"]])}
+    memory.dataProvider().changeAttributeValues(changes)
+    report = tmp_path / "r.html"
+    found = run(
+        "stationquality", STATIONS=memory, PRODUCT_A=[str(scene / "product_a.tif")], MIN_SAMPLES=50,
+        PRODUCT_B=[str(scene / "product_b.tif")], OUTPUT="memory:", OBSERVATIONS="memory:", REPORT=str(report),
+    )  # fmt: skip
+    rows = {row["station"]: row for row in found["OUTPUT"].getFeatures()}
+    flagged = {name for name, row in rows.items() if row["representative"] == 0}
+    judged = {name for name, row in rows.items() if row["representative"] in (0, 1)}
+    assert len(judged) >= 40
+    assert len(flagged & spoilt) >= 0.8 * len(spoilt & judged) and len(flagged - spoilt) <= 0.1 * len(judged - spoilt)
+    assert all(rows[name]["weight"] == 0 and rows[name]["reason"] for name in flagged)
+    assert found["REPRESENTATIVE_PERCENT"] == pytest.approx(100 * (1 - len(flagged) / len(judged)))
+    weights = {row["station"]: row["station_weight"] for row in found["OBSERVATIONS"].getFeatures()}
+    assert weights == {name: row["weight"] for name, row in rows.items()}
+    assert "stand for the cells of the products" in report.read_text("utf-8")
