@@ -280,7 +280,13 @@ class Scene:
                 "EXTRA_VALUE": "soil_moisture",
                 "EXTRA_ROWS": 20,
             },
-            "sarpredictors": {"VV": [self.vv], "FILTER_SIZE": 3, "GRID": self.dem},
+            "sarpredictors": {
+                "VV": [self.vv],
+                "FILTER_SIZE": 3,
+                "GRID": self.dem,
+                "DRY_PERCENTILE": 5,
+                "WET_PERCENTILE": 95,
+            },
             "selectpredictors": {
                 **{key: value for key, value in train.items() if key != "WEIGHT"},
                 "METHOD": "forward",

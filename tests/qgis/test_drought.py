@@ -139,3 +139,31 @@ def test_stations_that_do_not_follow_are_found(run, scene, tmp_path):
     weights = {row["station"]: row["station_weight"] for row in found["OBSERVATIONS"].getFeatures()}
     assert weights == {name: row["weight"] for name, row in rows.items()}
     assert "stand for the cells of the products" in report.read_text("utf-8")
+
+
+def test_radar_alone_follows_the_moisture(run, refused, scene, tmp_path):
+    """Relative wetness needs no station: its R in time is what trained maps must beat. And the angle on slopes."""
+    paths = {key: str(tmp_path / f"{key}.tif") for key in ("OUTPUT", "WETNESS", "LOCAL_ANGLE")}
+    radar = [str(scene / "sentinel1.tif")]
+    given = {"VV": radar, "ANGLE": radar, "GRID": str(scene / "ndvi.tif"), "FILTER_SIZE": 5}
+    run("sarpredictors", **given, DEM=str(scene / "dem.tif"), PASS="descending", **paths)
+    with rasterio.open(paths["WETNESS"]) as dataset, rasterio.open(scene / "truth.tif") as truth:
+        wetness = {name.split("@")[1]: dataset.read(i + 1) for i, name in enumerate(dataset.descriptions)}
+        actual = {name.split("@")[1]: i + 1 for i, name in enumerate(truth.descriptions)}
+        common = sorted(set(wetness) & set(actual))
+        ratio = truth.width // dataset.width
+        fine = [truth.read(actual[day]).reshape(dataset.height, ratio, dataset.width, ratio) for day in common]
+    coarse = np.stack([np.nanmean(day, axis=(1, 3)) for day in fine])
+    own = np.stack([wetness[day] for day in common])
+    assert len(common) >= 5 and np.nanmin(own) >= 0 and np.nanmax(own) <= 1
+    both = np.isfinite(own).all(axis=0)
+    own, coarse = own[:, both], coarse[:, both]
+    r = ((own - own.mean(0)) * (coarse - coarse.mean(0))).sum(0) / np.sqrt(
+        ((own - own.mean(0)) ** 2).sum(0) * ((coarse - coarse.mean(0)) ** 2).sum(0)
+    )
+    assert np.nanmedian(r) > 0.5
+    with rasterio.open(paths["LOCAL_ANGLE"]) as dataset:
+        angles, names = dataset.read(1), dataset.descriptions
+    assert names[0].startswith("local_incidence_angle@") and 1 < np.nanstd(angles) < 30
+    refused("LOCAL_ANGLE.* needs .*DEM", "sarpredictors", **given, OUTPUT=str(tmp_path / "o.tif"),
+            LOCAL_ANGLE=str(tmp_path / "l.tif"))  # fmt: skip
