@@ -42,7 +42,7 @@ class Algorithm(ToolboxAlgorithm):
         "filter",
     )
     ARGUMENTS = {"direction": "PASS"}
-    NEEDS = ("numba",)
+    NEEDS = ("numba", "pyproj")
     EXAMPLE = {"VV": ["sentinel1.tif"], "VH": ["sentinel1.tif"], "ANGLE": ["sentinel1.tif"], "GRID": "ndvi.tif"}
 
     def declare(self):

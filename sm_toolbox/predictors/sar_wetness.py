@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
 
-FEWEST_DATES = 8
+FEWEST_RADAR_DATES = 8
 """Dates with backscatter that a cell needs for its references."""
 # Decibels between dry and wet below which a cell does not answer to moisture.
 _LEAST_RANGE = 0.5
@@ -97,7 +97,7 @@ def relative_wetness(
 
     settings.check()
     stack = stacks(read_bands(sources))["vv"]
-    require_dates(stack, FEWEST_DATES)
+    require_dates(stack, FEWEST_RADAR_DATES)
     inputs = {"vv": stack.bands}
     variables = ["relative_wetness"]
     if porosity is not None:
@@ -116,7 +116,7 @@ def relative_wetness(
         )
     except EmptyError as error:
         raise InputError(
-            f"No cell has backscatter on {FEWEST_DATES} dates with {_LEAST_RANGE} dB between its dry and its wet "
+            f"No cell has backscatter on {FEWEST_RADAR_DATES} dates with {_LEAST_RANGE} dB between its dry and its wet "
             "reference. Give more dates of one orbit direction."
         ) from error
     return bands
@@ -130,7 +130,7 @@ def _wetness(blocks: Blocks, window: Window, settings: WetnessSettings) -> tuple
     dry, wet = (_percentile(ordered, count, share) for share in (settings.dry_percentile, settings.wet_percentile))
     with np.errstate(invalid="ignore", divide="ignore"):
         span = wet - dry
-        answers = (count >= FEWEST_DATES) & (span >= _LEAST_RANGE)
+        answers = (count >= FEWEST_RADAR_DATES) & (span >= _LEAST_RANGE)
         wetness = np.clip((values - dry) / np.where(answers, span, np.nan), 0, 1)
     parts = [wetness]
     if "porosity" in blocks:

@@ -80,7 +80,10 @@ class Scene:
         self.night = write(folder / "lst_night.tif", 280 + 5 * rng.random(shape), dated("lst_night"))
         self.red = write(folder / "red.tif", 0.1 + 0.05 * rng.random(shape), dated("red"))
         self.nir = write(folder / "nir.tif", 0.3 + 0.05 * rng.random(shape), dated("nir"))
-        self.vv = write(folder / "vv.tif", -12 + rng.random(shape), dated("vv"))
+        # Enough dates for the references of relative wetness.
+        radar = np.random.default_rng(1).random((9, *shape[1:]))
+        self.vv = write(folder / "vv.tif", -14 + 4 * radar, [f"vv@2020-06-{day:02d}" for day in range(1, 10)])
+        self.angle = write(folder / "angle.tif", 38 + radar[:1], ["angle"])
         self.rain = write(
             folder / "chirps-v2.0.2020.06.01.tif",
             5 * rng.random(relief.shape),
@@ -282,6 +285,9 @@ class Scene:
             },
             "sarpredictors": {
                 "VV": [self.vv],
+                "ANGLE": [self.angle],
+                "DEM": self.dem,
+                "PASS": "ascending",
                 "FILTER_SIZE": 3,
                 "GRID": self.dem,
                 "DRY_PERCENTILE": 5,
