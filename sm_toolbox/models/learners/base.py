@@ -65,6 +65,16 @@ class WithImpurity(Protocol):
         ...
 
 
+@runtime_checkable
+class WithHistory(Protocol):
+    """A fitted model that was learned epoch by epoch, and stopped by rows that it did not learn from."""
+
+    history: np.ndarray
+    """RMSE of the rows learned from and of those watched (epochs, 2), in the target's unit."""
+    best_epoch: int
+    """From 1: the epoch whose coefficients were kept."""
+
+
 class Estimator(Protocol):
     """A kind of model with its hyper-parameters: a dataclass of which each field is one."""
 

@@ -10,11 +10,11 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.learners import boosting, mlp, quantileforest, randomforest, svr
+from sm_toolbox.models.learners import boosting, lstm, mlp, quantileforest, randomforest, svr
 from sm_toolbox.models.learners.base import Estimator, Learner
 
 LEARNERS: dict[str, Learner] = {
-    module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp)
+    module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp, lstm)
 }
 """Kinds of models by the word that users give."""
 
