@@ -39,9 +39,11 @@ def raster(key, label, optional=False):
     return QgsProcessingParameterRasterLayer(key, label, optional=optional)
 
 
-def points(key, label):
+def points(key, label, optional=False):
     """A point layer."""
-    return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVectorPoint])
+    return QgsProcessingParameterFeatureSource(
+        key, label, [QgsProcessing.SourceType.TypeVectorPoint], optional=optional
+    )
 
 
 def table(key, label, optional=False):

@@ -63,8 +63,7 @@ class Outside:
             block = blocks.get(name)
             if block is None:
                 continue
-            step = max(1, int(np.ceil(np.sqrt(block.size / _CELLS))))
-            values = block[:, ::step, ::step]
+            values = thinned(block)
             values = values[~np.isnan(values)]
             if not values.size:
                 continue
@@ -163,6 +162,22 @@ class Outside:
             (_distance(low * factor + shift, high * factor + shift, item), words) for words, factor, shift in _MISTAKES
         )
         return f", perhaps {words}" if distance < 1 else ""
+
+
+def thinned(block: np.ndarray) -> np.ndarray:
+    """Return some cells of a block that stand for all.
+
+    Parameters
+    ----------
+    block : ndarray (bands, rows, cols)
+
+    Returns
+    -------
+    ndarray (bands, fewer rows, fewer cols)
+        A view.
+    """
+    step = max(1, int(np.ceil(np.sqrt(block.size / _CELLS))))
+    return block[:, ::step, ::step]
 
 
 _MISTAKES = (

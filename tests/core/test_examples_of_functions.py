@@ -52,6 +52,8 @@ ENTRY_POINTS = [
     "stations.interpolation.maps:interpolate_stations",
     "stations.ismn.archive:import_archive",
     "stations.partition:split_before_date",
+    "raster.lags:lag_of_column",
+    "raster.lags:parse_lags",
     "stations.partition:split_by_choice",
     "stations.partition:split_by_share",
     "stations.sampling:sample_rows",
