@@ -141,6 +141,8 @@ class Learner:
         Hyper-parameters that are lists themselves; a list of any other is a choice to search.
     packages : tuple of str, optional
         What trains it, beside scikit-learn; a model file notes the versions.
+    beside : str, optional
+        Key of the kind that reports set beside it, fitted with its defaults under the same folds.
     """
 
     key: str
@@ -153,6 +155,7 @@ class Learner:
     quantiles: bool = False
     lists: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    beside: str = ""
 
 
 def impurity_of(fitted: FittedModel) -> np.ndarray | None:

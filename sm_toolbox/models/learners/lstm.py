@@ -15,12 +15,10 @@ from sm_toolbox.models.learners.lstm_network import Network, Shape
 from sm_toolbox.models.learners.lstm_torch import ENGINES, choose_engine
 from sm_toolbox.models.learners.lstm_training import Course, Schedule, learn
 from sm_toolbox.models.learners.scaling import SCALINGS, Scaling, float_array, relative_weights
-from sm_toolbox.models.learners.sequences import Parts, SequenceLayout
+from sm_toolbox.models.learners.sequences import WATCHED_SHARE, Parts, SequenceLayout
 from sm_toolbox.onethread import products_in_one_thread
 from sm_toolbox.progress import Progress
 
-WATCHED_SHARE = 0.3
-"""Share of the rows that are watched for when to stop (S3)."""
 _ROWS = 8192
 _MOST_STEPS = 1000
 
@@ -99,12 +97,12 @@ class ShortTermMemory:
         check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
         check(self.scaling in SCALINGS, "scaling", self.scaling, f"one of {', '.join(SCALINGS)}")
 
-    def bound(self, layout: SequenceLayout, parts: Parts, keep_best: bool = False) -> BoundMemory:
+    def bound(self, layout: SequenceLayout, parts: Parts) -> BoundMemory:
         """Return what can be fitted to rows of a layout.
 
         As `OfSequences.bound`.
         """
-        return BoundMemory(self, layout, parts, keep_best)
+        return BoundMemory(self, layout, parts)
 
     def fit(
         self, features: np.ndarray, target: np.ndarray, weights: np.ndarray | None, seed: int, progress: Progress
@@ -158,14 +156,11 @@ class BoundMemory:
     estimator : ShortTermMemory
     layout : SequenceLayout
     parts : Parts
-    keep_best : bool, optional
-        Whether a Cancel ends the fit with the best epoch so far.
     """
 
     estimator: ShortTermMemory
     layout: SequenceLayout
     parts: Parts
-    keep_best: bool = False
 
     SPACE: ClassVar[dict[str, Any]] = {}
 
@@ -182,7 +177,7 @@ class BoundMemory:
             Where torch is asked for and does not work, and (`NoConvergence`) where the coefficients grow without
             bounds.
         Cancelled
-            Within a batch of the user's Cancel, unless the best epoch is to be kept and there is one.
+            Within a batch of the user's Cancel, unless `progress` keeps the best and there is an epoch.
         """
         estimator, layout, parts = self.estimator, self.layout, self.parts
         scaling = _scaling(features[parts.learned], target[parts.learned], layout, estimator.scaling)
@@ -212,7 +207,6 @@ class BoundMemory:
                 choose_engine(estimator.engine, progress),
                 schedule,
                 np.random.default_rng(seed),
-                self.keep_best,
                 progress,
             )
         history = np.sqrt(losses) * scaling.target_scale
@@ -301,4 +295,5 @@ LEARNER = Learner(
     "10.1162/neco.1997.9.8.1735",
     arrays=r"scaling_\w+|lstm_(moving|fixed|units|coefficients|history)",
     lists=("units",),
+    beside="random_forest",
 )

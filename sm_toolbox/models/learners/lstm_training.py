@@ -146,7 +146,6 @@ def learn(
     engine: Any,
     schedule: Schedule,
     rng: np.random.Generator,
-    keep_best: bool,
     progress: Progress,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train a network until the rows that are watched gain no more.
@@ -160,8 +159,6 @@ def learn(
     schedule : Schedule
     rng : numpy.random.Generator
         Draws the first coefficients, the order of the rows and what is left out.
-    keep_best : bool
-        Whether a Cancel ends the training with the best epoch so far.
     progress : Progress
 
     Returns
@@ -176,7 +173,7 @@ def learn(
     NoConvergence
         Where the coefficients grow without bounds.
     Cancelled
-        Within a batch of the user's Cancel.
+        Within a batch of the user's Cancel, unless `progress` keeps the best and there is an epoch.
     """
     trainer: Trainer = engine(course, shape, shape.drawn(rng), schedule.learning_rate)
     watched = course.parts.watched
@@ -186,8 +183,9 @@ def learn(
         try:
             learned = _epoch(course, shape, trainer, schedule, rng, progress)
         except Cancelled:
-            if not (keep_best and losses):
+            if not (progress.keeps_best and losses):
                 raise
+            progress.enough()
             progress.warning(f"The training was stopped after {len(losses)} epochs; the best of them is kept.")
             break
         error = trainer.predict(watched) - course.target[watched]

@@ -11,6 +11,9 @@ import numpy as np
 from sm_toolbox.errors import ModelFileError
 from sm_toolbox.models.learners.base import Estimator
 
+WATCHED_SHARE = 0.3
+"""Share of the rows that are watched for when to stop, about (S3)."""
+
 
 @dataclass(frozen=True)
 class SequenceLayout:
@@ -100,7 +103,7 @@ class OfSequences(Protocol):
 
     sequence_length: int
 
-    def bound(self, layout: SequenceLayout, parts: Parts, keep_best: bool = False) -> Estimator:
+    def bound(self, layout: SequenceLayout, parts: Parts) -> Estimator:
         """Return what can be fitted to rows of a layout.
 
         Parameters
@@ -108,8 +111,6 @@ class OfSequences(Protocol):
         layout : SequenceLayout
         parts : Parts
             Of the rows of the fit.
-        keep_best : bool, optional
-            Whether a Cancel ends the fit with what was best so far.
 
         Returns
         -------
