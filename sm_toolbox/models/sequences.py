@@ -98,7 +98,7 @@ def find_sequences(encoder: FeatureEncoder, origins: Mapping[str, Mapping[str, A
     if not moving:
         raise InputError(
             f"The LSTM reads the last {length} steps of predictors, but none of {', '.join(encoder.predictors)} is an "
-            f"earlier value of another. Sample the predictors again with LAGS *:1-{length - 1}, and take the new "
+            f"earlier value of another. Sample the predictors again with the lags *:1-{length - 1}, and take the new "
             "fields into `predictors`."
         )
     _refuse_gaps(moving, lags, encoder.predictors, length)
@@ -148,7 +148,7 @@ def _refuse_gaps(
             raise InputError(
                 f"A `sequence_length` of {length} needs '{base}' and its {length - 1} earlier values, but the "
                 f"predictors lack {listed}. Take them into `predictors`; where the table has none, sample the "
-                f"predictors again with LAGS {base}:1-{length - 1}{shorter}."
+                f"predictors again with the lags {base}:1-{length - 1}{shorter}."
             )
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from sm_toolbox.errors import ModelFileError
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.hyperparameters import check, is_number, is_whole
-from sm_toolbox.models.learners.lstm_network import Network, Shape
-from sm_toolbox.models.learners.lstm_torch import ENGINES, choose_engine
-from sm_toolbox.models.learners.lstm_training import Course, Schedule, learn
 from sm_toolbox.models.learners.scaling import SCALINGS, Scaling, float_array, relative_weights
 from sm_toolbox.models.learners.sequences import WATCHED_SHARE, Parts, SequenceLayout
 from sm_toolbox.onethread import products_in_one_thread
 from sm_toolbox.progress import Progress
 
+if TYPE_CHECKING:
+    from sm_toolbox.models.learners.lstm_network import Shape
+
+ENGINES = ("auto", "numpy", "torch")
+"""What can train: auto takes torch where it finds a graphics card, else NumPy."""
 _ROWS = 8192
 _MOST_STEPS = 1000
 
@@ -134,6 +136,8 @@ class ShortTermMemory:
         ModelFileError
             Where the arrays cannot be those of a network.
         """
+        from sm_toolbox.models.learners.lstm_network import Shape
+
         scaling = Scaling.from_arrays(arrays, n_features)
         layout = SequenceLayout.from_arrays(arrays, n_features)
         units, vector, history = (float_array(arrays, f"lstm_{name}") for name in ("units", "coefficients", "history"))
@@ -179,6 +183,10 @@ class BoundMemory:
         Cancelled
             Within a batch of the user's Cancel, unless `progress` keeps the best and there is an epoch.
         """
+        from sm_toolbox.models.learners.lstm_network import Shape
+        from sm_toolbox.models.learners.lstm_torch import choose_engine
+        from sm_toolbox.models.learners.lstm_training import Course, Schedule, learn
+
         estimator, layout, parts = self.estimator, self.layout, self.parts
         scaling = _scaling(features[parts.learned], target[parts.learned], layout, estimator.scaling)
         moving, fixed = _sequences(scaling.features(features), layout)
@@ -241,6 +249,8 @@ class ShortTermMemoryModel:
     """
 
     def __init__(self, scaling: Scaling, layout: SequenceLayout, shape: Shape, vector: np.ndarray, history: np.ndarray):
+        from sm_toolbox.models.learners.lstm_network import Network
+
         self._scaling, self.layout, self.history = scaling, layout, history
         self.best_epoch = int(np.argmin(history[:, 1])) + 1
         self._network = Network(shape, vector, layout.moving.shape[1])

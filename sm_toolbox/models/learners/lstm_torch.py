@@ -13,8 +13,6 @@ from sm_toolbox.models.learners.lstm_network import Shape
 from sm_toolbox.models.learners.lstm_training import Course, NumpyTrainer, Trainer
 from sm_toolbox.progress import Progress
 
-ENGINES = ("auto", "numpy", "torch")
-"""What can train: auto takes torch where it finds a graphics card, else NumPy."""
 _ROWS_AT_ONCE = 4096
 
 
@@ -24,7 +22,7 @@ def choose_engine(name: str, progress: Progress) -> Callable[[Course, Shape, np.
     Parameters
     ----------
     name : str
-        A word of `ENGINES`.
+        A word of `lstm.ENGINES`.
     progress : Progress
         Gets a line where torch is there, but does not work.
 
