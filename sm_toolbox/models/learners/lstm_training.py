@@ -117,9 +117,11 @@ class NumpyTrainer:
         As `Trainer.learn_from`.
         """
         course = self._course
-        loss, slopes = loss_and_slopes(
-            self._shape, self._vector, course.sequences[:, rows], course.target[rows], course.weights[rows], masks
-        )
+        # A training that runs away is found by its loss.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, slopes = loss_and_slopes(
+                self._shape, self._vector, course.sequences[:, rows], course.target[rows], course.weights[rows], masks
+            )
         self._steps += 1
         first, second = (1 - decay**self._steps for decay in _DECAYS)
         rate, floor = self._rate * np.sqrt(second) / first, _FLOOR * np.sqrt(second)
