@@ -161,10 +161,12 @@ class Network:
             fixed @ self._of_fixed + self._offsets[0] if fixed.shape[1] else self._offsets[0],
             *self._offsets[1:],
         ]
-        for step in moving:
+        for number, step in enumerate(moving):
             state[:, : self._moving] = step
             for i, joined in enumerate(self._joined):
-                np.matmul(state[:, begins[i] : begins[i + 2]], joined, out=sums[i])
+                # At the first step there is nothing to recall.
+                end = begins[i + 2] if number else begins[i + 1]
+                np.matmul(state[:, begins[i] : end], joined[: end - begins[i]], out=sums[i])
                 before, after = cells[i]
                 advance(sums[i], offsets[i], before, after, state, begins[i + 1])
                 cells[i] = after, before

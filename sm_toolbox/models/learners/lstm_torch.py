@@ -68,7 +68,9 @@ def _working_device() -> str:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     layer = torch.nn.LSTM(1, 1).to(device)
+    optimiser = torch.optim.Adam(layer.parameters())
     layer(torch.zeros(1, 1, 1, device=device))[0].sum().backward()
+    optimiser.step()
     return device
 
 
