@@ -162,12 +162,13 @@ def lagged(name: str, stack: Stack, lag: Lag, wanted: str = "") -> LaggedStack:
         )
     if not stack.step_days:
         raise InputError(f"{wanted}: '{name}' has the single date {stack.times[0]}. Add the layers of earlier dates.")
-    by_calendar = all(time.resolution in ("month", "year") for time in stack.times)
+    by_calendar = _by_calendar(stack)
     if lag.days and by_calendar:
         raise InputError(
-            f"{wanted}: the dates of '{name}' are months or years. Count in steps: '{name}:1' is one step back."
+            f"{wanted}: the dates of '{name}' are months or years, so that days mean nothing. `lags` of 'Sample "
+            f"predictors at stations' counts in steps: {name}:1 is one step back."
         )
-    numbers, step = _steps_of(stack, by_calendar)
+    numbers, step = steps_of(stack)
     if lag.is_sum:
         return _summed(wanted, stack, lag, numbers, step)
     if lag.days:
@@ -208,9 +209,26 @@ def _under_dates(stack: Stack, lag: Lag, times: Sequence[Time], addends: np.ndar
     return LaggedStack(stack.variable, bands, stack, lag, addends[:, order])
 
 
-def _steps_of(stack: Stack, by_calendar: bool) -> tuple[np.ndarray, float]:
-    """Number the dates of a stack in steps, from 0, int (dates,); and say how long one is, in months or days."""
-    if by_calendar:
+def _by_calendar(stack: Stack) -> bool:
+    return all(time.resolution in ("month", "year") for time in stack.times)
+
+
+def steps_of(stack: Stack) -> tuple[np.ndarray, float]:
+    """Number the dates of a stack in steps.
+
+    Parameters
+    ----------
+    stack : Stack
+        Dated.
+
+    Returns
+    -------
+    numbers : ndarray of int (dates,)
+        From 0; two dates that are further apart than usual differ by more than 1.
+    step : float
+        The usual distance, in months where all dates are months or years, else in days.
+    """
+    if _by_calendar(stack):
         counts = np.array([12 * time.start.year + time.start.month for time in stack.times], float)
     else:
         counts = np.array([(time.start - stack.times[0].start) / _DAY for time in stack.times])
