@@ -93,7 +93,7 @@ def find_sequences(encoder: FeatureEncoder, origins: Mapping[str, Mapping[str, A
     ([[2], [1]], [0])
     """
     notes = {name: origin_from(origins.get(name)) for name in encoder.predictors}
-    lags = dict(_lags(encoder.predictors, {name: note.lag if note else "" for name, note in notes.items()}))
+    lags = dict(_lags(encoder.predictors, origins))
     moving = list(dict.fromkeys(base for base, _ in lags))
     if not moving:
         raise InputError(
@@ -122,12 +122,29 @@ def find_sequences(encoder: FeatureEncoder, origins: Mapping[str, Mapping[str, A
     return Sequences(layout, tuple(moving), steps, unused)
 
 
-def _lags(predictors: Sequence[str], noted: Mapping[str, str | None]) -> Iterable[tuple[tuple[str, int], str]]:
+def bases_of(predictors: Sequence[str], origins: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the predictor of which each is an earlier value, steps back; of all others themselves.
+
+    Parameters
+    ----------
+    predictors : sequence of str
+    origins : mapping of str to mapping
+        As `find_sequences` takes them.
+
+    Returns
+    -------
+    dict of str to str
+        By predictor.
+    """
+    return {**{name: name for name in predictors}, **{name: base for (base, _), name in _lags(predictors, origins)}}
+
+
+def _lags(predictors: Sequence[str], origins: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[tuple[str, int], str]]:
     """Yield the predictor and the steps back of each that is an earlier value, with its name."""
     for name in predictors:
-        parted = lag_of_column(name)
-        if noted[name] != "":
-            lag = read_lag(noted[name]) if noted[name] else None
+        parted, note = lag_of_column(name), origin_from(origins.get(name))
+        if note is not None:
+            lag = None if note.lag is None else read_lag(note.lag)
             parted = None if lag is None else (name.removesuffix(lag.column("")), lag)
         if parted is not None and parted[1].steps and not parted[1].is_sum:
             yield (parted[0], parted[1].steps), name

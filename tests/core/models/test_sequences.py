@@ -17,6 +17,7 @@ from sm_toolbox.models.learners.lstm import ShortTermMemory
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.prediction import predict_raster
+from sm_toolbox.models.preparation import SampledTable, prepare_training
 from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.training import gap_in_words, training_report
 from sm_toolbox.models.sequences import find_sequences
@@ -181,6 +182,17 @@ def test_search_and_limits_go_with_sequences():
     tuner = Tuner([replace(each, scaling="as_given") for each in candidates], make_split("station", 2))
     found = train(table, candidates[0], make_split("station", 2), tuner=tuner)
     assert len(found.search.tried) == 2 and found.model.manifest.hyperparameters["scaling"] == "as_given"
+
+
+def test_earlier_values_have_the_limits_of_the_predictor_itself():
+    roles = Roles("sm", ("clay", "rain", *LAGS), "station")
+    columns = remembering()
+    values = np.array([columns[name] for name in ("rain", *LAGS)])
+    for text, expected in (("rain:-9:9", (-9.0, 9.0)), ("clay:0:1", (values.min(), values.max()))):
+        limits = prepare_training(SampledTable(columns), roles, limits=text).table.limits
+        assert {limits[name] for name in ("rain", *LAGS)} == {expected}
+    both = prepare_training(SampledTable(columns), roles, limits="rain:-9:9,rain_lag1:-8:8").table.limits
+    assert both["rain_lag1"] == (-8, 8) and both["rain_lag2"] == (-9, 9)
 
 
 def test_selection_does_not_take_sequences_apart():
