@@ -65,6 +65,7 @@ ENTRY_POINTS = [
     "timeseries.gapfill:fill_gaps",
     "timeseries.rootzone:exponential_filter",
     "timeseries.rootzone:root_zone",
+    "timeseries.scaling:match_product",
     "timeseries.statistics:summarise",
     "timeseries.trend:temporal_trend",
     "validation.edges:edge_ratio",

@@ -343,6 +343,13 @@ class Scene:
                 "TIME": "",
                 "VALUE": "",
             },
+            "matchproduct": {
+                "PRODUCT": [self.products[0]],
+                "REFERENCE": [self.products[1]],
+                "METHOD": "cdf",
+                "BY_MONTH": False,
+                "MIN_SAMPLES": 3,
+            },
             "temporalgapfill": {
                 "INPUT": [self.ndvi],
                 "METHOD": "linear",

@@ -34,6 +34,7 @@ ALGORITHMS = sorted(
         "importproduct",
         "interpolatestations",
         "maskquality",
+        "matchproduct",
         "modelreport",
         "predictraster",
         "predicttable",

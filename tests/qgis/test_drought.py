@@ -45,9 +45,11 @@ def test_the_root_zone_follows_the_surface(run, refused, scene, point_layer, tmp
         above = surface.read()[:, 3, 3]
     assert names[0].startswith("root_zone_soil_moisture@") and names[-1].startswith("quality@")
     assert np.nanstd(np.diff(deep)) < 0.3 * np.nanstd(np.diff(above))
-    refused(r"\(TIME\) is needed to fit", "rootzone", INPUT=[str(scene / "product_a.tif")], TIME="", VALUE="soil_moisture",
-            STATIONS=str(scene / "stations.gpkg"), OUTPUT=str(tmp_path / "o.tif"))  # fmt: skip
-    found = run("rootzone", INPUT=[str(scene / "product_a.tif")], STATIONS=str(scene / "stations.gpkg"),
-                STATION="station", TIME="time", VALUE="soil_moisture", OUTPUT=str(tmp_path / "f.tif"))  # fmt: skip
-    # The demo's stations measure the surface itself.
-    assert found["FITTED_DAYS"] <= 10
+    refused(r"\(TIME\) is needed to fit", "rootzone", INPUT=[str(scene / "product_a.tif")], TIME="",
+            VALUE="soil_moisture", STATIONS=str(scene / "stations.gpkg"), OUTPUT=str(tmp_path / "o.tif"))  # fmt: skip
+    # The scene's deep sensor follows the surface with ten days; noise of the product asks for more.
+    deeper = run("importismn", INPUT=str(scene / "ismn.zip"), DEPTH_FROM=0.15, DEPTH_TO=0.3, PERIOD="day",
+                 OUTPUT=str(tmp_path / "deep.gpkg"))["OUTPUT"]  # fmt: skip
+    found = run("rootzone", INPUT=[str(scene / "product_a.tif")], STATIONS=deeper,
+                STATION="station", TIME="time", VALUE="value", OUTPUT=str(tmp_path / "f.tif"))  # fmt: skip
+    assert 5 <= found["FITTED_DAYS"] <= 60
