@@ -101,6 +101,20 @@ class Problem:
             estimator = estimator.bound(sequences.layout, parts)
         return estimator.fit(features, table.target, table.weights, self.seed, progress)
 
+    def size_for(self, estimator: Estimator) -> int:
+        """Return how many values a fit has, by which `side_by_side` shares out the cores.
+
+        Parameters
+        ----------
+        estimator : Estimator
+
+        Returns
+        -------
+        int
+            0 of a kind that is fitted in one thread, however large the table.
+        """
+        return 0 if isinstance(estimator, OfSequences) else int(self.table.predictors.size)
+
     def sequences_of(self, estimator: Estimator) -> Sequences | None:
         """Return how rows are sequences for an estimator; None for one that reads rows alone.
 

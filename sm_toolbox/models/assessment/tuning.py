@@ -112,7 +112,7 @@ class Tuner:
         # Progress of a single fit would run back and forth within that of the search.
         problem = Problem(table, encoder, seed, self.split)
         tasks = [partial(_error, estimator, problem, features, folds) for estimator in self.candidates]
-        errors = side_by_side(tasks, [progress.part(0, 0)] * len(tasks), features.size)
+        errors = side_by_side(tasks, [progress.part(0, 0)] * len(tasks), problem.size_for(self.candidates[0]))
         for number, estimator in enumerate(self.candidates):
             try:
                 error = next(errors)

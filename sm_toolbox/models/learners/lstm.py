@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from sm_toolbox.errors import ModelFileError
+from sm_toolbox.errors import InputError, ModelFileError
 from sm_toolbox.models.learners.base import Learner
 from sm_toolbox.models.learners.hyperparameters import check, is_number, is_whole
 from sm_toolbox.models.learners.scaling import SCALINGS, Scaling, float_array, relative_weights
@@ -178,8 +178,8 @@ class BoundMemory:
         Raises
         ------
         InputError
-            Where torch is asked for and does not work, and (`NoConvergence`) where the coefficients grow without
-            bounds.
+            Where torch is asked for and does not work, no row learned from has a weight, and (`NoConvergence`) the
+            coefficients grow without bounds.
         Cancelled
             Within a batch of the user's Cancel, unless `progress` keeps the best and there is an epoch.
         """
@@ -192,6 +192,11 @@ class BoundMemory:
         moving, fixed = _sequences(scaling.features(features), layout)
         sequences = np.concatenate([moving, np.broadcast_to(fixed, (layout.steps, *fixed.shape))], axis=2)
         given = np.ones(len(target)) if weights is None else weights
+        if not given[parts.learned].sum() > 0:
+            raise InputError(
+                "All rows that the LSTM would learn from have the weight 0; the others are only watched for when to "
+                "stop. Give more rows a weight, or choose another `kind`."
+            )
         if not given[parts.watched].sum() > 0:
             given = np.where(np.isin(np.arange(len(target)), parts.watched), 1.0, given)
         weighted = np.ones(len(target), np.float32)

@@ -224,6 +224,16 @@ def test_weights_count():
     assert high - low == pytest.approx(1, abs=0.1)
 
 
+def test_rows_learned_from_need_a_weight_and_those_watched_do_not():
+    parts = table()[3]
+    weights = np.ones(120)
+    weights[parts.learned] = 0
+    with pytest.raises(InputError, match="learn from have the weight 0"):
+        fit(weights=weights)
+    model = fit(weights=1 - weights)[0]
+    assert np.isfinite(model.history).all() and model.history[-1, 1] < model.history[0, 1]
+
+
 def test_without_a_layout_a_row_is_one_step():
     features, target, *_ = table()
     model = ShortTermMemory(units=(8,), max_epochs=60, learning_rate=0.02).fit(features, target, None, 0, SILENT)
