@@ -191,23 +191,10 @@ class BoundMemory:
         scaling = _scaling(features[parts.learned], target[parts.learned], layout, estimator.scaling)
         moving, fixed = _sequences(scaling.features(features), layout)
         sequences = np.concatenate([moving, np.broadcast_to(fixed, (layout.steps, *fixed.shape))], axis=2)
-        given = np.ones(len(target)) if weights is None else weights
-        if not given[parts.learned].sum() > 0:
-            raise InputError(
-                "All rows that the LSTM would learn from have the weight 0; the others are only watched for when to "
-                "stop. Give more rows a weight, or choose another `kind`."
-            )
-        if not given[parts.watched].sum() > 0:
-            given = np.where(np.isin(np.arange(len(target)), parts.watched), 1.0, given)
-        weighted = np.ones(len(target), np.float32)
-        for rows in (parts.learned, parts.watched):
-            relative = relative_weights(given[rows])
-            assert relative is not None
-            weighted[rows] = relative
         course = Course(
             sequences,
             scaling.target(target).astype(np.float32),
-            weighted,
+            _weights(weights, len(target), parts),
             parts,
             layout.moving.shape[1],
         )
@@ -280,6 +267,22 @@ class ShortTermMemoryModel:
             "lstm_coefficients": self._network.vector,
             "lstm_history": self.history,
         }
+
+
+def _weights(given: np.ndarray | None, rows: int, parts: Parts) -> np.ndarray:
+    """Return weights with a mean of 1 among the rows of each part, float32 (rows,)."""
+    found = np.ones(rows, np.float32)
+    if given is None:
+        return found
+    if not given[parts.learned].sum() > 0:
+        raise InputError(
+            "All rows that the LSTM would learn from have the weight 0; the others are only watched for when to stop. "
+            "Give more rows a weight, or choose another `kind`."
+        )
+    for part in (parts.learned, parts.watched):
+        relative = relative_weights(given[part]) if given[part].sum() > 0 else None
+        found[part] = 1 if relative is None else relative
+    return found
 
 
 def _scaling(features: np.ndarray, target: np.ndarray, layout: SequenceLayout, how: str) -> Scaling:
