@@ -125,8 +125,18 @@ def course(rows=40, steps=6, channels=3, seed=0):
     return Course(sequences, target, rng.random(rows, np.float32), parts, channels)
 
 
-def test_training_is_that_of_torch():
-    pytest.importorskip("torch")
+@pytest.fixture
+def torch():
+    """The library, where it is installed and works."""
+    found = pytest.importorskip("torch")
+    try:
+        choose_engine("torch", SILENT)
+    except InputError as error:
+        pytest.skip(str(error))
+    return found
+
+
+def test_training_is_that_of_torch(torch):
     rng = np.random.default_rng(0)
     shape, given = Shape(3, (8, 5)), course()
     vector = shape.drawn(rng)
@@ -139,6 +149,15 @@ def test_training_is_that_of_torch():
         masks = [(rng.random(size, np.float32) > 0.2) / np.float32(0.8) for size in ((6, 16, 8), (16, 5))]
         assert ours.learn_from(batch, masks) == pytest.approx(theirs.learn_from(batch, masks), abs=1e-5)
     np.testing.assert_allclose(ours.vector(), theirs.vector(), atol=1e-4)
+
+
+def test_torch_trains_the_same_model(torch, progress):
+    on_graphics = torch.cuda.is_available()
+    assert (choose_engine("auto", progress) is NumpyTrainer) == (not on_graphics)
+    settings = {"units": (8,), "max_epochs": 10, "learning_rate": 0.01, "dropout": 0.1}
+    ours, theirs = (fit(ShortTermMemory(engine=name, **settings))[0] for name in ("numpy", "torch"))
+    np.testing.assert_allclose(ours.history, theirs.history, rtol=1e-3)
+    np.testing.assert_allclose(ours.predict(table()[0]), theirs.predict(table()[0]), atol=1e-4)
 
 
 def table(rows=120, seed=0, noise=0.01):
