@@ -65,7 +65,7 @@ class ShortTermMemory:
     dropout: float = 0.2
     learning_rate: float = 1e-3
     max_epochs: int = 200
-    patience: int = 20
+    patience: int = 10
     batch_size: int = 32
     engine: str = "auto"
     scaling: str = "standard"
