@@ -63,6 +63,7 @@ ENTRY_POINTS = [
     "timeseries.composite:temporal_composite",
     "timeseries.departure:temporal_departures",
     "timeseries.gapfill:fill_gaps",
+    "timeseries.regional:regional_series",
     "timeseries.rootzone:exponential_filter",
     "timeseries.rootzone:root_zone",
     "timeseries.scaling:match_product",

@@ -350,6 +350,7 @@ class Scene:
                 "BY_MONTH": False,
                 "MIN_SAMPLES": 3,
             },
+            "regionalseries": {"INPUT": [self.ndvi], "ZONES": None, "ZONE": "", "LATITUDE_BANDS": True},
             "temporalgapfill": {
                 "INPUT": [self.ndvi],
                 "METHOD": "linear",

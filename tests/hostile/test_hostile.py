@@ -38,6 +38,7 @@ ALGORITHMS = sorted(
         "modelreport",
         "predictraster",
         "predicttable",
+        "regionalseries",
         "rootzone",
         "samplepredictors",
         "sarpredictors",

@@ -53,6 +53,7 @@ CONTRACT = {
         ["OUTPUT", "FITTED_DAYS"],
     ),
     "matchproduct": (["PRODUCT", "REFERENCE", "METHOD", "BY_MONTH", "MIN_SAMPLES", "OUTPUT"], ["OUTPUT", "SAMPLES"]),
+    "regionalseries": (["INPUT", "ZONES", "LATITUDE_BANDS", "OUTPUT", "REPORT"], ["OUTPUT", "REPORT"]),
     "temporalgapfill": (["INPUT", "METHOD", "WINDOW", "ORDER", "MAX_GAP", "DATES", "OUTPUT"], ["OUTPUT"]),
     "temporaltrend": (["INPUT", "METHOD", "BY_MONTH", "OUTPUT"], ["OUTPUT"]),
     "sarpredictors": (["VV", "VH", "ANGLE", "GRID", "FILTER_SIZE", "OUTPUT", "STATISTICS"], ["OUTPUT", "STATISTICS"]),
