@@ -113,7 +113,7 @@ def rival_in_words(rival: Rival | None, kind: str, chosen: Metrics, left_out: st
 
 
 def _losses(history: np.ndarray, best_epoch: int) -> Figure:
-    figure = Figure(figsize=(6, 3))
+    figure = Figure(figsize=(6, 3), constrained_layout=True)
     axes = figure.add_subplot()
     epochs = np.arange(1, len(history) + 1)
     axes.plot(epochs, history[:, 0], color=figures.GREY, label="rows learned from")
