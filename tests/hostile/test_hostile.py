@@ -46,6 +46,7 @@ ALGORITHMS = sorted(
         "soilindices",
         "spectralindices",
         "splitstations",
+        "stationquality",
         "tcmerge",
         "temporalanomaly",
         "temporalcomposite",
