@@ -11,11 +11,11 @@ from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, table, text, whole_number
 
 
-def model_words():
-    """List the kinds of models."""
-    from sm_toolbox.models.learners.catalogue import LEARNERS
+def model_words(sequences=False):
+    """List the kinds of models, those that need a predictor's earlier values only where `sequences` are read."""
+    from sm_toolbox.models.learners.catalogue import LEARNERS, kinds_of_rows
 
-    return list(LEARNERS)
+    return list(LEARNERS) if sequences else kinds_of_rows()
 
 
 def model_help():
@@ -47,13 +47,14 @@ def split_help():
     return f"{', '.join(first)}, or {last}"
 
 
-def hyperparameter_help():
-    """Name the hyper-parameters of every kind with their defaults."""
+def hyperparameter_help(sequences=False):
+    """Name the hyper-parameters of every kind with their defaults; of the same kinds as `model_words`."""
     from sm_toolbox.models.learners.catalogue import LEARNERS
 
     defaults = {
         key: ", ".join(f"{item.name} ({json.dumps(item.default)})" for item in fields(row.estimator))
         for key, row in LEARNERS.items()
+        if key in model_words(sequences)
     }
     return " ".join(f"{key}: {listing}." for key, listing in defaults.items())
 

@@ -51,7 +51,7 @@ class Algorithm(ToolboxAlgorithm):
         "predictor are left out and counted. The model file holds plain numbers and no code: it is safe to pass "
         "on, and predicts without scikit-learn.</p>"
     )
-    TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
+    TAGS = ("random forest", "lstm", "machine learning", "regression", "cross-validation", "importance")
     ARGUMENTS = {"method": "TUNING"}
     NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
 
@@ -60,14 +60,22 @@ class Algorithm(ToolboxAlgorithm):
             self, "Numeric fields to learn from. Rasters are matched to them by name at prediction."
         )
         self.add(
-            choice("MODEL", "Model", model_words(), "random_forest"),
+            choice("MODEL", "Model", model_words(sequences=True), "random_forest"),
             model_help(),
+        )
+        self.add(
+            integer("SEQUENCE_LENGTH", "Length of a sequence", 12, minimum=2, maximum=1000),
+            "For MODEL lstm: steps of a sequence, that of the row included. A predictor is read with its earlier "
+            "values, the fields ndvi, ndvi_lag1 … ndvi_lag11 that LAGS ndvi:1-11 of 'Sample predictors at stations' "
+            "makes: all of them, or none, then it is the same at each step. Rows that lack one, such as the first of "
+            "a record, are left out and counted. sequence_length in HYPERPARAMETERS wins.",
+            advanced=True,
         )
         self.add(
             text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
             f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
-            f"{hyperparameter_help()} An unknown name is refused with the list of the valid ones. With TUNING a "
-            'list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
+            f"{hyperparameter_help(sequences=True)} An unknown name is refused with the list of the valid ones. With "
+            'TUNING a list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
             advanced=True,
         )
         self.add(
@@ -89,7 +97,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             switch("KEEP_BEST", "Keep the best on Cancel"),
-            "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far.",
+            "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far. "
+            "With MODEL lstm a Cancel while the final model is fitted keeps its best epoch.",
             advanced=True,
         )
         self.add(
@@ -110,7 +119,7 @@ class Algorithm(ToolboxAlgorithm):
             "soil moisture where there is one), judged under the same folds.",
             advanced=True,
         )
-        add_scaling_parameters(self, "MODEL svr and mlp", " The model file holds the numbers.")
+        add_scaling_parameters(self, "MODEL svr, mlp and lstm", " The model file holds the numbers.")
         self.add(
             expression("HOLDOUT", "Rows held out", "TRAINING"),
             "Rows for which this is true are neither fitted nor searched with, and rated at the end, beside the error "
@@ -150,7 +159,7 @@ class Algorithm(ToolboxAlgorithm):
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.spiking import Spike
         from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
-        from sm_toolbox.models.learners.catalogue import make_estimator, with_features_as_given
+        from sm_toolbox.models.learners.catalogue import make_estimator, with_default, with_features_as_given
         from sm_toolbox.models.modelfile import save_model
         from sm_toolbox.models.reports.training import gap_in_words, training_report
         from sm_toolbox.models.table import make_training_table
@@ -161,6 +170,9 @@ class Algorithm(ToolboxAlgorithm):
         kind, tuning, hyperparameters = (
             self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS")
         )
+        length = whole_number(self, parameters, "SEQUENCE_LENGTH", context, 1000)
+        hyperparameters = with_default(kind, hyperparameters, "sequence_length", length)
+        progress.keeps_best = self.parameterAsBool(parameters, "KEEP_BEST", context)
         count, seed = (
             whole_number(self, parameters, "CANDIDATES", context),
             self.parameterAsInt(parameters, "SEED", context),
@@ -183,7 +195,7 @@ class Algorithm(ToolboxAlgorithm):
             tuner = Tuner(
                 candidates,
                 inner_split(prepared.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
-                self.parameterAsBool(parameters, "KEEP_BEST", context),
+                progress.keeps_best,
             )
         training = train(
             prepared.table,

@@ -407,6 +407,7 @@ class Scene:
                 "CANDIDATES": 2,
                 "TUNING_FOLDS": 2,
                 "KEEP_BEST": False,
+                "SEQUENCE_LENGTH": 12,
                 "SCALING": "minmax",
                 "LIMITS": "elevation:0:1000",
                 "HOLDOUT": "\"station\" = 's1'",
