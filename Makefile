@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles clean
+.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles picture clean
 
 help:            ## This list
 	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -66,6 +66,9 @@ models: setup    ## Write resources/models anew
 
 styles: setup    ## Write resources/styles anew
 	@source tools/environment.sh && $(PYTHON) tools/make_styles.py
+
+picture: setup   ## Draw resources/images/drought.png anew
+	@source tools/environment.sh && $(PYTHON) tools/make_picture_of_drought.py
 
 clean:           ## Remove everything that make made
 	rm -rf .venv .venv-peers .qgis .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
