@@ -46,13 +46,20 @@ class Outside:
     high: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, predictors: Sequence[PredictorRecord], blocks: Mapping[str, np.ndarray]) -> Outside:
+    def of(
+        cls,
+        predictors: Sequence[PredictorRecord],
+        blocks: Mapping[str, np.ndarray],
+        left_out: np.ndarray | None = None,
+    ) -> Outside:
         """Look at some cells of a block.
 
         Parameters
         ----------
         predictors : sequence of PredictorRecord
         blocks : mapping of str to ndarray of float32 (bands, rows, cols)
+        left_out : ndarray of bool (rows, cols), optional
+            Cells that do not count.
 
         Returns
         -------
@@ -65,7 +72,10 @@ class Outside:
                 continue
             step = max(1, int(np.ceil(np.sqrt(block.size / _CELLS))))
             values = block[:, ::step, ::step]
-            values = values[~np.isnan(values)]
+            counted = ~np.isnan(values)
+            if left_out is not None:
+                counted &= ~left_out[::step, ::step]
+            values = values[counted]
             if not values.size:
                 continue
             low, high = np.float32(item.minimum), np.float32(item.maximum)
