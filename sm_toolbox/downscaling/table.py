@@ -92,6 +92,8 @@ class CoarseTable:
         Raster whose grid the map has.
     usable : ndarray of bool (rows, cols)
         Coarse cells that are not masked too much.
+    sizes : ndarray of float64 (rows, cols)
+        Cells of the map that a coarse cell holds.
     predictors : Predictors
     date, cell : ndarray of int (rows,)
         Of each row: its date, and its coarse cell counted row by row.
@@ -107,6 +109,7 @@ class CoarseTable:
     lattice: Lattice
     fine: Source
     usable: np.ndarray
+    sizes: np.ndarray
     predictors: Predictors
     date: np.ndarray
     cell: np.ndarray
@@ -200,7 +203,7 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
         None if stack.is_static else TIME,
         WEIGHT if inputs.coarse_error is not None else None,
     )
-    return CoarseTable(source, roles, stack, values, lattice, fine, usable, predictors, date, cell, x, y, inputs)
+    return CoarseTable(source, roles, stack, values, lattice, fine, usable, means.sizes, predictors, date, cell, x, y, inputs)
 
 
 def _one_grid(stack: Stack) -> Grid:
