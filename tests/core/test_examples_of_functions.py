@@ -14,6 +14,7 @@ import sm_toolbox
 
 ENTRY_POINTS = [
     "columns:to_numbers",
+    "downscaling.downscale:downscale",
     "experiments.comparison:compare_scenarios",
     "experiments.sizes:parse_sizes",
     "experiments.verdict:corrected_comparison",
