@@ -79,6 +79,26 @@ class _Part(Progress):
         return self._whole.is_cancelled()
 
 
+class Unheard(Progress):
+    """Passes on how far the work is and hears Cancel, but says nothing: of work whose lines were said before.
+
+    Parameters
+    ----------
+    progress : Progress
+    """
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+
+    def set_fraction(self, fraction: float) -> None:
+        """As `Progress`."""
+        self._progress.set_fraction(fraction)
+
+    def is_cancelled(self) -> bool:
+        """As `Progress`."""
+        return self._progress.is_cancelled()
+
+
 class UntilStopped(Progress):
     """Progress of work in another thread, which reports nothing and ends when an event is set.
 

@@ -65,12 +65,15 @@ class CoarseModel:
     training : Training
     in_time : SplitResult, optional
         With whole periods left out, where dates allow it and the chosen split is another.
+    estimator : Estimator
+        The one that was fitted to all rows.
     """
 
     table: CoarseTable
     prepared: Prepared
     training: Training
     in_time: SplitResult | None
+    estimator: Estimator
 
     @property
     def results(self) -> list[SplitResult]:
@@ -131,8 +134,9 @@ def learn(table: CoarseTable, learning: Learning, progress: Progress) -> CoarseM
         tuner=tuner,
         progress=progress.part(0, 0.85),
     )
-    in_time = _left_out_in_time(training, prepared, learning, progress.part(0.85, 1))
-    return CoarseModel(table, prepared, training, in_time)
+    estimator = training.search.best if training.search else learning.candidates[0]
+    in_time = _left_out_in_time(training, prepared, estimator, progress.part(0.85, 1))
+    return CoarseModel(table, prepared, training, in_time, estimator)
 
 
 def _split(table: CoarseTable, learning: Learning) -> SplitRequest:
@@ -157,7 +161,7 @@ def _split(table: CoarseTable, learning: Learning) -> SplitRequest:
 
 
 def _left_out_in_time(
-    training: Training, prepared: Prepared, learning: Learning, progress: Progress
+    training: Training, prepared: Prepared, estimator: Estimator, progress: Progress
 ) -> SplitResult | None:
     """Judge the model with whole periods left out, beside the chosen split; None where dates do not allow it."""
     table = prepared.table
@@ -166,13 +170,12 @@ def _left_out_in_time(
     days = len(np.unique(table.times.astype("datetime64[D]")))
     if days < 2:
         return None
-    split = TimeSplit(min(learning.folds, days))
-    problem = Problem(table, training.model.encoder, learning.seed)
+    split, seed = TimeSplit(min(prepared.split.folds, days)), training.model.manifest.seed or 0
+    problem = Problem(table, training.model.encoder, seed)
     try:
-        folds = split.divide(table, learning.seed)
+        folds = split.divide(table, seed)
     except InputError:
         # Nearly all rows are of one date.
         return None
-    estimator = training.search.best if training.search else learning.candidates[0]
     parts = [progress.part(i / len(folds), (i + 1) / len(folds)) for i in range(len(folds))]
     return evaluate(problem, split, folds, [estimator] * len(folds), parts, progress, with_importance=False)
