@@ -39,9 +39,10 @@ def raster(key, label, optional=False):
     return QgsProcessingParameterRasterLayer(key, label, optional=optional)
 
 
-def points(key, label):
+def points(key, label, optional=False):
     """A point layer."""
-    return QgsProcessingParameterFeatureSource(key, label, [QgsProcessing.SourceType.TypeVectorPoint])
+    kinds = [QgsProcessing.SourceType.TypeVectorPoint]
+    return QgsProcessingParameterFeatureSource(key, label, kinds, optional=optional)
 
 
 def table(key, label, optional=False):

@@ -37,6 +37,7 @@ ALGORITHMS = (
     "modelling.predictraster",
     "modelling.predicttable",
     "modelling.modelreport",
+    "modelling.downscale",
     "validation.validatestations",
     "validation.comparemaps",
     "validation.comparescenarios",

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
+from sm_toolbox.models.assessment.tuning import SEARCHES
+
 from ..expressions import rows_where
 from ..layers import core_crs, layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
-from ..parameters import choice, field, integer, number, raster, table, text, whole_number
+from ..parameters import choice, field, integer, number, raster, switch, table, text, whole_number
+
+MODEL_FILTER = "Model files (*.smmodel)"
 
 
 def model_words():
@@ -89,6 +93,57 @@ def add_training_parameters(algorithm, predictors):
         "Weight of each row in the fit: zero or positive.",
         advanced=True,
     )
+
+
+def add_model_parameters(algorithm):
+    """Declare the kind of model, its hyper-parameters, and how these are searched for."""
+    algorithm.add(
+        choice("MODEL", "Model", model_words(), "random_forest"),
+        model_help(),
+    )
+    algorithm.add(
+        text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
+        f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
+        f"{hyperparameter_help()} An unknown name is refused with the list of the valid ones. With TUNING a "
+        'list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
+        advanced=True,
+    )
+    algorithm.add(
+        choice("TUNING", "Search for hyper-parameters", SEARCHES, "none"),
+        "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: "
+        "CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the "
+        "search does not flatter the error; the model that is saved is searched with all rows.",
+        advanced=True,
+    )
+    algorithm.add(
+        integer("CANDIDATES", "Candidates", 100, minimum=1),
+        "Draws of TUNING random, and the largest number of combinations of TUNING grid.",
+        advanced=True,
+    )
+    algorithm.add(
+        integer("TUNING_FOLDS", "Folds of the search", 3, minimum=2),
+        "Parts in which candidates are judged, divided as SPLIT says, within the rows that the search may see.",
+        advanced=True,
+    )
+    algorithm.add(
+        switch("KEEP_BEST", "Keep the best on Cancel"),
+        "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far.",
+        advanced=True,
+    )
+
+
+def read_candidates(algorithm, parameters, context):
+    """Return the model that is asked for, or those among which TUNING chooses."""
+    from sm_toolbox.models.assessment.tuning import make_candidates
+    from sm_toolbox.models.learners.catalogue import make_estimator
+
+    kind, tuning, hyperparameters = (
+        algorithm.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS")
+    )
+    if tuning == "none":
+        return [make_estimator(kind, hyperparameters)]
+    count = whole_number(algorithm, parameters, "CANDIDATES", context)
+    return make_candidates(kind, hyperparameters, tuning, count, algorithm.parameterAsInt(parameters, "SEED", context))
 
 
 def add_split_parameters(algorithm, seed):

@@ -126,7 +126,7 @@ class Lattice:
 
 
 @dataclass(frozen=True)
-class Part:
+class CellsOfWindow:
     """The coarse cells over a window of the fine grid.
 
     Parameters
@@ -145,7 +145,7 @@ class Part:
     rows: np.ndarray
 
     @classmethod
-    def of(cls, lattice: Lattice, window: Window) -> Part:
+    def of(cls, lattice: Lattice, window: Window) -> CellsOfWindow:
         """Find the coarse cells over a window.
 
         Parameters
@@ -156,7 +156,7 @@ class Part:
 
         Returns
         -------
-        Part
+        CellsOfWindow
         """
         columns, rows = lattice.places(window)
         if np.isnan(columns).all():
@@ -267,7 +267,7 @@ def _planes(kinds: Sequence[str]) -> list[int]:
 class _Found:
     """What one window adds to the coarse cells over it."""
 
-    part: Part
+    part: CellsOfWindow
     sums: np.ndarray
     counts: np.ndarray
     # All fine cells, and those that are not masked.
@@ -286,7 +286,7 @@ class _Averaging:
     mask: ClassMask | None
 
     def __call__(self, opened: OpenStacks, window: Window, emit: Emit, progress: Progress) -> _Found:
-        part = Part.of(self.lattice, window)
+        part = CellsOfWindow.of(self.lattice, window)
         cells = part.cells
         size = part.height * part.width
         held = np.zeros((2, size))
@@ -322,7 +322,7 @@ class _Averaging:
 
 
 def _count_classes(
-    values: np.ndarray, part: Part, cells: np.ndarray, width: int
+    values: np.ndarray, part: CellsOfWindow, cells: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return coarse cells of the lattice, classes in them and how many fine cells are of each (pairs,)."""
     taken = (cells >= 0) & ~np.isnan(values)

@@ -9,14 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sm_toolbox.downscaling.choices import RESIDUALS
 from sm_toolbox.downscaling.learning import CoarseModel
-from sm_toolbox.downscaling.residuals import (
-    RESIDUALS,
-    ResidualField,
-    block_residuals,
-    kriged_residuals,
-    no_residuals,
-)
+from sm_toolbox.downscaling.residuals import ResidualField, block_residuals, kriged_residuals, no_residuals
 from sm_toolbox.downscaling.roughness import Detail, look_at_detail
 from sm_toolbox.downscaling.table import CoarseTable
 from sm_toolbox.downscaling.tally import MapTally, Tallying
@@ -270,8 +265,8 @@ def _tell(made: np.ndarray, lowest: float, model: Model, progress: Progress) -> 
     total = max(1, int(made.sum()))
     if made[1]:
         progress.info(
-            f"{100 * made[1] / total:.1f} % of the values are of the model alone: there the product has no data, or too "
-            "much of its cell is masked or without predictors."
+            f"{100 * made[1] / total:.1f} % of the values are of the model alone: there the product has no data, or "
+            "too much of its cell is masked or without predictors."
         )
     if lowest < 0 and target_unit(model.manifest.target):
         progress.warning(

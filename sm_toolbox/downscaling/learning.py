@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sm_toolbox.downscaling.choices import DOWNSCALE_SPLITS
 from sm_toolbox.downscaling.table import CoarseTable
 from sm_toolbox.errors import InputError
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
@@ -18,8 +19,6 @@ from sm_toolbox.models.preparation import Prepared, SplitRequest, prepare_traini
 from sm_toolbox.models.training import Training, train
 from sm_toolbox.progress import Progress
 
-DOWNSCALE_SPLITS = ("block", "station", "time", "station_time", "month", "year", "random")
-"""Words of `splits.SPLITS` that mean something for coarse cells; a station is a coarse cell there."""
 # Blocks in a fold, so that folds are alike, and the sides of the smallest ones in coarse cells.
 _BLOCKS_OF_A_FOLD, _SMALLEST = 6, 2
 
@@ -122,9 +121,7 @@ def learn(table: CoarseTable, learning: Learning, progress: Progress) -> CoarseM
     )
     tuner = None
     if len(learning.candidates) > 1:
-        tuner = Tuner(
-            list(learning.candidates), inner_split(prepared.split, learning.tuning_folds), learning.keep_best
-        )
+        tuner = Tuner(list(learning.candidates), inner_split(prepared.split, learning.tuning_folds), learning.keep_best)
     training = train(
         prepared.table,
         learning.candidates[0],
@@ -146,6 +143,8 @@ def _split(table: CoarseTable, learning: Learning) -> SplitRequest:
     # A trifle less than whole cells, so that rounding puts no centre beyond the edge of its block.
     size = learning.block_size or (1 - 1e-6) * across * table.cell_metres
     key = learning.split
+    if key not in (None, *DOWNSCALE_SPLITS):
+        raise InputError(f"`split` '{key}' is none of {', '.join(DOWNSCALE_SPLITS)}.")
     if key is None:
         positions = table.source.positions
         blocks = 0

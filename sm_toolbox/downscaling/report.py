@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_toolbox.downscaling.choices import DOWNSCALE_SPLITS, RESIDUALS
 from sm_toolbox.downscaling.downscale import Downscaling
 from sm_toolbox.downscaling.learning import CoarseModel
-from sm_toolbox.downscaling.residuals import RESIDUALS
 from sm_toolbox.models.assessment.baselines import skill
 from sm_toolbox.models.assessment.selection import Method, PredictorSelection, select_predictors
-from sm_toolbox.models.assessment.splits import SPLITS
 from sm_toolbox.models.assessment.trials import Step
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
 from sm_toolbox.models.table import TrainingTable
-from sm_toolbox.progress import SILENT, Progress, Unheard
+from sm_toolbox.progress import Progress, Unheard
 from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.bands import Stack, overview, read_bands
 from sm_toolbox.raster.grid import Grid, label
@@ -50,10 +49,11 @@ def downscaling_report(result: Downscaling, engine: Engine) -> Page:
     """
     coarse_model, progress = result.coarse_model, engine.progress
     table, training = coarse_model.table, coarse_model.training
+    cells, dates = (len(np.unique(of_row[coarse_model.rows])) for of_row in (table.cell, table.date))
     page = Page(
         f"Downscaling of {table.source.name}",
-        f"{len(coarse_model.prepared.table):,} rows of {len(np.unique(table.cell[coarse_model.rows])):,} coarse cells on "
-        f"{len(np.unique(table.date[coarse_model.rows])):,} dates; {label_of(training.model.manifest.kind)}; cells of "
+        f"{len(coarse_model.prepared.table):,} rows of {cells:,} coarse cells on {dates:,} dates; "
+        f"{label_of(training.model.manifest.kind)}; cells of "
         f"{_size(table.lattice.grid)} m to cells of {_size(table.lattice.fine)} m.",
         progress=progress,
         unit=coarse_model.prepared.table.unit,
@@ -91,8 +91,9 @@ def _gain(page: Page, result: Downscaling) -> None:
     )
     page.text(
         f"At {len(found.first.by_station)} stations, on the pairs that all have. The map removes "
-        f"{result.gain.percent:.1f} % of the RMSE of the product as it is resampled best (below 0: it adds to it). R of "
-        "the stations' means holds what differs in space alone. A station stands for a few metres and a map's cell for "
+        f"{result.gain.percent:.1f} % of the RMSE of the product as it is resampled best (below 0: it adds to it). R "
+        "of the stations' means holds what differs in space alone. A station stands for a few metres and a map's cell "
+        "for "
         f"{_size(result.coarse_model.table.lattice.fine)} m: part of each error is that difference. "
         + metrics_explained()
     )
@@ -109,30 +110,20 @@ def _out_of_fold(page: Page, coarse_model: CoarseModel) -> None:
             rows.append((result.name, item.label, gained, *metric_cells(item.metrics.values)))
     page.table(("Split", "predicted by", "skill", *metric_head()), rows)
     page.text(
-        f"Left out in turn: {'; '.join(f'{result.name}: {_left_out(result.name, result.left_out)}' for result in results)}. "
+        f"Left out in turn: {'; '.join(f'{result.name}: {DOWNSCALE_SPLITS[result.name]}' for result in results)}. "
         "Skill of the model: the share of the RMSE of the best of what costs nothing that it removes; of these: of the "
         "mean's. Against the product, not the truth: a model that reproduces the product reproduces its errors, too."
     )
     chosen = results[0]
     page.figure(
         figures.scatter(table.target, chosen.predictions, f"Split '{chosen.name}'", summary(chosen.metrics)),
-        f"Coarse cells on dates, with {_left_out(chosen.name, chosen.left_out)} left out.",
+        f"Coarse cells on dates, with {DOWNSCALE_SPLITS[chosen.name]} left out.",
     )
     if table.dropped:
         page.notice(
             f"Left out: {'; '.join(f'{count:,} rows with {reason}' for reason, count in table.dropped.items())}.",
             warning=True,
         )
-
-
-def _left_out(key: str, words: str) -> str:
-    """Say what a split leaves out of coarse cells."""
-    return {
-        "station": "single coarse cells with all their dates",
-        "station_time": "coarse cells and periods at once",
-        "block": "blocks of coarse cells",
-        "random": "single cells on single dates",
-    }.get(key, words)
 
 
 def _pictures(page: Page, result: Downscaling) -> None:
@@ -144,7 +135,9 @@ def _pictures(page: Page, result: Downscaling) -> None:
     for date in chosen:
         time = bands[date].time
         after = overview(bands[date], _SIDE)
-        before = _product_like(table.values[date], table.lattice.grid, bands[date].grid, after.shape)
+        before = _product_like(
+            table.values[date], table.lattice.grid, bands[date].grid, (after.shape[0], after.shape[1])
+        )
         page.figure(
             figures.maps([("the product", before), ("downscaled", after)], "soil moisture (m³ m⁻³)"),
             f"{time or 'The product'}: as it is, and downscaled. White: no data, or left out by MASK.",
@@ -185,15 +178,15 @@ def _blocks(page: Page, result: Downscaling, engine: Engine) -> None:
         ],
     )  # fmt: skip
     page.text(
-        f"Residuals: {result.residuals}: {RESIDUALS[result.residuals]}. Observed − predicted. A fine cell belongs to the "
-        "coarse cell that holds its centre; masked cells count for none."
+        f"Residuals: {result.residuals}: {RESIDUALS[result.residuals]}. Observed − predicted. A fine cell belongs to "
+        "the coarse cell that holds its centre; masked cells count for none."
         f"{own} Edge ratio: how many times as large the steps between neighbours are across borders of coarse cells as "
         "elsewhere (1: none to be seen)."
     )
     if ratio > _SEEN:
         page.notice(
-            f"The borders of the coarse cells show in the map (edge ratio {ratio:.2f}), where the product's cells differ "
-            "more than the predictors tell. Without CONSERVE they show less.",
+            f"The borders of the coarse cells show in the map (edge ratio {ratio:.2f}): of a predictor that is no "
+            "finer than they are, or of residuals beside coarse cells without data.",
             warning=True,
         )
 
@@ -287,17 +280,16 @@ def _made(page: Page, result: Downscaling) -> None:
     page.heading("How it was made")
     too_coarse = table.too_coarse
     if too_coarse:
-        page.text(
-            f"No finer than the product's cells, so that they bring no detail: {', '.join(too_coarse)}."
-        )
+        page.text(f"No finer than the product's cells, so that they bring no detail: {', '.join(too_coarse)}.")
     split = coarse_model.prepared.split
     size = getattr(split, "block_size", 0.0)
     mask = inputs.mask
+    classes = "" if mask is None else ", ".join(f"{item:g}" for item in mask.mask_values)
     settings = {
         "dates": _listed(table.stack),
-        "split": f"{split.key}{f', blocks of {size:,.0f} m' if size and split.key in SPLITS else ''}, {split.folds} folds",
+        "split": f"{split.key}{f', blocks of {size:,.0f} m' if size else ''}, {split.folds} folds",
         "weights": "1 / σ² of the product's error" if inputs.coarse_error else "none",
-        "masked": "nothing" if mask is None else f"classes {', '.join(f'{c:g}' for c in mask.classes)} of {mask.source.label}",
+        "masked": "nothing" if mask is None else f"classes {classes} of {mask.source.label}",
         "largest share masked or without data": f"{inputs.max_masked_share:.0%}",
         **{f"hyper-parameter {name}": value for name, value in hyperparameters_of(coarse_model.estimator).items()},
         "seed": manifest.seed,

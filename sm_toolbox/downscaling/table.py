@@ -70,7 +70,7 @@ class DownscaleInputs:
     grid: Source | None = None
     mask: ClassMask | None = None
     max_masked_share: float = 0.5
-    timing: TimeRule = TimeRule()
+    timing: TimeRule = field(default_factory=TimeRule)
     categorical: tuple[str, ...] = ()
 
 
@@ -203,7 +203,9 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
         None if stack.is_static else TIME,
         WEIGHT if inputs.coarse_error is not None else None,
     )
-    return CoarseTable(source, roles, stack, values, lattice, fine, usable, means.sizes, predictors, date, cell, x, y, inputs)
+    return CoarseTable(
+        source, roles, stack, values, lattice, fine, usable, means.sizes, predictors, date, cell, x, y, inputs
+    )
 
 
 def _one_grid(stack: Stack) -> Grid:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.downscaling.block_kernels import add_with_shares
-from sm_toolbox.downscaling.blocks import Lattice, Part
+from sm_toolbox.downscaling.blocks import CellsOfWindow, Lattice
 from sm_toolbox.raster.affine import Window
 
 NUMBER, SUM, SQUARES = range(3)
@@ -113,7 +113,7 @@ class Tallying:
         -------
         MapTally
         """
-        part = Part.of(self.lattice, window)
+        part = CellsOfWindow.of(self.lattice, window)
         sums = np.zeros((len(block), 3, part.height, part.width))
         shares = np.zeros((len(block), 9, part.height, part.width))
         values = np.ascontiguousarray(block.reshape(len(block), -1))

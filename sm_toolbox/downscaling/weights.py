@@ -45,7 +45,8 @@ def read_errors(source: Source, product: Stack, grid: Grid, window: Window) -> n
     if len(found) > 1 and base != _MERGED:
         raise InputError(
             f"`coarse_error` ('{source.label}') has {len(found)} variables ({', '.join(list(found)[:6])}), none of "
-            f"which is '{_MERGED}'. Give a raster with one band of standard deviations, or the weights that 'Merge products' writes."
+            f"which is '{_MERGED}'. Give a raster with one band of standard deviations, or the "
+            "weights that 'Merge products' writes."
         )
     bands = []
     for time in (band.time for band in product.bands):

@@ -196,16 +196,9 @@ def predict_raster(
         resampling=[rules.get(name, "auto") for name, bands in inputs.items() for _ in bands],
     ).facts
     _tell_unseen(facts["unseen"], progress)
-    made, applicable = facts["made"], facts["applicable"]
+    made = facts["made"]
     shares = (made / (len(times) * target.width * target.height)).tolist()
-    applicable_share = float(applicable / max(1, made.sum())) if wanted.needs_applicability else None
-    if applicable_share is not None and applicable_share < 0.5:
-        outside = facts["outside"].many()
-        if outside:
-            progress.warning(
-                f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
-                "these are the same quantities in the same units as in the training table."
-            )
+    applicable_share = _applicable_share(facts, progress) if wanted.needs_applicability else None
     result = Prediction(
         [band_name(VARIABLE, time) for time in times],
         sum(shares),
@@ -216,6 +209,18 @@ def predict_raster(
     )
     _tell(result, progress)
     return result
+
+
+def _applicable_share(facts: Facts, progress: Progress) -> float:
+    """Return the share of the predicted cells that are like the training; say what most likely happened if few are."""
+    share = float(facts["applicable"] / max(1, facts["made"].sum()))
+    outside = facts["outside"].many() if share < 0.5 else ""
+    if outside:
+        progress.warning(
+            f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
+            "these are the same quantities in the same units as in the training table."
+        )
+    return share
 
 
 def _tell(result: Prediction, progress: Progress) -> None:

@@ -24,11 +24,12 @@ class ClassMask:
     source : Source
         One band, the same for all dates. A class that the file calls no data is one like any other here: many land
         covers have water as 0, and 0 as no data.
-    classes : tuple of float
+    mask_values : tuple of float
+        Classes that are left out.
     """
 
     source: Source
-    classes: tuple[float, ...]
+    mask_values: tuple[float, ...]
 
     @cached_property
     def band(self) -> Band:
@@ -53,7 +54,7 @@ class ClassMask:
         -------
         ndarray of bool, same shape
         """
-        return np.isin(values, np.array(self.classes, values.dtype))
+        return np.isin(values, np.array(self.mask_values, values.dtype))
 
     def missing_in_words(self, seen: Sequence[float]) -> str:
         """Say that none of the classes has been seen; empty where one has.
@@ -67,13 +68,13 @@ class ClassMask:
         -------
         str
         """
-        if not len(seen) or np.isin(np.asarray(seen), self.classes).any():
+        if not len(seen) or np.isin(np.asarray(seen), self.mask_values).any():
             return ""
         more = ", …" if len(seen) > _MOST_NAMED else ""
         return (
             f"Nothing is masked: `mask` '{self.source.label}' has the classes "
             f"{', '.join(f'{value:g}' for value in seen[:_MOST_NAMED])}{more}, none of which is in `mask_values` "
-            f"({', '.join(f'{value:g}' for value in self.classes)}). Name its classes of water and ice there."
+            f"({', '.join(f'{value:g}' for value in self.mask_values)}). Name its classes of water and ice there."
         )
 
 
