@@ -191,7 +191,7 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
     x, y = lattice.grid.transform * (column + 0.5, row + 0.5)
     _check_cells(cell, columns, tuple(predictors.stacks), stack)
     source = SampledTable(
-        columns,
+        {name: _with_nulls(values) for name, values in columns.items()},
         Path(stack.bands[0].source.label).stem,
         _positions(x, y, lattice.grid),
         {key: item.as_dict() for key, item in predictors.origins(inputs.timing, Cells(grid_of(fine))).items()},
@@ -379,6 +379,13 @@ def _weights(
         )
     weights: np.ndarray = sigma**-2
     return weights / np.nanmean(weights)
+
+
+def _with_nulls(values: Any) -> Any:
+    """Return a column as tables have it: None where there is no number."""
+    if not isinstance(values, np.ndarray):
+        return values
+    return np.where(np.isnan(values), None, values.astype(object))
 
 
 def _check_cells(cell: np.ndarray, columns: dict[str, Any], names: tuple[str, ...], stack: Stack) -> None:
