@@ -41,8 +41,9 @@ def raster(key, label, optional=False):
 
 def points(key, label, optional=False):
     """A point layer."""
-    kinds = [QgsProcessing.SourceType.TypeVectorPoint]
-    return QgsProcessingParameterFeatureSource(key, label, kinds, optional=optional)
+    return QgsProcessingParameterFeatureSource(
+        key, label, [QgsProcessing.SourceType.TypeVectorPoint], optional=optional
+    )
 
 
 def table(key, label, optional=False):

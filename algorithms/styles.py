@@ -29,6 +29,7 @@ RAMPS = {
     "terrain": ("#2d6a4f", "#95c88b", "#f1e8b8", "#c49a6c", "#8b5e3c", "#f7f7f7"),
     "heat": ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf"),
     "grey": ("#000000", "#ffffff"),
+    "drought": ("#730000", "#e60000", "#ffaa00", "#fcd37f", "#ffff00", "#f2f2f2", "#a6d5e8", "#4393c3"),
     "blue": ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"),
     "soil": ("#fff8e7", "#e3c08f", "#b07b46", "#6b4423"),
 }
@@ -53,6 +54,8 @@ class Style:
         Whether the range from the data has zero in its middle.
     classes : tuple of (value, colour, label)
         What the values of a class mean.
+    steps : tuple of (value, colour, label)
+        Classes of a range: the highest value of each.
     among : str
         A variable that must be in the same file, for names that mean two things.
     """
@@ -64,6 +67,7 @@ class Style:
     high: float | None = None
     symmetric: bool = False
     classes: tuple[tuple[float, str, str], ...] = ()
+    steps: tuple[tuple[float, str, str], ...] = ()
     among: str = ""
 
 
@@ -90,6 +94,32 @@ STYLES = (
         ),
     ),
     Style("trend", r"slope(_per_step|_low|_high)?", "dry_to_wet", symmetric=True, among="slope_per_step"),
+    Style(
+        "drought",
+        r".+_percentile",
+        "drought",
+        0,
+        100,
+        steps=tuple(
+            zip(
+                (2, 5, 10, 20, 30, 70, 90, 100),
+                RAMPS["drought"],
+                (
+                    "up to 2: D4, exceptional drought",
+                    "2 to 5: D3, extreme drought",
+                    "5 to 10: D2, severe drought",
+                    "10 to 20: D1, moderate drought",
+                    "20 to 30: D0, abnormally dry",
+                    "30 to 70: as usual",
+                    "70 to 90: wet",
+                    "above 90: very wet",
+                ),
+            )
+        ),
+    ),
+    Style("moisture_anomaly", r"(soil_moisture|sm|root_zone_soil_moisture)_anomaly", "diverging", -0.1, 0.1),
+    Style("anomaly", r".+_anomaly", "diverging", symmetric=True),
+    Style("standardized", r".+_z", "diverging", -3, 3),
     Style("p_value", r"p_value|p_[a-e]{2}", "error", 0, 0.2),
     Style("variance", r".+_variance", "error", 0),
     Style("count", r"n|samples|.+_(count|n)" + _PART, "good", 0),
@@ -165,7 +195,13 @@ def renderer(style: Style, provider, bands: Sequence[int]):
         return QgsPalettedRasterRenderer(provider, bands[0], classes)
     low, high = value_range(style, provider, bands)
     shader = QgsColorRampShader(low, high, colour_ramp(style.ramp))
-    shader.classifyColorRamp(0, bands[0])
+    if style.steps:
+        shader.setColorRampType(QgsColorRampShader.Type.Discrete)
+        shader.setColorRampItemList(
+            [QgsColorRampShader.ColorRampItem(value, QColor(colour), label) for value, colour, label in style.steps]
+        )
+    else:
+        shader.classifyColorRamp(0, bands[0])
     raster_shader = QgsRasterShader(low, high)
     raster_shader.setRasterShaderFunction(shader)
     made = QgsSingleBandPseudoColorRenderer(provider, bands[0], raster_shader)

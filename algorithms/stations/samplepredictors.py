@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qgis.core import QgsField, QgsFields, QgsProcessing, QgsProcessingOutputString
 
 from sm_toolbox.errors import InputError
@@ -14,6 +16,7 @@ from ..layers import (
     TEXT,
     open_source,
     point_geometry,
+    qgis_crs,
     raster_source,
     raster_sources,
     read_table,
@@ -37,6 +40,7 @@ from ..parameters import (
     rasters,
     report_output,
     switch,
+    text,
     time_rule,
 )
 
@@ -64,7 +68,8 @@ class Algorithm(ToolboxAlgorithm):
         "<p>EXTRA_TARGETS adds pixels of a coarser soil-moisture product as further rows: its value in the field "
         "EXTRA_VALUE, and the mean of every predictor under the pixel. The field <i>source</i> then tells "
         "stations (<i>station</i>) from pixels (the name of the product), so that a model can be told to weigh "
-        "or to leave out either.</p>"
+        "or to leave out either. Without STATIONS the pixels are all rows: the table from which a coarse product is "
+        "downscaled.</p>"
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
     ARGUMENTS = {"product": "EXTRA_TARGETS", "sources": "PREDICTORS"}
@@ -79,8 +84,9 @@ class Algorithm(ToolboxAlgorithm):
 
     def declare(self):
         self.add(
-            points("STATIONS", "Stations"),
-            "Point layer with one feature per station, or per station and time. All its fields are kept.",
+            points("STATIONS", "Stations", optional=True),
+            "Point layer with one feature per station, or per station and time. All its fields are kept. Not set: the "
+            "rows are the pixels of EXTRA_TARGETS, in the fields station, time and EXTRA_VALUE.",
         )
         self.add(
             field("STATION", "Station field", "STATIONS", "station", optional=True),
@@ -103,6 +109,14 @@ class Algorithm(ToolboxAlgorithm):
         add_time_gap(self, "Largest gap in time [days]", "How many days a dated band may lie from the time of the row")
         add_gaps_of_variables(self)
         add_time_direction(self, "nearest")
+        self.add(
+            text("LAGS", "Earlier values"),
+            "What the ground remembers, as variables of their own: <i>ndvi:1</i> is the value one step back (a step is "
+            "the usual distance of the variable's dates) in the field ndvi_lag1, <i>ndvi:1-11</i> those of eleven "
+            "steps, <i>rain:7d</i> the value seven days back (rain_lag7d), <i>rain:7d:sum</i> the sum of the seven "
+            "days up to the row's (rain_sum7d); <i>*:1</i> is one step back of every dated variable. Bands of earlier "
+            "dates must be among PREDICTORS. 'Predict raster' makes the same of the bands before each of its dates.",
+        )
         self.add(
             choice("METHOD", "Value at the point", ["nearest", "bilinear", "mean_3x3"], None, optional=True),
             "Not set: the value that 'Predict raster' has in the cell of GRID that holds the point, so that a model "
@@ -142,7 +156,7 @@ class Algorithm(ToolboxAlgorithm):
         self.add(
             field("EXTRA_VALUE", "Field for the product's values", "STATIONS", optional=True, numeric=True),
             "The field of the stations that holds soil moisture; the product's values are written into it. Not "
-            "set: VALUE.",
+            "set: VALUE; without STATIONS soil_moisture.",
             advanced=True,
         )
         self.add(
@@ -174,19 +188,17 @@ class Algorithm(ToolboxAlgorithm):
 
     def resolve(self, parameters, context):
         return (
-            open_source(self, parameters, "STATIONS", context),
+            None if parameters.get("STATIONS") is None else open_source(self, parameters, "STATIONS", context),
             raster_source(self, parameters, "GRID", context),
             *(raster_sources(self, parameters, key, context) for key in ("PREDICTORS", "EXTRA_TARGETS")),
         )
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.columns import SOURCE_FIELD
-        from sm_toolbox.raster.times import Time
         from sm_toolbox.stations.report import sampling_report
-        from sm_toolbox.stations.table import TableSettings, sample_table
+        from sm_toolbox.stations.table import TableSettings, pixel_table, sample_table
 
         source, grid, predictors, product = inputs
-        table = read_table(source, progress, points=True)
         settings = TableSettings(
             station=self.parameterAsString(parameters, "STATION", context),
             time=self.parameterAsString(parameters, "TIME", context),
@@ -196,36 +208,34 @@ class Algorithm(ToolboxAlgorithm):
             grid=grid,
             resampling=self.parameterAsString(parameters, "RESAMPLING", context) or "auto",
             builtins=tuple(filter(None, self.parameterAsEnumStrings(parameters, "BUILTIN", context))),
+            lags=self.parameterAsString(parameters, "LAGS", context),
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),
             extra_rows=self.parameterAsInt(parameters, "EXTRA_ROWS", context),
         )
-        if product:
-            check_fields_of_product(table, settings)
-        rows = table_rows(table, settings.station, settings.time)
-        made = sample_table(rows, table.columns, predictors, settings, product, progress)
-
-        fields = QgsFields()
-        for name in made.columns:
-            if name in made.added:
-                fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
-            else:
-                fields.append(table.fields.field(name))
-        columns = made.columns
-        if settings.time:
-            kind = table.fields.field(settings.time).type()
-            columns = {
-                **columns,
-                settings.time: [
-                    time_attribute(value, kind) if isinstance(value, Time) else value
-                    for value in columns[settings.time]
-                ],
-            }
+        if source is None:
+            if not product:
+                raise InputError("Neither STATIONS nor EXTRA_TARGETS is set: no row is asked for. Give one of them.")
+            settings = replace(
+                settings, station="station", time="time", extra_value=settings.product_field or "soil_moisture"
+            )
+            made = pixel_table(product, predictors, settings, progress)
+            fields, geometries, crs = QgsFields(), [], qgis_crs(made.samples.rows.crs)
+            columns = {**made.columns, "time": [str(time) if time else None for time in made.columns["time"]]}
+            for name in columns:
+                fields.append(QgsField(name, TEXT if name in ("station", "time", SOURCE_FIELD) else NUMBER))
+        else:
+            table = read_table(source, progress, points=True)
+            if product:
+                check_fields_of_product(table, settings)
+            rows = table_rows(table, settings.station, settings.time)
+            made = sample_table(rows, table.columns, predictors, settings, product, progress)
+            fields, columns = fields_and_columns(table, made, settings)
+            geometries, crs = list(table.geometries), table.crs
         values = [list(row) for row in zip(*columns.values())]
-        geometries = list(table.geometries)
-        geometries += [point_geometry(*place) for place in zip(made.x[len(table) :], made.y[len(table) :])]
+        geometries += [point_geometry(*place) for place in zip(made.x[len(geometries) :], made.y[len(geometries) :])]
         output = self.outputs.write_table(
-            "OUTPUT", note_origins(fields, made.samples.origins), values, geometries, table.crs, progress
+            "OUTPUT", note_origins(fields, made.samples.origins), values, geometries, crs, progress
         )
         report = write_report(self, lambda: sampling_report(made.samples, made.pixels, progress))
         return {
@@ -235,6 +245,25 @@ class Algorithm(ToolboxAlgorithm):
             "ROWS": len(values),
             "COMPLETE_ROWS": made.complete,
         }
+
+
+def fields_and_columns(table, made, settings):
+    """Return the fields of the output, and its columns with times as the stations' field keeps them."""
+    from sm_toolbox.columns import SOURCE_FIELD
+    from sm_toolbox.raster.times import Time
+
+    fields, columns = QgsFields(), dict(made.columns)
+    for name in columns:
+        if name in made.added:
+            fields.append(QgsField(name, TEXT if name == SOURCE_FIELD else NUMBER))
+        else:
+            fields.append(table.fields.field(name))
+    if settings.time:
+        kind = table.fields.field(settings.time).type()
+        columns[settings.time] = [
+            time_attribute(value, kind) if isinstance(value, Time) else value for value in columns[settings.time]
+        ]
+    return fields, columns
 
 
 def check_fields_of_product(table, settings):

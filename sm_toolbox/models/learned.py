@@ -9,6 +9,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Stack
 from sm_toolbox.raster.builtin import builtin_of_table, builtin_origins
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.lags import LaggedStack, without_lags
 from sm_toolbox.raster.origins import Origin, origin_from
 from sm_toolbox.raster.reading import ground_cell, warp_method
 from sm_toolbox.raster.timing import TimeRule, adds_up
@@ -99,7 +100,9 @@ def learned_timing(models: Sequence[Model], used: Mapping[str, Stack], asked: Ti
             "time, and predicts so. Sample the predictors again and train anew, or set `direction` to previous."
         )
     if gaps and asked.largest is None:
-        listed = ", ".join(f"{name} {days:g}" for name, days in gaps.items() if name not in asked.gaps)
+        listed = ", ".join(
+            f"{name} {days:g}" for name, days in gaps.items() if name not in asked.gaps and name in without_lags(used)
+        )
         if listed:
             progress.info(f"Largest gaps in time as in the training table, in days: {listed}.")
     timing = asked.remembering(gaps, directions)
@@ -142,7 +145,7 @@ def learned_rules(
             rules[name] = origin.resampling or ("auto" if origin.method == "bilinear" else None)
         else:
             rules[name] = None if name in old else "auto"
-        if band.grid.same_as(grid):
+        if band.grid.same_as(grid) or isinstance(stack, LaggedStack):
             continue
         if origin is None and name not in old:
             unknown.append(name)

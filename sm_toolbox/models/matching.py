@@ -9,6 +9,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.bands import Stack
+from sm_toolbox.raster.lags import Lag, base_of, lag_of_column, lagged, read_lag, refuse_other_steps, without_lags
 from sm_toolbox.raster.origins import Origin, origin_from, qualified
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.timing import TimeRule
@@ -43,11 +44,13 @@ def find_predictors(
     """
     notes = {item.name: origin_from(item.origin) for item in model.manifest.predictors}
     used: dict[str, Stack] = {}
-    lost = []
+    lost, told = [], set()
     for name in model.predictors:
         if name in made:
             continue
-        found = _candidates(name, notes.get(name), available)
+        origin = notes.get(name)
+        column, lag = _column_and_lag(name, origin, available)
+        found = _candidates(column, origin, available)
         if len(found) > 1:
             raise InputError(
                 f"{role} needs '{name}', but several products of it are given: "
@@ -55,15 +58,22 @@ def find_predictors(
                 "others out, or give the files the names that they had when the training table was sampled."
             )
         if found:
-            variable, product, used[name] = found[0]
-            origin = notes.get(name)
-            if variable != name and origin is not None and product != origin.product:
+            variable, product, stack = found[0]
+            if lag is None:
+                used[name] = stack
+            else:
+                refuse_other_steps(name, lag, origin.time_step_days if origin else None, stack)
+                used[name] = lagged(column, stack, lag, f"The predictor '{name}'")
+            if variable == column or column in told:
+                continue
+            told.add(column)
+            if origin is not None and product != origin.product:
                 progress.warning(
-                    f"The predictor '{name}' was sampled from '{origin.product}'; now '{product}' is taken, the "
+                    f"The predictor '{column}' was sampled from '{origin.product}'; now '{product}' is taken, the "
                     f"only one with '{variable}'. Check that it is the same product."
                 )
-            elif variable != name:
-                progress.info(f"The predictor '{name}' is '{variable}' of '{product}'.")
+            else:
+                progress.info(f"The predictor '{column}' is '{variable}' of '{product}'.")
         else:
             lost.append(name)
     if not lost:
@@ -77,6 +87,19 @@ def find_predictors(
         f"{', '.join(names)}. Add the layers, or give their bands the names that the model was trained with (band "
         "descriptions)."
     )
+
+
+def _column_and_lag(name: str, origin: Origin | None, available: AvailableStacks) -> tuple[str, Lag | None]:
+    """Part the name of a predictor into that of a variable and its lag, where it is to be made of earlier dates."""
+    parted: tuple[str, Lag] | None = None
+    if origin is None:
+        parted = lag_of_column(name)
+    elif (lag := read_lag(origin.lag)) is not None:
+        parted = name.removesuffix(lag.column("")), lag
+    # A raster that already holds it, as of 'Antecedent index', is taken as it is.
+    if parted is None or _candidates(name, None, available) or not _candidates(parted[0], origin, available):
+        return name, None
+    return parted
 
 
 def _candidates(name: str, origin: Origin | None, available: AvailableStacks) -> list[tuple[str, str, Stack]]:
@@ -95,7 +118,7 @@ def _candidates(name: str, origin: Origin | None, available: AvailableStacks) ->
 
 def _is_among(stack: Stack, used: Mapping[str, Stack]) -> bool:
     """Say whether a stack is taken for a predictor."""
-    return any(stack is each for each in used.values())
+    return any(stack is base_of(each) for each in used.values())
 
 
 def tell_unused(available: AvailableStacks, used: Mapping[str, Stack], progress: Progress) -> None:
@@ -124,7 +147,7 @@ def tell_unused(available: AvailableStacks, used: Mapping[str, Stack], progress:
 
 def _refuse_one_for_two(used: Mapping[str, Stack], role: str) -> None:
     of_stack: dict[int, str] = {}
-    for name, stack in used.items():
+    for name, stack in without_lags(used).items():
         twin = of_stack.setdefault(id(stack), name)
         if twin != name:
             raise InputError(
@@ -144,7 +167,7 @@ def tell_gaps(used: Mapping[str, Stack], timing: TimeRule, progress: Progress) -
     progress : Progress
         Gets the line.
     """
-    said = timing.defaults_in_words(used)
+    said = timing.defaults_in_words(without_lags(used))
     if said:
         progress.info(said)
 
@@ -230,7 +253,8 @@ def choose_dates(
                     "allow a larger `max_gap_days` (`gaps`)."
                 )
         return [*sorted(set(wanted))]
-    candidates = sorted({time for stack in dated.values() for time in stack.times})
+    # Earlier values count for dates beyond the record, too; those are maps only where nothing else has dates.
+    candidates = sorted({time for stack in (without_lags(dated) or dated).values() for time in stack.times})
     chosen: list[Time | None] = [time for time in candidates if possible(time)]
     if not chosen:
         spans = "; ".join(f"{name}: {_span(stack)}" for name, stack in dated.items())

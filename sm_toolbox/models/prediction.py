@@ -9,19 +9,21 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.models.dateplan import plan_dates
 from sm_toolbox.models.learned import learned_builtins, learned_rules, learned_timing
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
-from sm_toolbox.models.matching import choose_dates, find_predictors, pick_bands, tell_gaps, tell_unused
+from sm_toolbox.models.matching import choose_dates, find_predictors, tell_gaps, tell_unused
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
 from sm_toolbox.models.ranges import Outside
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import Band, Stack, list_bands
+from sm_toolbox.raster.bands import Stack, list_bands
 from sm_toolbox.raster.builtin import MapBuiltins
 from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.lags import without_lags
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import part_products
@@ -63,23 +65,6 @@ class Prediction:
     applicable: float | None
     outside: Outside | None = None
     tally: Any = None
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Which bands are read, and which of them each model takes on each date.
-
-    Parameters
-    ----------
-    inputs : dict of str to list of Band
-        By predictor.
-    dates : list of list of (list of (str, int) or None)
-        For each date and model the predictors, in the model's order, and their places among the inputs (-1 where no
-        raster is needed); None where the model lacks one on that date.
-    """
-
-    inputs: dict[str, list[Band]]
-    dates: list[list[list[tuple[str, int]] | None]]
 
 
 def predict_raster(
@@ -152,15 +137,15 @@ def predict_raster(
     ]
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
-    tell_dated_and_static(everything, progress)
+    tell_dated_and_static(without_lags(everything), progress)
     target = _grid(grid, everything, sources, progress)
     rules = learned_rules(models, everything, target, wanted.resampling, progress)
     timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
     tell_gaps(everything, timing, progress)
     builtins = MapBuiltins(target, made)
     times = choose_dates(used, timing, wanted.dates, progress, builtins.need_date)
-    plan = _plan(models, used, times, timing)
-    _tell_later(everything, times, timing, progress)
+    plan = plan_dates(models, used, times, timing, rules)
+    _tell_later(without_lags(everything), times, timing, progress)
     planes = Planes(output, wanted)
     inputs = {**plan.inputs, **({_MASK: [wanted.mask.band]} if wanted.mask else {})}
 
@@ -171,13 +156,13 @@ def predict_raster(
         for out, of_date, time in zip(result, plan.dates, times):
             here = {**of_place, **builtins.on_date(time, (result.shape[2], result.shape[3]))}
             predictors = [
-                None if bands is None else [here[name] if name in here else blocks[name][i] for name, i in bands]
+                None if bands is None else [here[each.name] if each.name in here else each.of(blocks) for each in bands]
                 for bands in of_date
             ]
             _predict_date(out, models, predictors, planes, left_out)
         made = result[:, planes.place("source")]
         facts: Facts = {
-            "outside": Outside.of(model.manifest.predictors, blocks, left_out),
+            "outside": Outside.of(model.manifest.predictors, plan.looked_at(blocks, left_out)),
             "unseen": _unseen(models, blocks),
             "made": np.array([np.count_nonzero(made == number + 1) for number in range(len(models))]),
             "applicable": int(np.count_nonzero(result[:, planes.place("applicable")] == 1)),
@@ -236,37 +221,6 @@ def _tell(result: Prediction, progress: Progress) -> None:
             f"{100 * result.applicable:.1f} % of the predicted cells lie within the area of applicability; "
             "elsewhere they are less like the training than its rows were like each other."
         )
-
-
-def _plan(
-    models: Sequence[Model],
-    used: Sequence[dict[str, Stack]],
-    times: Sequence[Time | None],
-    timing: TimeRule,
-) -> _Plan:
-    """Choose the bands of each date."""
-    everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
-    # For each date and model the band of each predictor; None where the model lacks one on that date.
-    picks = [[pick_bands(stacks_, time, timing) for stacks_ in used] for time in times]
-    needed = {
-        name: sorted({pick[name] for of_date in picks for pick in of_date if pick is not None and name in pick})
-        for name in everything
-    }
-    inputs: dict[str, list[Band]] = {
-        name: [everything[name].bands[i] for i in positions] for name, positions in needed.items() if positions
-    }
-    return _Plan(
-        inputs,
-        [
-            [
-                None
-                if pick is None
-                else [(name, needed[name].index(pick[name]) if name in pick else -1) for name in each.predictors]
-                for each, pick in zip(models, of_date)
-            ]
-            for of_date in picks
-        ],
-    )
 
 
 class _Unseen(dict[str, int]):

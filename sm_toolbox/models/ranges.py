@@ -46,20 +46,13 @@ class Outside:
     high: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls,
-        predictors: Sequence[PredictorRecord],
-        blocks: Mapping[str, np.ndarray],
-        left_out: np.ndarray | None = None,
-    ) -> Outside:
+    def of(cls, predictors: Sequence[PredictorRecord], blocks: Mapping[str, np.ndarray]) -> Outside:
         """Look at some cells of a block.
 
         Parameters
         ----------
         predictors : sequence of PredictorRecord
         blocks : mapping of str to ndarray of float32 (bands, rows, cols)
-        left_out : ndarray of bool (rows, cols), optional
-            Cells that do not count.
 
         Returns
         -------
@@ -70,12 +63,8 @@ class Outside:
             block = blocks.get(name)
             if block is None:
                 continue
-            step = max(1, int(np.ceil(np.sqrt(block.size / _CELLS))))
-            values = block[:, ::step, ::step]
-            counted = ~np.isnan(values)
-            if left_out is not None:
-                counted &= ~left_out[::step, ::step]
-            values = values[counted]
+            values = thinned(block)
+            values = values[~np.isnan(values)]
             if not values.size:
                 continue
             low, high = np.float32(item.minimum), np.float32(item.maximum)
@@ -173,6 +162,25 @@ class Outside:
             (_distance(low * factor + shift, high * factor + shift, item), words) for words, factor, shift in _MISTAKES
         )
         return f", perhaps {words}" if distance < 1 else ""
+
+
+def thinned(block: np.ndarray, left_out: np.ndarray | None = None) -> np.ndarray:
+    """Return some cells of a block that stand for all.
+
+    Parameters
+    ----------
+    block : ndarray (bands, rows, cols)
+    left_out : ndarray of bool (rows, cols), optional
+        Cells that stand for none.
+
+    Returns
+    -------
+    ndarray (bands, fewer rows, fewer cols)
+        A view, where no cells are left out; else NaN there.
+    """
+    step = max(1, int(np.ceil(np.sqrt(block.size / _CELLS))))
+    some = block[:, ::step, ::step]
+    return some if left_out is None else np.where(left_out[::step, ::step], np.float32(np.nan), some)
 
 
 _MISTAKES = (

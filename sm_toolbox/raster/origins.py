@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sm_toolbox.raster.bands import Band, Stack, list_bands, refuse_duplicates, stacks, unit_of_band
 from sm_toolbox.raster.kinds import is_direction
+from sm_toolbox.raster.lags import LaggedStack, choose_lags, lagged, parse_lags
 from sm_toolbox.raster.naming import file_of, stem_of
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.reading import ground_cell
@@ -55,6 +56,8 @@ class Origin:
         The rule by which values in the cells of a grid were made; None where they are of the raster's own cells.
     grid_cell_m : tuple of float, optional
         Width and height of the cells of that grid, in metres.
+    lag : str, optional
+        How far back values were taken, or over how long they are summed, as `lags.read_lag` reads it.
     """
 
     variable: str
@@ -72,6 +75,7 @@ class Origin:
     direction: str | None = None
     resampling: str | None = None
     grid_cell_m: tuple[float, float] | None = None
+    lag: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -128,8 +132,38 @@ class Predictors:
                 None if stack.is_static else "previous" if timing.only_earlier(name, stack) else "nearest",
                 None if isinstance(method, str) else method.rule,
                 None if isinstance(method, str) else ground_cell(method.grid),
+                str(stack.lag) if isinstance(stack, LaggedStack) else None,
             )
         return found
+
+    def with_lags(self, text: str, taken: Collection[str] = ()) -> Predictors:
+        """Add earlier values of variables as columns of their own.
+
+        Parameters
+        ----------
+        text : str
+            As `parse_lags` takes it.
+        taken : collection of str, optional
+            Names of columns that must stay, whatever their capitals.
+
+        Returns
+        -------
+        Predictors
+
+        Raises
+        ------
+        InputError
+            As `parse_lags`, `choose_lags` and `lagged`.
+        """
+        chosen = choose_lags(parse_lags(text), self.stacks, taken)
+        return replace(
+            self,
+            stacks={
+                **self.stacks,
+                **{column: lagged(name, self.stacks[name], lag) for column, (name, lag) in chosen.items()},
+            },
+            products={**self.products, **{column: self.products[name] for column, (name, _) in chosen.items()}},
+        )
 
 
 def read_predictors(sources: Iterable[Source], taken: Collection[str] = ()) -> Predictors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ from sm_toolbox.raster.bands import Stack, read_bands, single_stack
 from sm_toolbox.raster.builtin import of_rows
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid
+from sm_toolbox.raster.lags import LaggedStack, addends_of, base_of
 from sm_toolbox.raster.opening import Source
-from sm_toolbox.raster.origins import Origin, read_predictors
+from sm_toolbox.raster.origins import Origin, Predictors
 from sm_toolbox.raster.points import locate, nearest_bands
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
@@ -67,12 +68,11 @@ class PixelRows:
 
 def sample_pixels(
     product: Sequence[Source],
-    sources: Sequence[Source],
+    predictors: Predictors,
     max_gap_days: TimeRule | float | None = None,
     most: int = 10_000,
     seed: int = 0,
     progress: Progress = SILENT,
-    taken: Collection[str] = (),
     builtins: Mapping[str, Origin] | None = None,
 ) -> PixelRows:
     """Average predictors over the pixels of a coarse product.
@@ -84,8 +84,8 @@ def sample_pixels(
     ----------
     product : sequence of Source
         One variable, static or dated.
-    sources : sequence of Source
-        Predictors, with finer cells.
+    predictors : Predictors
+        As `read_predictors` returns them, with finer cells.
     max_gap_days : TimeRule or float, optional
         How far in time a dated predictor may lie from the product; not given: half the distance of the predictor's
         dates.
@@ -93,8 +93,6 @@ def sample_pixels(
         Largest number of rows; where there are more, so many are drawn at random.
     seed : int, optional
     progress : Progress, optional
-    taken : collection of str, optional
-        As in `sample_rows`, so that the predictors have the same names.
     builtins : mapping of str to Origin, optional
         Variables that need no raster, by column.
 
@@ -116,7 +114,7 @@ def sample_pixels(
                 f"'{stack.bands[0].source.label}' ({'; '.join(grid.differences(band.grid))}). Run 'Align rasters "
                 "to a grid' (smtoolbox:alignrasters) first."
             )
-    by_name = read_predictors(sources, taken).stacks
+    by_name = predictors.stacks
     grids = {band.grid for predictor in by_name.values() for band in predictor.bands}
     window, covered = _covered(grid, grids)
     if not covered.any():
@@ -152,21 +150,21 @@ def sample_pixels(
     )
     times: list[Time | None] = [band.time for band in stack.bands]
     row_times = [times[i] for i in number_of]
-    predictors, gaps, rule = {}, {}, TimeRule.of(max_gap_days)
+    means, gaps, rule = {}, {}, TimeRule.of(max_gap_days)
     for i, (predictor_name, predictor) in enumerate(by_name.items()):
         part = progress.part(0.3 + 0.7 * i / len(by_name), 0.3 + 0.7 * (i + 1) / len(by_name))
         position, gap = nearest_bands(
             predictor, times, rule.gap(predictor_name, predictor), rule.only_earlier(predictor_name, predictor)
         )
-        predictors[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
-        if not predictor.is_static:
+        means[predictor_name] = _means(predictor, cropped, position[number_of], cell, part)
+        if not predictor.is_static and not isinstance(predictor, LaggedStack):
             gaps[predictor_name] = gap[number_of]
     row, column = np.divmod(cell, cropped.width)
     x, y = cropped.transform * (column + 0.5, row + 0.5)
-    predictors |= of_rows(builtins or {}, x, y, grid.crs, row_times)
+    means |= of_rows(builtins or {}, x, y, grid.crs, row_times)
     name = stack.bands[0].source.label.rsplit(".", 1)[0]
     names = [f"{name} r{r} c{c}" for r, c in zip(row + int(window.row_off), column + int(window.col_off))]
-    return PixelRows(name, x, y, grid.crs, names, row_times, value, predictors, gaps, total)
+    return PixelRows(name, x, y, grid.crs, names, row_times, value, means, gaps, total)
 
 
 def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
@@ -197,12 +195,14 @@ def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray,
     row, column = np.divmod(cell, grid.width)
     for number, i in enumerate(used):
         rows_of_band = np.flatnonzero(position == i)
-        with BandReader([predictor.bands[i]], grid, "average").open() as bands:
+        addends = [base_of(predictor).bands[place] for place in addends_of(predictor)[:, i]]
+        with BandReader(addends, grid, ["average"] * len(addends)).open() as bands:
             # Row by row of pixels, checking for Cancel and reading only what is needed.
             for line in np.unique(row[rows_of_band]):
                 progress.check()
                 in_line = rows_of_band[row[rows_of_band] == line]
                 first, last = column[in_line].min(), column[in_line].max()
-                means[in_line] = bands.read(Window(first, line, last - first + 1, 1))[0, 0, column[in_line] - first]
+                read = bands.read(Window(first, line, last - first + 1, 1))
+                means[in_line] = read[:, 0, column[in_line] - first].sum(axis=0)
         progress.set_fraction((number + 1) / len(used))
     return means

@@ -29,15 +29,18 @@ def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress:
         f"{len(samples.variables)} predictors at {total:,} rows of '{samples.rows.layer}'.",
         progress=progress,
     )
+    alone = pixels is not None and samples.rows.layer == pixels.product
     page.notice(
-        f"{complete:,} of {total:,} rows of stations have a value of every predictor; only these can train a model.",
+        f"{complete:,} of {total:,} rows{'' if alone else ' of stations'} have a value of every predictor; only these "
+        "can train a model.",
         warning=complete < total,
     )
     if pixels is not None:
         page.text(
-            f"{len(pixels.values):,} rows more are pixels of '{pixels.product}', drawn from {pixels.found:,} "
-            "pixels and dates. Their target is the product, not a measurement: a model that fits them reproduces "
-            "the product. Judge it on the rows of stations."
+            f"{len(pixels.values):,} rows{'' if alone else ' more'} are pixels of '{pixels.product}', drawn from "
+            f"{pixels.found:,} pixels and dates. Their target is the product, not a measurement: a model that fits "
+            "them reproduces the product. "
+            f"{'Judge its maps at stations.' if alone else 'Judge it on the rows of stations.'}"
         )
     page.heading("Predictors")
     rows = []
@@ -71,6 +74,6 @@ def sampling_report(samples: Samples, pixels: PixelRows | None = None, progress:
     )
     incomplete = samples.incomplete_stations()
     if incomplete:
-        page.heading("Stations that lack values")
-        page.table(("Station", "rows without", "rows", "why"), incomplete)
+        page.heading("Pixels that lack values" if alone else "Stations that lack values")
+        page.table(("Pixel" if alone else "Station", "rows without", "rows", "why"), incomplete)
     return page

@@ -15,9 +15,10 @@ from sm_toolbox.raster.builtin import BUILTINS, builtin_origins, of_rows
 from sm_toolbox.raster.cells import CellRule, Cells, finest_grid, sample_cells_of
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import label
+from sm_toolbox.raster.lags import LaggedStack, addends_of, base_of, without_lags
 from sm_toolbox.raster.meaning import band_scale, tell_fills
 from sm_toolbox.raster.opening import Source, open_raster
-from sm_toolbox.raster.origins import Origin, read_predictors
+from sm_toolbox.raster.origins import Origin, Predictors, read_predictors
 from sm_toolbox.raster.points import locate, nearest_bands, sample
 from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.times import Time
@@ -114,11 +115,14 @@ class Samples:
     variables : list of VariableSamples
     origins : dict of str to Origin, optional
         What is noted of the rasters, by name of the predictor.
+    predictors : Predictors, optional
+        The rasters.
     """
 
     rows: Rows
     variables: list[VariableSamples]
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    predictors: Predictors = field(default_factory=lambda: Predictors({}, {}, {}))
 
     def lacking(self) -> list[tuple[str, int, str, float | None]]:
         """List variables that rows lack, those that most lack first.
@@ -209,6 +213,7 @@ def sample_rows(
     progress: Progress = SILENT,
     taken: Collection[str] = (),
     builtins: Sequence[str] = (),
+    lags: str = "",
 ) -> Samples:
     """Read every variable of a set of rasters at every row.
 
@@ -229,6 +234,8 @@ def sample_rows(
         variable.
     builtins : sequence of str, optional
         Keys of `BUILTINS`: variables that need no raster.
+    lags : str, optional
+        As `parse_lags` takes it: earlier values and sums of variables that become variables, too.
 
     Returns
     -------
@@ -256,13 +263,13 @@ def sample_rows(
     # Imported here, since it is slow to load and not needed for `Rows`.
     import pandas as pd
 
-    predictors = read_predictors(sources, taken)
-    by_name = predictors.stacks
+    predictors = read_predictors(sources, taken).with_lags(lags, [*taken, *builtins])
+    by_name, plain = predictors.stacks, without_lags(predictors.stacks)
     for name, why in predictors.renamed.items():
         progress.warning(
             f"'{by_name[name].variable}' of '{by_name[name].bands[0].source.label}' becomes '{name}', since {why}."
         )
-    tell_dated_and_static(by_name, progress)
+    tell_dated_and_static(plain, progress)
     dated = [name for name, stack in by_name.items() if not stack.is_static]
     if dated and rows.times is None:
         raise InputError(
@@ -271,7 +278,7 @@ def sample_rows(
         )
     rule = TimeRule.of(max_gap_days)
     rule.check_names(by_name)
-    way = method.cells(by_name, progress) if isinstance(method, CellRule) else method
+    way = method.cells(plain, progress) if isinstance(method, CellRule) else method
     valid = np.isfinite(rows.x) & np.isfinite(rows.y)
     if not valid.any():
         raise InputError(
@@ -282,31 +289,34 @@ def sample_rows(
         progress.warning(
             f"{np.count_nonzero(~valid)} of {len(valid)} rows of '{rows.layer}' have no point; they get no values."
         )
-    _tell_scales(by_name, progress)
-    classes = [name for name, stack in by_name.items() if stack.bands[0].is_class]
+    _tell_scales(plain, progress)
+    classes = [name for name, stack in plain.items() if stack.bands[0].is_class]
     if classes and method != "nearest":
         progress.info(f"Classes have no mean and are those of the nearest cell: {', '.join(classes)}.")
     # A station is read once for each band, however many of its rows match that band.
     first, place_index = _distinct(pd.factorize(rows.x)[0], pd.factorize(rows.y)[0])
     places = np.stack([rows.x, rows.y], axis=1)[first]
     samples = [
-        _sample_stack(
-            name,
-            stack,
+        variable
+        for i, name in enumerate(plain)
+        for variable in _sample_stacks(
+            {column: stack for column, stack in by_name.items() if base_of(stack) is plain[name]},
             rows,
-            places,
-            place_index,
+            (places, place_index),
             rule,
             way,
-            progress.part(i / len(by_name), (i + 1) / len(by_name)),
+            progress.part(i / len(plain), (i + 1) / len(plain)),
         )
-        for i, (name, stack) in enumerate(by_name.items())
     ]
     if all(np.isnan(variable.values).all() for variable in samples):
         raise InputError(_why_nothing(rows, samples, by_name))
     for variable in samples:
         stack = by_name[variable.variable]
-        said = "" if stack.is_static else later_in_words(variable.variable, stack, rule, variable.later, len(rows.x))
+        said = (
+            ""
+            if stack.is_static or isinstance(stack, LaggedStack)
+            else later_in_words(variable.variable, stack, rule, variable.later, len(rows.x))
+        )
         if said:
             progress.info(said)
     made: dict[str, Origin] = {}
@@ -314,7 +324,7 @@ def sample_rows(
         grid = way.grid if isinstance(way, Cells) else finest_grid(by_name.values())
         made = builtin_origins(builtins, [*taken, *by_name], grid.crs)
         samples += _sample_builtins(made, rows, way)
-    return Samples(rows, samples, {**predictors.origins(rule, way), **made})
+    return Samples(rows, samples, {**predictors.origins(rule, way), **made}, predictors)
 
 
 def _sample_builtins(made: Mapping[str, Origin], rows: Rows, way: str | Cells) -> list[VariableSamples]:
@@ -336,44 +346,63 @@ def _sample_builtins(made: Mapping[str, Origin], rows: Rows, way: str | Cells) -
     ]
 
 
-def _sample_stack(
-    name: str,
-    stack: Stack,
+def _sample_stacks(
+    of_variable: Mapping[str, Stack],
     rows: Rows,
-    places: np.ndarray,
-    place_index: np.ndarray,
+    places: tuple[np.ndarray, np.ndarray],
     rule: TimeRule,
     method: str | Cells,
     progress: Progress,
-) -> VariableSamples:
-    times = rows.times if rows.times is not None else [None] * len(place_index)
-    only_earlier = rule.only_earlier(name, stack)
-    bands, gaps = nearest_bands(stack, times, rule.gap(name, stack), only_earlier)
-    first, of_pair = _distinct(place_index, bands)
-    where = places[:, 0], places[:, 1], rows.crs, place_index[first], bands[first]
-    values = (
-        sample_cells_of(stack.bands, method, *where, progress)
+) -> list[VariableSamples]:
+    """Read one variable, and what is made of its earlier dates; each band at each place once.
+
+    `places` are the distinct ones (places, 2) and the one of each row.
+    """
+    where, place_of_row = places
+    base = base_of(next(iter(of_variable.values())))
+    times = rows.times if rows.times is not None else [None] * len(place_of_row)
+    matched, wanted = {}, []
+    for name, stack in of_variable.items():
+        only_earlier = rule.only_earlier(name, stack)
+        bands, gaps = nearest_bands(stack, times, rule.gap(name, stack), only_earlier)
+        addends = np.where(bands >= 0, addends_of(stack)[:, bands], -1)
+        matched[name] = stack, bands, gaps, only_earlier
+        wanted.append(addends)
+    every = np.concatenate(wanted)
+    first, of_pair = _distinct(np.tile(place_of_row, len(every)), every.ravel())
+    at = where[:, 0], where[:, 1], rows.crs, place_of_row[first % len(place_of_row)], every.ravel()[first]
+    read = (
+        sample_cells_of(base.bands, method, *at, progress)
         if isinstance(method, Cells)
-        else sample(stack.bands, *where, method, progress)
-    )
-    outside = np.ones(len(places), bool)
-    for grid in {band.grid for band in stack.bands}:
-        outside &= ~locate(places[:, 0], places[:, 1], rows.crs, grid)[2]
-    no_date = (bands < 0) & ~outside[place_index]
-    if stack.is_static:
-        return VariableSamples(name, values[of_pair], outside[place_index], no_date)
-    nearest = np.abs(nearest_bands(stack, times, np.inf, only_earlier)[1]) if no_date.any() else np.abs(gaps)
-    return VariableSamples(
-        name,
-        values[of_pair],
-        outside[place_index],
-        no_date,
-        gaps,
-        rule.reach(name, stack),
-        stack.step_days,
-        nearest,
-        rule.gap(name, stack) is None,
-    )
+        else sample(base.bands, *at, method, progress)
+    )[of_pair].reshape(every.shape)
+    outside = np.ones(len(where), bool)
+    for grid in {band.grid for band in base.bands}:
+        outside &= ~locate(where[:, 0], where[:, 1], rows.crs, grid)[2]
+    outside = outside[place_of_row]
+    found, start = [], 0
+    for (name, (stack, bands, gaps, only_earlier)), addends in zip(matched.items(), wanted):
+        values = read[start : start + len(addends)].sum(axis=0)
+        start += len(addends)
+        no_date = (bands < 0) & ~outside
+        if stack.is_static:
+            found.append(VariableSamples(name, values, outside, no_date))
+            continue
+        nearest = np.abs(nearest_bands(stack, times, np.inf, only_earlier)[1]) if no_date.any() else np.abs(gaps)
+        found.append(
+            VariableSamples(
+                name,
+                values,
+                outside,
+                no_date,
+                gaps,
+                rule.reach(name, stack),
+                stack.step_days,
+                nearest,
+                rule.gap(name, stack) is None,
+            )
+        )
+    return found
 
 
 def _tell_scales(by_name: Mapping[str, Stack], progress: Progress) -> None:

@@ -11,13 +11,24 @@ import numpy as np
 from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
-from sm_toolbox.raster.builtin import KIND
-from sm_toolbox.raster.cells import CellRule
+from sm_toolbox.raster.bands import read_bands
+from sm_toolbox.raster.builtin import KIND, builtin_origins
+from sm_toolbox.raster.cells import CellRule, Cells
+from sm_toolbox.raster.lags import without_lags
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.points import transform_points
+from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.pixels import PixelRows, sample_pixels
-from sm_toolbox.stations.sampling import Rows, Samples, reaches_in_words, sample_rows, tell_suspects
+from sm_toolbox.stations.sampling import (
+    Rows,
+    Samples,
+    VariableSamples,
+    reaches_in_words,
+    sample_rows,
+    tell_suspects,
+)
 
 # Names that the toolbox gives to observed soil moisture.
 _OBSERVED = ("soil_moisture", "value")
@@ -47,6 +58,8 @@ class TableSettings:
         A word of `RULES`: how rasters reach that grid.
     builtins : tuple of str, optional
         Keys of `BUILTINS`: variables that need no raster become columns, too.
+    lags : str, optional
+        As `parse_lags` takes it: earlier values and sums of variables become columns, too.
     replace : bool
         Whether rasters replace columns of their names; otherwise they get the names of their files as suffixes.
     extra_value : str, optional
@@ -63,6 +76,7 @@ class TableSettings:
     grid: Source | None = None
     resampling: str = "auto"
     builtins: tuple[str, ...] = ()
+    lags: str = ""
     replace: bool = False
     extra_value: str = ""
     extra_rows: int = 10_000
@@ -156,7 +170,14 @@ def sample_table(
     max_gap = settings.max_gap_days
     method = settings.method or CellRule(settings.grid, settings.resampling)
     samples = sample_rows(
-        rows, sources, max_gap, method, progress.part(0, 0.4 if product else 0.9), taken, settings.builtins
+        rows,
+        sources,
+        max_gap,
+        method,
+        progress.part(0, 0.4 if product else 0.9),
+        taken,
+        settings.builtins,
+        settings.lags,
     )
     tell_suspects(samples, progress)
     complete = int(samples.complete.sum())
@@ -168,7 +189,9 @@ def sample_table(
     sampled |= {
         gap_field(variable.variable): variable.gap_days
         for variable in samples.variables
-        if variable.gap_days is not None and (variable.reach_days >= 1 or TimeRule.of(max_gap).largest)
+        if variable.gap_days is not None
+        and samples.origins[variable.variable].lag is None
+        and (variable.reach_days >= 1 or TimeRule.of(max_gap).largest)
     }
     added = [*([SOURCE_FIELD] if product else []), *sampled]
     replaced = _replaced(rows.layer, columns, added, needed, settings.replace, progress)
@@ -180,11 +203,10 @@ def sample_table(
         return StationTable(table, added, predictors, rows.x, rows.y, complete, samples, None)
     pixels = sample_pixels(
         product,
-        sources,
+        samples.predictors,
         max_gap,
         settings.extra_rows,
         progress=progress.part(0.4, 0.9),
-        taken=taken,
         builtins={name: origin for name, origin in samples.origins.items() if origin.kind == KIND},
     )
     own = _columns_of_pixels(pixels, settings)
@@ -207,6 +229,77 @@ def sample_table(
         samples,
         pixels,
     )
+
+
+def pixel_table(
+    product: Sequence[Source], sources: Sequence[Source], settings: TableSettings, progress: Progress = SILENT
+) -> StationTable:
+    """Make a training table of the pixels of a coarse product alone.
+
+    Parameters
+    ----------
+    product : sequence of Source
+        Coarser soil-moisture product.
+    sources : sequence of Source
+        Every variable becomes a column.
+    settings : TableSettings
+        Of which `station`, `time` and `product_field` name the columns that no raster gives.
+    progress : Progress, optional
+
+    Returns
+    -------
+    StationTable
+
+    Raises
+    ------
+    InputError
+        As `sample_pixels`; where rasters would take the names of these columns.
+    Cancelled
+        Within a block of the user's Cancel.
+    """
+    own = (settings.station, settings.time, settings.product_field)
+    predictors = read_predictors(sources, own).with_lags(settings.lags, [*own, *settings.builtins])
+    tell_dated_and_static(without_lags(predictors.stacks), progress)
+    rule = TimeRule.of(settings.max_gap_days)
+    rule.check_names(predictors.stacks)
+    grid = read_bands(product)[0].grid
+    made = builtin_origins(settings.builtins, [*own, *predictors.stacks], grid.crs)
+    pixels = sample_pixels(
+        product, predictors, rule, settings.extra_rows, progress=progress.part(0, 0.9), builtins=made
+    )
+    nowhere = np.zeros(len(pixels.names), bool)
+    rows = Rows(pixels.product, pixels.x, pixels.y, pixels.crs, pixels.times, pixels.names)
+    variables = [
+        VariableSamples(
+            name,
+            values,
+            nowhere,
+            np.isnan(pixels.gap_days[name]) if name in pixels.gap_days else nowhere,
+            pixels.gap_days.get(name),
+        )
+        for name, values in pixels.predictors.items()
+    ]
+    origins = {**predictors.origins(rule, Cells(grid, settings.resampling)), **made}
+    samples = Samples(rows, variables, origins, predictors)
+    tell_suspects(samples, progress)
+    complete = int(samples.complete.sum())
+    progress.info(
+        f"{len(pixels.names):,} of {pixels.found:,} pixels and dates of '{pixels.product}' are rows; {complete:,} of "
+        "them have a value of every predictor."
+    )
+    gaps = {
+        gap_field(name): gap for name, gap in pixels.gap_days.items() if rule.reach(name, predictors.stacks[name]) >= 1
+    }
+    columns: dict[str, list[Any]] = {
+        settings.station: list(pixels.names),
+        settings.time: list(pixels.times),
+        settings.product_field: pixels.values.tolist(),
+        SOURCE_FIELD: [pixels.product] * len(pixels.names),
+    }
+    added = {**pixels.predictors, **gaps}
+    _replaced(pixels.product, columns, list(added), list(own), False, progress)
+    columns |= {name: list(values) for name, values in added.items()}
+    return StationTable(columns, list(columns), list(pixels.predictors), pixels.x, pixels.y, complete, samples, pixels)
 
 
 def gap_field(variable: str) -> str:
@@ -239,11 +332,21 @@ def _columns_of_pixels(pixels: PixelRows, settings: TableSettings) -> dict[str, 
 def _tell_incomplete(samples: Samples, complete: int, progress: Progress) -> None:
     """Tell in the log, by predictor, what rows lack and what helps; the report lists the stations."""
     progress.info(f"{complete:,} of {len(samples.rows.x):,} rows have a value of every predictor.")
+    lacking = {name: missing for name, missing, _, _ in samples.lacking()}
+    earlier = [name for name in lacking if samples.origins[name].lag]
     for name, missing, why, gap in samples.lacking():
+        if name in earlier:
+            continue
         cure = ""
         if gap is not None and (possible := samples.complete_with(gap)) > complete:
             cure = f"; with {gap:g} days (`max_gap_days`) {possible:,} rows would be complete, now {complete:,}"
         progress.warning(f"'{name}' is missing in {missing:,} rows: {why}{cure}.")
+    if earlier:
+        most = max(earlier, key=lacking.__getitem__)
+        progress.info(
+            f"Earlier values are missing in up to {lacking[most]:,} rows ('{most}'), before the rasters' first dates "
+            "or in gaps of theirs."
+        )
 
 
 def _replaced(

@@ -18,6 +18,7 @@ from sm_toolbox.raster.align import align_rasters
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.engine import run_blocks
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.stations.interpolation.maps import interpolate_stations
 from sm_toolbox.stations.interpolation.result import InterpolationSettings
@@ -56,7 +57,7 @@ def test_pixels_that_are_finer_than_the_predictors(million):
         InputError,
         match="`product` has 1,000,000 × 1,000,000 pixels over the predictors.*coarser cells than the predictors",
     ):
-        sample_pixels([million[0]], [million[1]])
+        sample_pixels([million[0]], read_predictors([million[1]]))
 
 
 def test_a_grid_whose_cells_are_wider_than_the_earth(write_raster, tmp_path):

@@ -24,6 +24,7 @@ ALGORITHMS = sorted(
     [
         "aggregatestations",
         "alignrasters",
+        "antecedentindex",
         "calculatebands",
         "checkinstallation",
         "comparemaps",
@@ -36,6 +37,7 @@ ALGORITHMS = sorted(
         "modelreport",
         "predictraster",
         "predicttable",
+        "rootzone",
         "samplepredictors",
         "sarpredictors",
         "selectpredictors",
@@ -43,6 +45,7 @@ ALGORITHMS = sorted(
         "spectralindices",
         "splitstations",
         "tcmerge",
+        "temporalanomaly",
         "temporalcomposite",
         "temporalgapfill",
         "temporalstatistics",

@@ -253,3 +253,42 @@ def test_extra_targets_refused(refused, observations, point_layer, write_raster)
         [("id", "integer"), ("time", "date"), ("sm", "double")], [(500015, 3999985, 1, "2020-06-04", 0.2)]
     )
     refused("which must be text", "samplepredictors", STATIONS=numbered, STATION="id", EXTRA_VALUE="sm", **given)
+
+
+def test_earlier_values_at_stations(run, observations, write_raster):
+    names = ["ndvi@2020-05-31", "ndvi@2020-06-02", "ndvi@2020-06-04"]
+    ndvi = write_raster("ndvi.tif", np.arange(3.0)[:, None, None] * np.ones((1, 40, 40)), names)
+    feedback = QgsProcessingFeedback()
+    given = {"STATIONS": observations, "TIME": "time", "PREDICTORS": [ndvi.path], "MAX_TIME_GAP": 1}
+    found = run("samplepredictors", feedback, **given, LAGS="ndvi:1", OUTPUT="memory:")
+    assert found["FIELDS"] == "ndvi;ndvi_lag1"
+    rows = [(row["time"].toString("dd"), row["ndvi"], row["ndvi_lag1"]) for row in found["OUTPUT"].getFeatures()]
+    assert ("03", 1, 0) in rows and all(lag == value - 1 for _, value, lag in rows if value)
+
+
+def test_earlier_values_refused(refused, observations, write_raster):
+    ndvi = write_raster("ndvi.tif", np.ones((2, 40, 40)), ["ndvi@2020-06-01", "ndvi@2020-06-05"])
+    given = {"STATIONS": observations, "TIME": "time", "PREDICTORS": [ndvi.path], "OUTPUT": "memory:"}
+    for text, message in (
+        ("evi:1", r"\(LAGS\) names 'evi', which is none of the variables: ndvi"),
+        ("ndvi", r"\(LAGS\): 'ndvi' is not of the form"),
+        ("ndvi:7d:sum", r"\(LAGS\) 'ndvi:7d:sum': the dates of 'ndvi' are 4 days apart"),
+    ):
+        refused(message, "samplepredictors", **given, LAGS=text)
+
+
+def test_pixels_of_a_product_need_no_stations(run, refused, write_raster, tmp_path):
+    ndvi = write_raster("ndvi.tif", np.ones((1, 40, 40)), ["ndvi@2020-06-05"])
+    product = write_raster("smci.tif", np.full((1, 4, 4), 0.3), ["sm@2020-06-04"], cell=300)
+    given = {"PREDICTORS": [ndvi.path], "MAX_TIME_GAP": 2}
+    report = tmp_path / "r.html"
+    found = run("samplepredictors", **given, EXTRA_TARGETS=[product.path], OUTPUT="memory:", REPORT=str(report))
+    layer = found["OUTPUT"]
+    assert layer.fields().names() == ["station", "time", "soil_moisture", "source", "ndvi", "ndvi_gap_days"]
+    rows = list(layer.getFeatures())
+    assert len(rows) == found["COMPLETE_ROWS"] == 16 and layer.crs().authid() == "EPSG:32630"
+    assert rows[0].attributes() == ["smci r0 c0", "2020-06-04", pytest.approx(0.3), "smci", 1, 1]
+    assert rows[0].geometry().asPoint().x() == pytest.approx(500150)
+    text = report.read_text("utf-8")
+    assert "16 of 16 rows have a value of every predictor" in text and "Judge its maps at stations" in text
+    refused("Neither .*STATIONS.* nor .*EXTRA_TARGETS.* is set", "samplepredictors", **given, OUTPUT="memory:")

@@ -10,6 +10,7 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.builtin import BUILTINS, MapBuiltins, builtin_origins, of_time
 from sm_toolbox.raster.cells import CellRule
 from sm_toolbox.raster.opening import grid_of
+from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.pixels import sample_pixels
 from sm_toolbox.stations.sampling import Rows, sample_rows
@@ -90,6 +91,6 @@ def test_a_date_needs_the_time_field(dem, rows):
 def test_pixels_of_products_have_them_too(write_raster, dem, rows):
     product = write_raster("sm.tif", np.full((1, 2, 3), 0.2), ["sm@2020-03-01"], cell=300)
     origins = sample_rows(rows, [dem], builtins=tuple(BUILTINS)).origins
-    pixels = sample_pixels([product], [dem], builtins={name: origins[name] for name in BUILTINS})
+    pixels = sample_pixels([product], read_predictors([dem]), builtins={name: origins[name] for name in BUILTINS})
     assert pixels.predictors["x"].tolist() == [500150, 500450, 500750] * 2
     assert set(pixels.predictors["day_of_year"]) == {61} and set(pixels.predictors["month"]) == {3}

@@ -8,6 +8,7 @@ from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import read_bands, stacks
+from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.times import Time, parse_time
 from sm_toolbox.raster.timing import TimeRule, adds_up, parse_gaps
 from sm_toolbox.stations.pixels import sample_pixels
@@ -115,7 +116,7 @@ def test_gaps_of_single_variables_and_the_count_of_later_dates(stack_of, progres
 def test_pixels_of_products_follow_the_same_rule(stack_of, write_raster):
     rain, _ = stack_of("rain", ["2020-06-01", "2020-06-09"])
     product = write_raster("sm.tif", np.full((1, 2, 2), 0.2), ["sm@2020-06-08"], cell=60)
-    assert sample_pixels([product], [rain]).gap_days["rain"].tolist() == [-7.0] * 4
+    assert sample_pixels([product], read_predictors([rain])).gap_days["rain"].tolist() == [-7.0] * 4
 
 
 def test_unknown_names_of_gaps_are_refused(stack_of, write_raster):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.pixels import sample_pixels
 
@@ -39,7 +40,7 @@ def test_means_under_pixels_by_date(fine, write_raster):
     product = np.random.default_rng(1).random((2, 6, 6)).astype(np.float32)
     product[1, 2, 2] = -1
     rows = sample_pixels(
-        coarse(write_raster, product, ["sm@2020-06-02", "sm@2020-06-10"], nodata=-1), sources, max_gap_days=4
+        coarse(write_raster, product, ["sm@2020-06-02", "sm@2020-06-10"], nodata=-1), read_predictors(sources), 4
     )
     # The product is larger than the predictors: 4 x 4 of its 6 x 6 pixels are covered.
     assert len(rows.values) == rows.found == 16 + 15
@@ -58,7 +59,9 @@ def test_means_under_pixels_by_date(fine, write_raster):
 
 def test_pixels_in_another_crs_and_partly_covered_are_left_out(fine, write_raster):
     dem, _, sources = fine
-    rows = sample_pixels(coarse(write_raster, np.ones((1, 3, 3)), ["sm"], origin=(499880, 4000120)), sources[:1])
+    rows = sample_pixels(
+        coarse(write_raster, np.ones((1, 3, 3)), ["sm"], origin=(499880, 4000120)), read_predictors(sources[:1])
+    )
     # Begun 120 m outside, only pixels from the second on lie wholly within.
     assert rows.names == ["coarse r1 c1", "coarse r1 c2", "coarse r2 c1", "coarse r2 c2"]
     np.testing.assert_allclose(
@@ -67,13 +70,13 @@ def test_pixels_in_another_crs_and_partly_covered_are_left_out(fine, write_raste
         rtol=1e-5,
     )
     degrees = [write_raster("deg.tif", np.ones((1, 40, 40)), ["sm"], cell=0.003, origin=(-3.02, 36.2), crs="EPSG:4326")]
-    turned = sample_pixels(degrees, sources[:1])
+    turned = sample_pixels(degrees, read_predictors(sources[:1]))
     assert 4 <= len(turned.values) < 20 and np.isfinite(turned.predictors["dem"]).all()
 
 
 def test_a_seeded_draw(fine, write_raster):
     product = coarse(write_raster, np.random.default_rng(1).random((1, 4, 4)), ["sm"])
-    first, again = (sample_pixels(product, fine[2][:1], most=5) for _ in range(2))
+    first, again = (sample_pixels(product, read_predictors(fine[2][:1]), most=5) for _ in range(2))
     assert len(first.values) == 5 and first.found == 16 and first.names == again.names
     np.testing.assert_array_equal(first.values, again.values)
 
@@ -81,12 +84,14 @@ def test_a_seeded_draw(fine, write_raster):
 def test_refusals(fine, write_raster):
     _, _, sources = fine
     with pytest.raises(InputError, match="No pixel of `product` .* lies wholly within the predictors"):
-        sample_pixels(coarse(write_raster, np.ones((1, 2, 2)), ["sm"], origin=(900000, 4000000)), sources)
+        sample_pixels(
+            coarse(write_raster, np.ones((1, 2, 2)), ["sm"], origin=(900000, 4000000)), read_predictors(sources)
+        )
     with pytest.raises(InputError, match="has no data where the predictors lie"):
-        sample_pixels(coarse(write_raster, np.full((1, 2, 2), -1.0), ["sm"], nodata=-1), sources)
+        sample_pixels(coarse(write_raster, np.full((1, 2, 2), -1.0), ["sm"], nodata=-1), read_predictors(sources))
     other = [
         write_raster("a.tif", np.ones((1, 2, 2)), ["sm@2020-01-01"], cell=300),
         write_raster("b.tif", np.ones((1, 2, 2)), ["sm@2020-01-02"], cell=200),
     ]
     with pytest.raises(InputError, match="must have one grid, but 'b.tif' differs from 'a.tif'"):
-        sample_pixels(other, sources)
+        sample_pixels(other, read_predictors(sources))

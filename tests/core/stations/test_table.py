@@ -7,7 +7,7 @@ from rasterio.crs import CRS
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows
-from sm_toolbox.stations.table import TableSettings, sample_table
+from sm_toolbox.stations.table import TableSettings, pixel_table, sample_table
 
 DAYS = ("2020-06-01", "2020-06-02", "2020-06-03")
 
@@ -85,3 +85,41 @@ def test_pixels_of_a_product_are_further_rows(stations, rasters, write_raster):
     np.testing.assert_allclose((table.x[3], table.y[3]), (500300, 3999700))
     with pytest.raises(InputError, match="`product` needs `value` or `extra_value`"):
         sample_table(rows, columns, rasters, TableSettings(), product)
+
+
+def test_earlier_values_are_columns(stations, write_raster, progress):
+    rows, columns = stations
+    days = ["2020-05-30", "2020-05-31", "2020-06-01", "2020-06-03"]
+    values = np.arange(4.0)[:, None, None] * np.ones((1, 40, 40))
+    rain = [write_raster("rain.tif", values, [f"rain@{day}" for day in days])]
+    table = sample_table(rows, columns, rain, TableSettings(lags="rain:1-2, rain:2d, rain:2d:sum"), progress=progress)
+    assert table.predictors == ["rain", "rain_lag1", "rain_lag2", "rain_lag2d", "rain_sum2d"]
+    nan = np.nan
+    np.testing.assert_array_equal(table.columns["rain"], [2, nan, 3])
+    # Of 2020-06-02 there is no rain, but that of the days before is known; the sum over it is not.
+    np.testing.assert_array_equal(table.columns["rain_lag1"], [1, 2, nan])
+    np.testing.assert_array_equal(table.columns["rain_lag2"], [0, 1, 2])
+    np.testing.assert_array_equal(table.columns["rain_lag2d"], [0, 1, 2])
+    np.testing.assert_array_equal(table.columns["rain_sum2d"], [3, nan, nan])
+    # No gap field for each of them, and one line about all.
+    assert [name for name in table.columns if name.endswith("gap_days")] == []
+    assert len([warning for warning in progress.warnings if "_lag" in warning or "_sum" in warning]) == 0
+    assert any("Earlier values are missing in up to 2 rows ('rain_sum2d')" in line for line in progress.infos)
+    assert table.samples.origins["rain_sum2d"].lag == "2d:sum"
+
+
+def test_pixels_alone_are_a_table(rasters, write_raster, progress):
+    product = [write_raster("smap.tif", np.full((2, 2), 0.25), ["sm@2020-06-03"], cell=600.0)]
+    settings = TableSettings(station="station", time="time", extra_value="soil_moisture", lags="ndvi:1")
+    table = pixel_table(product, rasters, settings, progress)
+    assert list(table.columns) == [
+        "station", "time", "soil_moisture", "source", "ndvi", "clay", "ndvi_lag1", "ndvi_gap_days",
+    ]  # fmt: skip
+    assert table.columns["station"] == ["smap r0 c0", "smap r0 c1", "smap r1 c0", "smap r1 c1"]
+    assert table.columns["time"] == [parse_time("2020-06-03")] * 4 and table.complete == 4
+    np.testing.assert_allclose(table.columns["ndvi"], 0.7, rtol=1e-6)
+    np.testing.assert_allclose(table.columns["ndvi_lag1"], 0.5, rtol=1e-6)
+    np.testing.assert_allclose(table.columns["clay"][0], np.arange(1600.0).reshape(40, 40)[:20, :20].mean())
+    assert table.samples.origins["clay"].grid_cell_m[0] == pytest.approx(600, rel=0.01)
+    with pytest.raises(InputError, match="lies wholly within"):
+        pixel_table([write_raster("far.tif", np.ones((2, 2)), ["sm"], cell=600, origin=(9e5, 1e6))], rasters, settings)
