@@ -149,6 +149,12 @@ class Algorithm(ToolboxAlgorithm):
             self, "Largest gap in time [days]", "How many days a dated predictor may lie from the product's date"
         )
         add_gaps_of_variables(self)
+        self.add(
+            text("LAGS", "Earlier values"),
+            "What the ground remembers, as further predictors: ndvi:1 (one step back), ndvi:1-11, rain:7d (seven days "
+            "back), rain:7d:sum, as in 'Sample predictors at stations'. Dates that lack one of them get no map.",
+            advanced=True,
+        )
         self._declare_stations()
         self._declare_outputs()
 
@@ -310,6 +316,7 @@ class Algorithm(ToolboxAlgorithm):
             self.parameterAsDouble(parameters, "MAX_MASKED_SHARE", context),
             time_rule(self, parameters, context),
             tuple(name for name in (part.strip() for part in categorical.split(",")) if name),
+            self.parameterAsString(parameters, "LAGS", context),
         )
 
     def _learning(self, parameters, context):

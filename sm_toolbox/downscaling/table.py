@@ -21,6 +21,7 @@ from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, Stack, read_bands, single_stack
 from sm_toolbox.raster.cells import Cells, finest_grid
 from sm_toolbox.raster.grid import Grid, label
+from sm_toolbox.raster.lags import addends_of, base_of, without_lags
 from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.meaning import refuse_fills
 from sm_toolbox.raster.opening import Source, grid_of
@@ -62,6 +63,8 @@ class DownscaleInputs:
         How dated predictors are matched with the product.
     categorical : tuple of str, optional
         Predictors that hold numbers of classes.
+    lags : str, optional
+        As `parse_lags` takes it: earlier values and sums of predictors that become predictors, too.
     """
 
     coarse: Sequence[Source]
@@ -72,6 +75,7 @@ class DownscaleInputs:
     max_masked_share: float = 0.5
     timing: TimeRule = field(default_factory=TimeRule)
     categorical: tuple[str, ...] = ()
+    lags: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,9 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
     progress = engine.progress
     stack = single_stack(read_bands(inputs.coarse), "coarse")
     grid = _one_grid(stack)
-    predictors = read_predictors(inputs.predictors, (CELL, TIME, WEIGHT, VARIABLE))
-    tell_dated_and_static(predictors.stacks, progress)
+    taken = (CELL, TIME, WEIGHT, VARIABLE)
+    predictors = read_predictors(inputs.predictors, taken).with_lags(inputs.lags, taken)
+    tell_dated_and_static(without_lags(predictors.stacks), progress)
     fine = _fine(inputs, predictors)
     lattice = _lattice(stack, fine, predictors)
     inputs.timing.check_names(predictors.stacks)
@@ -174,8 +179,7 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
     stack, picks = _dates(stack, predictors, inputs.timing, progress)
     values = _read_coarse(stack, grid, lattice)
     refuse_fills(values, stack.bands[0].source.label, stack.variable)
-    bands, places = _bands(predictors, picks)
-    classes = [name in inputs.categorical or bands[i].is_class for i, name in places.values()]
+    bands, classes, places = _bands(predictors, picks, inputs.categorical)
     means = block_means(bands, classes, ["auto"] * len(bands), lattice, inputs.mask, engine.part(0.1, 1))
     enough = 1e-6 + inputs.max_masked_share
     usable = (means.masked <= enough) & (means.sizes > 0)
@@ -300,15 +304,22 @@ def _read_coarse(stack: Stack, grid: Grid, lattice: Lattice) -> np.ndarray:
         return opened.read(window).astype(np.float64)
 
 
-def _bands(predictors: Predictors, picks: Sequence[dict[str, int]]) -> tuple[list[Band], dict[tuple[str, int], Any]]:
-    """Return each band that some date needs, once, and its place by predictor and place in the stack."""
-    bands: list[Band] = []
-    places: dict[tuple[str, int], Any] = {}
+def _bands(
+    predictors: Predictors, picks: Sequence[dict[str, int]], categorical: Sequence[str]
+) -> tuple[list[Band], list[bool], dict[tuple[str, int], list[int]]]:
+    """Return each band that some date needs, once, and whether it holds classes; by predictor and place in its stack
+    the bands that a value is the sum of.
+    """
+    found: dict[Band, bool] = {}
+    addends: dict[tuple[str, int], list[Band]] = {}
     for name, stack in predictors.stacks.items():
+        base = base_of(stack).bands
         for position in sorted({pick[name] for pick in picks}):
-            places[name, position] = (len(bands), name)
-            bands.append(stack.bands[position])
-    return bands, places
+            addends[name, position] = [base[i] for i in addends_of(stack)[:, position]]
+            for band in addends[name, position]:
+                found[band] = found.get(band, False) or band.is_class or name in categorical
+    places = {band: i for i, band in enumerate(found)}
+    return list(found), list(found.values()), {key: [places[band] for band in each] for key, each in addends.items()}
 
 
 def _rows(values: np.ndarray, usable: np.ndarray, stack: Stack, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
@@ -346,7 +357,7 @@ def _columns(
     values: np.ndarray,
     means: BlockMeans,
     picks: Sequence[dict[str, int]],
-    places: dict[tuple[str, int], Any],
+    places: dict[tuple[str, int], list[int]],
     rows: tuple[np.ndarray, np.ndarray],
     enough: float,
 ) -> dict[str, Any]:
@@ -355,8 +366,8 @@ def _columns(
     columns: dict[str, Any] = {VARIABLE: values.reshape(len(values), -1)[date, cell]}
     flat = np.where(means.missing <= enough, means.values, np.nan).reshape(len(means.values), -1)
     for name in picks[0]:
-        of_date = np.array([places[name, pick[name]][0] for pick in picks])
-        columns[name] = flat[of_date[date], cell]
+        of_date = np.array([places[name, pick[name]] for pick in picks])
+        columns[name] = flat[of_date[date], cell[:, None]].sum(axis=1)
     return columns
 
 

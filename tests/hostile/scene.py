@@ -200,6 +200,7 @@ class Scene:
                 "MAX_MASKED_SHARE": 0.5,
                 "MAX_TIME_GAP": 0,
                 "TIME_GAPS": "ndvi:2",
+                "LAGS": "ndvi:1",
                 "STATIONS": self.stations,
                 **who,
                 "VALUE": "soil_moisture",

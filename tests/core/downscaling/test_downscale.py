@@ -27,7 +27,7 @@ from sm_toolbox.raster.times import parse_time
 from sm_toolbox.stations.sampling import Rows
 from tests.conftest import RecordingProgress
 
-from .conftest import COARSE, DAYS, FINE, RATIO, dated, forest, means, utm, write_on
+from .conftest import COARSE, DAYS, FINE, RATIO, dated, forest, means, smooth, utm, write_on
 
 
 def files(land, **more):
@@ -247,6 +247,38 @@ def test_static_predictors_and_products_without_dates(land):
         done = downscale(replace(inputs, coarse=[product]), forest(folds=3), files(land))
         assert list(read_example(land.path("map.tif"))) == [name]
         assert [item.name for item in done.coarse_model.results] == ["block", "random"]
+
+
+def test_earlier_values_are_predictors(land):
+    """What fell in the month before: a model that knows it is better, and its maps are those of 'Predict raster'."""
+    rng = np.random.default_rng(5)
+    rain = np.stack([20 + 10 * smooth(rng, (FINE, FINE), 4) for _ in range(4)])
+    days = ("2020-05-01", *DAYS)
+    fallen = land.write("rain", {f"rain@{day}": values for day, values in zip(days, rain)})
+    coarse = [land.product(means(land.truth + 0.004 * rain[:3]))]
+    inputs = land.inputs(coarse=coarse, predictors=[*land.predictors(), fallen])
+    plain = downscale(inputs, forest(), files(land))
+    progress = RecordingProgress()
+    result = downscale(
+        replace(inputs, lags="rain:1, rain:2:sum"), forest(), files(land), "none", engine=Engine(progress=progress)
+    )
+    table = result.coarse_model.table
+    assert list(table.predictors.stacks)[-2:] == ["rain_lag1", "rain_sum2"]
+    june = table.date == 1
+    assert np.array(table.source.columns["rain_lag1"])[june] == pytest.approx(means(rain[1]).ravel()[table.cell[june]])
+    wanted = means(rain[1] + rain[2]).ravel()[table.cell[june]]
+    assert np.array(table.source.columns["rain_sum2"])[june] == pytest.approx(wanted)
+    assert result.judgement.skill > plain.judgement.skill + 0.1
+    save_model(result.coarse_model.training.model, land.path("lags.smmodel"))
+    dates = Wanted(dates=[parse_time(day) for day in DAYS])
+    predict_raster(load_model(land.path("lags.smmodel")), inputs.predictors, land.path("lags.tif"), wanted=dates)
+    assert np.array_equal(read(land.path("map.tif")), read(land.path("lags.tif")))
+    # Two steps back there is nothing for the first date.
+    short = downscale(replace(inputs, lags="rain:2"), forest(), files(land), engine=Engine(progress=progress))
+    assert [str(time) for time in short.coarse_model.table.times] == list(DAYS[1:])
+    assert any(
+        "1 of 3 dates of `coarse` get no map: there is no band of rain_lag2" in line for line in progress.warnings
+    )
 
 
 def test_the_report_tells_it(land):
