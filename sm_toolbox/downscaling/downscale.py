@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sm_toolbox.downscaling.fine import DownscaleFiles, FineMap, make_fine_map
 from sm_toolbox.downscaling.learning import CoarseModel, Learning, learn
@@ -10,6 +10,7 @@ from sm_toolbox.downscaling.stations import StationGain, StationValues
 from sm_toolbox.downscaling.table import DownscaleInputs, coarse_table
 from sm_toolbox.downscaling.verdict import Judgement, judge_downscaling
 from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SaidOnce
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.report.page import in_unit
 
@@ -95,7 +96,9 @@ def downscale(
     >>> bool(found.fine.block_error < 1e-4)
     True
     """
-    progress = engine.progress
+    # Table, map and comparison look at the same rasters.
+    progress = SaidOnce(engine.progress)
+    engine = replace(engine, progress=progress)
     if not 0 <= inputs.max_masked_share < 1:
         raise InputError(
             f"`max_masked_share` is {inputs.max_masked_share:g}, but must be at least 0 and below 1: the largest share "

@@ -68,6 +68,7 @@ def test_a_known_truth_is_found_again(land):
     assert result.gain.percent > 20
     assert [item.name for item in result.coarse_model.results] == ["block", "random", "time"]
     assert any("removes" in line for line in progress.infos)
+    assert len(set(progress.infos)) == len(progress.infos), "the same is said twice"
 
 
 def test_residuals_of_all_kinds(land):
