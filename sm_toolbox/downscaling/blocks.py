@@ -11,6 +11,7 @@ import numpy as np
 from sm_toolbox.downscaling.block_kernels import add_to_cells
 from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import Progress
+from sm_toolbox.raster import streaming
 from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import Grid
@@ -19,7 +20,7 @@ from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.points import locate
 from sm_toolbox.raster.reading import ground_cell
 from sm_toolbox.raster.request import Engine
-from sm_toolbox.raster.streaming import Emit, OpenStacks, StackReader, plan_stream, stream_in_order
+from sm_toolbox.raster.streaming import Emit, OpenStacks
 from sm_toolbox.raster.warping import touched_window
 from sm_toolbox.validation.edges import block_places
 
@@ -245,11 +246,11 @@ def block_means(
         "system, or take fewer dates.",
     )
     every = [*bands, *([mask.band] if mask else [])]
-    reader = StackReader(every, lattice.fine, [*rules, *(["auto"] if mask else [])])
-    stream = plan_stream(reader, len(bands), 48, 12, whole=False, engine=engine)
+    reader = streaming.StackReader(every, lattice.fine, [*rules, *(["auto"] if mask else [])])
+    stream = streaming.plan_stream(reader, len(bands), 48, 12, whole=False, engine=engine)
     work = _Averaging(lattice, kinds, stream.dates, mask)
     total = _Sums.of(kinds, lattice.shape)
-    for _, found in stream_in_order(reader, work, stream.plan, engine):
+    for _, found in streaming.stream_in_order(reader, work, stream.plan, engine):
         total.take(found)
     if mask:
         said = mask.missing_in_words(sorted(total.seen))

@@ -396,7 +396,9 @@ def _with_nulls(values: Any) -> Any:
     """Return a column as tables have it: None where there is no number."""
     if not isinstance(values, np.ndarray):
         return values
-    return np.where(np.isnan(values), None, values.astype(object))
+    column = values.astype(object)
+    column[np.isnan(values)] = None
+    return column
 
 
 def _check_cells(cell: np.ndarray, columns: dict[str, Any], names: tuple[str, ...], stack: Stack) -> None:
