@@ -133,6 +133,7 @@ def main() -> None:
         if options.large:
             raster.unlink()
             write_raster(raster, 4 * options.size, False)
+            write_product(folder / "coarse.tif", raster)
             peak = measure("downscale", folder, raster)[2]
             print(f"Peak memory of downscale: 16 times the cells / once = {peak / ours[2]:.2f}")
 

@@ -95,8 +95,8 @@ def add_training_parameters(algorithm, predictors):
     )
 
 
-def add_model_parameters(algorithm):
-    """Declare the kind of model, its hyper-parameters, and how these are searched for."""
+def add_model_parameters(algorithm, more=""):
+    """Declare the kind of model, its hyper-parameters, and how these are searched for; `more` ends their help."""
     algorithm.add(
         choice("MODEL", "Model", model_words(), "random_forest"),
         model_help(),
@@ -105,7 +105,7 @@ def add_model_parameters(algorithm):
         text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
         f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
         f"{hyperparameter_help()} An unknown name is refused with the list of the valid ones. With TUNING a "
-        'list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
+        f'list stands for values to choose from: {{"min_samples_leaf": [1, 5, 10]}}.{more}',
         advanced=True,
     )
     algorithm.add(

@@ -351,7 +351,7 @@ class _Sums:
     def take(self, found: _Found) -> None:
         part = found.part
         for total, new in ((self.sums, found.sums), (self.counts, found.counts), (self.held, found.held)):
-            total[(slice(None), *part.slices)] += new.reshape(-1, part.height, part.width)
+            total[(slice(None), *part.slices)] += new.reshape(len(new), part.height, part.width)
         for band, *pairs in found.classes:
             self.classes.setdefault(band, []).append(tuple(pairs))  # type: ignore[arg-type]
         self.seen |= found.seen

@@ -307,8 +307,9 @@ def _read_coarse(stack: Stack, grid: Grid, lattice: Lattice) -> np.ndarray:
 def _bands(
     predictors: Predictors, picks: Sequence[dict[str, int]], categorical: Sequence[str]
 ) -> tuple[list[Band], list[bool], dict[tuple[str, int], list[int]]]:
-    """Return each band that some date needs, once, and whether it holds classes; by predictor and place in its stack
-    the bands that a value is the sum of.
+    """Return each band that some date needs, and whether it holds classes; and the bands that each value is the sum of.
+
+    The latter by predictor and place in its stack.
     """
     found: dict[Band, bool] = {}
     addends: dict[tuple[str, int], list[Band]] = {}

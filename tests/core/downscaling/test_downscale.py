@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 
 from sm_toolbox.demo.example import LEFT, TOP, read_example
 from sm_toolbox.downscaling.blocks import Lattice, block_means
@@ -230,6 +231,23 @@ def test_maps_of_any_grid(land):
     assert lattice.is_whole.sum() > 20 and off[:, lattice.is_whole].max() < 1e-4
     page = downscaling_report(result, Engine()).html()
     assert "EPSG:4326" in page and "whose centres lie in the coarse cell" in page
+
+
+def test_a_map_that_is_larger_than_the_product(land):
+    """Beyond the product the map is of the model alone, in whatever blocks it is made."""
+    size = 600
+    rows, columns = np.mgrid[:size, :size]
+    ndvi = 0.5 + 0.2 * np.sin(rows / 9) * np.cos(columns / 11)
+    grid = land.write("wide", {"ndvi": ndvi})
+    product = land.write("part", {"soil_moisture": means(0.1 + 0.3 * ndvi[:FINE, :FINE])}, cell=800)
+    wanted = files(land, source=land.path("s.tif"))
+    result = downscale(
+        replace(land.inputs(predictors=[grid]), coarse=[product]), forest(), wanted, engine=Engine(memory=2**20)
+    )
+    assert result.fine.with_residual == pytest.approx((FINE / size) ** 2, rel=1e-6) and result.fine.block_error < 1e-4
+    with rasterio.open(land.path("s.tif")) as file:
+        source = file.read(1)
+    assert (source[:FINE, :FINE] == 1).all() and (source[FINE:] == 2).all() and (source[:, FINE:] == 2).all()
 
 
 def test_static_predictors_and_products_without_dates(land):
