@@ -25,6 +25,8 @@ ALGORITHMS = (
     "timeseries.antecedentindex",
     "timeseries.temporalanomaly",
     "timeseries.rootzone",
+    "timeseries.regionalseries",
+    "timeseries.matchproduct",
     "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",

@@ -18,9 +18,10 @@ class Algorithm(ToolboxAlgorithm):
     )
     DETAILS = (
         "<p>Gaps do not count. Bands are named after the period: ndvi@2018-06 for a month, the first day for a "
-        "dekad, season (December to February is the winter) or year, the last day for a trailing window. With "
-        "PRODUCT_DAYS a composite of several days that straddles the boundary of a period counts in both; "
-        "<i>weighted_mean</i> weighs it by its days inside each.</p>"
+        "dekad, season (December to February is the winter) or year, the last day for a trailing window. "
+        "<i>month_of_year</i> puts the same months of all years together: bands ndvi_01 to ndvi_12 without a date, the "
+        "mean year. With PRODUCT_DAYS a composite of several days that straddles the boundary of a period counts in "
+        "both; <i>weighted_mean</i> weighs it by its days inside each.</p>"
     )
     TAGS = ("time series", "monthly", "mean", "maximum value composite", "NDVI", "aggregate")
     NEEDS = ("numba",)
@@ -33,7 +34,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         self.add(
             choice("PERIOD", "Period", COMPOSITE_PERIODS, "month"),
-            "Calendar period, all dates together, or a window of TRAILING_DAYS that ends with each date.",
+            "Calendar period, all dates together, a window of TRAILING_DAYS that ends with each date, or each month of "
+            "all years.",
         )
         self.add(
             integer("TRAILING_DAYS", "Days of the trailing window", 7, minimum=1),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.opening import Source
 
-COMPOSITE_PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing")
+COMPOSITE_PERIODS = ("day", "dekad", "month", "season", "year", "all", "trailing", "month_of_year")
 COMPOSITE_STATISTICS = ("mean", "max", "min", "median", "sum", "weighted_mean")
 _DAY = timedelta(days=1)
 _MOST_DAYS = 36_600
@@ -33,7 +33,8 @@ class Period:
     Parameters
     ----------
     time : Time
-        What the composite's band is named after: the first day, or the last one of a trailing window.
+        What the composite's band is named after: the first day, or the last one of a trailing window; of a month of all
+        years that month of the first of them.
     positions : tuple of int
         Dates of the stack that fall into the period.
     weights : tuple of float
@@ -103,6 +104,8 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
         windows = {(end - trailing_days * _DAY, end): Time(end - _DAY) for _, end in spans}
     elif period == "all":
         windows = {(spans[0][0], spans[-1][1]): Time(spans[0][0])}
+    elif period == "month_of_year":
+        return _months_of_year(plan_periods(times, "month", product_days=product_days))
     else:
         windows = {}
         for start, end in spans:
@@ -117,6 +120,21 @@ def plan_periods(times: Sequence[Time], period: str, trailing_days: int = 7, pro
         inside = [(i, weight) for i, weight in days if weight > 0]
         periods.append(Period(time, tuple(i for i, _ in inside), tuple(weight for _, weight in inside)))
     return periods
+
+
+def _months_of_year(months: Sequence[Period]) -> list[Period]:
+    """Put the same months of all years together."""
+    found: dict[int, list[Period]] = {}
+    for item in months:
+        found.setdefault(item.time.start.month, []).append(item)
+    return [
+        Period(
+            items[0].time,
+            tuple(position for item in items for position in item.positions),
+            tuple(weight for item in items for weight in item.weights),
+        )
+        for _, items in sorted(found.items())
+    ]
 
 
 def _combine(values: np.ndarray, period: Period, statistic: str, min_count: int, out: np.ndarray) -> None:
@@ -164,7 +182,7 @@ def temporal_composite(
         Dated bands of one or several variables, in any order of dates; on other grids than the first they are warped.
     output : str
         GeoTIFF with the bands `variable@period`: `ndvi@2018-06` for a month, the first day for other calendar periods,
-        the last day for trailing windows.
+        the last day for trailing windows. Months of all years have no date: `ndvi_06`.
     period, statistic : str
         One of `COMPOSITE_PERIODS` and of `COMPOSITE_STATISTICS`; `weighted_mean` weighs a date by the days of its
         product inside the period.
@@ -214,7 +232,11 @@ def temporal_composite(
             _combine(values, item, statistic, min_count, into)
         return out
 
-    bands = [band_name(name, item.time) for name, periods in plans.items() for item in periods]
+    bands = [
+        f"{name}_{item.time.start.month:02d}" if period == "month_of_year" else band_name(name, item.time)
+        for name, periods in plans.items()
+        for item in periods
+    ]
     # Only the median copies what it sorts.
     deepest = statistic == "median" and max(len(item.positions) for periods in plans.values() for item in periods)
     grid = given[0].grid

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A trend needs at least three values: a line through two has no residuals.
 FEWEST = 3
+# Lengths of two kinds of periods beyond this ratio have other spreads: a day and a month.
+_SAME_PERIOD = 1.5
 
 
 def require_dates(stack: Stack, fewest: int = 1) -> None:
@@ -59,6 +61,28 @@ def require_distinct_starts(stack: Stack) -> None:
                 f"{stack.variable} has both {earlier} and {later}, which start at the same moment. Leave one of "
                 "them out, or bring all to one period with 'Composite over time'."
             )
+
+
+def require_same_periods(stack: Stack, reference: Stack) -> None:
+    """Reject a reference whose dates stand for periods of another length: means of months spread less than days.
+
+    Parameters
+    ----------
+    stack, reference : Stack
+
+    Raises
+    ------
+    InputError
+    """
+    lengths = [
+        float(np.median([(time.end - time.start) / timedelta(days=1) for time in each.times]))
+        for each in (stack, reference)
+    ]
+    if max(lengths) > _SAME_PERIOD * max(min(lengths), 1.0):
+        raise InputError(
+            f"'{stack.variable}' is of periods of {lengths[0]:g} days, `reference` of {lengths[1]:g}; means of longer "
+            "periods spread less. Bring both to one period with 'Composite over time'."
+        )
 
 
 def days_since_first(times: Sequence[Time], first: Time) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.request import ALL_CORES, Engine
-from sm_toolbox.timeseries.dates import require_dates, require_distinct_starts
+from sm_toolbox.timeseries.dates import require_dates, require_distinct_starts, require_same_periods
 
 if TYPE_CHECKING:
     from sm_toolbox.progress import Progress
@@ -27,9 +27,6 @@ DEPARTURES = {"difference": "anomaly", "standardized": "z", "percentile": "perce
 """What can be computed, and the ending of its bands."""
 DRY_BELOW = 20.0
 """Percentile below which the US Drought Monitor calls a place dry: its class D1, moderate drought."""
-_DAY = timedelta(days=1)
-# Lengths of two kinds of periods beyond this ratio have other spreads: a day and a month.
-_SAME_PERIOD = 1.5
 
 
 @dataclass(frozen=True)
@@ -299,13 +296,7 @@ def _record(name: str, stack: Stack, records: dict[str, Stack]) -> Stack:
     for each in (stack, record):
         require_dates(each)
         require_distinct_starts(each)
-    lengths = [float(np.median([(time.end - time.start) / _DAY for time in each.times])) for each in (stack, record)]
-    longer, shorter = max(lengths), max(min(lengths), 1.0)
-    if longer > _SAME_PERIOD * shorter:
-        raise InputError(
-            f"'{name}' is of periods of {lengths[0]:g} days, `reference` of {lengths[1]:g}; means of longer periods "
-            "spread less. Bring both to one period with 'Composite over time'."
-        )
+    require_same_periods(stack, record)
     return record
 
 

@@ -197,7 +197,7 @@ def _filtered(
     blocks: Blocks, window: Window, days: np.ndarray, step: float, settings: RootZoneSettings
 ) -> tuple[np.ndarray, Facts]:
     """Return the filtered moisture and its quality; a kernel."""
-    from sm_toolbox.timeseries.rootzone_kernels import filter_surface
+    from sm_toolbox.timeseries.rootzone_kernels import LONGEST_MEMORY, filter_surface
 
     surface = blocks["surface"]
     shape = surface.shape[1:]
@@ -230,6 +230,8 @@ def _filtered(
             without_constant=int((observed & ~(constant > 0)).sum()),
             without_range=int((observed & ~(high > low)).sum()),
             clipped=clipped,
+            values=int((~np.isnan(result[: len(surface)])).sum()),
+            rule=(settings.min_observations, LONGEST_MEMORY * float(np.nanmedian(constant))),
         )
     return result, {"tally": tally}
 
@@ -243,9 +245,12 @@ class _Tally:
     without_constant: int
     without_range: int
     clipped: int
+    values: int
+    rule: tuple[int, float]
 
     def __add__(self, other: _Tally) -> _Tally:
-        return _Tally(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        counts = {name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__}
+        return _Tally(**{**counts, "rule": self.rule})
 
     def conclude(self, progress: Progress) -> None:
         """Say it, and refuse a map without any value."""
@@ -255,6 +260,11 @@ class _Tally:
             raise InputError(
                 "No cell has a range of moisture: `field_capacity` must lie above `wilting_point`, in the unit of "
                 "`sources`; without them the surface must change."
+            )
+        if self.cells and not self.values:
+            raise InputError(
+                f"No cell has `min_observations` {self.rule[0]} observations within three time constants, "
+                f"{self.rule[1]:g} days. Ask for fewer, or give a longer `time_constant`."
             )
         if self.without_constant:
             progress.info(f"{self.without_constant:,} cells without a `time_constant` above 0 have no value.")

@@ -373,6 +373,14 @@ class Scene:
                 "TIME": "",
                 "VALUE": "",
             },
+            "matchproduct": {
+                "PRODUCT": [self.products[0]],
+                "REFERENCE": [self.products[1]],
+                "METHOD": "cdf",
+                "BY_MONTH": False,
+                "MIN_SAMPLES": 3,
+            },
+            "regionalseries": {"INPUT": [self.ndvi], "ZONES": None, "ZONE": "", "LATITUDE_BANDS": True},
             "temporalgapfill": {
                 "INPUT": [self.ndvi],
                 "METHOD": "linear",

@@ -128,3 +128,27 @@ def test_composites_say_how_long_they_stand_for(write_raster, tmp_path):
     temporal_composite([source], str(tmp_path / "o.tif"), period="dekad")
     (band,) = read_bands([Source(str(tmp_path / "o.tif"))])
     assert (str(band.time), band.time.days) == ("2020-02-21", 9)
+
+
+def test_the_mean_year(write_raster, tmp_path):
+    """The same months of all years, each date once, without dates in the names."""
+    dates = [
+        f"sm@{year}-{month:02d}-15" for year in (2018, 2019, 2020) for month in (1, 6, 12) if (year, month) != (2019, 6)
+    ]
+    values = np.arange(8.0)
+    source = write_raster("sm.tif", values[:, None, None] * np.ones((1, 2, 2)), dates)
+    bands = temporal_composite([source], str(tmp_path / "o.tif"), period="month_of_year")
+    assert bands == ["sm_01", "sm_06", "sm_12"]
+    found = read(tmp_path / "o.tif")
+    expected = [np.mean([0, 3, 5]), np.mean([1, 6]), np.mean([2, 4, 7])]
+    np.testing.assert_allclose([found[band][0, 0] for band in bands], expected, rtol=1e-6)
+    # Eight days from 28 June on are three of June and five of July, in every year.
+    crossing = write_raster("c.tif", np.ones((2, 2, 2)), ["sm@2018-06-28", "sm@2019-06-28"])
+    (june, july) = plan_periods([parse_time("2018-06-28"), parse_time("2019-06-28")], "month_of_year", product_days=8)
+    assert june.weights == (3, 3) and july.weights == (5, 5)
+    assert temporal_composite([crossing], str(tmp_path / "c.tif"), period="month_of_year", product_days=8) == [
+        "sm_06",
+        "sm_07",
+    ]
+    with pytest.raises(InputError, match="no period has more than 3 dates of sm"):
+        temporal_composite([source], str(tmp_path / "m.tif"), period="month_of_year", min_count=4)

@@ -52,6 +52,15 @@ def test_the_recursion_and_the_weighted_mean(constant):
         assert found[-1] == pytest.approx((weights * np.nan_to_num(values)).sum() / weights.sum())
 
 
+def test_as_pytesmo():
+    """The numbers of pytesmo 0.18.1, time_series.filters.exp_filter with a time constant of 10 days."""
+    days = np.array([1.0, 2, 5, 6, 8, 10, 14, 16, 21, 22, 27, 30])
+    values = np.array([0.039, 0.59, 0.166, 0.678, np.nan, 0.311, 0.938, 0.538, 0.812, 0.658, 0.611, 0.191])
+    expected = [0.039, 0.32826352, 0.26096605, 0.39203921, np.nan, 0.36617081, 0.55063514, 0.54706389, 0.63127974,
+                0.6382263, 0.63005771, 0.50349827]  # fmt: skip
+    np.testing.assert_allclose(exponential_filter(days, values, 10), expected, atol=1e-8)
+
+
 def test_a_step_is_followed_with_the_time_constant():
     """Daily, from 0 to 1: after a time constant 1 - 1/e of the way, once the past is long."""
     days = np.arange(400.0)
@@ -184,8 +193,12 @@ def test_rasters_that_do_not_serve(write_raster, tmp_path):
         (RootZoneInputs([write_raster("c.tif", np.ones((6, 2, 2)), named(range(6)))]), "No cell has a range"),
         (RootZoneInputs(surface, write_raster("t.tif", np.full((2, 2), -1.0), ["t"])), "nowhere above 0"),
         (RootZoneInputs(surface, write_raster("two.tif", np.ones((2, 2, 2)), ["t", "u"])), "has 2 bands"),
+        (
+            RootZoneInputs([write_raster("rare.tif", values, named(range(0, 600, 100)))]),
+            "within three time constants, 60",
+        ),
         (RootZoneInputs([write_raster("static.tif", np.ones((2, 2)), ["sm"])]), "has no dates"),
     ):
         with pytest.raises(InputError, match=message):
-            root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(min_observations=1))
+            root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(min_observations=2))
         assert not (tmp_path / "o.tif").exists()
