@@ -92,7 +92,7 @@ class FeedbackProgress(Progress):
         self._feedback.pushWarning(self.in_words(self._in_keys(text)))
 
     def is_cancelled(self) -> bool:
-        return self._feedback.isCanceled()
+        return self._feedback.isCanceled() and not self.had_enough
 
 
 class ToolboxAlgorithm(QgsProcessingAlgorithm):

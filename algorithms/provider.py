@@ -30,6 +30,7 @@ ALGORITHMS = (
     "timeseries.temporalgapfill",
     "timeseries.temporalstatistics",
     "timeseries.temporaltrend",
+    "merging.stationquality",
     "merging.tcmerge",
     "merging.triplecollocation",
     "stations.aggregatestations",

@@ -271,10 +271,22 @@ def _effective(n: int, memory: float) -> float:
 def _memory(values: np.ndarray) -> float:
     """Return the lag-1 autocorrelation without the bias that a short sample has: (n ρ̂ + 1) / (n − 4), at most 1."""
     n = len(values)
-    return min(1.0, (n * _lag1(values) + 1) / (n - 4)) if n > 4 else float("nan")
+    return min(1.0, (n * lag1_correlation(values) + 1) / (n - 4)) if n > 4 else float("nan")
 
 
-def _lag1(values: np.ndarray) -> float:
+def lag1_correlation(values: np.ndarray) -> float:
+    """Return how much each value resembles the one before it.
+
+    Parameters
+    ----------
+    values : ndarray of float64 (n,)
+        In order of time, at equal steps.
+
+    Returns
+    -------
+    float
+        The sample's lag-1 autocorrelation; NaN where it does not vary.
+    """
     centred = values - values.mean()
     power = float(np.sum(centred**2))
     return float(np.sum(centred[1:] * centred[:-1])) / power if power > 0 else float("nan")

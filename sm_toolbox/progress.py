@@ -34,14 +34,23 @@ class Progress:
         text : str
         """
 
+    keeps_best = False
+    """Whether a Cancel asks for the best so far, where there is such a thing, rather than for nothing."""
+    had_enough = False
+    """Whether a Cancel has been answered so: what is left is to be done."""
+
     def is_cancelled(self) -> bool:
         """Return whether the user asked to stop."""
         return False
 
     def check(self) -> None:
-        """Raise `Cancelled` where the user asked to stop."""
-        if self.is_cancelled():
+        """Raise `Cancelled` where the user asked to stop, unless that has been answered already."""
+        if self.is_cancelled() and not self.had_enough:
             raise Cancelled
+
+    def enough(self) -> None:
+        """Answer a Cancel with the best so far: it is not heard again."""
+        self.had_enough = True
 
     def part(self, start: float, stop: float) -> Progress:
         """Return a progress whose 0 to 1 is `start` to `stop` of this one.
@@ -65,6 +74,7 @@ class Progress:
 class _Part(Progress):
     def __init__(self, whole: Progress, start: float, stop: float):
         self._whole, self._start, self._stop = whole, start, stop
+        self.keeps_best = whole.keeps_best
 
     def set_fraction(self, fraction: float) -> None:
         self._whole.set_fraction(self._start + (self._stop - self._start) * fraction)
@@ -76,7 +86,11 @@ class _Part(Progress):
         self._whole.warning(text)
 
     def is_cancelled(self) -> bool:
-        return self._whole.is_cancelled()
+        return self._whole.is_cancelled() and not self._whole.had_enough
+
+    def enough(self) -> None:
+        super().enough()
+        self._whole.enough()
 
 
 class Unheard(Progress):
@@ -89,6 +103,7 @@ class Unheard(Progress):
 
     def __init__(self, progress: Progress):
         self._progress = progress
+        self.keeps_best = progress.keeps_best
 
     def set_fraction(self, fraction: float) -> None:
         """As `Progress`."""
@@ -96,7 +111,12 @@ class Unheard(Progress):
 
     def is_cancelled(self) -> bool:
         """As `Progress`."""
-        return self._progress.is_cancelled()
+        return self._progress.is_cancelled() and not self._progress.had_enough
+
+    def enough(self) -> None:
+        """As `Progress`."""
+        super().enough()
+        self._progress.enough()
 
 
 class SaidOnce(Progress):
@@ -109,6 +129,7 @@ class SaidOnce(Progress):
 
     def __init__(self, progress: Progress):
         self._progress, self._said = progress, set[str]()
+        self.keeps_best = progress.keeps_best
 
     def set_fraction(self, fraction: float) -> None:
         """As `Progress`."""
@@ -128,7 +149,12 @@ class SaidOnce(Progress):
 
     def is_cancelled(self) -> bool:
         """As `Progress`."""
-        return self._progress.is_cancelled()
+        return self._progress.is_cancelled() and not self._progress.had_enough
+
+    def enough(self) -> None:
+        """As `Progress`."""
+        super().enough()
+        self._progress.enough()
 
 
 class UntilStopped(Progress):

@@ -15,18 +15,18 @@ from ..parameters import choice, field, integer, number, raster, switch, table, 
 MODEL_FILTER = "Model files (*.smmodel)"
 
 
-def model_words():
-    """List the kinds of models."""
+def model_words(sequences=False):
+    """List the kinds of models, those that need a predictor's earlier values only where `sequences` are read."""
+    from sm_toolbox.models.learners.catalogue import LEARNERS, kinds_of_rows
+
+    return list(LEARNERS) if sequences else kinds_of_rows()
+
+
+def model_help(sequences=False):
+    """Say when to take each kind of model; of the same kinds as `model_words`."""
     from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    return list(LEARNERS)
-
-
-def model_help():
-    """Say when to take each kind of model."""
-    from sm_toolbox.models.learners.catalogue import LEARNERS
-
-    return " ".join(f"{key}: {row.help}" for key, row in LEARNERS.items())
+    return " ".join(f"{key}: {LEARNERS[key].help}" for key in model_words(sequences))
 
 
 def impurity_words():
@@ -51,13 +51,14 @@ def split_help():
     return f"{', '.join(first)}, or {last}"
 
 
-def hyperparameter_help():
-    """Name the hyper-parameters of every kind with their defaults."""
+def hyperparameter_help(sequences=False):
+    """Name the hyper-parameters of every kind with their defaults; of the same kinds as `model_words`."""
     from sm_toolbox.models.learners.catalogue import LEARNERS
 
     defaults = {
         key: ", ".join(f"{item.name} ({json.dumps(item.default)})" for item in fields(row.estimator))
         for key, row in LEARNERS.items()
+        if key in model_words(sequences)
     }
     return " ".join(f"{key}: {listing}." for key, listing in defaults.items())
 
@@ -95,16 +96,28 @@ def add_training_parameters(algorithm, predictors):
     )
 
 
-def add_model_parameters(algorithm, more=""):
-    """Declare the kind of model, its hyper-parameters, and how these are searched for; `more` ends their help."""
+def add_model_parameters(algorithm, more="", sequences=False):
+    """Declare the kind of model, its hyper-parameters, and how these are searched for; `more` ends their help.
+
+    Kinds that read `sequences` need earlier values of the predictors, and a length.
+    """
     algorithm.add(
-        choice("MODEL", "Model", model_words(), "random_forest"),
-        model_help(),
+        choice("MODEL", "Model", model_words(sequences), "random_forest"),
+        model_help(sequences),
     )
+    if sequences:
+        algorithm.add(
+            integer("SEQUENCE_LENGTH", "Length of a sequence", 12, minimum=2, maximum=1000),
+            "For MODEL lstm: steps of a sequence, that of the row included. A predictor is read with its earlier "
+            "values, the fields ndvi, ndvi_lag1 … ndvi_lag11 that LAGS ndvi:1-11 of 'Sample predictors at stations' "
+            "makes: all of them, or none, then it is the same at each step. Rows that lack one, such as the first of "
+            "a record, are left out and counted. sequence_length in HYPERPARAMETERS wins.",
+            advanced=True,
+        )
     algorithm.add(
         text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
         f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
-        f"{hyperparameter_help()} An unknown name is refused with the list of the valid ones. With TUNING a "
+        f"{hyperparameter_help(sequences)} An unknown name is refused with the list of the valid ones. With TUNING a "
         f'list stands for values to choose from: {{"min_samples_leaf": [1, 5, 10]}}.{more}',
         advanced=True,
     )
@@ -127,7 +140,8 @@ def add_model_parameters(algorithm, more=""):
     )
     algorithm.add(
         switch("KEEP_BEST", "Keep the best on Cancel"),
-        "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far.",
+        "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far."
+        f"{' With MODEL lstm a Cancel while the final model is fitted keeps its best epoch.' if sequences else ''}",
         advanced=True,
     )
 
@@ -135,11 +149,14 @@ def add_model_parameters(algorithm, more=""):
 def read_candidates(algorithm, parameters, context):
     """Return the model that is asked for, or those among which TUNING chooses."""
     from sm_toolbox.models.assessment.tuning import make_candidates
-    from sm_toolbox.models.learners.catalogue import make_estimator
+    from sm_toolbox.models.learners.catalogue import make_estimator, with_default
 
     kind, tuning, hyperparameters = (
         algorithm.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS")
     )
+    if algorithm.parameterDefinition("SEQUENCE_LENGTH") is not None:
+        length = whole_number(algorithm, parameters, "SEQUENCE_LENGTH", context, 1000)
+        hyperparameters = with_default(kind, hyperparameters, "sequence_length", length)
     if tuning == "none":
         return [make_estimator(kind, hyperparameters)]
     count = whole_number(algorithm, parameters, "CANDIDATES", context)

@@ -44,7 +44,7 @@ class Algorithm(ToolboxAlgorithm):
         "predictor are left out and counted. The model file holds plain numbers and no code: it is safe to pass "
         "on, and predicts without scikit-learn.</p>"
     )
-    TAGS = ("random forest", "machine learning", "regression", "cross-validation", "importance")
+    TAGS = ("random forest", "lstm", "machine learning", "regression", "cross-validation", "importance")
     ARGUMENTS = {"method": "TUNING"}
     NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
 
@@ -52,7 +52,7 @@ class Algorithm(ToolboxAlgorithm):
         add_training_parameters(
             self, "Numeric fields to learn from. Rasters are matched to them by name at prediction."
         )
-        add_model_parameters(self)
+        add_model_parameters(self, sequences=True)
         self.add(
             table("SPIKE", "Local rows (spiking)", optional=True),
             "Rows of the area to be mapped, with the same fields, that join the training when the stations of "
@@ -71,7 +71,7 @@ class Algorithm(ToolboxAlgorithm):
             "soil moisture where there is one), judged under the same folds.",
             advanced=True,
         )
-        add_scaling_parameters(self, "MODEL svr and mlp", " The model file holds the numbers.")
+        add_scaling_parameters(self, "MODEL svr, mlp and lstm", " The model file holds the numbers.")
         self.add(
             expression("HOLDOUT", "Rows held out", "TRAINING"),
             "Rows for which this is true are neither fitted nor searched with, and rated at the end, beside the error "
@@ -119,6 +119,7 @@ class Algorithm(ToolboxAlgorithm):
 
         opened, spike_source = inputs
         model_file = self.outputs.path("MODEL_FILE")
+        progress.keeps_best = self.parameterAsBool(parameters, "KEEP_BEST", context)
         seed = self.parameterAsInt(parameters, "SEED", context)
         candidates = read_candidates(self, parameters, context)
         layer, prepared = read_training(self, opened, parameters, context, progress)
@@ -134,7 +135,7 @@ class Algorithm(ToolboxAlgorithm):
             tuner = Tuner(
                 candidates,
                 inner_split(prepared.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),
-                self.parameterAsBool(parameters, "KEEP_BEST", context),
+                progress.keeps_best,
             )
         training = train(
             prepared.table,

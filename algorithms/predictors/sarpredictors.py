@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sm_toolbox.predictors.sar_geometry import PASSES
+
 from ..base import ToolboxAlgorithm
 from ..layers import raster_source, raster_sources
-from ..parameters import add_scheduler, engine_of, integer, raster, raster_output, rasters
+from ..parameters import add_scheduler, choice, engine_of, integer, number, raster, raster_output, rasters
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -24,9 +26,23 @@ class Algorithm(ToolboxAlgorithm):
         "Statistics are those of the decibels in the output; the standard deviation is that of a sample (n − 1) "
         "and needs two dates.</p><p>Every date is treated on its own, so that VV, VH and angle need not have the "
         "same dates. To compare dates take one orbit direction, or the angle as a further predictor.</p>"
+        "<p>WETNESS says where each cell stands between its own dry and wet reference (change detection, Wagner et al. "
+        "1999): moisture, as long as vegetation and roughness stay.</p>"
     )
-    TAGS = ("Sentinel-1", "SAR", "radar", "backscatter", "VV", "VH", "speckle", "filter")
-    NEEDS = ("numba",)
+    TAGS = (
+        "Sentinel-1",
+        "SAR",
+        "radar",
+        "backscatter",
+        "VV",
+        "VH",
+        "change detection",
+        "incidence angle",
+        "speckle",
+        "filter",
+    )
+    ARGUMENTS = {"direction": "PASS"}
+    NEEDS = ("numba", "pyproj")
     EXAMPLE = {"VV": ["sentinel1.tif"], "VH": ["sentinel1.tif"], "ANGLE": ["sentinel1.tif"], "GRID": "ndvi.tif"}
 
     def declare(self):
@@ -57,15 +73,60 @@ class Algorithm(ToolboxAlgorithm):
             "GeoTIFF with vv_min, vv_mean, vv_max, vv_sd and the same of VH, in dB.",
         )
 
+        self.add(
+            raster_output("WETNESS", "Relative wetness", optional=True),
+            "GeoTIFF with relative_wetness@date: VV between each cell's dry (0) and wet reference (1), and "
+            "soil_moisture@date where POROSITY is given. Needs eight dates of one orbit direction, and no station: "
+            "what every trained map must beat.",
+        )
+        self.add(
+            number("DRY_PERCENTILE", "Dry reference [percentile]", 5, minimum=0, maximum=100),
+            "Of each cell's VV over time, for WETNESS.",
+            advanced=True,
+        )
+        self.add(
+            number("WET_PERCENTILE", "Wet reference [percentile]", 95, minimum=0, maximum=100),
+            "Of each cell's VV over time, for WETNESS.",
+            advanced=True,
+        )
+        self.add(
+            raster("POROSITY", "Porosity", optional=True),
+            "m³ m⁻³, such as that of 'Soil indices': WETNESS also holds wetness × porosity.",
+            advanced=True,
+        )
+        self.add(
+            raster_output("LOCAL_ANGLE", "Local incidence angle", optional=True),
+            "GeoTIFF with local_incidence_angle@date, between the beam and the normal of the ground; above 90° is "
+            "shadow. Needs ANGLE and DEM.",
+        )
+        self.add(
+            raster("DEM", "Digital elevation model", optional=True),
+            "Metres, for LOCAL_ANGLE; averaged to the cells of the output.",
+            advanced=True,
+        )
+        self.add(
+            choice("PASS", "Orbit direction", PASSES, "ascending"),
+            "Of Sentinel-1, for LOCAL_ANGLE: where it stands follows from it and the latitude.",
+            advanced=True,
+        )
+
     def resolve(self, parameters, context):
         layers = [raster_sources(self, parameters, key, context) for key in ("VV", "VH", "ANGLE")]
-        return layers, raster_source(self, parameters, "GRID", context)
+        return layers, [raster_source(self, parameters, key, context) for key in ("GRID", "POROSITY", "DEM")]
 
     def compute(self, inputs, parameters, context, progress):
+        from sm_toolbox.errors import InputError
         from sm_toolbox.predictors.sar import sar_predictors
+        from sm_toolbox.predictors.sar_geometry import local_incidence_angles
+        from sm_toolbox.predictors.sar_wetness import WetnessSettings, relative_wetness
+        from sm_toolbox.raster.opening import Source
 
-        (vv, vh, angle), grid = inputs
-        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "STATISTICS")}
+        (vv, vh, angle), (grid, porosity, dem) = inputs
+        outputs = {key: self.outputs.path(key) for key in ("OUTPUT", "STATISTICS", "WETNESS", "LOCAL_ANGLE")}
+        engine = engine_of(self, parameters, context, progress)
+        if outputs["LOCAL_ANGLE"] and not (angle and dem):
+            raise InputError(f"LOCAL_ANGLE needs {'DEM' if angle else 'ANGLE'}. Give it, or skip LOCAL_ANGLE.")
+        more = bool(outputs["WETNESS"]) + bool(outputs["LOCAL_ANGLE"])
         sar_predictors(
             vv,
             vh,
@@ -74,6 +135,15 @@ class Algorithm(ToolboxAlgorithm):
             grid=grid,
             filter_size=self.parameterAsInt(parameters, "FILTER_SIZE", context),
             statistics=outputs.get("STATISTICS"),
-            engine=engine_of(self, parameters, context, progress),
+            engine=engine.part(0, 1 - 0.2 * more),
         )
+        made = [Source(outputs["OUTPUT"], "the Sentinel-1 predictors")]
+        if outputs["WETNESS"]:
+            percentiles = WetnessSettings(
+                *(self.parameterAsDouble(parameters, key, context) for key in ("DRY_PERCENTILE", "WET_PERCENTILE"))
+            )
+            relative_wetness(made, outputs["WETNESS"], percentiles, porosity, engine.part(1 - 0.2 * more, 1))
+        if outputs["LOCAL_ANGLE"]:
+            direction = self.parameterAsString(parameters, "PASS", context)
+            local_incidence_angles(made, dem, outputs["LOCAL_ANGLE"], direction, engine.part(0.8, 1))
         return outputs

@@ -11,7 +11,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.experiments.scenarios import SCENARIOS
 from sm_toolbox.experiments.sizes import parse_sizes
 from sm_toolbox.models.assessment.tuning import make_candidates
-from sm_toolbox.models.learners.catalogue import LEARNERS, make_estimator
+from sm_toolbox.models.learners.catalogue import kinds_of_rows, make_estimator
 
 _MOST_REPEATS = 1000
 _MOST_CANDIDATES = 1000
@@ -26,7 +26,7 @@ class ScenarioSettings:
     scenarios : tuple of str
         Words of `SCENARIOS`.
     models : tuple of str
-        Words of `LEARNERS`.
+        Words of `catalogue.kinds_of_rows`.
     sizes_dependent : str
         Percent of the rows that train; see `parse_sizes`.
     sizes_temporal : str
@@ -65,7 +65,7 @@ class ScenarioSettings:
         ------
         InputError
         """
-        for name, words in (("scenarios", SCENARIOS), ("models", LEARNERS)):
+        for name, words in (("scenarios", SCENARIOS), ("models", kinds_of_rows())):
             chosen = getattr(self, name)
             unknown = [word for word in chosen if word not in words]
             if unknown or not chosen:
@@ -123,10 +123,11 @@ class ScenarioSettings:
             ) from None
         if not isinstance(given, dict) or not all(isinstance(value, dict) for value in given.values()):
             raise InputError('`hyperparameters` must be by model: {"random_forest": {"n_estimators": 50}}.')
-        unknown = sorted(set(given) - set(LEARNERS))
+        unknown = sorted(set(given) - set(kinds_of_rows()))
         if unknown:
             raise InputError(
-                f"`hyperparameters` names {', '.join(unknown)}, which is no model. Models are: {', '.join(LEARNERS)}."
+                f"`hyperparameters` names {', '.join(unknown)}, which is no model. Models are: "
+                f"{', '.join(kinds_of_rows())}."
             )
         return {model: json.dumps(value) for model, value in given.items()}
 

@@ -8,11 +8,12 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sm_toolbox.experiments.trials import Bench, Outcome, Trial
+from sm_toolbox.onethread import products_in_one_thread
 from sm_toolbox.progress import SILENT, UntilStopped
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.cluster import on_cluster
@@ -70,7 +71,7 @@ def make_trials(
     if not trials:
         return
     made = _there(bench, trials, engine) if engine.scheduler else _here(bench, trials, engine, deadline)
-    with closing(made), _matrix_products_in_one_thread():
+    with closing(made), products_in_one_thread():
         for done in made:
             yield done
             if deadline is not None and time.monotonic() > deadline:
@@ -97,19 +98,6 @@ def _here(bench: Bench, trials: Sequence[Trial], engine: Engine, deadline: float
                     return
         finally:
             stop.set()
-
-
-@contextmanager
-def _matrix_products_in_one_thread() -> Iterator[None]:
-    """Keep matrix products single-threaded: with a trial on each core more threads only compete."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        context: Any = nullcontext()
-    else:
-        context = threadpool_limits(1)
-    with context:
-        yield
 
 
 @dataclass(frozen=True)

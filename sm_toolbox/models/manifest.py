@@ -238,6 +238,9 @@ class Manifest(_Record):
         What costs nothing, made of all training rows, as `FittedBaseline.to_record`; None in files of before.
     holdout : mapping, optional
         `beside`, `metrics`, `baselines` and `skill` of rows that were held out; None where none were.
+    sequence : mapping, optional
+        `length` of the sequences that it reads, the `predictors` of which it reads earlier values, and their
+        `step_days`; None of a kind that reads rows alone.
     source : mapping, optional
         As `TargetRecord`.
     """
@@ -261,6 +264,7 @@ class Manifest(_Record):
     matching: int | None = None
     baselines: Any = None
     holdout: Any = None
+    sequence: Mapping[str, Any] | None = None
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

@@ -16,6 +16,7 @@ from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_classes, parse_cyclic, parse_limits
 from sm_toolbox.models.roles import check_target, choose_predictors, places
+from sm_toolbox.models.sequences import bases_of
 from sm_toolbox.models.table import Roles, TrainingTable, check_variation, make_training_table
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.builtin import builtin_of_table
@@ -211,9 +212,11 @@ def _limits(
     table: TrainingTable, text: str, periods: Mapping[str, float], progress: Progress
 ) -> dict[str, tuple[float, float]]:
     """Return the limits by which amounts are scaled; say where rows lie beyond those that were given."""
-    given = parse_limits(text, table.roles.predictors)
+    names = table.roles.predictors
+    given = parse_limits(text, names)
+    bases = bases_of(names, table.origins)
     limits, beyond = {}, []
-    for name, values in zip(table.roles.predictors, table.predictors.T):
+    for name, values in zip(names, table.predictors.T):
         if name in periods or name in table.classes:
             if name in given:
                 what = "cyclic: its sine and cosine" if name in periods else "categorical: its classes"
@@ -221,7 +224,10 @@ def _limits(
                     f"`limits` names '{name}', which is {what} lie within −1 and 1 without. Take it out of `limits`."
                 )
             continue
-        low, high = limits[name] = given.get(name, (float(values.min()), float(values.max())))
+        # Earlier values are scaled as the predictor itself, so that they compare.
+        alike = table.predictors[:, [bases[other] == bases[name] for other in names]]
+        own = (float(alike.min()), float(alike.max()))
+        low, high = limits[name] = given.get(name, given.get(bases[name], own))
         outside = int(np.count_nonzero((values < low) | (values > high)))
         if outside:
             beyond.append(f"{name} ({outside:,} rows; {values.min():.4g} to {values.max():.4g})")

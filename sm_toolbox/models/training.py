@@ -18,6 +18,7 @@ from sm_toolbox.models.assessment.holdout import Holdout, rate_holdout
 from sm_toolbox.models.assessment.intervals import ModelIntervals, choose_intervals, intervals_in_words
 from sm_toolbox.models.assessment.outoffold import SplitResult, evaluate
 from sm_toolbox.models.assessment.problem import Problem
+from sm_toolbox.models.assessment.rival import Rival, judge_rival
 from sm_toolbox.models.assessment.spiking import Spike, Spiking, divide_local_rows, measure_spiking
 from sm_toolbox.models.assessment.splits import RandomSplit, beside_stations, comparison
 from sm_toolbox.models.assessment.splitting import Split
@@ -73,6 +74,8 @@ class Training:
         Which kind was taken, and how evenly both hold by place.
     holdout : Holdout, optional
         Of rows that were held out.
+    rival : Rival, optional
+        Another kind of model on the same folds of the chosen split.
     """
 
     model: Model
@@ -85,6 +88,7 @@ class Training:
     choice: str = ""
     intervals: ModelIntervals | None = None
     holdout: Holdout | None = None
+    rival: Rival | None = None
 
     @property
     def chosen(self) -> SplitResult:
@@ -158,22 +162,6 @@ class _Rounds:
         return [self.next() for _ in range(count)]
 
 
-class _IgnoringCancel(Progress):
-    """Passes on all but Cancel: it has been heard, and what is left is to be done."""
-
-    def __init__(self, progress: Progress):
-        self._progress = progress
-
-    def set_fraction(self, fraction: float) -> None:
-        self._progress.set_fraction(fraction)
-
-    def info(self, text: str) -> None:
-        self._progress.info(text)
-
-    def warning(self, text: str) -> None:
-        self._progress.warning(text)
-
-
 def train(
     table: TrainingTable,
     estimator: Estimator,
@@ -232,14 +220,15 @@ def train(
     """
     progress.check()
     # Reject what no model file could name before the work.
-    kind_of(estimator)
+    kind = kind_of(estimator)
     for text in oddities(table):
         progress.warning(text)
     choice = choice_of(table)
     if choice:
         progress.info(in_unit(choice, table.unit))
     encoder = FeatureEncoder(table.roles.predictors, periods or {}, table.classes, table.limits)
-    problem = Problem(table, encoder, seed)
+    problem = Problem(table, encoder, seed, split)
+    problem.tell_sequences(estimator, progress)
     splits = [split, *filter(None, (comparison(split, table), beside_stations(split, table)))]
     folds = [candidate.divide(table, seed) for candidate in splits]
     local_folds = divide_local_rows(table, spike.table, split.folds, seed) if spike else []
@@ -248,10 +237,12 @@ def train(
     nested = search_nested(tuner, problem, [folds[place] for place in strict], progress) if tuner else None
     if nested:
         estimator = nested.search.best
-        progress = _IgnoringCancel(progress) if nested.stopped else progress
+        if nested.stopped:
+            progress.enough()
+    beside = len(folds[0]) if LEARNERS[kind].beside else 0
     rounds = _Rounds(
         progress.part(nested.share if nested else 0, 1),
-        sum(map(len, folds)) + (len(local_folds) + 1 if spike else 0) + 2,
+        sum(map(len, folds)) + beside + (len(local_folds) + 1 if spike else 0) + 2,
     )
     results = []
     for place, (candidate, parts) in enumerate(zip(splits, folds)):
@@ -263,6 +254,7 @@ def train(
                 problem, candidate, parts, estimators, rounds.take(len(parts)), progress, with_importance=is_chosen
             )
         )
+    rival = judge_rival(kind, problem, split, folds[0], rounds.take(beside))
     applicability = _applicability(problem, results[0], folds[0], spike, rounds.next())
     # How unlike local stations are that did not join, the model of all rows cannot know: even widths.
     unlike = None if spike else applicability.training_di.astype(np.float64)
@@ -282,7 +274,7 @@ def train(
     manifest = replace(manifest, baselines=[item.to_record() for item in fit_baselines(final)])
     model = Model(manifest, problem.encoder, fitted, applicability, shift, _evidence(problem, results[0]))
     search, is_whole = (nested.search, not nested.stopped) if nested else (None, True)
-    return Training(model, table, results, split, search, is_whole, spiking, choice, intervals)
+    return Training(model, table, results, split, search, is_whole, spiking, choice, intervals, None, rival)
 
 
 def _spiking_in_words(spiking: Spiking) -> str:
@@ -356,6 +348,7 @@ def _manifest(
 ) -> Manifest:
     """Write the manifest of a model."""
     table, chosen, kind = problem.table, results[0], kind_of(estimator)
+    sequences = problem.sequences_of(estimator)
     return Manifest(
         format=FORMAT,
         format_version=FORMAT_VERSION if table.limits else 1,
@@ -387,6 +380,7 @@ def _manifest(
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         versions=versions("numpy", "scikit-learn", "numba", *LEARNERS[kind].packages),
         matching=1,
+        sequence=None if sequences is None else sequences.as_record(),
     )
 
 

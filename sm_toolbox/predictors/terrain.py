@@ -210,7 +210,7 @@ def _fine_indices(
         dem = blocks["dem"][0]
         out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
         first = int(window.row_off) - halo + 1
-        dx, dy = _distances(grid, first, out.shape[1] + 2 * halo - 2)
+        dx, dy = cell_distances(grid, first, out.shape[1] + 2 * halo - 2)
         fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.slices])
         return out
 
@@ -234,11 +234,23 @@ def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progres
     with BandReader([band], grid).open() as reader:
         dem = reader.read(Window(0, 0, grid.width, grid.height))[0]
     dem *= np.float32(z_factor)
-    return specific_catchment_area(dem, *_distances(grid, 0, grid.height), flow_routing, progress=progress)
+    return specific_catchment_area(dem, *cell_distances(grid, 0, grid.height), flow_routing, progress=progress)
 
 
-def _distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return metres to the next column (east positive) and to the previous row (north positive), for each row."""
+def cell_distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the metres between neighbouring cells.
+
+    Parameters
+    ----------
+    grid : Grid
+    first_row, rows : int
+        Which rows; the first may lie above the grid.
+
+    Returns
+    -------
+    dx, dy : ndarray of float64 (rows,)
+        To the next column, positive towards east, and to the previous row, positive towards north.
+    """
     transform = grid.transform
     factors = np.array([grid.metres_per_unit(row) for row in range(first_row, first_row + rows)])
     return transform.a * factors[:, 0], -transform.e * factors[:, 1]

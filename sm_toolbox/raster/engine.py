@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any, Protocol, runtime_checkable
@@ -18,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.onethread import products_in_one_thread
 from sm_toolbox.progress import Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, unit_of_band
@@ -186,7 +186,7 @@ def run_blocks(
     facts: Facts = {}
     with (
         driver().environment(GDAL_CACHE),
-        _products_in_one_thread(),
+        products_in_one_thread(),
         whole_outputs(outputs, grid, plan) as writers,
     ):
         if engine.scheduler:
@@ -263,21 +263,6 @@ class _Work:
     def __call__(self, bands: OpenBands, window: Window) -> tuple[np.ndarray, Facts]:
         result = self.kernel(dict(zip(self.names, np.split(bands.read(window, self.halo), self.ends))), window)
         return result if isinstance(result, tuple) else (result, {})
-
-
-@contextmanager
-def _products_in_one_thread() -> Iterator[None]:
-    """Keep matrix products single-threaded: with one block on each core more threads only compete.
-
-    The library that can tell them so comes with scikit-learn; without it all works, some kernels slower.
-    """
-    if importlib.util.find_spec("threadpoolctl") is None:
-        yield
-        return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
 
 
 _Task = tuple[Window, "Future[Any]"]

@@ -54,22 +54,38 @@ class Deviations:
         dropped : ndarray of bool (pairs,)
             Pairs without a time, or with too few others around them.
         """
+        left, dropped = self.of_series(stations, times, np.stack([predicted, observed]))
+        return left[0], left[1], dropped
+
+    def of_series(self, stations: np.ndarray, times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return several series of stations as they are compared.
+
+        Parameters
+        ----------
+        stations : ndarray of str (samples,)
+        times : ndarray of datetime64[s] (samples,)
+            In order within each station.
+        values : ndarray of float64 (series, samples)
+
+        Returns
+        -------
+        values : ndarray of float64 (series, samples)
+        dropped : ndarray of bool (samples,)
+            Samples without a time, or with too few others around them.
+        """
         if self.kind == "none":
-            return predicted, observed, np.zeros(len(predicted), bool)
-        both = np.stack([predicted, observed])
-        season = np.full(both.shape, np.nan)
+            return values, np.zeros(values.shape[1], bool)
+        season = np.full(values.shape, np.nan)
         dated = ~np.isnat(times)
         for station in np.unique(stations):
             rows = np.flatnonzero((stations == station) & dated)
             if len(rows):
                 season[:, rows] = (
-                    _months(both[:, rows], times[rows])
+                    _months(values[:, rows], times[rows])
                     if self.kind == "climatology"
-                    else _window(both[:, rows], times[rows], self.window_days)
+                    else _window(values[:, rows], times[rows], self.window_days)
                 )
-        dropped = np.isnan(season).any(axis=0)
-        left = both - season
-        return left[0], left[1], dropped
+        return values - season, np.isnan(season).any(axis=0)
 
 
 VALUES = Deviations()

@@ -24,6 +24,8 @@ ENTRY_POINTS = [
     "merging.collocation:collocate",
     "merging.merge:merge_products",
     "metrics:metrics",
+    "models.learners.catalogue:with_default",
+    "models.sequences:find_sequences",
     "models.applicability.area:Applicability.fit",
     "models.applicability.profile:ErrorProfile.fit",
     "models.assessment.baselines:fit_baselines",

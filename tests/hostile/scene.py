@@ -80,7 +80,10 @@ class Scene:
         self.night = write(folder / "lst_night.tif", 280 + 5 * rng.random(shape), dated("lst_night"))
         self.red = write(folder / "red.tif", 0.1 + 0.05 * rng.random(shape), dated("red"))
         self.nir = write(folder / "nir.tif", 0.3 + 0.05 * rng.random(shape), dated("nir"))
-        self.vv = write(folder / "vv.tif", -12 + rng.random(shape), dated("vv"))
+        # Enough dates for the references of relative wetness.
+        radar = np.random.default_rng(1).random((9, *shape[1:]))
+        self.vv = write(folder / "vv.tif", -14 + 4 * radar, [f"vv@2020-06-{day:02d}" for day in range(1, 10)])
+        self.angle = write(folder / "angle.tif", 38 + radar[:1], ["angle"])
         self.rain = write(
             folder / "chirps-v2.0.2020.06.01.tif",
             5 * rng.random(relief.shape),
@@ -310,7 +313,16 @@ class Scene:
                 "EXTRA_VALUE": "soil_moisture",
                 "EXTRA_ROWS": 20,
             },
-            "sarpredictors": {"VV": [self.vv], "FILTER_SIZE": 3, "GRID": self.dem},
+            "sarpredictors": {
+                "VV": [self.vv],
+                "ANGLE": [self.angle],
+                "DEM": self.dem,
+                "PASS": "ascending",
+                "FILTER_SIZE": 3,
+                "GRID": self.dem,
+                "DRY_PERCENTILE": 5,
+                "WET_PERCENTILE": 95,
+            },
             "selectpredictors": {
                 **{key: value for key, value in train.items() if key != "WEIGHT"},
                 "METHOD": "forward",
@@ -335,6 +347,19 @@ class Scene:
                 "DATE": "2020-06-09T00:00:00",
                 "EXPRESSION": "\"station\" = 's1'",
                 "SEED": 0,
+            },
+            "stationquality": {
+                "STATIONS": self.stations,
+                **who,
+                "VALUE": "soil_moisture",
+                "PRODUCT_A": [self.products[0]],
+                "PRODUCT_B": [self.products[1]],
+                "MAX_TIME_GAP": 1,
+                "MIN_SAMPLES": 3,
+                "MIN_CORRELATION": 0,
+                "ALPHA": 1,
+                "ANOMALIES": "none",
+                "ANOMALY_WINDOW": 35,
             },
             "tcmerge": {**merging, "REFERENCE": "a", "FALLBACK": "mean", "WINDOW": "all", "BOOTSTRAP": 0},
             "temporalcomposite": {
@@ -412,6 +437,7 @@ class Scene:
                 "CANDIDATES": 2,
                 "TUNING_FOLDS": 2,
                 "KEEP_BEST": False,
+                "SEQUENCE_LENGTH": 12,
                 "SCALING": "minmax",
                 "LIMITS": "elevation:0:1000",
                 "HOLDOUT": "\"station\" = 's1'",

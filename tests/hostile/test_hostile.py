@@ -47,6 +47,7 @@ ALGORITHMS = sorted(
         "soilindices",
         "spectralindices",
         "splitstations",
+        "stationquality",
         "tcmerge",
         "temporalanomaly",
         "temporalcomposite",

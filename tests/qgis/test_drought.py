@@ -7,6 +7,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsFeature,
+    QgsFeatureRequest,
     QgsGeometry,
     QgsProject,
     QgsRectangle,
@@ -104,3 +105,65 @@ def test_series_of_regions(run, refused, scene, tmp_path):
     assert "Coverage by latitude and date" in text and "The mean year" in text
     empty = QgsVectorLayer("Polygon?crs=EPSG:4326", "nothing", "memory")
     refused("'nothing' has no polygons", "regionalseries", **{**given, "ZONES": empty}, OUTPUT="memory:")
+
+
+def test_stations_that_do_not_follow_are_found(run, scene, tmp_path):
+    """Of 45 stations ten are given a series of their own: they are flagged, and the others are not."""
+    from qgis.core import QgsVectorLayer
+
+    layer = QgsVectorLayer(str(scene / "stations.gpkg"), "stations", "ogr")
+    memory = layer.materialize(QgsFeatureRequest())
+    rng = np.random.default_rng(0)
+    names = sorted({row["station"] for row in memory.getFeatures()})
+    spoilt = set(rng.choice(names, 10, replace=False).tolist())
+    index = memory.fields().indexOf("soil_moisture")
+    walk = dict.fromkeys(spoilt, 0.25)
+    changes = {}
+    for row in memory.getFeatures():
+        if row["station"] in spoilt:
+            walk[row["station"]] += rng.normal(0, 0.01)
+            changes[row.id()] = {index: float(walk[row["station"]])}
+    memory.dataProvider().changeAttributeValues(changes)
+    report = tmp_path / "r.html"
+    found = run(
+        "stationquality", STATIONS=memory, PRODUCT_A=[str(scene / "product_a.tif")], MIN_SAMPLES=50,
+        PRODUCT_B=[str(scene / "product_b.tif")], OUTPUT="memory:", OBSERVATIONS="memory:", REPORT=str(report),
+    )  # fmt: skip
+    rows = {row["station"]: row for row in found["OUTPUT"].getFeatures()}
+    flagged = {name for name, row in rows.items() if row["representative"] == 0}
+    judged = {name for name, row in rows.items() if row["representative"] in (0, 1)}
+    assert len(judged) >= 40
+    assert len(flagged & spoilt) >= 0.8 * len(spoilt & judged) and len(flagged - spoilt) <= 0.1 * len(judged - spoilt)
+    assert all(rows[name]["weight"] == 0 and rows[name]["reason"] for name in flagged)
+    assert found["REPRESENTATIVE_PERCENT"] == pytest.approx(100 * (1 - len(flagged) / len(judged)))
+    weights = {row["station"]: row["station_weight"] for row in found["OBSERVATIONS"].getFeatures()}
+    assert weights == {name: row["weight"] for name, row in rows.items()}
+    assert "stand for the cells of the products" in report.read_text("utf-8")
+
+
+def test_radar_alone_follows_the_moisture(run, refused, scene, tmp_path):
+    """Relative wetness needs no station: its R in time is what trained maps must beat. And the angle on slopes."""
+    paths = {key: str(tmp_path / f"{key}.tif") for key in ("OUTPUT", "WETNESS", "LOCAL_ANGLE")}
+    radar = [str(scene / "sentinel1.tif")]
+    given = {"VV": radar, "ANGLE": radar, "GRID": str(scene / "ndvi.tif"), "FILTER_SIZE": 5}
+    run("sarpredictors", **given, DEM=str(scene / "dem.tif"), PASS="descending", **paths)
+    with rasterio.open(paths["WETNESS"]) as dataset, rasterio.open(scene / "truth.tif") as truth:
+        wetness = {name.split("@")[1]: dataset.read(i + 1) for i, name in enumerate(dataset.descriptions)}
+        actual = {name.split("@")[1]: i + 1 for i, name in enumerate(truth.descriptions)}
+        common = sorted(set(wetness) & set(actual))
+        ratio = truth.width // dataset.width
+        fine = [truth.read(actual[day]).reshape(dataset.height, ratio, dataset.width, ratio) for day in common]
+    coarse = np.stack([np.nanmean(day, axis=(1, 3)) for day in fine])
+    own = np.stack([wetness[day] for day in common])
+    assert len(common) >= 5 and np.nanmin(own) >= 0 and np.nanmax(own) <= 1
+    both = np.isfinite(own).all(axis=0)
+    own, coarse = own[:, both], coarse[:, both]
+    r = ((own - own.mean(0)) * (coarse - coarse.mean(0))).sum(0) / np.sqrt(
+        ((own - own.mean(0)) ** 2).sum(0) * ((coarse - coarse.mean(0)) ** 2).sum(0)
+    )
+    assert np.nanmedian(r) > 0.5
+    with rasterio.open(paths["LOCAL_ANGLE"]) as dataset:
+        angles, names = dataset.read(1), dataset.descriptions
+    assert names[0].startswith("local_incidence_angle") and 1 < np.nanstd(angles) < 30
+    refused("LOCAL_ANGLE.* needs .*DEM", "sarpredictors", **given, OUTPUT=str(tmp_path / "o.tif"),
+            LOCAL_ANGLE=str(tmp_path / "l.tif"))  # fmt: skip

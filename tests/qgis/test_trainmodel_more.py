@@ -77,3 +77,19 @@ def test_limits_are_in_the_file(run, options):
 )
 def test_refused(refused, options, given, words):
     refused(words, "trainmodel", **options, **given)
+
+
+class CancelsAfterACandidate(QgsProcessingFeedback):
+    """Cancels once a candidate has been judged."""
+
+    def isCanceled(self):
+        return "Candidate 1 of" in self.textLog()
+
+
+@pytest.mark.parametrize("keep_best", [True, False])
+def test_a_cancel_of_a_search_keeps_the_best_where_asked_to(run, options, tmp_path, keep_best):
+    options["HYPERPARAMETERS"] = '{"n_estimators": 16, "min_samples_leaf": [1, 5, 10, 20, 40]}'
+    feedback = CancelsAfterACandidate()
+    done = run("trainmodel", feedback, TUNING="grid", KEEP_BEST=keep_best, **options)
+    assert bool(done) == keep_best == (tmp_path / "m.smmodel").exists()
+    assert ("the best of them is kept" in feedback.textLog()) == keep_best

@@ -118,7 +118,7 @@ def evaluate(
     quantiles = np.full((len(table), len(LEVELS)), np.nan)
     by_fold, importance = [], []
     tasks = [partial(_judge, problem, with_importance, *rows, estimator) for rows, estimator in zip(folds, estimators)]
-    judged = side_by_side(tasks, fits, table.predictors.size)
+    judged = side_by_side(tasks, fits, problem.size_for(estimators[0]))
     for fold, ((_, test_rows), (means, levels, increase)) in enumerate(zip(folds, judged), start=1):
         predictions[test_rows], quantiles[test_rows], fold_of_row[test_rows] = means, levels, fold
         of_fold = table.rated_of(test_rows)

@@ -13,7 +13,7 @@ from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.assessment.trials import Importance, Step, Trials
 from sm_toolbox.models.features import FeatureEncoder
 from sm_toolbox.models.learners.base import Estimator
-from sm_toolbox.models.learners.catalogue import LEARNERS, kind_of
+from sm_toolbox.models.learners.catalogue import LEARNERS, kind_of, kinds_of_rows
 from sm_toolbox.models.table import TrainingTable, oddities
 from sm_toolbox.progress import SILENT, Progress
 
@@ -196,6 +196,11 @@ def select_predictors(
 
 def _parts(method: Method, names: Sequence[str], kind: str) -> dict[str, list[str]]:
     """Return what is left out in turn, by name, after checking that the method is possible."""
+    if kind not in kinds_of_rows():
+        raise InputError(
+            f"`kind` {kind} reads predictors with all their earlier values, so that single ones cannot be left out. "
+            f"Choose predictors with one of {', '.join(kinds_of_rows())}."
+        )
     if method.key in ("forward", "leave_one_out") and len(names) < 2:
         raise InputError(
             f"`method` '{method.key}' needs at least two predictors to choose from, but `predictors` names only "

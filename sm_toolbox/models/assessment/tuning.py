@@ -110,8 +110,9 @@ class Tuner:
         tried: list[Candidate] = []
         stopped = False
         # Progress of a single fit would run back and forth within that of the search.
-        tasks = [partial(_error, estimator, features, table, folds, seed) for estimator in self.candidates]
-        errors = side_by_side(tasks, [progress.part(0, 0)] * len(tasks), features.size)
+        problem = Problem(table, encoder, seed, self.split)
+        tasks = [partial(_error, estimator, problem, features, folds) for estimator in self.candidates]
+        errors = side_by_side(tasks, [progress.part(0, 0)] * len(tasks), problem.size_for(self.candidates[0]))
         for number, estimator in enumerate(self.candidates):
             try:
                 error = next(errors)
@@ -143,17 +144,16 @@ class Tuner:
 
 def _error(
     estimator: Estimator,
+    problem: Problem,
     features: np.ndarray,
-    table: TrainingTable,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    seed: int,
     progress: Progress,
 ) -> float | NoConvergence:
+    table = problem.table
     predictions = np.full(len(table), np.nan)
     for train, test in folds:
-        weights = None if table.weights is None else table.weights[train]
         try:
-            fitted = estimator.fit(features[train], table.target[train], weights, seed, progress)
+            fitted = problem.take(train).fit_features(estimator, features[train], progress)
         except NoConvergence as failure:
             return failure
         predictions[test] = fitted.predict(features[test])

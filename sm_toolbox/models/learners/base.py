@@ -65,6 +65,16 @@ class WithImpurity(Protocol):
         ...
 
 
+@runtime_checkable
+class WithHistory(Protocol):
+    """A fitted model that was learned epoch by epoch, and stopped by rows that it did not learn from."""
+
+    history: np.ndarray
+    """RMSE of the rows learned from and of those watched (epochs, 2), in the target's unit."""
+    best_epoch: int
+    """From 1: the epoch whose coefficients were kept."""
+
+
 class Estimator(Protocol):
     """A kind of model with its hyper-parameters: a dataclass of which each field is one."""
 
@@ -131,6 +141,8 @@ class Learner:
         Hyper-parameters that are lists themselves; a list of any other is a choice to search.
     packages : tuple of str, optional
         What trains it, beside scikit-learn; a model file notes the versions.
+    beside : str, optional
+        Key of the kind that reports set beside it, fitted with its defaults under the same folds.
     """
 
     key: str
@@ -143,6 +155,7 @@ class Learner:
     quantiles: bool = False
     lists: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    beside: str = ""
 
 
 def impurity_of(fitted: FittedModel) -> np.ndarray | None:

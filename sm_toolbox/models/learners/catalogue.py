@@ -10,11 +10,12 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.learners import boosting, mlp, quantileforest, randomforest, svr
+from sm_toolbox.models.learners import boosting, lstm, mlp, quantileforest, randomforest, svr
 from sm_toolbox.models.learners.base import Estimator, Learner
+from sm_toolbox.models.learners.sequences import OfSequences
 
 LEARNERS: dict[str, Learner] = {
-    module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp)
+    module.LEARNER.key: module.LEARNER for module in (randomforest, quantileforest, boosting, svr, mlp, lstm)
 }
 """Kinds of models by the word that users give."""
 
@@ -115,6 +116,47 @@ def read_hyperparameters(kind: str, hyperparameters: str | None) -> dict[str, An
             f"`hyperparameters` names {', '.join(unknown)}, which {kind} does not have. Valid are: {listing}."
         )
     return given
+
+
+def with_default(kind: str, hyperparameters: str | None, name: str, value: Any) -> str | None:
+    """Return hyper-parameters as JSON with another default of one of them, for kinds that have it.
+
+    Parameters
+    ----------
+    kind : str
+        One of `LEARNERS`.
+    hyperparameters : str or None
+        A JSON object.
+    name : str
+    value : object
+
+    Returns
+    -------
+    str or None
+
+    Raises
+    ------
+    InputError
+        As `read_hyperparameters`.
+
+    Examples
+    --------
+    >>> with_default("lstm", '{"units": [40]}', "sequence_length", 6)
+    '{"sequence_length": 6, "units": [40]}'
+    """
+    if name not in {item.name for item in fields(LEARNERS[kind].estimator)}:
+        return hyperparameters
+    return json.dumps({name: value, **read_hyperparameters(kind, hyperparameters)})
+
+
+def kinds_of_rows() -> list[str]:
+    """List the kinds that read rows alone, and so can do with any predictors.
+
+    Returns
+    -------
+    list of str
+    """
+    return [key for key, row in LEARNERS.items() if not isinstance(row.estimator(), OfSequences)]
 
 
 def with_features_as_given(estimator: Estimator) -> Estimator:

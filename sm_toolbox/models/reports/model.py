@@ -15,6 +15,7 @@ from sm_toolbox.models.features import limits_in_words
 from sm_toolbox.models.learners.catalogue import LEARNERS, label_of
 from sm_toolbox.models.manifest import Manifest, target_unit
 from sm_toolbox.models.modelfile import Model
+from sm_toolbox.models.reports.course import add_course
 from sm_toolbox.models.reports.effects import Effect, local_effects
 from sm_toolbox.models.reports.holdout import add_kept_holdout
 from sm_toolbox.progress import SILENT, Progress
@@ -68,6 +69,7 @@ def model_report(model: Model, name: str, progress: Progress = SILENT) -> Page:
     _validation(page, model, manifest)
     if manifest.holdout is not None:
         add_kept_holdout(page, manifest.holdout)
+    add_course(page, model.fitted, manifest.sequence)
     _importance(page, model, manifest)
     if model.evidence is not None:
         _effects(page, model, progress)

@@ -18,6 +18,7 @@ from sm_toolbox.models.assessment.splitting import WithDistances
 from sm_toolbox.models.assessment.tuning import Search
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import hyperparameters_of, label_of
+from sm_toolbox.models.reports.course import add_course, add_rival, rival_in_words
 from sm_toolbox.models.reports.holdout import add_holdout, holdout_in_words
 from sm_toolbox.models.training import Training, dissimilar_errors
 from sm_toolbox.progress import SILENT, Progress
@@ -64,6 +65,8 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
     )
     page.text(metrics_explained() + " Every row is predicted by a model that did not see its fold.")
     _baselines(page, training)
+    if training.rival is not None:
+        add_rival(page, training.rival, manifest.kind, training.chosen.metrics, training.chosen.name)
     for result in training.splits:
         page.figure(
             figures.scatter(table.target, result.predictions, f"Split '{result.name}'", summary(result.metrics)),
@@ -97,6 +100,7 @@ def training_report(training: Training, progress: Progress = SILENT) -> Page:
         _search(page, training.search, training.nested)
     if training.spiking is not None:
         _spiking(page, training.spiking)
+    add_course(page, training.model.fitted, manifest.sequence)
     _importance(page, training)
     _made(page, training)
     return page
@@ -379,7 +383,7 @@ def gap_in_words(training: Training) -> str:
     if len(training.splits) < 2:
         cautions = SPLITS[chosen.name].cautions
         sentences.append(cautions.alone if cautions else "")
-        sentences += [worth_in_words(training), holdout_in_words(training.holdout)]
+        sentences += _beside_in_words(training)
         return in_unit(" ".join(sentences).strip(), training.table.unit)
     beside = training.splits[1]
     sentences.append(
@@ -411,8 +415,15 @@ def gap_in_words(training: Training) -> str:
             f"({training.table.coarse_cell_m:,.0f} m) left out the RMSE is {number(result.metrics.rmse)} m³ m⁻³. "
             "Expect that of land without a station nearby."
         )
-    sentences += [worth_in_words(training), holdout_in_words(training.holdout)]
+    sentences += _beside_in_words(training)
     return in_unit(" ".join(sentences).strip(), training.table.unit)
+
+
+def _beside_in_words(training: Training) -> list[str]:
+    """Say what a model is worth beside what costs less, and at rows held out."""
+    chosen = training.chosen
+    rival = rival_in_words(training.rival, training.model.manifest.kind, chosen.metrics, chosen.left_out)
+    return [text for text in (worth_in_words(training), rival, holdout_in_words(training.holdout)) if text]
 
 
 def _by_source(training: Training) -> list[tuple[str, Metrics]]:
