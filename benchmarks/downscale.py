@@ -51,7 +51,7 @@ def write_product(path: Path, predictors: Path) -> None:
 def downscale(folder: Path, raster: str) -> dict[str, float]:
     """What 'Downscale product' does, by its parts."""
     from sm_toolbox.downscaling.fine import DownscaleFiles, make_fine_map
-    from sm_toolbox.downscaling.learning import Learning, learn
+    from sm_toolbox.downscaling.learning import Learning, learn_cells
     from sm_toolbox.downscaling.table import DownscaleInputs, coarse_table
     from sm_toolbox.models.learners.catalogue import make_estimator
     from sm_toolbox.models.modelfile import save_model
@@ -63,7 +63,7 @@ def downscale(folder: Path, raster: str) -> dict[str, float]:
     inputs = DownscaleInputs([Source(str(folder / "coarse.tif"))], [Source(raster)])
     table = coarse_table(inputs, Engine())
     averaged = time.perf_counter()
-    model = learn(table, Learning([make_estimator("random_forest", HYPERPARAMETERS)]), SILENT)
+    model = learn_cells(table, Learning([make_estimator("random_forest", HYPERPARAMETERS)]), SILENT)
     learned = time.perf_counter()
     make_fine_map(model, DownscaleFiles(str(folder / "fine.tif")), "block_bilinear", True, Engine())
     save_model(model.training.model, str(folder / "model.smmodel"))

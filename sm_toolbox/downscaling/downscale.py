@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sm_toolbox.downscaling.fine import DownscaleFiles, FineMap, make_fine_map
-from sm_toolbox.downscaling.learning import CoarseModel, Learning, learn
+from sm_toolbox.downscaling.learning import CoarseModel, Learning, learn_cells
 from sm_toolbox.downscaling.stations import StationGain, StationValues
 from sm_toolbox.downscaling.table import DownscaleInputs, coarse_table
 from sm_toolbox.downscaling.verdict import Judgement, judge_downscaling
@@ -107,7 +107,7 @@ def downscale(
     if stations is not None:
         stations.check(inputs.coarse, progress)
     table = coarse_table(inputs, engine.part(0, 0.15))
-    coarse_model = learn(table, learning, progress.part(0.15, 0.45))
+    coarse_model = learn_cells(table, learning, progress.part(0.15, 0.45))
     fine = make_fine_map(coarse_model, files, residuals, conserve, engine.part(0.45, 0.95))
     gain = None if stations is None else stations.compare(files.output, inputs.coarse, progress.part(0.95, 1))
     judgement = judge_downscaling(coarse_model, fine, gain)

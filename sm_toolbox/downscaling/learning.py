@@ -98,7 +98,7 @@ class CoarseModel:
         return values
 
 
-def learn(table: CoarseTable, learning: Learning, progress: Progress) -> CoarseModel:
+def learn_cells(table: CoarseTable, learning: Learning, progress: Progress) -> CoarseModel:
     """Train a model on coarse cells.
 
     Parameters
@@ -170,7 +170,7 @@ def _left_out_in_time(
     if days < 2:
         return None
     split, seed = TimeSplit(min(prepared.split.folds, days)), training.model.manifest.seed or 0
-    problem = Problem(table, training.model.encoder, seed)
+    problem = Problem(table, training.model.encoder, seed, split)
     try:
         folds = split.divide(table, seed)
     except InputError:
