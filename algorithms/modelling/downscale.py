@@ -100,7 +100,8 @@ class Algorithm(ToolboxAlgorithm):
         add_model_parameters(
             self,
             ' Coarse cells are few, and their values means: {"min_samples_leaf": 2, "max_features": 1.0} made better '
-            "forests on the demo scene.",
+            "forests on the demo scene. lstm reads SEQUENCE_LENGTH steps of every dated predictor where LAGS is empty.",
+            sequences=True,
         )
         splits = ", ".join(f"{words} ({key})" for key, words in DOWNSCALE_SPLITS.items())
         self.add(

@@ -106,7 +106,8 @@ def downscale(
         )
     if stations is not None:
         stations.check(inputs.coarse, progress)
-    table = coarse_table(inputs, engine.part(0, 0.15))
+    steps = max(getattr(candidate, "sequence_length", 0) for candidate in learning.candidates)
+    table = coarse_table(inputs, engine.part(0, 0.15), steps)
     coarse_model = learn_cells(table, learning, progress.part(0.15, 0.45))
     fine = make_fine_map(coarse_model, files, residuals, conserve, engine.part(0.45, 0.95))
     gain = None if stations is None else stations.compare(files.output, inputs.coarse, progress.part(0.95, 1))

@@ -257,7 +257,8 @@ def _importance(page: Page, coarse_model: CoarseModel, progress: Progress) -> No
 def _without_each(coarse_model: CoarseModel, progress: Progress) -> PredictorSelection | None:
     table: TrainingTable = coarse_model.prepared.table
     training = coarse_model.training
-    if len(table.roles.predictors) < 2 or len(table) > _ROWS_LEFT_OUT_IN_TURN:
+    reads_sequences = training.model.manifest.sequence is not None
+    if reads_sequences or len(table.roles.predictors) < 2 or len(table) > _ROWS_LEFT_OUT_IN_TURN:
         return None
     return select_predictors(
         table,

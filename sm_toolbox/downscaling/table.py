@@ -146,13 +146,16 @@ class CoarseTable:
         ]
 
 
-def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
+def coarse_table(inputs: DownscaleInputs, engine: Engine, steps: int = 0) -> CoarseTable:
     """Average fine predictors over the cells of a coarse product, for each of its dates.
 
     Parameters
     ----------
     inputs : DownscaleInputs
     engine : Engine
+    steps : int, optional
+        Of the sequences that the model reads: where `inputs` asks for no earlier values, those of all dated predictors
+        become predictors.
 
     Returns
     -------
@@ -168,7 +171,8 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine) -> CoarseTable:
     stack = single_stack(read_bands(inputs.coarse), "coarse")
     grid = _one_grid(stack)
     taken = (CELL, TIME, WEIGHT, VARIABLE)
-    predictors = read_predictors(inputs.predictors, taken).with_lags(inputs.lags, taken)
+    predictors = read_predictors(inputs.predictors, taken)
+    predictors = predictors.with_lags(inputs.lags or _of_sequences(predictors, steps), taken)
     tell_dated_and_static(without_lags(predictors.stacks), progress)
     fine = _fine(inputs, predictors)
     lattice = _lattice(stack, fine, predictors)
@@ -284,10 +288,12 @@ def _dates(
             kept.append(band)
             picks.append({name: position for name, position in found.items() if position is not None})
     if not kept:
-        spans = "; ".join(f"{name}: {dated[name].times[0]} to {dated[name].times[-1]}" for name in dated)
+        spans_of = without_lags(dated)
+        spans = "; ".join(f"{name}: {each.times[0]} to {each.times[-1]}" for name, each in spans_of.items())
         raise InputError(
             f"No date of `coarse` ({stack.times[0]} to {stack.times[-1]}) has a band of all predictors near enough "
-            f"({spans}). Allow a larger `max_gap_days`, or add the layers of these dates."
+            f"({spans}). Allow a larger `max_gap_days`, or add the layers of these dates"
+            + (" and of those before them, which earlier values are of." if len(spans_of) < len(dated) else ".")
         )
     if len(kept) < len(stack.bands):
         progress.warning(
@@ -302,6 +308,18 @@ def _read_coarse(stack: Stack, grid: Grid, lattice: Lattice) -> np.ndarray:
     window = Window(lattice.column, lattice.row, lattice.grid.width, lattice.grid.height)
     with BandReader(stack.bands, grid).open() as opened:
         return opened.read(window).astype(np.float64)
+
+
+def _of_sequences(predictors: Predictors, steps: int) -> str:
+    """Return the lags of sequences of all dated predictors; empty where the model reads none."""
+    if steps < 2:
+        return ""
+    if all(stack.is_static for stack in predictors.stacks.values()):
+        raise InputError(
+            "The model reads earlier values of its predictors, but none of `predictors` has dates. Add dated ones, "
+            "such as ndvi or surface temperature, or choose another `kind`."
+        )
+    return f"*:1-{steps - 1}"
 
 
 def _bands(

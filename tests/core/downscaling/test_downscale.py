@@ -13,7 +13,8 @@ from sm_toolbox.downscaling.fine import DownscaleFiles
 from sm_toolbox.downscaling.report import downscaling_report
 from sm_toolbox.downscaling.stations import StationValues
 from sm_toolbox.downscaling.table import coarse_table
-from sm_toolbox.errors import Cancelled
+from sm_toolbox.errors import Cancelled, InputError
+from sm_toolbox.models.learners.catalogue import make_estimator
 from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.planes import Wanted
 from sm_toolbox.models.prediction import predict_raster
@@ -331,3 +332,32 @@ def test_a_cancel_leaves_nothing(land):
         with pytest.raises(Cancelled):
             downscale(inputs, forest(), files(land), engine=Engine(progress=RecordingProgress(cancel_after)))
         assert sorted(item.name for item in land.folder.iterdir()) == before
+
+
+def test_a_network_reads_the_months_before(land):
+    """S3's network: sequences of all dated predictors, made where no earlier values are asked for."""
+    rng = np.random.default_rng(5)
+    days = ("2020-05-01", *DAYS)
+    rain = np.stack([20 + 10 * smooth(rng, (FINE, FINE), 4) for _ in range(4)])
+    fallen = land.write("rain", {f"rain@{day}": values for day, values in zip(days, rain)})
+    ndvi = land.write("ndvi", {f"ndvi@{day}": values for day, values in zip(days, [land.ndvi[0], *land.ndvi])})
+    coarse = [land.product(means(land.truth + 0.004 * rain[:3]))]
+    inputs = land.inputs(coarse=coarse, predictors=[ndvi, land.write("sand", {"sand": land.sand}), fallen])
+    words = '{"sequence_length": 2, "units": [12], "dropout": 0, "learning_rate": 0.01, "max_epochs": 60}'
+    learning = replace(forest(), candidates=[make_estimator("lstm", words)])
+    result = downscale(inputs, learning, files(land), "none")
+    assert list(result.coarse_model.table.predictors.stacks) == ["ndvi", "sand", "rain", "ndvi_lag1", "rain_lag1"]
+    model = result.coarse_model.training.model
+    assert model.manifest.sequence["length"] == 2 and result.judgement.skill > 0.5
+    assert "Importance" in downscaling_report(result, Engine()).html()
+    save_model(model, land.path("lstm.smmodel"))
+    dates = Wanted(dates=[parse_time(day) for day in DAYS])
+    predict_raster(load_model(land.path("lstm.smmodel")), inputs.predictors, land.path("lstm.tif"), wanted=dates)
+    np.testing.assert_allclose(read(land.path("map.tif")), read(land.path("lstm.tif")), rtol=1e-6)
+    kept = downscale(inputs, learning, files(land))
+    assert kept.fine.block_error < 1e-4
+    with pytest.raises(InputError, match="reads earlier values .* none of `predictors` has dates"):
+        downscale(replace(inputs, predictors=[land.write("sand", {"sand": land.sand})]), learning, files(land))
+    long = replace(learning, candidates=[make_estimator("lstm", '{"sequence_length": 9, "units": [4]}')])
+    with pytest.raises(InputError, match="and of those before them, which earlier values are of"):
+        downscale(inputs, long, files(land))
