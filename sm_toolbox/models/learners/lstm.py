@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "numpy", "torch")
 """What can train: auto takes torch where it finds a graphics card, else NumPy."""
-_ROWS = 8192
+# Rows that are predicted at once: many of few features, and fewer of long sequences, so that the memory is bounded.
+_MOST_ROWS, _FEWEST_ROWS, _MOST_VALUES = 8192, 512, 2**22
 _MOST_STEPS = 1000
 
 
@@ -140,6 +141,8 @@ class ShortTermMemory:
 
         scaling = Scaling.from_arrays(arrays, n_features)
         layout = SequenceLayout.from_arrays(arrays, n_features)
+        if layout.steps > _MOST_STEPS:
+            raise ModelFileError(f"its sequences have {layout.steps:,} steps, more than the {_MOST_STEPS} there can be")
         units, vector, history = (float_array(arrays, f"lstm_{name}") for name in ("units", "coefficients", "history"))
         if units.ndim != 1 or not 1 <= len(units) <= 10 or not ((units >= 1) & (units <= 2000)).all():
             raise ModelFileError("the layers of the network are none that this version of the toolbox knows")
@@ -253,8 +256,10 @@ class ShortTermMemoryModel:
         As `FittedModel.predict`.
         """
         result = np.empty(len(features))
-        for start in range(0, len(features), _ROWS):
-            rows = slice(start, start + _ROWS)
+        fitting = _MOST_VALUES // features.shape[1] // _FEWEST_ROWS * _FEWEST_ROWS
+        step = min(_MOST_ROWS, max(_FEWEST_ROWS, fitting))
+        for start in range(0, len(features), step):
+            rows = slice(start, start + step)
             result[rows] = self._network.predict(*_sequences(self._scaling.features(features[rows]), self.layout))
         return self._scaling.unscaled(result)
 
@@ -298,9 +303,9 @@ def _scaling(features: np.ndarray, target: np.ndarray, layout: SequenceLayout, h
 
 def _sequences(features: np.ndarray, layout: SequenceLayout) -> tuple[np.ndarray, np.ndarray]:
     """Return scaled features (rows, features) as float32 (steps, rows, channels) and (rows, channels)."""
+    features = features.astype(np.float32)
     rows = np.arange(len(features))[None, :, None]
-    moving = features[rows, layout.moving[:, None, :]].astype(np.float32)
-    return moving, features[:, layout.fixed].astype(np.float32)
+    return features[rows, layout.moving[:, None, :]], features[:, layout.fixed]
 
 
 LEARNER = Learner(

@@ -36,9 +36,11 @@ def choose_engine(name: str, progress: Progress) -> Callable[[Course, Shape, np.
     InputError
         Where torch is asked for and does not work.
     """
-    if name == "numpy" or (name == "auto" and importlib.util.find_spec("torch") is None):
+    if name == "numpy":
         return NumpyTrainer
     try:
+        if name == "auto" and importlib.util.find_spec("torch") is None:
+            return NumpyTrainer
         device = _working_device()
     except Exception as error:  # A library for another machine fails in many ways.
         if name == "torch":

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -292,6 +294,21 @@ def test_a_file_gives_the_same_model(tmp_path):
     np.testing.assert_allclose(again.predict(many), np.tile(model.predict(features), 80), atol=1e-6)
 
 
+def test_long_sequences_are_predicted_in_bounded_memory():
+    steps, channels, count = 500, 10, 3000
+    layout = SequenceLayout(np.arange(steps * channels).reshape(steps, channels), np.empty(0, np.int64))
+    features = np.random.default_rng(0).random((count, steps * channels), np.float32)
+    estimator = ShortTermMemory(units=(3,), max_epochs=1).bound(layout, Parts(np.arange(8), np.arange(8, 12)))
+    model = estimator.fit(features[:12], features[:12, 0].astype(float), None, 0, SILENT)
+    tracemalloc.start()
+    found = model.predict(features)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All rows at once would be 120 MB as they are scaled, and as much again for the sequences.
+    assert peak < 90e6
+    np.testing.assert_allclose(found[1000:1100], model.predict(features[1000:1100]), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -300,6 +317,7 @@ def test_a_file_gives_the_same_model(tmp_path):
         ("lstm_moving", lambda a: a.astype(float)),
         ("lstm_moving", lambda a: a[0]),
         ("lstm_moving", lambda a: a[:0]),
+        ("lstm_moving", lambda a: np.tile(a, (500, 1))),
         ("lstm_fixed", lambda a: a[:0]),
         ("lstm_units", lambda a: a * 0),
         ("lstm_units", lambda a: a + 1e9),
@@ -352,6 +370,13 @@ def test_torch_that_does_not_work_gives_way(monkeypatch, tmp_path, progress):
     ]
     with pytest.raises(InputError, match=r"engine torch needs .* \(libtorch.so: cannot open\)\. Leave engine out"):
         choose_engine("torch", progress)
+
+
+def test_torch_that_was_half_imported_gives_way(monkeypatch, progress):
+    """A module without a specification, of which importlib does not say whether it is there."""
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    assert choose_engine("auto", progress) is NumpyTrainer
+    assert "torch is installed, but does not work" in progress.infos[0]
 
 
 def test_without_torch_nothing_is_said(monkeypatch, progress):
