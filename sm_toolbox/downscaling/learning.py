@@ -138,7 +138,10 @@ def learn_cells(table: CoarseTable, learning: Learning, progress: Progress) -> C
 
 def _split(table: CoarseTable, learning: Learning) -> SplitRequest:
     """Return the split that is asked for, or whole blocks of coarse cells, or single ones where there are few."""
-    cells, folds = len(np.unique(table.cell)), learning.folds
+    needed = [name for name in (*table.roles.predictors, table.roles.weight) if name]
+    # Rows that lack a predictor are not learned from, and neither they nor their blocks can be left out.
+    complete = np.all([np.not_equal(table.source.columns[name], None) for name in needed], axis=0)
+    cells, folds = len(np.unique(table.cell[complete])), learning.folds
     across = max(_SMALLEST, int(np.sqrt(cells / (_BLOCKS_OF_A_FOLD * max(1, folds)))))
     # A trifle less than whole cells, so that rounding puts no centre beyond the edge of its block.
     size = learning.block_size or (1 - 1e-6) * across * table.cell_metres
@@ -149,12 +152,13 @@ def _split(table: CoarseTable, learning: Learning) -> SplitRequest:
         positions = table.source.positions
         blocks = 0
         if positions is not None:
+            positions = positions[complete]
             blocks = len(np.unique(np.floor((positions - positions.min(axis=0)) / size), axis=0))
         key = BlockSplit.key if blocks >= folds else StationSplit.key
         if key == StationSplit.key and cells < folds:
             raise InputError(
-                f"`coarse` has {cells} cells over the predictors, which cannot be divided into {folds} folds. Give "
-                "fewer `folds`, or `split` time."
+                f"`coarse` has {cells} cells with data in all predictors, which cannot be divided into {folds} folds. "
+                "Give fewer `folds`, or `split` time."
             )
     return SplitRequest(key, folds, size)
 

@@ -38,7 +38,8 @@ def read_errors(source: Source, product: Stack, grid: Grid, window: Window) -> n
     Raises
     ------
     InputError
-        Where there are several variables and none is `merged_error`.
+        Where there are several variables and none is `merged_error`, and where errors of several dates are to be those
+        of a product without one.
     """
     found = stacks(read_bands([source]))
     base = _MERGED if _MERGED in found else next(iter(found))
@@ -47,6 +48,12 @@ def read_errors(source: Source, product: Stack, grid: Grid, window: Window) -> n
             f"`coarse_error` ('{source.label}') has {len(found)} variables ({', '.join(list(found)[:6])}), none of "
             f"which is '{_MERGED}'. Give a raster with one band of standard deviations, or the "
             "weights that 'Merge products' writes."
+        )
+    if product.is_static and len(found[base].bands) > 1:
+        times = found[base].times
+        raise InputError(
+            f"`coarse_error` ('{source.label}') is of {len(times)} dates ({times[0]} to {times[-1]}), but `coarse` has "
+            "none: nothing says which of them is its own. Give the one band of its date."
         )
     bands = []
     for time in (band.time for band in product.bands):

@@ -8,14 +8,16 @@ import pytest
 from sm_toolbox.demo.example import LEFT
 from sm_toolbox.downscaling.downscale import downscale
 from sm_toolbox.downscaling.fine import DownscaleFiles
+from sm_toolbox.downscaling.learning import learn_cells
 from sm_toolbox.downscaling.table import coarse_table
 from sm_toolbox.errors import InputError
+from sm_toolbox.progress import SILENT
 from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.timing import TimeRule
 from tests.conftest import RecordingProgress
 
-from .conftest import COARSE, DAYS, FINE, dated, forest, utm, write_on
+from .conftest import COARSE, DAYS, FINE, RATIO, dated, forest, utm, write_on
 from .test_downscale import stations
 
 
@@ -105,6 +107,13 @@ def test_errors_of_which_none_is_the_one(land):
     )
 
 
+def test_errors_of_dates_for_a_product_without_one(land):
+    errors = land.write("e", {"sd@2020-06-01": np.full((8, 8), 0.1), "sd@2020-07-01": np.full((8, 8), 0.2)}, 800)
+    one = land.write("one", {"soil_moisture": land.coarse[0]}, 800)
+    given = land.inputs(coarse=[one], predictors=land.predictors()[1:], coarse_error=errors)
+    refused(land, "is of 2 dates .2020-06-01 to 2020-07-01., but `coarse` has none", given)
+
+
 def test_stations_in_another_unit_or_place(land):
     given = stations(land)
     percent = replace(given, values=100 * given.values)
@@ -117,6 +126,15 @@ def test_splits_that_the_cells_do_not_allow(land):
     refused(land, "cannot be divided into 90 folds", land.inputs(), forest(folds=90))
     refused(land, "`split` 'knndm' is none of block", land.inputs(), forest(split="knndm"))
     refused(land, "`residuals` 'bicubic' is none of", land.inputs(), residuals="bicubic")
+
+
+def test_cells_without_predictors_do_not_count_for_the_split(land):
+    """Two rows of coarse cells have an ndvi: too few blocks for five folds, so that single cells are left out."""
+    ndvi = land.ndvi.copy()
+    ndvi[:, 2 * RATIO :] = np.nan
+    given = land.inputs(predictors=land.predictors(ndvi))
+    assert learn_cells(coarse_table(given, Engine()), forest(), SILENT).prepared.split.key == "station"
+    refused(land, "has 16 cells with data in all predictors", given, forest(folds=20))
 
 
 def test_categories_that_are_no_predictor(land):
