@@ -10,7 +10,9 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.metrics import Metrics, correlation
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.bands import Band, Stack, read_bands, single_stack
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.times import Time
 from sm_toolbox.stations.sampling import Rows
 from sm_toolbox.validation.products import ProductsValidation
 from sm_toolbox.validation.rating import StationValidation
@@ -49,10 +51,28 @@ class StationValues:
             As `validate_products`: where nothing matches in place and time, or the units differ.
         """
         progress.check()
+        product = single_stack(read_bands(coarse), "coarse")
+        if self.rows.times is not None and not any(self._bands_of(product)):
+            raise InputError(
+                f"No observation of '{self.rows.layer}' lies within {product.reach(None):.1f} days of a date of `coarse` "
+                f"({product.times[0]} to {product.times[-1]}). Check the `times` field, or leave `stations` empty."
+            )
         validate_products(self.rows, self.values, {NEAREST: coarse}, how=Comparison(min_samples=1))
+
+    def _bands_of(self, product: Stack) -> list[Band | None]:
+        """Return the product's band of each observation; None where none is near enough in time."""
+        times = self.rows.times or [None] * len(self.values)
+        bands: dict[Time | None, Band | None] = {}
+        for time in set(times):
+            place = product.nearest(time, None)
+            bands[time] = None if place is None else product.bands[place]
+        return [bands[time] for time in times]
 
     def compare(self, output: str, coarse: Sequence[Source], progress: Progress = SILENT) -> StationGain | None:
         """Rate map and product by the observations that both have a value at.
+
+        Observations that belong to a date of the product without a map are left out: the map of another date would be
+        rated by them.
 
         Parameters
         ----------
@@ -66,10 +86,19 @@ class StationValues:
         StationGain or None
             None, with a warning, where the map has no value at any observation that the product has one at.
         """
-        how = Comparison(min_samples=1, method={MAP: "nearest", NEAREST: "nearest", BILINEAR: "bilinear"})
+        product = single_stack(read_bands(coarse), "coarse")
+        mapped = {band.time for band in read_bands([Source(output)])}
+        of_map = [band is not None and band.time in mapped for band in self._bands_of(product)]
+        values = np.where(of_map, self.values, np.nan)
+        how = Comparison(
+            # Of the map's own dates, of which there may be fewer, half the distance would be more.
+            max_gap_days=product.reach(None),
+            min_samples=1,
+            method={MAP: "nearest", NEAREST: "nearest", BILINEAR: "bilinear"},
+        )
         products = {MAP: [Source(output)], NEAREST: coarse, BILINEAR: coarse}
         try:
-            return StationGain(validate_products(self.rows, self.values, products, how=how, progress=progress))
+            return StationGain(validate_products(self.rows, values, products, how=how, progress=progress))
         except InputError as error:
             progress.warning(f"The map is not compared with '{self.rows.layer}': {error}")
             return None

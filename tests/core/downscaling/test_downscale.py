@@ -26,6 +26,7 @@ from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.times import parse_time
+from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.stations.sampling import Rows
 from tests.conftest import RecordingProgress
 
@@ -85,6 +86,16 @@ def test_residuals_of_all_kinds(land):
     )
     loose = downscale(land.inputs(), forest(), files(land), conserve=False).fine
     assert 1e-4 < loose.block_error < found["none"][1].fine.block_error
+
+
+def test_stations_of_dates_without_a_map_do_not_count(land):
+    """The map of June is not to blame for what July and August were like."""
+    alone = land.write("june", {"ndvi@2020-06-01": land.ndvi[0]})
+    given = land.inputs(predictors=[alone, land.predictors()[1]], timing=TimeRule(0))
+    result = downscale(given, forest(), files(land), stations=stations(land))
+    places = len(stations(land).values) // len(DAYS)
+    assert [each.pooled.n for each in result.gain.found.results] == [places] * 3
+    assert result.gain.percent > 20 and result.judgement.gained
 
 
 def read_of_model(land, result):

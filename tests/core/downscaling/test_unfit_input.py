@@ -14,6 +14,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT
 from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.request import Engine
+from sm_toolbox.raster.times import parse_time
 from sm_toolbox.raster.timing import TimeRule
 from tests.conftest import RecordingProgress
 
@@ -120,6 +121,8 @@ def test_stations_in_another_unit_or_place(land):
     refused(land, "not in one unit", land.inputs(), stations=percent)
     far = replace(given, rows=replace(given.rows, x=given.rows.x + 90_000))
     refused(land, "No station of .* lies within the rasters", land.inputs(), stations=far)
+    old = replace(given, rows=replace(given.rows, times=[parse_time("2010-06-01")] * len(given.values)))
+    refused(land, "No observation of 'stations' lies within 15.2 days of a date of `coarse`", land.inputs(), stations=old)
 
 
 def test_splits_that_the_cells_do_not_allow(land):
