@@ -255,6 +255,7 @@ class Algorithm(ToolboxAlgorithm):
         from sm_toolbox.models.assessment.calibration import parse_quantiles
         from sm_toolbox.models.modelfile import save_model
 
+        progress.keeps_best = self.parameterAsBool(parameters, "KEEP_BEST", context)
         path = self.outputs.path
         model_file = path("MODEL_FILE")
         files = DownscaleFiles(
@@ -268,7 +269,7 @@ class Algorithm(ToolboxAlgorithm):
         engine = engine_of(self, parameters, context, progress)
         result = downscale(
             self._inputs_of(inputs, parameters, context),
-            self._learning(parameters, context),
+            self._learning(parameters, context, progress),
             files,
             self.parameterAsString(parameters, "RESIDUALS", context),
             self.parameterAsBool(parameters, "CONSERVE", context),
@@ -324,7 +325,7 @@ class Algorithm(ToolboxAlgorithm):
             self.parameterAsString(parameters, "LAGS", context),
         )
 
-    def _learning(self, parameters, context):
+    def _learning(self, parameters, context, progress):
         from sm_toolbox.downscaling.learning import Learning
 
         is_given = parameters.get("BLOCK_SIZE") is not None
@@ -334,7 +335,7 @@ class Algorithm(ToolboxAlgorithm):
             whole_number(self, parameters, "FOLDS", context, 10_000),
             self.parameterAsDouble(parameters, "BLOCK_SIZE", context) if is_given else None,
             whole_number(self, parameters, "TUNING_FOLDS", context, 1000),
-            self.parameterAsBool(parameters, "KEEP_BEST", context),
+            progress.keeps_best,
             self.parameterAsInt(parameters, "SEED", context),
         )
 

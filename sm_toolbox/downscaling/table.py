@@ -28,7 +28,7 @@ from sm_toolbox.raster.opening import Source, grid_of
 from sm_toolbox.raster.origins import Predictors, read_predictors
 from sm_toolbox.raster.reading import BandReader, ground_cell, has_cells_within
 from sm_toolbox.raster.request import Engine
-from sm_toolbox.raster.telling import tell_dated_and_static
+from sm_toolbox.raster.telling import tell_bands_within, tell_dated_and_static
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.raster.warping import overlap
@@ -173,7 +173,9 @@ def coarse_table(inputs: DownscaleInputs, engine: Engine, steps: int = 0) -> Coa
     taken = (CELL, TIME, WEIGHT, VARIABLE)
     predictors = read_predictors(inputs.predictors, taken)
     predictors = predictors.with_lags(inputs.lags or _of_sequences(predictors, steps), taken)
-    tell_dated_and_static(without_lags(predictors.stacks), progress)
+    of_own_dates = without_lags(predictors.stacks)
+    tell_dated_and_static(of_own_dates, progress)
+    tell_bands_within(stack, of_own_dates, progress)
     fine = _fine(inputs, predictors)
     lattice = _lattice(stack, fine, predictors)
     inputs.timing.check_names(predictors.stacks)

@@ -58,6 +58,28 @@ def tell_dated_and_static(stacks: Mapping[str, Stack], progress: Progress) -> No
                 )
 
 
+def tell_bands_within(product: Stack, stacks: Mapping[str, Stack], progress: Progress) -> None:
+    """Warn of variables of which several bands lie within the time of a product's band: but one of them is taken.
+
+    Parameters
+    ----------
+    product : Stack
+        Such as means of months.
+    stacks : mapping of str to Stack
+        By predictor, such as daily rain.
+    progress : Progress
+    """
+    lengths = [(time.end - time.start).total_seconds() / 86400 for time in product.times]
+    length = sorted(lengths)[len(lengths) // 2] if lengths else 0.0
+    shorter = [name for name, stack in stacks.items() if 0 < stack.step_days <= length / 2]
+    if shorter:
+        progress.warning(
+            f"A date of '{product.variable}' stands for {length:g} days, but {', '.join(shorter)} "
+            f"{'has' if len(shorter) == 1 else 'have'} several bands within them, of which only the first is taken. "
+            "Make means or sums of the same periods first, with 'Composite over time'."
+        )
+
+
 def _times(stack: Stack) -> str:
     times = stack.times
     return str(times[0]) if len(times) == 1 else f"{times[0]} to {times[-1]}, {len(times)}"

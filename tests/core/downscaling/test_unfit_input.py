@@ -71,6 +71,18 @@ def test_dates_that_do_not_fit(land):
     assert any("1 of 4 dates of `coarse` get no map" in line for line in progress.warnings)
 
 
+def test_daily_predictors_of_a_monthly_product_are_told(land):
+    """Of the days of a month but one is taken, which is seldom like the month."""
+    months = dict(zip(("soil_moisture@2020-06", "soil_moisture@2020-07"), land.coarse))
+    days = {f"ndvi@2020-{month:02d}-{day:02d}": land.ndvi[month - 6] for month in (6, 7) for day in range(1, 29)}
+    coarse, sand = land.write("months", months, 800), land.predictors()[1]
+    for predictors, told in ((land.write("days", days), True), (land.predictors()[0], False)):
+        progress = RecordingProgress()
+        coarse_table(land.inputs(coarse=[coarse], predictors=[predictors, sand]), Engine(progress=progress))
+        words = [line for line in progress.warnings if "of which only the first is taken" in line]
+        assert len(words) == told and all("stands for 31 days, but ndvi has" in line for line in words)
+
+
 def test_gaps_everywhere(land):
     refused(
         land, "has no data where the predictors lie", land.inputs(coarse=[land.product(np.full((3, 8, 8), np.nan))])
