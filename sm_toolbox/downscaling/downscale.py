@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from sm_toolbox.downscaling.fine import DownscaleFiles, FineMap, make_fine_map
 from sm_toolbox.downscaling.learning import CoarseModel, Learning, learn_cells
 from sm_toolbox.downscaling.stations import StationGain, StationValues
-from sm_toolbox.downscaling.table import DownscaleInputs, coarse_table
+from sm_toolbox.downscaling.table import CoarseTable, DownscaleInputs, coarse_table
 from sm_toolbox.downscaling.verdict import Judgement, judge_downscaling
 from sm_toolbox.errors import InputError
+from sm_toolbox.memory import refuse_beyond_memory
 from sm_toolbox.progress import SaidOnce
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.report.page import in_unit
+
+# Of a coarse cell on a date: two tallies of the map, the residual, and what it is spread and corrected with.
+_NUMBERS_OF_A_CELL = 36
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,10 @@ def downscale(
     Raises
     ------
     InputError
-        Where product, predictors and stations do not fit each other, or there is too little to learn from.
+        Where product, predictors and stations do not fit each other, there is too little to learn from, or there are
+        too many coarse cells and dates for the memory.
     OutputError, Cancelled
-        As `run_blocks`; no output is left behind.
+        As `run_blocks`; no output is left behind, unless the maps were complete and only the stations were to come.
 
     Examples
     --------
@@ -108,6 +113,7 @@ def downscale(
         stations.check(inputs.coarse, progress)
     steps = max(getattr(candidate, "sequence_length", 0) for candidate in learning.candidates)
     table = coarse_table(inputs, engine.part(0, 0.15), steps)
+    _refuse_too_many(table)
     coarse_model = learn_cells(table, learning, progress.part(0.15, 0.45))
     fine = make_fine_map(coarse_model, files, residuals, conserve, engine.part(0.45, 0.95))
     gain = None if stations is None else stations.compare(files.output, inputs.coarse, progress.part(0.95, 1))
@@ -115,3 +121,14 @@ def downscale(
     words = in_unit(judgement.in_words(), coarse_model.prepared.table.unit)
     (progress.info if judgement.gained else progress.warning)(words)
     return Downscaling(coarse_model, files, fine, gain, judgement, residuals)
+
+
+def _refuse_too_many(table: CoarseTable) -> None:
+    """Refuse what the map could not be summed up over, before anything is learned."""
+    rows, columns = table.lattice.shape
+    dates = len(table.times)
+    refuse_beyond_memory(
+        8.0 * _NUMBERS_OF_A_CELL * dates * rows * columns,
+        f"The sums of the map over {rows:,} × {columns:,} cells of `coarse` on {dates:,} dates need",
+        "Downscale fewer dates at once, or give a smaller area as `grid`.",
+    )

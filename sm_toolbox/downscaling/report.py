@@ -20,7 +20,7 @@ from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.reading import ground_cell
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.report import figures
-from sm_toolbox.report.page import Page, number
+from sm_toolbox.report.page import Page, in_unit, number
 from sm_toolbox.report.text import metric_cells, metric_head, metrics_explained, summary
 from sm_toolbox.validation.edges import block_places
 from sm_toolbox.validation.mapedges import WantedEdges, edge_ratios
@@ -165,16 +165,20 @@ def _blocks(page: Page, result: Downscaling, engine: Engine) -> None:
         f" Product ({label(table.lattice.grid.crs)}) and map ({label(table.lattice.fine.crs)}) have other coordinate "
         "reference systems: the mean is over the cells of the map whose centres lie in the coarse cell."
     )  # fmt: skip
+    unit = result.coarse_model.prepared.table.unit
     page.table(
         ("", "value"),
         [
-            ("Block error: largest difference of the map's mean in a coarse cell from the product (m³ m⁻³)",
-             f"{fine.block_error:.1e}"),
-            ("RMSE of these means before the residual (m³ m⁻³)", fine.error_without),
-            ("Share of the values with a residual", f"{fine.with_residual:.1%}"),
-            ("Edge ratio of the map", ratio),
-            ("Standard deviation of the prediction within coarse cells (m³ m⁻³)", fine.detail.spread),
-            ("Roughness of the prediction within coarse cells (noise: 1)", fine.detail.roughness),
+            (in_unit(name, unit), value)
+            for name, value in (
+                ("Block error: largest difference of the map's mean in a coarse cell from the product (m³ m⁻³)",
+                 f"{fine.block_error:.1e}"),
+                ("RMSE of these means before the residual (m³ m⁻³)", fine.error_without),
+                ("Share of the values with a residual", f"{fine.with_residual:.1%}"),
+                ("Edge ratio of the map", ratio),
+                ("Standard deviation of the prediction within coarse cells (m³ m⁻³)", fine.detail.spread),
+                ("Roughness of the prediction within coarse cells (noise: 1)", fine.detail.roughness),
+            )
         ],
     )  # fmt: skip
     page.text(

@@ -298,9 +298,11 @@ def _dates(
             + (" and of those before them, which earlier values are of." if len(spans_of) < len(dated) else ".")
         )
     if len(kept) < len(stack.bands):
+        only_earlier = lost.isdisjoint(without_lags(dated))
         progress.warning(
             f"{len(stack.bands) - len(kept)} of {len(stack.bands)} dates of `coarse` get no map: there is no band of "
-            f"{', '.join(sorted(lost))} near enough in time. Allow a larger `max_gap_days`."
+            f"{', '.join(sorted(lost))} near enough in time. "
+            + ("Add the layers of the dates before them." if only_earlier else "Allow a larger `max_gap_days`.")
         )
     return Stack(stack.variable, tuple(kept)), picks
 

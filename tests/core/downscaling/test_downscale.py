@@ -331,6 +331,12 @@ def test_the_report_tells_it(land):
     assert html.count("<img") == 5
 
 
+def test_a_product_in_percent_has_a_report_without_units(land):
+    result = downscale(land.inputs(coarse=[land.product(100 * land.coarse)]), forest(), files(land))
+    html = downscaling_report(result, Engine()).html()
+    assert "Block error" in html and "m³ m⁻³" not in html
+
+
 def test_a_cancel_leaves_nothing(land):
     inputs = land.inputs()
     before = sorted(item.name for item in land.folder.iterdir())

@@ -69,6 +69,10 @@ def test_dates_that_do_not_fit(land):
     both = [land.product(), land.write("late", {"soil_moisture@2023-06-01": land.coarse[0]}, 800)]
     assert len(coarse_table(land.inputs(coarse=both), Engine(progress=progress)).times) == len(DAYS)
     assert any("1 of 4 dates of `coarse` get no map" in line for line in progress.warnings)
+    assert any("Allow a larger `max_gap_days`" in line for line in progress.warnings)
+    progress = RecordingProgress()
+    coarse_table(land.inputs(lags="ndvi:1"), Engine(progress=progress))
+    assert any("no band of ndvi_lag1 near enough in time. Add the layers" in line for line in progress.warnings)
 
 
 def test_daily_predictors_of_a_monthly_product_are_told(land):
@@ -150,6 +154,12 @@ def test_cells_without_predictors_do_not_count_for_the_split(land):
     given = land.inputs(predictors=land.predictors(ndvi))
     assert learn_cells(coarse_table(given, Engine()), forest(), SILENT).prepared.split.key == "station"
     refused(land, "has 16 cells with data in all predictors", given, forest(folds=20))
+
+
+def test_more_coarse_cells_and_dates_than_the_memory_holds(land, monkeypatch):
+    monkeypatch.setattr("sm_toolbox.memory.free_memory", lambda: 70_000)
+    static = land.inputs(predictors=land.predictors()[1:])
+    refused(land, r"over 8 × 8 cells of `coarse` on 3 dates need .* Downscale fewer dates at once", static)
 
 
 def test_categories_that_are_no_predictor(land):
