@@ -15,6 +15,8 @@ from sm_toolbox.validation.edges import block_numbers
 
 # Longest side of the part of a map that is looked at, and dates.
 _SIDE, _DATES = 512, 6
+# From here on a slope within coarse cells looks like noise, since they hold three cells or fewer.
+_TOO_FEW = 0.9
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Detail:
     spread : float
         Standard deviation within a coarse cell; NaN where there is none.
     roughness : float
-        Half the mean squared step between neighbours over the variance within coarse cells: 1 for noise, in which
-        neighbours are as different as any two cells, towards 0 for what changes smoothly. NaN without any detail.
+        1 for noise, in which neighbours are as different as any two cells of a coarse cell; 0 for what changes
+        smoothly. NaN without any detail, and where coarse cells hold too few cells to tell the two apart.
     """
 
     spread: float
@@ -48,19 +50,25 @@ def detail_within(values: np.ndarray, blocks: np.ndarray) -> Detail:
     -------
     Detail
 
+    Notes
+    -----
+    Half the mean squared step between neighbours over the variance within coarse cells is 1 for noise. For an even
+    slope it is 3 / n in a square of n cells, which is 0.75 already where a coarse cell holds 2 × 2: roughness is how
+    far it lies from the one towards the other.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> blocks = np.add.outer(np.arange(60) // 20 * 3, np.arange(60) // 20)
     >>> slope = np.add.outer(np.arange(60.0), np.arange(60.0))
-    >>> print(round(detail_within(slope[None], blocks).roughness, 2))
-    0.01
+    >>> print(round(abs(detail_within(slope[None], blocks).roughness), 2))
+    0.0
     >>> print(round(detail_within(rng.normal(size=(1, 60, 60)), blocks).roughness, 1))
     1.0
     """
     _, of_block = np.unique(blocks, return_inverse=True)
     of_block = of_block.reshape(blocks.shape)
-    squares = freedom = steps = pairs = 0.0
+    squares = freedom = steps = pairs = cells = company = 0.0
     for date in values.astype(np.float64):
         valid = np.isfinite(date)
         number = of_block[valid]
@@ -69,6 +77,8 @@ def detail_within(values: np.ndarray, blocks: np.ndarray) -> Detail:
             means = np.bincount(number, date[valid], minlength=1) / counts
         squares += float(((date[valid] - means[number]) ** 2).sum())
         freedom += float(np.maximum(counts - 1, 0).sum())
+        cells += float(counts.sum())
+        company += float((counts.astype(np.float64) ** 2).sum())
         for axis in (0, 1):
             step = np.diff(date, axis=axis)
             taken = np.isfinite(step) & (np.diff(of_block, axis=axis) == 0)
@@ -78,8 +88,12 @@ def detail_within(values: np.ndarray, blocks: np.ndarray) -> Detail:
         return Detail(float("nan"), float("nan"))
     variance = squares / freedom
     # What float32 rounds is no detail.
-    flat = variance < 1e-12
-    return Detail(0.0 if flat else float(np.sqrt(variance)), float("nan") if flat else steps / pairs / 2 / variance)
+    if variance < 1e-12:
+        return Detail(0.0, float("nan"))
+    of_slope = 3 * cells / company
+    ratio = steps / pairs / 2 / variance
+    roughness = (ratio - of_slope) / (1 - of_slope) if of_slope < _TOO_FEW else float("nan")
+    return Detail(float(np.sqrt(variance)), roughness)
 
 
 def look_at_detail(bands: Sequence[Band], lattice: Lattice) -> Detail:

@@ -11,6 +11,7 @@ from sm_toolbox.downscaling.blocks import Lattice, block_means
 from sm_toolbox.downscaling.downscale import downscale
 from sm_toolbox.downscaling.fine import DownscaleFiles
 from sm_toolbox.downscaling.report import downscaling_report
+from sm_toolbox.downscaling.roughness import detail_within
 from sm_toolbox.downscaling.stations import StationValues
 from sm_toolbox.downscaling.table import coarse_table
 from sm_toolbox.errors import Cancelled, InputError
@@ -150,6 +151,24 @@ def test_predictors_without_detail_gain_nothing(land):
     assert result.judgement.faults == [
         "the predictors hardly differ within coarse cells, so that the map has no detail there"
     ]
+
+
+@pytest.mark.parametrize("ratio", [2, 3, 8])
+def test_smooth_detail_is_no_noise_however_few_cells_a_coarse_cell_holds(ratio):
+    rng = np.random.default_rng(0)
+    blocks = np.add.outer(np.arange(FINE) // ratio * FINE, np.arange(FINE) // ratio)
+    field = smooth(rng, (FINE, FINE), 4)
+    # As forests make them: in steps, with something of noise.
+    stepped = np.round(field, 1) + 0.03 * rng.normal(size=field.shape)
+    noise = rng.normal(size=field.shape)
+    assert detail_within(field[None], blocks).roughness < 0.3
+    assert detail_within(stepped[None], blocks).roughness < 0.8 < detail_within(noise[None], blocks).roughness
+
+
+def test_too_few_cells_tell_no_noise():
+    pairs = np.arange(FINE * FINE).reshape(FINE, FINE) // 2
+    found = detail_within(np.random.default_rng(0).normal(size=(1, FINE, FINE)), pairs)
+    assert found.spread > 0.9 and np.isnan(found.roughness)
 
 
 def test_quantiles_move_with_the_residual_and_sources_are_told(land):
