@@ -140,7 +140,7 @@ def _split(table: CoarseTable, learning: Learning) -> SplitRequest:
     """Return the split that is asked for, or whole blocks of coarse cells, or single ones where there are few."""
     needed = [name for name in (*table.roles.predictors, table.roles.weight) if name]
     # Rows that lack a predictor are not learned from, and neither they nor their blocks can be left out.
-    complete = np.all([np.not_equal(table.source.columns[name], None) for name in needed], axis=0)
+    complete = np.isfinite([np.asarray(table.source.columns[name], float) for name in needed]).all(axis=0)
     cells, folds = len(np.unique(table.cell[complete])), learning.folds
     across = max(_SMALLEST, int(np.sqrt(cells / (_BLOCKS_OF_A_FOLD * max(1, folds)))))
     # A trifle less than whole cells, so that rounding puts no centre beyond the edge of its block.

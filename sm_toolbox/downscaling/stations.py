@@ -54,8 +54,9 @@ class StationValues:
         product = single_stack(read_bands(coarse), "coarse")
         if self.rows.times is not None and not any(self._bands_of(product)):
             raise InputError(
-                f"No observation of '{self.rows.layer}' lies within {product.reach(None):.1f} days of a date of `coarse` "
-                f"({product.times[0]} to {product.times[-1]}). Check the `times` field, or leave `stations` empty."
+                f"No observation of '{self.rows.layer}' lies within {product.reach(None):.1f} days of a date of "
+                f"`coarse` ({product.times[0]} to {product.times[-1]}). Check the `times` field, or leave `stations` "
+                "empty."
             )
         validate_products(self.rows, self.values, {NEAREST: coarse}, how=Comparison(min_samples=1))
 
