@@ -6,6 +6,7 @@ import rasterio
 from qgis.core import QgsProcessingFeedback
 from rasterio.transform import from_origin
 
+from sm_toolbox.demo.example import write_example
 from sm_toolbox.models.modelfile import load_model
 
 MONTHS = [f"2019-{month:02d}" for month in range(1, 11)]
@@ -116,3 +117,20 @@ def test_cancel_keeps_the_best_epoch_where_asked_to(run, sampled, tmp_path, keep
         return
     history = load_model(done["MODEL_FILE"]).fitted.history
     assert 1 <= len(history) < 12 and "The training was stopped after" in feedback.textLog()
+
+
+def test_downscaling_keeps_the_best_epoch(run, scene, tmp_path):
+    with rasterio.open(scene[1]) as rain:
+        means = 0.1 + 0.2 * rain.read().reshape(len(MONTHS), 4, 5, 4, 5).mean(axis=(2, 4))
+    coarse = str(tmp_path / "coarse.tif")
+    write_example(coarse, {f"soil_moisture@{month}": values for month, values in zip(MONTHS, means)}, cell=500)
+    feedback = CancelsLate()
+    done = run(
+        "downscale", feedback, COARSE=[coarse], PREDICTORS=[scene[1]], MODEL="lstm", SEQUENCE_LENGTH=2, FOLDS=2,
+        KEEP_BEST=True, HYPERPARAMETERS=SETTINGS.replace('"max_epochs": 5', '"max_epochs": 50'),
+        OUTPUT=str(tmp_path / "map.tif"), MODEL_FILE=str(tmp_path / "m.smmodel"),
+    )  # fmt: skip
+    assert "The training was stopped after" in feedback.textLog()
+    assert len(load_model(done["MODEL_FILE"]).fitted.history) < 12
+    with rasterio.open(done["OUTPUT"]) as made:
+        assert made.descriptions == tuple(f"soil_moisture@{month}" for month in MONTHS[1:])
