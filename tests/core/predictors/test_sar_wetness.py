@@ -46,6 +46,12 @@ def test_wetness_refusals(write_raster, tmp_path):
         relative_wetness(same, out)
     with pytest.raises(InputError, match="`dry_percentile` 95 must lie below `wet_percentile` 5"):
         relative_wetness(same, out, WetnessSettings(95, 5))
+    percent = write_raster("percent.tif", np.stack([np.full((2, 2), 1.4), np.full((2, 2), 45.0)]), ["bd", "porosity"])
+    with pytest.raises(InputError, match="`porosity` 'percent.tif' has a median of 45, but must be in m³ m⁻³"):
+        relative_wetness(same, out, porosity=percent)
+    two = write_raster("two.tif", np.full((2, 2, 2), 0.4), ["theta_s", "theta_r"])
+    with pytest.raises(InputError, match="`porosity` must hold one variable"):
+        relative_wetness(same, out, porosity=two)
     assert not (tmp_path / "o.tif").exists()
 
 
