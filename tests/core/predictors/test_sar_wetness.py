@@ -101,3 +101,6 @@ def test_maps_of_the_local_angle(write_raster, tmp_path):
     assert np.isnan(got[0]).all() and np.isnan(got[19:22, 19:22]).all() and np.isfinite(got[1:19, 1:-1]).all()
     with pytest.raises(InputError, match="needs `angle`"):
         local_incidence_angles([dem], dem, paths[0])
+    radians = [write_raster("rad.tif", np.radians(angle[:1]), ["angle@2020-01-01"])]
+    with pytest.raises(InputError, match="`angle` has a median of 0.6632, .* Multiply radians by 57.3"):
+        local_incidence_angles(radians, dem, paths[0])
