@@ -135,8 +135,8 @@ def _porosity(source: Source, progress: Progress) -> Band:
     known = values[np.isfinite(values)]
     if known.size and not 0 < np.median(known) <= 1:
         raise InputError(
-            f"`porosity` '{source.label}' has a median of {np.median(known):.4g}, but must be in m³ m⁻³, 0 to 1. Divide "
-            "percent by 100 with 'Raster calculator'."
+            f"`porosity` '{source.label}' has a median of {np.median(known):.4g}, but must be in m³ m⁻³, 0 to 1. "
+            "Divide percent by 100 with 'Raster calculator'."
         )
     return band
 
