@@ -166,7 +166,7 @@ def _refuse_one_product(products: tuple[Sequence[Source], Sequence[Source]]) -> 
     common = [label for path, label in first.items() if path in second]
     if common:
         raise InputError(
-            f"'{common[0]}' is in both PRODUCT_A and PRODUCT_B. Give two products whose errors are independent of each "
+            f"'{common[0]}' is given as both products. Give two whose errors are independent of each "
             "other, such as a satellite's and a model's: what one shares with itself is no truth."
         )
 

@@ -148,7 +148,7 @@ def test_refusals(truth, products, settings, message):
 
 
 def test_one_product_is_not_two(truth, products):
-    with pytest.raises(InputError, match="'a.tif' is in both PRODUCT_A and PRODUCT_B. Give two"):
+    with pytest.raises(InputError, match="'a.tif' is given as both products. Give two whose"):
         judge_stations(*stations(truth, good=noisy(0.02)), (products[0], products[0]))
 
 
