@@ -152,7 +152,7 @@ def match_product(
         [RasterOutput(output, bands)],
         stack.bands[0].grid,
         engine,
-        scratch_bytes_per_cell=4 * len(bands) + 16,
+        scratch_bytes_per_cell=2 * len(bands) + 16,
     )
     tell_amounts(written.watch, [*stack.bands, *record.bands], engine.progress)
     tally: _Tally = written.facts["tally"]
@@ -203,10 +203,15 @@ class _Tally:
     def conclude(self, progress: Progress) -> None:
         """Say what has no value, and refuse a map without any."""
         each = " in a calendar month" if self.settings.by_month else ""
+        if self.values and not self.samples:
+            raise InputError(
+                "No cell has data of both `product` and `reference` on a common date. Check that the layers overlap, "
+                "that they are not empty, and that their nodata values are right."
+            )
         if self.values and self.lost == self.values:
             raise InputError(
-                f"No cell has `min_samples` {self.settings.min_samples} common dates{each} on which the product "
-                "varies. Give longer records"
+                f"No cell has `min_samples` {self.settings.min_samples} common dates{each} on which product "
+                "and reference vary. Give longer records"
                 + (", leave `by_month` off," if each else "")
                 + " or ask for fewer samples."
             )

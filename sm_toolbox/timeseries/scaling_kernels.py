@@ -50,7 +50,7 @@ def match_cells(values, reference, partner, group, method, fewest, out, samples)
                 samples[row, column] += n
                 if method == CDF:
                     knots, heights = _nodes(a[:n], b[:n]) if n >= fewest else (a[:0], b[:0])
-                    usable = knots.size > 1
+                    usable = knots.size > 1 and heights[0] < heights[-1]
                     slope, shift = 0.0, 0.0
                 else:
                     knots, heights = a[:0], b[:0]
@@ -69,14 +69,14 @@ def match_cells(values, reference, partner, group, method, fewest, out, samples)
 
 @njit(**KERNEL_OPTIONS)
 def _line(a, b, method):
-    """Return slope and intercept; NaN where the product does not vary."""
+    """Return slope and intercept; NaN where one of the two does not vary."""
     ma, mb = a.mean(), b.mean()
     va, vb, both = 0.0, 0.0, 0.0
     for i in range(a.size):
         va += (a[i] - ma) ** 2
         vb += (b[i] - mb) ** 2
         both += (a[i] - ma) * (b[i] - mb)
-    if not va > 1e-12 * a.size * (ma * ma + 1e-6):
+    if not (va > 1e-12 * a.size * (ma * ma + 1e-6) and vb > 1e-12 * a.size * (mb * mb + 1e-6)):
         return np.nan, np.nan
     slope = np.sqrt(vb / va) if method == MEAN_SD else both / va
     return slope, mb - slope * ma

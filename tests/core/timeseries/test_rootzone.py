@@ -193,6 +193,7 @@ def test_rasters_that_do_not_serve(write_raster, tmp_path):
         (RootZoneInputs([write_raster("c.tif", np.ones((6, 2, 2)), named(range(6)))]), "No cell has a range"),
         (RootZoneInputs(surface, write_raster("t.tif", np.full((2, 2), -1.0), ["t"])), "nowhere above 0"),
         (RootZoneInputs(surface, write_raster("two.tif", np.ones((2, 2, 2)), ["t", "u"])), "has 2 bands"),
+        (RootZoneInputs(surface, write_raster("gap.tif", np.full((2, 2), np.nan), ["t"])), "nowhere above 0"),
         (
             RootZoneInputs([write_raster("rare.tif", values, named(range(0, 600, 100)))]),
             "within three time constants, 60",
@@ -202,3 +203,15 @@ def test_rasters_that_do_not_serve(write_raster, tmp_path):
         with pytest.raises(InputError, match=message):
             root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(min_observations=2))
         assert not (tmp_path / "o.tif").exists()
+
+
+def test_a_field_capacity_in_percent(write_raster, tmp_path, progress):
+    """The index of 0.3 m3 m-3 between 0.1 m3 m-3 and 40 % is 0 all over: no number to write without a word."""
+    rng = np.random.default_rng(1)
+    surface = [write_raster("sm.tif", rng.uniform(0.12, 0.35, (30, 2, 2)), named(range(30)))]
+    for capacity, warnings in ((0.4, 0), (40.0, 1)):
+        field = write_raster(f"fc{capacity}.tif", np.full((2, 2), capacity), ["fc"])
+        inputs = RootZoneInputs(surface, field_capacity=field)
+        root_zone(inputs, str(tmp_path / "o.tif"), engine=Engine(progress=progress))
+        assert len(progress.warnings) == warnings
+    assert "not in one unit" in progress.warnings[0]
