@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles clean
+.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles picture clean
 
 help:            ## This list
 	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -18,8 +18,7 @@ demo: setup      ## From demo data to a validated soil-moisture map, headless
 test:            ## Install what is missing and run all tests, or those named: make test ARGS='tests/core/raster -x'
 	@tools/setup.sh dev
 ifeq ($(ARGS),)
-	@tools/test.sh tests/core tests/real --numprocesses=2 --dist=loadfile --cov
-	@tools/test.sh tests/qgis tests/headless tests/desktop tests/hostile --cov --cov-append --cov-report=term
+	@tools/test_all.sh
 else
 	@tools/test.sh $(ARGS)
 endif
@@ -67,5 +66,8 @@ models: setup    ## Write resources/models anew
 styles: setup    ## Write resources/styles anew
 	@source tools/environment.sh && $(PYTHON) tools/make_styles.py
 
+picture: setup   ## Draw resources/images/drought.png anew
+	@source tools/environment.sh && $(PYTHON) tools/make_picture_of_drought.py
+
 clean:           ## Remove everything that make made
-	rm -rf .venv .venv-peers .qgis .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .qgis .qgis-beside .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache

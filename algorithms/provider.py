@@ -43,6 +43,7 @@ ALGORITHMS = (
     "modelling.predictraster",
     "modelling.predicttable",
     "modelling.modelreport",
+    "modelling.downscale",
     "validation.validatestations",
     "validation.comparemaps",
     "validation.comparescenarios",

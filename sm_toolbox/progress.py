@@ -93,6 +93,70 @@ class _Part(Progress):
         self._whole.enough()
 
 
+class Unheard(Progress):
+    """Passes on how far the work is and hears Cancel, but says nothing: of work whose lines were said before.
+
+    Parameters
+    ----------
+    progress : Progress
+    """
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self.keeps_best = progress.keeps_best
+
+    def set_fraction(self, fraction: float) -> None:
+        """As `Progress`."""
+        self._progress.set_fraction(fraction)
+
+    def is_cancelled(self) -> bool:
+        """As `Progress`."""
+        return self._progress.is_cancelled() and not self._progress.had_enough
+
+    def enough(self) -> None:
+        """As `Progress`."""
+        super().enough()
+        self._progress.enough()
+
+
+class SaidOnce(Progress):
+    """Passes on all but lines that have been said: of steps that look at the same inputs.
+
+    Parameters
+    ----------
+    progress : Progress
+    """
+
+    def __init__(self, progress: Progress):
+        self._progress, self._said = progress, set[str]()
+        self.keeps_best = progress.keeps_best
+
+    def set_fraction(self, fraction: float) -> None:
+        """As `Progress`."""
+        self._progress.set_fraction(fraction)
+
+    def info(self, text: str) -> None:
+        """As `Progress`."""
+        if text not in self._said:
+            self._said.add(text)
+            self._progress.info(text)
+
+    def warning(self, text: str) -> None:
+        """As `Progress`."""
+        if text not in self._said:
+            self._said.add(text)
+            self._progress.warning(text)
+
+    def is_cancelled(self) -> bool:
+        """As `Progress`."""
+        return self._progress.is_cancelled() and not self._progress.had_enough
+
+    def enough(self) -> None:
+        """As `Progress`."""
+        super().enough()
+        self._progress.enough()
+
+
 class UntilStopped(Progress):
     """Progress of work in another thread, which reports nothing and ends when an event is set.
 

@@ -6,7 +6,7 @@ export PATH="/usr/bin:/bin:$PATH"
 export PYTHONPATH
 PYTHONPATH=$(echo "$root"/.venv/lib/python3*/site-packages)
 export QT_QPA_PLATFORM=${QT_QPA_PLATFORM:-offscreen}
-export QGIS_CUSTOM_CONFIG_PATH="$root/.qgis"
+export QGIS_CUSTOM_CONFIG_PATH="$root/${SM_PROFILE:-.qgis}"
 export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-"$root/.qgis/runtime"}
 mkdir -p "$QGIS_CUSTOM_CONFIG_PATH/profiles/default/python/plugins" "$XDG_RUNTIME_DIR"
 chmod 700 "$XDG_RUNTIME_DIR" 2>/dev/null || true

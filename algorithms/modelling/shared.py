@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
+from sm_toolbox.models.assessment.tuning import SEARCHES
+
 from ..expressions import rows_where
 from ..layers import core_crs, layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
-from ..parameters import choice, field, integer, number, raster, table, text, whole_number
+from ..parameters import choice, field, integer, number, raster, switch, table, text, whole_number
+
+MODEL_FILTER = "Model files (*.smmodel)"
 
 
 def model_words(sequences=False):
@@ -18,11 +22,11 @@ def model_words(sequences=False):
     return list(LEARNERS) if sequences else kinds_of_rows()
 
 
-def model_help():
-    """Say when to take each kind of model."""
+def model_help(sequences=False):
+    """Say when to take each kind of model; of the same kinds as `model_words`."""
     from sm_toolbox.models.learners.catalogue import LEARNERS
 
-    return " ".join(f"{key}: {row.help}" for key, row in LEARNERS.items())
+    return " ".join(f"{key}: {LEARNERS[key].help}" for key in model_words(sequences))
 
 
 def impurity_words():
@@ -90,6 +94,73 @@ def add_training_parameters(algorithm, predictors):
         "Weight of each row in the fit: zero or positive.",
         advanced=True,
     )
+
+
+def add_model_parameters(algorithm, more="", sequences=False):
+    """Declare the kind of model, its hyper-parameters, and how these are searched for; `more` ends their help.
+
+    Kinds that read `sequences` need earlier values of the predictors, and a length.
+    """
+    algorithm.add(
+        choice("MODEL", "Model", model_words(sequences), "random_forest"),
+        model_help(sequences),
+    )
+    if sequences:
+        algorithm.add(
+            integer("SEQUENCE_LENGTH", "Length of a sequence", 12, minimum=2, maximum=1000),
+            "For MODEL lstm: steps of a sequence, that of the row included. A predictor is read with its earlier "
+            "values, the fields ndvi, ndvi_lag1 … ndvi_lag11 that LAGS ndvi:1-11 of 'Sample predictors at stations' "
+            "makes: all of them, or none, then it is the same at each step. Rows that lack one, such as the first of "
+            "a record, are left out and counted. sequence_length in HYPERPARAMETERS wins.",
+            advanced=True,
+        )
+    algorithm.add(
+        text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
+        f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
+        f"{hyperparameter_help(sequences)} An unknown name is refused with the list of the valid ones. With TUNING a "
+        f'list stands for values to choose from: {{"min_samples_leaf": [1, 5, 10]}}.{more}',
+        advanced=True,
+    )
+    algorithm.add(
+        choice("TUNING", "Search for hyper-parameters", SEARCHES, "none"),
+        "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: "
+        "CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the "
+        "search does not flatter the error; the model that is saved is searched with all rows.",
+        advanced=True,
+    )
+    algorithm.add(
+        integer("CANDIDATES", "Candidates", 100, minimum=1),
+        "Draws of TUNING random, and the largest number of combinations of TUNING grid.",
+        advanced=True,
+    )
+    algorithm.add(
+        integer("TUNING_FOLDS", "Folds of the search", 3, minimum=2),
+        "Parts in which candidates are judged, divided as SPLIT says, within the rows that the search may see.",
+        advanced=True,
+    )
+    algorithm.add(
+        switch("KEEP_BEST", "Keep the best on Cancel"),
+        "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far."
+        f"{' With MODEL lstm a Cancel while the final model is fitted keeps its best epoch.' if sequences else ''}",
+        advanced=True,
+    )
+
+
+def read_candidates(algorithm, parameters, context):
+    """Return the model that is asked for, or those among which TUNING chooses."""
+    from sm_toolbox.models.assessment.tuning import make_candidates
+    from sm_toolbox.models.learners.catalogue import make_estimator, with_default
+
+    kind, tuning, hyperparameters = (
+        algorithm.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS")
+    )
+    if algorithm.parameterDefinition("SEQUENCE_LENGTH") is not None:
+        length = whole_number(algorithm, parameters, "SEQUENCE_LENGTH", context, 1000)
+        hyperparameters = with_default(kind, hyperparameters, "sequence_length", length)
+    if tuning == "none":
+        return [make_estimator(kind, hyperparameters)]
+    count = whole_number(algorithm, parameters, "CANDIDATES", context)
+    return make_candidates(kind, hyperparameters, tuning, count, algorithm.parameterAsInt(parameters, "SEED", context))
 
 
 def add_split_parameters(algorithm, seed):

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from qgis.core import QgsField, QgsFields
 
-from sm_toolbox.models.assessment.tuning import SEARCHES
-
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
 from ..parameters import (
-    choice,
     expression,
     file_output,
-    integer,
     layer_output,
     number,
     number_outputs,
     report_output,
     switch,
     table,
-    text,
     whole_number,
 )
 from .shared import (
+    MODEL_FILTER,
+    add_model_parameters,
     add_scaling_parameters,
     add_split_parameters,
     add_training_parameters,
-    hyperparameter_help,
-    model_help,
-    model_words,
     open_training,
+    read_candidates,
     read_training,
 )
-
-MODEL_FILTER = "Model files (*.smmodel)"
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -59,48 +52,7 @@ class Algorithm(ToolboxAlgorithm):
         add_training_parameters(
             self, "Numeric fields to learn from. Rasters are matched to them by name at prediction."
         )
-        self.add(
-            choice("MODEL", "Model", model_words(sequences=True), "random_forest"),
-            model_help(),
-        )
-        self.add(
-            integer("SEQUENCE_LENGTH", "Length of a sequence", 12, minimum=2, maximum=1000),
-            "For MODEL lstm: steps of a sequence, that of the row included. A predictor is read with its earlier "
-            "values, the fields ndvi, ndvi_lag1 … ndvi_lag11 that LAGS ndvi:1-11 of 'Sample predictors at stations' "
-            "makes: all of them, or none, then it is the same at each step. Rows that lack one, such as the first of "
-            "a record, are left out and counted. sequence_length in HYPERPARAMETERS wins.",
-            advanced=True,
-        )
-        self.add(
-            text("HYPERPARAMETERS", "Hyper-parameters (JSON)"),
-            f'What differs from the defaults, for example {{"n_estimators": 200, "min_samples_leaf": 10}}. '
-            f"{hyperparameter_help(sequences=True)} An unknown name is refused with the list of the valid ones. With "
-            'TUNING a list stands for values to choose from: {"min_samples_leaf": [1, 5, 10]}.',
-            advanced=True,
-        )
-        self.add(
-            choice("TUNING", "Search for hyper-parameters", SEARCHES, "none"),
-            "grid: all combinations of the values listed in HYPERPARAMETERS, or of a usual set. random: "
-            "CANDIDATES draws. Each fold of the validation searches anew among the rows it may see, so that the "
-            "search does not flatter the error; the model that is saved is searched with all rows.",
-            advanced=True,
-        )
-        self.add(
-            integer("CANDIDATES", "Candidates", 100, minimum=1),
-            "Draws of TUNING random, and the largest number of combinations of TUNING grid.",
-            advanced=True,
-        )
-        self.add(
-            integer("TUNING_FOLDS", "Folds of the search", 3, minimum=2),
-            "Parts in which candidates are judged, divided as SPLIT says, within the rows that the search may see.",
-            advanced=True,
-        )
-        self.add(
-            switch("KEEP_BEST", "Keep the best on Cancel"),
-            "Yes: a Cancel during the search ends the search, and the training goes on with the best candidate so far. "
-            "With MODEL lstm a Cancel while the final model is fitted keeps its best epoch.",
-            advanced=True,
-        )
+        add_model_parameters(self, sequences=True)
         self.add(
             table("SPIKE", "Local rows (spiking)", optional=True),
             "Rows of the area to be mapped, with the same fields, that join the training when the stations of "
@@ -158,8 +110,8 @@ class Algorithm(ToolboxAlgorithm):
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.models.assessment.spiking import Spike
-        from sm_toolbox.models.assessment.tuning import Tuner, inner_split, make_candidates
-        from sm_toolbox.models.learners.catalogue import make_estimator, with_default, with_features_as_given
+        from sm_toolbox.models.assessment.tuning import Tuner, inner_split
+        from sm_toolbox.models.learners.catalogue import with_features_as_given
         from sm_toolbox.models.modelfile import save_model
         from sm_toolbox.models.reports.training import gap_in_words, training_report
         from sm_toolbox.models.table import make_training_table
@@ -167,21 +119,9 @@ class Algorithm(ToolboxAlgorithm):
 
         opened, spike_source = inputs
         model_file = self.outputs.path("MODEL_FILE")
-        kind, tuning, hyperparameters = (
-            self.parameterAsString(parameters, key, context) for key in ("MODEL", "TUNING", "HYPERPARAMETERS")
-        )
-        length = whole_number(self, parameters, "SEQUENCE_LENGTH", context, 1000)
-        hyperparameters = with_default(kind, hyperparameters, "sequence_length", length)
         progress.keeps_best = self.parameterAsBool(parameters, "KEEP_BEST", context)
-        count, seed = (
-            whole_number(self, parameters, "CANDIDATES", context),
-            self.parameterAsInt(parameters, "SEED", context),
-        )
-        candidates = (
-            [make_estimator(kind, hyperparameters)]
-            if tuning == "none"
-            else make_candidates(kind, hyperparameters, tuning, count, seed)
-        )
+        seed = self.parameterAsInt(parameters, "SEED", context)
+        candidates = read_candidates(self, parameters, context)
         layer, prepared = read_training(self, opened, parameters, context, progress)
         if prepared.table.limits:
             candidates = [with_features_as_given(candidate) for candidate in candidates]
@@ -191,7 +131,7 @@ class Algorithm(ToolboxAlgorithm):
             rows = make_training_table(local.columns, prepared.table.roles, local.name, must_vary=False)
             spike = Spike(rows, self.parameterAsDouble(parameters, "SPIKE_WEIGHT", context))
         tuner = None
-        if tuning != "none":
+        if self.parameterAsString(parameters, "TUNING", context) != "none":
             tuner = Tuner(
                 candidates,
                 inner_split(prepared.split, whole_number(self, parameters, "TUNING_FOLDS", context, 1000)),

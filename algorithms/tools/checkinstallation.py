@@ -110,8 +110,9 @@ def _jobs(work: Path) -> list[tuple[str, dict]]:
         if "numba" in getattr(algorithm, "NEEDS", ()) and algorithm.EXAMPLE:
             parameters = {key: on_scene(value) for key, value in algorithm.EXAMPLE.items()}
             for definition in algorithm.destinationParameterDefinitions():
-                if definition.type() in ("rasterDestination", "sink"):
-                    suffix = "tif" if definition.type() == "rasterDestination" else "gpkg"
+                suffix = {"rasterDestination": "tif", "sink": "gpkg"}.get(definition.type())
+                suffix = "smmodel" if definition.name() == "MODEL_FILE" else suffix
+                if suffix:
                     parameters[definition.name()] = str(work / f"{algorithm.name()}_{definition.name()}.{suffix}")
             jobs.append((algorithm.name(), parameters))
     table, predictors = str(work / "table.gpkg"), on_scene(["soil.tif", "ndvi.tif"])

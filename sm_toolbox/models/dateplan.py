@@ -64,12 +64,14 @@ class DatePlan:
     inputs: dict[str, list[Band]]
     dates: list[list[list[Taken] | None]]
 
-    def looked_at(self, blocks: Blocks) -> dict[str, np.ndarray]:
+    def looked_at(self, blocks: Blocks, left_out: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Return some cells of the values that each predictor takes of a block.
 
         Parameters
         ----------
         blocks : mapping of str to ndarray of float32 (bands, rows, cols)
+        left_out : ndarray of bool (rows, cols), optional
+            Cells that do not count.
 
         Returns
         -------
@@ -80,7 +82,7 @@ class DatePlan:
         for of_date in self.dates:
             for taken in (each for bands in of_date if bands is not None for each in bands if each.places):
                 wanted.setdefault(taken.name, {})[taken] = None
-        some = {key: thinned(block) for key, block in blocks.items()}
+        some = {key: thinned(block, left_out) for key, block in blocks.items()}
         return {name: np.stack([each.of(some) for each in takings]) for name, takings in wanted.items()}
 
 

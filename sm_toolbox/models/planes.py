@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sm_toolbox.models.assessment.calibration import quantile_name
 from sm_toolbox.models.manifest import target_unit
 from sm_toolbox.models.modelfile import Model
+from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
@@ -39,6 +42,11 @@ class Wanted:
         Raster with `expected_error@date`, from the dissimilarity and the errors that training rows had out of fold.
     resampling : str, optional
         A word of `RULES`: how predictors on other grids reach the map's; by default as the model learned each.
+    mask : ClassMask, optional
+        Cells that get no value.
+    tally : callable, optional
+        `tally(map, window)` of each block of the map, float32 (dates, rows, cols): what it returns is added up, as the
+        facts of a kernel are.
     """
 
     quantiles: str | None = None
@@ -49,6 +57,8 @@ class Wanted:
     dates: Sequence[Time] | None = None
     resampling: str | None = None
     error: str | None = None
+    mask: ClassMask | None = None
+    tally: Callable[[np.ndarray, Window], Any] | None = None
 
     @property
     def needs_applicability(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from sm_toolbox.raster.timing import TimeRule, later_in_words
 
 # Rows encoded and predicted together: they stay in the cache on their way from bands to features to trees.
 _ROWS = 8192
+# The name of the mask among the inputs, which no predictor can have.
+_MASK = " mask"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,18 @@ class Prediction:
         The same for each model alone: the first, and what the fallback adds.
     applicable : float or None
         Share of the predicted cells that lie within the area of applicability; None where it was not asked for.
+    outside : Outside, optional
+        How many cells of each predictor lie outside the range of the training.
+    tally : object, optional
+        What `Wanted.tally` made of all blocks.
     """
 
     bands: list[str]
     coverage: float
     by_model: list[float]
     applicable: float | None
+    outside: Outside | None = None
+    tally: Any = None
 
 
 def predict_raster(
@@ -138,50 +147,65 @@ def predict_raster(
     plan = plan_dates(models, used, times, timing, rules)
     _tell_later(without_lags(everything), times, timing, progress)
     planes = Planes(output, wanted)
+    inputs = {**plan.inputs, **({_MASK: [wanted.mask.band]} if wanted.mask else {})}
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         result = np.full((len(plan.dates), planes.count, int(window.height), int(window.width)), np.nan, np.float32)
         of_place = builtins.in_window(window)
+        left_out = wanted.mask.leaves_out(blocks[_MASK][0]) if wanted.mask else None
         for out, of_date, time in zip(result, plan.dates, times):
             here = {**of_place, **builtins.on_date(time, (result.shape[2], result.shape[3]))}
             predictors = [
                 None if bands is None else [here[each.name] if each.name in here else each.of(blocks) for each in bands]
                 for bands in of_date
             ]
-            _predict_date(out, models, predictors, planes)
+            _predict_date(out, models, predictors, planes, left_out)
         made = result[:, planes.place("source")]
         facts: Facts = {
-            "outside": Outside.of(model.manifest.predictors, plan.looked_at(blocks)),
+            "outside": Outside.of(model.manifest.predictors, plan.looked_at(blocks, left_out)),
             "unseen": _unseen(models, blocks),
             "made": np.array([np.count_nonzero(made == number + 1) for number in range(len(models))]),
             "applicable": int(np.count_nonzero(result[:, planes.place("applicable")] == 1)),
+            **({"tally": wanted.tally(result[:, planes.place(VARIABLE)], window)} if wanted.tally else {}),
         }
         # Only what is written leaves this place, which may be another computer.
         return planes.bands(result), facts
 
     facts = run_blocks(
         kernel,
-        plan.inputs,
+        inputs,
         planes.outputs(times, model),
         target,
         engine,
         scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
-        resampling=[rules[name] for name, bands in plan.inputs.items() for _ in bands],
+        resampling=[rules.get(name, "auto") for name, bands in inputs.items() for _ in bands],
     ).facts
     _tell_unseen(facts["unseen"], progress)
-    made, applicable = facts["made"], facts["applicable"]
+    made = facts["made"]
     shares = (made / (len(times) * target.width * target.height)).tolist()
-    applicable_share = float(applicable / max(1, made.sum())) if wanted.needs_applicability else None
-    if applicable_share is not None and applicable_share < 0.5:
-        outside = facts["outside"].many()
-        if outside:
-            progress.warning(
-                f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
-                "these are the same quantities in the same units as in the training table."
-            )
-    result = Prediction([band_name(VARIABLE, time) for time in times], sum(shares), shares, applicable_share)
+    applicable_share = _applicable_share(facts, progress) if wanted.needs_applicability else None
+    result = Prediction(
+        [band_name(VARIABLE, time) for time in times],
+        sum(shares),
+        shares,
+        applicable_share,
+        facts["outside"],
+        facts.get("tally"),
+    )
     _tell(result, progress)
     return result
+
+
+def _applicable_share(facts: Facts, progress: Progress) -> float:
+    """Return the share of the predicted cells that are like the training; say what most likely happened if few are."""
+    share = float(facts["applicable"] / max(1, facts["made"].sum()))
+    outside = facts["outside"].many() if share < 0.5 else ""
+    if outside:
+        progress.warning(
+            f"Most cells are unlike the training. Outside its range lie {'; '.join(outside)}. Check that "
+            "these are the same quantities in the same units as in the training table."
+        )
+    return share
 
 
 def _tell(result: Prediction, progress: Progress) -> None:
@@ -277,7 +301,11 @@ def _check_wanted(models: Sequence[Model], wanted: Wanted, progress: Progress) -
 
 
 def _predict_date(
-    out: np.ndarray, models: Sequence[Model], predictors: Sequence[list[np.ndarray] | None], planes: Planes
+    out: np.ndarray,
+    models: Sequence[Model],
+    predictors: Sequence[list[np.ndarray] | None],
+    planes: Planes,
+    left_out: np.ndarray | None,
 ) -> None:
     """Fill one date of a block, (planes, rows, cols), from the predictors of each model, each (rows, cols)."""
     flat_out = out.reshape(len(out), -1)
@@ -287,6 +315,8 @@ def _predict_date(
             continue
         flat = [band.reshape(-1) for band in bands]
         missing = ~np.isnan(made)
+        if left_out is not None:
+            missing |= left_out.reshape(-1)
         for name, band in zip(model.predictors, flat):
             missing |= np.isnan(band)
             unseen = model.encoder.unseen(band, name)

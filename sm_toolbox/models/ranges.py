@@ -164,20 +164,23 @@ class Outside:
         return f", perhaps {words}" if distance < 1 else ""
 
 
-def thinned(block: np.ndarray) -> np.ndarray:
+def thinned(block: np.ndarray, left_out: np.ndarray | None = None) -> np.ndarray:
     """Return some cells of a block that stand for all.
 
     Parameters
     ----------
     block : ndarray (bands, rows, cols)
+    left_out : ndarray of bool (rows, cols), optional
+        Cells that stand for none.
 
     Returns
     -------
     ndarray (bands, fewer rows, fewer cols)
-        A view.
+        A view, where no cells are left out; else NaN there.
     """
     step = max(1, int(np.ceil(np.sqrt(block.size / _CELLS))))
-    return block[:, ::step, ::step]
+    some = block[:, ::step, ::step]
+    return some if left_out is None else np.where(left_out[::step, ::step], np.float32(np.nan), some)
 
 
 _MISTAKES = (

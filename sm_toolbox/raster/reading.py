@@ -51,6 +51,21 @@ def ground_cell(grid: Grid) -> tuple[float, float]:
     return width * along_x, height * along_y
 
 
+def has_cells_within(grid: Grid, coarse: Grid) -> bool:
+    """Say whether a coarse cell holds at least two cells of a grid on each side.
+
+    Parameters
+    ----------
+    grid, coarse : Grid
+
+    Returns
+    -------
+    bool
+    """
+    # To half a percent, since sizes in degrees and metres are not the same to the last digit.
+    return all(large >= 1.99 * small for small, large in zip(ground_cell(grid), ground_cell(coarse)))
+
+
 def warp_method(rule: str | None, band: Band, grid: Grid) -> str:
     """Say how a band on another grid is warped.
 

@@ -12,8 +12,8 @@ from sm_toolbox.raster.grid import Grid
 _MOST_COLUMNS = 2**31
 
 
-def block_numbers(grid: Grid, window: Window, block_grid: Grid) -> np.ndarray:
-    """Return in which coarse cell the centre of each cell of a window lies.
+def block_places(grid: Grid, window: Window, block_grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return where among coarse cells the centre of each cell of a window lies.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def block_numbers(grid: Grid, window: Window, block_grid: Grid) -> np.ndarray:
 
     Returns
     -------
-    ndarray of int64 (rows, cols)
-        The same number for cells of one coarse cell; -1 where the place does not exist in the other CRS.
+    columns, rows : ndarray of float64 (rows, cols)
+        The centre of the first coarse cell is (0.5, 0.5); NaN where the place does not exist in the other CRS.
     """
     columns, rows = np.meshgrid(
         window.col_off + np.arange(int(window.width)) + 0.5, window.row_off + np.arange(int(window.height)) + 0.5
@@ -37,9 +37,28 @@ def block_numbers(grid: Grid, window: Window, block_grid: Grid) -> np.ndarray:
         x, y = driver().transform(x, y, grid.crs, block_grid.crs)
     with np.errstate(invalid="ignore"):
         column, row = ~block_grid.transform * (np.asarray(x), np.asarray(y))
-        found = np.isfinite(column) & np.isfinite(row)
-        column, row = (np.floor(np.where(found, values, 0)).astype(np.int64) for values in (column, row))
-    return np.where(found, row * _MOST_COLUMNS + column, -1).reshape(columns.shape)
+    lost = ~(np.isfinite(column) & np.isfinite(row))
+    column, row = (np.where(lost, np.nan, values).reshape(columns.shape) for values in (column, row))
+    return column, row
+
+
+def block_numbers(grid: Grid, window: Window, block_grid: Grid) -> np.ndarray:
+    """Return in which coarse cell the centre of each cell of a window lies.
+
+    Parameters
+    ----------
+    grid, window, block_grid : Grid, Window, Grid
+        As `block_places`.
+
+    Returns
+    -------
+    ndarray of int64 (rows, cols)
+        The same number for cells of one coarse cell; -1 where the place does not exist in the other CRS.
+    """
+    columns, rows = block_places(grid, window, block_grid)
+    found = ~np.isnan(columns)
+    column, row = (np.floor(np.where(found, values, 0)).astype(np.int64) for values in (columns, rows))
+    return np.where(found, row * _MOST_COLUMNS + column, -1)
 
 
 def edge_sums(values: np.ndarray, blocks: np.ndarray, inner: tuple[int, int] | None = None) -> np.ndarray:

@@ -12,7 +12,7 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster import streaming
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.opening import grid_of
-from sm_toolbox.raster.reading import ground_cell
+from sm_toolbox.raster.reading import ground_cell, has_cells_within
 from sm_toolbox.validation.edges import block_numbers, edge_sums, ratio_of_edges
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def edges_to_look_at(pairs: MapPairs, block_grid: Source | None) -> WantedEdges 
         return None
     blocks = grid_of(block_grid)
     wanted = [[pairs.bands[position] for position in positions] for positions in pairs.positions]
-    fine = [_has_cells_within(bands[0].grid, blocks) for bands in wanted]
+    fine = [has_cells_within(bands[0].grid, blocks) for bands in wanted]
     if not fine[0]:
         sizes = [" × ".join(f"{size:.4g}" for size in ground_cell(grid)) for grid in (wanted[0][0].grid, blocks)]
         raise InputError(
@@ -91,10 +91,6 @@ def edges_to_look_at(pairs: MapPairs, block_grid: Source | None) -> WantedEdges 
             "on each side. Choose the coarse raster that the product was made from, or leave it out."
         )
     return WantedEdges(wanted if fine[1] else wanted[:1], blocks, block_grid.label)
-
-
-def _has_cells_within(grid: Grid, blocks: Grid) -> bool:
-    return all(coarse >= 1.99 * fine for fine, coarse in zip(ground_cell(grid), ground_cell(blocks)))
 
 
 def edge_ratios(wanted: WantedEdges, engine: Engine) -> EdgeRatios:

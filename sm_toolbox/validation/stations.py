@@ -37,7 +37,7 @@ class Comparison:
         How far in time a product may lie from an observation; by default half the distance of its dates.
     min_samples : int, optional
         Pairs that a station needs to be rated on its own.
-    method : {'nearest', 'bilinear'} or CellRule, optional
+    method : {'nearest', 'bilinear'} or CellRule, or a mapping of these by label, optional
         How a value is taken at a point, from each product's own cells; or, by a `CellRule`, the value that the product
         has in the cell of a grid that holds the point.
     common_sample : bool, optional
@@ -48,9 +48,23 @@ class Comparison:
 
     max_gap_days: TimeRule | float | None = None
     min_samples: int = 10
-    method: str | CellRule = "nearest"
+    method: str | CellRule | Mapping[str, str | CellRule] = "nearest"
     common_sample: bool = True
     deviations: Deviations = VALUES
+
+    def method_of(self, label: str) -> str | CellRule:
+        """Return how a value of one product is taken at a point.
+
+        Parameters
+        ----------
+        label : str
+            Of the product.
+
+        Returns
+        -------
+        str or CellRule
+        """
+        return self.method[label] if isinstance(self.method, Mapping) else self.method
 
 
 def validate_stations(
@@ -171,7 +185,8 @@ def validate_products(
     values, reasons = {}, {}
     for number, (label, sources) in enumerate(products.items()):
         part = progress.part(number / len(products), (number + 1) / len(products))
-        sampled = _sampled(rows, observed, sources, how, f"sources[{number}]" if number else "sources", part)
+        argument = f"sources[{number}]" if number else "sources"
+        sampled = _sampled(rows, observed, sources, (how.max_gap_days, how.method_of(label)), argument, part)
         values[label], reasons[label] = sampled.values, why_not(sampled)
     found = compare_products(
         observations_of(rows, observed, groups, repeated),
@@ -187,7 +202,12 @@ def validate_products(
 
 
 def _sampled(
-    rows: Rows, observed: np.ndarray, sources: Sequence[Source], how: Comparison, argument: str, progress: Progress
+    rows: Rows,
+    observed: np.ndarray,
+    sources: Sequence[Source],
+    how: tuple[TimeRule | float | None, str | CellRule],
+    argument: str,
+    progress: Progress,
 ) -> VariableSamples:
     """Return a product at the observations; `argument` names it in messages."""
     bands = read_bands(sources)
@@ -198,7 +218,7 @@ def _sampled(
     stack = single_stack(bands, argument)
     kept = {band.source for band in stack.bands}
     used = [source for source in sources if source in kept]
-    samples = sample_rows(rows, used, how.max_gap_days, how.method, progress)
+    samples = sample_rows(rows, used, *how, progress)
     product = next(variable for variable in samples.variables if variable.variable == stack.variable)
     if product.reach_days >= 1 and reaches_in_words([product]):
         progress.info(reaches_in_words([product]))

@@ -14,6 +14,8 @@ import sm_toolbox
 
 ENTRY_POINTS = [
     "columns:to_numbers",
+    "downscaling.downscale:downscale",
+    "downscaling.roughness:detail_within",
     "experiments.comparison:compare_scenarios",
     "experiments.sizes:parse_sizes",
     "experiments.verdict:corrected_comparison",
@@ -47,6 +49,7 @@ ENTRY_POINTS = [
     "raster.align:align_rasters",
     "raster.bands:read_bands",
     "raster.engine:run_blocks",
+    "raster.masking:parse_mask_values",
     "raster.times:parse_dates",
     "raster.times:parse_time",
     "raster.timing:parse_gaps",

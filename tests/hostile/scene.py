@@ -180,6 +180,36 @@ class Scene:
                 "MAX_TIME_GAP": 0,
             },
             "demodata": {"SEED": -1},
+            "downscale": {
+                "COARSE": [self.coarse()],
+                "COARSE_ERROR": self.coarse_error(),
+                "PREDICTORS": [self.ndvi, self.albedo, self.dem],
+                "GRID": self.dem,
+                "MODEL": "random_forest",
+                "HYPERPARAMETERS": '{"n_estimators": 4}',
+                "TUNING": "none",
+                "CANDIDATES": 2,
+                "TUNING_FOLDS": 2,
+                "KEEP_BEST": False,
+                "SPLIT": "block",
+                "FOLDS": 2,
+                "BLOCK_SIZE": 250,
+                "CATEGORICAL": "",
+                "SEED": 0,
+                "RESIDUALS": "ordinary_kriging",
+                "CONSERVE": True,
+                "MASK": self.zones(),
+                "MASK_VALUES": "0,15,17",
+                "MAX_MASKED_SHARE": 0.5,
+                "MAX_TIME_GAP": 0,
+                "TIME_GAPS": "ndvi:2",
+                "LAGS": "ndvi:1",
+                "STATIONS": self.stations,
+                **who,
+                "VALUE": "soil_moisture",
+                "MEMORY": 32,
+                "QUANTILES": "0.1,0.9",
+            },
             "maskquality": {
                 "INPUT": [self.ndvi],
                 "QUALITY": [self.dem],
@@ -282,6 +312,7 @@ class Scene:
                 "EXTRA_TARGETS": [self.products[0]],
                 "EXTRA_VALUE": "soil_moisture",
                 "EXTRA_ROWS": 20,
+                "EXTRA_MATCHING": "none",
             },
             "sarpredictors": {
                 "VV": [self.vv],
@@ -433,6 +464,23 @@ class Scene:
                 "SERIES": "s1",
             },
         }
+
+    def coarse(self) -> str:
+        """Return the first product in cells four times as large."""
+        return self._averaged("coarse.tif", self.products[0], dated("soil_moisture"))
+
+    def coarse_error(self) -> str:
+        """Return errors in the cells of the coarse product."""
+        return self._averaged("coarse_error.tif", self.albedo, ["merged_error"])
+
+    def _averaged(self, name: str, fine: str, names: list[str]) -> str:
+        path = self.folder / name
+        if not path.exists():
+            with rasterio.open(fine) as file:
+                values = file.read(list(range(1, len(names) + 1)))[:, : ROWS // 4 * 4, : COLUMNS // 4 * 4]
+            means = values.reshape(len(names), ROWS // 4, 4, COLUMNS // 4, 4).mean(axis=(2, 4))
+            write(path, means, names, cell=4 * CELL)
+        return str(path)
 
     def elevation(self) -> str:
         """Return the elevation under the name that the model knows."""

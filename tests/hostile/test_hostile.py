@@ -30,6 +30,7 @@ ALGORITHMS = sorted(
         "comparemaps",
         "comparescenarios",
         "demodata",
+        "downscale",
         "importismn",
         "importproduct",
         "interpolatestations",

@@ -49,6 +49,8 @@ def test_a_kernel_that_was_sent_makes_the_same(run, provider, scene, cluster, tm
         return str(scene / value) if isinstance(value, str) and (scene / value).is_file() else value
 
     parameters = {key: on_scene(value) for key, value in algorithm.EXAMPLE.items()}
+    if "MODEL_FILE" in kinds:
+        parameters["MODEL_FILE"] = str(tmp_path / "model.smmodel")
     rasters = [d.name() for d in algorithm.destinationParameterDefinitions() if d.type() == "rasterDestination"]
     kernels = []
 
