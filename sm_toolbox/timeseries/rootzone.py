@@ -132,7 +132,8 @@ def root_zone(
     output : str
         GeoTIFF or NetCDF with the bands `soil_water_index@t` (0 to 1) or `root_zone_soil_moisture@t`, and `quality@t`:
         the weight of the observations up to the date, as a share of what one on every usual date would have, 0 to 1. A
-        date without an observation keeps the last value while that is no older than a time constant.
+        date without an observation keeps the last value while that is no older than a time constant; the first dates,
+        which cannot have enough observations, are left out.
     settings : RootZoneSettings, optional
     engine : Engine, optional
 
@@ -167,7 +168,7 @@ def root_zone(
 
     settings.check()
     stack = single_stack(read_bands(inputs.sources), "sources")
-    require_dates(stack, 2)
+    require_dates(stack, max(2, settings.min_observations))
     require_distinct_starts(stack)
     grid = stack.bands[0].grid
     blocks = {"surface": list(stack.bands)}
@@ -178,7 +179,9 @@ def root_zone(
             if len(found) != 1:
                 raise InputError(f"`{name}`: '{source.label}' has {len(found)} bands; give a raster with one.")
             blocks[name] = found
-    bands = [band_name(name, time) for name in (ROOT_ZONE_UNITS[settings.units], "quality") for time in stack.times]
+    # The first dates cannot have as many observations.
+    times = stack.times[settings.min_observations - 1 :]
+    bands = [band_name(name, time) for name in (ROOT_ZONE_UNITS[settings.units], "quality") for time in times]
     kernel = partial(
         _filtered, days=days_since_first(stack.times, stack.times[0]), step=stack.step_days, settings=settings
     )
@@ -188,7 +191,7 @@ def root_zone(
         [RasterOutput(output, bands)],
         grid,
         engine,
-        scratch_bytes_per_cell=len(stack.bands) + 40,
+        scratch_bytes_per_cell=9 * len(stack.bands) + 40,
         resampling=[warp_method("auto", band, grid) for found in blocks.values() for band in found],
     )
     tell_amounts(written.watch, stack.bands, engine.progress)
@@ -236,7 +239,8 @@ def _filtered(
             longest=LONGEST_MEMORY * float(np.fmax.reduce(constant, axis=None, initial=0)),
             fewest=settings.min_observations,
         )
-    return result, {"tally": tally}
+    kept = slice(settings.min_observations - 1, None)
+    return np.concatenate([result[: len(surface)][kept], result[len(surface) :][kept]]), {"tally": tally}
 
 
 @dataclass(frozen=True)
