@@ -147,6 +147,14 @@ def _range(time) -> QgsDateTimeRange:
 # What the colour of a point says, the first that its layer has: field or expression, the fields it needs, label, ramp,
 # ends of the classes.
 POINTS = (
+    # A station that follows no product has no correlation with the truth, and is to be seen all the same.
+    (
+        'coalesce("correlation", 0)',
+        ("correlation", "representative"),
+        "correlation with the truth",
+        "good",
+        (0, 0.3, 0.5, 0.7, 0.8, 0.9),
+    ),
     ("ubrmse", ("ubrmse",), "ubRMSE [m³ m⁻³]", "error", (0, 0.02, 0.04, 0.06, 0.08, 0.1)),
     ("residual", ("residual", "predicted"), "residual [m³ m⁻³]", "diverging", (-0.1, -0.05, -0.02, 0.02, 0.05, 0.1)),
     (

@@ -1,13 +1,16 @@
 """Speed of the time series algorithms over the time in which the engine merely reads and writes the same stack.
 
 Run with `python benchmarks/timeseries.py [cells [dates]]`: the side of the raster (1000) and the number of daily dates
-(120), a third of them gaps.
+(120), a third of them gaps. Each row also says the peak memory of this process in a run, over the size of the stack in
+memory, which grows with the raster while the peak does not: compare two sizes.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,15 +22,20 @@ from rasterio.windows import Window
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peers import SMALL, forget_peak_memory, medians, peak_memory
 from sm_toolbox.raster.bands import read_bands
-from sm_toolbox.raster.engine import run_blocks
+from sm_toolbox.raster.engine import Blocks, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.writing import raster_writer
+from sm_toolbox.timeseries.antecedent import AntecedentSettings, antecedent_indices
 from sm_toolbox.timeseries.composite import temporal_composite
+from sm_toolbox.timeseries.departure import DEPARTURES, DepartureSettings, temporal_departures
 from sm_toolbox.timeseries.gapfill import GAP_FILL_METHODS, fill_gaps
+from sm_toolbox.timeseries.regional import regional_series
+from sm_toolbox.timeseries.rootzone import RootZoneInputs, root_zone
+from sm_toolbox.timeseries.scaling import MATCHINGS, MatchingSettings, match_product
 from sm_toolbox.timeseries.statistics import temporal_statistics
 from sm_toolbox.timeseries.trend import temporal_trend
 
@@ -53,49 +61,91 @@ def main() -> None:
     cells = int(sys.argv[1]) if len(sys.argv) > 1 else 40 if SMALL else 1000
     dates = int(sys.argv[2]) if len(sys.argv) > 2 else 40 if SMALL else 120
     with tempfile.TemporaryDirectory() as name:
-        source = make_stack(Path(name) / "stack.tif", cells, dates)
-        forget_peak_memory()
+        path = Path(name) / "stack.tif"
+        # In another process: what it took is not what algorithms take.
+        maker = multiprocessing.get_context("spawn").Process(target=make_stack, args=(path, cells, dates))
+        maker.start()
+        maker.join()
+        source = Source(str(path))
         output = str(Path(name) / "out.tif")
-        bands = read_bands([source])
-
-        def copy(count: int):
-            run_blocks(
-                lambda blocks, window: blocks["a"][:count],
-                {"a": bands},
-                [RasterOutput(output, [band.name for band in bands[:count]])],
-                bands[0].grid,
+        print(
+            f"{dates} dates of {cells} × {cells} cells; time over that of reading as many stacks and writing as many "
+            "bands, peak memory over that of the stack"
+        )
+        for label, (stacks, count, task) in tasks_on(source, output, dates).items():
+            taken, copied = medians(
+                task, lambda stacks=stacks, count=count: copy(source, output, stacks, count), repeats=3
             )
+            forget_peak_memory()
+            task()
+            print(f"{label}: {taken / copied:.1f}, {peak_memory() / (4 * dates * cells**2):.2f}")
 
-        months = len({band.name[:-3] for band in bands})
-        tasks = {
-            **{
-                f"composite, {which} of the month": (
-                    months,
-                    lambda which=which: temporal_composite([source], output, statistic=which),
-                )
-                for which in ("mean", "max", "median")
-            },
-            "composite, mean of the trailing week": (
-                dates,
-                lambda: temporal_composite([source], output, period="trailing"),
-            ),
-            "statistics": (5, lambda: temporal_statistics([source], ["min", "mean", "max", "sd", "count"], output)),
-            "trend, least squares": (4, lambda: temporal_trend([source], output)),
-            **{
-                f"gaps, {method}": (dates, lambda method=method: fill_gaps([source], output, method=method))
-                for method in GAP_FILL_METHODS
-            },
-        }
-        print(
-            f"{dates} dates of {cells} × {cells} cells; time over that of reading the stack and writing as many bands"
+
+def copy(source: Source, output: str, stacks: int, count: int) -> None:
+    """Read a stack once or twice, and write some bands."""
+    bands = read_bands([source])
+
+    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+        block = blocks["0"]
+        return block[:count] if count <= len(block) else np.concatenate([block, block[: count - len(block)]])
+
+    names = [f"b{i}" for i in range(count)]
+    run_blocks(kernel, {str(i): bands for i in range(stacks)}, [RasterOutput(output, names)], bands[0].grid)
+
+
+def tasks_on(source: Source, output: str, dates: int) -> dict[str, tuple[int, int, Callable[[], object]]]:
+    """Return the stacks that each algorithm reads, the bands that it writes, and itself."""
+    stack = [source]
+    months = len({band.name[:-3] for band in read_bands(stack)})
+    tasks: dict[str, tuple[int, int, Callable[[], object]]] = {
+        f"composite, {which} of the month": (
+            1,
+            months,
+            lambda which=which: temporal_composite(stack, output, statistic=which),
         )
-        for label, (count, task) in tasks.items():
-            taken, copied = medians(task, lambda count=count: copy(count), repeats=3)
-            print(f"{label}: {taken / copied:.1f}")
-        print(
-            f"peak memory of the process: {peak_memory() / (4 * dates * cells**2):.2f} of the size of the stack "
-            "in memory"
+        for which in ("mean", "max", "median")
+    }
+    tasks["composite, mean of the month of all years"] = (
+        1,
+        min(12, months),
+        lambda: temporal_composite(stack, output, period="month_of_year"),
+    )
+    tasks["composite, mean of the trailing week"] = (
+        1,
+        dates,
+        lambda: temporal_composite(stack, output, period="trailing"),
+    )
+    tasks["statistics"] = 1, 5, lambda: temporal_statistics(stack, ["min", "mean", "max", "sd", "count"], output)
+    tasks["trend, least squares"] = 1, 4, lambda: temporal_trend(stack, output)
+    for method in GAP_FILL_METHODS:
+        tasks[f"gaps, {method}"] = 1, dates, lambda method=method: fill_gaps(stack, output, method=method)
+    # One year stands for others: the window of a month holds 31 values.
+    for method in DEPARTURES:
+        settings = DepartureSettings((method,), leave_year_out=False, min_years=1)
+        tasks[f"anomalies, {method}"] = (
+            1,
+            dates,
+            lambda settings=settings: temporal_departures(stack, output, settings),
         )
+    for label, settings, count in (
+        ("precipitation index", AntecedentSettings(spin_up=0), dates),
+        ("sum of a week", AntecedentSettings(("sum",), days="7"), dates - 6),
+    ):
+        tasks[f"antecedent {label}"] = (
+            1,
+            count,
+            lambda settings=settings: antecedent_indices(stack, output, settings),
+        )
+    tasks["root zone"] = 1, 2 * dates, lambda: root_zone(RootZoneInputs(stack), output)
+    for method in MATCHINGS:
+        settings = MatchingSettings(method, min_samples=3)
+        tasks[f"match, {method}"] = (
+            2,
+            dates,
+            lambda settings=settings: match_product(stack, stack, output, settings),
+        )
+    tasks["regional series"] = 1, 1, lambda: regional_series(stack)
+    return tasks
 
 
 if __name__ == "__main__":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsFeatureRequest,
     QgsField,
     QgsFields,
+    QgsGeometry,
     QgsProcessing,
     QgsProcessingParameterFeatureSource,
+    QgsRectangle,
+    QgsWkbTypes,
 )
 
 from sm_toolbox.errors import InputError
@@ -33,7 +37,7 @@ class Algorithm(ToolboxAlgorithm):
         "A mean of few cells is of other places than one of all: see coverage first.</p>"
     )
     TAGS = ("zonal statistics", "time series", "Hovmöller", "coverage", "annual cycle", "basin")
-    NEEDS = ("pyproj", "matplotlib")
+    NEEDS = ("numba", "pyproj", "matplotlib")
     EXAMPLE = {"INPUT": ["product_a.tif"], "LATITUDE_BANDS": True}
 
     def declare(self):
@@ -110,27 +114,49 @@ class Algorithm(ToolboxAlgorithm):
             raise InputError(
                 f"The layer '{zones.sourceName()}' has no coordinate reference system. Set it with 'Layer > Set CRS'."
             )
-        transform = QgsCoordinateTransform(
-            zones.sourceCrs(), qgis_crs(grid_of(sources[0]).crs), context.transformContext()
-        )
+        placing = _Placing(zones.sourceCrs(), grid_of(sources[0]), context.transformContext())
         parts: dict[str, list] = {}
         for number, feature in enumerate(zones.getFeatures(QgsFeatureRequest()), start=1):
             progress.check()
             geometry = feature.geometry()
             if geometry.isNull() or geometry.isEmpty():
                 continue
-            geometry.transform(transform)
+            if geometry.type() != QgsWkbTypes.GeometryType.PolygonGeometry:
+                raise InputError(
+                    f"ZONES: feature {number} of '{zones.sourceName()}' is no polygon. Give polygons; closed lines "
+                    "become such with 'Lines to polygons', points with 'Buffer'."
+                )
             name = feature[name_field] if name_field else None
             own = parts.setdefault(str(name) if name not in (None, "") else str(number), [])
-            own += _parts(geometry)
+            own += placing.rings(geometry)
         if not parts:
             raise InputError(f"ZONES: the layer '{zones.sourceName()}' has no polygons.")
         return [Polygons(name, tuple(own)) for name, own in parts.items()]
 
 
+class _Placing:
+    """Brings polygons to the CRS of a grid, which has coordinates around it, but not for the whole earth."""
+
+    def __init__(self, crs, grid, transforms):
+        of_grid = qgis_crs(grid.crs)
+        self._transform = QgsCoordinateTransform(crs, of_grid, transforms)
+        back = QgsCoordinateTransform(of_grid, crs, transforms)
+        self._around = back.transformBoundingBox(QgsRectangle(*grid.bounds))
+        self._around.scale(1.5)
+
+    def rings(self, geometry):
+        """Return the rings of each part, without what lies far from the grid."""
+        is_near = not self._around.isFinite() or self._around.contains(geometry.boundingBox())
+        moved = QgsGeometry(geometry) if is_near else geometry.clipped(self._around)
+        if moved.isEmpty():
+            return []
+        moved.transform(self._transform)
+        return _parts(moved)
+
+
 def _parts(geometry):
     """Return the rings of each part of a polygon as arrays of corners."""
-    import numpy as np
-
+    if geometry.type() != QgsWkbTypes.GeometryType.PolygonGeometry:
+        return []
     parts = geometry.asMultiPolygon() if geometry.isMultipart() else [geometry.asPolygon()]
     return [tuple(np.array([(point.x(), point.y()) for point in ring], float) for ring in part) for part in parts]

@@ -181,9 +181,18 @@ def prepare_training(
     if cautions is not None:
         progress.warning(cautions.at_training)
     split = make_split(key, request.folds, request.block_size, request.prediction, request.max_fold_share)
-    for reason, count in table.dropped.items():
-        progress.warning(f"{count} rows are left out: {reason}.")
+    _tell_dropped(table, progress)
     return Prepared(table, periods, split, held_out)
+
+
+def _tell_dropped(table: TrainingTable, progress: Progress) -> None:
+    """Say why rows are left out; sequences of a year may lack each of 365 earlier values in some."""
+    reasons = sorted(table.dropped.items(), key=lambda item: -item[1])
+    for reason, count in reasons[:_MOST_LISTED]:
+        progress.warning(f"{count} rows are left out: {reason}.")
+    more = reasons[_MOST_LISTED:]
+    if more:
+        progress.warning(f"{sum(count for _, count in more)} further rows are left out: {_some([r for r, _ in more])}.")
 
 
 def _with_places(table: TrainingTable, folds: int, key: str, progress: Progress) -> TrainingTable:

@@ -13,6 +13,7 @@ from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
     from sm_toolbox.raster.affine import Window
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
@@ -21,6 +22,8 @@ PASSES = ("ascending", "descending")
 # Sentinel-1: inclination of the orbit, and turns of the Earth per turn of the satellite (175 orbits in 12 days).
 _INCLINATION = np.radians(98.18)
 _TURNS = 12 / 175
+# Incidence angles of spaceborne radars, degrees; those of Sentinel-1 are 29 to 46.
+_ANGLES = (10.0, 75.0)
 
 
 def sensor_azimuth(latitude: np.ndarray, direction: str) -> np.ndarray:
@@ -111,7 +114,7 @@ def local_incidence_angles(
     Raises
     ------
     InputError
-        Where there is no band `angle`, or the direction is none of these.
+        Where there is no band `angle`, it is not in degrees, or the direction is none of these.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -125,6 +128,7 @@ def local_incidence_angles(
     if "angle" not in by_name:
         raise InputError("The local incidence angle needs `angle`, the incidence angle on level ground. Give it.")
     angles, heights = by_name["angle"].bands, read_bands([dem])[:1]
+    _check_degrees(angles[0])
     grid = angles[0].grid
     bands = [band_name("local_incidence_angle", band.time) for band in angles]
     kernel = partial(_local, grid=grid, direction=direction)
@@ -132,6 +136,18 @@ def local_incidence_angles(
     inputs = {"angle": angles, "dem": heights}
     run_blocks(kernel, inputs, [RasterOutput(output, bands, tags)], grid, engine, halo=1, scratch_bytes_per_cell=120)
     return bands
+
+
+def _check_degrees(band: Band) -> None:
+    from sm_toolbox.raster.bands import overview
+
+    values = overview(band)
+    known = values[np.isfinite(values)]
+    if known.size and not _ANGLES[0] <= np.median(known) <= _ANGLES[1]:
+        raise InputError(
+            f"`angle` has a median of {np.median(known):.4g}, but radars look down at {_ANGLES[0]:g} to {_ANGLES[1]:g} "
+            "degrees. Multiply radians by 57.3 with the raster calculator, or give the incidence angle."
+        )
 
 
 def _local(blocks: Blocks, window: Window, grid: Grid, direction: str) -> np.ndarray:

@@ -13,7 +13,9 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
+    from sm_toolbox.progress import Progress
     from sm_toolbox.raster.affine import Window
+    from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks, Facts
     from sm_toolbox.raster.opening import Source
 
@@ -85,7 +87,7 @@ def relative_wetness(
     Raises
     ------
     InputError
-        Where there are fewer dates than eight, or no cell has as many.
+        Where there are fewer dates than eight, no cell has as many, or `porosity` is no porosity.
     OutputError, Cancelled
         As `run_blocks`.
     """
@@ -101,7 +103,7 @@ def relative_wetness(
     inputs = {"vv": stack.bands}
     variables = ["relative_wetness"]
     if porosity is not None:
-        inputs["porosity"] = tuple(read_bands([porosity])[:1])
+        inputs["porosity"] = (_porosity(porosity, engine.progress),)
         variables.append("soil_moisture")
     bands = [band_name(name, time) for name in variables for time in stack.times]
     kernel = partial(_wetness, settings=settings)
@@ -120,6 +122,23 @@ def relative_wetness(
             "reference. Give more dates of one orbit direction."
         ) from error
     return bands
+
+
+def _porosity(source: Source, progress: Progress) -> Band:
+    """Return the band of porosity, and refuse another unit."""
+    from sm_toolbox.raster.bands import named_stack, overview, read_bands
+    from sm_toolbox.raster.meaning import refuse_fills
+
+    band = named_stack(read_bands([source]), "porosity", progress).bands[0]
+    values = overview(band)
+    refuse_fills(values, source.label, band.variable)
+    known = values[np.isfinite(values)]
+    if known.size and not 0 < np.median(known) <= 1:
+        raise InputError(
+            f"`porosity` '{source.label}' has a median of {np.median(known):.4g}, but must be in m³ m⁻³, 0 to 1. "
+            "Divide percent by 100 with 'Raster calculator'."
+        )
+    return band
 
 
 def _wetness(blocks: Blocks, window: Window, settings: WetnessSettings) -> tuple[np.ndarray, Facts]:

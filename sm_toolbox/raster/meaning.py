@@ -421,6 +421,23 @@ class Watch:
                 if sure and share >= 5 * _SHARE:
                     raise InputError(_fill_in_words(fill, [(looked, share)]))
 
+    def range_of(self, bands: Sequence[Any]) -> tuple[float, float]:
+        """Return the lowest and the highest number that were seen of bands.
+
+        Parameters
+        ----------
+        bands : sequence of Band
+
+        Returns
+        -------
+        (float, float)
+            Infinite, the lowest above the highest, where nothing was seen.
+        """
+        keys = {(band.source, band.variable) for band in bands}
+        with self._lock:
+            seen = [looked for key, looked in self._seen.items() if key in keys]
+        return min((each.low for each in seen), default=np.inf), max((each.high for each in seen), default=-np.inf)
+
     def tell_ranges(self, progress: Progress) -> None:
         """Warn of variables most of whose numbers are impossible in the unit that their name claims.
 

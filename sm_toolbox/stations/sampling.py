@@ -472,13 +472,14 @@ def _why_nothing(rows: Rows, samples: list[VariableSamples], by_name: dict[str, 
         )
     if all((variable.outside | variable.no_date).all() for variable in samples):
         times = sorted(time for time in rows.times or [] if time)
+        if not times:
+            return f"No row of '{rows.layer}' has a time: the `times` field is NULL in all. Choose another field."
         spans = "; ".join(
             f"{name}: {stack.times[0]} to {stack.times[-1]}" for name, stack in by_name.items() if stack.times
         )
-        said = f"{times[0]} to {times[-1]}" if times else "without a time"
         return (
-            f"No row of '{rows.layer}' ({said}) has a band near enough in time ({spans}). Check the `times` "
-            "field, or allow a larger `max_gap_days`."
+            f"No row of '{rows.layer}' ({times[0]} to {times[-1]}) has a band near enough in time ({spans}). Check "
+            "the `times` field, or allow a larger `max_gap_days`."
         )
     return (
         f"All rows of '{rows.layer}' lie on cells without data. Check the rasters' nodata values, and that the "

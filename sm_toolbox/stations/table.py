@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE
+from sm_toolbox.columns import SOURCE_FIELD, STATIONS_SOURCE, to_numbers
 from sm_toolbox.errors import InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.bands import read_bands
@@ -20,6 +20,7 @@ from sm_toolbox.raster.origins import read_predictors
 from sm_toolbox.raster.points import transform_points
 from sm_toolbox.raster.telling import tell_dated_and_static
 from sm_toolbox.raster.timing import TimeRule
+from sm_toolbox.stations.likeness import bring_to_stations
 from sm_toolbox.stations.pixels import PixelRows, sample_pixels
 from sm_toolbox.stations.sampling import (
     Rows,
@@ -66,6 +67,8 @@ class TableSettings:
         The column that takes the values of the product; by default `value`.
     extra_rows : int
         Largest number of rows from the product.
+    extra_matching : {'none', 'mean_sd'}
+        Whether the values of the product are brought to the mean and spread of the stations.
     """
 
     station: str = ""
@@ -80,6 +83,7 @@ class TableSettings:
     replace: bool = False
     extra_value: str = ""
     extra_rows: int = 10_000
+    extra_matching: str = "none"
 
     @property
     def product_field(self) -> str:
@@ -209,6 +213,9 @@ def sample_table(
         progress=progress.part(0.4, 0.9),
         builtins={name: origin for name, origin in samples.origins.items() if origin.kind == KIND},
     )
+    observed = to_numbers(columns[settings.product_field], settings.product_field, rows.layer)
+    asked = settings.extra_matching
+    pixels = bring_to_stations(pixels, product, rows, observed, asked, max_gap, progress.part(0.9, 1))
     own = _columns_of_pixels(pixels, settings)
     nothing = [None] * len(pixels.names)
     for name, values in table.items():

@@ -204,10 +204,7 @@ def antecedent_indices(
         )
     kernel = partial(_indices, jobs=jobs, spin_up=settings.known_after, count=len(bands))
     inputs = {name: stack.bands for name, stack in by_name.items()}
-    scratch = 4 * (len(bands) + max(len(stack.bands) for stack in by_name.values()))
-    written = run_blocks(
-        kernel, inputs, [RasterOutput(output, bands)], given[0].grid, engine, scratch_bytes_per_cell=scratch
-    )
+    written = run_blocks(kernel, inputs, [RasterOutput(output, bands)], given[0].grid, engine)
     tell_amounts(written.watch, given, progress)
     return bands
 
@@ -216,21 +213,20 @@ def _indices(
     blocks: Blocks, window: Window, jobs: dict[str, _Job], spin_up: float, count: int
 ) -> tuple[np.ndarray, Facts]:
     """Return all bands of a block; a kernel."""
-    from sm_toolbox.timeseries.antecedent_kernels import decay_and_add
+    from sm_toolbox.timeseries.antecedent_kernels import add_up, decay_and_add
 
     result = np.empty((count, *next(iter(blocks.values())).shape[1:]), np.float32)
     start = 0
     for name, job in jobs.items():
         block = blocks[name]
         if job.index is not None:
-            every = np.empty_like(block)
-            decay_and_add(block, job.index.weights, job.index.days, spin_up, every)
-            result[start : start + len(job.index.kept)] = every[job.index.kept]
+            places = np.full(len(block), -1, np.int64)
+            places[job.index.kept] = start + np.arange(len(job.index.kept))
+            decay_and_add(block, job.index.weights, job.index.days, spin_up, places, result)
             start += len(job.index.kept)
         for addends in job.sums:
-            for places in addends.T:
-                np.sum(block[places], axis=0, out=result[start])
-                start += 1
+            add_up(block, addends.astype(np.int64), result[start : start + addends.shape[1]])
+            start += addends.shape[1]
     return result, {"with_data": int((~np.isnan(result)).any())}
 
 

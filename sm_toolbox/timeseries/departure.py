@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Stack
     from sm_toolbox.raster.engine import Blocks, Facts
+    from sm_toolbox.raster.meaning import Watch
     from sm_toolbox.raster.opening import Source
     from sm_toolbox.raster.times import Time
 
@@ -175,9 +176,13 @@ def temporal_departures(
         [RasterOutput(output, bands)],
         given[0].grid,
         engine,
-        scratch_bytes_per_cell=4 * len(bands) + 200,
+        # Masks of the dates of one variable.
+        scratch_bytes_per_cell=max(len(stack.bands) for stack in by_name.values()) + 200,
     )
     tell_amounts(written.watch, [*given, *(band for stack in records.values() for band in stack.bands)], progress)
+    if reference:
+        for name, stack in by_name.items():
+            _tell_units(written.watch, stack, _record(name, stack, records), progress)
     few: _TooFew = written.facts["few"]
     return Departures(bands, few.share, _dry(by_name, written.facts["dry"], settings, progress))
 
@@ -227,11 +232,15 @@ def _depart_all(
 
     wanted = _wanted(settings)
     places = np.array([wanted.index(name) if name in wanted else -1 for name in DEPARTURES])
-    parts, few, values = [], 0, 0
+    few, values, start = 0, 0, 0
     dry = {}
+    dates = sum(len(blocks[name]) for name in seasons)
+    result = np.empty((len(wanted) * dates, *next(iter(blocks.values())).shape[1:]), np.float32)
     for name, season in seasons.items():
         block = blocks[name]
-        out = np.empty((len(wanted), *block.shape), np.float32)
+        stop = start + len(wanted) * len(block)
+        out = result[start:stop].reshape(len(wanted), *block.shape)
+        start = stop
         few += depart(
             block,
             blocks.get(_reference_of(name), block),
@@ -248,8 +257,7 @@ def _depart_all(
         if "percentile" in wanted:
             ranks = out[wanted.index("percentile")]
             dry[name] = np.stack([(ranks < DRY_BELOW).sum(axis=(1, 2)), (~np.isnan(ranks)).sum(axis=(1, 2))])
-        parts.append(out.reshape(-1, *block.shape[1:]))
-    return np.concatenate(parts), {
+    return result, {
         "few": _TooFew(values, few, settings.min_years),
         "dry": _Counts(dry),
     }
@@ -283,6 +291,17 @@ def _dry(
     return shares[0] if shares else None
 
 
+def _tell_units(watch: Watch, stack: Stack, record: Stack, progress: Progress) -> None:
+    """Warn where no value lies among those of the reference."""
+    (low, high), (lowest, highest) = (watch.range_of(each.bands) for each in (stack, record))
+    if high < lowest or highest < low:
+        progress.warning(
+            f"All values of '{stack.variable}' ({low:.4g} to {high:.4g}) lie outside those of `reference` "
+            f"({lowest:.4g} to {highest:.4g}): most likely the two are not in one unit. Bring them to one with 'Raster "
+            "calculator', or match them with 'Match product to reference'."
+        )
+
+
 def _record(name: str, stack: Stack, records: dict[str, Stack]) -> Stack:
     """Return the reference of a variable."""
     if name not in records:
@@ -310,6 +329,8 @@ def _seasons(stack: Stack, record: Stack, settings: DepartureSettings) -> _Seaso
     keys = [(time.month, time.day, time.hour, time.minute, time.second) for time in middles]
     days = sorted(set(keys))
     anchors = np.array([[_in_year(year, *key) for year in years] for key in days], "datetime64[s]")
+    # The windows only move on: an hour of 29 February is no earlier than the last of the day before.
+    anchors = np.maximum.accumulate(anchors, axis=0)
     low = np.searchsorted(at, anchors - half, "left")
     high = np.searchsorted(at, anchors + half, "right")
     place = {key: i for i, key in enumerate(days)}
@@ -328,7 +349,7 @@ def _middle(time: Time) -> datetime:
 
 
 def _in_year(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime:
-    """Return the same moment of another year; of 29 February the day before where there is none."""
+    """Return the same moment of another year; of 29 February that of the day before where there is none."""
     return datetime(year, month, min(day, calendar.monthrange(year, month)[1]), hour, minute, second)
 
 

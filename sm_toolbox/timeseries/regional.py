@@ -149,28 +149,21 @@ class _Summing:
     def __call__(
         self, opened: OpenStacks, window: Window, emit: Emit, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
+        from sm_toolbox.timeseries.regional_kernels import add_cells
+
         shape = int(window.height), int(window.width)
         masks = [item.cells(self.grid, window) for item in self.polygons] or [np.ones(shape, bool)]
         band = self.latitudes.of_cells(self.grid, window)
         places = [np.flatnonzero(mask) for mask in masks]
         places += [np.flatnonzero(band == number) for number in range(len(self.latitudes.names))]
-        weights = _areas(self.grid, window).ravel()
+        weights = np.ascontiguousarray(_areas(self.grid, window).ravel())
         sums = np.zeros((self.count, len(places), 4))
         for first in range(0, self.count, self.at_once):
             progress.check()
             wanted = np.arange(first, min(first + self.at_once, self.count))
             block = opened.read(wanted, window).reshape(len(wanted), -1)
             for zone, cells in enumerate(places):
-                if not len(cells):
-                    continue
-                values = block if len(cells) == block.shape[1] else block[:, cells]
-                valid = ~np.isnan(values)
-                weight = np.where(valid, weights[cells], 0)
-                filled = np.where(valid, values, 0).astype(np.float64)
-                weighted = weight * filled
-                sums[wanted, zone] = np.stack(
-                    [valid.sum(axis=1), weight.sum(axis=1), weighted.sum(axis=1), (weighted * filled).sum(axis=1)], -1
-                )
+                add_cells(block, cells, weights, sums[first : first + len(wanted), zone])
         return sums, np.array([len(cells) for cells in places])
 
 

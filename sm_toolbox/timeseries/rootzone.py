@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ROOT_ZONE_UNITS = {"index": "soil_water_index", "moisture": "root_zone_soil_moisture"}
 """What the filter can give, and the variable of its bands."""
 _LONGEST = 3_660.0
+# The wettest surface of a record comes nearer to field capacity than this share, if both are in one unit.
+_FAR_BELOW = 0.2
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def root_zone(
     output : str
         GeoTIFF or NetCDF with the bands `soil_water_index@t` (0 to 1) or `root_zone_soil_moisture@t`, and `quality@t`:
         the weight of the observations up to the date, as a share of what one on every usual date would have, 0 to 1. A
-        date without an observation keeps the last value while that is no older than a time constant.
+        date without an observation keeps the last value while that is no older than a time constant; the first dates,
+        which cannot have enough observations, are left out.
     settings : RootZoneSettings, optional
     engine : Engine, optional
 
@@ -165,7 +168,7 @@ def root_zone(
 
     settings.check()
     stack = single_stack(read_bands(inputs.sources), "sources")
-    require_dates(stack, 2)
+    require_dates(stack, max(2, settings.min_observations))
     require_distinct_starts(stack)
     grid = stack.bands[0].grid
     blocks = {"surface": list(stack.bands)}
@@ -176,7 +179,9 @@ def root_zone(
             if len(found) != 1:
                 raise InputError(f"`{name}`: '{source.label}' has {len(found)} bands; give a raster with one.")
             blocks[name] = found
-    bands = [band_name(name, time) for name in (ROOT_ZONE_UNITS[settings.units], "quality") for time in stack.times]
+    # The first dates cannot have as many observations.
+    times = stack.times[settings.min_observations - 1 :]
+    bands = [band_name(name, time) for name in (ROOT_ZONE_UNITS[settings.units], "quality") for time in times]
     kernel = partial(
         _filtered, days=days_since_first(stack.times, stack.times[0]), step=stack.step_days, settings=settings
     )
@@ -186,7 +191,7 @@ def root_zone(
         [RasterOutput(output, bands)],
         grid,
         engine,
-        scratch_bytes_per_cell=4 * len(bands) + 40,
+        scratch_bytes_per_cell=9 * len(stack.bands) + 40,
         resampling=[warp_method("auto", band, grid) for found in blocks.values() for band in found],
     )
     tell_amounts(written.watch, stack.bands, engine.progress)
@@ -201,9 +206,8 @@ def _filtered(
 
     surface = blocks["surface"]
     shape = surface.shape[1:]
-    known = ~np.isnan(surface)
-    lowest = np.where(known, surface, np.inf).min(axis=0)
-    highest = np.where(known, surface, -np.inf).max(axis=0)
+    # NaN in cells without any observation.
+    lowest, highest = np.fmin.reduce(surface, axis=0), np.fmax.reduce(surface, axis=0)
     low = blocks["wilting_point"][0] if "wilting_point" in blocks else lowest
     high = blocks["field_capacity"][0] if "field_capacity" in blocks else highest
     constant = (
@@ -223,17 +227,20 @@ def _filtered(
         result[len(surface) :],
     )
     with np.errstate(invalid="ignore"):
-        observed = known.any(axis=0)
+        observed = ~np.isnan(highest)
         tally = _Tally(
             cells=int(observed.sum()),
-            observations=int(known.sum()),
+            observations=int(np.count_nonzero(~np.isnan(surface))),
             without_constant=int((observed & ~(constant > 0)).sum()),
             without_range=int((observed & ~(high > low)).sum()),
+            far_below=int((highest < _FAR_BELOW * high).sum()),
             clipped=clipped,
-            values=int((~np.isnan(result[: len(surface)])).sum()),
-            rule=(settings.min_observations, LONGEST_MEMORY * float(np.nanmedian(constant))),
+            values=int(np.count_nonzero(~np.isnan(result[: len(surface)]))),
+            longest=LONGEST_MEMORY * float(np.fmax.reduce(constant, axis=None, initial=0)),
+            fewest=settings.min_observations,
         )
-    return result, {"tally": tally}
+    kept = slice(settings.min_observations - 1, None)
+    return np.concatenate([result[: len(surface)][kept], result[len(surface) :][kept]]), {"tally": tally}
 
 
 @dataclass(frozen=True)
@@ -244,13 +251,15 @@ class _Tally:
     observations: int
     without_constant: int
     without_range: int
+    far_below: int
     clipped: int
     values: int
-    rule: tuple[int, float]
+    longest: float
+    fewest: int
 
     def __add__(self, other: _Tally) -> _Tally:
         counts = {name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__}
-        return _Tally(**{**counts, "rule": self.rule})
+        return _Tally(**{**counts, "longest": max(self.longest, other.longest), "fewest": self.fewest})
 
     def conclude(self, progress: Progress) -> None:
         """Say it, and refuse a map without any value."""
@@ -263,8 +272,8 @@ class _Tally:
             )
         if self.cells and not self.values:
             raise InputError(
-                f"No cell has `min_observations` {self.rule[0]} observations within three time constants, "
-                f"{self.rule[1]:g} days. Ask for fewer, or give a longer `time_constant`."
+                f"No cell has `min_observations` {self.fewest} observations within three time constants, "
+                f"{self.longest:g} days. Ask for fewer, or give a longer `time_constant`."
             )
         if self.without_constant:
             progress.info(f"{self.without_constant:,} cells without a `time_constant` above 0 have no value.")
@@ -272,6 +281,12 @@ class _Tally:
             progress.info(
                 f"{self.without_range:,} cells have no value: their moisture never changes, or `field_capacity` does "
                 "not lie above `wilting_point`."
+            )
+        if self.far_below > 0.5 * self.cells:
+            progress.warning(
+                f"In {100 * self.far_below / self.cells:.0f} % of the cells `field_capacity` is more than "
+                f"{1 / _FAR_BELOW:.0f} times the highest observation: most likely the two are not in one unit. Bring "
+                "them to one with 'Raster calculator'."
             )
         if self.clipped > 0.05 * self.observations:
             progress.warning(

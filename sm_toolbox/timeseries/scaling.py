@@ -142,7 +142,7 @@ def match_product(
     kernel = partial(
         _matched,
         partner=partner,
-        group=(months if settings.by_month else np.zeros(len(months))).astype(np.int64),
+        groups=_groups(months if settings.by_month else np.zeros(len(months))),
         settings=settings,
     )
     bands = [band_name(stack.variable, time) for time in stack.times]
@@ -152,15 +152,26 @@ def match_product(
         [RasterOutput(output, bands)],
         stack.bands[0].grid,
         engine,
-        scratch_bytes_per_cell=4 * len(bands) + 16,
+        scratch_bytes_per_cell=2 * len(bands) + 16,
     )
     tell_amounts(written.watch, [*stack.bands, *record.bands], engine.progress)
     tally: _Tally = written.facts["tally"]
     return Matched(bands, tally.samples / max(1, tally.with_samples))
 
 
+def _groups(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the dates group by group, and where each group begins and the last one ends."""
+    order = np.argsort(group, kind="stable")
+    begins = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return order.astype(np.int64), np.append(begins, len(group)).astype(np.int64)
+
+
 def _matched(
-    blocks: Blocks, window: Window, partner: np.ndarray, group: np.ndarray, settings: MatchingSettings
+    blocks: Blocks,
+    window: Window,
+    partner: np.ndarray,
+    groups: tuple[np.ndarray, np.ndarray],
+    settings: MatchingSettings,
 ) -> tuple[np.ndarray, Facts]:
     """Return the matched product of a block; a kernel."""
     from sm_toolbox.timeseries.scaling_kernels import match_cells
@@ -169,7 +180,7 @@ def _matched(
     out = np.empty_like(block)
     samples = np.zeros(block.shape[1:], np.int64)
     method = MATCHINGS.index(settings.method)
-    match_cells(block, blocks["reference"], partner, group, method, settings.min_samples, out, samples)
+    match_cells(block, blocks["reference"], partner, *groups, method, settings.min_samples, out, samples)
     given, made = ~np.isnan(block), ~np.isnan(out)
     tally = _Tally(
         values=int(given.sum()),
@@ -203,10 +214,15 @@ class _Tally:
     def conclude(self, progress: Progress) -> None:
         """Say what has no value, and refuse a map without any."""
         each = " in a calendar month" if self.settings.by_month else ""
+        if self.values and not self.samples:
+            raise InputError(
+                "No cell has data of both `product` and `reference` on a common date. Check that the layers overlap, "
+                "that they are not empty, and that their nodata values are right."
+            )
         if self.values and self.lost == self.values:
             raise InputError(
-                f"No cell has `min_samples` {self.settings.min_samples} common dates{each} on which the product "
-                "varies. Give longer records"
+                f"No cell has `min_samples` {self.settings.min_samples} common dates{each} on which product "
+                "and reference vary. Give longer records"
                 + (", leave `by_month` off," if each else "")
                 + " or ask for fewer samples."
             )

@@ -12,7 +12,7 @@ NODES = np.array([0.0, 5, 10, 30, 50, 70, 90, 95, 100])
 
 
 @njit(**KERNEL_OPTIONS)
-def match_cells(values, reference, partner, group, method, fewest, out, samples):
+def match_cells(values, reference, partner, order, bounds, method, fewest, out, samples):
     """Match all cells of a block.
 
     Parameters
@@ -22,8 +22,10 @@ def match_cells(values, reference, partner, group, method, fewest, out, samples)
     reference : ndarray of float32 (reference dates, rows, cols)
     partner : ndarray of int64 (dates,)
         The reference date of each date; -1 where there is none.
-    group : ndarray of int64 (dates,)
-        Dates of one group, from 0, are matched with the samples of that group.
+    order : ndarray of int64 (dates,)
+        The dates group by group; those of one group are matched with its samples.
+    bounds : ndarray of int64 (groups + 1,)
+        Where each group begins in `order`.
     method : int
         MEAN_SD, 1 for the line that predicts the reference, or CDF.
     fewest : int
@@ -34,15 +36,15 @@ def match_cells(values, reference, partner, group, method, fewest, out, samples)
         Filled with the samples of all groups.
     """
     dates, rows, columns = values.shape
-    groups = group.max() + 1
     a, b = np.empty(dates), np.empty(dates)
     for row in range(rows):
         for column in range(columns):
             samples[row, column] = 0
-            for number in range(groups):
+            for number in range(bounds.size - 1):
+                own = order[bounds[number] : bounds[number + 1]]
                 n = 0
-                for date in range(dates):
-                    if group[date] == number and partner[date] >= 0:
+                for date in own:
+                    if partner[date] >= 0:
                         x, y = values[date, row, column], reference[partner[date], row, column]
                         if x == x and y == y:
                             a[n], b[n] = x, y
@@ -50,33 +52,32 @@ def match_cells(values, reference, partner, group, method, fewest, out, samples)
                 samples[row, column] += n
                 if method == CDF:
                     knots, heights = _nodes(a[:n], b[:n]) if n >= fewest else (a[:0], b[:0])
-                    usable = knots.size > 1
+                    usable = knots.size > 1 and heights[0] < heights[-1]
                     slope, shift = 0.0, 0.0
                 else:
                     knots, heights = a[:0], b[:0]
                     slope, shift = _line(a[:n], b[:n], method) if n >= fewest else (np.nan, np.nan)
                     usable = slope == slope
-                for date in range(dates):
-                    if group[date] == number:
-                        x = np.float64(values[date, row, column])
-                        if not usable or x != x:
-                            out[date, row, column] = np.nan
-                        elif method == CDF:
-                            out[date, row, column] = _along(x, knots, heights)
-                        else:
-                            out[date, row, column] = shift + slope * x
+                for date in own:
+                    x = np.float64(values[date, row, column])
+                    if not usable or x != x:
+                        out[date, row, column] = np.nan
+                    elif method == CDF:
+                        out[date, row, column] = _along(x, knots, heights)
+                    else:
+                        out[date, row, column] = shift + slope * x
 
 
 @njit(**KERNEL_OPTIONS)
 def _line(a, b, method):
-    """Return slope and intercept; NaN where the product does not vary."""
+    """Return slope and intercept; NaN where one of the two does not vary."""
     ma, mb = a.mean(), b.mean()
     va, vb, both = 0.0, 0.0, 0.0
     for i in range(a.size):
         va += (a[i] - ma) ** 2
         vb += (b[i] - mb) ** 2
         both += (a[i] - ma) * (b[i] - mb)
-    if not va > 1e-12 * a.size * (ma * ma + 1e-6):
+    if not (va > 1e-12 * a.size * (ma * ma + 1e-6) and vb > 1e-12 * a.size * (mb * mb + 1e-6)):
         return np.nan, np.nan
     slope = np.sqrt(vb / va) if method == MEAN_SD else both / va
     return slope, mb - slope * ma

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.builtin import MapBuiltins, builtin_origins
+from sm_toolbox.raster.builtin import builtin_origins, of_places
 from sm_toolbox.raster.grid import Grid
 
 _MOST_BANDS = 40
@@ -96,11 +96,7 @@ class LatitudeBands:
         -------
         LatitudeBands
         """
-        rows = np.linspace(0, grid.height - 1, min(grid.height, 50)).astype(int)
-        found = np.concatenate(
-            [_latitudes(grid, Window(column, row, 1, 1)).ravel() for row in rows for column in (0, grid.width - 1)]
-        )
-        low, high = float(np.nanmin(found)), float(np.nanmax(found))
+        low, high = _range_of_latitudes(grid)
         span = max(high - low, 1e-6)
         step = next(
             digit * 10.0**power
@@ -134,10 +130,35 @@ class LatitudeBands:
         return np.where((band >= 0) & (band < len(self.edges) - 1) & ~np.isnan(latitude), band, -1)
 
 
+def _range_of_latitudes(grid: Grid) -> tuple[float, float]:
+    """Return the lowest and the highest latitude of the cells' centres, degrees."""
+    rows, columns = (np.unique(np.linspace(0, size - 1, 50).astype(int)) for size in (grid.height, grid.width))
+    some = _latitudes_at(grid, *np.meshgrid(columns, rows))
+    found = []
+    for choose, place in ((np.nanmin, np.nanargmin), (np.nanmax, np.nanargmax)):
+        # A pole lies between the cells that are looked at.
+        row, column = np.unravel_index(place(some), some.shape)
+        (top, bottom), (left, right) = (
+            (at[max(0, i - 1)], at[min(i + 1, len(at) - 1)] + 1) for at, i in ((rows, row), (columns, column))
+        )
+        found.append(float(choose(_latitudes(grid, Window(left, top, right - left, bottom - top)))))
+    return found[0], found[1]
+
+
 def _latitudes(grid: Grid, window: Window) -> np.ndarray:
     """Return the latitude of the centre of each cell of a window, degrees."""
-    origins = builtin_origins(["latitude"], (), None)
-    return np.asarray(MapBuiltins(grid, origins).in_window(window)["latitude"], np.float64)
+    rows, columns = (
+        np.arange(int(first), int(first + size))
+        for first, size in ((window.row_off, window.height), (window.col_off, window.width))
+    )
+    return _latitudes_at(grid, *np.meshgrid(columns, rows))
+
+
+def _latitudes_at(grid: Grid, column: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Return the latitudes of the centres of cells, degrees, in the shape of their columns and rows."""
+    x, y = grid.transform * (column.ravel() + 0.5, row.ravel() + 0.5)
+    origins = builtin_origins(["latitude"], (), None).values()
+    return np.asarray(of_places(origins, x, y, grid.crs)[0], np.float64).reshape(column.shape)
 
 
 def _degrees(value: float) -> str:

@@ -131,11 +131,13 @@ def judge_stations(
     Raises
     ------
     InputError
-        Where rows have no times, a product has several variables, or no station can be judged.
+        Where rows have no times, the products are one file, a product has several variables, or no station can be
+        judged.
     """
     settings.check()
     if rows.times is None:
         raise InputError(f"The `times` field of '{rows.layer}' is needed. Choose it.")
+    _refuse_one_product(products)
     values = [
         _of_product(rows, sources, label, settings, progress.part(0.45 * i, 0.45 * (i + 1)))
         for i, (sources, label) in enumerate(zip(products, _LABELS))
@@ -157,6 +159,16 @@ def judge_stations(
         )
     _tell(found, progress)
     return _weighted(found)
+
+
+def _refuse_one_product(products: tuple[Sequence[Source], Sequence[Source]]) -> None:
+    first, second = ({source.path: source.label for source in sources} for sources in products)
+    common = [label for path, label in first.items() if path in second]
+    if common:
+        raise InputError(
+            f"'{common[0]}' is given as both products. Give two whose errors are independent of each "
+            "other, such as a satellite's and a model's: what one shares with itself is no truth."
+        )
 
 
 def _of_product(

@@ -312,6 +312,7 @@ class Scene:
                 "EXTRA_TARGETS": [self.products[0]],
                 "EXTRA_VALUE": "soil_moisture",
                 "EXTRA_ROWS": 20,
+                "EXTRA_MATCHING": "none",
             },
             "sarpredictors": {
                 "VV": [self.vv],

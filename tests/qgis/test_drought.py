@@ -105,6 +105,31 @@ def test_series_of_regions(run, refused, scene, tmp_path):
     assert "Coverage by latitude and date" in text and "The mean year" in text
     empty = QgsVectorLayer("Polygon?crs=EPSG:4326", "nothing", "memory")
     refused("'nothing' has no polygons", "regionalseries", **{**given, "ZONES": empty}, OUTPUT="memory:")
+    lines = zone_layer("LineString", "LINESTRING (-3 38, -2 39)")
+    refused("feature 1 of 'zones' is no polygon", "regionalseries", **{**given, "ZONES": lines}, OUTPUT="memory:")
+
+
+def zone_layer(kind, *shapes):
+    from qgis.core import QgsVectorLayer
+
+    layer = QgsVectorLayer(f"{kind}?crs=EPSG:4326", "zones", "memory")
+    for shape in shapes:
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromWkt(shape))
+        layer.dataProvider().addFeature(feature)
+    return layer
+
+
+def test_zones_that_reach_beyond_the_crs_of_the_rasters(run, scene):
+    """Neither the other side of the earth nor what is no latitude has coordinates in a UTM zone."""
+    zones = zone_layer(
+        "Polygon",
+        "POLYGON ((-180 -90, 180 -90, 180 90, -180 90, -180 -90))",
+        "POLYGON ((-120 95, -60 95, -60 10, -120 10, -120 95))",
+        "POLYGON ((100 95, 120 95, 120 10, 100 10, 100 95))",
+    )
+    found = run("regionalseries", INPUT=[str(scene / "product_a.tif")], ZONES=zones, OUTPUT="memory:")["OUTPUT"]
+    assert {row["zone"]: row["cells"] for row in found.getFeatures()} == {"1": 36, "2": 36, "3": 0}
 
 
 def test_stations_that_do_not_follow_are_found(run, scene, tmp_path):

@@ -246,3 +246,14 @@ def test_two_dates_are_two_pictures_in_the_temporal_controller(plugin, shown):
         job.waitForFinished()
         pictures.append(job.renderedImage().pixelColor(10, 10).name())
     assert pictures[0] != pictures[1]
+
+
+def test_stations_are_coloured_by_what_they_are_worth(plugin):
+    from qgis.core import QgsVectorLayer
+    from soil_moisture_toolbox.algorithms.presentation import present_points
+
+    layer = QgsVectorLayer("Point?field=correlation:double&field=representative:integer", "quality", "memory")
+    present_points(layer)
+    ranges = layer.renderer().ranges()
+    assert [item.lowerValue() for item in ranges] == [0, 0.3, 0.5, 0.7, 0.8, 0.9] and "truth" in ranges[0].label()
+    assert layer.renderer().classAttribute() == 'coalesce("correlation", 0)'

@@ -17,7 +17,7 @@ from sm_toolbox.models.learners.lstm import ShortTermMemory
 from sm_toolbox.models.learners.randomforest import RandomForest
 from sm_toolbox.models.modelfile import load_model, save_model
 from sm_toolbox.models.prediction import predict_raster
-from sm_toolbox.models.preparation import SampledTable, prepare_training
+from sm_toolbox.models.preparation import SampledTable, SplitRequest, prepare_training
 from sm_toolbox.models.reports.model import model_report
 from sm_toolbox.models.reports.training import gap_in_words, training_report
 from sm_toolbox.models.sequences import find_sequences
@@ -268,3 +268,17 @@ def test_maps_are_those_of_the_rows_and_other_steps_are_refused(write_raster, tm
     eight = write_raster("days.tif", rain, days)
     with pytest.raises(InputError, match=r"learned 'rain_lag1' in steps of 30\.4 days, but the dates of 'rain'"):
         predict_raster(model, [eight, static], str(tmp_path / "no.tif"))
+
+
+def test_rows_without_a_past_are_told_in_few_lines(progress):
+    """The first rows of a sequence lack many earlier values: 20 lines would say the same thing."""
+    rng = np.random.default_rng(0)
+    series = rng.random(60)
+    lags = {f"rain_lag{i}": [*[None] * i, *series[: 60 - i]] for i in range(1, 21)}
+    columns = {"station": ["a", "b"] * 30, "sm": rng.random(60), "rain": series, **lags}
+    roles = Roles("sm", ("rain", *lags), station="station")
+    request = SplitRequest(folds=2)
+    assert len(prepare_training(SampledTable(columns), roles, request=request, progress=progress).table) == 40
+    told = [line for line in progress.warnings if "left out" in line]
+    assert 2 <= len(told) <= 7 and "further rows are left out: no rain_lag7, no" in told[-1]
+    assert sum(int(line.split()[0]) for line in told) == 20

@@ -46,6 +46,12 @@ def test_wetness_refusals(write_raster, tmp_path):
         relative_wetness(same, out)
     with pytest.raises(InputError, match="`dry_percentile` 95 must lie below `wet_percentile` 5"):
         relative_wetness(same, out, WetnessSettings(95, 5))
+    percent = write_raster("percent.tif", np.stack([np.full((2, 2), 1.4), np.full((2, 2), 45.0)]), ["bd", "porosity"])
+    with pytest.raises(InputError, match="`porosity` 'percent.tif' has a median of 45, but must be in m³ m⁻³"):
+        relative_wetness(same, out, porosity=percent)
+    two = write_raster("two.tif", np.full((2, 2, 2), 0.4), ["theta_s", "theta_r"])
+    with pytest.raises(InputError, match="`porosity` must hold one variable"):
+        relative_wetness(same, out, porosity=two)
     assert not (tmp_path / "o.tif").exists()
 
 
@@ -95,3 +101,6 @@ def test_maps_of_the_local_angle(write_raster, tmp_path):
     assert np.isnan(got[0]).all() and np.isnan(got[19:22, 19:22]).all() and np.isfinite(got[1:19, 1:-1]).all()
     with pytest.raises(InputError, match="needs `angle`"):
         local_incidence_angles([dem], dem, paths[0])
+    radians = [write_raster("rad.tif", np.radians(angle[:1]), ["angle@2020-01-01"])]
+    with pytest.raises(InputError, match="`angle` has a median of 0.6632, .* Multiply radians by 57.3"):
+        local_incidence_angles(radians, dem, paths[0])

@@ -90,6 +90,8 @@ def test_no_match_in_time_and_no_data(layers):
     x, y = at([1], [1])
     with pytest.raises(InputError, match=r"has a band near enough in time \(ndvi: 2020-06-01 to 2020-06-17\)"):
         sample_rows(Rows("st", x, y, UTM, [parse_time("2021-06-01")]), sources[1:])
+    with pytest.raises(InputError, match="No row of 'st' has a time: the `times` field is NULL in all"):
+        sample_rows(Rows("st", x, y, UTM, [None]), sources[1:])
     x, y = at([4], [4])
     with pytest.raises(InputError, match="lie on cells without data"):
         sample_rows(Rows("st", x, y, UTM), sources[:1])

@@ -182,3 +182,35 @@ def test_references_that_do_not_serve(write_raster, tmp_path):
     with pytest.raises(InputError, match="No cell has values in `min_years` 5 years"):
         temporal_departures(now, str(tmp_path / "o.tif"), reference=winters)
     assert not (tmp_path / "o.tif").exists()
+
+
+def test_hours_of_29_february(write_raster, tmp_path):
+    """In other years they stand beside the last hour of the day before."""
+    hours = [
+        datetime(year, 2, 28) + timedelta(hours=6 * i)
+        for year in range(2012, 2018)
+        for i in range(8 if year % 4 == 0 else 4)
+    ]
+    values = np.random.default_rng(3).normal(0.3, 0.05, (len(hours), 1, 2)).astype(np.float32)
+    source = write_raster("sm.tif", values, [f"sm@{hour:%Y-%m-%dT%H:%M}" for hour in hours])
+    settings = DepartureSettings(("difference", "percentile"), 0.1, min_years=5)
+    temporal_departures([source], str(tmp_path / "o.tif"), settings)
+    found = {name.partition(":00:00")[0]: band for name, band in read(tmp_path / "o.tif").items()}
+    for hour in (0, 6, 12, 18):
+        own = values[hours.index(datetime(2016, 2, 29, hour))]
+        days = [datetime(year, 2, 28, 18) for year in (2013, 2014, 2015, 2017)] + [datetime(2012, 2, 29, hour)]
+        others = np.stack([values[hours.index(day)] for day in days])
+        name = f"2016-02-29T{hour:02d}"
+        np.testing.assert_allclose(found[f"sm_anomaly@{name}"], own - others.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(found[f"sm_percentile@{name}"], 100 * (others < own).mean(axis=0))
+
+
+def test_a_reference_in_another_unit(write_raster, tmp_path, progress):
+    dates = every(73, 50)
+    values = np.random.default_rng(4).uniform(10, 20, (50, 4, 4)).astype(np.float32)
+    celsius = write_raster("now.tif", values, named(dates, "t"))
+    kelvin = write_raster("record.tif", values + 273, named(dates, "t"))
+    for reference, warnings in ((celsius, 0), (kelvin, 1)):
+        temporal_departures([celsius], str(tmp_path / "o.tif"), reference=[reference], engine=Engine(progress=progress))
+        assert len(progress.warnings) == warnings
+    assert "not in one unit" in progress.warnings[0]

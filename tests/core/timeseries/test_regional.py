@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.crs import CRS
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Affine, Window
@@ -136,3 +137,11 @@ def test_refusals(series, write_raster):
 def test_names_are_told_apart():
     zones = [Polygons(name, ()) for name in ("Tisza", "Danube", "Tisza", "Tisza")]
     assert names_of(zones) == ["Tisza", "Danube", "Tisza (2)", "Tisza (3)"]
+
+
+def test_bands_of_latitude_around_a_pole():
+    """The pole lies inside the grid, where neither its edges nor its corners are."""
+    grid = Grid(CRS.from_epsg(6931), Affine(36000, 0, -1800000, 0, -36000, 2200000), 100, 111)
+    bands = LatitudeBands.of(grid)
+    assert bands.edges[0] == 90
+    assert (bands.of_cells(grid, Window(0, 0, 100, 111)) >= 0).all()

@@ -103,7 +103,9 @@ def test_quality_and_gaps(write_raster, tmp_path):
     source = write_raster("sm.tif", values, named(range(60)))
     root_zone(RootZoneInputs([source]), str(tmp_path / "o.tif"), RootZoneSettings(5, min_observations=4))
     found = np.stack(list(read(tmp_path / "o.tif").values()))[:, 0, 0]
-    index, quality = found[:60], found[60:]
+    # The first three dates cannot have four observations, and are left out.
+    first = np.full(3, np.nan)
+    index, quality = np.concatenate([first, found[:57]]), np.concatenate([first, found[57:]])
     # Four observations within 15 days from the fourth day on, and again from the fourth after the gap.
     assert np.isnan(index[:3]).all() and not np.isnan(index[3:35]).any()
     assert np.isnan(index[35:58]).all() and not np.isnan(index[58:]).any()
@@ -124,11 +126,11 @@ def test_limits_units_and_a_raster_of_time_constants(write_raster, tmp_path, pro
     )
     root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(units="moisture"), Engine(progress=progress))
     found = read(tmp_path / "o.tif")
-    got = np.stack([found[name] for name in named(range(40), "root_zone_soil_moisture")])
+    got = np.stack([found[name] for name in named(range(3, 40), "root_zone_soil_moisture")])
     share = np.clip((values.astype(float) - 0.15) / 0.2, 0, 1)
     for row, constant in ((0, 3), (2, 8)):
         expected = 0.15 + 0.2 * exponential_filter(np.arange(40.0), share[:, row, 1], constant)
-        np.testing.assert_allclose(got[4:, row, 1], expected[4:], atol=1e-6)
+        np.testing.assert_allclose(got[1:, row, 1], expected[4:], atol=1e-6)
     assert np.isnan(got[:, 1, 0]).all()
     assert "1 cells without a `time_constant` above 0 have no value." in progress.infos
     assert any("lie below `wilting_point` or above" in warning for warning in progress.warnings)
@@ -193,6 +195,7 @@ def test_rasters_that_do_not_serve(write_raster, tmp_path):
         (RootZoneInputs([write_raster("c.tif", np.ones((6, 2, 2)), named(range(6)))]), "No cell has a range"),
         (RootZoneInputs(surface, write_raster("t.tif", np.full((2, 2), -1.0), ["t"])), "nowhere above 0"),
         (RootZoneInputs(surface, write_raster("two.tif", np.ones((2, 2, 2)), ["t", "u"])), "has 2 bands"),
+        (RootZoneInputs(surface, write_raster("gap.tif", np.full((2, 2), np.nan), ["t"])), "nowhere above 0"),
         (
             RootZoneInputs([write_raster("rare.tif", values, named(range(0, 600, 100)))]),
             "within three time constants, 60",
@@ -202,3 +205,15 @@ def test_rasters_that_do_not_serve(write_raster, tmp_path):
         with pytest.raises(InputError, match=message):
             root_zone(inputs, str(tmp_path / "o.tif"), RootZoneSettings(min_observations=2))
         assert not (tmp_path / "o.tif").exists()
+
+
+def test_a_field_capacity_in_percent(write_raster, tmp_path, progress):
+    """The index of 0.3 m3 m-3 between 0.1 m3 m-3 and 40 % is 0 all over: no number to write without a word."""
+    rng = np.random.default_rng(1)
+    surface = [write_raster("sm.tif", rng.uniform(0.12, 0.35, (30, 2, 2)), named(range(30)))]
+    for capacity, warnings in ((0.4, 0), (40.0, 1)):
+        field = write_raster(f"fc{capacity}.tif", np.full((2, 2), capacity), ["fc"])
+        inputs = RootZoneInputs(surface, field_capacity=field)
+        root_zone(inputs, str(tmp_path / "o.tif"), engine=Engine(progress=progress))
+        assert len(progress.warnings) == warnings
+    assert "not in one unit" in progress.warnings[0]

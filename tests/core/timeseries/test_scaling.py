@@ -147,6 +147,19 @@ def test_refusals(pair, write_raster, tmp_path, progress):
     months = [write_raster("months.tif", np.ones((3, 3, 4)), ["sm@2017-01", "sm@2017-02", "sm@2017-03"])]
     with pytest.raises(InputError, match="periods of 1 days, `reference` of 31"):
         match_product([a], months, out)
+    empty = [write_raster("empty.tif", np.full((400, 3, 4), np.nan), named(range(400)))]
+    with pytest.raises(InputError, match="No cell has data of both `product` and `reference`"):
+        match_product([a], empty, out)
     assert not (tmp_path / "o.tif").exists()
     match_product([a], [b], out, engine=Engine(progress=progress))
     assert any("% of the product's values are left out" in line for line in progress.infos)
+
+
+@pytest.mark.parametrize("method", MATCHINGS)
+def test_a_reference_that_does_not_vary_has_no_climatology(write_raster, tmp_path, method):
+    rng = np.random.default_rng(2)
+    product, reference = (rng.normal(0.3, 0.05, (60, 1, 2)) for _ in range(2))
+    reference[:, 0, 1] = 0.2
+    a, b = (write_raster(f"{name}.tif", each, named(range(60))) for name, each in (("a", product), ("b", reference)))
+    match_product([a], [b], str(tmp_path / "o.tif"), MatchingSettings(method))
+    assert np.isfinite(read(tmp_path / "o.tif")[:, 0, 0]).all() and np.isnan(read(tmp_path / "o.tif")[:, 0, 1]).all()

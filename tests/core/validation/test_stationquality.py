@@ -147,6 +147,11 @@ def test_refusals(truth, products, settings, message):
         judge_stations(*stations(truth, good=noisy(0.02)), products, settings)
 
 
+def test_one_product_is_not_two(truth, products):
+    with pytest.raises(InputError, match="'a.tif' is given as both products. Give two whose"):
+        judge_stations(*stations(truth, good=noisy(0.02)), (products[0], products[0]))
+
+
 def test_the_report(truth, products):
     settings = QualitySettings()
     found = judge_stations(*stations(truth, good=noisy(0.02), poor=noisy(0.09, 4)), products, settings)
