@@ -107,7 +107,7 @@ def add_model_parameters(algorithm, more="", sequences=False):
     )
     if sequences:
         algorithm.add(
-            integer("SEQUENCE_LENGTH", "Length of a sequence", 12, minimum=2, maximum=1000),
+            integer("SEQUENCE_LENGTH", "Length of a sequence", 12, minimum=2, maximum=1000, optional=True),
             "For MODEL lstm: steps of a sequence, that of the row included. A predictor is read with its earlier "
             "values, the fields ndvi, ndvi_lag1 … ndvi_lag11 that LAGS ndvi:1-11 of 'Sample predictors at stations' "
             "makes: all of them, or none, then it is the same at each step. Rows that lack one, such as the first of "

@@ -43,7 +43,13 @@ class Algorithm(ToolboxAlgorithm):
     )
     ARGUMENTS = {"direction": "PASS"}
     NEEDS = ("numba", "pyproj")
-    EXAMPLE = {"VV": ["sentinel1.tif"], "VH": ["sentinel1.tif"], "ANGLE": ["sentinel1.tif"], "GRID": "ndvi.tif"}
+    EXAMPLE = {
+        "VV": ["sentinel1.tif"],
+        "VH": ["sentinel1.tif"],
+        "ANGLE": ["sentinel1.tif"],
+        "GRID": "ndvi.tif",
+        "DEM": "dem.tif",
+    }
 
     def declare(self):
         self.add(

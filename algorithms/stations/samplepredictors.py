@@ -165,7 +165,7 @@ class Algorithm(ToolboxAlgorithm):
             advanced=True,
         )
         self.add(
-            choice("EXTRA_MATCHING", "Bring the product to the stations", ["none", "mean_sd"], "none"),
+            choice("EXTRA_MATCHING", "Bring the product to the stations", ["none", "mean_sd"], "none", optional=True),
             "A damped, biased product teaches a model its damping. mean_sd: its values get the mean of the stations, "
             "and their spread in the course of time, on the rows that have both. none: as they are; the log says where "
             "they differ. 'Match product to reference' matches each cell to another product.",
@@ -219,7 +219,7 @@ class Algorithm(ToolboxAlgorithm):
             replace=self.parameterAsBool(parameters, "REPLACE", context),
             extra_value=self.parameterAsString(parameters, "EXTRA_VALUE", context),
             extra_rows=self.parameterAsInt(parameters, "EXTRA_ROWS", context),
-            extra_matching=self.parameterAsString(parameters, "EXTRA_MATCHING", context),
+            extra_matching=self.parameterAsString(parameters, "EXTRA_MATCHING", context) or "none",
         )
         if source is None:
             if not product:

@@ -20,7 +20,7 @@ from sm_toolbox.errors import InputError
 
 from ..base import ToolboxAlgorithm
 from ..layers import INTEGER, NUMBER, TEXT, open_source, qgis_crs, raster_sources, write_report
-from ..parameters import engine_of, field, layer_output, rasters, report_output, switch
+from ..parameters import engine_of, field, layer_output, number_outputs, rasters, report_output, switch
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -63,6 +63,7 @@ class Algorithm(ToolboxAlgorithm):
             layer_output("OUTPUT", "Series", geometry=QgsProcessing.SourceType.TypeVector),
             "Table: date, zone, variable, mean, sd, coverage, cells. Static variables have no date.",
         )
+        number_outputs(self, ROWS="Rows", COVERAGE_PERCENT="Cells of the first zone with data, on average [%]")
         self.add(report_output(self.TITLE), "HTML page with the series, the mean year and the coverage by latitude.")
 
     def resolve(self, parameters, context):
@@ -87,7 +88,7 @@ class Algorithm(ToolboxAlgorithm):
         ):  # fmt: skip
             fields.append(QgsField(name, kind))
         names = [*found.zones, *(found.bands if with_bands else ())]
-        rows = (
+        rows = [
             [
                 None if time is None else str(time),
                 name,
@@ -100,9 +101,14 @@ class Algorithm(ToolboxAlgorithm):
             for item in found.variables
             for date, time in enumerate(item.times)
             for zone, name in enumerate(names)
-        )
+        ]
         crs = QgsCoordinateReferenceSystem()
-        return {"OUTPUT": self.outputs.write_table("OUTPUT", fields, rows, (), crs, progress), "REPORT": report}
+        return {
+            "OUTPUT": self.outputs.write_table("OUTPUT", fields, rows, (), crs, progress),
+            "REPORT": report,
+            "ROWS": len(rows),
+            "COVERAGE_PERCENT": 100 * float(found.variables[0].coverage[:, 0].mean()),
+        }
 
     def _polygons(self, zones, sources, parameters, context, progress):
         """Return the zones by name, in the CRS of the first raster."""

@@ -80,7 +80,7 @@ class Algorithm(ToolboxAlgorithm):
         self.add(field("STATION", "Station field", "STATIONS", "station", optional=True), "Name of each station.", True)
         self.add(field("TIME", "Time field", "STATIONS", "time", optional=True), "Of each observation, UTC.", True)
         self.add(
-            field("VALUE", "Observed value", "STATIONS", "value", optional=True, numeric=True),
+            field("VALUE", "Observed value", "STATIONS", "soil_moisture", optional=True, numeric=True),
             "Moisture of the deeper layer, in any unit.",
             advanced=True,
         )

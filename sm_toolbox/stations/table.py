@@ -214,8 +214,7 @@ def sample_table(
         builtins={name: origin for name, origin in samples.origins.items() if origin.kind == KIND},
     )
     observed = to_numbers(columns[settings.product_field], settings.product_field, rows.layer)
-    asked = settings.extra_matching
-    pixels = bring_to_stations(pixels, product, rows, observed, asked, max_gap, progress.part(0.9, 1))
+    pixels = bring_to_stations(pixels, product, rows, observed, settings.extra_matching, max_gap, progress)
     own = _columns_of_pixels(pixels, settings)
     nothing = [None] * len(pixels.names)
     for name, values in table.items():

@@ -53,7 +53,10 @@ CONTRACT = {
         ["OUTPUT", "FITTED_DAYS"],
     ),
     "matchproduct": (["PRODUCT", "REFERENCE", "METHOD", "BY_MONTH", "MIN_SAMPLES", "OUTPUT"], ["OUTPUT", "SAMPLES"]),
-    "regionalseries": (["INPUT", "ZONES", "LATITUDE_BANDS", "OUTPUT", "REPORT"], ["OUTPUT", "REPORT"]),
+    "regionalseries": (
+        ["INPUT", "ZONES", "LATITUDE_BANDS", "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", "ROWS", "COVERAGE_PERCENT"],
+    ),
     "stationquality": (
         [
             "STATIONS",
@@ -587,6 +590,7 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
             "antecedentindex",
             "stationquality",
             "matchproduct",
+            "regionalseries",
             "rootzone",
             "temporalanomaly",
             "temporalgapfill",
