@@ -22,14 +22,20 @@ what would be claimed without the rule behind it, what is claimed, and what is t
   their mean width, as wide everywhere and wider where predictors are unlike the training.
 - selection: ten predictors of pure noise at 12 stations. The R² of those that forward selection chooses, on the rows by
   which they were chosen, and in outer folds that took no part.
+- stations: ten of the demo scene's 45 stations are given a series of their own. The share of them that 'Quality of
+  stations' flags, that of the others, and the RMSE of a map against the truth, with all stations alike and with
+  weights.
 - baselines: predictors of pure noise. The skill of a model against the best of what costs nothing.
 """
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +48,8 @@ from sm_toolbox.models.learners.catalogue import make_estimator
 from sm_toolbox.models.preparation import SampledTable, SplitRequest, prepare_training
 from sm_toolbox.models.table import Roles
 from sm_toolbox.models.training import Training, train
+from sm_toolbox.raster.opening import Source
+from sm_toolbox.stations.sampling import Rows
 
 TREES = 40
 LIMITS = np.array([0.05, 0.95])
@@ -323,6 +331,97 @@ def claim_bootstrap(seed: int) -> list[tuple[str, float]]:
     return found
 
 
+@dataclass(frozen=True)
+class _Demo:
+    """The demo scene at its stations, and at places of the truth that no station has."""
+
+    rows: Rows
+    observed: np.ndarray
+    features: np.ndarray
+    products: tuple[list[Source], list[Source]]
+    places: np.ndarray
+    truth: np.ndarray
+
+
+@cache
+def _demo() -> _Demo:
+    import csv
+    import tempfile
+
+    from sm_toolbox.demo.write import write_demo_scene
+    from sm_toolbox.raster.bands import read_bands, stacks
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.times import parse_time
+    from sm_toolbox.stations.table import TableSettings, sample_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        scene = write_demo_scene(Path(folder) / "scene").folder
+        with open(scene / "stations.csv", encoding="utf-8") as file:
+            table = list(csv.DictReader(file))
+        times = [parse_time(row["time"]) for row in table]
+        x, y = (np.array([float(row[name]) for row in table]) for name in ("lon", "lat"))
+        rows = Rows("stations", x, y, driver().crs(4326), times, [row["station"] for row in table])
+        observed = np.array([float(row["soil_moisture"] or "nan") for row in table])
+        given = [Source(str(scene / f"{name}.tif")) for name in ("soil", "ndvi", "rain", "api", "dem")]
+        settings = TableSettings(max_gap_days=8)
+        made = sample_table(rows, {}, given, settings)
+        truth = stacks(read_bands([Source(str(scene / "truth.tif"))]))["soil_moisture"]
+        rng, grid = np.random.default_rng(0), truth.bands[0].grid
+        column, row = rng.integers(0, grid.width, 4000), rng.integers(0, grid.height, 4000)
+        date = rng.integers(0, len(truth.times), 4000)
+        east, north = grid.transform * (column + 0.5, row + 0.5)
+        elsewhere = Rows("truth", np.asarray(east), np.asarray(north), grid.crs, [truth.times[i] for i in date])
+        at = sample_table(elsewhere, {}, [*given, Source(str(scene / "truth.tif"))], settings)
+        # The scene is gone when this returns, but for the products, which are read at each draw.
+        kept = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        products = []
+        for name in "ab":
+            (kept / f"product_{name}.tif").write_bytes((scene / f"product_{name}.tif").read_bytes())
+            products.append([Source(str(kept / f"product_{name}.tif"))])
+        names = made.predictors
+        return _Demo(
+            rows,
+            observed,
+            np.stack([made.columns[name] for name in names], axis=1).astype(np.float32),
+            (products[0], products[1]),
+            np.stack([at.columns[name] for name in names], axis=1).astype(np.float32),
+            np.array(at.columns["soil_moisture"]),
+        )
+
+
+def claim_stations(seed: int) -> list[tuple[str, float]]:
+    """Return what is flagged of ten stations of the demo scene with a series of their own, and errors of maps."""
+    from sm_toolbox.progress import SILENT
+    from sm_toolbox.validation.stationquality import QualitySettings, judge_stations
+
+    demo, rng = _demo(), np.random.default_rng(seed)
+    names = demo.rows.stations()
+    spoilt = set(rng.choice(np.unique(names), 10, replace=False).tolist())
+    observed = demo.observed.copy()
+    for name in spoilt:
+        own = np.flatnonzero(names == name)
+        walk = np.cumsum(rng.normal(0, 1, len(own))) / np.sqrt(len(own))
+        observed[own] = np.nanmean(observed[own]) + 2 * np.nanstd(observed[own]) * walk
+    found = judge_stations(demo.rows, observed, demo.products, QualitySettings(min_samples=50))
+    flagged = {item.name for item in found if item.representative is False}
+    weight_of = {item.name: item.weight for item in found}
+    usable = np.isfinite(demo.features).all(axis=1) & np.isfinite(observed)
+    there = np.isfinite(demo.places).all(axis=1) & np.isfinite(demo.truth)
+    errors = []
+    for weights in (None, np.array([weight_of[name] for name in names[usable]])):
+        forest = make_estimator("random_forest", f'{{"n_estimators": {TREES}, "min_samples_leaf": 5}}')
+        model = forest.fit(demo.features[usable], observed[usable], weights, seed, SILENT)
+        errors.append(float(np.sqrt(np.mean((model.predict(demo.places[there]) - demo.truth[there]) ** 2))))
+    others = set(names.tolist()) - spoilt
+    return [
+        ("spoilt stations flagged, %", 100 * len(flagged & spoilt) / len(spoilt)),
+        ("others flagged, %", 100 * len(flagged & others) / len(others)),
+        ("RMSE of the map, all alike", errors[0]),
+        ("RMSE of the map, weights", errors[1]),
+    ]
+
+
 CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "places": claim_places,
     "extra_targets": claim_extra_targets,
@@ -334,6 +433,7 @@ CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "collocation": claim_collocation,
     "demo_collocation": claim_demo_collocation,
     "bootstrap": claim_bootstrap,
+    "stations": claim_stations,
 }
 
 
