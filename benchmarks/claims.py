@@ -25,6 +25,8 @@ what would be claimed without the rule behind it, what is claimed, and what is t
 - stations: ten of the demo scene's 45 stations are given a series of their own. The share of them that 'Quality of
   stations' flags, that of the others, and the RMSE of a map against the truth, with all stations alike and with
   weights.
+- radar: the median over cells of the demo scene of R in time, of relative wetness, which needs no station, and of a map
+  trained at stations.
 - baselines: predictors of pure noise. The skill of a model against the best of what costs nothing.
 """
 
@@ -422,6 +424,58 @@ def claim_stations(seed: int) -> list[tuple[str, float]]:
     ]
 
 
+def claim_radar(seed: int) -> list[tuple[str, float]]:
+    """Return the median R in time of relative wetness from radar alone, and of a map trained at stations."""
+    import csv
+    import tempfile
+
+    from sm_toolbox.demo.write import write_demo_scene
+    from sm_toolbox.predictors.sar import sar_predictors
+    from sm_toolbox.predictors.sar_wetness import relative_wetness
+    from sm_toolbox.progress import SILENT
+    from sm_toolbox.raster.bands import read_bands, stacks
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.times import parse_time
+    from sm_toolbox.stations.table import TableSettings, sample_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        scene = write_demo_scene(Path(folder) / "scene", seed).folder
+        source = {path.stem: Source(str(path)) for path in scene.glob("*.tif")}
+        radar, wetness = f"{folder}/radar.tif", f"{folder}/wetness.tif"
+        sar_predictors([source["sentinel1"]], [], [], radar, grid=source["ndvi"], filter_size=5)
+        relative_wetness([Source(radar)], wetness)
+        truth = stacks(read_bands([source["truth"]]))["soil_moisture"]
+        seen = {str(time) for time in stacks(read_bands([Source(wetness)]))["relative_wetness"].times}
+        days = [time for time in truth.times if str(time) in seen]
+        rng, grid = np.random.default_rng(seed), truth.bands[0].grid
+        x, y = grid.transform * (rng.integers(0, grid.width, 200) + 0.5, rng.integers(0, grid.height, 200) + 0.5)
+        cells = Rows("truth", np.tile(x, len(days)), np.tile(y, len(days)), grid.crs, [day for day in days for _ in x])
+        given = [source[name] for name in ("soil", "ndvi", "rain", "api", "dem")]
+        settings = TableSettings(max_gap_days=8)
+        at = sample_table(cells, {}, [*given, source["truth"], Source(wetness)], settings)
+        with open(scene / "stations.csv", encoding="utf-8") as file:
+            table = list(csv.DictReader(file))
+        place = (np.array([float(row[name]) for row in table]) for name in ("lon", "lat"))
+        rows = Rows("stations", *place, driver().crs(4326), [parse_time(row["time"]) for row in table])
+        made = sample_table(rows, {}, given, settings)
+    observed = np.array([float(row["soil_moisture"] or "nan") for row in table])
+    known, wanted = (
+        np.stack([each.columns[name] for name in made.predictors], axis=1).astype(np.float32) for each in (made, at)
+    )
+    usable, there = np.isfinite(known).all(axis=1) & np.isfinite(observed), np.isfinite(wanted).all(axis=1)
+    forest = make_estimator("random_forest", f'{{"n_estimators": {TREES}, "min_samples_leaf": 5}}')
+    predicted = np.full(len(wanted), np.nan)
+    predicted[there] = forest.fit(known[usable], observed[usable], None, seed, SILENT).predict(wanted[there])
+    actual = np.array(at.columns["soil_moisture"])
+    found = []
+    for label, values in (("radar alone", np.array(at.columns["relative_wetness"])), ("trained map", predicted)):
+        a, b = values.reshape(len(days), -1), actual.reshape(len(days), -1)
+        whole = np.isfinite(a + b).all(axis=0)
+        r = [np.corrcoef(a[:, cell], b[:, cell])[0, 1] for cell in np.flatnonzero(whole)]
+        found.append((f"R in time, {label}", float(np.median(r))))
+    return found
+
+
 CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "places": claim_places,
     "extra_targets": claim_extra_targets,
@@ -434,6 +488,7 @@ CLAIMS: dict[str, Callable[[int], list[tuple[str, float]]]] = {
     "demo_collocation": claim_demo_collocation,
     "bootstrap": claim_bootstrap,
     "stations": claim_stations,
+    "radar": claim_radar,
 }
 
 
