@@ -160,15 +160,16 @@ def temporal_departures(
     given = read_bands(sources)
     by_name = stacks(given)
     records = stacks(read_bands(reference)) if reference else by_name
+    chosen = {name: _record(name, stack, records) for name, stack in by_name.items()}
+    _tell_years(by_name, chosen, settings, progress)
     seasons, inputs, bands = {}, {}, []
     for name, stack in by_name.items():
-        record = _record(name, stack, records)
+        record = chosen[name]
         seasons[name] = _seasons(stack, record, settings)
         inputs[name] = stack.bands
         if reference:
             inputs[_reference_of(name)] = record.bands
         bands += [band_name(f"{name}_{DEPARTURES[item]}", time) for item in _wanted(settings) for time in stack.times]
-    _tell_years(by_name, records, settings, progress)
     kernel = partial(_depart_all, seasons=seasons, settings=settings)
     written = run_blocks(
         kernel,
@@ -179,10 +180,10 @@ def temporal_departures(
         # Masks of the dates of one variable.
         scratch_bytes_per_cell=max(len(stack.bands) for stack in by_name.values()) + 200,
     )
-    tell_amounts(written.watch, [*given, *(band for stack in records.values() for band in stack.bands)], progress)
+    tell_amounts(written.watch, [*given, *(band for record in chosen.values() for band in record.bands)], progress)
     if reference:
         for name, stack in by_name.items():
-            _tell_units(written.watch, stack, _record(name, stack, records), progress)
+            _tell_units(written.watch, stack, chosen[name], progress)
     few: _TooFew = written.facts["few"]
     return Departures(bands, few.share, _dry(by_name, written.facts["dry"], settings, progress))
 
@@ -354,12 +355,12 @@ def _in_year(year: int, month: int, day: int, hour: int, minute: int, second: in
 
 
 def _tell_years(
-    by_name: dict[str, Stack], records: dict[str, Stack], settings: DepartureSettings, progress: Progress
+    by_name: dict[str, Stack], chosen: dict[str, Stack], settings: DepartureSettings, progress: Progress
 ) -> None:
     """Refuse records of too few years."""
-    for record in records.values():
+    for name, record in chosen.items():
         years = len({_middle(time).year for time in record.times})
-        own = settings.leave_year_out and record in by_name.values()
+        own = settings.leave_year_out and record is by_name[name]
         if years - own < settings.min_years:
             raise InputError(
                 f"'{record.variable}' has dates in {years} year{'s' if years > 1 else ''} "

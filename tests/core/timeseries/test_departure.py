@@ -214,3 +214,13 @@ def test_a_reference_in_another_unit(write_raster, tmp_path, progress):
         temporal_departures([celsius], str(tmp_path / "o.tif"), reference=[reference], engine=Engine(progress=progress))
         assert len(progress.warnings) == warnings
     assert "not in one unit" in progress.warnings[0]
+
+
+def test_other_variables_of_a_reference_do_not_matter(write_raster, tmp_path):
+    """A static one beside the record, or one of a single year, is none of its years."""
+    now = [write_raster("now.tif", np.full((1, 2, 2), 0.1), ["sm@2020-06-01"])]
+    names = [*(f"sm@{year}-06-01" for year in range(2000, 2010)), "flag", "rain@2009-06-01"]
+    values = np.concatenate([np.linspace(0.2, 0.3, 10), [1, 5]])[:, None, None] * np.ones((1, 2, 2))
+    reference = [write_raster("record.tif", values, names)]
+    temporal_departures(now, str(tmp_path / "o.tif"), reference=reference)
+    np.testing.assert_allclose(read(tmp_path / "o.tif")["sm_anomaly@2020-06-01"], -0.15, atol=1e-6)
