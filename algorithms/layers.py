@@ -14,6 +14,7 @@ import numpy as np
 from qgis.core import (
     NULL,
     QgsCoordinateReferenceSystem,
+    QgsField,
     QgsFields,
     QgsGeometry,
     QgsMapLayer,
@@ -419,6 +420,22 @@ def core_crs(crs: QgsCoordinateReferenceSystem, layer: str):
 def qgis_crs(crs) -> QgsCoordinateReferenceSystem:
     """Return a raster's CRS as QGIS's own."""
     return QgsCoordinateReferenceSystem.fromWkt(crs.to_wkt())
+
+
+def append_fields(fields: QgsFields, added) -> None:
+    """Add fields; one whose name is taken already gets underscores after it.
+
+    Parameters
+    ----------
+    fields : QgsFields
+        Changed.
+    added : iterable of (str, kind)
+        Name and kind (NUMBER, INTEGER, TEXT) of each.
+    """
+    for name, kind in added:
+        while fields.lookupField(name) >= 0:
+            name += "_"
+        fields.append(QgsField(name, kind))
 
 
 def time_attribute(time: Time | None, kind):

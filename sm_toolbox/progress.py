@@ -71,35 +71,8 @@ class Progress:
         return Progress, ()
 
 
-class _Part(Progress):
-    def __init__(self, whole: Progress, start: float, stop: float):
-        self._whole, self._start, self._stop = whole, start, stop
-        self.keeps_best = whole.keeps_best
-
-    def set_fraction(self, fraction: float) -> None:
-        self._whole.set_fraction(self._start + (self._stop - self._start) * fraction)
-
-    def info(self, text: str) -> None:
-        self._whole.info(text)
-
-    def warning(self, text: str) -> None:
-        self._whole.warning(text)
-
-    def is_cancelled(self) -> bool:
-        return self._whole.is_cancelled() and not self._whole.had_enough
-
-    def enough(self) -> None:
-        super().enough()
-        self._whole.enough()
-
-
-class Unheard(Progress):
-    """Passes on how far the work is and hears Cancel, but says nothing: of work whose lines were said before.
-
-    Parameters
-    ----------
-    progress : Progress
-    """
+class _PassedOn(Progress):
+    """Passes everything on to another progress, which answers a Cancel for both."""
 
     def __init__(self, progress: Progress):
         self._progress = progress
@@ -109,6 +82,14 @@ class Unheard(Progress):
         """As `Progress`."""
         self._progress.set_fraction(fraction)
 
+    def info(self, text: str) -> None:
+        """As `Progress`."""
+        self._progress.info(text)
+
+    def warning(self, text: str) -> None:
+        """As `Progress`."""
+        self._progress.warning(text)
+
     def is_cancelled(self) -> bool:
         """As `Progress`."""
         return self._progress.is_cancelled() and not self._progress.had_enough
@@ -119,7 +100,31 @@ class Unheard(Progress):
         self._progress.enough()
 
 
-class SaidOnce(Progress):
+class _Part(_PassedOn):
+    def __init__(self, whole: Progress, start: float, stop: float):
+        super().__init__(whole)
+        self._start, self._stop = start, stop
+
+    def set_fraction(self, fraction: float) -> None:
+        super().set_fraction(self._start + (self._stop - self._start) * fraction)
+
+
+class Unheard(_PassedOn):
+    """Passes on how far the work is and hears Cancel, but says nothing: of work whose lines were said before.
+
+    Parameters
+    ----------
+    progress : Progress
+    """
+
+    def info(self, text: str) -> None:
+        """As `Progress`, but nothing is said."""
+
+    def warning(self, text: str) -> None:
+        """As `Progress`, but nothing is said."""
+
+
+class SaidOnce(_PassedOn):
     """Passes on all but lines that have been said: of steps that look at the same inputs.
 
     Parameters
@@ -128,33 +133,20 @@ class SaidOnce(Progress):
     """
 
     def __init__(self, progress: Progress):
-        self._progress, self._said = progress, set[str]()
-        self.keeps_best = progress.keeps_best
-
-    def set_fraction(self, fraction: float) -> None:
-        """As `Progress`."""
-        self._progress.set_fraction(fraction)
+        super().__init__(progress)
+        self._said = set[str]()
 
     def info(self, text: str) -> None:
         """As `Progress`."""
         if text not in self._said:
             self._said.add(text)
-            self._progress.info(text)
+            super().info(text)
 
     def warning(self, text: str) -> None:
         """As `Progress`."""
         if text not in self._said:
             self._said.add(text)
-            self._progress.warning(text)
-
-    def is_cancelled(self) -> bool:
-        """As `Progress`."""
-        return self._progress.is_cancelled() and not self._progress.had_enough
-
-    def enough(self) -> None:
-        """As `Progress`."""
-        super().enough()
-        self._progress.enough()
+            super().warning(text)
 
 
 class UntilStopped(Progress):

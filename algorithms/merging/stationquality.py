@@ -11,6 +11,7 @@ from ..layers import (
     INTEGER,
     NUMBER,
     TEXT,
+    append_fields,
     open_source,
     point_geometry,
     raster_sources,
@@ -190,10 +191,7 @@ class Algorithm(ToolboxAlgorithm):
             return None
         by_name = {item.name: item for item in found}
         fields = QgsFields(table.fields)
-        for name, kind in (("representative", INTEGER), ("station_weight", NUMBER)):
-            while fields.lookupField(name) >= 0:
-                name += "_"
-            fields.append(QgsField(name, kind))
+        append_fields(fields, [("representative", INTEGER), ("station_weight", NUMBER)])
         names = table.fields.names()
         values = []
         for row, name in enumerate(rows.stations()):

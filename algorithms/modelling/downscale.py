@@ -11,6 +11,7 @@ from ..layers import (
     INTEGER,
     NUMBER,
     TEXT,
+    append_fields,
     open_source,
     point_geometry,
     qgis_crs,
@@ -367,11 +368,8 @@ class Algorithm(ToolboxAlgorithm):
         fields = QgsFields()
         for name in columns:
             fields.append(QgsField(name, TEXT if name in ("cell", "time") else NUMBER))
-        for name, kind in own:
-            # A predictor may be called so.
-            while fields.lookupField(name) >= 0:
-                name += "_"
-            fields.append(QgsField(name, kind))
+        # A predictor may be called so.
+        append_fields(fields, own)
         moments = [str(table.times[i]) for i in table.date]
         shown = {**columns, **({"time": moments} if "time" in columns else {})}
         values = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsField, QgsFields, QgsProcessingParameterFile
+from qgis.core import QgsFields, QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, core_crs, layout_of, open_source, read_table, write_report
+from ..layers import INTEGER, NUMBER, append_fields, core_crs, layout_of, open_source, read_table, write_report
 from ..origins import note_origins, read_origins
 from ..parameters import field, integer, layer_output, report_output, table, text
 from ..validation.shared import add_group_table, add_rating_numbers, rating_numbers, write_group_table
@@ -196,11 +196,8 @@ class Algorithm(ToolboxAlgorithm):
             *(("predicted_b", NUMBER, other.predicted) for other in others),
         ]
         fields = QgsFields(note_origins(layer.fields, origins))
-        for name, kind, _ in columns:
-            # A table that was predicted before keeps its own columns under their names.
-            while fields.lookupField(name) >= 0:
-                name += "_"
-            fields.append(QgsField(name, kind))
+        # A table that was predicted before keeps its own columns under their names.
+        append_fields(fields, [(name, kind) for name, kind, _ in columns])
         names = layer.fields.names()
         values = (
             [

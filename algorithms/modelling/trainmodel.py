@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsField, QgsFields
+from qgis.core import QgsFields
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, open_source, read_table, write_report
+from ..layers import INTEGER, NUMBER, append_fields, open_source, read_table, write_report
 from ..parameters import (
     expression,
     file_output,
@@ -174,11 +174,8 @@ class Algorithm(ToolboxAlgorithm):
     def _write_predictions(self, parameters, context, layer, training, progress):
         chosen, rows = training.chosen, training.table.source_rows
         fields = QgsFields(layer.fields)
-        for name, kind in (("predicted", NUMBER), ("residual", NUMBER), ("fold", INTEGER)):
-            # A table that already went through a training keeps its own columns under their names.
-            while fields.lookupField(name) >= 0:
-                name += "_"
-            fields.append(QgsField(name, kind))
+        # A table that already went through a training keeps its own columns under their names.
+        append_fields(fields, [("predicted", NUMBER), ("residual", NUMBER), ("fold", INTEGER)])
         residual = training.table.target - chosen.predictions
         names = layer.fields.names()
         values = (

@@ -17,16 +17,12 @@ from sm_toolbox.raster.bands import Band
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.masking import ClassMask
-from sm_toolbox.raster.points import locate
+from sm_toolbox.raster.points import cells_within
 from sm_toolbox.raster.reading import ground_cell
 from sm_toolbox.raster.request import Engine
 from sm_toolbox.raster.streaming import Emit, OpenStacks
 from sm_toolbox.raster.warping import touched_window
 from sm_toolbox.validation.edges import block_places
-
-# A corner this share of a cell within the cell stands for it, so that grids that share an edge do not miss each other
-# by rounding.
-_INSET = 0.01
 
 
 @dataclass(frozen=True)
@@ -97,13 +93,7 @@ class Lattice:
     @cached_property
     def is_whole(self) -> np.ndarray:
         """Coarse cells all of which the fine grid covers, bool (rows, cols)."""
-        row, column = np.indices(self.shape)
-        covered = np.ones(self.shape, bool)
-        for down in (_INSET, 1 - _INSET):
-            for right in (_INSET, 1 - _INSET):
-                x, y = self.grid.transform * ((column + right).ravel(), (row + down).ravel())
-                covered &= locate(x, y, self.grid.crs, self.fine)[2].reshape(self.shape)
-        return covered
+        return cells_within(self.grid, self.window, [self.fine])
 
     def sizes(self, counts: np.ndarray) -> np.ndarray:
         """Return how many fine cells a coarse cell holds, those that would lie beyond the fine grid's edge, too.

@@ -11,6 +11,7 @@ from sm_toolbox.downscaling.table import CoarseTable, DownscaleInputs, coarse_ta
 from sm_toolbox.downscaling.verdict import Judgement, judge_downscaling
 from sm_toolbox.errors import InputError
 from sm_toolbox.memory import refuse_beyond_memory
+from sm_toolbox.models.learners.sequences import OfSequences
 from sm_toolbox.progress import SaidOnce
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.report.page import in_unit
@@ -111,7 +112,7 @@ def downscale(
         )
     if stations is not None:
         stations.check(inputs.coarse, progress)
-    steps = max(getattr(candidate, "sequence_length", 0) for candidate in learning.candidates)
+    steps = max(each.sequence_length if isinstance(each, OfSequences) else 0 for each in learning.candidates)
     table = coarse_table(inputs, engine.part(0, 0.15), steps)
     _refuse_too_many(table)
     coarse_model = learn_cells(table, learning, progress.part(0.15, 0.45))

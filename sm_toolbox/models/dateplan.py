@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -64,6 +65,15 @@ class DatePlan:
     inputs: dict[str, list[Band]]
     dates: list[list[list[Taken] | None]]
 
+    @cached_property
+    def _takings(self) -> dict[str, list[Taken]]:
+        """What each predictor is on any date, each once."""
+        found: dict[str, dict[Taken, None]] = {}
+        for of_date in self.dates:
+            for taken in (each for bands in of_date if bands is not None for each in bands if each.places):
+                found.setdefault(taken.name, {})[taken] = None
+        return {name: list(takings) for name, takings in found.items()}
+
     def looked_at(self, blocks: Blocks, left_out: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Return some cells of the values that each predictor takes of a block.
 
@@ -78,12 +88,8 @@ class DatePlan:
         dict of str to ndarray of float32 (dates, fewer rows, fewer cols)
             By predictor.
         """
-        wanted: dict[str, dict[Taken, None]] = {}
-        for of_date in self.dates:
-            for taken in (each for bands in of_date if bands is not None for each in bands if each.places):
-                wanted.setdefault(taken.name, {})[taken] = None
         some = {key: thinned(block, left_out) for key, block in blocks.items()}
-        return {name: np.stack([each.of(some) for each in takings]) for name, takings in wanted.items()}
+        return {name: np.stack([each.of(some) for each in takings]) for name, takings in self._takings.items()}
 
 
 def plan_dates(

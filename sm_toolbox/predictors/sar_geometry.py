@@ -153,9 +153,8 @@ def _check_degrees(band: Band) -> None:
 def _local(blocks: Blocks, window: Window, grid: Grid, direction: str) -> np.ndarray:
     """Return the local incidence angles of a block; a kernel."""
     from sm_toolbox.predictors.terrain import cell_distances
-    from sm_toolbox.raster.builtin import MapBuiltins, builtin_origins
+    from sm_toolbox.raster.builtin import latitudes
 
-    latitude = MapBuiltins(grid, builtin_origins(["latitude"], (), None)).in_window(window)["latitude"]
     dx, dy = cell_distances(grid, int(window.row_off), int(window.height))
-    azimuth = sensor_azimuth(np.asarray(latitude, np.float64), direction)
+    azimuth = sensor_azimuth(latitudes(grid, window), direction)
     return local_incidence(blocks["dem"][0], blocks["angle"][:, 1:-1, 1:-1], azimuth, dx, dy)

@@ -153,6 +153,51 @@ def of_places(origins: Iterable[Origin], x: np.ndarray, y: np.ndarray, crs: Crs)
     return found
 
 
+def latitudes_at(grid: Grid, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the latitudes of the centres of cells.
+
+    Parameters
+    ----------
+    grid : Grid
+    columns, rows : ndarray of int (...)
+        Of the cells.
+
+    Returns
+    -------
+    ndarray of float64 (...)
+        Degrees in WGS 84.
+    """
+    x, y = grid.transform * (columns.ravel() + 0.5, rows.ravel() + 0.5)
+    origins = builtin_origins(["latitude"], (), None).values()
+    return np.asarray(of_places(origins, x, y, grid.crs)[0], np.float64).reshape(columns.shape)
+
+
+def latitudes(grid: Grid, window: Window) -> np.ndarray:
+    """Return the latitudes of the centres of the cells of a window.
+
+    Parameters
+    ----------
+    grid : Grid
+    window : Window
+
+    Returns
+    -------
+    ndarray of float64 (rows, cols)
+        Degrees in WGS 84.
+    """
+    return latitudes_at(grid, *_cells_of(window))
+
+
+def _cells_of(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Return the column and the row of each cell of a window, int (rows, cols)."""
+    rows, columns = (
+        np.arange(int(first), int(first + size))
+        for first, size in ((window.row_off, window.height), (window.col_off, window.width))
+    )
+    column, row = np.meshgrid(columns, rows)
+    return column, row
+
+
 def of_rows(
     origins: Mapping[str, Origin], x: np.ndarray, y: np.ndarray, crs: Crs, times: Sequence[Time | None] | None
 ) -> dict[str, np.ndarray]:
@@ -220,12 +265,8 @@ class MapBuiltins:
         own = {name: origin for name, origin in self.origins.items() if not BUILTINS[origin.variable].of_date}
         if not own:
             return {}
-        rows, columns = (
-            np.arange(int(first), int(first + size)) + 0.5
-            for first, size in ((window.row_off, window.height), (window.col_off, window.width))
-        )
-        column, row = np.meshgrid(columns, rows)
-        x, y = self.grid.transform * (column.ravel(), row.ravel())
+        column, row = _cells_of(window)
+        x, y = self.grid.transform * (column.ravel() + 0.5, row.ravel() + 0.5)
         values = of_places(own.values(), x, y, self.grid.crs)
         return {name: each.reshape(column.shape).astype(np.float32) for name, each in zip(own, values)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pyproj.exceptions import ProjError
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, Stack, overview
 from sm_toolbox.raster.driver import Crs
 from sm_toolbox.raster.grid import Grid, goes_around, label
@@ -22,6 +23,10 @@ from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.pointfile import PointFile, PointRead
 from sm_toolbox.raster.times import Time
+
+# A corner this share of a cell within the cell stands for it, so that grids that share an edge do not miss each other
+# by rounding.
+_INSET = 0.01
 
 
 def nearest_bands(
@@ -148,6 +153,33 @@ def locate(x: np.ndarray, y: np.ndarray, crs: Crs, grid: Grid) -> tuple[np.ndarr
     with np.errstate(invalid="ignore"):
         inside = (columns >= 0) & (columns < grid.width) & (rows >= 0) & (rows < grid.height)
     return columns, rows, inside
+
+
+def cells_within(grid: Grid, window: Window, others: Iterable[Grid]) -> np.ndarray:
+    """Find the cells of a window that lie wholly within other grids, by their corners.
+
+    Parameters
+    ----------
+    grid : Grid
+    window : Window
+    others : iterable of Grid
+        In any coordinate reference systems.
+
+    Returns
+    -------
+    ndarray of bool (rows, cols)
+    """
+    row, column = np.indices((int(window.height), int(window.width)))
+    within = np.ones(row.shape, bool)
+    for other in others:
+        for down in (_INSET, 1 - _INSET):
+            for right in (_INSET, 1 - _INSET):
+                x, y = grid.transform * (
+                    (column + window.col_off + right).ravel(),
+                    (row + window.row_off + down).ravel(),
+                )
+                within &= locate(x, y, grid.crs, other)[2].reshape(within.shape)
+    return within
 
 
 def transform_points(x: np.ndarray, y: np.ndarray, crs: Crs, to: Crs) -> tuple[np.ndarray, np.ndarray]:

@@ -18,15 +18,12 @@ from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.lags import LaggedStack, addends_of, base_of
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.origins import Origin, Predictors
-from sm_toolbox.raster.points import locate, nearest_bands
+from sm_toolbox.raster.points import cells_within, nearest_bands
 from sm_toolbox.raster.reading import BandReader
 from sm_toolbox.raster.times import Time
 from sm_toolbox.raster.timing import TimeRule
 from sm_toolbox.raster.warping import inside, touched_window
 
-# A corner this share of a pixel within the pixel stands for it, so that grids that share an edge do not miss each other
-# by rounding.
-_INSET = 0.01
 # Positions, coordinates and results.
 _BYTES_PER_PIXEL = 80
 
@@ -178,14 +175,7 @@ def _covered(grid: Grid, others: set[Grid]) -> tuple[Window, np.ndarray]:
         "It must be a product of coarser cells than the predictors: check its cell size and coordinate reference "
         "system.",
     )
-    row, column = np.indices((int(window.height), int(window.width)))
-    covered = np.ones(row.shape, bool)
-    for down in (_INSET, 1 - _INSET):
-        for right_ in (_INSET, 1 - _INSET):
-            x, y = grid.transform * ((column + window.col_off + right_).ravel(), (row + window.row_off + down).ravel())
-            for other in others:
-                covered &= locate(x, y, grid.crs, other)[2].reshape(covered.shape)
-    return window, covered
+    return window, cells_within(grid, window, others)
 
 
 def _means(predictor: Stack, grid: Grid, position: np.ndarray, cell: np.ndarray, progress: Progress) -> np.ndarray:

@@ -74,22 +74,20 @@ def fit_time_constant(
     stack = single_stack(read_bands(sources), "sources")
     require_dates(stack, 2)
     names = rows.stations()
-    usable = ~np.isnan(observed) & np.isfinite(rows.x) & np.isfinite(rows.y)
     date_of_row = nearest_bands(stack, rows.times, 0 if stack.step_days <= 1 else None)[0]
+    usable = ~np.isnan(observed) & np.isfinite(rows.x) & np.isfinite(rows.y) & (date_of_row >= 0)
     days = days_since_first(stack.times, stack.times[0])
     found, by_candidate = [], []
     stations = np.unique(names[usable])
-    for number, name in enumerate(stations):
+    x, y = (np.array([np.median(values[usable & (names == name)]) for name in stations]) for values in (rows.x, rows.y))
+    every = np.divmod(np.arange(len(stations) * len(days)), len(days))
+    surface = sample(stack.bands, x, y, rows.crs, *every, progress=progress).reshape(len(stations), len(days))
+    for name, series in zip(stations, surface):
         progress.check()
-        own = usable & (names == name) & (date_of_row >= 0)
+        own = usable & (names == name)
         count = np.bincount(date_of_row[own], minlength=len(days))
-        if not own.any():
-            continue
         with np.errstate(invalid="ignore", divide="ignore"):
             deep = np.bincount(date_of_row[own], observed[own], minlength=len(days)) / count
-        x, y = (np.array([np.median(values[own])]) for values in (rows.x, rows.y))
-        every = np.arange(len(days))
-        series = sample(stack.bands, x, y, rows.crs, np.zeros(len(days), int), every)
         both = ~np.isnan(series) & ~np.isnan(deep)
         if both.sum() < _FEWEST_DAYS:
             continue
@@ -101,7 +99,6 @@ def fit_time_constant(
         best = int(np.nanargmax(fits))
         found.append((str(name), CANDIDATE_DAYS[best], fits[best], int(both.sum())))
         by_candidate.append(fits)
-        progress.set_fraction((number + 1) / len(stations))
     if not found:
         raise InputError(
             f"No station of '{rows.layer}' has {_FEWEST_DAYS} days with an observation and a value of `sources` in its "

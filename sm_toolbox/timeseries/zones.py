@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.builtin import builtin_origins, of_places
+from sm_toolbox.raster.builtin import latitudes, latitudes_at
 from sm_toolbox.raster.grid import Grid
 
 _MOST_BANDS = 40
@@ -96,7 +96,7 @@ class LatitudeBands:
         -------
         LatitudeBands
         """
-        low, high = _range_of_latitudes(grid)
+        low, high = _range_oflatitudes(grid)
         span = max(high - low, 1e-6)
         step = next(
             digit * 10.0**power
@@ -125,15 +125,15 @@ class LatitudeBands:
         ndarray of int (rows, cols)
             -1 for none.
         """
-        latitude = _latitudes(grid, window)
+        latitude = latitudes(grid, window)
         band = np.searchsorted(-self.edges, -latitude, "right") - 1
         return np.where((band >= 0) & (band < len(self.edges) - 1) & ~np.isnan(latitude), band, -1)
 
 
-def _range_of_latitudes(grid: Grid) -> tuple[float, float]:
+def _range_oflatitudes(grid: Grid) -> tuple[float, float]:
     """Return the lowest and the highest latitude of the cells' centres, degrees."""
     rows, columns = (np.unique(np.linspace(0, size - 1, 50).astype(int)) for size in (grid.height, grid.width))
-    some = _latitudes_at(grid, *np.meshgrid(columns, rows))
+    some = latitudes_at(grid, *np.meshgrid(columns, rows))
     found = []
     for choose, place in ((np.nanmin, np.nanargmin), (np.nanmax, np.nanargmax)):
         # A pole lies between the cells that are looked at.
@@ -141,24 +141,8 @@ def _range_of_latitudes(grid: Grid) -> tuple[float, float]:
         (top, bottom), (left, right) = (
             (at[max(0, i - 1)], at[min(i + 1, len(at) - 1)] + 1) for at, i in ((rows, row), (columns, column))
         )
-        found.append(float(choose(_latitudes(grid, Window(left, top, right - left, bottom - top)))))
+        found.append(float(choose(latitudes(grid, Window(left, top, right - left, bottom - top)))))
     return found[0], found[1]
-
-
-def _latitudes(grid: Grid, window: Window) -> np.ndarray:
-    """Return the latitude of the centre of each cell of a window, degrees."""
-    rows, columns = (
-        np.arange(int(first), int(first + size))
-        for first, size in ((window.row_off, window.height), (window.col_off, window.width))
-    )
-    return _latitudes_at(grid, *np.meshgrid(columns, rows))
-
-
-def _latitudes_at(grid: Grid, column: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Return the latitudes of the centres of cells, degrees, in the shape of their columns and rows."""
-    x, y = grid.transform * (column.ravel() + 0.5, row.ravel() + 0.5)
-    origins = builtin_origins(["latitude"], (), None).values()
-    return np.asarray(of_places(origins, x, y, grid.crs)[0], np.float64).reshape(column.shape)
 
 
 def _degrees(value: float) -> str:
