@@ -224,7 +224,10 @@ _SAME_UNIT = re.compile(r"(?P<variable>.+?)_(min|max|mean|median|sd|q\d+)")
 
 
 def _with_units(output: RasterOutput, bands: Sequence[Band]) -> RasterOutput:
-    """Keep the units of inputs in outputs of the same variables, and in their means, spreads and quantiles."""
+    """Keep the units of inputs in outputs of the same variables, and in their means, spreads and quantiles.
+
+    An output that says nothing as its unit has none, whatever that of the input.
+    """
     first: dict[str, Band] = {}
     for band in bands:
         first.setdefault(band.variable, band)
@@ -235,7 +238,7 @@ def _with_units(output: RasterOutput, bands: Sequence[Band]) -> RasterOutput:
         unit = None if source is None or f"UNIT_{variable}" in tags else unit_of_band(source)
         if unit:
             tags[f"UNIT_{variable}"] = unit
-    return replace(output, tags=tags)
+    return replace(output, tags={key: text for key, text in tags.items() if text})
 
 
 class EmptyError(InputError):

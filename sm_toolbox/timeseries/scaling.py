@@ -117,7 +117,7 @@ def match_product(
     >>> print(read_example("matched.tif")["sm@2018-06-03"].round(3))
     [[0.3]]
     """
-    from sm_toolbox.raster.bands import read_bands, single_stack
+    from sm_toolbox.raster.bands import read_bands, single_stack, unit_of_band
     from sm_toolbox.raster.engine import run_blocks
     from sm_toolbox.raster.meaning import tell_amounts
     from sm_toolbox.raster.naming import band_name
@@ -149,7 +149,7 @@ def match_product(
     written = run_blocks(
         kernel,
         {"product": stack.bands, "reference": record.bands},
-        [RasterOutput(output, bands)],
+        [RasterOutput(output, bands, {f"UNIT_{stack.variable}": unit_of_band(record.bands[0]) or ""})],
         stack.bands[0].grid,
         engine,
         scratch_bytes_per_cell=2 * len(bands) + 16,

@@ -163,3 +163,19 @@ def test_a_reference_that_does_not_vary_has_no_climatology(write_raster, tmp_pat
     a, b = (write_raster(f"{name}.tif", each, named(range(60))) for name, each in (("a", product), ("b", reference)))
     match_product([a], [b], str(tmp_path / "o.tif"), MatchingSettings(method))
     assert np.isfinite(read(tmp_path / "o.tif")[:, 0, 0]).all() and np.isnan(read(tmp_path / "o.tif")[:, 0, 1]).all()
+
+
+@pytest.mark.parametrize("unit", ["m3 m-3", ""])
+def test_the_unit_is_the_reference_s(pair, tmp_path, unit):
+    """A product in percent is matched to m³ m⁻³: its values are no percent any more."""
+    _, _, (a, b) = pair
+    for source, variable, text in ((a, "sm", "%"), (b, "soil_moisture", unit)):
+        with rasterio.open(source.path, "r+") as dataset:
+            dataset.update_tags(**{f"UNIT_{variable}": text})
+            dataset.units = [text] * dataset.count
+    for name in ("o.tif", "o.nc"):
+        match_product([a], [b], str(tmp_path / name))
+    with rasterio.open(tmp_path / "o.tif") as dataset:
+        assert set(dataset.units) == {unit or None} and dataset.tags().get("UNIT_sm", "") == unit
+    with rasterio.open(f"NETCDF:{tmp_path / 'o.nc'}:sm") as dataset:
+        assert dataset.units[0] == (unit or "1")
