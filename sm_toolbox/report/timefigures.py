@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sm_toolbox.report.figures import COLORS, plain
 
 _MONTHS = "JFMAMJJASOND"
+_MOST_MARKS = 400
 
 
 def series_of_regions(times: np.ndarray, regions: Mapping[str, np.ndarray], label: str, title: str) -> Figure:
@@ -32,7 +33,9 @@ def series_of_regions(times: np.ndarray, regions: Mapping[str, np.ndarray], labe
     axes = figure.add_subplot()
     when = times.astype("datetime64[s]").tolist()
     for (name, values), color in zip(regions.items(), COLORS):
-        axes.plot(when, values, color=color, linewidth=1, marker=".", markersize=3, label=plain(name))
+        # Marks of thousands of dates would hide the line.
+        marker = "." if len(when) <= _MOST_MARKS else ""
+        axes.plot(when, values, color=color, linewidth=1, marker=marker, markersize=3, label=plain(name))
     axes.set_ylabel(plain(label))
     axes.set_title(plain(title), fontsize=10)
     if len(regions) > 1:

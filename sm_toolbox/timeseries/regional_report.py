@@ -25,7 +25,11 @@ def regional_report(found: RegionalSeries, progress: Progress = SILENT) -> Page:
     """
     names = ", ".join(item.variable for item in found.variables)
     dates = max(len(item.times) for item in found.variables)
-    page = Page("Regional series", f"{names} in {len(found.zones)} zones on {dates} dates.", progress=progress)
+    page = Page(
+        "Regional series",
+        f"{names} in {_counted(len(found.zones), 'zone')} on {_counted(dates, 'date')}.",
+        progress=progress,
+    )
     for item in found.variables:
         page.heading(item.variable)
         page.table(("Zone", "cells", "dates with data", "mean", "sd in space", "coverage [%]"), _rows(found, item))
@@ -52,6 +56,10 @@ def regional_report(found: RegionalSeries, progress: Progress = SILENT) -> Page:
                 "Coverage by latitude and date. Columns are dates, whatever lies between them.",
             )
     return page
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _rows(found: RegionalSeries, item: VariableSeries) -> list[tuple[str, int, int, float, float, float]]:

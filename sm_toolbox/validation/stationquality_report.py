@@ -43,10 +43,12 @@ def quality_report(
         "with the land around it, an irrigated field or a hollow, counts as error here, however well its sensor works. "
         "The weight is for 'Train model': 0 where a station is not representative, 1 on average of the others."
     )
-    known = [item for item in judged if np.isfinite(item.correlation)]
-    if known:
-        x, y, r = (np.array([getattr(item, name) for item in known]) for name in ("x", "y", "correlation"))
-        page.figure(station_map(x, y, r, "correlation with the truth", is_degrees), "Judged stations.")
+    if judged:
+        x, y, r = (np.array([getattr(item, name) for item in judged]) for name in ("x", "y", "correlation"))
+        page.figure(
+            station_map(x, y, np.nan_to_num(r), "correlation with the truth", is_degrees),
+            "Judged stations; those that do not follow the products are drawn at 0.",
+        )
     page.table(
         ("Station", "days", "error", "correlation", "SNR [dB]", "representative", "why not", "weight"),
         [
