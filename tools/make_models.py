@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
     QgsApplication.processingRegistry().addProvider(QgsNativeAlgorithms())
     provider = register()
-    from workflows.build import build
+    from workflows.build import build, write
 
     for module in sys.argv[1:] or MODULES:
         workflow = import_module(f"workflows.{module}").WORKFLOW
@@ -30,7 +30,6 @@ if __name__ == "__main__":
         if not valid:
             raise SystemExit(f"The workflow {workflow.name} is not valid: " + "; ".join(issues))
         path = ROOT / "resources" / "models" / workflow.file
-        if not model.toFile(str(path)):
-            raise SystemExit(f"{path} could not be written")
+        write(model, path)
         print(f"Wrote {path.relative_to(ROOT)}")
     application.exitQgis()

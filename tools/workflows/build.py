@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
 
 from qgis.core import (
     QgsProcessing,
@@ -29,7 +31,7 @@ from qgis.PyQt.QtGui import QColor
 
 Source = QgsProcessingModelChildParameterSource
 COLOURS = ("#e8f1e4", "#e6eef7", "#fbf0df", "#f3e8f4", "#e9f4f4", "#f7e9e6", "#eeeeee")
-STEP_WIDTH, STEP_HEIGHT, LEFT = 300, 150, 620
+STEP_WIDTH, STEP_HEIGHT, LEFT = 300, 220, 620
 HELP_OF_COPIES = (
     "To change the workflow, open a copy of it: Processing > Graphical Modeler > Model > Open Model, file "
     "resources/models/{file} in the plugin's folder (Settings > User Profiles > Open Active Profile Folder, then "
@@ -228,7 +230,7 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
     boxes, left = [], LEFT
     for number_of_box, box in enumerate(workflow.boxes):
         columns = _columns(box.steps)
-        height = 110 + STEP_HEIGHT * max(len(column) for column in columns)
+        height = 90 + STEP_HEIGHT * max(len(column) for column in columns)
         width = 60 + STEP_WIDTH * len(columns)
         frame = QgsProcessingModelGroupBox()
         frame.setDescription(f"{number_of_box + 1}. {box.title}")
@@ -238,7 +240,7 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
         boxes.append(frame)
         for place, column in enumerate(columns):
             for row, child_id in enumerate(column):
-                where = QPointF(left + 180 + STEP_WIDTH * place, 140 + STEP_HEIGHT * row)
+                where = QPointF(left + 180 + STEP_WIDTH * place, 180 + STEP_HEIGHT * row)
                 model.addChildAlgorithm(_child(child_id, box.steps[child_id], where))
         left += width + 40
     for frame in boxes:
@@ -254,6 +256,23 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
         }
     )
     return model
+
+
+def write(model: QgsProcessingModelAlgorithm, path: Path) -> None:
+    """Write a model, always in the same way: QGIS draws numbers for boxes, and orders them and all attributes by chance."""
+    if not model.toFile(str(path)):
+        raise SystemExit(f"{path} could not be written")
+    tree = ElementTree.parse(path)
+    for element in tree.iter():
+        element.attrib = dict(sorted(element.attrib.items(), key=lambda item: ("type", "name", "value").index(item[0])))
+    boxes = tree.find("./Option[@name='groupBoxes']")
+    title = "./Option[@name='component_description']"
+    boxes[:] = sorted(boxes, key=lambda box: box.find(title).get("value"))
+    for place, box in enumerate(boxes):
+        box.find("./Option[@name='uuid']").set("value", f"{{00000000-0000-4000-8000-{place:012d}}}")
+    ElementTree.indent(tree)
+    text = ElementTree.tostring(tree.getroot(), encoding="unicode")
+    path.write_text(f"<!DOCTYPE model>\n{text}\n", "utf-8")
 
 
 def _columns(steps):
@@ -281,8 +300,8 @@ def _child(child_id, step, where):
     child.setPosition(where)
     if step.note:
         child.comment().setDescription(step.note)
-        child.comment().setSize(QSizeF(STEP_WIDTH - 40, 50))
-        child.comment().setPosition(QPointF(where.x() + 20, where.y() + 70))
+        child.comment().setSize(QSizeF(STEP_WIDTH - 60, 40))
+        child.comment().setPosition(QPointF(where.x(), where.y() - 62))
     # QGIS 3.22 takes a model for invalid whose steps lack the value of a parameter, though it has a default.
     for definition in child.algorithm().parameterDefinitions():
         optional = definition.flags() & definition.Flag.FlagOptional

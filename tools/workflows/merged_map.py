@@ -19,7 +19,7 @@ def month(layers, days=1):
     }
 
 
-def downscaled(product, outputs, where=()):
+def downscaled(product, title, outputs, where=()):
     sources = {
         "COARSE": product,
         "PREDICTORS": FINE,
@@ -35,7 +35,7 @@ def downscaled(product, outputs, where=()):
         "MASK": given("land_cover"),
         "MASK_VALUES": given("masked"),
     }
-    return Step("downscale", sources, outputs, where=where)
+    return Step("downscale", sources, outputs, title=title, where=where)
 
 
 def validated(products, labels, outputs, where=()):
@@ -198,10 +198,16 @@ WORKFLOW = Workflow(
                             "GRID": given("coarse"),
                             "RESAMPLING": given("product_resampling"),
                         },
+                        title=f"Align product {key.upper()}",
                     )
                     for key in PRODUCTS
                 },
-                **{f"months_{key}": Step("temporalcomposite", month(made(f"aligned_{key}"))) for key in PRODUCTS},
+                **{
+                    f"months_{key}": Step(
+                        "temporalcomposite", month(made(f"aligned_{key}")), title=f"Months of product {key.upper()}"
+                    )
+                    for key in PRODUCTS
+                },
                 "station_months": Step(
                     "aggregatestations",
                     {"INPUT": given("stations"), **STATION, "VALUE": given("value"), "PERIOD": value("month")},
@@ -291,6 +297,7 @@ WORKFLOW = Workflow(
             {
                 "fine": downscaled(
                     made("merged"),
+                    "Downscale the merged product",
                     {
                         "OUTPUT": "Soil moisture by month",
                         "MODEL_FILE": "Model file",
@@ -340,7 +347,10 @@ WORKFLOW = Workflow(
                     {"OUTPUT": "Series", "REPORT": "Report of the series"},
                 ),
                 "if_parents": Step("native:condition", {}, branches={"parents": "@parents"}),
-                **{f"fine_{key}": downscaled(made(f"months_{key}"), {}, PARENTS) for key in PRODUCTS},
+                **{
+                    f"fine_{key}": downscaled(made(f"months_{key}"), f"Downscale product {key.upper()}", {}, PARENTS)
+                    for key in PRODUCTS
+                },
                 "rate_parents": validated(
                     {"PRODUCT": "fine", **{f"PRODUCT_{place}": f"fine_{key}" for place, key in zip("BCD", PRODUCTS)}},
                     "merged,A,B,C",
