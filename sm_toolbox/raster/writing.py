@@ -114,11 +114,14 @@ def leave_out_empty(writer: RasterWriter, grid: Grid) -> list[str]:
     writer.finish()
     output = replace(writer.output, bands=[name for name in writer.output.bands if name not in empty])
     bands = {band.name: band for band in list_bands([Source(writer.written_to)])}
-    rows = TILE * max(1, _COPIED // (grid.width * TILE))
+    rows = min(grid.height, TILE * max(1, _COPIED // (grid.width * TILE)))
+    # Opening a file takes time with the number of its bands: many small ones are copied at once.
+    together = max(1, _COPIED // (grid.width * rows))
     other = raster_writer(output, grid)
     try:
-        for place, name in enumerate(output.bands):
-            with BandReader([bands[name]], grid).open() as opened:
+        for place in range(0, len(output.bands), together):
+            group = [bands[name] for name in output.bands[place : place + together]]
+            with BandReader(group, grid).open() as opened:
                 for top in range(0, grid.height, rows):
                     window = Window(0, top, grid.width, min(rows, grid.height - top))
                     other.write(opened.read(window), window, place)

@@ -1,7 +1,23 @@
 """Drought watch from one product: percentiles, root zone, regions."""
 
-from .build import Box, Step, Workflow, advanced, choice, given, layer_field, made, number, polygons, raster, rasters
-from .build import switch, value, whole, words
+from .build import (
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    given,
+    layer_field,
+    made,
+    number,
+    polygons,
+    raster,
+    rasters,
+    switch,
+    value,
+    whole,
+    words,
+)
 
 WORKFLOW = Workflow(
     name="droughtwatch",

@@ -1,7 +1,25 @@
 """Monthly map from stations and a coarser product, with its trend (Ma et al. 2023)."""
 
-from .build import SEED, Box, Step, Workflow, advanced, choice, fields_of_observations, given, layer_field, made
-from .build import number, points, raster, rasters, switch, value, whole, words
+from .build import (
+    SEED,
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    fields_of_observations,
+    given,
+    layer_field,
+    made,
+    number,
+    points,
+    raster,
+    rasters,
+    switch,
+    value,
+    whole,
+    words,
+)
 
 STATION = {"STATION": given("station"), "TIME": given("time")}
 PREDICTORS = (
@@ -310,6 +328,7 @@ WORKFLOW = Workflow(
                         "STATIONS": made("station_months"),
                         **STATION,
                         "VALUE": given("value"),
+                        "MAX_TIME_GAP": value(0),
                         "MIN_SAMPLES": given("pairs"),
                     },
                     {"OUTPUT": "Stations with metrics", "REPORT": "Map beside the products at the stations"},
@@ -317,7 +336,7 @@ WORKFLOW = Workflow(
                 ),
                 "compare": Step(
                     "comparemaps",
-                    {"PRODUCT": made("predict"), "REFERENCE": made("target_months")},
+                    {"PRODUCT": made("predict"), "REFERENCE": made("target_months"), "MAX_TIME_GAP": value(0)},
                     {"OUTPUT": "Difference from the product", "REPORT": "Map beside the product"},
                 ),
             },
