@@ -100,8 +100,8 @@ class Algorithm(ToolboxAlgorithm):
         add_update(
             self,
             "Files of which all dates are there are not read but for their dates, and need not be there. A file that "
-            "cannot be read whole, such as one that is still on its way, is waited for; the report and the log name files "
-            "that come too late for a date that is there.",
+            "cannot be read whole, such as one that is still on its way, is waited for; the log names files that come "
+            "too late for a date that is there.",
         )
         self.add(raster_output("OUTPUT", "Imported bands"), "Bands variable@time in physical units.")
         self.add(

@@ -112,8 +112,9 @@ class Algorithm(ToolboxAlgorithm):
         add_scheduler(self)
         add_update(
             self,
-            "All rasters that are written must hold the same dates, of the same model. A date that is there is not made "
-            "again, even where nearer predictors have arrived since; one without any value is not kept, and tried again.",
+            "All rasters that are written must hold the same dates, of the same model. A date that is there is not "
+            "made again, even where nearer predictors have arrived since; one without any value is not kept, and tried "
+            "again.",
         )
         self.add(
             raster_output("OUTPUT", "Soil moisture"),
@@ -187,7 +188,7 @@ class Algorithm(ToolboxAlgorithm):
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),
         )
-        numbers = {"NEW_DATES": len(result.bands)}
+        numbers: dict[str, float] = {"NEW_DATES": len(result.bands)}
         if result.bands:
             numbers["COVERAGE_PERCENT"] = 100 * result.coverage
         if result.bands and fallback is not None:

@@ -124,9 +124,7 @@ def _of_one_kind(variables: Sequence[Variable], times: Sequence[Time | None], as
 
 
 def _moments(pieces: Sequence[Piece], grid: Grid, always: bool) -> list[Time] | None:
-    """Return for each piece the median time of the cells that were seen; None where these are far apart in time, and it
-    need not be.
-    """
+    """Return each piece's median time of the cells that were seen; None where these are far apart, unless `always`."""
     if any(piece.passed and piece.clock is None for piece in pieces):
         return None
     if not always and _degrees_wide(grid) > 4 * _SUN_DEGREES_PER_HOUR:

@@ -162,8 +162,8 @@ def import_product(
         if earlier is not None:
             bands = choose_new(bands, earlier, made, progress)
             made = _making_of(bands, request)
-            files = {path.removeprefix("/vsigzip/") for path in made.files}
-            found.taken = [item for item in found.taken if item[0] in files]
+            new = {path.removeprefix("/vsigzip/") for path in made.files}
+            found.taken = [item for item in found.taken if item[0] in new]
             if not bands:
                 return Imported([], 0, 0.0, {}, [], found, grid)
         goal = RasterOutput(output, [band.name for band in bands], _tags_of(bands), True, made, earlier)

@@ -176,7 +176,7 @@ class Earlier:
                 argument, _, variable = key.partition(".")
                 of = f" for {variable}" if variable else ""
                 raise InputError(
-                    f"`update`: '{self.path}' was made with the `{argument}` {before}{of}, and now it is {now}: its "
+                    f"`update`: '{self.path}' was made with `{argument}` {before}{of}, and now it is {now}: its "
                     f"dates would mean different things. Take what was taken before. {_OTHERWISE}"
                 )
         for name, unit in variables.items():

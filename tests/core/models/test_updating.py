@@ -224,9 +224,9 @@ def test_refuses_what_does_not_belong_to_the_map(model, night, write_raster, tmp
     predict_raster(model, night(0), path, wanted=update)
     other = model_of("dem", "ndvi", seed=1)
     rasters = night(0, 1)
-    with pytest.raises(InputError, match=r"made with the `model` quantile_forest 20\d\d-.* and now it is quantile_f"):
+    with pytest.raises(InputError, match=r"made with `model` quantile_forest 20\d\d-.* and now it is quantile_f"):
         predict_raster(other, rasters, path, wanted=update)
-    with pytest.raises(InputError, match=r"made with the `fallback` none, and now it is"):
+    with pytest.raises(InputError, match=r"made with `fallback` none, and now it is"):
         predict_raster(model, rasters, path, fallback=model_of("dem"), wanted=update)
     with pytest.raises(
         InputError, match=r"holds soil_moisture_q05, soil_moisture_q95, and would now get soil_mo\w+_q50"

@@ -152,9 +152,9 @@ def test_refuses_what_does_not_go_with_the_output(arrive, smap, write_raster, tm
     out = str(tmp_path / "out.tif")
     files = [arrive(1), arrive(2)]
     import_product(files[:1], out, UPDATE)
-    with pytest.raises(InputError, match="made with the `level` recommended, and now it is strict"):
+    with pytest.raises(InputError, match="made with `level` recommended, and now it is strict"):
         import_product(files, out, Request(level="strict", update=True))
-    with pytest.raises(InputError, match="made with the `overpass` both, and now it is mean"):
+    with pytest.raises(InputError, match="made with `overpass` both, and now it is mean"):
         import_product(files, out, Request(overpass="mean", update=True))
     with pytest.raises(InputError, match=r"holds soil_moisture, and would now get .*retrieval_qual_flag"):
         import_product(files, out, Request(variables=("soil_moisture", "retrieval_qual_flag"), update=True))
