@@ -1,6 +1,8 @@
 """Maps to which dates are added: equal to one run on everything, and whole whatever happens."""
 
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -215,6 +217,32 @@ def test_an_interrupted_update_leaves_the_old_map_whole(
     with pytest.raises(error, match=words):
         interrupted(model, night, str(path), cancelling, monkeypatch)
     assert path.read_bytes() == before and leftovers() == files
+
+
+_KILLED = """
+import os, sys
+from sm_toolbox.models.modelfile import load_model
+from sm_toolbox.models import prediction
+from sm_toolbox.models.planes import Wanted
+from sm_toolbox.raster import writing
+from sm_toolbox.raster.opening import Source
+
+writing._copy = lambda *_: os._exit(9)
+model, output, *sources = sys.argv[1:]
+prediction.predict_raster(load_model(model), [Source(path) for path in sources], output, wanted=Wanted(update=True))
+"""
+
+
+def test_a_killed_update_leaves_the_old_map_whole_and_the_next_one_goes_on(model, night, tmp_path):
+    path = tmp_path / "map.tif"
+    save_model(model, str(tmp_path / "m.smmodel"))
+    predict_raster(model, night(0), str(path), wanted=Wanted(update=True))
+    before, sources = path.read_bytes(), night(0, 1)
+    command = [sys.executable, "-c", _KILLED, str(tmp_path / "m.smmodel"), str(path), *(each.path for each in sources)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(command, env=environment, capture_output=True).returncode == 9
+    assert path.read_bytes() == before
+    assert predict_raster(model, sources, str(path), wanted=Wanted(update=True)).bands == [f"soil_moisture@{DATES[1]}"]
 
 
 def test_refuses_what_does_not_belong_to_the_map(model, night, write_raster, tmp_path):

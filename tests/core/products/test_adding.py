@@ -12,6 +12,7 @@ from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.products import importing
 from sm_toolbox.products.importing import Request, import_product
 from sm_toolbox.raster.appending import read_earlier
+from sm_toolbox.raster.choice import driver
 
 from .conftest import FILL, SMAP_CELL
 
@@ -174,8 +175,7 @@ def test_an_extent_is_kept(arrive, tmp_path):
     import_product([first], str(tmp_path / "all.tif"))
     with rasterio.open(tmp_path / "all.tif") as dataset:
         box = dataset.bounds
-        crs = dataset.crs
-    west = (box.left + 1, box.bottom + 1, box.left + 2 * SMAP_CELL - 1, box.top - 1), crs
+    west = (box.left + 1, box.bottom + 1, box.left + 2 * SMAP_CELL - 1, box.top - 1), driver().crs(6933)
     import_product([first], out, Request(extent=west, update=True))
     import_product([first, arrive(2)], out, Request(extent=west, update=True))
     assert {bits.shape for bits in held(out).values()} == {(2, 2)} and len(held(out)) == 4
