@@ -145,20 +145,21 @@ def predict_raster(
     tell_unused(available, everything, progress)
     tell_dated_and_static(without_lags(everything), progress)
     planes = Planes(output, wanted)
-    held = read_held(planes, wanted, making_of(models), target_unit(model.manifest.target) and "m3 m-3")
+    making = making_of(models, wanted)
+    held = read_held(planes, wanted, making, target_unit(model.manifest.target) and "m3 m-3")
     # Where the map is there, its grid counts, whatever the order of the rasters.
     target = held.grid(_grid(grid, everything, sources, SILENT if held.map else progress), grid is not None)
     rules = learned_rules(models, everything, target, wanted.resampling, progress)
     timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
     tell_gaps(everything, timing, progress)
     builtins = MapBuiltins(target, made)
-    times = held.choose_missing(used, timing, wanted.dates, progress, builtins.need_date)
+    held, times = held.choose_missing(used, timing, wanted.dates, progress, builtins.need_date)
     if not times:
         return NOTHING_NEW
     plan = plan_dates(models, used, times, timing, rules)
     _tell_later(without_lags(everything), times, timing, progress)
     inputs = {**plan.inputs, **({_MASK: [wanted.mask.band]} if wanted.mask else {})}
-    making = replace(making_of(models), files=[band.source.path for bands in plan.inputs.values() for band in bands])
+    making = replace(making, files=[band.source.path for bands in plan.inputs.values() for band in bands])
     try:
         written = run_blocks(
             _kernel_of(models, plan, times, builtins, planes, wanted),

@@ -21,20 +21,24 @@ _TOOL = "predictraster"
 _OTHERWISE = "Or give all outputs other names: they are then made whole."
 
 
-def making_of(models: Sequence[Model]) -> Making:
+def making_of(models: Sequence[Model], wanted: Wanted) -> Making:
     """Return what all dates of a map have in common.
 
     Parameters
     ----------
     models : sequence of Model
         The model, and the fallback model where there is one.
+    wanted : Wanted
 
     Returns
     -------
     Making
     """
     marks = [each.mark for each in models]
-    return Making(_TOOL, {"model": marks[0], "fallback": marks[1] if len(marks) > 1 else ""})
+    return Making(
+        _TOOL,
+        {"model": marks[0], "fallback": marks[1] if len(marks) > 1 else "", "resampling": wanted.resampling or ""},
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Held:
         wanted: Sequence[Time] | None,
         progress: Progress,
         of_date: Sequence[str] = (),
-    ) -> list[Time | None]:
+    ) -> tuple[Held, list[Time | None]]:
         """Choose the dates, as `choose_dates`, that are not there yet.
 
         Parameters
@@ -100,8 +104,10 @@ class Held:
 
         Returns
         -------
+        Held
+            With times as those of the dates are.
         list of Time or None
-            None where all are there.
+            Empty where all are there.
 
         Raises
         ------
@@ -109,7 +115,7 @@ class Held:
             As `choose_dates`, and where the map has dates and the predictors none, or the other way round.
         """
         if self.map is None:
-            return choose_dates(used, timing, wanted, progress, of_date)
+            return self, choose_dates(used, timing, wanted, progress, of_date)
         asked = wanted and [time for time in wanted if time not in self.map.times]
         # Predictors of dates that are there need not be there any more.
         times = [] if wanted and not asked else choose_dates(used, timing, asked, progress, of_date)
@@ -119,14 +125,18 @@ class Held:
                 f"`update`: '{self.map.path}' has {has}, but its predictors now {have}. Give the predictors with which "
                 f"it was made. {_OTHERWISE}"
             )
-        times = [time for time in times if time not in self.map.times]
-        count = len(self.map.times)
+        files = {
+            path: earlier.beside((variable, time) for variable in earlier.units for time in times)
+            for path, earlier in self.files.items()
+        }
+        held = next(iter(files.values())).times
+        times = [time for time in times if time not in held]
         progress.info(
-            f"'{self.map.path}' holds {count} dates, which stay as they are. Added: {_listed(times)}."
+            f"'{self.map.path}' holds {len(held)} dates, which stay as they are. Added: {_listed(times)}."
             if times
-            else f"Nothing new: '{self.map.path}' holds all dates ({count}) and stays as it is."
+            else f"Nothing new: '{self.map.path}' holds all dates ({len(held)}) and stays as it is."
         )
-        return times
+        return Held(files), times
 
     def tell_left_out(
         self, times: Sequence[Time | None], bands: Sequence[str], progress: Progress

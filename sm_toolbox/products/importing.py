@@ -160,6 +160,7 @@ def import_product(
         bands = group_bands(pieces, grid, request.overpass, request.layer_thickness, kept)
         made = _making_of(bands, request)
         if earlier is not None:
+            earlier = earlier.beside((band.variable.name, band.time) for band in bands)
             bands = choose_new(bands, earlier, made, progress)
             made = _making_of(bands, request)
             new = {path.removeprefix("/vsigzip/") for path in made.files}

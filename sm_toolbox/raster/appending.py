@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
 
@@ -12,7 +12,7 @@ import sm_toolbox
 from sm_toolbox.errors import InputError
 from sm_toolbox.raster.bands import Band, list_bands
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.naming import file_of, split_name
+from sm_toolbox.raster.naming import file_of, same_resolution, split_name
 from sm_toolbox.raster.opening import Source, open_as_stored
 from sm_toolbox.raster.times import Time
 
@@ -111,6 +111,26 @@ class Earlier:
         """The names of the files that its history names."""
         lines = self.tags.get(HISTORY, "").splitlines()
         return frozenset(name for line in lines for name in line.rpartition(_FROM)[2].split(", "))
+
+    def beside(self, new: Iterable[tuple[str, Time | None]]) -> Earlier:
+        """Return the same where midnights are moments, and no whole days, if others of their variable are added.
+
+        Parameters
+        ----------
+        new : iterable of (str, Time or None)
+            Variables and times of the bands that are added.
+
+        Returns
+        -------
+        Earlier
+        """
+        of_moments = {variable for variable, time in new if time is not None and time.resolution == "second"}
+        bands = []
+        for band in self.bands:
+            if band.time is not None and band.variable in of_moments:
+                band = replace(band, time=same_resolution([band.time], as_moments=True)[0])
+            bands.append(band)
+        return replace(self, bands=tuple(bands))
 
     def in_order(self, new: Sequence[str]) -> list[str]:
         """Return the names of all bands, those of a variable in the order of their dates.

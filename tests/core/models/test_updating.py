@@ -298,3 +298,15 @@ def test_a_model_file_has_the_mark_of_its_model(kind, tmp_path):
     save_model(model, str(tmp_path / "m.smmodel"))
     assert load_model(str(tmp_path / "m.smmodel")).mark == model.mark
     assert model_of("dem", "ndvi", estimator=make_estimator(kind, ""), seed=1).mark != model.mark
+
+
+@pytest.mark.parametrize("ending", [".tif", ".nc"])
+def test_a_midnight_that_stood_for_a_day_is_known_among_moments(write_raster, cells, tmp_path, ending):
+    path, model = str(tmp_path / f"map{ending}"), model_of("ndvi")
+    hours = ["2020-06-01T00:00:00", "2020-06-01T03:00:00"]
+    first = write_raster("first.tif", cells[1][:1], ["ndvi@2020-06-01"])
+    predict_raster(model, [first], path, wanted=Wanted(update=True))
+    both = write_raster("both.tif", cells[1][:2], [f"ndvi@{hour}" for hour in hours])
+    result = predict_raster(model, [both], path, wanted=Wanted(update=True))
+    assert result.bands == [f"soil_moisture@{hours[1]}"]
+    assert [band.name for band in read_earlier(path, "predictraster").bands] == [f"soil_moisture@{h}" for h in hours]

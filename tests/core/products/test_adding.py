@@ -14,7 +14,7 @@ from sm_toolbox.products.importing import Request, import_product
 from sm_toolbox.raster.appending import read_earlier
 from sm_toolbox.raster.choice import driver
 
-from .conftest import FILL, SMAP_CELL
+from .conftest import FILL, SMAP_CELL, degrees, time_axis, write_arrays
 
 AM = np.array([[0.1, 0.2, FILL], [0.3, 0.4, 0.5]], np.float32)
 SECONDS, DAY = 481_140_000.0, 86400
@@ -179,3 +179,30 @@ def test_an_extent_is_kept(arrive, tmp_path):
     import_product([first], out, Request(extent=west, update=True))
     import_product([first, arrive(2)], out, Request(extent=west, update=True))
     assert {bits.shape for bits in held(out).values()} == {(2, 2)} and len(held(out)) == 4
+
+
+@pytest.mark.parametrize("ending", [".tif", ".nc"])
+def test_a_midnight_that_came_first_is_known_among_moments(tmp_path, ending):
+    out = str(tmp_path / f"out{ending}")
+
+    def gldas(hour):
+        arrays = {
+            **degrees([45.0, 45.25], [9.0, 9.25]),
+            **time_axis([hour * 60], "minutes since 2020-07-01 00:00:00"),
+            "/SoilMoi0_10cm_inst": (
+                np.full((1, 2, 2), 20.0 + hour, np.float32),
+                ("time", "lat", "lon"),
+                {"units": "kg m-2", "fill": FILL},
+            ),
+        }
+        return write_arrays(tmp_path / f"GLDAS_NOAH025_3H.A20200701.{hour:02}00.021.nc4", arrays)
+
+    files = [gldas(0)]
+    import_product(files, out, UPDATE)
+    files += [gldas(3), gldas(6)]
+    assert len(import_product(files, out, UPDATE).bands) == 2
+    import_product(files, str(tmp_path / f"once{ending}"))
+    found, expected = held(out), held(tmp_path / f"once{ending}")
+    assert list(found) == list(expected) and len(expected) == 3
+    for name, bits in expected.items():
+        np.testing.assert_array_equal(found[name], bits)
