@@ -49,7 +49,8 @@ class Wanted:
         `tally(map, window)` of each block of the map, float32 (dates, rows, cols): what it returns is added up, as the
         facts of a kernel are.
     update : bool
-        Whether outputs that are there are added to: dates that they hold stay as they are stored.
+        Whether outputs that are there are added to: dates that they hold stay as they are stored. A date without any
+        value is left out, so that a later update makes it.
     destinations : mapping of str to str
         Where outputs are brought in the end, and lie from before, where that is not their own name.
     """
@@ -110,6 +111,7 @@ class Planes:
     def __init__(self, output: str, wanted: Wanted):
         self._levels = np.array(wanted.levels if wanted.quantiles else (), float)
         self._with_applicability = wanted.needs_applicability
+        self._is_update = wanted.update
         quantiles = [f"{VARIABLE}_{quantile_name(level)}" for level in self._levels]
         self._files = [
             FileOfPlanes(output, [VARIABLE], from_model=True),
@@ -177,8 +179,8 @@ class Planes:
                 file.path,
                 [band_name(name, time) for time in times for name in file.names],
                 {**tags, **{f"UNIT_{name}": "m3 m-3" for name in file.names if known}} if file.from_model else {},
-                # A date that is written is never made again: one without a value waits for its predictors.
-                leaves_out_empty=bool(earlier),
+                # A date that is there is not made again by an update: one without a value waits for its predictors.
+                leaves_out_empty=self._is_update,
                 made=made,
                 earlier=(earlier or {}).get(file.path),
             )

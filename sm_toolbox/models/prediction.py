@@ -18,7 +18,7 @@ from sm_toolbox.models.matching import find_predictors, tell_gaps, tell_unused
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
 from sm_toolbox.models.ranges import Outside
-from sm_toolbox.models.updating import making_of, read_held
+from sm_toolbox.models.updating import making_of, read_held, tell_empty, tell_left_out
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Stack, list_bands
@@ -173,9 +173,9 @@ def predict_raster(
     except EmptyError:
         if held.map is None:
             raise
-        held.tell_empty(times, progress)
+        tell_empty(times, progress)
         return NOTHING_NEW
-    times = held.tell_left_out(times, written.left_out, progress)
+    times = tell_left_out(times, written.left_out, progress)
     return _conclude(written.facts, times, target, wanted, progress)
 
 

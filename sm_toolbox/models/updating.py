@@ -138,40 +138,39 @@ class Held:
         )
         return Held(files), times
 
-    def tell_left_out(
-        self, times: Sequence[Time | None], bands: Sequence[str], progress: Progress
-    ) -> list[Time | None]:
-        """Return the dates that were added; warn of such without a value, which were not.
 
-        Parameters
-        ----------
-        times : sequence of Time or None
-            That were made.
-        bands : sequence of str
-            That were left out.
-        progress : Progress
+def tell_left_out(times: Sequence[Time | None], bands: Sequence[str], progress: Progress) -> list[Time | None]:
+    """Return the dates that were added; warn of such without a value, which were not.
 
-        Returns
-        -------
-        list of Time or None
-        """
-        lost = {split_name(name)[1] for name in bands}
-        self.tell_empty([time for time in times if time in lost], progress)
-        return [time for time in times if time not in lost]
+    Parameters
+    ----------
+    times : sequence of Time or None
+        That were made.
+    bands : sequence of str
+        That were left out.
+    progress : Progress
 
-    def tell_empty(self, times: Sequence[Time | None], progress: Progress) -> None:
-        """Warn of dates that are not added, since no cell has a value.
+    Returns
+    -------
+    list of Time or None
+    """
+    lost = {split_name(name)[1] for name in bands}
+    tell_empty([time for time in times if time in lost], progress)
+    return [time for time in times if time not in lost]
 
-        Parameters
-        ----------
-        times : sequence of Time or None
-        progress : Progress
-        """
-        if self.map is not None and times:
-            progress.warning(
-                f"No cell has data in all predictors on {_listed(times)}: not added to '{self.map.path}'. The next "
-                "update tries again."
-            )
+
+def tell_empty(times: Sequence[Time | None], progress: Progress) -> None:
+    """Warn of dates that are not in the map, since no cell has a value.
+
+    Parameters
+    ----------
+    times : sequence of Time or None
+    progress : Progress
+    """
+    if times:
+        progress.warning(
+            f"No cell has data in all predictors on {_listed(times)}: not in the map. The next update tries again."
+        )
 
 
 def _listed(times: Sequence[Time | None]) -> str:

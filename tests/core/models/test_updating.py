@@ -156,8 +156,14 @@ def test_a_date_without_a_value_is_tried_again(model, night, cells, write_raster
     assert Path(path).read_bytes() == before
     result = predict_raster(model, [*sources, night(2)[1]], path, wanted=update, engine=engine)
     assert result.bands == [f"soil_moisture@{DATES[2]}"] and result.coverage == 1
-    assert "on 2020-06-09: not added" in progress.warnings[-1]
+    assert "on 2020-06-09: not in the map" in progress.warnings[-1]
     assert predict_raster(model, night(0, 1, 2), path, wanted=update).bands == [f"soil_moisture@{DATES[1]}"]
+    # From the first run on; without an update it is a band without values.
+    for is_update, count in ((True, 1), (False, 2)):
+        once = str(tmp_path / f"{is_update}.tif")
+        predict_raster(model, sources, once, wanted=Wanted(update=is_update))
+        with rasterio.open(once) as dataset:
+            assert dataset.count == count
 
 
 def _cancelled(model, night, path, cancelling, monkeypatch):
