@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -136,21 +137,26 @@ def settle(writer: RasterWriter, grid: Grid, progress: Progress = SILENT) -> lis
 
 
 def _copy(bands: Mapping[str, Band], writer: RasterWriter, grid: Grid, progress: Progress) -> None:
-    """Write bands as they are stored."""
+    """Write bands as they are stored, many small ones at once."""
     height = writer.tile[0]
-    rows = height * max(1, _COPIED // (grid.width * height))
-    block = np.empty((1, min(rows, grid.height), grid.width), np.float32)
+    rows = min(grid.height, height * max(1, _COPIED // (grid.width * height)))
+    together = max(1, _COPIED // (grid.width * rows))
+    block = np.empty((together, rows, grid.width), np.float32)
+    place = 0
     with ExitStack() as opened:
         files: dict[Source, Dataset] = {}
-        for place, name in enumerate(writer.output.bands):
-            band = bands[name]
-            if band.source not in files:
-                files[band.source] = opened.enter_context(open_as_stored(band.source))
-            for top in range(0, grid.height, rows):
-                progress.check()
-                window = Window(0, top, grid.width, min(rows, grid.height - top))
-                part = block[:, : int(window.height)]
-                with readable(band.source, window):
-                    files[band.source].read([band.index], window, part)
-                writer.write(part, window, place)
-            progress.set_fraction((place + 1) / len(writer.output.bands))
+        for source, run in groupby((bands[name] for name in writer.output.bands), key=lambda band: band.source):
+            if source not in files:
+                files[source] = opened.enter_context(open_as_stored(source))
+            indexes = [band.index for band in run]
+            for start in range(0, len(indexes), together):
+                group = indexes[start : start + together]
+                for top in range(0, grid.height, rows):
+                    progress.check()
+                    window = Window(0, top, grid.width, min(rows, grid.height - top))
+                    part = block[: len(group), : int(window.height)]
+                    with readable(source, window):
+                        files[source].read(group, window, part)
+                    writer.write(part, window, place)
+                place += len(group)
+                progress.set_fraction(place / len(writer.output.bands))
