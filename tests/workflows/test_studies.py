@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import rasterio
+from qgis.core import QgsFeature, QgsGeometry, QgsRectangle, QgsVectorLayer
 
 SEEDS = range(5)
 STATION = {"STATION": "station", "TIME": "time"}
@@ -245,7 +246,7 @@ def test_monthly_map(workflow, years_of_months, scene):
             background=[files["background"]],
             grid=files["ndvi"],
             fields="ndvi;lst;albedo;awc;sand;silt;clay;elevation;slope;aspect;rain;smc",
-            # A year in the midst: a forest does not go beyond what it has learned, and damps trends into years after it.
+            # A year in the midst: a forest does not go beyond what it has learned, and damps what comes after it.
             holdout="\"time\" >= '2016' and \"time\" < '2017'",
             hyperparameters='{"n_estimators": 30, "max_features": 1.0}',
             tuning="none",
@@ -342,10 +343,78 @@ def test_merged_map(workflow, run, scene, tmp_path):
             path = str(tmp_path / "fine.tif")
             run(
                 "downscale", COARSE=[product], PREDICTORS=fine, GRID=str(scene / "ndvi.tif"), SPLIT="random", FOLDS=2,
-                HYPERPARAMETERS=forest, RESIDUALS="block_bilinear", MAX_TIME_GAP=0, MASK=str(scene / "landcover.tif"), SEED=seed,
-                OUTPUT=path, MODEL_FILE=str(tmp_path / "fine.smmodel"),
+                HYPERPARAMETERS=forest, RESIDUALS="block_bilinear", MAX_TIME_GAP=0, SEED=seed,
+                MASK=str(scene / "landcover.tif"), OUTPUT=path, MODEL_FILE=str(tmp_path / "fine.smmodel"),
             )  # fmt: skip
             made = read(path)
             errors[-1].append(np.sqrt(np.nanmean([(made[name] - true[name]) ** 2 for name in made])))
     merged, *parents = np.mean(errors, axis=0)
     assert merged <= min(parents), errors
+
+
+@pytest.fixture
+def year(run, tmp_path):
+    """A scene of a whole year after the season."""
+    folder = tmp_path / "years"
+    run("demodata", OUTPUT=str(folder), YEARS=1, ADD_TO_PROJECT=False)
+    return folder
+
+
+def test_scenarios(workflow, year):
+    """S4: other years are harder than other rows, and other stations harder than other years."""
+    radar = [str(year / "sentinel1.tif")]
+    out = workflow(
+        "scenarios",
+        stations=str(year / "stations.gpkg"),
+        other=str(year / "stations_validation.gpkg"),
+        vv=radar,
+        vh=radar,
+        angle=radar,
+        ndvi=[str(year / "ndvi.tif")],
+        smap=[str(year / "product_a.tif")],
+        weather=[str(year / "rain.tif")],
+        reflectance=[str(year / "reflectance.tif")],
+        soil=[str(year / "soil.tif")],
+        dem=str(year / "dem.tif"),
+        grid=str(year / "ndvi.tif"),
+        gaps=",".join(f"{name}:8" for name in ("ndvi", "red", "nir", "blue", "green", "swir_1240", "swir1", "swir2")),
+        kinds=["random_forest"],
+        dependent="20",
+        temporal="11",
+        spatial="9",
+        repeats=5,
+        candidates=2,
+    )
+    for tuning in ("nested", "oracle"):
+        errors = {"dependent": [], "temporal": [], "spatial": []}
+        for feature in out["Errors of all repeats"].getFeatures():
+            if feature["model"] == "random_forest" and feature["tuning"] == tuning:
+                errors[feature["scenario"]].append(feature["rmse"])
+        assert {len(values) for values in errors.values()} == {5}
+        dependent, temporal, spatial = (np.mean(values) for values in errors.values())
+        assert dependent < temporal < spatial, errors
+    regional = {feature["scenario"] for feature in out["Errors in the other region"].getFeatures()}
+    assert regional == {"regional"}
+
+
+def test_drought_watch(workflow, scene):
+    """The dry half is dry in its spell, and a fifth of the cells at other times."""
+    with rasterio.open(scene / "product_b.tif") as dataset:
+        left, bottom, right, top = dataset.bounds
+        middle, crs = (left + right) / 2, dataset.crs.to_string()
+    zones = QgsVectorLayer(f"Polygon?crs={crs}&field=half:string", "halves", "memory")
+    for name, edges in (("west", (left, middle)), ("east", (middle, right))):
+        feature = QgsFeature(zones.fields())
+        feature.setGeometry(QgsGeometry.fromRect(QgsRectangle(edges[0], bottom, edges[1], top)))
+        feature.setAttributes([name])
+        zones.dataProvider().addFeature(feature)
+    record = [str(scene / "record_b.nc")]
+    out = workflow("droughtwatch", product=record, record=record, zones=zones, zone="half", period="month")
+    dry = {"spell": [], "west": [], "else": []}
+    for row in out["Share of dry cells by region"].getFeatures():
+        of_spell = str(row["date"])[:7] in ("2016-06", "2016-07", "2016-08", "2016-09")
+        dry["else" if not of_spell else "spell" if row["zone"] == "east" else "west"].append(row["mean"])
+    shares = {key: np.nanmean([value for value in values if isinstance(value, float)]) for key, values in dry.items()}
+    assert shares["spell"] > 0.8 and shares["west"] < 0.35 and 0.1 < shares["else"] < 0.25, shares
+    index = read(out["Soil water index"])
+    assert {name.partition("@")[0] for name in index} == {"soil_water_index", "quality"}

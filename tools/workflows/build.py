@@ -259,7 +259,7 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
 
 
 def write(model: QgsProcessingModelAlgorithm, path: Path) -> None:
-    """Write a model, always in the same way: QGIS draws numbers for boxes, and orders them and all attributes by chance."""
+    """Write a model, always in the same way: QGIS numbers boxes, and orders them and all attributes, by chance."""
     if not model.toFile(str(path)):
         raise SystemExit(f"{path} could not be written")
     tree = ElementTree.parse(path)

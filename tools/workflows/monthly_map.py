@@ -83,8 +83,8 @@ WORKFLOW = Workflow(
                 "unfrozen",
                 "Unfrozen cells",
                 "lst = where(lst_day > 273.15 and albedo < 0.4, lst_day, nan)",
-                "The temperature that is learned from: none where the ground is frozen or white, and with it neither row "
-                "nor map.",
+                "The temperature that is learned from: none where the ground is frozen or white; row and map go "
+                "with it.",
             )
         ),
         advanced(
