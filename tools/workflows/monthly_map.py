@@ -154,8 +154,9 @@ WORKFLOW = Workflow(
             words(
                 "hyperparameters",
                 "Hyper-parameters (JSON)",
-                None,
-                "What the search leaves as it is. Empty: the defaults.",
+                '{"min_samples_leaf": 1}',
+                "What the search leaves as it is, or values to search: {\"max_depth\": [10, 20]}. The study searched trees, "
+                "depth and features, of which the grid has 36 combinations.",
                 optional=True,
             )
         ),
@@ -163,7 +164,7 @@ WORKFLOW = Workflow(
             choice("tuning", "Search for hyper-parameters", ["grid", "random", "none"], "grid", "A grid in the study.")
         ),
         advanced(whole("tuning_folds", "Folds of the search", 10, "Of the search for hyper-parameters.", 2)),
-        advanced(whole("candidates", "Candidates of a random search", 100, "Not used by a grid.", 1)),
+        advanced(whole("candidates", "Most candidates", 100, "Draws of a random search; a larger grid is refused.", 1)),
         advanced(
             choice(
                 "split",
