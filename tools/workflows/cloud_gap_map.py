@@ -145,7 +145,7 @@ WORKFLOW = Workflow(
         ),
         advanced(
             words(
-                "series", "Stations whose series are shown", None, "Names with semicolons. Empty: some.", optional=True
+                "series", "Stations whose series are shown", None, "Names with commas. Empty: some.", optional=True
             )
         ),
         SEED,
