@@ -286,7 +286,7 @@ WORKFLOW = Workflow(
                         "SEED": given("seed"),
                     },
                     {"MODEL_FILE": "Model file", "REPORT": "Training report"},
-                    "Importance and correlations are in its report",
+                    "Importance is in its report",
                 ),
             },
         ),
