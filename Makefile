@@ -66,8 +66,11 @@ models: setup    ## Write resources/models anew
 styles: setup    ## Write resources/styles anew
 	@source tools/environment.sh && $(PYTHON) tools/make_styles.py
 
-picture: setup   ## Draw resources/images/drought.png anew
+picture: setup   ## Draw the pictures of drought and studies anew, or of a study: make picture ARGS='quantilemap 3'
+ifeq ($(ARGS),)
 	@source tools/environment.sh && $(PYTHON) tools/make_picture_of_drought.py
+endif
+	@source tools/environment.sh && $(PYTHON) tools/make_pictures_of_studies.py $(ARGS)
 
 clean:           ## Remove everything that make made
 	rm -rf .venv .venv-peers .qgis .qgis-beside .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
