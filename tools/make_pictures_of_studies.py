@@ -52,6 +52,17 @@ def commands(page: Path) -> list[tuple[str, dict]]:
     return found
 
 
+def absolute(given: dict) -> dict:
+    """Return parameters with the names of files in this folder as paths: QGIS writes beside layers when it ends."""
+
+    def path(value: str) -> str:
+        return str(Path.cwd() / value) if re.fullmatch(r"[\w-]+\.[a-z]+", value) else value
+
+    return {
+        key: [path(each) for each in value] if isinstance(value, list) else path(value) for key, value in given.items()
+    }
+
+
 def table(path: str) -> dict[str, np.ndarray]:
     """Return the fields of a layer; numbers as floats, NaN where there is none."""
     layer = QgsVectorLayer(path, "table", "ogr")
@@ -379,7 +390,9 @@ def carry_out(name: str, study: Study, seeds: int) -> None:
             for algorithm, given in commands(ROOT / "docs" / f"{study.page}.md"):
                 if algorithm == "cd":
                     os.chdir(given["folder"])
-                elif algorithm != f"smtoolbox:{name}":
+                    continue
+                given = absolute(given)
+                if algorithm != f"smtoolbox:{name}":
                     # The demo scene would be styled for a window that is not there.
                     processing.run(algorithm, {**given, "ADD_TO_PROJECT": False})
                 else:

@@ -144,9 +144,7 @@ WORKFLOW = Workflow(
             number("gap", "Largest gap in time [days]", 0, "Between an observation and a band. 0: the same day.", 0)
         ),
         advanced(
-            words(
-                "series", "Stations whose series are shown", None, "Names with commas. Empty: some.", optional=True
-            )
+            words("series", "Stations whose series are shown", None, "Names with commas. Empty: some.", optional=True)
         ),
         SEED,
     ),

@@ -155,8 +155,8 @@ WORKFLOW = Workflow(
                 "hyperparameters",
                 "Hyper-parameters (JSON)",
                 '{"min_samples_leaf": 1}',
-                'What the search leaves as it is, or values to search: {"max_depth": [10, 20]}. The study searched trees, '
-                "depth and features: 36 combinations of the grid.",
+                'What the search leaves as it is, or values to search: {"max_depth": [10, 20]}. The study searched '
+                "trees, depth and features: 36 combinations of the grid.",
                 optional=True,
             )
         ),
