@@ -248,7 +248,7 @@ def put_trend() -> None:
     layer = QgsVectorLayer("stations.gpkg", "stations", "ogr")
     moisture, time = (layer.fields().indexOf(name) for name in ("soil_moisture", "time"))
     changes = {
-        feature.id(): {moisture: feature[moisture] + more(str(feature[time]))} for feature in layer.getFeatures()
+        each.id(): {moisture: each[moisture] + more(each[time].toString("yyyy-MM-dd"))} for each in layer.getFeatures()
     }
     if not layer.dataProvider().changeAttributeValues(changes):
         raise SystemExit("The trend could not be put into stations.gpkg")
@@ -256,8 +256,12 @@ def put_trend() -> None:
 
 def rate_merged_map(out: dict) -> dict[str, float]:
     """S3: each product against the truth in time, coarse; and against it on all cells and months, fine."""
-    steps = out["CHILD_RESULTS"]
-    truth, fine_truth = months_of(read_example("record_truth.nc")), true_months()
+    import processing
+
+    steps, fine_truth = out["CHILD_RESULTS"], true_months()
+    month = {"PERIOD": "month", "STATISTIC": "mean", "OUTPUT": str(Path.cwd() / "record_truth.tif")}
+    processing.run("smtoolbox:temporalcomposite", {"INPUT": ["record_truth.nc"], **month})
+    truth = read_example("record_truth.tif")
     found: dict[str, float] = {}
     products = {"merged": "s3_merged.tif", **{key: steps[f"months_{key}"]["OUTPUT"] for key in "abc"}}
     for label, path in products.items():

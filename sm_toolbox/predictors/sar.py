@@ -53,7 +53,7 @@ def sar_predictors(
 
     Values outside `LIMITS` are masked. All that follows is done in linear power, of which decibels are the logarithm:
     the cells within each cell of `grid` are averaged, then smoothed with a Gaussian window. The steps and limits are
-    those of a global study at 100 m (Front. Water 2021, after Bauer-Marschallinger et al. 2018, doi
+    those of a global study at 100 m (Front. Water 2, 578367, 2020, after Bauer-Marschallinger et al. 2018, doi
     10.1109/TGRS.2018.2858004).
 
     Parameters
