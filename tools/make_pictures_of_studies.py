@@ -226,8 +226,8 @@ def draw_monthly_map() -> Figure:
     """S2: the product, the map and the truth in June of the third year."""
     month = "soil_moisture@2021-06"
     product = np.kron(months_of(read_example("product_a.tif"))[month], np.ones((10, 10)))
-    made, truth = read_example("s2_map.tif")[month], true_months()[month]
-    return beside([("product of 4.5 km, June 2021", product), ("map of 450 m", made), ("simulated truth", truth)])
+    made = read_example("s2_map.tif")[month]
+    return beside([("product, June 2021", product), ("map of 450 m", made), ("simulated truth", true_months()[month])])
 
 
 def put_trend() -> None:
@@ -317,20 +317,27 @@ def rate_scenarios(out: dict) -> dict[str, float]:
 def draw_scenarios() -> Figure:
     """S4: which makes no map: the errors of the forest, chosen within the training rows and on the tested ones."""
     errors = errors_of_scenarios()
-    figure = Figure(figsize=(8, 3.6), constrained_layout=True)
-    axes = figure.add_subplot()
+    axes = Figure(figsize=(9, 3.6), constrained_layout=True).add_subplot()
     shown = [key[:2] for key in errors if key[2:] == ("random_forest", "nested")]
     for shift, tuning, colour in ((-0.18, "nested", BLUE), (0.18, "oracle", ORANGE)):
         boxes = [errors[(*key, "random_forest", tuning)] for key in shown]
-        drawn = axes.boxplot(boxes, positions=np.arange(len(shown)) + shift, widths=0.3, patch_artist=True)
+        drawn = axes.boxplot(
+            boxes,
+            positions=np.arange(len(shown)) + shift,
+            widths=0.3,
+            patch_artist=True,
+            medianprops={"color": "black"},
+        )
         for box in drawn["boxes"]:
             box.set(facecolor=colour, alpha=0.6)
         axes.plot([], [], color=colour, linewidth=6, alpha=0.6, label=tuning)
     axes.axhline(0.06, color=GREY, linewidth=1, linestyle="--", label="target 0.06")
-    axes.set_xticks(np.arange(len(shown)), [f"{scenario}\n{size}" for scenario, size in shown])
+    units = {"dependent": "% of the rows", "temporal": "rows each", "spatial": "stations", "regional": "rows"}
+    labels = [f"{scenario}\n{float(size):g} {units[scenario]}" for scenario, size in shown]
+    axes.set_xticks(np.arange(len(shown)), labels, fontsize=9)
     axes.set_ylabel(f"RMSE ({UNIT})")
     axes.legend(frameon=False, ncol=3, fontsize=9)
-    return figure
+    return axes.figure
 
 
 def write(figure: Figure, path: Path) -> None:
