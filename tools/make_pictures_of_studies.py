@@ -352,18 +352,10 @@ def write(figure: Figure, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Study:
-    """Where a study's commands stand, and what is made of what they write.
+    """The name of a study's page and picture, and what is made of the files that its commands write.
 
-    Parameters
-    ----------
-    page : str
-        Name of the page and of its picture.
-    rate : callable
-        Numbers of the workflow's results.
-    draw : callable
-        The picture.
-    more : callable, optional
-        Alters the scene for a second run, whose numbers are printed, too.
+    `rate` returns numbers of the workflow's results, `draw` the picture; `more` alters the scene for a second run, whose
+    numbers are printed, too.
     """
 
     page: str
