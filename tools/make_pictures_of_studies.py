@@ -354,8 +354,8 @@ def write(figure: Figure, path: Path) -> None:
 class Study:
     """The name of a study's page and picture, and what is made of the files that its commands write.
 
-    `rate` returns numbers of the workflow's results, `draw` the picture; `more` alters the scene for a second run, whose
-    numbers are printed, too.
+    `rate` returns numbers of the workflow's results, `draw` the picture; `more` alters the scene for a second run,
+    whose numbers are printed, too.
     """
 
     page: str
