@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -f .coverage .coverage.*
-COVERAGE_FILE=.coverage.core tools/test.sh tests/core tests/real --numprocesses=2 --dist=loadfile --cov --cov-report=
+COVERAGE_FILE=.coverage.core tools/test.sh tests/core tests/real --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+    --cov --cov-report=
 beside=$(mktemp)
 trap 'rm -f "$beside"' EXIT
 failed=0
