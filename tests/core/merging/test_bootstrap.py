@@ -156,7 +156,7 @@ def test_the_same_limits_every_time_and_for_every_size_of_block(products, tmp_pa
         triple_collocation(
             products,
             str(tmp_path / f"{name}.tif"),
-            settings=CollocationSettings(min_samples=50, replicates=30),
+            settings=CollocationSettings(min_samples=50, replicates=100),
             engine=Engine(*options, progress=progress),
         )
         found[name], blocks[name] = read(tmp_path / f"{name}.tif"), len(progress.fractions)
