@@ -22,6 +22,7 @@ from qgis.PyQt.QtGui import QIcon
 from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import Progress
 
+from .crs import forget_crs_of_this_thread
 from .layers import band_names, is_for_gdal, lost_layers, rasters_within
 from .outputs import RunOutputs
 from .presentation import Presentation
@@ -285,6 +286,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(outputs.in_words(message) if outputs is not None else message) from error
         finally:
             self._inputs = self.outputs = None
+            forget_crs_of_this_thread()
 
     def _in_words(self, error: Exception, feedback) -> str:
         """Return what a user is told of an error."""

@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from sm_toolbox.models.assessment.tuning import SEARCHES
 
+from ..crs import core_crs
 from ..expressions import rows_where
-from ..layers import core_crs, layout_of, open_source, raster_source, read_table
+from ..layers import layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, switch, table, text, whole_number
 
