@@ -254,7 +254,18 @@ def source_of(layer: QgsMapLayer, key: str):
             time = _time(begin)
     # A path may carry '|option:' parts for GDAL's open options, or have a bar in its name.
     path = layer.source() if os.path.exists(layer.source()) else layer.source().split("|")[0]
-    return Source(path, layer.name(), time, _given_crs(layer), _given_gaps(layer))
+    return Source(path, _known_as(layer.name(), path), time, _given_crs(layer), _given_gaps(layer))
+
+
+def _known_as(name: str, path: str) -> str:
+    """Return what messages and reports call a layer: the temporary rasters of a workflow, all of which Processing
+    calls OUTPUT, have the names of their variables.
+    """
+    folder, file = os.path.split(path)
+    if name != os.path.splitext(file)[0] or not re.fullmatch(r"[0-9a-f]{32}", os.path.basename(folder)):
+        return name
+    variables = list(dict.fromkeys(band.partition("@")[0] for band in band_names(path)))
+    return " to ".join(dict.fromkeys([*variables[:1], *variables[-1:]])) or name
 
 
 def _given_crs(layer: QgsRasterLayer) -> str:

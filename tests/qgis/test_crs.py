@@ -40,7 +40,9 @@ def test_others_stay_as_they_are(plugin, lost):
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_a_run_in_the_background_leaves_no_crs_to_other_threads(plugin, write_raster, tmp_path, monkeypatch, background):
+def test_a_run_in_the_background_leaves_no_crs_to_other_threads(
+    plugin, write_raster, tmp_path, monkeypatch, background
+):
     from soil_moisture_toolbox.algorithms import crs
 
     forgotten, done = [], []
