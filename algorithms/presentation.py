@@ -10,6 +10,7 @@ from qgis.core import (
     Qgis,
     QgsClassificationRange,
     QgsDateTimeRange,
+    QgsFeatureRequest,
     QgsGraduatedSymbolRenderer,
     QgsMapLayerStyle,
     QgsMarkerSymbol,
@@ -179,6 +180,7 @@ def present_points(layer, styled: bool = True) -> None:
                 break
         else:
             layer.setRenderer(QgsSingleSymbolRenderer(_marker("#2b83ba")))
+        _draw_first_date_last(layer)
         layer.triggerRepaint()
         layer.emitStyleChanged()
     time = fields.lookupField("time")
@@ -187,6 +189,18 @@ def present_points(layer, styled: bool = True) -> None:
         properties.setMode(QgsVectorLayerTemporalProperties.ModeFeatureDateTimeInstantFromField)  # qt6: kept by QGIS
         properties.setStartField("time")
         properties.setIsActive(True)
+
+
+# To sort more rows would slow down every drawing of the map.
+_MOST_SORTED = 200_000
+
+
+def _draw_first_date_last(layer) -> None:
+    """Have the rows of a station's first date lie on top of its others, as rasters show their first date, too."""
+    if layer.fields().lookupField("time") >= 0 and layer.featureCount() <= _MOST_SORTED:
+        latest_first = QgsFeatureRequest.OrderByClause('"time"', False)
+        layer.renderer().setOrderBy(QgsFeatureRequest.OrderBy([latest_first]))
+        layer.renderer().setOrderByEnabled(True)
 
 
 def _marker(colour):

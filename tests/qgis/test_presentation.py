@@ -14,6 +14,7 @@ from qgis.core import (
     QgsProject,
     QgsRasterLayer,
     QgsRasterLayerTemporalProperties,
+    QgsRectangle,
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QTime
 from qgis.PyQt.QtGui import QColor
@@ -180,6 +181,25 @@ def test_stations_are_graduated_by_their_error(plugin, point_layer):
     made = layer.renderer()
     assert made.classAttribute() == "ubrmse" and "ubRMSE" in made.ranges()[0].label()
     assert made.rangeForValue(0.01).label() != made.rangeForValue(0.5).label(), "large errors have a class, too"
+
+
+def test_of_rows_at_one_place_the_first_date_is_seen(plugin, point_layer):
+    """As of a raster beside it; the other dates are the Temporal Controller's."""
+    from soil_moisture_toolbox.algorithms.presentation import present
+
+    rows = [(0, 0, "a", "2019-06-02", 0.45), (0, 0, "a", "2019-06-01", 0.05), (0, 0, "a", "2019-06-03", 0.45)]
+    layer = point_layer([("station", "string"), ("time", "string"), ("soil_moisture", "double")], rows)
+    present(layer)
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setDestinationCrs(layer.crs())
+    settings.setExtent(QgsRectangle(-1, -1, 1, 1))
+    settings.setOutputSize(QSize(41, 41))
+    job = QgsMapRendererSequentialJob(settings)
+    job.start()
+    job.waitForFinished()
+    seen = job.renderedImage().pixelColor(20, 20)
+    assert seen.red() > seen.blue(), "the driest, which is the first"
 
 
 def test_files_of_styles_are_those_of_the_table(plugin, write_raster):
