@@ -197,9 +197,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return self.SUMMARY
 
     def shortHelpString(self):
-        rows = [f"<p><b>{d.description()}</b> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()]
-        # QGIS makes a new paragraph of every line.
-        details = " ".join(self.DETAILS.split())
+        rows = [
+            f"<p><strong>{d.description()}</strong> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()
+        ]
+        # QGIS makes a new paragraph of every line, and draws <b> in a dark grey that a dark theme swallows.
+        details = re.sub(r"(</?)b>", r"\1strong>", " ".join(self.DETAILS.split()))
         return f"<p>{self.SUMMARY}</p>{details}<h3>Parameters</h3>{''.join(rows)}"
 
     def canExecute(self):

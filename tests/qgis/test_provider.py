@@ -485,6 +485,12 @@ def test_help_has_no_line_breaks_in_sentences(provider):
         assert "\n" not in algorithm.shortHelpString(), algorithm.name()
 
 
+def test_help_has_no_colour_that_a_dark_theme_swallows(provider):
+    """QGIS draws <b> in #333333 on whatever ground there is."""
+    for algorithm in algorithms(provider):
+        assert "<b>" not in algorithm.shortHelpString() and "<strong>" in algorithm.shortHelpString()
+
+
 def test_several_choices_are_boxes_to_tick(provider):
     """QGIS 3.22's other window for them has blank rows."""
     several = [
