@@ -121,6 +121,8 @@ def test_soil_moisture_is_drawn_on_one_range_for_all_dates_from_the_first_on(plu
         ("soil_moisture", (5, 45), (5, 45)),  # in percent: the range of the data
         ("soil_moisture_q05", (0.1, 0.3), (0, 0.5)),
         ("error_a", (0.01, 0.05), (0, 0.1)),
+        ("ubrmse", (0.01, 0.05), (0, 0.1)),
+        ("r", (0.7, 0.95), (0, 1)),
         ("bias", (-0.02, 0.03), (-0.1, 0.1)),
         ("profile_curvature", (-0.01, 0.03), (-0.03, 0.03)),
         ("aspect", (10, 350), (0, 360)),
@@ -152,6 +154,20 @@ def test_classes_say_their_reason(plugin, shown):
     )
     layer = shown([CELLS % 2 + 1], ["source@2018-06-01"])
     assert "fallback" in layer.renderer().classes()[1].label
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "labels"),
+    [
+        ("land_cover@2019", CELLS % 3 + 10, {"grassland", "permanent wetland", "cropland"}),
+        ("scl@2019-06-01", CELLS % 12, {"vegetation", "thin cirrus", "water"}),
+        ("landcover", 10 * (CELLS % 3) + 10, {"10", "20", "30"}),  # of ESA WorldCover, say: no legend of ours
+    ],
+)
+def test_classes_of_land_are_no_ramp(plugin, shown, name, values, labels):
+    layer = shown([values], [name])
+    assert layer.renderer().type() == "paletted" and labels <= {item.label for item in layer.renderer().classes()}
+    assert len(set(colours(layer))) == len(np.unique(values)), "each value has a colour of its own"
 
 
 def test_the_other_variables_of_a_file_are_styles_to_choose(plugin, shown):
