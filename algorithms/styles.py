@@ -222,19 +222,20 @@ def colour_ramp(name: str) -> QgsGradientColorRamp:
 
 
 def renderer(style: Style, provider, bands: Sequence[int]):
-    """Return the renderer of a variable: it shows the first of its bands, and its range serves all of them.
+    """Return the renderer of a variable: it shows the first of its bands that has data, and its range serves all.
 
     Parameters
     ----------
     provider : QgsRasterDataProvider or None
         Where a range is to come from the data; without one it is 0 to 1.
     """
+    shown = bands[0] if provider is None else _first_filled(provider, bands)
     if style.classes:
         classes = [
             QgsPalettedRasterRenderer.Class(value, QColor(colour), label)
             for value, colour, label in (style.classes if provider is None else _classes(style, provider, bands))
         ]
-        return QgsPalettedRasterRenderer(provider, bands[0], classes)
+        return QgsPalettedRasterRenderer(provider, shown, classes)
     low, high = value_range(style, provider, bands)
     shader = QgsColorRampShader(low, high, colour_ramp(style.ramp))
     if style.steps:
@@ -243,10 +244,10 @@ def renderer(style: Style, provider, bands: Sequence[int]):
             [QgsColorRampShader.ColorRampItem(value, QColor(colour), label) for value, colour, label in style.steps]
         )
     else:
-        shader.classifyColorRamp(0, bands[0])
+        shader.classifyColorRamp(0, shown)
     raster_shader = QgsRasterShader(low, high)
     raster_shader.setRasterShaderFunction(shader)
-    made = QgsSingleBandPseudoColorRenderer(provider, bands[0], raster_shader)
+    made = QgsSingleBandPseudoColorRenderer(provider, shown, raster_shader)
     made.setClassificationMin(low)
     made.setClassificationMax(high)
     return made
@@ -298,6 +299,21 @@ def value_range(style: Style, provider, bands: Sequence[int]) -> tuple[float, fl
 # A record of years has hundreds of bands; so many of them tell its range.
 _SAMPLED_BANDS = 8
 _SAMPLED_CELLS = 100_000
+
+
+# A record that begins with more empty dates than this is better looked at by hand.
+_MOST_EMPTY = 100
+
+
+def _first_filled(provider, bands: Sequence[int]) -> int:
+    """Return the first band that has data: a filter over time has none on its first dates, and an empty map would look
+    like a run that failed.
+    """
+    for band in bands[:_MOST_EMPTY]:
+        stats = provider.bandStatistics(band, extent=provider.extent(), sampleSize=_SAMPLED_CELLS)
+        if stats.elementCount > 0 and math.isfinite(stats.mean):
+            return band
+    return bands[0]
 
 
 def _extremes(provider, bands: Sequence[int]) -> tuple[float, float] | None:

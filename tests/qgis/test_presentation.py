@@ -115,6 +115,15 @@ def test_soil_moisture_is_drawn_on_one_range_for_all_dates_from_the_first_on(plu
     assert brown.red() > brown.blue() and blue.blue() > blue.red()
 
 
+def test_dates_without_data_are_passed_over(plugin, shown):
+    """The first days of a filter over time are empty: shown, they would look like a run that failed."""
+    empty = np.full((4, 5), np.nan)
+    layer = shown([empty, empty, CELLS / 40], [f"soil_moisture@2018-06-0{day}" for day in (1, 2, 3)])
+    assert layer.renderer().usesBands() == [3]
+    layer = shown([empty, empty], ["flag@2018-06-01", "flag@2018-06-02"])
+    assert layer.renderer().usesBands() == [1]
+
+
 @pytest.mark.parametrize(
     ("name", "values", "expected"),
     [
