@@ -68,7 +68,22 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
     def svgIconPath(self):
         return str(ICONS / "smtoolbox.svg")
 
+    def canExecute(self):
+        """Whether every step can run: else which library is missing, and how to get it."""
+        for child in self.childAlgorithms().values():
+            if child.algorithm() is not None:
+                possible, reason = child.algorithm().canExecute()
+                if not possible:
+                    return possible, reason
+        return super().canExecute()
+
+    def checkParameterValues(self, parameters, context):
+        return super().checkParameterValues(self._with_defaults(parameters), context)
+
     def processAlgorithm(self, parameters, context, feedback):
+        return super().processAlgorithm(self._with_defaults(parameters), context, feedback)
+
+    def _with_defaults(self, parameters):
         # Outside its window Processing hands the steps nothing for an input that is not given, whatever default the
         # model has for it.
         defaults = {
@@ -76,8 +91,7 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
             for d in self.parameterDefinitions()
             if not d.isDestination() and d.defaultValue() is not None
         }
-        set_values = {key: value for key, value in parameters.items() if value is not None}
-        return super().processAlgorithm({**defaults, **set_values}, context, feedback)
+        return {**defaults, **{key: value for key, value in parameters.items() if value is not None}}
 
     def createInstance(self):
         copy = type(self)()

@@ -3,27 +3,6 @@
 import pytest
 
 
-@pytest.fixture(scope="session")
-def scene(plugin, tmp_path_factory):
-    """The folder of the demo scene, which tests read."""
-    import processing
-
-    folder = tmp_path_factory.mktemp("demo") / "scene"
-    processing.run("smtoolbox:demodata", {"OUTPUT": str(folder)})
-    return folder
-
-
-@pytest.fixture
-def run(plugin):
-    """A function that runs an algorithm as the toolbox does; the log goes to its `feedback`."""
-    import processing
-
-    def run(name, feedback=None, **parameters):
-        return processing.run(f"smtoolbox:{name}", parameters, feedback=feedback)
-
-    return run
-
-
 @pytest.fixture
 def refused(run, tmp_path):
     """A function that runs an algorithm which must fail with certain words, and checks that it leaves no new file."""
