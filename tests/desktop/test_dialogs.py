@@ -43,7 +43,15 @@ def stations(point_layer):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("trainmodel", {"TARGET": "soil_moisture", "STATION": "station", "TIME": "time", "PREDICTORS": []}),
+        (
+            "trainmodel",
+            {
+                "TARGET": "soil_moisture",
+                "STATION": "station",
+                "TIME": "time",
+                "PREDICTORS": ["fid", "station", "time", "soil_moisture", "ndvi"],
+            },
+        ),
         ("validatestations", {"VALUE": "soil_moisture", "STATION": "station", "TIME": "time"}),
         ("interpolatestations", {"VALUE": "soil_moisture", "STATION": "station", "TIME": "time"}),
     ],
