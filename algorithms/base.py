@@ -273,9 +273,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                     results = self.compute(self._inputs, parameters, context, progress)
                 progress.check()
                 results = outputs.keep(results)
-            for definition in self.destinationParameterDefinitions():
-                if isinstance(results.get(definition.name()), str):
-                    Presentation.attach(results[definition.name()], context)
+            made = [results.get(definition.name()) for definition in self.destinationParameterDefinitions()]
+            Presentation.attach_all([item for item in made if isinstance(item, str)], context)
             for line in self._results_in_words(results):
                 progress.info(line)
             return results

@@ -263,12 +263,37 @@ def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
     context.addLayerToLoadOnCompletion(
         layer.id(), QgsProcessingContext.LayerDetails("stations", QgsProject.instance(), "OUTPUT")
     )
-    Presentation.attach(layer.id(), context)
-    Presentation.attach("not loaded", context)
+    Presentation.attach_all(["not loaded", layer.id()], context)
     context.layerToLoadOnCompletionDetails(layer.id()).postProcessor().postProcessLayer(
         layer, context, QgsProcessingFeedback()
     )
     assert layer.renderer().type() == "graduatedSymbol"
+
+
+def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_layer):
+    """QGIS loads files in the order of their names: here the worst there is."""
+    from processing.gui.Postprocessing import handleAlgorithmResults
+    from soil_moisture_toolbox.algorithms.presentation import Presentation
+
+    project = QgsProject()
+    for run in range(2):
+        context = QgsProcessingContext()
+        context.setProject(project)
+        files = {
+            name: write_raster(f"{run}/{file}.tif", CELLS, ["soil_moisture"]).path
+            for name, file in (("map", "a"), ("quantiles", "z"), ("error", "m"), ("earlier", "b"))
+        }
+        points = point_layer([("ubrmse", "double")], [(0, 0, 0.01)])
+        context.temporaryLayerStore().addMapLayer(points)
+        for name, file in {**files, "stations": points.id()}.items():
+            context.addLayerToLoadOnCompletion(file, QgsProcessingContext.LayerDetails(name, project, name))
+        Presentation.attach_all([files["earlier"]], context)
+        Presentation.attach_all([files["map"], files["quantiles"], "memory", files["error"]], context)
+        Presentation.attach_all([points.id()], context)
+        handleAlgorithmResults(plugin.provider.algorithm("predictraster"), context, QgsProcessingFeedback(), True, {})
+    names = [node.name() for node in project.layerTreeRoot().findLayers()]
+    expected = ["stations", "map", "quantiles", "error", "earlier"]
+    assert names == 2 * expected, "a second run lies on the first"
 
 
 @pytest.mark.skipif(Qgis.QGIS_VERSION_INT < 33800, reason="QGIS has ranges of bands from 3.38 on")
