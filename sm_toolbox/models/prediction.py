@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from sm_toolbox.models.matching import choose_dates, find_predictors, tell_gaps,
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
 from sm_toolbox.models.ranges import Outside
-from sm_toolbox.progress import Progress
+from sm_toolbox.progress import Beat, Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Stack, list_bands
 from sm_toolbox.raster.builtin import MapBuiltins
@@ -146,7 +146,7 @@ def predict_raster(
     times = choose_dates(used, timing, wanted.dates, progress, builtins.need_date)
     plan = plan_dates(models, used, times, timing, rules)
     _tell_later(without_lags(everything), times, timing, progress)
-    planes = Planes(output, wanted)
+    planes, beat = Planes(output, wanted), Beat()
     inputs = {**plan.inputs, **({_MASK: [wanted.mask.band]} if wanted.mask else {})}
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
@@ -160,6 +160,7 @@ def predict_raster(
                 for bands in of_date
             ]
             _predict_date(out, models, predictors, planes, left_out)
+            beat.step(1 / len(plan.dates))
         made = result[:, planes.place("source")]
         facts: Facts = {
             "outside": Outside.of(model.manifest.predictors, plan.looked_at(blocks, left_out)),
@@ -176,7 +177,7 @@ def predict_raster(
         inputs,
         planes.outputs(times, model),
         target,
-        engine,
+        replace(engine, beat=beat),
         scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
         resampling=[rules.get(name, "auto") for name, bands in inputs.items() for _ in bands],
     ).facts
