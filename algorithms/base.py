@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib.util
 import re
+import time
 import traceback
 from pathlib import Path
 
@@ -68,6 +69,10 @@ ARGUMENTS = {
 }
 
 
+# Seconds after the start at which the log says what is left.
+_MOMENTS = (30, 120, 600, 1800, 3600, *range(7200, 172_800, 7200))
+
+
 class FeedbackProgress(Progress):
     """Passes progress and messages on to Processing, with parameters by their keys, and hears its Cancel.
 
@@ -80,11 +85,23 @@ class FeedbackProgress(Progress):
 
     def __init__(self, feedback, in_keys=str):
         self._feedback, self._in_keys = feedback, in_keys
+        self._began, self._told = time.monotonic(), 0
         # Files have other names while they are written than a user knows them by.
         self.in_words = str
 
     def set_fraction(self, fraction: float) -> None:
         self._feedback.setProgress(100 * fraction)
+        self._tell_time_left(fraction)
+
+    def _tell_time_left(self, fraction: float) -> None:
+        """Say in the log what is left of a long run, seldom, since a window shows no more than a bar."""
+        passed = time.monotonic() - self._began
+        if self._told < len(_MOMENTS) and passed >= _MOMENTS[self._told] and fraction > 0.01:
+            self._told = sum(passed >= moment for moment in _MOMENTS)
+            left = passed * (1 - fraction) / fraction
+            if left >= 60:
+                in_words = f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
+                self._feedback.pushInfo(f"{100 * fraction:.0f} % done; about {in_words} left.")
 
     def info(self, text: str) -> None:
         self._feedback.pushInfo(self.in_words(self._in_keys(text)))
