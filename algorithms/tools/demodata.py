@@ -152,7 +152,8 @@ all.</p>"""
         return {"OUTPUT": str(scene.folder)}
 
     def postProcessAlgorithm(self, context, feedback):
-        # In the main thread: in another, Python at times takes a layer's provider for the deleted one of the layer before.
+        # In the main thread: in another, Python at times takes a layer's provider for that of the layer before, which
+        # is deleted.
         for path in getattr(self, "_to_style", ()):
             with contextlib.suppress(RuntimeError):
                 write_style_beside(path)
