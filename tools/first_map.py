@@ -1,8 +1,8 @@
 """Time the way from the plugin's zip to a first map in a QGIS that has never seen it. usage: first_map.py zip
 
 As a new user goes it, in windows: Install from ZIP, Check installation, its commands, a new start, Create demo data,
-Map soil moisture from stations. What a person reads and clicks is not in it. Outputs, profile and libraries go to a folder
-that is removed again. Without a screen it needs Xvfb.
+Map soil moisture from stations. What a person reads and clicks is not in it. Outputs, profile and libraries go to a
+folder that is removed again. Without a screen it needs Xvfb.
 """
 
 import contextlib
