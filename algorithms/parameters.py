@@ -91,6 +91,20 @@ def switch(key, label, default=False, optional=False):
     return QgsProcessingParameterBoolean(key, label, default, optional)
 
 
+def add_update(algorithm, help_text):
+    """Declare whether dates are added to an output that is there."""
+    algorithm.add(
+        # Optional, so that models that were saved without it stay valid.
+        switch("UPDATE", "Add new dates to an existing output", optional=True),
+        "Where OUTPUT is there already, made by this algorithm in the same way, it is kept: dates that it holds stay "
+        f"as they are stored, and only those that it lacks are made. {help_text} The new file takes the place of the "
+        "old one at the very end: an interrupted run leaves the old one. Where nothing is new, it is not touched. The "
+        "numbers are of the dates that this run made. The metadata of the file (history) say what was added when, and "
+        "from which files.",
+        advanced=True,
+    )
+
+
 def text(key, label, default=None, optional=True):
     """A line of text."""
     return QgsProcessingParameterString(key, label, default, False, optional)

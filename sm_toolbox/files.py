@@ -25,6 +25,11 @@ except ImportError:  # Windows
 _WORK, _LOCK, _BEFORE = "smtoolbox-", ".smtoolbox-lock", ".smtoolbox-before-"
 _PARTIAL = re.compile(r"\..*-[0-9a-f]{8}\.partial(\.\w+)?")
 _DAY = 86400
+# Windows replaces no file that a program has open.
+_CLOSE_IT = (
+    "Close the programs that have it open; where QGIS shows it, remove the layer from the project, run again, and add "
+    "it anew. Or choose another name."
+)
 _NOTES = (".aux.xml", ".ovr", ".msk", "-wal", "-shm", "-journal")
 # Side files of a Shapefile, such as an index of its shapes.
 _BESIDE_SHAPEFILES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind")
@@ -45,8 +50,8 @@ def check_output(path: str) -> None:
     check_writable(path)
     if os.path.exists(path) and _is_open(os.path.realpath(path)):
         raise OutputError(
-            f"The existing output '{path}' cannot be replaced while a program has it open. Close the programs "
-            "that have it open (QGIS itself, where the layer is loaded), or choose another name."
+            f"The existing output '{path}' cannot be replaced while a program has it open. {_CLOSE_IT} "
+            "Nothing was changed."
         )
 
 
@@ -93,9 +98,8 @@ def check_writable(path: str) -> None:
                 pass
         except OSError as error:
             raise OutputError(
-                f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Close the programs "
-                "that have it open (QGIS itself, where the layer is loaded), clear its write protection, or "
-                "choose another name."
+                f"The existing output '{path}' cannot be replaced ({error.strerror or error}). Clear its write "
+                f"protection. {_CLOSE_IT}"
             ) from error
 
 
@@ -479,6 +483,5 @@ def _replace(new: str, final: str, before: str) -> Callable[[], None]:
 
 def _not_replaced(path: str, error: OSError) -> OutputError:
     return OutputError(
-        f"The output '{path}' cannot be replaced ({error.strerror or error}). Close the programs that have it "
-        "open, or choose another name. Nothing was changed."
+        f"The output '{path}' cannot be replaced ({error.strerror or error}). {_CLOSE_IT} Nothing was changed."
     )

@@ -131,7 +131,7 @@ METRICS: dict[str, Metric] = {
             "slope",
             "slope",
             "",
-            "slope of the regression of observed on predicted (Zhao et al. 2022, IEEE JSTARS, Eq. 6)",
+            "slope of the regression of observed on predicted (Fan et al. 2022, IEEE JSTARS, Eq. 6)",
             _slope,
             "The slope is that of observed on predicted; 1 is ideal.",
         ),

@@ -71,6 +71,18 @@ class Progress:
         return Progress, ()
 
 
+class Printed(Progress):
+    """Prints what is said, for notebooks and scripts."""
+
+    def info(self, text: str) -> None:
+        """As `Progress`."""
+        print(text)
+
+    def warning(self, text: str) -> None:
+        """As `Progress`."""
+        print(f"Warning: {text}")
+
+
 class _PassedOn(Progress):
     """Passes everything on to another progress, which answers a Cancel for both."""
 

@@ -16,8 +16,9 @@ MODULES = sorted(
 if __name__ == "__main__":
     application = QgsApplication([], False)
     application.initQgis()
-    from algorithms.provider import register
     from qgis.analysis import QgsNativeAlgorithms
+
+    from algorithms.provider import register
 
     QgsApplication.processingRegistry().addProvider(QgsNativeAlgorithms())
     provider = register()

@@ -8,7 +8,7 @@ beside=$(mktemp)
 trap 'rm -f "$beside"' EXIT
 failed=0
 SM_PROFILE=.qgis-beside COVERAGE_FILE=.coverage.beside \
-    tools/test.sh tests/headless tests/desktop tests/hostile --cov --cov-report= >"$beside" 2>&1 &
+    tools/test.sh tests/headless tests/desktop tests/hostile tests/workflows --cov --cov-report= >"$beside" 2>&1 &
 other=$!
 COVERAGE_FILE=.coverage.qgis tools/test.sh tests/qgis --cov --cov-report= || failed=$?
 wait $other || failed=$?

@@ -20,7 +20,7 @@ from sm_toolbox.sensors.catalogue import CATALOGUE
 from ..base import ToolboxAlgorithm
 from ..crs import core_crs
 from ..layers import write_report
-from ..parameters import choice, moment, number, number_outputs, raster_output, report_output, text
+from ..parameters import add_update, choice, moment, number, number_outputs, raster_output, report_output, text
 
 
 class Algorithm(ToolboxAlgorithm):
@@ -98,11 +98,17 @@ class Algorithm(ToolboxAlgorithm):
             QgsProcessingParameterDateTime("END", "End", optional=True),
             "Last moment (UTC); 00:00 stands for the whole of that day. Not set: to the end.",
         )
+        add_update(
+            self,
+            "Files of which all dates are there are not read but for their dates, and need not be there. A file that "
+            "cannot be read whole, such as one that is still on its way, is waited for; the log names files that come "
+            "too late for a date that is there.",
+        )
         self.add(raster_output("OUTPUT", "Imported bands"), "Bands variable@time in physical units.")
         self.add(
             report_output(self.TITLE), "HTML page: bands, what was left out for which reason, files taken and skipped."
         )
-        number_outputs(self, DATES="Dates", MASKED_PERCENT="Masked cells (percent of those with values)")
+        number_outputs(self, DATES="Dates imported", MASKED_PERCENT="Masked cells (percent of those with values)")
 
     def resolve(self, parameters, context):
         paths = [str(path) for path in self.parameterAsFileList(parameters, "INPUT", context) if path]
@@ -146,6 +152,7 @@ class Algorithm(ToolboxAlgorithm):
             extent=extent,
             start=None if start is None else Time(start, "second"),
             end=None if end is None else Time(end, "second"),
+            update=self.parameterAsBool(parameters, "UPDATE", context),
         )
         output = self.outputs.path("OUTPUT")
         result = import_product(paths, output, request, progress, self.outputs.final("OUTPUT"))
@@ -153,5 +160,5 @@ class Algorithm(ToolboxAlgorithm):
             "OUTPUT": output,
             "REPORT": write_report(self, lambda: product_report(result, request, progress)),
             "DATES": result.dates,
-            "MASKED_PERCENT": result.masked_percent,
+            **({"MASKED_PERCENT": result.masked_percent} if result.bands else {}),
         }

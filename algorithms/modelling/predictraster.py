@@ -15,6 +15,7 @@ from ..parameters import (
     add_scheduler,
     add_time_direction,
     add_time_gap,
+    add_update,
     choice,
     engine_of,
     integer,
@@ -47,6 +48,7 @@ class Algorithm(ToolboxAlgorithm):
         "applicability": "APPLICABILITY_OUTPUT",
         "error": "ERROR_OUTPUT",
         "fallback": "FALLBACK_MODEL",
+        "model": "MODEL_FILE",
         "quantiles": "QUANTILES_OUTPUT",
         "sources": "PREDICTORS",
     }
@@ -108,6 +110,12 @@ class Algorithm(ToolboxAlgorithm):
             "APPLICABILITY_OUTPUT is given.",
         )
         add_scheduler(self)
+        add_update(
+            self,
+            "All rasters that are written must hold the same dates, of the same model. A date that is there is not "
+            "made again, even where nearer predictors have arrived since; one without any value is not kept, and tried "
+            "again.",
+        )
         self.add(
             raster_output("OUTPUT", "Soil moisture"),
             "GeoTIFF in m³ m⁻³ with a band soil_moisture, or soil_moisture@date for each date.",
@@ -133,7 +141,8 @@ class Algorithm(ToolboxAlgorithm):
         )
         number_outputs(
             self,
-            COVERAGE_PERCENT="Share of cells with a value, over all dates [%]",
+            NEW_DATES="Maps that this run made",
+            COVERAGE_PERCENT="Share of cells with a value, over all dates made [%]",
             FALLBACK_PERCENT="Share of cells whose value the fallback model made [%]",
             APPLICABLE_PERCENT="Share of the predicted cells within the area of applicability [%]",
         )
@@ -166,6 +175,8 @@ class Algorithm(ToolboxAlgorithm):
             parse_dates(self.parameterAsString(parameters, "DATES", context)) or None,
             self.parameterAsString(parameters, "RESAMPLING", context) or None,
             outputs["ERROR_OUTPUT"],
+            update=self.parameterAsBool(parameters, "UPDATE", context),
+            destinations={path: self.outputs.final(key) for key, path in outputs.items() if path},
         )
         result = predict_raster(
             model,
@@ -177,8 +188,10 @@ class Algorithm(ToolboxAlgorithm):
             wanted=wanted,
             engine=engine_of(self, parameters, context, progress),
         )
-        numbers = {"COVERAGE_PERCENT": 100 * result.coverage}
-        if fallback is not None:
+        numbers: dict[str, float] = {"NEW_DATES": len(result.bands)}
+        if result.bands:
+            numbers["COVERAGE_PERCENT"] = 100 * result.coverage
+        if result.bands and fallback is not None:
             numbers["FALLBACK_PERCENT"] = 100 * result.by_model[1]
         if result.applicable is not None:
             numbers["APPLICABLE_PERCENT"] = 100 * result.applicable

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, TYPE_CHECKING, Any
@@ -142,6 +143,14 @@ class Model:
     def error_profile(self) -> ErrorProfile | None:
         """How the error grows with dissimilarity; None in files of before."""
         return ErrorProfile.from_record((self.manifest.applicability or {}).get("error_profile"))
+
+    @property
+    def mark(self) -> str:
+        """Kind, moment of training and a checksum of what it learned: two models with one mark predict the same."""
+        checksum = sha256("\n".join(self.predictors).encode())
+        for name, array in sorted(self.fitted.to_arrays().items()):
+            checksum.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        return f"{self.manifest.kind} {self.manifest.created or ''} {checksum.hexdigest()[:12]}"
 
     def predict(self, predictors: np.ndarray) -> np.ndarray:
         """Predict from raw predictors.

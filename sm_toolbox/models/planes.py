@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from sm_toolbox.models.assessment.calibration import quantile_name
 from sm_toolbox.models.manifest import target_unit
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.appending import Earlier, Making
 from sm_toolbox.raster.masking import ClassMask
 from sm_toolbox.raster.naming import band_name
 from sm_toolbox.raster.outputs import RasterOutput
@@ -47,6 +48,11 @@ class Wanted:
     tally : callable, optional
         `tally(map, window)` of each block of the map, float32 (dates, rows, cols): what it returns is added up, as the
         facts of a kernel are.
+    update : bool
+        Whether outputs that are there are added to: dates that they hold stay as they are stored. A date without any
+        value is left out, so that a later update makes it.
+    destinations : mapping of str to str
+        Where outputs are brought in the end, and lie from before, where that is not their own name.
     """
 
     quantiles: str | None = None
@@ -59,6 +65,8 @@ class Wanted:
     error: str | None = None
     mask: ClassMask | None = None
     tally: Callable[[np.ndarray, Window], Any] | None = None
+    update: bool = False
+    destinations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def needs_applicability(self) -> bool:
@@ -70,20 +78,20 @@ MAP_ALONE = Wanted()
 
 
 @dataclass(frozen=True)
-class _File:
+class FileOfPlanes:
     """Planes that go into one file, in this order for each date.
 
     Parameters
     ----------
-    path : str or None
-        None where they are only counted.
+    path : str
+        Empty where they are only counted.
     names : list of str
         Of bands, without dates.
     from_model : bool
         Whether the values are the model's, in the units of its target, which the file says.
     """
 
-    path: str | None
+    path: str
     names: list[str]
     from_model: bool = False
 
@@ -103,13 +111,14 @@ class Planes:
     def __init__(self, output: str, wanted: Wanted):
         self._levels = np.array(wanted.levels if wanted.quantiles else (), float)
         self._with_applicability = wanted.needs_applicability
+        self._is_update = wanted.update
         quantiles = [f"{VARIABLE}_{quantile_name(level)}" for level in self._levels]
         self._files = [
-            _File(output, [VARIABLE], from_model=True),
-            _File(wanted.quantiles, quantiles, from_model=True),
-            _File(wanted.applicability, ["dissimilarity", "applicable"]),
-            _File(wanted.source, ["source"]),
-            *([_File(wanted.error, ["expected_error"], from_model=True)] if wanted.error else []),
+            FileOfPlanes(output, [VARIABLE], from_model=True),
+            FileOfPlanes(wanted.quantiles or "", quantiles, from_model=True),
+            FileOfPlanes(wanted.applicability or "", ["dissimilarity", "applicable"]),
+            FileOfPlanes(wanted.source or "", ["source"]),
+            *([FileOfPlanes(wanted.error, ["expected_error"], from_model=True)] if wanted.error else []),
         ]
         self._places = {name: i for i, name in enumerate(name for file in self._files for name in file.names)}
 
@@ -131,7 +140,18 @@ class Planes:
         """
         return self._places[name]
 
-    def outputs(self, times: Sequence[Time | None], model: Model) -> list[RasterOutput]:
+    @property
+    def written(self) -> list[FileOfPlanes]:
+        """The files that are written, that of the map first."""
+        return [file for file in self._files if file.path]
+
+    def outputs(
+        self,
+        times: Sequence[Time | None],
+        model: Model,
+        made: Making | None = None,
+        earlier: Mapping[str, Earlier] | None = None,
+    ) -> list[RasterOutput]:
         """Return the files that are written.
 
         Parameters
@@ -139,6 +159,9 @@ class Planes:
         times : sequence of Time or None
         model : Model
             What made the map, for the files' metadata.
+        made : Making, optional
+        earlier : mapping of str to Earlier, optional
+            Files of before to which dates are added, by output.
 
         Returns
         -------
@@ -156,9 +179,12 @@ class Planes:
                 file.path,
                 [band_name(name, time) for time in times for name in file.names],
                 {**tags, **{f"UNIT_{name}": "m3 m-3" for name in file.names if known}} if file.from_model else {},
+                # A date that is there is not made again by an update: one without a value waits for its predictors.
+                leaves_out_empty=self._is_update,
+                made=made,
+                earlier=(earlier or {}).get(file.path),
             )
-            for file in self._files
-            if file.path
+            for file in self.written
         ]
 
     def bands(self, values: np.ndarray) -> np.ndarray:
@@ -173,10 +199,9 @@ class Planes:
         ndarray of float32 (bands, rows, cols)
         """
         parts = []
-        for file in self._files:
-            if file.path:
-                first = self._places[file.names[0]]
-                parts += list(values[:, first : first + len(file.names)])
+        for file in self.written:
+            first = self._places[file.names[0]]
+            parts += list(values[:, first : first + len(file.names)])
         return np.concatenate(parts)
 
     def fill(self, out: np.ndarray, cells: slice | np.ndarray, model: Model, rows: np.ndarray) -> None:

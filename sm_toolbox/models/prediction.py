@@ -9,19 +9,21 @@ from typing import Any
 import numpy as np
 
 from sm_toolbox.errors import InputError
-from sm_toolbox.models.dateplan import plan_dates
+from sm_toolbox.models.dateplan import DatePlan, plan_dates
 from sm_toolbox.models.learned import learned_builtins, learned_rules, learned_timing
 from sm_toolbox.models.learners.base import WithQuantiles
 from sm_toolbox.models.learners.catalogue import LEARNERS
-from sm_toolbox.models.matching import choose_dates, find_predictors, tell_gaps, tell_unused
+from sm_toolbox.models.manifest import target_unit
+from sm_toolbox.models.matching import find_predictors, tell_gaps, tell_unused
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
 from sm_toolbox.models.ranges import Outside
-from sm_toolbox.progress import Beat, Progress
+from sm_toolbox.models.updating import making_of, read_held, tell_empty, tell_left_out
+from sm_toolbox.progress import SILENT, Beat, Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Stack, list_bands
 from sm_toolbox.raster.builtin import MapBuiltins
-from sm_toolbox.raster.engine import Blocks, Facts, run_blocks
+from sm_toolbox.raster.engine import Blocks, EmptyError, Facts, Kernel, run_blocks
 from sm_toolbox.raster.grid import Grid
 from sm_toolbox.raster.lags import without_lags
 from sm_toolbox.raster.naming import band_name
@@ -46,7 +48,7 @@ class Prediction:
     Parameters
     ----------
     bands : list of str
-        The bands of the output.
+        The bands of the map that were made: of an update those that it added, which may be none.
     coverage : float
         Share of cells, over all bands, that have a value; 0 to 1.
     by_model : list of float
@@ -65,6 +67,10 @@ class Prediction:
     applicable: float | None
     outside: Outside | None = None
     tally: Any = None
+
+
+NOTHING_NEW = Prediction([], 0.0, [], None)
+"""Of an update whose map holds all dates."""
 
 
 def predict_raster(
@@ -96,7 +102,7 @@ def predict_raster(
     fallback : Model, optional
         Used for cells and dates that lack a predictor of the first (S1's RF_VI+sup).
     wanted : Wanted, optional
-        The dates, and what is written beside the map.
+        The dates, what is written beside the map, and whether dates are added to a map that is there.
     engine : Engine, optional
 
     Returns
@@ -107,7 +113,7 @@ def predict_raster(
     ------
     InputError
         Where a predictor is missing, no date has all of them, no cell has data in all of them, the fallback predicts
-        something else, or a model does not have what is wanted beside the map.
+        something else, a model does not have what is wanted beside the map, or dates cannot be added to what is there.
     OutputError, Cancelled
         As `run_blocks`.
 
@@ -138,16 +144,51 @@ def predict_raster(
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
     tell_dated_and_static(without_lags(everything), progress)
-    target = _grid(grid, everything, sources, progress)
+    planes, beat = Planes(output, wanted), Beat()
+    making = making_of(models, wanted)
+    held = read_held(planes, wanted, making, target_unit(model.manifest.target) and "m3 m-3")
+    # Where the map is there, its grid counts, whatever the order of the rasters.
+    target = held.grid(_grid(grid, everything, sources, SILENT if held.map else progress), grid is not None)
     rules = learned_rules(models, everything, target, wanted.resampling, progress)
     timing = learned_timing(models, everything, TimeRule.of(max_gap_days), progress)
     tell_gaps(everything, timing, progress)
     builtins = MapBuiltins(target, made)
-    times = choose_dates(used, timing, wanted.dates, progress, builtins.need_date)
+    held, times = held.choose_missing(used, timing, wanted.dates, progress, builtins.need_date)
+    if not times:
+        return NOTHING_NEW
     plan = plan_dates(models, used, times, timing, rules)
     _tell_later(without_lags(everything), times, timing, progress)
-    planes, beat = Planes(output, wanted), Beat()
     inputs = {**plan.inputs, **({_MASK: [wanted.mask.band]} if wanted.mask else {})}
+    making = replace(making, files=[band.source.path for bands in plan.inputs.values() for band in bands])
+    try:
+        written = run_blocks(
+            _kernel_of(models, plan, times, builtins, planes, wanted, beat),
+            inputs,
+            planes.outputs(times, model, making, held.files),
+            target,
+            replace(engine, beat=beat),
+            scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
+            resampling=[rules.get(name, "auto") for name, bands in inputs.items() for _ in bands],
+        )
+    except EmptyError:
+        if held.map is None:
+            raise
+        tell_empty(times, progress)
+        return NOTHING_NEW
+    times = tell_left_out(times, written.left_out, progress)
+    return _conclude(written.facts, times, target, wanted, progress)
+
+
+def _kernel_of(
+    models: Sequence[Model],
+    plan: DatePlan,
+    times: Sequence[Time | None],
+    builtins: MapBuiltins,
+    planes: Planes,
+    wanted: Wanted,
+    beat: Beat,
+) -> Kernel:
+    """Return what predicts all dates of a block."""
 
     def kernel(blocks: Blocks, window: Window) -> tuple[np.ndarray, Facts]:
         result = np.full((len(plan.dates), planes.count, int(window.height), int(window.width)), np.nan, np.float32)
@@ -163,7 +204,7 @@ def predict_raster(
             beat.step(1 / len(plan.dates))
         made = result[:, planes.place("source")]
         facts: Facts = {
-            "outside": Outside.of(model.manifest.predictors, plan.looked_at(blocks, left_out)),
+            "outside": Outside.of(models[0].manifest.predictors, plan.looked_at(blocks, left_out)),
             "unseen": _unseen(models, blocks),
             "made": np.array([np.count_nonzero(made == number + 1) for number in range(len(models))]),
             "applicable": int(np.count_nonzero(result[:, planes.place("applicable")] == 1)),
@@ -172,24 +213,20 @@ def predict_raster(
         # Only what is written leaves this place, which may be another computer.
         return planes.bands(result), facts
 
-    facts = run_blocks(
-        kernel,
-        inputs,
-        planes.outputs(times, model),
-        target,
-        replace(engine, beat=beat),
-        scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
-        resampling=[rules.get(name, "auto") for name, bands in inputs.items() for _ in bands],
-    ).facts
+    return kernel
+
+
+def _conclude(
+    facts: Facts, times: Sequence[Time | None], target: Grid, wanted: Wanted, progress: Progress
+) -> Prediction:
+    """Say, and return, what came out."""
     _tell_unseen(facts["unseen"], progress)
-    made = facts["made"]
-    shares = (made / (len(times) * target.width * target.height)).tolist()
-    applicable_share = _applicable_share(facts, progress) if wanted.needs_applicability else None
+    shares = (facts["made"] / (len(times) * target.width * target.height)).tolist()
     result = Prediction(
         [band_name(VARIABLE, time) for time in times],
         sum(shares),
         shares,
-        applicable_share,
+        _applicable_share(facts, progress) if wanted.needs_applicability else None,
         facts["outside"],
         facts.get("tally"),
     )

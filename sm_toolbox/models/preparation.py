@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from sm_toolbox.models.assessment.places import share_cells, share_places
 from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit, default_split, make_split
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_classes, parse_cyclic, parse_limits
+from sm_toolbox.models.layout import Layout
 from sm_toolbox.models.roles import asks_for_all, check_target, choose_predictors, places
 from sm_toolbox.models.sequences import bases_of
 from sm_toolbox.models.table import Roles, TrainingTable, check_variation, make_training_table
@@ -22,6 +23,9 @@ from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.builtin import builtin_of_table
 from sm_toolbox.raster.kinds import is_direction
 from sm_toolbox.raster.origins import origin_from
+
+if TYPE_CHECKING:
+    from sm_toolbox.stations.table import StationTable
 
 _MOST_LISTED = 6
 
@@ -46,6 +50,28 @@ class SampledTable:
     name: str = "training table"
     positions: np.ndarray | None = None
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of_stations(cls, table: StationTable) -> SampledTable:
+        """Return the table that `sample_table` has made, with its places and what is known of its rasters.
+
+        Parameters
+        ----------
+        table : StationTable
+
+        Returns
+        -------
+        SampledTable
+        """
+        rows = table.samples.rows
+        metres = 1.0 if rows.crs.is_geographic else rows.crs.linear_units_factor[1]
+        layout = Layout.of(table.x, table.y, geographic=rows.crs.is_geographic, metres_per_unit=metres, crs=rows.crs)
+        notes = {name: origin.as_dict() for name, origin in table.samples.origins.items()}
+        columns = {
+            name: [None if value != value else value for value in values] if name in table.added else values
+            for name, values in table.columns.items()
+        }
+        return cls(columns, rows.layer, layout.positions if layout else None, notes)
 
 
 @dataclass(frozen=True)

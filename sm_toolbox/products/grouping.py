@@ -23,14 +23,16 @@ from sm_toolbox.sensors.quantities import AMOUNT, PERCENT, customary_unit
 from sm_toolbox.sensors.shipped import Variable
 
 # Overpasses of a wider region are so far apart in time that one moment would say nothing.
-_WIDEST = timedelta(hours=3)
+WIDEST = timedelta(hours=3)
 _SUN_DEGREES_PER_HOUR = 15.0
 # Seconds of a clock beyond which, as before 0, there is none.
 _LATEST = 1e10
 _NO_TIME = Time(datetime(1, 1, 1))
 
 
-def group_bands(pieces: Sequence[Piece], grid: Grid, overpass: str, thickness: float = 0) -> list[ImportedBand]:
+def group_bands(
+    pieces: Sequence[Piece], grid: Grid, overpass: str, thickness: float = 0, resolution: str = ""
+) -> list[ImportedBand]:
     """Return the bands of an import, variable by variable in the order of their dates.
 
     Parameters
@@ -41,6 +43,8 @@ def group_bands(pieces: Sequence[Piece], grid: Grid, overpass: str, thickness: f
     overpass : {'both', 'am', 'pm', 'mean'}
     thickness : float, optional
         Metres of soil, for kg m⁻² whose layer the product does not say.
+    resolution : str, optional
+        What the times stand for of an output that the bands are added to, `second` or `day`; so do those of the bands.
 
     Returns
     -------
@@ -52,7 +56,8 @@ def group_bands(pieces: Sequence[Piece], grid: Grid, overpass: str, thickness: f
         Where a thickness is needed.
     """
     halves = {piece.passed for piece in pieces if piece.passed}
-    moments = _moments(pieces, grid) if halves and overpass != "mean" else None
+    dated = halves and overpass != "mean" and resolution != "day"
+    moments = _moments(pieces, grid, resolution == "second") if dated else None
     variables, times = [], []
     for place, piece in enumerate(pieces):
         variable, time = _in_output_unit(piece, thickness), piece.time
@@ -65,7 +70,7 @@ def group_bands(pieces: Sequence[Piece], grid: Grid, overpass: str, thickness: f
         variables.append(variable)
         times.append(time)
     variables = _told_apart(pieces, variables, times)
-    times = _of_one_kind(variables, times)
+    times = _of_one_kind(variables, times, resolution == "second")
     groups: dict[tuple[str, str], ImportedBand] = {}
     for piece, variable, time in zip(pieces, variables, times):
         band = groups.setdefault((variable.name, str(time)), ImportedBand(variable, time, [], overpass == "mean"))
@@ -104,7 +109,7 @@ def _clash(kinds: Sequence[set[str]]) -> bool:
     return any(dates - lengths - {""} for dates in shared) or len({frozenset(kind & lengths) for kind in kinds}) > 1
 
 
-def _of_one_kind(variables: Sequence[Variable], times: Sequence[Time | None]) -> list[Time | None]:
+def _of_one_kind(variables: Sequence[Variable], times: Sequence[Time | None], as_moments: bool) -> list[Time | None]:
     """Return times where midnight is a moment, and no whole day, beside other moments of its variable."""
     places: dict[str, list[int]] = defaultdict(list)
     for place, (variable, time) in enumerate(zip(variables, times)):
@@ -112,16 +117,17 @@ def _of_one_kind(variables: Sequence[Variable], times: Sequence[Time | None]) ->
             places[variable.name].append(place)
     even = list(times)
     for these in places.values():
-        for place, time in zip(these, same_resolution([time for place in these if (time := times[place]) is not None])):
+        alike = same_resolution([time for place in these if (time := times[place]) is not None], as_moments)
+        for place, time in zip(these, alike):
             even[place] = time
     return even
 
 
-def _moments(pieces: Sequence[Piece], grid: Grid) -> list[Time] | None:
-    """Return for each piece the median time of the cells that were seen; None where these are far apart in time."""
+def _moments(pieces: Sequence[Piece], grid: Grid, always: bool) -> list[Time] | None:
+    """Return each piece's median time of the cells that were seen; None where these are far apart, unless `always`."""
     if any(piece.passed and piece.clock is None for piece in pieces):
         return None
-    if _degrees_wide(grid) > 4 * _SUN_DEGREES_PER_HOUR:
+    if not always and _degrees_wide(grid) > 4 * _SUN_DEGREES_PER_HOUR:
         return None
     by_day: dict[tuple[Time | None, str], list[int]] = {}
     for place, piece in enumerate(pieces):
@@ -134,7 +140,7 @@ def _moments(pieces: Sequence[Piece], grid: Grid) -> list[Time] | None:
         if len(seconds) == 0:
             moments.update(dict.fromkeys(places, time))  # type: ignore[arg-type]
             continue
-        if np.ptp(seconds) > _WIDEST.total_seconds():
+        if not always and np.ptp(seconds) > WIDEST.total_seconds():
             return None
         moment = epoch_of(pieces[places[0]].product) + timedelta(seconds=round(float(np.median(seconds))))
         moments.update(dict.fromkeys(places, Time(moment.replace(microsecond=0), "second")))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from sm_toolbox.errors import InputError, OutputError
+from sm_toolbox.products.adding import choose_new, grid_of_earlier, resolution_of
 from sm_toolbox.products.files import list_files
 from sm_toolbox.products.grouping import group_bands
 from sm_toolbox.products.mosaic import ImportedBand, MaskTally, OpenPieces, is_same_crs, offset_on, read_block
@@ -17,17 +18,19 @@ from sm_toolbox.products.pieces import Found, Piece
 from sm_toolbox.products.scenes import find_pieces
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Affine, Window
+from sm_toolbox.raster.appending import Making, read_earlier
 from sm_toolbox.raster.choice import driver
 from sm_toolbox.raster.driver import DriverError
 from sm_toolbox.raster.grid import Grid, label
-from sm_toolbox.raster.outputs import TILE, RasterOutput
+from sm_toolbox.raster.outputs import TILE, RasterOutput, RasterWriter
 from sm_toolbox.raster.times import Time
-from sm_toolbox.raster.writing import leave_out_empty, raster_writer
+from sm_toolbox.raster.writing import raster_writer, settle
 from sm_toolbox.sensors.catalogue import CATALOGUE
 
 IMPORT_LEVELS = ("recommended", "strict", "all")
 IMPORT_OVERPASSES = ("both", "am", "pm", "mean")
 AUTO = "auto"
+_TOOL = "importproduct"
 _STRIP_BYTES = 64 * 2**20
 
 
@@ -49,6 +52,8 @@ class Request:
         West, south, east, north, and their CRS.
     start, end : Time, optional
         First and last that is taken.
+    update : bool, optional
+        Whether dates are added to an output that is there; those that it holds stay as they are stored.
     """
 
     product_type: str = AUTO
@@ -59,6 +64,7 @@ class Request:
     extent: tuple[tuple[float, float, float, float], object] | None = None
     start: Time | None = None
     end: Time | None = None
+    update: bool = False
 
 
 @dataclass
@@ -68,9 +74,9 @@ class Imported:
     Parameters
     ----------
     bands : list of str
-        Of the output.
+        That were written: of an update those that it added, which may be none.
     dates : int
-        Different times; 0 of what does not change.
+        Different times of these; 0 of what does not change.
     masked_percent : float
         Of the cells with values.
     reasons : dict of str to float
@@ -143,12 +149,32 @@ def import_product(
         pieces = [piece for piece in found.pieces if _is_wanted(piece, request)]
         if not pieces:
             raise _nothing(found, request)
+        earlier = read_earlier(destination, _TOOL) if request.update else None
         grid = _grid_over(pieces, request)
+        if earlier is not None:
+            grid = grid_of_earlier(earlier, grid)
         pieces = [piece for piece in pieces if _touches(piece.values.placing.grid, grid)]
         if not pieces:
             raise InputError("`extent`: no file has cells there. Take a wider extent, or leave it empty.")
-        bands = group_bands(pieces, grid, request.overpass, request.layer_thickness)
-        return _write(bands, grid, output, request, found, progress)
+        kept = "" if earlier is None else resolution_of(earlier)
+        bands = group_bands(pieces, grid, request.overpass, request.layer_thickness, kept)
+        made = _making_of(bands, request)
+        if earlier is not None:
+            earlier = earlier.beside((band.variable.name, band.time) for band in bands)
+            bands = choose_new(bands, earlier, made, progress)
+            made = _making_of(bands, request)
+            new = {path.removeprefix("/vsigzip/") for path in made.files}
+            found.taken = [item for item in found.taken if item[0] in new]
+            if not bands:
+                return Imported([], 0, 0.0, {}, [], found, grid)
+        goal = RasterOutput(output, [band.name for band in bands], _tags_of(bands), True, made, earlier)
+        try:
+            return _write(bands, grid, goal, request, found, progress)
+        except _EmptyError as error:
+            if earlier is None:
+                raise
+            progress.warning(f"Nothing was added to '{earlier.path}': {error}")
+            return Imported([], 0, 0.0, {}, [band.name for band in bands], found, grid)
 
 
 def _check(request: Request) -> None:
@@ -293,17 +319,37 @@ def _touches(grid: Grid, base: Grid) -> bool:
 # ---- the output
 
 
-def _write(
-    bands: list[ImportedBand], grid: Grid, output: str, request: Request, found: Found, progress: Progress
-) -> Imported:
+def _making_of(bands: Sequence[ImportedBand], request: Request) -> Making:
+    settings = {
+        "level": request.level,
+        "overpass": request.overpass,
+        "layer_thickness": f"{request.layer_thickness:g}" if request.layer_thickness else "",
+    }
+    for band in bands:
+        products = sorted({piece.product.key for piece in band.pieces})
+        settings[f"product_type.{band.variable.name}"] = ", ".join(products)
+    return Making(_TOOL, settings, sorted({piece.values.path for band in bands for piece in band.pieces}))
+
+
+def _tags_of(bands: Sequence[ImportedBand]) -> dict[str, str]:
     tags = {f"UNIT_{band.variable.name}": band.variable.unit for band in bands if band.variable.unit}
-    tags.update(
-        {f"PERIOD_{band.variable.name}": str(band.time.days) for band in bands if band.time and band.time.days > 1}
-    )
+    return tags | {
+        f"PERIOD_{band.variable.name}": str(band.time.days) for band in bands if band.time and band.time.days > 1
+    }
+
+
+class _EmptyError(InputError):
+    """Nothing is left of what was read."""
+
+
+def _write(
+    bands: list[ImportedBand], grid: Grid, output: RasterOutput, request: Request, found: Found, progress: Progress
+) -> Imported:
     tally, known = MaskTally(), len(found.skipped)
     rows = _strip_rows(grid, bands)
-    names = [band.name for band in bands]
-    with raster_writer(RasterOutput(output, names, tags), grid, (TILE, TILE)) as writer:
+    # Bands of before are copied in the second half.
+    reading = progress.part(0, 0.5) if output.earlier else progress
+    with raster_writer(output, grid, (TILE, TILE)) as writer:
         done, total = 0, len(bands) * -(-grid.height // rows)
         for group in _by_date(bands):
             with OpenPieces() as files:
@@ -313,21 +359,38 @@ def _write(
                         block = read_block(files, bands[place], grid, window, request.level, tally, found)
                         writer.write(block[None], window, place)
                         done += 1
-                        progress.set_fraction(done / total)
+                        reading.set_fraction(done / total)
+        damaged = {path for path, _ in found.skipped[known:]}
+        if output.earlier:
+            _wait_for_whole_files(writer, bands, damaged, progress)
         if not writer.valid_cells:
-            raise InputError(
+            raise _EmptyError(
                 "`paths`: no cell is left. "
                 + (f"Quality layers rule out all that has values ({_top_reason(tally)}): " if tally.before else "")
                 + "choose `level` all to see what there is, or other dates."
             )
-        empty = leave_out_empty(writer, grid)
-    damaged = {path for path, _ in found.skipped[known:]}
+        empty = settle(writer, grid, progress.part(0.5, 1) if output.earlier else progress)
     found.taken = [item for item in found.taken if item[0] not in damaged]
     percent = 100 * (1 - tally.after / tally.before) if tally.before else 0.0
     reasons = {name: 100 * count / max(1, tally.before) for name, count in tally.reasons.items() if count}
-    left = [name for name in names if name not in empty]
+    left = [band.name for band in bands if band.name not in empty]
     dates = len({band.time for band in bands if band.time is not None and band.name not in empty})
     return Imported(left, dates, percent, reasons, empty, found, grid)
+
+
+def _wait_for_whole_files(
+    writer: RasterWriter, bands: Sequence[ImportedBand], damaged: set[str], progress: Progress
+) -> None:
+    """Leave out the bands of files that cannot be read whole, such as one that is still on its way.
+
+    A band that is written is not made again.
+    """
+    for place, band in enumerate(bands):
+        if damaged.intersection(piece.values.path for piece in band.pieces):
+            writer.valid_of_bands[place] = 0
+            progress.warning(
+                f"{band.name} is not added: one of its files cannot be read whole. The next update tries again."
+            )
 
 
 def _top_reason(tally: MaskTally) -> str:

@@ -31,7 +31,9 @@ def product_report(result: Imported, request: Request, progress: Progress = SILE
     page = Page(
         "Import of products",
         f"{', '.join(products)}: {len(result.bands)} bands of {len({name.partition('@')[0] for name in result.bands})} "
-        f"variables from {len(taken)} files.",
+        f"variables from {len(taken)} files."
+        if result.bands
+        else "Nothing new: the output has all that is in the files, and stays as it is.",
         progress=progress,
     )
     grid = result.grid

@@ -30,7 +30,7 @@ from sm_toolbox.raster.outputs import RasterOutput
 from sm_toolbox.raster.planning import GDAL_CACHE, Plan, common_tile, memory_for, plan_blocks
 from sm_toolbox.raster.reading import BandReader, OpenBands
 from sm_toolbox.raster.request import ALL_CORES, Engine
-from sm_toolbox.raster.writing import leave_out_empty, whole_outputs
+from sm_toolbox.raster.writing import settle, whole_outputs
 
 Blocks = dict[str, np.ndarray]
 Facts = dict[str, Any]
@@ -49,11 +49,14 @@ class Written:
         The sums of what the kernel told of its blocks, in the order of the windows.
     watch : Watch, optional
         What was seen of the inputs.
+    left_out : list of str, optional
+        Bands without a value that the outputs are to be without.
     """
 
     valid_cells: list[int]
     facts: Facts
     watch: Watch = field(default_factory=Watch, repr=False, compare=False)
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,9 @@ def run_blocks(
     plan = plan_blocks(grid, tile, bytes_per_cell, memory, engine.threads or os.cpu_count() or 1, halo)
     work = _Work(kernel, tuple(inputs), tuple(np.cumsum([len(bands) for bands in inputs.values()])[:-1].tolist()), halo)
     facts: Facts = {}
+    # Of outputs that are written again, writing them again is the other half.
+    again = any(output.earlier or output.leaves_out_empty for output in outputs)
+    working = progress.part(0, 0.5) if again else progress
     with (
         driver().environment(GDAL_CACHE),
         products_in_one_thread(),
@@ -194,7 +200,7 @@ def run_blocks(
         blocks = (
             on_cluster(reader, work, plan, engine, GDAL_CACHE)
             if engine.scheduler
-            else in_order(reader, work, plan, engine)
+            else in_order(reader, work, plan, replace(engine, progress=working))
         )
         with closing(blocks) as results:
             for done, (window, (result, told)) in enumerate(results, start=1):
@@ -206,7 +212,7 @@ def run_blocks(
                 reader.watch.refuse_early()
                 for name, value in told.items():
                     facts[name] = facts[name] + value if name in facts else value
-                progress.set_fraction(max(done, engine.beat.done if engine.beat else 0) / len(plan.windows))
+                working.set_fraction(max(done, engine.beat.done if engine.beat else 0) / len(plan.windows))
         reader.watch.tell(progress)
         for fact in facts.values():
             if isinstance(fact, Concluding):
@@ -214,10 +220,10 @@ def run_blocks(
         valid = [writer.valid_cells for writer in writers]
         if not any(valid) or not facts.get("with_data", True):
             raise EmptyError(_why_empty(inputs))
-        for writer in writers:
-            if writer.output.leaves_out_empty:
-                leave_out_empty(writer, grid)
-    return Written(valid, facts, reader.watch)
+        left_out: list[str] = []
+        for place, writer in enumerate(writers):
+            left_out += settle(writer, grid, progress.part(0.5 + 0.5 * place / len(writers), 1))
+    return Written(valid, facts, reader.watch, left_out)
 
 
 _SAME_UNIT = re.compile(r"(?P<variable>.+?)_(min|max|mean|median|sd|q\d+)")

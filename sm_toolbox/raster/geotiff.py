@@ -29,18 +29,19 @@ class GeotiffWriter(RasterWriter):
     """
 
     def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int]):
-        super().__init__(output, grid)
+        super().__init__(output, grid, tile)
         compression = (
             {"compress": "zstd", "zstd_level": "1"} if driver().has_zstd() else {"compress": "deflate", "zlevel": "6"}
         )
+        tags = output.all_tags
         layout = GeotiffLayout(
             grid.crs,
             grid.transform,
             grid.width,
             grid.height,
             list(output.bands),
-            [output.tags.get(f"UNIT_{split_name(name)[0]}", "") for name in output.bands],
-            dict(output.tags),
+            [tags.get(f"UNIT_{split_name(name)[0]}", "") for name in output.bands],
+            tags,
             {
                 "tiled": "yes",
                 "blockysize": str(tile[0]),

@@ -196,18 +196,20 @@ def is_named(facts: BandFacts) -> bool:
     return bool(_explicit(facts)[0])
 
 
-def same_resolution(times: Sequence[Time]) -> list[Time]:
+def same_resolution(times: Sequence[Time], as_moments: bool = False) -> list[Time]:
     """Return the times of one axis: where some of them are moments, midnights are moments, too, and no whole days.
 
     Parameters
     ----------
     times : sequence of Time
+    as_moments : bool, optional
+        Whether they are to be moments also where none of them is.
 
     Returns
     -------
     list of Time
     """
-    if not any(time.resolution == "second" for time in times):
+    if not as_moments and not any(time.resolution == "second" for time in times):
         return list(times)
     return [replace(time, resolution="second", days=1) if time.resolution == "day" else time for time in times]
 

@@ -38,7 +38,7 @@ class NetcdfWriter(RasterWriter):
     """
 
     def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int]):
-        super().__init__(output, grid)
+        super().__init__(output, grid, tile)
         if grid.transform.b or grid.transform.d:
             raise OutputError(
                 f"The output '{output.path}' cannot be NetCDF: its grid is rotated against the axes of its CRS. "
@@ -76,12 +76,12 @@ class NetcdfWriter(RasterWriter):
             raise
 
     def _define(self, tile: tuple[int, int]) -> None:
-        root = self._dataset.GetRootGroup()
+        root, tags = self._dataset.GetRootGroup(), self.output.all_tags
         _describe(
             root,
             {
                 "Conventions": "CF-1.8",
-                **{key: text for key, text in self.output.tags.items() if not key.startswith(("UNIT_", METHOD_TAG))},
+                **{key: text for key, text in tags.items() if not key.startswith(("UNIT_", METHOD_TAG))},
             },
         )
         grid = self._grid
@@ -136,9 +136,9 @@ class NetcdfWriter(RasterWriter):
             array.SetNoDataValueDouble(float("nan"))
             array.SetSpatialRef(system)
             # Without a dimension NetCDF's conventions want 1, not a dash.
-            unit = self.output.tags.get(f"UNIT_{variable}", "1").replace("–", "1")
+            unit = tags.get(f"UNIT_{variable}", "1").replace("–", "1")
             _describe(array, {"long_name": variable, "units": unit})
-            method = self.output.tags.get(f"{METHOD_TAG}{variable}")
+            method = tags.get(f"{METHOD_TAG}{variable}")
             if method and own:
                 _describe(array, {"cell_methods": f"{dimensions[own].GetName()}: {method}"})
             self._keep_geotransform(root, array)

@@ -16,6 +16,7 @@ import numpy as np
 from sm_toolbox.errors import OutputError
 from sm_toolbox.files import check_output, put_in_place, remove_quietly, temporary_name
 from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.appending import Earlier, Making
 from sm_toolbox.raster.grid import Grid
 
 METHOD_TAG = "METHOD_"
@@ -37,12 +38,24 @@ class RasterOutput:
         its period (`mean`, after CF's cell_methods), `PERIOD_<variable>` the period (as `times.period_days`).
     leaves_out_empty : bool, optional
         Whether bands without a value are left out.
+    made : Making, optional
+        What makes the bands, which the file's metadata keep.
+    earlier : Earlier, optional
+        File of before whose bands are in the output, too.
     """
 
     path: str
     bands: Sequence[str]
     tags: dict[str, str] = field(default_factory=dict)
     leaves_out_empty: bool = False
+    made: Making | None = None
+    earlier: Earlier | None = None
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """Metadata of the file, with what is kept of its making."""
+        tags = self.earlier.tags_with(self.tags) if self.earlier else dict(self.tags)
+        return tags if self.made is None else {**tags, **self.made.tags(self.bands, self.earlier)}
 
 
 def check_raster_output(path: str) -> None:
@@ -80,10 +93,12 @@ class RasterWriter(ABC):
     ----------
     output : RasterOutput
     grid : Grid
+    tile : (int, int)
+        Rows and columns of what is compressed together.
     """
 
-    def __init__(self, output: RasterOutput, grid: Grid):
-        self.output, self._grid = output, grid
+    def __init__(self, output: RasterOutput, grid: Grid, tile: tuple[int, int]):
+        self.output, self._grid, self.tile = output, grid, tile
         self._temporary = temporary_name(output.path)
         self.valid_of_bands = np.zeros(len(output.bands), np.int64)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from sm_toolbox.errors import OutputError
+from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Window
-from sm_toolbox.raster.bands import list_bands
+from sm_toolbox.raster.bands import Band, list_bands
+from sm_toolbox.raster.driver import Dataset
 from sm_toolbox.raster.geotiff import GeotiffWriter
 from sm_toolbox.raster.grid import Grid
-from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.opening import Source, open_as_stored, readable
 from sm_toolbox.raster.outputs import TILE, RasterOutput, RasterWriter, check_raster_output
 from sm_toolbox.raster.planning import Plan
-from sm_toolbox.raster.reading import BandReader
 
 _COPIED = 4 * 2**20
 """Cells that are copied at once."""
@@ -88,15 +92,17 @@ def whole_outputs(outputs: Sequence[RasterOutput], grid: Grid, plan: Plan) -> It
             writer.discard()
 
 
-def leave_out_empty(writer: RasterWriter, grid: Grid) -> list[str]:
-    """Leave bands without a value out of a file that is written but has not got its name yet.
+def settle(writer: RasterWriter, grid: Grid, progress: Progress = SILENT) -> list[str]:
+    """Bring a file into its last form that is written but has not got its name yet.
 
-    How many bands there are must be said before the first is written, when nobody knows which stay empty.
+    Bands without a value are left out where the output is to be without them: how many bands there are must be said
+    before the first is written, when nobody knows which stay empty. Bands of before come in as they are stored.
 
     Parameters
     ----------
     writer : RasterWriter
     grid : Grid
+    progress : Progress, optional
 
     Returns
     -------
@@ -108,23 +114,49 @@ def leave_out_empty(writer: RasterWriter, grid: Grid) -> list[str]:
     OutputError
         Where it cannot be written again.
     """
-    empty = [name for name, cells in zip(writer.output.bands, writer.valid_of_bands) if not cells]
-    if not empty or len(empty) == len(writer.output.bands):
+    written = writer.output
+    empty = [name for name, cells in zip(written.bands, writer.valid_of_bands) if not cells]
+    if not written.leaves_out_empty or len(empty) == len(written.bands):
+        empty = []
+    if not empty and written.earlier is None:
         return []
     writer.finish()
-    output = replace(writer.output, bands=[name for name in writer.output.bands if name not in empty])
-    bands = {band.name: band for band in list_bands([Source(writer.written_to)])}
-    rows = TILE * max(1, _COPIED // (grid.width * TILE))
-    other = raster_writer(output, grid)
+    names = [name for name in written.bands if name not in empty]
+    bands = list_bands([Source(writer.written_to)])
+    if written.earlier:
+        names, bands = written.earlier.in_order(names), [*written.earlier.bands, *bands]
+    other = raster_writer(replace(written, bands=names), grid, writer.tile)
     try:
-        for place, name in enumerate(output.bands):
-            with BandReader([bands[name]], grid).open() as opened:
-                for top in range(0, grid.height, rows):
-                    window = Window(0, top, grid.width, min(rows, grid.height - top))
-                    other.write(opened.read(window), window, place)
+        _copy({band.name: band for band in bands}, other, grid, progress)
         other.finish()
     except BaseException:
         other.discard()
         raise
     writer.take_over(other)
     return empty
+
+
+def _copy(bands: Mapping[str, Band], writer: RasterWriter, grid: Grid, progress: Progress) -> None:
+    """Write bands as they are stored, many small ones at once."""
+    height = writer.tile[0]
+    rows = min(grid.height, height * max(1, _COPIED // (grid.width * height)))
+    together = max(1, _COPIED // (grid.width * rows))
+    block = np.empty((together, rows, grid.width), np.float32)
+    place = 0
+    with ExitStack() as opened:
+        files: dict[Source, Dataset] = {}
+        for source, run in groupby((bands[name] for name in writer.output.bands), key=lambda band: band.source):
+            if source not in files:
+                files[source] = opened.enter_context(open_as_stored(source))
+            indexes = [band.index for band in run]
+            for start in range(0, len(indexes), together):
+                group = indexes[start : start + together]
+                for top in range(0, grid.height, rows):
+                    progress.check()
+                    window = Window(0, top, grid.width, min(rows, grid.height - top))
+                    part = block[: len(group), : int(window.height)]
+                    with readable(source, window):
+                        files[source].read(group, window, part)
+                    writer.write(part, window, place)
+                place += len(group)
+                progress.set_fraction(place / len(writer.output.bands))

@@ -57,6 +57,7 @@ ENTRY_POINTS = [
     "stations.interpolation.maps:interpolate_stations",
     "stations.ismn.archive:import_archive",
     "stations.partition:split_before_date",
+    "stations.reading:read_stations",
     "raster.lags:lag_of_column",
     "raster.lags:parse_lags",
     "stations.partition:split_by_choice",

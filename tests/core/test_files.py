@@ -295,7 +295,7 @@ def test_what_windows_will_not_replace_is_refused_before_the_work(tmp_path, monk
     monkeypatch.setattr("sm_toolbox.files.fcntl", None)
     check_output(str(path))
     monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(OutputError, match=r"a\.gpkg' cannot be replaced while a program has it open.*QGIS itself"):
+    with pytest.raises(OutputError, match=r"a\.gpkg' cannot be replaced while a program has it open.*remove the layer"):
         check_output(str(path))
     check_writable(str(path))
     check_output(str(tmp_path / "new.gpkg"))

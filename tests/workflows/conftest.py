@@ -14,7 +14,9 @@ def workflow(run, provider, tmp_path):
             label = definition.name().partition(":")[2]
             if definition.isDestination() and (not optional or label in wanted):
                 ending = {"rasterDestination": ".tif", "fileDestination": ".smmodel"}.get(definition.type())
-                if "eport" in label or label.startswith(("Map beside", "Coverage", "Fine map", "Merged product beside")):
+                if "eport" in label or label.startswith(
+                    ("Map beside", "Coverage", "Fine map", "Merged product beside")
+                ):
                     ending = ".html"
                 file = tmp_path / (definition.name().replace(":", " ") + (ending or ""))
                 given[definition.name()] = "memory:" if ending is None else str(file)

@@ -76,9 +76,22 @@ def test_no_choice_is_hidden(model):
     """What the study chose is an input with that default; steps fix only what the shape of the workflow needs."""
     inputs = {d.name(): d.defaultValue() for d in model.parameterDefinitions()}
     expected = {
-        "quantilemap": {"share": 0.25, "folds": 5, "smap_window": 3, "filter": 3, "local_share": 0.1, "split": "random"},
+        "quantilemap": {
+            "share": 0.25,
+            "folds": 5,
+            "smap_window": 3,
+            "filter": 3,
+            "local_share": 0.1,
+            "split": "random",
+        },
         "cloudgapmap": {"sun": "none", "kind": "random_forest", "first": "aspect;elevation;albedo;ati;ndvi;ndii5"},
-        "monthlymap": {"tuning": "grid", "folds": 10, "tuning_folds": 10, "ndvi_statistic": "max", "resampling": "nearest"},
+        "monthlymap": {
+            "tuning": "grid",
+            "folds": 10,
+            "tuning_folds": 10,
+            "ndvi_statistic": "max",
+            "resampling": "nearest",
+        },
         "mergedmap": {"kind": "lstm", "residuals": "simple_kriging", "unresolved": "mean", "alpha": 0.05},
         "scenarios": {"repeats": 50, "candidates": 100, "scaling": "minmax", "spatial": "1,9,…,57", "target": 0.06},
     }

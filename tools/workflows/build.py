@@ -249,7 +249,9 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
     model.setHelpContent(
         {
             "ALG_TITLE": workflow.title,
-            "ALG_DESC": "\n".join((workflow.summary, workflow.description, HELP_OF_COPIES.format(file=workflow.file))),
+            "ALG_DESC": "</p><p>".join(
+                (workflow.summary, workflow.description, HELP_OF_COPIES.format(file=workflow.file))
+            ),
             "ALG_CREATOR": "Soil Moisture Toolbox",
             # From here QGIS takes the help of the inputs.
             **{entry.parameter.name(): entry.text for entry in workflow.inputs},
@@ -259,7 +261,7 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
 
 
 def write(model: QgsProcessingModelAlgorithm, path: Path) -> None:
-    """Write a model, always in the same way: QGIS draws numbers for boxes, and orders them and all attributes by chance."""
+    """Write a model, always in the same way: QGIS numbers boxes, and orders them and all attributes, by chance."""
     if not model.toFile(str(path)):
         raise SystemExit(f"{path} could not be written")
     tree = ElementTree.parse(path)

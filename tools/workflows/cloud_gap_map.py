@@ -1,7 +1,24 @@
 """Map through gaps of the surface temperature with a second model (Fan et al. 2022)."""
 
-from .build import SEED, Box, Step, Workflow, advanced, choice, day, fields_of_observations, given, made, number
-from .build import points, polygons, raster, rasters, value, words, worked_out
+from .build import (
+    SEED,
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    day,
+    fields_of_observations,
+    given,
+    made,
+    number,
+    points,
+    polygons,
+    raster,
+    rasters,
+    value,
+    words,
+)
 
 STATION = {"STATION": given("station"), "TIME": given("time")}
 SPECTRAL = ["ndvi", "savi", "vari", "ndii5", "ndii6", "ndii7", "gvmi", "albedo"]
@@ -221,7 +238,7 @@ WORKFLOW = Workflow(
                         "PREDICTORS": PREDICTORS,
                         "GRID": given("grid"),
                     },
-                    {"OUTPUT": "Soil moisture", "SOURCE": "Which model made the value"},
+                    {"OUTPUT": "Soil moisture"},
                 ),
                 "first_alone": Step(
                     "calculatebands",

@@ -1,14 +1,30 @@
 """Drought watch from one product: percentiles, root zone, regions."""
 
-from .build import Box, Step, Workflow, advanced, choice, given, layer_field, made, number, polygons, raster, rasters
-from .build import switch, value, whole, words
+from .build import (
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    given,
+    layer_field,
+    made,
+    number,
+    polygons,
+    raster,
+    rasters,
+    switch,
+    value,
+    whole,
+    words,
+)
 
 WORKFLOW = Workflow(
     name="droughtwatch",
     title="Drought watch from a product",
     summary="From a soil-moisture product to how dry each cell is for the place and the season, at the surface and in "
     "the root zone, and to series of regions.",
-    description="Percentiles are those of the cell's own past, in the classes of the US Drought Monitor (Svoboda et al. "
+    description="Percentiles are of the cell's own past, in the classes of the US Drought Monitor (Svoboda et al. "
     "2002, doi 10.1175/1520-0477-83.8.1181); the root zone is filtered from the surface (Wagner et al. 1999; Albergel "
     "et al. 2008, doi 10.5194/hess-12-1323-2008). The record should hold five years at least. On the demo scene's ten "
     "years half a minute.",

@@ -1,7 +1,24 @@
 """Three products merged by triple collocation and downscaled (Ming et al. 2022)."""
 
-from .build import SEED, Box, Step, Workflow, advanced, choice, fields_of_observations, given, made, number
-from .build import points, raster, rasters, switch, value, whole, words
+from .build import (
+    SEED,
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    fields_of_observations,
+    given,
+    made,
+    number,
+    points,
+    raster,
+    rasters,
+    switch,
+    value,
+    whole,
+    words,
+)
 
 STATION = {"STATION": given("station"), "TIME": given("time")}
 PRODUCTS = {"a": "GLDAS-Noah", "b": "ERA5-Land", "c": "SMAP"}
@@ -32,6 +49,7 @@ def downscaled(product, title, outputs, where=()):
         "SEED": given("seed"),
         "RESIDUALS": given("residuals"),
         "CONSERVE": given("conserve"),
+        "MAX_TIME_GAP": value(0),
         "MASK": given("land_cover"),
         "MASK_VALUES": given("masked"),
     }
@@ -48,6 +66,7 @@ def validated(products, labels, outputs, where=()):
             "STATIONS": made("station_months"),
             **STATION,
             "VALUE": given("value"),
+            "MAX_TIME_GAP": value(0),
             "MIN_SAMPLES": given("pairs"),
         },
         outputs,
@@ -221,6 +240,7 @@ WORKFLOW = Workflow(
                     "triplecollocation",
                     {
                         **{f"PRODUCT_{key.upper()}": made(f"months_{key}") for key in PRODUCTS},
+                        "MAX_TIME_GAP": value(0),
                         "MIN_SAMPLES": given("samples"),
                         "ALPHA": given("alpha"),
                         "ANOMALIES": given("anomalies"),
@@ -233,6 +253,7 @@ WORKFLOW = Workflow(
                     "tcmerge",
                     {
                         **{f"PRODUCT_{key.upper()}": made(f"months_{key}") for key in PRODUCTS},
+                        "MAX_TIME_GAP": value(0),
                         "MIN_SAMPLES": given("samples"),
                         "ALPHA": given("alpha"),
                         "ANOMALIES": given("anomalies"),

@@ -1,7 +1,25 @@
 """Monthly map from stations and a coarser product, with its trend (Ma et al. 2023)."""
 
-from .build import SEED, Box, Step, Workflow, advanced, choice, fields_of_observations, given, layer_field, made
-from .build import number, points, raster, rasters, switch, value, whole, words
+from .build import (
+    SEED,
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    fields_of_observations,
+    given,
+    layer_field,
+    made,
+    number,
+    points,
+    raster,
+    rasters,
+    switch,
+    value,
+    whole,
+    words,
+)
 
 STATION = {"STATION": given("station"), "TIME": given("time")}
 PREDICTORS = (
@@ -65,8 +83,8 @@ WORKFLOW = Workflow(
                 "unfrozen",
                 "Unfrozen cells",
                 "lst = where(lst_day > 273.15 and albedo < 0.4, lst_day, nan)",
-                "The temperature that is learned from: none where the ground is frozen or white, and with it neither row "
-                "nor map.",
+                "The temperature that is learned from: none where the ground is frozen or white; row and map go "
+                "with it.",
             )
         ),
         advanced(
@@ -156,7 +174,11 @@ WORKFLOW = Workflow(
             )
         ),
         advanced(whole("folds", "Folds", 10, "Of the cross-validation.", 2)),
-        advanced(choice("trend", "Trend", ["least_squares", "theil_sen"], "least_squares", "Eq. 8 of the study.")),
+        advanced(
+            choice(
+                "trend", "Method of the trend", ["least_squares", "theil_sen"], "least_squares", "Eq. 8 of the study."
+            )
+        ),
         advanced(switch("by_month", "Trend by calendar month", True, "As in the study.")),
         advanced(number("pairs", "Fewest pairs of a station", 10, "Stations with fewer are not rated.", 2)),
         SEED,
@@ -310,6 +332,7 @@ WORKFLOW = Workflow(
                         "STATIONS": made("station_months"),
                         **STATION,
                         "VALUE": given("value"),
+                        "MAX_TIME_GAP": value(0),
                         "MIN_SAMPLES": given("pairs"),
                     },
                     {"OUTPUT": "Stations with metrics", "REPORT": "Map beside the products at the stations"},
@@ -317,7 +340,7 @@ WORKFLOW = Workflow(
                 ),
                 "compare": Step(
                     "comparemaps",
-                    {"PRODUCT": made("predict"), "REFERENCE": made("target_months")},
+                    {"PRODUCT": made("predict"), "REFERENCE": made("target_months"), "MAX_TIME_GAP": value(0)},
                     {"OUTPUT": "Difference from the product", "REPORT": "Map beside the product"},
                 ),
             },

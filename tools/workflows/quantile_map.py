@@ -1,7 +1,26 @@
 """Quantile map from stations, radar, SMAP, soil and terrain, with spiking (Huang et al. 2020)."""
 
-from .build import SEED, Box, Step, Workflow, advanced, choice, fields_of_observations, given, known_groups
-from .build import layer_field, made, number, points, raster, rasters, value, whole, words, worked_out
+from .build import (
+    SEED,
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    fields_of_observations,
+    given,
+    known_groups,
+    layer_field,
+    made,
+    number,
+    points,
+    raster,
+    rasters,
+    value,
+    whole,
+    words,
+    worked_out,
+)
 
 TERRAIN = [
     *("elevation", "slope", "aspect", "profile_curvature", "plan_curvature", "tangential_curvature"),

@@ -1,7 +1,25 @@
 """Radar predictors judged in four ways of testing (Zhu et al. 2025)."""
 
-from .build import SEED, Box, Step, Workflow, advanced, choice, fields_of_observations, given, known_names
-from .build import layer_field, made, number, points, raster, rasters, value, whole, words
+from .build import (
+    SEED,
+    Box,
+    Step,
+    Workflow,
+    advanced,
+    choice,
+    fields_of_observations,
+    given,
+    known_names,
+    layer_field,
+    made,
+    number,
+    points,
+    raster,
+    rasters,
+    value,
+    whole,
+    words,
+)
 
 STATION = {"STATION": given("station"), "TIME": given("time")}
 PREDICTORS = (

@@ -1,7 +1,20 @@
 """Map soil moisture from stations: terrain, sample, train, predict, validate."""
 
-from .build import Box, Step, Workflow, fields_of_observations, given, made, number, points, raster, rasters
-from .build import value, words, worked_out
+from .build import (
+    Box,
+    Step,
+    Workflow,
+    fields_of_observations,
+    given,
+    made,
+    number,
+    points,
+    raster,
+    rasters,
+    value,
+    words,
+    worked_out,
+)
 
 INDICES = ["elevation", "slope", "northness", "eastness", "profile_curvature", "tangential_curvature"]
 

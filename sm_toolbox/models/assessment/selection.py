@@ -94,7 +94,7 @@ class Method:
     Parameters
     ----------
     key : {'ranked', 'forward', 'leave_one_out', 'groups'}
-        'ranked' adds one predictor at a time in the order of importance (Zhao et al. 2022, RF_I to RF_XIII) and chooses
+        'ranked' adds one predictor at a time in the order of importance (Fan et al. 2022, RF_I to RF_XIII) and chooses
         the smallest number whose RMSE is within one standard error over the folds of the best step's
         (Breiman et al. 1984, Classification and Regression Trees, 3.4.3).
         'forward' starts from the best pair, adds the predictor that lowers the RMSE most, and ends where none does

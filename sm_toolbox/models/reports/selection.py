@@ -26,7 +26,7 @@ _TITLES = {
     "groups": "each group of predictors left out in turn",
 }
 _RULES = {
-    "ranked": "The predictors join one at a time, the most important first (as RF_I to RF_XIII of Zhao et al. 2022). "
+    "ranked": "The predictors join one at a time, the most important first (as RF_I to RF_XIII of Fan et al. 2022). "
     "Chosen is the smallest number of predictors whose RMSE is within one standard error over the folds of the "
     "best step's (Breiman et al. 1984, Classification and Regression Trees): the folds cannot tell the two "
     "apart, and fewer predictors ask for fewer rasters.",
