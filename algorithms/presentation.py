@@ -61,8 +61,8 @@ class Presentation(QgsProcessingLayerPostProcessorInterface):
         destinations : sequence of str
             What the algorithm returns for its outputs, the main one first: paths, or ids of layers.
         """
-        if not _alive:
-            _loaded.clear()
+        # Those of a run before; the steps of a workflow all come before the first layer is loaded.
+        _loaded.clear()
         step = 1 + max((processor._step for processor in _alive), default=0)
         for place, destination in enumerate(destinations):
             if context.willLoadLayerOnCompletion(destination):

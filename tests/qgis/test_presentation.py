@@ -275,7 +275,10 @@ def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_l
     from processing.gui.Postprocessing import handleAlgorithmResults
     from soil_moisture_toolbox.algorithms.presentation import Presentation
 
-    project = QgsProject()
+    project, unloaded = QgsProject(), QgsProcessingContext()
+    # As of a script, which loads nothing.
+    unloaded.addLayerToLoadOnCompletion("never", QgsProcessingContext.LayerDetails("never", project, "never"))
+    Presentation.attach_all(["never"], unloaded)
     for run in range(2):
         context = QgsProcessingContext()
         context.setProject(project)
