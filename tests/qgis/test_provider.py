@@ -496,6 +496,12 @@ def test_help_has_no_line_breaks_in_sentences(provider):
         assert "\n" not in algorithm.shortHelpString(), algorithm.name()
 
 
+def test_help_has_no_colour_that_a_dark_theme_swallows(provider):
+    """QGIS draws <b> in #333333 on whatever ground there is."""
+    for algorithm in algorithms(provider):
+        assert "<b>" not in algorithm.shortHelpString() and "<strong>" in algorithm.shortHelpString()
+
+
 def test_several_choices_are_boxes_to_tick(provider):
     """QGIS 3.22's other window for them has blank rows."""
     several = [
@@ -676,3 +682,34 @@ def test_a_plugin_that_is_loaded_again_is_the_new_one(tmp_path):
     """)
     left, new = out.strip().split("\n")
     assert left == "[]" and new.startswith("New ") and new.endswith("| New: find")
+
+
+def test_long_runs_say_seldom_what_is_left(plugin, monkeypatch):
+    from soil_moisture_toolbox.algorithms import base
+
+    clock, said = [0.0], []
+
+    class Feedback:
+        def setProgress(self, percent):
+            pass
+
+        def pushInfo(self, text):
+            said.append(text)
+
+    monkeypatch.setattr(base.time, "monotonic", lambda: clock[0])
+    progress = base.FeedbackProgress(Feedback())
+    # An hour's work, heard every ten seconds; and one that is done before anybody asks.
+    for second in range(0, 3600, 10):
+        clock[0] = float(second)
+        progress.set_fraction(second / 3600)
+    assert said == [
+        "1 % done; about 59 min left.",
+        "3 % done; about 58 min left.",
+        "17 % done; about 50 min left.",
+        "50 % done; about 30 min left.",
+    ]
+    said.clear()
+    clock[0], progress = 0.0, base.FeedbackProgress(Feedback())
+    for clock[0] in (10.0, 40.0, 50.0):
+        progress.set_fraction(clock[0] / 60)
+    assert said == []
