@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib.util
 import re
+import time
 import traceback
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from qgis.PyQt.QtGui import QIcon
 from sm_toolbox.errors import Cancelled, InputError, ToolboxError
 from sm_toolbox.progress import Progress
 
+from .crs import forget_crs_of_this_thread
 from .layers import band_names, is_for_gdal, lost_layers, rasters_within
 from .outputs import RunOutputs
 from .presentation import Presentation
@@ -67,6 +69,10 @@ ARGUMENTS = {
 }
 
 
+# Seconds after the start at which the log says what is left.
+_MOMENTS = (30, 120, 600, 1800, 3600, *range(7200, 172_800, 7200))
+
+
 class FeedbackProgress(Progress):
     """Passes progress and messages on to Processing, with parameters by their keys, and hears its Cancel.
 
@@ -79,11 +85,23 @@ class FeedbackProgress(Progress):
 
     def __init__(self, feedback, in_keys=str):
         self._feedback, self._in_keys = feedback, in_keys
+        self._began, self._told = time.monotonic(), 0
         # Files have other names while they are written than a user knows them by.
         self.in_words = str
 
     def set_fraction(self, fraction: float) -> None:
         self._feedback.setProgress(100 * fraction)
+        self._tell_time_left(fraction)
+
+    def _tell_time_left(self, fraction: float) -> None:
+        """Say in the log what is left of a long run, seldom, since a window shows no more than a bar."""
+        passed = time.monotonic() - self._began
+        if self._told < len(_MOMENTS) and passed >= _MOMENTS[self._told] and fraction > 0.01:
+            self._told = sum(passed >= moment for moment in _MOMENTS)
+            left = passed * (1 - fraction) / fraction
+            if left >= 60:
+                in_words = f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
+                self._feedback.pushInfo(f"{100 * fraction:.0f} % done; about {in_words} left.")
 
     def info(self, text: str) -> None:
         self._feedback.pushInfo(self.in_words(self._in_keys(text)))
@@ -196,9 +214,11 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return self.SUMMARY
 
     def shortHelpString(self):
-        rows = [f"<p><b>{d.description()}</b> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()]
-        # QGIS makes a new paragraph of every line.
-        details = " ".join(self.DETAILS.split())
+        rows = [
+            f"<p><strong>{d.description()}</strong> ({d.name()})<br>{d.help()}</p>" for d in self.parameterDefinitions()
+        ]
+        # QGIS makes a new paragraph of every line, and draws <b> in a dark grey that a dark theme swallows.
+        details = re.sub(r"(</?)b>", r"\1strong>", " ".join(self.DETAILS.split()))
         return f"<p>{self.SUMMARY}</p>{details}<h3>Parameters</h3>{''.join(rows)}"
 
     def canExecute(self):
@@ -270,9 +290,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
                     results = self.compute(self._inputs, parameters, context, progress)
                 progress.check()
                 results = outputs.keep(results)
-            for definition in self.destinationParameterDefinitions():
-                if isinstance(results.get(definition.name()), str):
-                    Presentation.attach(results[definition.name()], context)
+            made = [results.get(definition.name()) for definition in self.destinationParameterDefinitions()]
+            Presentation.attach_all([item for item in made if isinstance(item, str)], context)
             for line in self._results_in_words(results):
                 progress.info(line)
             return results
@@ -285,6 +304,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(outputs.in_words(message) if outputs is not None else message) from error
         finally:
             self._inputs = self.outputs = None
+            forget_crs_of_this_thread()
 
     def _in_words(self, error: Exception, feedback) -> str:
         """Return what a user is told of an error."""

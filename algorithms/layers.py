@@ -34,6 +34,8 @@ from sm_toolbox.progress import Progress
 from sm_toolbox.raster.naming import part_of
 from sm_toolbox.raster.times import Time
 
+from .crs import core_crs, wkt_of
+
 
 def raster_sources(algorithm, parameters, key, context):
     """Resolve a multiple-layers parameter to `Source` objects; none where it is optional and not set.
@@ -252,14 +254,25 @@ def source_of(layer: QgsMapLayer, key: str):
             time = _time(begin)
     # A path may carry '|option:' parts for GDAL's open options, or have a bar in its name.
     path = layer.source() if os.path.exists(layer.source()) else layer.source().split("|")[0]
-    return Source(path, layer.name(), time, _given_crs(layer), _given_gaps(layer))
+    return Source(path, _known_as(layer.name(), path), time, _given_crs(layer), _given_gaps(layer))
+
+
+def _known_as(name: str, path: str) -> str:
+    """Return what messages and reports call a layer: the temporary rasters of a workflow, all of which Processing
+    calls OUTPUT, have the names of their variables.
+    """
+    folder, file = os.path.split(path)
+    if name != os.path.splitext(file)[0] or not re.fullmatch(r"[0-9a-f]{32}", os.path.basename(folder)):
+        return name
+    variables = list(dict.fromkeys(band.partition("@")[0] for band in band_names(path)))
+    return " to ".join(dict.fromkeys([*variables[:1], *variables[-1:]])) or name
 
 
 def _given_crs(layer: QgsRasterLayer) -> str:
     """Return the WKT of the CRS that the user gave a layer; empty where it is the file's."""
     if not layer.crs().isValid() or layer.crs() == layer.dataProvider().crs():
         return ""
-    return layer.crs().toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED)
+    return wkt_of(layer.crs())
 
 
 def _given_gaps(layer: QgsRasterLayer) -> tuple[tuple[int, float, float], ...]:
@@ -401,25 +414,6 @@ def table_rows(table: LayerTable, station: str, time: str):
     times = to_times(table.columns[time], time, table.name) if time else None
     names = to_names(table.columns[station]) if station else None
     return Rows(table.name, table.x, table.y, core_crs(table.crs, table.name), times, names)
-
-
-def core_crs(crs: QgsCoordinateReferenceSystem, layer: str):
-    """Hand a CRS over as WKT, so that it does not depend on a second look-up in PROJ's database."""
-    from sm_toolbox.raster.choice import driver
-    from sm_toolbox.raster.driver import DriverError
-
-    try:
-        return driver().crs(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED))
-    except DriverError as error:
-        raise InputError(
-            f"The coordinate reference system of '{layer}' cannot be used: {error}. Run 'Check installation', or "
-            "reproject the layer."
-        ) from error
-
-
-def qgis_crs(crs) -> QgsCoordinateReferenceSystem:
-    """Return a raster's CRS as QGIS's own."""
-    return QgsCoordinateReferenceSystem.fromWkt(crs.to_wkt())
 
 
 def append_fields(fields: QgsFields, added) -> None:

@@ -10,7 +10,9 @@ from qgis.core import (
     Qgis,
     QgsClassificationRange,
     QgsDateTimeRange,
+    QgsFeatureRequest,
     QgsGraduatedSymbolRenderer,
+    QgsLayerTreeLayer,
     QgsMapLayerStyle,
     QgsMarkerSymbol,
     QgsProcessingContext,
@@ -32,32 +34,70 @@ from .styles import colour_ramp, renderer, style_of
 
 # QGIS keeps no reference to a post-processor that Python made.
 _alive: list[Presentation] = []
+# The layers that the last run has loaded so far, each with its rank from the top.
+_loaded: dict[str, tuple[bool, int, int]] = {}
 
 
 class Presentation(QgsProcessingLayerPostProcessorInterface):
-    """Styles an output of the toolbox, and gives it its times, once QGIS has loaded it."""
+    """Styles an output of the toolbox, gives it its times and its place, once QGIS has loaded it.
+
+    Parameters
+    ----------
+    step, place : int
+        The number of the algorithm in its run, and of the output in it: QGIS loads files in the order of their names,
+        which chance makes, and what a map is worth would hide the map.
+    """
+
+    def __init__(self, step: int = 0, place: int = 0):
+        super().__init__()
+        self._step, self._place = step, place
 
     @classmethod
-    def attach(cls, destination: str, context) -> None:
-        """Have the layer of an output looked after, raster or vector, where QGIS will load it.
+    def attach_all(cls, destinations: Sequence[str], context) -> None:
+        """Have the layers of an algorithm's outputs looked after, raster or vector, where QGIS will load them.
 
         Parameters
         ----------
-        destination : str
-            What the algorithm returns for the output: a path, or the id of a layer.
+        destinations : sequence of str
+            What the algorithm returns for its outputs, the main one first: paths, or ids of layers.
         """
-        if context.willLoadLayerOnCompletion(destination):
-            processor = cls()
-            _alive.append(processor)
-            context.layerToLoadOnCompletionDetails(destination).setPostProcessor(processor)
+        # Those of a run before; the steps of a workflow all come before the first layer is loaded.
+        _loaded.clear()
+        step = 1 + max((processor._step for processor in _alive), default=0)
+        for place, destination in enumerate(destinations):
+            if context.willLoadLayerOnCompletion(destination):
+                processor = cls(step, place)
+                _alive.append(processor)
+                details = context.layerToLoadOnCompletionDetails(destination)
+                details.setPostProcessor(processor)
+                if hasattr(details, "layerSortKey"):
+                    # From the bottom, and later steps of a workflow on top.
+                    details.layerSortKey = 100 * step - place
 
     def postProcessLayer(self, layer, context, feedback):
         if self in _alive:
             _alive.remove(self)
         try:
+            self._put_in_place(layer, context.project())
             present(layer)
         except Exception as error:  # the layer itself is complete, and an exception here would end the whole dialog
             feedback.pushWarning(f"The colours and times of '{layer.name()}' are not set: {error}")
+
+    def _put_in_place(self, layer, project) -> None:
+        """Move the layer below those of its run that come before it: points, later steps, main outputs."""
+        root = project.layerTreeRoot() if project is not None else None
+        node = root.findLayer(layer.id()) if root is not None else None
+        if node is None:
+            return
+        rank = _loaded[layer.id()] = (isinstance(layer, QgsRasterLayer), -self._step, self._place)
+        siblings = [
+            child.layerId() if isinstance(child, QgsLayerTreeLayer) else "" for child in node.parent().children()
+        ]
+        before = [number for number, other in enumerate(siblings) if _loaded.get(other, rank) < rank]
+        if before and before[-1] > siblings.index(layer.id()):
+            # QGIS takes a layer whose last node goes out of the project.
+            node.parent().insertChildNode(before[-1] + 1, node.clone())
+            node.parent().removeChildNode(node)
 
 
 def present(layer) -> None:
@@ -179,6 +219,7 @@ def present_points(layer, styled: bool = True) -> None:
                 break
         else:
             layer.setRenderer(QgsSingleSymbolRenderer(_marker("#2b83ba")))
+        _draw_first_date_last(layer)
         layer.triggerRepaint()
         layer.emitStyleChanged()
     time = fields.lookupField("time")
@@ -187,6 +228,18 @@ def present_points(layer, styled: bool = True) -> None:
         properties.setMode(QgsVectorLayerTemporalProperties.ModeFeatureDateTimeInstantFromField)  # qt6: kept by QGIS
         properties.setStartField("time")
         properties.setIsActive(True)
+
+
+# To sort more rows would slow down every drawing of the map.
+_MOST_SORTED = 200_000
+
+
+def _draw_first_date_last(layer) -> None:
+    """Have the rows of a station's first date lie on top of its others, as rasters show their first date, too."""
+    if layer.fields().lookupField("time") >= 0 and layer.featureCount() <= _MOST_SORTED:
+        latest_first = QgsFeatureRequest.OrderByClause('"time"', False)
+        layer.renderer().setOrderBy(QgsFeatureRequest.OrderBy([latest_first]))
+        layer.renderer().setOrderByEnabled(True)
 
 
 def _marker(colour):

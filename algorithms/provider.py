@@ -8,7 +8,7 @@ from pathlib import Path
 from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from .base import ICONS
+from .base import HELP_URL, ICONS
 
 # One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
 ALGORITHMS = (
@@ -60,7 +60,13 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
         return self.helpContent().get("ALG_TITLE", self.name())
 
     def shortDescription(self):
-        return self.helpContent().get("ALG_DESC", "").partition("\n")[0]
+        return self.helpContent().get("ALG_DESC", "").partition("</p>")[0]
+
+    def tags(self):
+        return ["soil moisture", "workflow", "study"]
+
+    def helpUrl(self):
+        return HELP_URL.format(self.name())
 
     def icon(self):
         return QIcon(self.svgIconPath())

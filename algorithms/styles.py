@@ -53,7 +53,7 @@ class Style:
     symmetric : bool
         Whether the range from the data has zero in its middle.
     classes : tuple of (value, colour, label)
-        What the values of a class mean.
+        What the values of a class mean; where the data have others, these are shown without a meaning.
     steps : tuple of (value, colour, label)
         Classes of a range: the highest value of each.
     among : str
@@ -71,6 +71,41 @@ class Style:
     among: str = ""
 
 
+# As MODIS has them (MCD12, LC_Type1), in the colours of its documents.
+_IGBP = (
+    (1, "#05450a", "evergreen needleleaf forest"),
+    (2, "#086a10", "evergreen broadleaf forest"),
+    (3, "#54a708", "deciduous needleleaf forest"),
+    (4, "#78d203", "deciduous broadleaf forest"),
+    (5, "#009900", "mixed forest"),
+    (6, "#c6b044", "closed shrubland"),
+    (7, "#dcd159", "open shrubland"),
+    (8, "#dade48", "woody savanna"),
+    (9, "#fbff13", "savanna"),
+    (10, "#b6ff05", "grassland"),
+    (11, "#27ff87", "permanent wetland"),
+    (12, "#c24f44", "cropland"),
+    (13, "#a5a5a5", "urban and built-up"),
+    (14, "#ff6d4c", "cropland and natural vegetation"),
+    (15, "#69fff8", "snow and ice"),
+    (16, "#f9ffa4", "barren"),
+    (17, "#1c0dff", "water"),
+)
+# Scene classification of Sentinel-2's level 2A, in the colours of its documents.
+_SCENE_CLASSES = (
+    (0, "#000000", "no data"),
+    (1, "#ff0000", "saturated or defective"),
+    (2, "#2f2f2f", "dark or topographic shadow"),
+    (3, "#643200", "cloud shadow"),
+    (4, "#00a000", "vegetation"),
+    (5, "#ffe65a", "not vegetated"),
+    (6, "#0000ff", "water"),
+    (7, "#808080", "unclassified"),
+    (8, "#c0c0c0", "cloud, medium probability"),
+    (9, "#ffffff", "cloud, high probability"),
+    (10, "#64c8ff", "thin cirrus"),
+    (11, "#ff96ff", "snow or ice"),
+)
 _PART = r"(_[a-z0-9]+)?"
 STYLES = (
     Style(
@@ -93,6 +128,8 @@ STYLES = (
             (1, "#74c476", "like the training: the error of the report holds"),
         ),
     ),
+    Style("land_cover", r"land_?cover|igbp|lc_type1", classes=_IGBP),
+    Style("scene_classes", "scl|scene_class(ification|es)?", classes=_SCENE_CLASSES),
     Style("trend", r"slope(_per_step|_low|_high)?", "dry_to_wet", symmetric=True, among="slope_per_step"),
     Style(
         "drought",
@@ -124,7 +161,11 @@ STYLES = (
     Style("variance", r".+_variance", "error", 0),
     Style("count", r"n|samples|.+_(count|n)" + _PART, "good", 0),
     Style(
-        "spread", r"(scaled_error_[a-e]|error_[a-e]|merged_error|average_error|expected_error)" + _PART, "error", 0, 0.1
+        "spread",
+        r"((scaled_error_[a-e]|error_[a-e]|merged_error|average_error|expected_error)" + _PART + "|ubrmse|rmse)",
+        "error",
+        0,
+        0.1,
     ),
     Style("moisture_spread", r"(soil_moisture|sm)_sd", "error", 0, 0.15),
     Style(
@@ -135,7 +176,7 @@ STYLES = (
         0.5,
     ),
     Style("weight", r"weight_[a-e]" + _PART, "viridis", 0, 1),
-    Style("correlation", r"(correlation|r)_[a-e]+" + _PART, "good", 0, 1),
+    Style("correlation", r"r|correlation|(correlation|r)_[a-e]+" + _PART, "good", 0, 1),
     Style("signal_to_noise", r"snr_[a-e]" + _PART, "dry_to_wet", -10, 10),
     Style("sensitivity", r"sensitivity_[a-e]" + _PART, "viridis", 0),
     Style("dissimilarity", "dissimilarity", "error", 0),
@@ -181,18 +222,20 @@ def colour_ramp(name: str) -> QgsGradientColorRamp:
 
 
 def renderer(style: Style, provider, bands: Sequence[int]):
-    """Return the renderer of a variable: it shows the first of its bands, and its range serves all of them.
+    """Return the renderer of a variable: it shows the first of its bands that has data, and its range serves all.
 
     Parameters
     ----------
     provider : QgsRasterDataProvider or None
         Where a range is to come from the data; without one it is 0 to 1.
     """
+    shown = bands[0] if provider is None else _first_filled(provider, bands)
     if style.classes:
         classes = [
-            QgsPalettedRasterRenderer.Class(value, QColor(colour), label) for value, colour, label in style.classes
+            QgsPalettedRasterRenderer.Class(value, QColor(colour), label)
+            for value, colour, label in (style.classes if provider is None else _classes(style, provider, bands))
         ]
-        return QgsPalettedRasterRenderer(provider, bands[0], classes)
+        return QgsPalettedRasterRenderer(provider, shown, classes)
     low, high = value_range(style, provider, bands)
     shader = QgsColorRampShader(low, high, colour_ramp(style.ramp))
     if style.steps:
@@ -201,13 +244,37 @@ def renderer(style: Style, provider, bands: Sequence[int]):
             [QgsColorRampShader.ColorRampItem(value, QColor(colour), label) for value, colour, label in style.steps]
         )
     else:
-        shader.classifyColorRamp(0, bands[0])
+        shader.classifyColorRamp(0, shown)
     raster_shader = QgsRasterShader(low, high)
     raster_shader.setRasterShaderFunction(shader)
-    made = QgsSingleBandPseudoColorRenderer(provider, bands[0], raster_shader)
+    made = QgsSingleBandPseudoColorRenderer(provider, shown, raster_shader)
     made.setClassificationMin(low)
     made.setClassificationMax(high)
     return made
+
+
+# Further values than a legend can tell apart are no classes, whatever the band is called.
+_MOST_CLASSES = 60
+
+
+def _classes(style: Style, provider, bands: Sequence[int]) -> list[tuple[float, str, str]]:
+    """Return the classes of a style, or the values of the data in colours of a ramp, where they are of another kind."""
+    found = {value for band in bands[:_SAMPLED_BANDS] for value in _values(provider, band)}
+    if found <= {value for value, _, _ in style.classes} or len(found) > _MOST_CLASSES:
+        return list(style.classes)
+    ramp = colour_ramp("viridis")
+    return [
+        (value, ramp.color(place / max(1, len(found) - 1)).name(), f"{value:g}")
+        for place, value in enumerate(sorted(found))
+    ]
+
+
+def _values(provider, band: int) -> set[float]:
+    """Return the values of a band, as a picture of at most `_SAMPLED_CELLS` shows them."""
+    shrink = max(1.0, math.sqrt(provider.xSize() * provider.ySize() / _SAMPLED_CELLS))
+    width, height = max(1, int(provider.xSize() / shrink)), max(1, int(provider.ySize() / shrink))
+    block = provider.block(band, provider.extent(), width, height)
+    return {block.value(i) for i in range(width * height) if not block.isNoData(i)}
 
 
 def value_range(style: Style, provider, bands: Sequence[int]) -> tuple[float, float]:
@@ -232,6 +299,21 @@ def value_range(style: Style, provider, bands: Sequence[int]) -> tuple[float, fl
 # A record of years has hundreds of bands; so many of them tell its range.
 _SAMPLED_BANDS = 8
 _SAMPLED_CELLS = 100_000
+
+
+# A record that begins with more empty dates than this is better looked at by hand.
+_MOST_EMPTY = 100
+
+
+def _first_filled(provider, bands: Sequence[int]) -> int:
+    """Return the first band that has data: a filter over time has none on its first dates, and an empty map would look
+    like a run that failed.
+    """
+    for band in bands[:_MOST_EMPTY]:
+        stats = provider.bandStatistics(band, extent=provider.extent(), sampleSize=_SAMPLED_CELLS)
+        if stats.elementCount > 0 and math.isfinite(stats.mean):
+            return band
+    return bands[0]
 
 
 def _extremes(provider, bands: Sequence[int]) -> tuple[float, float] | None:

@@ -206,7 +206,7 @@ def claim_selection(seed: int) -> list[tuple[str, float]]:
     from sm_toolbox.models.table import make_training_table
 
     rng = np.random.default_rng(seed)
-    names = tuple(f"x{i}" for i in range(10))
+    names = tuple(f"x{i}" for i in range(4 if SMALL else 10))
     station = np.repeat(np.arange(12), 6)
     columns = {name: np.repeat(rng.normal(size=12), 6) for name in names}
     effect = np.repeat(rng.normal(0, 0.05, 12), 6)

@@ -103,7 +103,7 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     findings.versions += [
         ("QGIS", qgis_version, "everything"),
         ("Python", platform.python_version(), "everything"),
-        ("Executable", sys.executable, ""),
+        ("Executable", interpreter() or sys.executable, ""),
     ]
     missing: list[Library] = []
     modules: dict[str, Any] = {}
@@ -206,7 +206,9 @@ def interpreter() -> str:
     ]
     # In QGIS's bundle for macOS Python lies beside the program, or in a folder of it.
     places += [os.path.join(beside, *parts, name) for parts in ((), ("bin",)) for name in names]
-    if os.path.basename(sys.executable or "").lower().startswith("python"):
+    # QGIS takes the first python3 of the PATH for its executable, though that may be a script or another's.
+    is_own = os.path.realpath(beside).startswith(os.path.join(os.path.realpath(sys.exec_prefix), ""))
+    if os.path.basename(sys.executable or "").lower().startswith("python") and is_own:
         places.insert(0, sys.executable)
     return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), "")
 
@@ -273,8 +275,8 @@ def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str
         ]
     if from_pypi:
         python = interpreter() or f"python{version.rpartition('.')[0]}"
-        # An environment that sees what QGIS's Python has gets only what that lacks, and without pip of its own nothing
-        # else lies in it.
+        # An environment that sees what QGIS's Python has, pip among it, gets only what that lacks, and without pip of
+        # its own nothing else lies in it.
         work = "~/.cache/smtoolbox-libraries"
         steps.append(f"Close QGIS and open a terminal. This must print Python {version}, QGIS's own:")
         steps.append(f"{python} --version")
@@ -282,7 +284,7 @@ def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str
             steps.append("sudo apt install python3-pip")
         steps += [
             f"{python} -m venv --clear --system-site-packages --without-pip {work}",
-            f"{python} -m pip --python {work}/bin/python install {' '.join(from_pypi)} {pin}",
+            f"{work}/bin/python -m pip install {' '.join(from_pypi)} {pin}",
             f"cp -rn {work}/lib/python3*/site-packages/. '{profile_python}/'",
             f"rm -r {work}",
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event
+from threading import Event, Lock
 
 from sm_toolbox.errors import Cancelled
 
@@ -176,6 +176,43 @@ class UntilStopped(Progress):
     def is_cancelled(self) -> bool:
         """Return whether the event is set."""
         return self._stop.is_set()
+
+
+class Beat:
+    """Counts what is done within blocks that are worked on in other threads, and stops them: one may take minutes."""
+
+    def __init__(self) -> None:
+        self._lock, self._done, self._stopped = Lock(), 0.0, False
+
+    @property
+    def done(self) -> float:
+        """Blocks that are done, in parts."""
+        return self._done
+
+    def step(self, share: float) -> None:
+        """Count a part of a block, in its own thread.
+
+        Parameters
+        ----------
+        share : float
+
+        Raises
+        ------
+        Cancelled
+            Where the work is to end.
+        """
+        if self._stopped:
+            raise Cancelled
+        with self._lock:
+            self._done += share
+
+    def stop(self) -> None:
+        """Have each block end at its next step."""
+        self._stopped = True
+
+    def __reduce__(self) -> tuple[type[Beat], tuple[()]]:
+        # Another computer counts for itself, and nobody listens there.
+        return Beat, ()
 
 
 SILENT = Progress()

@@ -27,6 +27,16 @@ hypothesis.settings.load_profile("steady")
 _exit_status = pytest.StashKey[int]()
 
 
+# Files that take a minute or more go first, so that no process is left with one of them when all others have ended.
+LONG_FILES = ("test_benchmarks.py", "test_package.py", "test_same.py", "test_bootstrap.py", "test_notebooks.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the long files."""
+    order = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 def pytest_sessionfinish(session, exitstatus):
     """Keep the exit status for the end."""
     session.config.stash[_exit_status] = int(exitstatus)

@@ -8,7 +8,8 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.raster.driver import RESAMPLINGS
 
 from ..base import ToolboxAlgorithm
-from ..layers import core_crs, raster_source, raster_sources
+from ..crs import core_crs
+from ..layers import raster_source, raster_sources
 from ..parameters import add_scheduler, choice, engine_of, number, raster, raster_output, rasters
 
 

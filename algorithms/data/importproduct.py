@@ -18,7 +18,8 @@ from sm_toolbox.products.importing import AUTO, IMPORT_LEVELS, IMPORT_OVERPASSES
 from sm_toolbox.sensors.catalogue import CATALOGUE
 
 from ..base import ToolboxAlgorithm
-from ..layers import core_crs, write_report
+from ..crs import core_crs
+from ..layers import write_report
 from ..parameters import add_update, choice, moment, number, number_outputs, raster_output, report_output, text
 
 

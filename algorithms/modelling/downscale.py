@@ -7,6 +7,7 @@ from qgis.core import QgsField, QgsFields
 from sm_toolbox.downscaling.choices import DOWNSCALE_SPLITS, RESIDUALS
 
 from ..base import ToolboxAlgorithm
+from ..crs import qgis_crs
 from ..layers import (
     INTEGER,
     NUMBER,
@@ -14,7 +15,6 @@ from ..layers import (
     append_fields,
     open_source,
     point_geometry,
-    qgis_crs,
     raster_source,
     raster_sources,
     read_table,

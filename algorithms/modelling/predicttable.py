@@ -5,7 +5,8 @@ from __future__ import annotations
 from qgis.core import QgsFields, QgsProcessingParameterFile
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, append_fields, core_crs, layout_of, open_source, read_table, write_report
+from ..crs import core_crs
+from ..layers import INTEGER, NUMBER, append_fields, layout_of, open_source, read_table, write_report
 from ..origins import note_origins, read_origins
 from ..parameters import field, integer, layer_output, report_output, table, text
 from ..validation.shared import add_group_table, add_rating_numbers, rating_numbers, write_group_table

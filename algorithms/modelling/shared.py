@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from sm_toolbox.models.assessment.tuning import SEARCHES
 
+from ..crs import core_crs
 from ..expressions import rows_where
-from ..layers import core_crs, layout_of, open_source, raster_source, read_table
+from ..layers import layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, switch, table, text, whole_number
 
@@ -75,10 +76,14 @@ def add_training_parameters(algorithm, predictors):
         "Field to learn, in m³ m⁻³. Rows where it is NULL are left out. Not set: soil_moisture, where the table "
         "has it.",
     )
+    fields_to_learn_from = field("PREDICTORS", "Predictors", "TRAINING", multiple=True)
+    # In the window; scripts name what they want.
+    fields_to_learn_from.setDefaultToAllFields(True)
     algorithm.add(
-        field("PREDICTORS", "Predictors", "TRAINING", multiple=True),
-        f"{predictors} With all fields selected, those that play another part, hold no numbers, number the rows "
-        "(fid) or end in _gap_days are left out.",
+        fields_to_learn_from,
+        f"{predictors} With all fields selected, as the window begins, those that play another part, hold no numbers, "
+        "number the rows (fid) or end in _gap_days are left out, and of a table of 'Sample predictors at stations' "
+        "those that it did not sample.",
     )
     algorithm.add(
         field("STATION", "Station field", "TRAINING", "station", optional=True),

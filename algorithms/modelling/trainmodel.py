@@ -151,7 +151,8 @@ class Algorithm(ToolboxAlgorithm):
             training = training.rate(prepared.holdout)
         if not self.parameterAsBool(parameters, "BASELINES", context):
             training = training.without_baselines()
-        progress.info(gap_in_words(training))
+        for line in gap_in_words(training).splitlines():
+            progress.info(line)
         progress.check()
         save_model(training.model, model_file)
         report = write_report(self, lambda: training_report(training, progress))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields, QgsProcessing
 
 from ..base import ToolboxAlgorithm
+from ..crs import qgis_crs
 from ..layers import (
     DATE,
     DATETIME,
@@ -13,7 +14,6 @@ from ..layers import (
     TEXT,
     open_source,
     point_geometry,
-    qgis_crs,
     raster_source,
     read_table,
     table_rows,

@@ -11,12 +11,12 @@ from sm_toolbox.raster.builtin import BUILTINS
 from sm_toolbox.raster.reading import RULES
 
 from ..base import ToolboxAlgorithm
+from ..crs import qgis_crs
 from ..layers import (
     NUMBER,
     TEXT,
     open_source,
     point_geometry,
-    qgis_crs,
     raster_source,
     raster_sources,
     read_table,

@@ -19,7 +19,8 @@ from qgis.core import (
 from sm_toolbox.errors import InputError
 
 from ..base import ToolboxAlgorithm
-from ..layers import INTEGER, NUMBER, TEXT, open_source, qgis_crs, raster_sources, write_report
+from ..crs import qgis_crs, whole_crs
+from ..layers import INTEGER, NUMBER, TEXT, open_source, raster_sources, write_report
 from ..parameters import engine_of, field, layer_output, number_outputs, rasters, report_output, switch
 
 
@@ -144,7 +145,7 @@ class _Placing:
     """Brings polygons to the CRS of a grid, which has coordinates around it, but not for the whole earth."""
 
     def __init__(self, crs, grid, transforms):
-        of_grid = qgis_crs(grid.crs)
+        of_grid, crs = qgis_crs(grid.crs), whole_crs(crs)
         self._transform = QgsCoordinateTransform(crs, of_grid, transforms)
         back = QgsCoordinateTransform(of_grid, crs, transforms)
         self._around = back.transformBoundingBox(QgsRectangle(*grid.bounds))

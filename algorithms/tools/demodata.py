@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
@@ -139,10 +141,7 @@ all.</p>"""
             _write_points(table, path, context.transformContext(), progress)
 
         scene = write_demo_scene(folder, seed, progress, write_stations, years)
-        for name in scene.written:
-            progress.check()
-            if name.endswith((".tif", ".gpkg")):
-                write_style_beside(scene.folder / name)
+        self._to_style = [scene.folder / name for name in scene.written if name.endswith((".tif", ".gpkg"))]
         layers = [scene.folder / f"{name}.{'gpkg' if name.startswith(POINTS) else 'tif'}" for name in LAYERS]
         # Scripts and qgis_process have no window, and load nothing.
         if context.project() is not None and self.parameterAsBool(parameters, "ADD_TO_PROJECT", context):
@@ -151,6 +150,14 @@ all.</p>"""
             f"The demo data are in '{scene.folder}'. Its README.txt names the files and suggests first steps."
         )
         return {"OUTPUT": str(scene.folder)}
+
+    def postProcessAlgorithm(self, context, feedback):
+        # In the main thread: in another, Python at times takes a layer's provider for that of the layer before, which
+        # is deleted.
+        for path in getattr(self, "_to_style", ()):
+            with contextlib.suppress(RuntimeError):
+                write_style_beside(path)
+        return {}
 
 
 def _write_points(table, path, transform_context, progress: Progress) -> None:

@@ -19,7 +19,7 @@ from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import MAP_ALONE, VARIABLE, Planes, Wanted
 from sm_toolbox.models.ranges import Outside
 from sm_toolbox.models.updating import making_of, read_held, tell_empty, tell_left_out
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import SILENT, Beat, Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Stack, list_bands
 from sm_toolbox.raster.builtin import MapBuiltins
@@ -144,7 +144,7 @@ def predict_raster(
     everything = {name: stack for stacks_ in used for name, stack in stacks_.items()}
     tell_unused(available, everything, progress)
     tell_dated_and_static(without_lags(everything), progress)
-    planes = Planes(output, wanted)
+    planes, beat = Planes(output, wanted), Beat()
     making = making_of(models, wanted)
     held = read_held(planes, wanted, making, target_unit(model.manifest.target) and "m3 m-3")
     # Where the map is there, its grid counts, whatever the order of the rasters.
@@ -162,11 +162,11 @@ def predict_raster(
     making = replace(making, files=[band.source.path for bands in plan.inputs.values() for band in bands])
     try:
         written = run_blocks(
-            _kernel_of(models, plan, times, builtins, planes, wanted),
+            _kernel_of(models, plan, times, builtins, planes, wanted, beat),
             inputs,
             planes.outputs(times, model, making, held.files),
             target,
-            engine,
+            replace(engine, beat=beat),
             scratch_bytes_per_cell=12 + 4 * len(times) * planes.count,
             resampling=[rules.get(name, "auto") for name, bands in inputs.items() for _ in bands],
         )
@@ -186,6 +186,7 @@ def _kernel_of(
     builtins: MapBuiltins,
     planes: Planes,
     wanted: Wanted,
+    beat: Beat,
 ) -> Kernel:
     """Return what predicts all dates of a block."""
 
@@ -200,6 +201,7 @@ def _kernel_of(
                 for bands in of_date
             ]
             _predict_date(out, models, predictors, planes, left_out)
+            beat.step(1 / len(plan.dates))
         made = result[:, planes.place("source")]
         facts: Facts = {
             "outside": Outside.of(models[0].manifest.predictors, plan.looked_at(blocks, left_out)),

@@ -16,7 +16,7 @@ from sm_toolbox.models.assessment.splits import SPLITS, GroupSplit, StationSplit
 from sm_toolbox.models.assessment.splitting import Split
 from sm_toolbox.models.features import parse_classes, parse_cyclic, parse_limits
 from sm_toolbox.models.layout import Layout
-from sm_toolbox.models.roles import check_target, choose_predictors, places
+from sm_toolbox.models.roles import asks_for_all, check_target, choose_predictors, places
 from sm_toolbox.models.sequences import bases_of
 from sm_toolbox.models.table import Roles, TrainingTable, check_variation, make_training_table
 from sm_toolbox.progress import SILENT, Progress
@@ -173,11 +173,11 @@ def prepare_training(
     """
     check_target(roles.target, source.columns, source.name)
     taken = (roles.target, roles.station, roles.time, roles.weight, roles.group)
-    predictors, left_out = choose_predictors(roles.predictors, source.columns, taken, source.name)
+    predictors, left_out = choose_predictors(roles.predictors, source.columns, taken, source.name, source.origins)
     if left_out:
-        progress.warning(
-            f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}."
-        )
+        # Who asks for all fields expects it.
+        tell = progress.info if asks_for_all(roles.predictors, source.columns) else progress.warning
+        tell(f"Left out of the predictors: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
     table = make_training_table(source.columns, replace(roles, predictors=predictors), source.name, source.positions)
     table = replace(table, origins=source.origins)
     tell_impossible(table.target, roles.target, source.name, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,13 +78,33 @@ def check_target(name: str, columns: Mapping[str, Sequence[Any]], layer: str) ->
         )
 
 
+def asks_for_all(asked: Sequence[str], columns: Iterable[str]) -> bool:
+    """Return whether all fields of a table are asked for, as the dialog does at first; row numbers do not count.
+
+    Parameters
+    ----------
+    asked : sequence of str
+    columns : iterable of str
+
+    Returns
+    -------
+    bool
+    """
+    return len(asked) > 1 and set(asked) >= {name for name in columns if not _ROW_NUMBERS.fullmatch(name)}
+
+
 def choose_predictors(
-    asked: Sequence[str], columns: Mapping[str, Sequence[Any]], parts: Sequence[str | None], layer: str
+    asked: Sequence[str],
+    columns: Mapping[str, Sequence[Any]],
+    parts: Sequence[str | None],
+    layer: str,
+    sampled: Container[str] = (),
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Leave out fields that cannot be predictors.
 
-    Where all fields of the table are asked for ('Select all'), these are the fields that play another part and those
-    that hold no numbers, too; one that is named among others is left in, to be refused with its reason.
+    Where all fields of the table are asked for ('Select all'), these are the fields that play another part, those that
+    hold no numbers, and in a sampled table those that are of no raster, which no map would have, too; one that is named
+    among others is left in, to be refused with its reason.
 
     Parameters
     ----------
@@ -94,6 +114,8 @@ def choose_predictors(
         Fields that play another part: target, station, time, weight.
     layer : str
         The layer's name, for messages.
+    sampled : container of str, optional
+        Fields that were sampled from rasters; empty where nothing is known of that.
 
     Returns
     -------
@@ -106,9 +128,7 @@ def choose_predictors(
     InputError
         Where nothing is left.
     """
-    everything = len(asked) > 1 and set(asked) >= set(columns) - {
-        name for name in columns if _ROW_NUMBERS.fullmatch(name)
-    }
+    everything = asks_for_all(asked, columns)
     left_out: dict[str, str] = {}
     for name in asked:
         if name not in columns:
@@ -121,6 +141,8 @@ def choose_predictors(
             left_out[name] = "has another part"
         elif everything and not _holds_numbers(columns[name]):
             left_out[name] = "holds no numbers"
+        elif everything and sampled and name not in sampled:
+            left_out[name] = "of no raster"
     kept = tuple(name for name in asked if name not in left_out)
     if asked and not kept:
         reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())

@@ -8,7 +8,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -200,7 +200,7 @@ def run_blocks(
         blocks = (
             on_cluster(reader, work, plan, engine, GDAL_CACHE)
             if engine.scheduler
-            else in_order(reader, work, plan, progress)
+            else in_order(reader, work, plan, replace(engine, progress=working))
         )
         with closing(blocks) as results:
             for done, (window, (result, told)) in enumerate(results, start=1):
@@ -212,7 +212,7 @@ def run_blocks(
                 reader.watch.refuse_early()
                 for name, value in told.items():
                     facts[name] = facts[name] + value if name in facts else value
-                working.set_fraction(done / len(plan.windows))
+                working.set_fraction(max(done, engine.beat.done if engine.beat else 0) / len(plan.windows))
         reader.watch.tell(progress)
         for fact in facts.values():
             if isinstance(fact, Concluding):
@@ -275,10 +275,11 @@ class _Work:
 
 
 _Task = tuple[Window, "Future[Any]"]
+_SECONDS_UNHEARD = 0.5
 
 
 def in_order(
-    reader: BandReader, work: Callable[[OpenBands, Window], Any], plan: Plan, progress: Progress
+    reader: BandReader, work: Callable[[OpenBands, Window], Any], plan: Plan, engine: Engine
 ) -> Generator[tuple[Window, Any], None, None]:
     """Yield windows with their results in order, reading ahead no further than the plan's memory allows.
 
@@ -288,8 +289,8 @@ def in_order(
     work : callable
         `work(opened, window)`, in several threads.
     plan : Plan
-    progress : Progress
-        Asked for Cancel before each window is yielded.
+    engine : Engine
+        Its progress is asked for Cancel while a window is waited for, and told of what its beat counts.
 
     Yields
     ------
@@ -312,11 +313,17 @@ def in_order(
                 tasks.put(waiting[-1])
             if not waiting:
                 return
-            progress.check()
+            engine.progress.check()
+            while wait([waiting[0][1]], timeout=_SECONDS_UNHEARD).not_done:
+                engine.progress.check()
+                if engine.beat:
+                    engine.progress.set_fraction(engine.beat.done / len(plan.windows))
             window, future = waiting.popleft()
             yield window, future.result()
             del future
     finally:
+        if engine.beat:
+            engine.beat.stop()
         for _, future in waiting:
             future.cancel()
         for _ in workers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sm_toolbox.progress import SILENT, Progress
+from sm_toolbox.progress import SILENT, Beat, Progress
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,15 @@ class Engine:
         Address of a Dask cluster, on whose workers the kernel runs, as `cluster.on_cluster`. Without it threads of this
         process work.
     progress : Progress, optional
+    beat : Beat, optional
+        Of a kernel that counts its steps: the progress is heard, and Cancel, within blocks, too.
     """
 
     memory: int | None = None
     threads: int | None = None
     scheduler: str = ""
     progress: Progress = SILENT
+    beat: Beat | None = None
 
     def part(self, start: float, stop: float) -> Engine:
         """Return the same with a progress whose 0 to 1 is `start` to `stop` of this one.

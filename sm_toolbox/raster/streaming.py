@@ -267,7 +267,7 @@ def stream_in_order(
     if engine.scheduler:
         results = on_cluster(reader, _Collecting(work), plan, engine, planning.GDAL_CACHE)
     else:
-        results = on_threads(cast(Any, reader), cast(Any, local), plan, progress)
+        results = on_threads(cast(Any, reader), cast(Any, local), plan, engine)
     with driver().environment(planning.GDAL_CACHE), closing(results):
         for done, (window, (result, blocks)) in enumerate(results, start=1):
             for first, block in blocks:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STYLE = """
+html { background: #fff; color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a30; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
 h1 { font-size: 1.7rem; border-bottom: 3px solid #2b7a9b; padding-bottom: .3rem; }
 h2 { font-size: 1.25rem; margin-top: 2rem; }
 table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #d5dde0; text-align: right; }
-th { background: #eef4f6; } th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
+th { background: #eef4f6; } th:first-child, td:first-child { text-align: left; } th.text, td.text { text-align: left; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; } figcaption { color: #51636b; font-size: .9rem; }
 figure.half { display: inline-block; width: 49%; vertical-align: top; margin: .5rem 0; }
 @media (max-width: 45rem) { figure.half { width: 100%; } }
@@ -126,10 +127,12 @@ class Page:
         Parameters
         ----------
         text : str
+            Its lines stay lines.
         warning : bool, optional
             Whether it is one, in another colour.
         """
-        self._parts.append(f'<p class="notice{" warning" if warning else ""}">{escape(in_unit(text, self._unit))}</p>')
+        lines = "<br>".join(escape(in_unit(text, self._unit)).splitlines())
+        self._parts.append(f'<p class="notice{" warning" if warning else ""}">{lines}</p>')
 
     def lines(self, lines: Iterable[str]) -> None:
         """Add lines as they are, to be copied one by one.
@@ -152,8 +155,10 @@ class Page:
             Whether a click on a head sorts by its column; then numbers sort as they are, not as they are rounded.
         """
         self._sorts |= sortable
-        body = "".join(f"<tr>{''.join(_cell(value, sortable) for value in row)}</tr>" for row in rows)
-        names = "".join(f"<th>{escape(in_unit(name, self._unit))}</th>" for name in head)
+        listed = [list(row) for row in rows]
+        body = "".join(f"<tr>{''.join(_cell(value, sortable) for value in row)}</tr>" for row in listed)
+        columns = list(zip(*listed)) or [()] * len(head)
+        names = "".join(_head(in_unit(name, self._unit), column) for name, column in zip(head, columns))
         kind = ' class="sortable"' if sortable else ""
         self._parts.append(
             f'<div class="scroll"><table{kind}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -231,6 +236,12 @@ class Page:
                 "the disk."
             ) from error
         put_in_place(temporary, path)
+
+
+def _head(name: str, column: Sequence[Any]) -> str:
+    """Write the head of a column, on the side where its values stand."""
+    is_text = column and all(isinstance(value, (str, type(None))) for value in column)
+    return f'<th class="text">{escape(name)}</th>' if is_text else f"<th>{escape(name)}</th>"
 
 
 def _cell(value: Any, sortable: bool = False) -> str:

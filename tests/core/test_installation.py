@@ -83,7 +83,7 @@ def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
                 "sudo apt install python3-rasterio",
                 "{python} --version",
                 "{python} -m venv --clear --system-site-packages --without-pip ~/.cache/smtoolbox-libraries",
-                '{python} -m pip --python ~/.cache/smtoolbox-libraries/bin/python install numba "numpy=={numpy}"',
+                '~/.cache/smtoolbox-libraries/bin/python -m pip install numba "numpy=={numpy}"',
                 "cp -rn ~/.cache/smtoolbox-libraries/lib/python3*/site-packages/. '/profile/python/'",
             ],
         ),
@@ -100,13 +100,14 @@ def test_how_to_install_on_each_system(system, wanted):
     assert any(f"must print Python {platform.python_version()}" in line for line in lines)
 
 
-def test_the_interpreter_is_qgiss_own_whatever_comes_first_in_the_path(tmp_path, monkeypatch):
+@pytest.mark.parametrize("says", ["/usr/bin/qgis.bin", "{other}/python3"])
+def test_the_interpreter_is_qgiss_own_whatever_comes_first_in_the_path(tmp_path, monkeypatch, says):
+    """`says` is what QGIS takes for its executable: itself, or the first python3 of the PATH, here a shim of pyenv."""
     other = tmp_path / "python3"
     other.write_text("#!/bin/sh\necho Python 2.7.18\n")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    # As in QGIS's own process.
-    monkeypatch.setattr(sys, "executable", "/usr/bin/qgis.bin")
+    monkeypatch.setattr(sys, "executable", says.format(other=tmp_path))
     found = subprocess.run(
         [interpreter(), "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -134,7 +135,7 @@ def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp
     (tmp_path / "profile").mkdir()
     (tmp_path / ".cache").mkdir()
     for line in lines:
-        if line.startswith(("/", "cp", "rm")):
+        if line.startswith(("/", "~", "cp", "rm")):
             done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True)
             if "pip" in line and done.returncode and "No matching distribution" in done.stderr:
                 pytest.skip("PyPI is not reached")

@@ -96,3 +96,18 @@ def test_temporary_results_are_told_apart_by_the_names_of_their_layers(aligned, 
         assert aligned(layers)[1] == ("filled", "smoothed")
     finally:
         QgsProject.instance().removeMapLayers([layer.id() for layer in layers])
+
+
+def test_temporary_rasters_of_a_workflow_are_called_by_their_variables(plugin, write_raster):
+    """Processing calls all of them OUTPUT."""
+    from soil_moisture_toolbox.algorithms.layers import source_of
+
+    folder = "0123456789abcdef" * 2
+    dated = write_raster(
+        f"{folder}/OUTPUT.tif", VALUES.repeat(2, 0), [f"soil_moisture@2018-06-0{day}" for day in (1, 2)]
+    )
+    terrain = write_raster(f"a{folder[1:]}/OUTPUT.tif", VALUES.repeat(3, 0), ["elevation", "slope", "twi"])
+    own = write_raster("OUTPUT.tif", VALUES, ["ndvi"])
+    named = [(dated, "OUTPUT"), (terrain, "OUTPUT"), (own, "OUTPUT"), (dated, "June")]
+    labels = [source_of(QgsRasterLayer(source.path, name), "INPUT").label for source, name in named]
+    assert labels == ["soil_moisture", "elevation to twi", "OUTPUT", "June"]

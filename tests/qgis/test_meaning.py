@@ -22,10 +22,13 @@ TRUTH = 0.25 + 0.08 * np.sin(np.arange(30) / 4)[:, None, None] + 0.03 * np.rando
 class Listening(QgsProcessingFeedback):
     def __init__(self):
         super().__init__(False)
-        self.warned = []
+        self.warned, self.errors = [], []
 
     def pushWarning(self, warning):
         self.warned.append(warning)
+
+    def reportError(self, error, fatalError=False):
+        self.errors.append(error)
 
 
 @pytest.fixture

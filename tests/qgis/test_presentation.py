@@ -14,6 +14,7 @@ from qgis.core import (
     QgsProject,
     QgsRasterLayer,
     QgsRasterLayerTemporalProperties,
+    QgsRectangle,
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QTime
 from qgis.PyQt.QtGui import QColor
@@ -114,12 +115,23 @@ def test_soil_moisture_is_drawn_on_one_range_for_all_dates_from_the_first_on(plu
     assert brown.red() > brown.blue() and blue.blue() > blue.red()
 
 
+def test_dates_without_data_are_passed_over(plugin, shown):
+    """The first days of a filter over time are empty: shown, they would look like a run that failed."""
+    empty = np.full((4, 5), np.nan)
+    layer = shown([empty, empty, CELLS / 40], [f"soil_moisture@2018-06-0{day}" for day in (1, 2, 3)])
+    assert layer.renderer().usesBands() == [3]
+    layer = shown([empty, empty], ["flag@2018-06-01", "flag@2018-06-02"])
+    assert layer.renderer().usesBands() == [1]
+
+
 @pytest.mark.parametrize(
     ("name", "values", "expected"),
     [
         ("soil_moisture", (5, 45), (5, 45)),  # in percent: the range of the data
         ("soil_moisture_q05", (0.1, 0.3), (0, 0.5)),
         ("error_a", (0.01, 0.05), (0, 0.1)),
+        ("ubrmse", (0.01, 0.05), (0, 0.1)),
+        ("r", (0.7, 0.95), (0, 1)),
         ("bias", (-0.02, 0.03), (-0.1, 0.1)),
         ("profile_curvature", (-0.01, 0.03), (-0.03, 0.03)),
         ("aspect", (10, 350), (0, 360)),
@@ -153,6 +165,20 @@ def test_classes_say_their_reason(plugin, shown):
     assert "fallback" in layer.renderer().classes()[1].label
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "labels"),
+    [
+        ("land_cover@2019", CELLS % 3 + 10, {"grassland", "permanent wetland", "cropland"}),
+        ("scl@2019-06-01", CELLS % 12, {"vegetation", "thin cirrus", "water"}),
+        ("landcover", 10 * (CELLS % 3) + 10, {"10", "20", "30"}),  # of ESA WorldCover, say: no legend of ours
+    ],
+)
+def test_classes_of_land_are_no_ramp(plugin, shown, name, values, labels):
+    layer = shown([values], [name])
+    assert layer.renderer().type() == "paletted" and labels <= {item.label for item in layer.renderer().classes()}
+    assert len(set(colours(layer))) == len(np.unique(values)), "each value has a colour of its own"
+
+
 def test_the_other_variables_of_a_file_are_styles_to_choose(plugin, shown):
     layer = shown([CELLS / 20, CELLS, CELLS % 5], ["weight_a", "samples", "flag"])
     manager = layer.styleManager()
@@ -180,6 +206,25 @@ def test_stations_are_graduated_by_their_error(plugin, point_layer):
     made = layer.renderer()
     assert made.classAttribute() == "ubrmse" and "ubRMSE" in made.ranges()[0].label()
     assert made.rangeForValue(0.01).label() != made.rangeForValue(0.5).label(), "large errors have a class, too"
+
+
+def test_of_rows_at_one_place_the_first_date_is_seen(plugin, point_layer):
+    """As of a raster beside it; the other dates are the Temporal Controller's."""
+    from soil_moisture_toolbox.algorithms.presentation import present
+
+    rows = [(0, 0, "a", "2019-06-02", 0.45), (0, 0, "a", "2019-06-01", 0.05), (0, 0, "a", "2019-06-03", 0.45)]
+    layer = point_layer([("station", "string"), ("time", "string"), ("soil_moisture", "double")], rows)
+    present(layer)
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setDestinationCrs(layer.crs())
+    settings.setExtent(QgsRectangle(-1, -1, 1, 1))
+    settings.setOutputSize(QSize(41, 41))
+    job = QgsMapRendererSequentialJob(settings)
+    job.start()
+    job.waitForFinished()
+    seen = job.renderedImage().pixelColor(20, 20)
+    assert seen.red() > seen.blue(), "the driest, which is the first"
 
 
 def test_files_of_styles_are_those_of_the_table(plugin, write_raster):
@@ -218,12 +263,40 @@ def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
     context.addLayerToLoadOnCompletion(
         layer.id(), QgsProcessingContext.LayerDetails("stations", QgsProject.instance(), "OUTPUT")
     )
-    Presentation.attach(layer.id(), context)
-    Presentation.attach("not loaded", context)
+    Presentation.attach_all(["not loaded", layer.id()], context)
     context.layerToLoadOnCompletionDetails(layer.id()).postProcessor().postProcessLayer(
         layer, context, QgsProcessingFeedback()
     )
     assert layer.renderer().type() == "graduatedSymbol"
+
+
+def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_layer):
+    """QGIS loads files in the order of their names: here the worst there is."""
+    from processing.gui.Postprocessing import handleAlgorithmResults
+    from soil_moisture_toolbox.algorithms.presentation import Presentation
+
+    project, unloaded = QgsProject(), QgsProcessingContext()
+    # As of a script, which loads nothing.
+    unloaded.addLayerToLoadOnCompletion("never", QgsProcessingContext.LayerDetails("never", project, "never"))
+    Presentation.attach_all(["never"], unloaded)
+    for run in range(2):
+        context = QgsProcessingContext()
+        context.setProject(project)
+        files = {
+            name: write_raster(f"{run}/{file}.tif", CELLS, ["soil_moisture"]).path
+            for name, file in (("map", "a"), ("quantiles", "z"), ("error", "m"), ("earlier", "b"))
+        }
+        points = point_layer([("ubrmse", "double")], [(0, 0, 0.01)])
+        context.temporaryLayerStore().addMapLayer(points)
+        for name, file in {**files, "stations": points.id()}.items():
+            context.addLayerToLoadOnCompletion(file, QgsProcessingContext.LayerDetails(name, project, name))
+        Presentation.attach_all([files["earlier"]], context)
+        Presentation.attach_all([files["map"], files["quantiles"], "memory", files["error"]], context)
+        Presentation.attach_all([points.id()], context)
+        handleAlgorithmResults(plugin.provider.algorithm("predictraster"), context, QgsProcessingFeedback(), True, {})
+    names = [node.name() for node in project.layerTreeRoot().findLayers()]
+    expected = ["stations", "map", "quantiles", "error", "earlier"]
+    assert names == 2 * expected, "a second run lies on the first"
 
 
 @pytest.mark.skipif(Qgis.QGIS_VERSION_INT < 33800, reason="QGIS has ranges of bands from 3.38 on")

@@ -422,8 +422,19 @@ CONTRACT = {
 }
 
 
+WORKFLOWS = {
+    "stationmap",
+    "quantilemap",
+    "cloudgapmap",
+    "monthlymap",
+    "mergedmap",
+    "scenarios",
+    "droughtwatch",
+}
+
+
 def algorithms(provider):
-    return [algorithm for algorithm in provider.algorithms() if algorithm.name() != "stationmap"]
+    return [algorithm for algorithm in provider.algorithms() if algorithm.group() != "Workflows"]
 
 
 def test_ids_parameters_and_outputs_are_those_that_scripts_depend_on(provider):
@@ -483,6 +494,12 @@ def test_reports_are_named_after_their_algorithm_in_the_results_viewer(provider)
 def test_help_has_no_line_breaks_in_sentences(provider):
     for algorithm in algorithms(provider):
         assert "\n" not in algorithm.shortHelpString(), algorithm.name()
+
+
+def test_help_has_no_colour_that_a_dark_theme_swallows(provider):
+    """QGIS draws <b> in #333333 on whatever ground there is."""
+    for algorithm in algorithms(provider):
+        assert "<b>" not in algorithm.shortHelpString() and "<strong>" in algorithm.shortHelpString()
 
 
 def test_several_choices_are_boxes_to_tick(provider):
@@ -555,10 +572,10 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
         from algorithms.provider import register
         provider = register()
         for algorithm in provider.algorithms():
-            if algorithm.name() != "stationmap":
-                print(algorithm.name(), *algorithm.canExecute())
+            print(algorithm.name(), *algorithm.canExecute())
     """)
     lines = {line.split()[0]: line for line in out.strip().split("\n")}
+    workflows = {name: lines.pop(name) for name in WORKFLOWS}
     assert set(lines) == set(CONTRACT)
     assert lines["checkinstallation"].split()[1] == "True"
     blocked = {name for name, line in lines.items() if line.split()[1] == "False"}
@@ -601,6 +618,9 @@ def test_a_missing_library_is_named_by_the_algorithms_that_need_it_and_hides_non
         },
     }
     assert expected[library] == blocked
+    # A workflow can do what all its steps can.
+    needing = WORKFLOWS if library == "numba" else WORKFLOWS - {"droughtwatch"}
+    assert {name for name, line in workflows.items() if package_of(library) in line} == needing
     # As it is installed: scikit-learn, not sklearn.
     assert all(package_of(library) in lines[name] and "Check installation" in lines[name] for name in blocked)
 
@@ -662,3 +682,34 @@ def test_a_plugin_that_is_loaded_again_is_the_new_one(tmp_path):
     """)
     left, new = out.strip().split("\n")
     assert left == "[]" and new.startswith("New ") and new.endswith("| New: find")
+
+
+def test_long_runs_say_seldom_what_is_left(plugin, monkeypatch):
+    from soil_moisture_toolbox.algorithms import base
+
+    clock, said = [0.0], []
+
+    class Feedback:
+        def setProgress(self, percent):
+            pass
+
+        def pushInfo(self, text):
+            said.append(text)
+
+    monkeypatch.setattr(base.time, "monotonic", lambda: clock[0])
+    progress = base.FeedbackProgress(Feedback())
+    # An hour's work, heard every ten seconds; and one that is done before anybody asks.
+    for second in range(0, 3600, 10):
+        clock[0] = float(second)
+        progress.set_fraction(second / 3600)
+    assert said == [
+        "1 % done; about 59 min left.",
+        "3 % done; about 58 min left.",
+        "17 % done; about 50 min left.",
+        "50 % done; about 30 min left.",
+    ]
+    said.clear()
+    clock[0], progress = 0.0, base.FeedbackProgress(Feedback())
+    for clock[0] in (10.0, 40.0, 50.0):
+        progress.set_fraction(clock[0] / 60)
+    assert said == []

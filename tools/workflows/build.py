@@ -249,7 +249,9 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
     model.setHelpContent(
         {
             "ALG_TITLE": workflow.title,
-            "ALG_DESC": "\n".join((workflow.summary, workflow.description, HELP_OF_COPIES.format(file=workflow.file))),
+            "ALG_DESC": "</p><p>".join(
+                (workflow.summary, workflow.description, HELP_OF_COPIES.format(file=workflow.file))
+            ),
             "ALG_CREATOR": "Soil Moisture Toolbox",
             # From here QGIS takes the help of the inputs.
             **{entry.parameter.name(): entry.text for entry in workflow.inputs},

@@ -175,7 +175,11 @@ WORKFLOW = Workflow(
             )
         ),
         advanced(whole("folds", "Folds", 10, "Of the cross-validation.", 2)),
-        advanced(choice("trend", "Trend", ["least_squares", "theil_sen"], "least_squares", "Eq. 8 of the study.")),
+        advanced(
+            choice(
+                "trend", "Method of the trend", ["least_squares", "theil_sen"], "least_squares", "Eq. 8 of the study."
+            )
+        ),
         advanced(switch("by_month", "Trend by calendar month", True, "As in the study.")),
         advanced(number("pairs", "Fewest pairs of a station", 10, "Stations with fewer are not rated.", 2)),
         SEED,

@@ -57,6 +57,7 @@ def compared():
         "PREDICTORS": made("sample", "FIELDS"),
         **STATION,
         "MODELS": given("kinds"),
+        "HYPERPARAMETERS": given("hyperparameters"),
         "REPEATS": given("repeats"),
         "CANDIDATES": given("candidates"),
         "CYCLIC": given("cyclic"),
@@ -181,6 +182,15 @@ WORKFLOW = Workflow(
         advanced(words("spatial", "Sizes: spatial [stations]", "1,9,…,57", "The study's.")),
         advanced(whole("repeats", "Repeats", 50, "Random sets of training rows of each size.", 1)),
         advanced(whole("candidates", "Candidates", 100, "Draws of hyper-parameters from the study's Table III.", 1)),
+        advanced(
+            words(
+                "hyperparameters",
+                "Hyper-parameters (JSON, by model)",
+                None,
+                'What no draw is to change, such as {"random_forest": {"n_estimators": 50}}.',
+                optional=True,
+            )
+        ),
         advanced(choice("scaling", "Scaling of the predictors", ["minmax", "standard"], "minmax", "As in the study.")),
         advanced(
             words(

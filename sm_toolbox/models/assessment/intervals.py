@@ -104,10 +104,10 @@ def intervals_in_words(intervals: ModelIntervals) -> str:
     taken = int(intervals.shift.typical > 0)
     nominal = f"{intervals.coverage.nominal[-1]:.0%}"
     parts = [
-        f"{kind}: {100 * spread:.1f} points, mean width {width:.3f} m³ m⁻³"
+        f"by {100 * spread:.1f} points with intervals {kind} (mean width {width:.3f} m³ m⁻³)"
         for kind, spread, width in zip(kinds, intervals.spreads, intervals.widths)
     ]
     return (
-        f"How far the share of observations that {nominal} intervals hold lies from {nominal}, from place to place: "
-        f"{'; '.join(parts)}. Those {kinds[taken]} are taken."
+        f"From place to place the share of observations within {nominal} intervals misses {nominal} "
+        f"{', '.join(parts)}. Those {kinds[taken]} are taken."
     )

@@ -178,7 +178,7 @@ def worth_in_words(training: Training) -> str:
             sentences.append(
                 f"{where} the model removes {result.skill:.0%} of the error of the best baseline ({of_baseline})."
             )
-    return " ".join(sentences)
+    return "\n".join(sentences)
 
 
 def _importance(page: Page, training: Training) -> None:
@@ -367,6 +367,7 @@ def gap_in_words(training: Training) -> str:
     Returns
     -------
     str
+        A line for each thing to know.
     """
     chosen = training.chosen
     sentences = [
@@ -384,7 +385,7 @@ def gap_in_words(training: Training) -> str:
         cautions = SPLITS[chosen.name].cautions
         sentences.append(cautions.alone if cautions else "")
         sentences += _beside_in_words(training)
-        return in_unit(" ".join(sentences).strip(), training.table.unit)
+        return in_unit("\n".join(filter(None, sentences)), training.table.unit)
     beside = training.splits[1]
     sentences.append(
         f"Split '{beside.name}' tells {SPLITS[beside.name].meaning}: RMSE {number(beside.metrics.rmse)} m³ m⁻³, "
@@ -416,7 +417,7 @@ def gap_in_words(training: Training) -> str:
             "Expect that of land without a station nearby."
         )
     sentences += _beside_in_words(training)
-    return in_unit(" ".join(sentences).strip(), training.table.unit)
+    return in_unit("\n".join(filter(None, sentences)), training.table.unit)
 
 
 def _beside_in_words(training: Training) -> list[str]:

@@ -50,6 +50,15 @@ def test_all_fields_leave_what_cannot_be_a_predictor():
     assert set(left_out) == {"fid", "nr", "station", "sm", "ndvi_gap_days", "cover"}
 
 
+def test_all_fields_of_a_sampled_table_are_those_of_rasters():
+    """Others, such as the stations' longitude or depth, no map would have; who wants them names them."""
+    table = {"sm": [0.1, 0.2, 0.3], "ndvi": [0.5, 0.2, 0.4], "depth": [5.0, 10.0, 5.0]}
+    kept, left_out = choose_predictors(list(table), table, ("sm",), "table", {"ndvi": {}})
+    assert kept == ("ndvi",) and left_out == {"sm": "has another part", "depth": "of no raster"}
+    assert choose_predictors(["ndvi", "depth"], table, ("sm",), "table", {"ndvi": {}}) == (("ndvi", "depth"), {})
+    assert choose_predictors(list(table), table, ("sm",), "table")[0] == ("ndvi", "depth"), "none is known"
+
+
 def test_a_single_choice_stays_for_the_checks_that_say_why():
     kept, left_out = choose_predictors(["ndvi", "sm", "cover", "nr"], TABLE, ("sm", "station", None, None), "table")
     assert kept == ("ndvi", "sm", "cover") and left_out == {"nr": "numbers the rows"}

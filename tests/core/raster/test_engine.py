@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from sm_toolbox.errors import Cancelled, InputError, OutputError
+from sm_toolbox.progress import Beat, Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import read_bands, unit_of_band
 from sm_toolbox.raster.engine import run_blocks
@@ -284,6 +286,47 @@ def test_cancel_stops_within_a_block_and_leaves_nothing(write_raster, tmp_path, 
         )
     assert leftovers() == ["x.tif"]
     assert len(calls) <= checks + 3, "no more than the blocks that were under way"
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_progress_and_cancel_are_heard_within_a_block(write_raster, tmp_path, cells, leftovers, cancels):
+    """Of a small map of many dates there is but one block, which takes as long as all of it."""
+    bands = read_bands([write_raster("x.tif", cells[:, :40, :40], list("abc"))])
+    heard, beat = threading.Event(), Beat()
+
+    class Hearing(Progress):
+        def __init__(self):
+            self.fractions = []
+
+        def set_fraction(self, fraction):
+            self.fractions.append(fraction)
+            heard.set()
+
+        def is_cancelled(self):
+            return cancels and heard.is_set()
+
+    def kernel(blocks, window):
+        beat.step(0.25)
+        assert heard.wait(60), "nothing is heard before the block is done"
+        for _ in range(600 if cancels else 0):
+            time.sleep(0.05)
+            beat.step(0)
+        beat.step(0.75)
+        return total(blocks, window)
+
+    def run():
+        progress = Hearing()
+        engine = Engine(memory=2**22, threads=2, progress=progress, beat=beat)
+        run_blocks(kernel, {"x": bands}, [RasterOutput(str(tmp_path / "out.tif"), ["s"])], bands[0].grid, engine)
+        return progress.fractions
+
+    if cancels:
+        with pytest.raises(Cancelled):
+            run()
+        assert leftovers() == ["x.tif"]
+    else:
+        fractions = run()
+        assert fractions[0] == 0.25 and fractions[-1] == 1
 
 
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(write_raster, tmp_path):
