@@ -96,3 +96,25 @@ def test_no_choice_is_hidden(model):
         "scenarios": {"repeats": 50, "candidates": 100, "scaling": "minmax", "spatial": "1,9,…,57", "target": 0.06},
     }
     assert {key: inputs[key] for key in expected.get(model.name(), {})} == expected.get(model.name(), {})
+
+
+def test_stations_for_training_are_not_taken_for_validation(run, scene, tmp_path):
+    from qgis.core import QgsProcessingException, QgsProcessingFeedback
+
+    feedback, stations = QgsProcessingFeedback(), str(scene / "stations.gpkg")
+    with pytest.raises(QgsProcessingException):
+        run(
+            "stationmap",
+            feedback,
+            dem=str(scene / "dem.tif"),
+            predictors=[str(scene / "soil.tif")],
+            stations=stations,
+            validation=stations,
+            **{
+                "train:Model file": str(tmp_path / "m.smmodel"),
+                "predict:Soil moisture": str(tmp_path / "map.tif"),
+                "validate:Stations with metrics": "memory:",
+            },
+        )
+    assert "(validation) are those of 'Stations for training' (stations)" in feedback.textLog()
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from qgis.core import (
+    QgsApplication,
     QgsProcessing,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
@@ -253,11 +254,22 @@ def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:
                 (workflow.summary, workflow.description, HELP_OF_COPIES.format(file=workflow.file))
             ),
             "ALG_CREATOR": "Soil Moisture Toolbox",
-            # From here QGIS takes the help of the inputs.
+            # From here QGIS takes the help of inputs and outputs.
             **{entry.parameter.name(): entry.text for entry in workflow.inputs},
+            **_help_of_outputs(workflow),
         }
     )
     return model
+
+
+def _help_of_outputs(workflow):
+    texts = {}
+    for box in workflow.boxes:
+        for child_id, step in box.steps.items():
+            algorithm = QgsApplication.processingRegistry().algorithmById(f"smtoolbox:{step.algorithm}")
+            for key, label in step.outputs.items():
+                texts[f"{child_id}:{label}"] = algorithm.parameterDefinition(key).help()
+    return texts
 
 
 def write(model: QgsProcessingModelAlgorithm, path: Path) -> None:

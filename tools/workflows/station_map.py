@@ -55,6 +55,18 @@ WORKFLOW = Workflow(
         Box(
             "Training table",
             {
+                "others": Step(
+                    "native:raiseexception",
+                    {
+                        "MESSAGE": value(
+                            "'Stations for validation' (validation) are those of 'Stations for training' (stations): "
+                            "the map would be praised for what it was told. Choose other stations, or divide yours "
+                            "with 'Split stations'."
+                        ),
+                        "CONDITION": value("to_string(@stations) = to_string(@validation)"),
+                    },
+                    title="Are the stations for validation others?",
+                ),
                 "terrain": Step(
                     "terrainindices", {"DEM": given("dem"), "INDICES": value(INDICES), "Z_FACTOR": value(1)}
                 ),
@@ -66,7 +78,6 @@ WORKFLOW = Workflow(
                         "TIME": given("time"),
                         "PREDICTORS": made("terrain") + given("predictors"),
                         "MAX_TIME_GAP": given("gap"),
-                        "METHOD": value("nearest"),
                     },
                 ),
             },
