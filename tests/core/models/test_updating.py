@@ -281,9 +281,9 @@ def test_refuses_what_does_not_belong_to_the_map(model, night, write_raster, tmp
     broken.write_bytes(b"II*\0")
     with pytest.raises(InputError, match="nothing can be added to the output"):
         predict_raster(model, rasters, str(broken), wanted=Wanted(update=True))
-    still = str(tmp_path / "still.tif")
-    predict_raster(model_of("dem"), [night(0)[0]], still, wanted=Wanted(update=True))
-    assert predict_raster(model_of("dem"), [night(0)[0]], still, wanted=Wanted(update=True)).bands == []
+    still, of_dem = str(tmp_path / "still.tif"), model_of("dem")
+    predict_raster(of_dem, [night(0)[0]], still, wanted=Wanted(update=True))
+    assert predict_raster(of_dem, [night(0)[0]], still, wanted=Wanted(update=True)).bands == []
 
 
 def test_without_a_grid_that_of_the_map_is_taken(model, night, write_raster, cells, tmp_path):
