@@ -13,13 +13,11 @@ def workflow(run, provider, tmp_path):
             optional = definition.flags() & definition.Flag.FlagOptional
             label = definition.name().partition(":")[2]
             if definition.isDestination() and (not optional or label in wanted):
-                ending = {"rasterDestination": ".tif", "fileDestination": ".smmodel"}.get(definition.type())
-                if "eport" in label or label.startswith(
-                    ("Map beside", "Coverage", "Fine map", "Merged product beside")
-                ):
-                    ending = ".html"
-                file = tmp_path / (definition.name().replace(":", " ") + (ending or ""))
-                given[definition.name()] = "memory:" if ending is None else str(file)
+                if definition.type() == "sink":
+                    given[definition.name()] = "memory:"
+                else:
+                    ending = definition.defaultFileExtension()
+                    given[definition.name()] = str(tmp_path / f"{definition.name().replace(':', ' ')}.{ending}")
         results = run(name, **inputs, **given)
         return {key.partition(":")[2] or key: value for key, value in results.items()}
 
