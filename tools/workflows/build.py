@@ -19,7 +19,6 @@ from qgis.core import (
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDateTime,
     QgsProcessingParameterEnum,
-    QgsProcessingParameterExpression,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterMultipleLayers,
@@ -162,12 +161,12 @@ def layer_field(name, label, default, layer, text, optional=False):
     return Input(parameter, text)
 
 
-def fields_of_observations(layer="stations"):
-    """The three fields of a layer of observations."""
+def fields_of_observations():
+    """The three fields of the stations, which STATION and `value` hand on."""
     return (
-        layer_field("station", "Station field", "station", layer, "Name of the station."),
-        layer_field("time", "Time field", "time", layer, "Date of the observation, in UTC."),
-        layer_field("value", "Observed soil moisture", "soil_moisture", layer, "In m³ m⁻³."),
+        layer_field("station", "Station field", "station", "stations", "Name of the station."),
+        layer_field("time", "Time field", "time", "stations", "Date of the observation, in UTC."),
+        layer_field("value", "Observed soil moisture", "soil_moisture", "stations", "In m³ m⁻³."),
     )
 
 
@@ -208,11 +207,26 @@ def day(name, label, default, text):
     return Input(QgsProcessingParameterDateTime(name, label, kind, default), text)
 
 
-def expression(name, label, default, layer, text):
-    return Input(QgsProcessingParameterExpression(name, label, default, layer), text)
-
-
 SEED = advanced(whole("seed", "Seed", 0, "Same seed, same division of the stations, same model: same maps.", 0))
+STATION = {"STATION": given("station"), "TIME": given("time")}
+STATION_MONTHS = Step(
+    "aggregatestations",
+    {"INPUT": given("stations"), **STATION, "VALUE": given("value"), "PERIOD": value("month")},
+)
+RADAR = Step(
+    "sarpredictors",
+    {
+        "VV": given("vv"),
+        "VH": given("vh"),
+        "ANGLE": given("angle"),
+        "GRID": given("grid"),
+        "FILTER_SIZE": given("filter"),
+    },
+)
+TERRAIN = Step(
+    "terrainindices",
+    {"DEM": given("dem"), "INDICES": given("terrain_indices"), "GRID": given("grid")},
+)
 
 
 def build(workflow: Workflow) -> QgsProcessingModelAlgorithm:

@@ -2,6 +2,8 @@
 
 from .build import (
     SEED,
+    STATION,
+    TERRAIN,
     Box,
     Step,
     Workflow,
@@ -20,7 +22,6 @@ from .build import (
     words,
 )
 
-STATION = {"STATION": given("station"), "TIME": given("time")}
 SPECTRAL = ["ndvi", "savi", "vari", "ndii5", "ndii6", "ndii7", "gvmi", "albedo"]
 RANKED = "aspect;elevation;albedo;ati;ndvi;ndii5;savi;twi;vari;ndii7;ndii6;delta_lst;gvmi"
 PREDICTORS = made("terrain") + made("spectral") + made("inertia")
@@ -152,10 +153,7 @@ WORKFLOW = Workflow(
         Box(
             "Predictors",
             {
-                "terrain": Step(
-                    "terrainindices",
-                    {"DEM": given("dem"), "INDICES": given("terrain_indices"), "GRID": given("grid")},
-                ),
+                "terrain": TERRAIN,
                 "spectral": Step(
                     "spectralindices",
                     {

@@ -2,6 +2,8 @@
 
 from .build import (
     SEED,
+    STATION,
+    STATION_MONTHS,
     Box,
     Step,
     Workflow,
@@ -20,19 +22,19 @@ from .build import (
     words,
 )
 
-STATION = {"STATION": given("station"), "TIME": given("time")}
 PRODUCTS = {"a": "GLDAS-Noah", "b": "ERA5-Land", "c": "SMAP"}
 SET_UP = '{"units": [80, 100], "dropout": 0.2, "learning_rate": 0.001, "max_epochs": 200}'
 FINE = made("ndvi_months") + made("other_months") + made("terrain") + made("soil")
 PARENTS = ("if_parents", "parents")
 
 
-def month(layers, days=1):
+def month(layers, days=None):
+    """Means of months; where layers stand for `days` each, weighted by those within a month."""
     return {
         "INPUT": layers,
         "PERIOD": value("month"),
-        "STATISTIC": value("mean" if days == 1 else "weighted_mean"),
-        "PRODUCT_DAYS": days if isinstance(days, list) else value(days),
+        "STATISTIC": value("weighted_mean" if days else "mean"),
+        "PRODUCT_DAYS": days or value(1),
     }
 
 
@@ -227,10 +229,7 @@ WORKFLOW = Workflow(
                     )
                     for key in PRODUCTS
                 },
-                "station_months": Step(
-                    "aggregatestations",
-                    {"INPUT": given("stations"), **STATION, "VALUE": given("value"), "PERIOD": value("month")},
-                ),
+                "station_months": STATION_MONTHS,
             },
         ),
         Box(

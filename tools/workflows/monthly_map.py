@@ -2,6 +2,9 @@
 
 from .build import (
     SEED,
+    STATION,
+    STATION_MONTHS,
+    TERRAIN,
     Box,
     Step,
     Workflow,
@@ -21,7 +24,6 @@ from .build import (
     words,
 )
 
-STATION = {"STATION": given("station"), "TIME": given("time")}
 PREDICTORS = (
     made("ndvi_months") + made("other_months") + made("warm") + made("rain_map") + made("background_months")
     + made("soil") + made("terrain")
@@ -188,10 +190,7 @@ WORKFLOW = Workflow(
         Box(
             "Months",
             {
-                "station_months": Step(
-                    "aggregatestations",
-                    {"INPUT": given("stations"), **STATION, "VALUE": given("value"), "PERIOD": value("month")},
-                ),
+                "station_months": STATION_MONTHS,
                 "rain_months": Step(
                     "aggregatestations",
                     {
@@ -248,10 +247,7 @@ WORKFLOW = Workflow(
                     },
                     note="With the available water capacity (Eq. 1)",
                 ),
-                "terrain": Step(
-                    "terrainindices",
-                    {"DEM": given("dem"), "INDICES": given("terrain_indices"), "GRID": given("grid")},
-                ),
+                "terrain": TERRAIN,
             },
         ),
         Box(

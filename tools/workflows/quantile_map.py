@@ -1,7 +1,10 @@
 """Quantile map from stations, radar, SMAP, soil and terrain, with spiking (Huang et al. 2020)."""
 
 from .build import (
+    RADAR,
     SEED,
+    STATION,
+    TERRAIN,
     Box,
     Step,
     Workflow,
@@ -22,13 +25,12 @@ from .build import (
     worked_out,
 )
 
-TERRAIN = [
+INDICES = [
     *("elevation", "slope", "aspect", "profile_curvature", "plan_curvature", "tangential_curvature"),
     *("mean_curvature", "vector_ruggedness"),
 ]
 PREDICTORS = made("smap") + made("radar") + made("radar", "STATISTICS") + made("terrain") + given("soil")
 LOCAL = ("if_local", "local")
-STATION = {"STATION": given("station"), "TIME": given("time")}
 
 
 def sampled(stations, title, where=()):
@@ -116,8 +118,8 @@ WORKFLOW = Workflow(
             choice(
                 "terrain_indices",
                 "Terrain indices",
-                [*TERRAIN, "northness", "eastness", "roughness", "twi"],
-                TERRAIN,
+                [*INDICES, "northness", "eastness", "roughness", "twi"],
+                INDICES,
                 "The study's. Its roughness factor is the vector ruggedness here.",
                 several=True,
             )
@@ -198,20 +200,8 @@ WORKFLOW = Workflow(
                     {"INPUT": made("fill"), "EXPRESSION": given("smap_name")},
                     note="A name of its own, since stations have soil_moisture, too",
                 ),
-                "radar": Step(
-                    "sarpredictors",
-                    {
-                        "VV": given("vv"),
-                        "VH": given("vh"),
-                        "ANGLE": given("angle"),
-                        "GRID": given("grid"),
-                        "FILTER_SIZE": given("filter"),
-                    },
-                ),
-                "terrain": Step(
-                    "terrainindices",
-                    {"DEM": given("dem"), "INDICES": given("terrain_indices"), "GRID": given("grid")},
-                ),
+                "radar": RADAR,
+                "terrain": TERRAIN,
             },
         ),
         Box(

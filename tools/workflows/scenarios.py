@@ -1,7 +1,10 @@
 """Radar predictors judged in four ways of testing (Zhu et al. 2025)."""
 
 from .build import (
+    RADAR,
     SEED,
+    STATION,
+    TERRAIN,
     Box,
     Step,
     Workflow,
@@ -21,7 +24,6 @@ from .build import (
     words,
 )
 
-STATION = {"STATION": given("station"), "TIME": given("time")}
 PREDICTORS = (
     made("radar") + made("ndvi_filled") + made("smap") + made("weather_days") + made("reflectance_year")
     + given("soil") + made("terrain")
@@ -220,16 +222,7 @@ WORKFLOW = Workflow(
         Box(
             "Predictors",
             {
-                "radar": Step(
-                    "sarpredictors",
-                    {
-                        "VV": given("vv"),
-                        "VH": given("vh"),
-                        "ANGLE": given("angle"),
-                        "GRID": given("grid"),
-                        "FILTER_SIZE": given("filter"),
-                    },
-                ),
+                "radar": RADAR,
                 "ndvi_filled": Step(
                     "temporalgapfill",
                     {"INPUT": given("ndvi"), "METHOD": given("fill"), "DATES": given("dates")},
@@ -255,10 +248,7 @@ WORKFLOW = Workflow(
                         "STATISTIC": value("median"),
                     },
                 ),
-                "terrain": Step(
-                    "terrainindices",
-                    {"DEM": given("dem"), "INDICES": given("terrain_indices"), "GRID": given("grid")},
-                ),
+                "terrain": TERRAIN,
             },
         ),
         Box(

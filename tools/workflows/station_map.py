@@ -1,6 +1,7 @@
 """Map soil moisture from stations: terrain, sample, train, predict, validate."""
 
 from .build import (
+    STATION,
     Box,
     Step,
     Workflow,
@@ -74,8 +75,7 @@ WORKFLOW = Workflow(
                     "samplepredictors",
                     {
                         "STATIONS": given("stations"),
-                        "STATION": given("station"),
-                        "TIME": given("time"),
+                        **STATION,
                         "PREDICTORS": made("terrain") + given("predictors"),
                         "MAX_TIME_GAP": given("gap"),
                     },
@@ -93,8 +93,7 @@ WORKFLOW = Workflow(
                         "PREDICTORS": worked_out(
                             "if(coalesce(@fields, '') = '', @Sample_predictors_at_stations_FIELDS, @fields)"
                         ),
-                        "STATION": given("station"),
-                        "TIME": given("time"),
+                        **STATION,
                         "MODEL": value("random_forest"),
                         "SPLIT": value("station"),
                         "FOLDS": value(5),
@@ -122,8 +121,7 @@ WORKFLOW = Workflow(
                     {
                         "PRODUCT": made("predict"),
                         "STATIONS": given("validation"),
-                        "STATION": given("station"),
-                        "TIME": given("time"),
+                        **STATION,
                         "VALUE": given("value"),
                         "MIN_SAMPLES": value(10),
                         "METHOD": value("nearest"),
