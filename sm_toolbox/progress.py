@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event, Lock
 
 from sm_toolbox.errors import Cancelled
@@ -216,3 +217,18 @@ class Beat:
 
 
 SILENT = Progress()
+
+
+def listed(items: Sequence[object]) -> str:
+    """Name the first six of what a message is about, and count the others.
+
+    Parameters
+    ----------
+    items : sequence
+        Named by `str`.
+
+    Returns
+    -------
+    str
+    """
+    return ", ".join(map(str, items[:6])) + (f" and {len(items) - 6} more" if len(items) > 6 else "")

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from sm_toolbox.demo.example import read_example  # noqa: E402
+from sm_toolbox.demo.fields import block_mean  # noqa: E402
+from sm_toolbox.metrics import Metrics, metrics  # noqa: E402
 from sm_toolbox.report.figures import BLUE, GREY, ORANGE, UNIT, maps  # noqa: E402
 
 IMAGES = ROOT / "resources" / "images"
@@ -76,12 +78,6 @@ def table(path: str) -> dict[str, np.ndarray]:
     return fields
 
 
-def coarser(band: np.ndarray, size: int) -> np.ndarray:
-    """Return the means of blocks of `size` cells."""
-    rows, cols = (length // size for length in band.shape)
-    return band.reshape(rows, size, cols, size).mean((1, 3))
-
-
 def months_of(bands: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the means of months by `name@2019-04`."""
     found: dict[str, list[np.ndarray]] = {}
@@ -94,22 +90,20 @@ def months_of(bands: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def true_months() -> dict[str, np.ndarray]:
     """Return the truth by month at 450 m."""
-    return months_of({name: coarser(band, 5) for name, band in read_example("truth.tif").items()})
+    return months_of({name: block_mean(band, 5) for name, band in read_example("truth.tif").items()})
+
+
+def rated(made: np.ndarray, truth: np.ndarray) -> Metrics:
+    """Return the metrics of the values that both have."""
+    known = np.isfinite(made + truth)
+    return metrics(made[known].astype(float), truth[known].astype(float))
 
 
 def against(made: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> tuple[float, float]:
     """Return R and RMSE of all cells and dates that both have."""
     shared = [name for name in made if name in truth]
-    a, b = (np.array([bands[name] for name in shared]).ravel() for bands in (made, truth))
-    known = np.isfinite(a + b)
-    return float(np.corrcoef(a[known], b[known])[0, 1]), float(np.sqrt(np.mean((a - b)[known] ** 2)))
-
-
-def r_squared(predicted: np.ndarray, observed: np.ndarray) -> float:
-    """Return the coefficient of determination."""
-    known = np.isfinite(predicted + observed)
-    error = predicted[known] - observed[known]
-    return float(1 - np.mean(error**2) / np.var(observed[known]))
+    found = rated(*(np.array([bands[name] for name in shared]).ravel() for bands in (made, truth)))
+    return found.r, found.rmse
 
 
 def beside(images: list[tuple[str, np.ndarray]]) -> Figure:
@@ -135,7 +129,7 @@ def rate_quantile_map(out: dict) -> dict[str, float]:
         "RMSE, single rows left out": steps["train"]["RMSE"],
         "R2, other stations": steps["rate"]["R2"],
         "RMSE, other stations": steps["rate"]["RMSE"],
-        "R2, SMAP at them": r_squared(np.where(known, left["smap"], np.nan), observed),
+        "R2, SMAP at them": rated(np.where(known, left["smap"], np.nan), observed).r2,
         "limits that hold, %": 100 * float(held[known].mean()),
         "local sensors: bias without": float(np.nanmean(before)),
         "local sensors: bias with": steps["rate_local"]["BIAS"],
@@ -160,7 +154,7 @@ def draw_quantile_map() -> Figure:
 
 def rate_cloud_gap_map(out: dict) -> dict[str, float]:
     """S1: coverage and agreement with the truth, of both models and of the first one alone, from August on."""
-    truth = {name: coarser(band, 5) for name, band in read_example("truth.tif").items()}
+    truth = {name: block_mean(band, 5) for name, band in read_example("truth.tif").items()}
     both, alone = read_example("s1_map.tif"), read_example("s1_first_alone.tif")
     second = {name: np.where(np.isfinite(alone[name]), np.nan, band) for name, band in both.items()}
     found = {}
@@ -182,7 +176,7 @@ def rate_cloud_gap_map(out: dict) -> dict[str, float]:
 
 def draw_cloud_gap_map() -> Figure:
     """S1: the first model, both, and the truth on the late date with most clouds among those with some."""
-    truth = {name: coarser(band, 5) for name, band in read_example("truth.tif").items()}
+    truth = {name: block_mean(band, 5) for name, band in read_example("truth.tif").items()}
     both, alone = read_example("s1_map.tif"), read_example("s1_first_alone.tif")
     share = {name: np.isfinite(alone[name]).mean() for name in both if name[-5:] >= "08-01"}
     day = min(share, key=lambda name: abs(share[name] - 0.4))

@@ -9,7 +9,7 @@ from sm_toolbox.errors import InputError
 from sm_toolbox.models.matching import choose_dates
 from sm_toolbox.models.modelfile import Model
 from sm_toolbox.models.planes import Planes, Wanted
-from sm_toolbox.progress import Progress
+from sm_toolbox.progress import Progress, listed
 from sm_toolbox.raster.appending import Earlier, Making, read_earlier
 from sm_toolbox.raster.bands import Stack
 from sm_toolbox.raster.grid import Grid
@@ -132,7 +132,7 @@ class Held:
         held = next(iter(files.values())).times
         times = [time for time in times if time not in held]
         progress.info(
-            f"'{self.map.path}' holds {len(held)} dates, which stay as they are. Added: {_listed(times)}."
+            f"'{self.map.path}' holds {len(held)} dates, which stay as they are. Added: {listed(times)}."
             if times
             else f"Nothing new: '{self.map.path}' holds all dates ({len(held)}) and stays as it is."
         )
@@ -169,13 +169,8 @@ def tell_empty(times: Sequence[Time | None], progress: Progress) -> None:
     """
     if times:
         progress.warning(
-            f"No cell has data in all predictors on {_listed(times)}: not in the map. The next update tries again."
+            f"No cell has data in all predictors on {listed(times)}: not in the map. The next update tries again."
         )
-
-
-def _listed(times: Sequence[Time | None]) -> str:
-    some = ", ".join(map(str, times[:6]))
-    return f"{some} and {len(times) - 6} more" if len(times) > 6 else some
 
 
 def read_held(planes: Planes, wanted: Wanted, making: Making, unit: str) -> Held:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sm_toolbox.errors import InputError
+from sm_toolbox.progress import listed
 from sm_toolbox.raster.request import ALL_CORES, Engine
 from sm_toolbox.sensors.quality import QUALITY_LEVELS, QUALITY_RULES, kept, parse_conditions
 
@@ -109,7 +110,7 @@ def mask_quality(
         )
     progress = engine.progress
     if without:
-        progress.warning(f"No quality layer of their date, left out: {_listed(without)}.")
+        progress.warning(f"No quality layer of their date, left out: {listed(without)}.")
     needed = sorted({position for _, position in pairs})
     place = [needed.index(position) for _, position in pairs]
 
@@ -143,7 +144,7 @@ def mask_quality(
     percent = 100 * float(1 - after.sum() / max(1, before.sum()))
     progress.info(f"{percent:.1f} % of the cells with data were masked ({_label(rule)}, {level}).")
     if empty:
-        progress.warning(f"Nothing is left of {len(empty)} of {len(names)} bands, left out: {_listed(empty)}.")
+        progress.warning(f"Nothing is left of {len(empty)} of {len(names)} bands, left out: {listed(empty)}.")
     return Masked([name for name in names if name not in empty], percent, empty)
 
 
@@ -173,7 +174,3 @@ def _quality_stack(found: Mapping[str, Stack], rule: str) -> Stack:
 
 def _label(rule: str) -> str:
     return "custom" if rule == CUSTOM else QUALITY_RULES[rule].label
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

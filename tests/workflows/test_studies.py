@@ -10,6 +10,8 @@ import pytest
 import rasterio
 from qgis.core import QgsFeature, QgsGeometry, QgsRectangle, QgsVectorLayer
 
+from sm_toolbox.demo.fields import block_mean
+
 SEEDS = range(5)
 STATION = {"STATION": "station", "TIME": "time"}
 
@@ -139,7 +141,7 @@ def test_cloud_gap_map(workflow, run, scene, tmp_path):
     assert share == pytest.approx(100 * (covered["both"] - covered["alone"]), abs=0.01)
 
     # Against the truth on the dates of the year that took no part, of both models and of the first one alone.
-    truth = {name[-10:]: band.reshape(60, 5, 60, 5).mean((1, 3)) for name, band in read(scene / "truth.tif").items()}
+    truth = {name[-10:]: block_mean(band, 5) for name, band in read(scene / "truth.tif").items()}
     predictors = [steps[step]["OUTPUT"] for step in ("terrain", "spectral", "inertia")]
     table = run(
         "samplepredictors", STATIONS=str(scene / "stations.gpkg"), PREDICTORS=predictors, GRID=str(scene / "ndvi.tif"),
@@ -179,10 +181,6 @@ TREND, YEARS, MONTHS = 0.01, range(2014, 2020), range(4, 10)
 def years_of_months(scene, write_raster, point_layer):
     """A function that makes six years of monthly inputs out of the scene's season, with a trend and a frozen April."""
 
-    def blocks(band, size):
-        rows, cols = (length // size for length in band.shape)
-        return band.reshape(rows, size, cols, size).mean((1, 3))
-
     def season(name, variable):
         found = {month: [] for month in MONTHS}
         for description, band in read(scene / name).items():
@@ -196,7 +194,7 @@ def years_of_months(scene, write_raster, point_layer):
         grid = {"crs": dataset.crs, "transform": dataset.transform}
     with rasterio.open(scene / "product_a.tif") as dataset:
         coarse = {"crs": dataset.crs, "transform": dataset.transform}
-    moisture = {month: blocks(band, 5) for month, band in season("truth.tif", "soil_moisture").items()}
+    moisture = {month: block_mean(band, 5) for month, band in season("truth.tif", "soil_moisture").items()}
     variables = {"ndvi": season("ndvi.tif", "ndvi"), "albedo": season("albedo.tif", "albedo")}
     temperature = {month: np.nan_to_num(band, nan=295) for month, band in season("lst_day.tif", "lst_day").items()}
 
@@ -215,8 +213,8 @@ def years_of_months(scene, write_raster, point_layer):
                 wet = rng.normal(0, 0.008)
                 truth = moisture[month] + TREND * (year - 2016.5) + wet
                 names.append(f"{year}-{month:02d}-15")
-                bands["target"].append(blocks(truth, 10) + rng.normal(0, 0.008, (6, 6)))
-                bands["background"].append(0.03 + 0.8 * blocks(truth, 10) + rng.normal(0, 0.004, (6, 6)))
+                bands["target"].append(block_mean(truth, 10) + rng.normal(0, 0.008, (6, 6)))
+                bands["background"].append(0.03 + 0.8 * block_mean(truth, 10) + rng.normal(0, 0.004, (6, 6)))
                 for key, of_month in variables.items():
                     bands[key].append(of_month[month] + rng.normal(0, 0.01, truth.shape))
                 frozen = (month == 4) & (np.arange(60) < 20)
@@ -322,7 +320,7 @@ def test_merged_map(workflow, run, scene, tmp_path):
     run("temporalcomposite", INPUT=[str(scene / "record_truth.nc")], **month, OUTPUT=str(tmp_path / "record.tif"))
     run("temporalcomposite", INPUT=[str(scene / "truth.tif")], **month, OUTPUT=str(tmp_path / "truth.tif"))
     record = read(tmp_path / "record.tif")
-    true = {name: band.reshape(60, 5, 60, 5).mean((1, 3)) for name, band in read(tmp_path / "truth.tif").items()}
+    true = {name: block_mean(band, 5) for name, band in read(tmp_path / "truth.tif").items()}
 
     def correlation(path):
         """Median over the cells of the correlation in time with the truth."""
