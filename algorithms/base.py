@@ -226,7 +226,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         missing = [library for library in self.NEEDS if importlib.util.find_spec(library) is None]
         if not missing:
             return True, ""
-        from sm_toolbox.installation import package_of
+        from sm_toolbox.libraries import package_of
 
         return False, (
             f"{self.TITLE} needs the Python libraries {', '.join(map(package_of, missing))}, which QGIS's Python "

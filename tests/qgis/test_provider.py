@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsProcessingParameterDefinition
 
-from sm_toolbox.installation import package_of
+from sm_toolbox.libraries import package_of
 
 ROOT = Path(__file__).parents[2]
 COLLOCATION = [
