@@ -106,6 +106,9 @@ class FeedbackProgress(Progress):
     def info(self, text: str) -> None:
         self._feedback.pushInfo(self.in_words(self._in_keys(text)))
 
+    def command(self, text: str) -> None:
+        self._feedback.pushCommandInfo(text)
+
     def warning(self, text: str) -> None:
         self._feedback.pushWarning(self.in_words(self._in_keys(text)))
 

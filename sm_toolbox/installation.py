@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_toolbox.libraries import LIBRARIES, Library, is_older
 from sm_toolbox.raster.choice import Choice, choose, driver
-from sm_toolbox.remedies import Host, Step, how_to_install, interpreter, without_second
+from sm_toolbox.remedies import Host, Remedy, how_to_install, interpreter, without_second
 
 if TYPE_CHECKING:
     from sm_toolbox.report.page import Page
@@ -23,20 +23,20 @@ class Findings:
 
     Parameters
     ----------
-    versions : list of (str, str, str)
-        Library, version or what is wrong, and what it is needed for.
+    versions : list of (str, str, str, str)
+        Library, version or what is wrong, the oldest version that serves, and what it is needed for.
     problems : list of str
         What keeps algorithms from working, each with its remedy.
     hints : list of str
         What would add to them.
-    steps : list of Step
+    steps : list of Remedy
         What the user is to do, in order.
     """
 
-    versions: list[tuple[str, str, str]] = field(default_factory=list)
+    versions: list[tuple[str, str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Remedy] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
@@ -58,9 +58,9 @@ def check_installation(host: Host, qgis_version: str) -> Findings:
     """
     findings = Findings()
     findings.versions += [
-        ("QGIS", qgis_version, "everything"),
-        ("Python", platform.python_version(), "everything"),
-        ("QGIS's Python", interpreter(host) or f"not found; this process is {host.program or sys.executable}", ""),
+        ("QGIS", qgis_version, "3.22", "everything"),
+        ("Python", platform.python_version(), "3.9", "everything"),
+        ("QGIS's Python", interpreter(host) or f"not found; this process is {host.program or sys.executable}", "", ""),
     ]
     chosen = choose()
     modules, missing, too_old = _load_libraries(findings, chosen)
@@ -101,12 +101,12 @@ def _load_libraries(findings: Findings, chosen: Choice) -> tuple[dict[str, Any],
             modules[library.module] = module
             said = _version(module)
             if not is_older(said, library.minimum):
-                findings.versions.append((library.package, said, library.needed_for))
+                findings.versions.append((library.package, said, library.minimum, library.needed_for))
                 continue
             too_old.append(library.package)
-            said = f"{said}, but {library.minimum} or newer is needed"
+            said = f"{said}, too old"
         missing.append(library)
-        findings.versions.append((library.package, said, library.needed_for))
+        findings.versions.append((library.package, said, library.minimum, library.needed_for))
     return modules, missing, too_old
 
 
@@ -150,7 +150,7 @@ def _look_at_driver(findings: Findings, chosen: Choice) -> None:
     of_gdal = driver()
     label = {"rasterio": f"rasterio {of_gdal.version}", "gdal": "GDAL's own module (osgeo)"}[chosen.name]
     reason = f"{label}, GDAL {of_gdal.gdal_version}: {chosen.reason}"
-    findings.versions.append(("Rasters are read through", reason, "everything with rasters"))
+    findings.versions.append(("Rasters are read through", reason, "", "everything with rasters"))
     if chosen.passed_over:
         findings.hints.append(
             f"rasterio is passed over, since {chosen.passed_over}: two GDALs in one program fail in some orders of "
@@ -164,7 +164,7 @@ def _look_at_cache(findings: Findings) -> None:
     from sm_toolbox.compiled import check_cache
 
     folder = check_cache()
-    findings.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
+    findings.versions.append(("Compiled functions", folder or "cannot be kept", "", "starting quickly"))
     if not folder:
         findings.hints.append(
             "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled "
@@ -246,5 +246,5 @@ def installation_report(findings: Findings) -> Page:
         page.text(step.words)
         if step.commands:
             page.lines(step.commands)
-    page.table(("Part", "version", "needed for"), findings.versions)
+    page.table(("Part", "here", "needed from", "needed for"), findings.versions)
     return page

@@ -36,7 +36,7 @@ _DISTRIBUTIONS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class Remedy:
     """Something that the user is to do.
 
     Parameters
@@ -125,7 +125,7 @@ def _is_python(place: str) -> bool:
 
 def how_to_install(
     missing: Sequence[Library], host: Host, present: dict[str, str], too_old: Sequence[str] = ()
-) -> list[Step]:
+) -> list[Remedy]:
     """Return how to get libraries on this kind of computer.
 
     Parameters
@@ -140,7 +140,7 @@ def how_to_install(
 
     Returns
     -------
-    list of Step
+    list of Remedy
     """
     wanted = [
         f'"{library.package}>={library.minimum}"' if library.package in too_old else library.package
@@ -155,35 +155,35 @@ def how_to_install(
         python = interpreter(host) or "/Applications/QGIS.app/Contents/MacOS/python"
         steps = [
             _which_python("Close QGIS and open the Terminal.", f'"{python}"'),
-            Step("Then:", (f'"{python}" -m pip install --user {" ".join([*wanted, *pins])}',)),
+            Remedy("Then:", (f'"{python}" -m pip install --user {" ".join([*wanted, *pins])}',)),
         ]
     elif os.path.exists("/.flatpak-info"):
         inside = "flatpak run --devel --command=python3 org.qgis.qgis"
         steps = [
             _which_python("Close QGIS and open a terminal.", inside),
-            Step("Then:", (f"{inside} -m pip install --user {' '.join([*wanted, *pins])}",)),
+            Remedy("Then:", (f"{inside} -m pip install --user {' '.join([*wanted, *pins])}",)),
         ]
     else:
         steps = _on_linux(missing, wanted, pins, host)
-    return [*steps, Step("Then start QGIS again and repeat this check.")]
+    return [*steps, Remedy("Then start QGIS again and repeat this check.")]
 
 
-def _which_python(beginning: str, python: str) -> Step:
-    return Step(
+def _which_python(beginning: str, python: str) -> Remedy:
+    return Remedy(
         f"{beginning} This must print Python {platform.python_version()}, QGIS's own:", (f"{python} --version",)
     )
 
 
-def _by_conda(missing: Sequence[Library]) -> Step:
+def _by_conda(missing: Sequence[Library]) -> Remedy:
     # conda-forge has XGBoost under the one name.
     names = " ".join(library.package.replace("xgboost-cpu", "py-xgboost") for library in missing)
-    return Step(
+    return Remedy(
         "This QGIS comes from conda. Close it and open a terminal:",
         (f'conda install --prefix "{sys.prefix}" --channel conda-forge {names}',),
     )
 
 
-def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], host: Host) -> list[Step]:
+def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], host: Host) -> list[Remedy]:
     root = ntpath.dirname(ntpath.dirname(host.program)) if host.program else ""
     shell, setup = (f" ({ntpath.join(root, *parts)})" if root else "" for parts in (("OSGeo4W.bat",), ("bin", "setup.bat")))
     packages = [f"python3-{library.package}" for library in missing if library.package in IN_OSGEO4W]
@@ -191,11 +191,11 @@ def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], 
         _which_python(
             f"Without an administrator: close QGIS and open the OSGeo4W Shell from the start menu{shell}.", "python"
         ),
-        Step("Then:", (f"python -m pip install --user {' '.join([*wanted, *pins])}",)),
+        Remedy("Then:", (f"python -m pip install --user {' '.join([*wanted, *pins])}",)),
     ]
     if packages:
         steps.append(
-            Step(
+            Remedy(
                 f"Or, as an administrator: run the OSGeo4W Setup from the start menu{setup}, Advanced Install, and "
                 f"choose {', '.join(packages)}. They fit the numpy that is there."
             )
@@ -203,13 +203,13 @@ def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], 
     return steps
 
 
-def _on_linux(missing: Sequence[Library], wanted: list[str], pins: list[str], host: Host) -> list[Step]:
+def _on_linux(missing: Sequence[Library], wanted: list[str], pins: list[str], host: Host) -> list[Remedy]:
     steps = []
     with_qgis = [library.package for library in missing if library.package in WITH_QGIS]
     from_pypi = [name for library, name in zip(missing, wanted) if library.package not in WITH_QGIS]
     if with_qgis:
         steps.append(
-            Step(
+            Remedy(
                 "Take these from the distribution, built on the same GDAL and PROJ as QGIS:", (_of_system(with_qgis),)
             )
         )
@@ -220,7 +220,7 @@ def _on_linux(missing: Sequence[Library], wanted: list[str], pins: list[str], ho
         work = "~/.cache/smtoolbox-libraries"
         steps.append(_which_python("Close QGIS and open a terminal.", python))
         if importlib.util.find_spec("pip") is None:
-            steps.append(Step("pip is missing:", (_of_system(["pip"]),)))
+            steps.append(Remedy("pip is missing:", (_of_system(["pip"]),)))
         profile = _quoted(host.profile_python)
         # What lies in the profile counts as installed; a file of an older version may not stay beside the new one's.
         old = [
@@ -229,7 +229,7 @@ def _on_linux(missing: Sequence[Library], wanted: list[str], pins: list[str], ho
             if os.path.isdir(os.path.join(host.profile_python, library.module))
         ]
         steps.append(
-            Step(
+            Remedy(
                 "Then, line by line:",
                 (
                     *old,
@@ -255,7 +255,7 @@ def _of_system(names: Sequence[str]) -> str:
     return _DISTRIBUTIONS[program].format(" ".join(f"{prefix}-{name}" for name in names))
 
 
-def without_second(package: str, folder: str, host: Host) -> Step:
+def without_second(package: str, folder: str, host: Host) -> Remedy:
     """Return how to remove a copy of a library that hides QGIS's own.
 
     Parameters
@@ -267,12 +267,12 @@ def without_second(package: str, folder: str, host: Host) -> Step:
 
     Returns
     -------
-    Step
+    Remedy
     """
     words = f"Close QGIS and remove the {package} in {folder}:"
     if host.system == "Windows" and folder.endswith("site-packages"):
-        return Step(f"{words} in the OSGeo4W Shell", (f"python -m pip uninstall {package}",))
+        return Remedy(f"{words} in the OSGeo4W Shell", (f"python -m pip uninstall {package}",))
     if host.system == "Windows":
-        return Step(words, (f'rmdir /s /q "{ntpath.join(folder, package)}"',))
+        return Remedy(words, (f'rmdir /s /q "{ntpath.join(folder, package)}"',))
     quoted = _quoted(folder)
-    return Step(words, (f"rm -r {quoted}/{package} {quoted}/{package}-*.dist-info",))
+    return Remedy(words, (f"rm -r {quoted}/{package} {quoted}/{package}-*.dist-info",))

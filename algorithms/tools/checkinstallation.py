@@ -50,8 +50,8 @@ class Algorithm(ToolboxAlgorithm):
 
         profile = os.path.join(QgsApplication.qgisSettingsDirPath(), "python")
         findings = check_installation(Host(profile, QgsApplication.applicationFilePath()), Qgis.QGIS_VERSION)
-        for name, version, _ in findings.versions:
-            progress.info(f"{name}: {version}")
+        for name, version, minimum, _ in findings.versions:
+            progress.info(f"{name}: {version}" + (f" ({minimum} or newer)" if minimum else ""))
         for problem in findings.problems:
             progress.warning(problem)
         for hint in findings.hints:
@@ -59,7 +59,7 @@ class Algorithm(ToolboxAlgorithm):
         for step in findings.steps:
             progress.info(step.words)
             for command in step.commands:
-                progress.info(command)
+                progress.command(command)
         if self.parameterAsBool(parameters, "PREPARE", context):
             if findings.ready:
                 findings.problems += compile_all(progress)
