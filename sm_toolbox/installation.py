@@ -74,7 +74,9 @@ def check_installation(host: Host, qgis_version: str) -> Findings:
     _look_at_driver(findings, chosen)
     _look_for_seconds(findings, modules, host)
     if missing:
-        present = {library.package: _version(modules[library.module]) for library in LIBRARIES if library.module in modules}
+        present = {
+            library.package: _version(modules[library.module]) for library in LIBRARIES if library.module in modules
+        }
         findings.steps += how_to_install(missing, host, present, too_old)
     findings.problems += _clashes(modules)
     if "numba" in modules:
@@ -124,8 +126,8 @@ def _look_for_seconds(findings: Findings, modules: dict[str, Any], host: Host) -
             continue
         used, hidden = folders[0], folders[-1]
         findings.hints.append(
-            f"There are two of {package}: the one in {used} ({_version(modules[package])}) hides the one in {hidden}, for "
-            "which QGIS's own modules were built. Where something fails to load, remove the first."
+            f"There are two of {package}: the one in {used} ({_version(modules[package])}) hides the one in {hidden}, "
+            "for which QGIS's own modules were built. Where something fails to load, remove the first."
         )
         findings.steps.append(without_second(package, used, host))
 

@@ -185,7 +185,9 @@ def _by_conda(missing: Sequence[Library]) -> Remedy:
 
 def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], host: Host) -> list[Remedy]:
     root = ntpath.dirname(ntpath.dirname(host.program)) if host.program else ""
-    shell, setup = (f" ({ntpath.join(root, *parts)})" if root else "" for parts in (("OSGeo4W.bat",), ("bin", "setup.bat")))
+    shell, setup = (
+        f" ({ntpath.join(root, *parts)})" if root else "" for parts in (("OSGeo4W.bat",), ("bin", "setup.bat"))
+    )
     packages = [f"python3-{library.package}" for library in missing if library.package in IN_OSGEO4W]
     steps = [
         _which_python(

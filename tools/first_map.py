@@ -32,7 +32,9 @@ def main(package: str) -> None:
         for command in commands:
             print(f"$ {command}", flush=True)
             # apt asks whether to go on.
-            subprocess.run(["bash", "-c", command], env=environment, check=True, input=b"y\n", stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["bash", "-c", command], env=environment, check=True, input=b"y\n", stdout=subprocess.DEVNULL
+            )
         if commands:
             steps.append(("the libraries, by the lines that the check prints", time.monotonic() - began))
         steps += session(folder, environment, "map")

@@ -27,8 +27,8 @@ class Algorithm(ToolboxAlgorithm):
     SUMMARY = "Says which Python libraries are there, which are missing or clash, and how to get them on this computer."
     DETAILS = (
         "<p>The plugin never installs anything by itself. Run this first on a new computer, and whenever an "
-        "algorithm says that a library is missing. What is missing is listed with the commands that get it, one a line, "
-        "for the Python of this very QGIS.</p>"
+        "algorithm says that a library is missing. What is missing is listed with the commands that get it, one a "
+        "line, for the Python of this very QGIS.</p>"
     )
     TAGS = ("install", "dependencies", "versions", "troubleshooting")
 

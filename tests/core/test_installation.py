@@ -61,7 +61,8 @@ def test_a_library_that_is_there_but_cannot_be_loaded(monkeypatch):
     found = check_installation(HOST, "3.22.16")
     assert (
         not found.ready
-        and ("scikit-learn", "cannot be loaded: compiled against another numpy", "1.0", "training models") in found.versions
+        and ("scikit-learn", "cannot be loaded: compiled against another numpy", "1.0", "training models")
+        in found.versions
     )
 
 

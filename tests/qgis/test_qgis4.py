@@ -1,4 +1,4 @@
-"""Declarations under a stub of QGIS 4 on PyQt6: the same algorithms and parameters as in the QGIS that runs the tests."""
+"""Declarations under a stub of QGIS 4 on PyQt6: the algorithms and parameters of the QGIS that runs the tests."""
 
 import json
 import os
@@ -36,7 +36,13 @@ def test_every_algorithm_is_declared_as_here(provider):
             "title": algorithm.displayName(),
             "help": algorithm.shortHelpString(),
             "parameters": [
-                [p.name(), p.type(), p.description(), bool(p.flags() & FLAG.FlagOptional), bool(p.flags() & FLAG.FlagAdvanced)]
+                [
+                    p.name(),
+                    p.type(),
+                    p.description(),
+                    bool(p.flags() & FLAG.FlagOptional),
+                    bool(p.flags() & FLAG.FlagAdvanced),
+                ]
                 for p in algorithm.parameterDefinitions()
             ],
             # QGIS itself adds an output for every destination.

@@ -1,8 +1,8 @@
 """A stub of QGIS 4's Python for what declaring an algorithm needs, on PyQt6: strict where QGIS 4 is.
 
 There is no QGIS 4 to run the tests in: Debian has none. Names, signatures and kinds of arguments are those of its API
-(python/PyQt6/core/auto_generated/processing/*.sip.in and auto_additions/qgis.py of the QGIS repository): enumerations are
-Python's own and know no numbers, a flag of another enumeration is refused, as are an argument that is not in the
+(python/PyQt6/core/auto_generated/processing/*.sip.in and auto_additions/qgis.py of the QGIS repository): enumerations
+are Python's own and know no numbers, a flag of another enumeration is refused, as are an argument that is not in the
 signature, a method or a class that is not in the lists below.
 """
 
