@@ -11,7 +11,8 @@ from qgis.core import QgsApplication, QgsProcessingParameterDefinition
 
 ROOT = Path(__file__).parents[2]
 PYQT6 = ROOT / ".qt6"
-FLAG = QgsProcessingParameterDefinition.Flag
+OPTIONAL = QgsProcessingParameterDefinition.Flag.FlagOptional
+ADVANCED = QgsProcessingParameterDefinition.Flag.FlagAdvanced
 
 
 def in_qgis4(*arguments):
@@ -40,8 +41,8 @@ def test_every_algorithm_is_declared_as_here(provider):
                     p.name(),
                     p.type(),
                     p.description(),
-                    bool(p.flags() & FLAG.FlagOptional),
-                    bool(p.flags() & FLAG.FlagAdvanced),
+                    bool(p.flags() & OPTIONAL),
+                    bool(p.flags() & ADVANCED),
                 ]
                 for p in algorithm.parameterDefinitions()
             ],
