@@ -43,7 +43,7 @@ process: setup   ## qgis_process with the plugin: make process ARGS='list'
 install: setup   ## Link the plugin and copy its libraries into your QGIS profiles (or PROFILE=...)
 	@tools/install.sh $(if $(PROFILE),"$(PROFILE)")
 
-package:         ## Zip for plugins.qgis.org
+package: setup   ## Zip for plugins.qgis.org, with the site's pages for the Help button
 	@tools/package.sh
 
 lint:            ## Style, types, Qt 6, and the rules of plugins.qgis.org
@@ -63,8 +63,9 @@ bench:           ## Speed and memory beside the peers, as ratios
 	@tools/setup.sh dev
 	@tools/bench.sh $(ARGS)
 
-docs: setup      ## Renew the pages of the algorithms from the algorithms themselves
+docs: setup      ## Renew the pages of the algorithms from the algorithms themselves, and build the site: build/site
 	@tools/docs.sh
+	@tools/site.sh
 
 models: setup    ## Write resources/models anew
 	@source tools/environment.sh && $(PYTHON) tools/make_models.py
@@ -79,4 +80,4 @@ endif
 	@source tools/environment.sh && $(PYTHON) tools/make_pictures_of_studies.py $(ARGS)
 
 clean:           ## Remove everything that make made
-	rm -rf .venv .venv-peers .qgis .qgis-beside .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-docs .qgis .qgis-beside .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
