@@ -19,6 +19,7 @@ from sm_toolbox.raster.driver import (
     DriverError,
     GeotiffLayout,
     bands_with_categories,
+    in_halves,
     is_netcdf,
     missing_values,
     stated_range,
@@ -471,8 +472,9 @@ class GdalDriver:
         else:
             moved = np.full((len(points), 2), np.inf)
             there = np.isfinite(points).all(axis=1)
-            if there.any():
-                moved[there] = np.array(call(way.TransformPoints, points[there].tolist()), np.float64)[:, :2]
+            moved[there] = in_halves(
+                lambda part: np.array(call(way.TransformPoints, part.tolist()), np.float64)[:, :2], points[there]
+            )
         return moved[:, 0], moved[:, 1]
 
     def transform_bounds(

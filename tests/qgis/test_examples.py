@@ -31,12 +31,8 @@ def project():
 
 
 @pytest.mark.parametrize("name", [module.partition(".")[2] for module in ALGORITHMS])
-def test_the_example_runs(provider, project, scene, tmp_path, name, monkeypatch):
+def test_the_example_runs(provider, project, scene, tmp_path, name, no_main_window):
     import processing
-    from processing.gui import Postprocessing
-
-    # Later QGIS shows results in the window, of which a test has an imitation only.
-    monkeypatch.setattr(Postprocessing, "iface", None, raising=False)
 
     algorithm = provider.algorithm(name)
     if not algorithm.EXAMPLE:
