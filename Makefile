@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles picture clean
+.PHONY: help setup demo test test-peers test-in install-in qt6 process install package lint hostile bench docs models styles picture clean
 
 help:            ## This list
 	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -27,9 +27,15 @@ test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peer
 	@tools/setup.sh dev
 	@tools/test_peers.sh $(ARGS)
 
-qt6: setup       ## Try what the code uses of Qt under PyQt6, in a folder of its own
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --target .qt6 --upgrade PyQt6
-	@tools/test.sh tests/core/test_qt6.py $(ARGS)
+test-in:         ## All tests in another Debian release, as root with debootstrap: make test-in SUITE=trixie
+	@tools/suite.sh $(SUITE) test $(ARGS)
+
+install-in:      ## From the zip to the first map there, as a plain user, by the lines that 'Check installation' prints
+	@tools/suite.sh $(SUITE) install
+
+qt6:             ## The tests that look ahead to QGIS 4 alone: names of Qt under PyQt6, declarations under a stub of its API
+	@tools/setup.sh dev
+	@tools/test.sh tests/core/test_qt6.py tests/qgis/test_qgis4.py $(ARGS)
 
 process: setup   ## qgis_process with the plugin: make process ARGS='list'
 	@tools/process.sh $(ARGS)

@@ -105,6 +105,9 @@ class FeedbackProgress(Progress):
     def info(self, text: str) -> None:
         self._feedback.pushInfo(self.in_words(self._in_keys(text)))
 
+    def command(self, text: str) -> None:
+        self._feedback.pushCommandInfo(text)
+
     def warning(self, text: str) -> None:
         self._feedback.pushWarning(self.in_words(self._in_keys(text)))
 
@@ -225,7 +228,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         missing = [library for library in self.NEEDS if importlib.util.find_spec(library) is None]
         if not missing:
             return True, ""
-        from sm_toolbox.installation import package_of
+        from sm_toolbox.libraries import package_of
 
         return False, (
             f"{self.TITLE} needs the Python libraries {', '.join(map(package_of, missing))}, which QGIS's Python "

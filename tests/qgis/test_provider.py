@@ -12,7 +12,7 @@ import pytest
 from qgis.core import QgsProcessingParameterDefinition
 from qgis.PyQt.QtCore import QUrl
 
-from sm_toolbox.installation import package_of
+from sm_toolbox.libraries import package_of
 
 ROOT = Path(__file__).parents[2]
 COLLOCATION = [
