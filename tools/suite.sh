@@ -2,6 +2,7 @@
 # Tries the project in another Debian release: with its QGIS, its Python, its libraries. As root; needs debootstrap.
 # usage: tools/suite.sh SUITE install               the zip, the lines that 'Check installation' prints, the first map
 #        tools/suite.sh SUITE test [pytest arguments]   make test
+#        tools/suite.sh SUITE shell [command]           look around, with the zip in the home of the plain user
 # The release's system is made once (build/suites, or $SM_SUITES); every run works on a copy that is thrown away.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -48,15 +49,16 @@ mount -t overlay overlay -o "lowerdir=$base,upperdir=$run/changed,workdir=$run/w
 version() { enter "$run/root" /usr/bin/python3 -c 'import sys, numpy; from qgis.core import Qgis; print(f"QGIS {Qgis.QGIS_VERSION}, Python {sys.version.split()[0]}, numpy {numpy.__version__}")'; }
 echo "$suite: $(version)"
 case $job in
-install)
+install | shell)
     tools/package.sh
     cp dist/soil_moisture_toolbox-*.zip tools/first_map.py "$run/root/home/analyst/"
-    enter "$run/root" sudo -u analyst -i bash -c 'python3 first_map.py soil_moisture_toolbox-*.zip' ;;
+    if [ "$job" = install ]; then set -- 'python3 first_map.py soil_moisture_toolbox-*.zip'; fi
+    enter "$run/root" sudo -u analyst -i bash ${1:+-c "$*"} ;;
 test)
     mkdir "$run/root/srv/toolbox"
     git ls-files -z | tar --create --null --files-from=- | tar --extract --directory="$run/root/srv/toolbox"
     enter "$run/root" apt-get install -q -y --no-install-recommends make git >/dev/null
     enter "$run/root" make -C /srv/toolbox test ARGS="$*" ;;
 *)
-    echo "install or test, not '$job'" >&2; exit 2 ;;
+    echo "install, test or shell, not '$job'" >&2; exit 2 ;;
 esac

@@ -268,9 +268,21 @@ class RasterioDriver:
 
     def transform(self, x: np.ndarray, y: np.ndarray, own: CRS, other: CRS) -> tuple[np.ndarray, np.ndarray]:
         """As `Driver.transform`."""
-        with _errors():
-            moved = transform(own, other, x, y)
-            return np.asarray(moved[0], np.float64), np.asarray(moved[1], np.float64)
+        if len(x) == 0:
+            return np.empty(0), np.empty(0)
+        try:
+            with _errors():
+                moved = transform(own, other, x, y)
+        except DriverError as error:
+            # One point that cannot be moved fails all.
+            if not isinstance(error.__cause__, CPLE_BaseError) or "Cannot find coordinate operations" in str(error):
+                raise
+            if len(x) == 1:
+                return np.full(1, np.inf), np.full(1, np.inf)
+            half = len(x) // 2
+            parts = [self.transform(x[part], y[part], own, other) for part in (slice(half), slice(half, None))]
+            return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        return np.asarray(moved[0], np.float64), np.asarray(moved[1], np.float64)
 
     def transform_bounds(self, own: CRS, other: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
         """As `Driver.transform_bounds`."""

@@ -270,11 +270,14 @@ def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
     assert layer.renderer().type() == "graduatedSymbol"
 
 
-def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_layer):
+def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_layer, monkeypatch):
     """QGIS loads files in the order of their names: here the worst there is."""
+    from processing.gui import Postprocessing
     from processing.gui.Postprocessing import handleAlgorithmResults
     from soil_moisture_toolbox.algorithms.presentation import Presentation
 
+    # Later QGIS shows results in the window, of which a test has an imitation only.
+    monkeypatch.setattr(Postprocessing, "iface", None, raising=False)
     project, unloaded = QgsProject(), QgsProcessingContext()
     # As of a script, which loads nothing.
     unloaded.addLayerToLoadOnCompletion("never", QgsProcessingContext.LayerDetails("never", project, "never"))
@@ -293,7 +296,9 @@ def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_l
         Presentation.attach_all([files["earlier"]], context)
         Presentation.attach_all([files["map"], files["quantiles"], "memory", files["error"]], context)
         Presentation.attach_all([points.id()], context)
-        handleAlgorithmResults(plugin.provider.algorithm("predictraster"), context, QgsProcessingFeedback(), True, {})
+        handleAlgorithmResults(
+            plugin.provider.algorithm("predictraster"), context, QgsProcessingFeedback(), parameters={}
+        )
     names = [node.name() for node in project.layerTreeRoot().findLayers()]
     expected = ["stations", "map", "quantiles", "error", "earlier"]
     assert names == 2 * expected, "a second run lies on the first"

@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 
 from sm_toolbox.raster.affine import Affine
 from sm_toolbox.raster.bands import read_bands
-from sm_toolbox.raster.points import sample
+from sm_toolbox.raster.points import sample, transform_points
 
 UTM = CRS.from_epsg(32630)
 WGS = CRS.from_epsg(4326)
@@ -187,3 +187,22 @@ def test_cancel_opens_no_more_files(write_raster, cancelling, monkeypatch):
     with pytest.raises(Cancelled):
         sample(bands, x, y, UTM, np.zeros(60, int), np.arange(60), progress=cancelling(0))
     assert len(opened) < 60
+
+
+@pytest.mark.parametrize(("own", "to"), [(4326, 32630), (32630, 4326), (3035, 6933), (31467, 25832)])
+def test_points_move_as_by_pyproj(own, to):
+    """Those that cannot be moved, such as ones with latitude and longitude swapped, are missing; the others are not."""
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(-9, 9, 500), rng.uniform(36, 60, 500)
+    if own != 4326:
+        x, y = Transformer.from_crs(4326, own, always_xy=True).transform(x, y)
+    by_pyproj = Transformer.from_crs(own, to, always_xy=True).transform
+    whole = transform_points(x, y, CRS.from_epsg(own), CRS.from_epsg(to))
+    np.testing.assert_allclose(whole, by_pyproj(x, y), rtol=1e-12, atol=1e-9)
+    y[[3, 77]], x[410] = 1e30, np.nan
+    some = transform_points(x, y, CRS.from_epsg(own), CRS.from_epsg(to))
+    lost = ~np.isfinite(by_pyproj(x, y)).all(axis=0)
+    assert lost[410]
+    np.testing.assert_array_equal(np.isnan(some), [lost, lost])
+    np.testing.assert_allclose(np.stack(some)[:, ~lost], np.stack(by_pyproj(x, y))[:, ~lost], rtol=1e-12, atol=1e-9)
+    assert transform_points(x[:0], y[:0], CRS.from_epsg(own), CRS.from_epsg(to))[0].size == 0
