@@ -194,15 +194,18 @@ def mark_flats(z, width, first_row, last_row, steps):
     for place in range(first_row * width, last_row * width):
         cell = np.uint64(place)
         height = z[cell]
-        flat = not np.isnan(height)
-        for offset in offsets:
-            # At an edge (NaN) and above a lower neighbour this is false.
-            flat &= z[cell + offset] >= height
-        steps[cell] = -1 if flat else 0
+        steps[cell] = 0
+        # The rim has no neighbours beyond.
+        if not np.isnan(height):
+            flat = True
+            for offset in offsets:
+                # At an edge (NaN) and above a lower neighbour this is false.
+                flat &= z[cell + offset] >= height
+            steps[cell] = -1 if flat else 0
 
 
 @njit(**CONTRACTED)
-def grade_flats(z, width, first_row, last_row, sources, queue, steps):
+def grade_flats(z, width, first_row, last_row, sources, queue, steps, control):
     """Number the steps from each cell of a flat to its nearest outlet: a gradient below any of the heights.
 
     Parameters
@@ -219,6 +222,7 @@ def grade_flats(z, width, first_row, last_row, sources, queue, steps):
     steps : ndarray of int32 (cells,)
         As `mark_flats` leaves them, or this function where other sources were known. The flats of the rows get their
         steps; those without a way to an outlet or a source keep -1.
+    control : ndarray of int64 (2,)
     """
     offsets = neighbour_offsets(width)
     start, stop = np.uint64(first_row * width), np.uint64(last_row * width)
@@ -236,6 +240,8 @@ def grade_flats(z, width, first_row, last_row, sources, queue, steps):
     first = known = 0
     # Always from the fewest steps, so that no cell is reached twice.
     while first < last or known < sources.size:
+        if first % CHECK_EVERY == 0 and control[STOP]:
+            return
         if known < sources.size and (first == last or steps[sources[known]] < steps[queue[first]]):
             cell = np.uint64(sources[known])
             known += 1
@@ -245,7 +251,8 @@ def grade_flats(z, width, first_row, last_row, sources, queue, steps):
         step = steps[cell] + 1
         for offset in offsets:
             near = cell + offset
-            if z[near] == z[cell] and (steps[near] < 0 or steps[near] > step) and start <= near < stop:
+            # Sources lie at the rim of what is in memory.
+            if start <= near < stop and z[near] == z[cell] and (steps[near] < 0 or steps[near] > step):
                 steps[near] = step
                 queue[last] = near
                 last += 1

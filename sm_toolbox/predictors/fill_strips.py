@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sm_toolbox.predictors.flow import BANDS, Crew, bands_of
+from sm_toolbox.predictors.flow import FLOW_BANDS, Crew, bands_of
 from sm_toolbox.predictors.rowfile import RowFile, in_turn
 from sm_toolbox.progress import Progress
 
 # While a strip is filled: heights and labels, the queue, and marks; as many strips at once as there are bands.
-FILLING_PER_CELL = 13 * BANDS
+FILLING_PER_CELL = 13 * FLOW_BANDS
 _CELLS_AT_ONCE = 2**22
 
 
@@ -87,7 +87,7 @@ class FilledLand:
         border: tuple[np.ndarray, np.ndarray] | None = None
         started = 0
         for number, (first, _) in enumerate(self._strips):
-            while started < min(number + BANDS, len(self._strips)):
+            while started < min(number + FLOW_BANDS, len(self._strips)):
                 under_way.append(crew.start(_fill_strip, *self._read(started, progress), self._width, crew.control))
                 started += 1
             z, labels, found = crew.wait([under_way.popleft()], progress)[0]
@@ -136,7 +136,9 @@ class FilledLand:
         """
         waiting, seen = set(range(len(self._strips))), set[int]()
         for number in in_turn(waiting, len(self._strips)):
-            waiting.update(number + side for side in self._grade_strip(number, None if number in seen else levels, crew))
+            waiting.update(
+                number + side for side in self._grade_strip(number, None if number in seen else levels, crew)
+            )
             seen.add(number)
             progress.set_fraction(len(seen) / len(self._strips))
 
@@ -162,11 +164,11 @@ class FilledLand:
             marked = bands_of(1, min(last + 1, self._end) - first + 1)
             crew.run(fill_kernels.mark_flats, [(z, width, *band, steps) for band in marked])
             self._steps.read(first - 1, steps[:width])
-        above, below = slice(width), slice((rows + 1) * width, (rows + 2) * width)
-        sources = np.concatenate([np.flatnonzero(steps[side] > 0) + side.start for side in (slice(0, width), below)])
+        above, below = slice(0, width), slice((rows + 1) * width, (rows + 2) * width)
+        sources = np.concatenate([np.flatnonzero(steps[side] > 0) + side.start for side in (above, below)])
         sources = sources[np.argsort(steps[sources], kind="stable")].astype(np.int32)
         queue = np.empty(z.size, np.int32)
-        crew.run(fill_kernels.grade_flats, [(z, width, 1, rows + 1, sources, queue, steps)])
+        crew.run(fill_kernels.grade_flats, [(z, width, 1, rows + 1, sources, queue, steps, crew.control)])
         self._steps.write(first, steps[width : (rows + 1) * width])
         for side, beside, own in (
             (-1, above, slice(width, 2 * width)),
@@ -193,10 +195,8 @@ def _beside(width: int) -> Iterator[tuple[slice, slice]]:
         yield slice(max(0, -shift), width - max(0, shift)), slice(max(0, shift), width + min(0, shift))
 
 
-def _passes_across(
-    upper: tuple[np.ndarray, ...], lower: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the passes between two rows of heights and labels, as `find_passes` does."""
+def _passes_across(upper: tuple[np.ndarray, ...], lower: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest passes between two rows of heights and labels, as `find_passes` does."""
     pairs, passes = [], []
     for one, other in _beside(upper[0].size):
         a, b = upper[1][one].astype(np.int64), lower[1][other].astype(np.int64)
@@ -204,7 +204,11 @@ def _passes_across(
         pairs.append((np.minimum(a, b) << 32 | np.maximum(a, b))[differ])
         # Beside a hole the height of the cell itself.
         passes.append(np.fmax(upper[0][one], lower[0][other])[differ])
-    return np.concatenate(pairs), np.concatenate(passes)
+    found, heights = np.concatenate(pairs), np.concatenate(passes)
+    order = np.lexsort((heights, found))
+    # The first of each pair is its lowest.
+    found, first = np.unique(found[order], return_index=True)
+    return found, heights[order[first]]
 
 
 def _levels(edges: list[tuple[np.ndarray, np.ndarray]], count: int) -> np.ndarray:

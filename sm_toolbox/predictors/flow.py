@@ -17,7 +17,7 @@ FLOW_ROUTINGS = ("mfd", "dinf", "d8")
 BYTES_PER_CELL = 30
 # Rows are worked on in this many bands at once: with more of them, more water has to wait at their borders until all
 # bands are done. A fixed number, so that the order of the sums does not hang on the computer.
-BANDS = 2
+FLOW_BANDS = 2
 
 
 def specific_catchment_area(
@@ -94,7 +94,11 @@ def specific_catchment_area(
         call = (z, z.view(np.int32), width, unused, queue, crew.control)
         crew.run(fill_kernels.fill_depressions, [call], progress.part(0, 0.4))
         crew.run(fill_kernels.mark_flats, [(z, width, *band, steps) for band in bands], progress.part(0.4, 0.45))
-        crew.run(fill_kernels.grade_flats, [(z, width, 1, rows + 1, unused, queue, steps)], progress.part(0.45, 0.5))
+        crew.run(
+            fill_kernels.grade_flats,
+            [(z, width, 1, rows + 1, unused, queue, steps, crew.control)],
+            progress.part(0.45, 0.5),
+        )
         progress.info("Routing flow …")
         area = np.repeat(np.concatenate([[0], np.abs(dx * dy), [0]]), width)
         water = Water(z, steps, np.full(z.size, 255, np.uint8), area, queue, width, closeness_of(dx, dy), routing)
@@ -288,7 +292,7 @@ def bands_of(first: int, last: int) -> list[tuple[int, int]]:
     -------
     list of (int, int)
     """
-    edges = np.linspace(first, last, min(BANDS, last - first) + 1).astype(int)
+    edges = np.linspace(first, last, min(FLOW_BANDS, last - first) + 1).astype(int)
     return list(zip(edges[:-1], edges[1:]))
 
 

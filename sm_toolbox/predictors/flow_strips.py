@@ -210,9 +210,9 @@ class _Flow:
         if end <= self._known:
             return
         start, stop = self._known - self._first, end - self._first
-        own = slice(start * self._width, stop * self._width)
-        water.area[own] = np.repeat(self._cell_area[self._known - 1 : end - 1], self._width)
-        water.area[own][np.isnan(water.z[own])] = np.nan
+        z, area = (each.reshape(-1, self._width) for each in (water.z, water.area))
+        for row in range(start, stop):
+            area[row] = np.where(np.isnan(z[row]), np.nan, self._cell_area[self._first + row - 1])
         water.count_givers(crew, start, stop)
         self._known = end
 
@@ -225,7 +225,8 @@ class _Flow:
         )
         for file, array, changes in zip(self._files, self._arrays, (False, False, True, True)):
             row = self._width * file.dtype.itemsize
-            data, end = memoryview(array).cast("B"), self._known if changes else last
+            data = memoryview(array).cast("B")  # type: ignore[arg-type]
+            end = self._known if changes else last
             for start, stop in old if changes else []:
                 if start < min(stop, end):
                     file.write(start, data[(start - self._first) * row : (min(stop, end) - self._first) * row])

@@ -48,7 +48,8 @@ class RowFile:
     """
 
     def __init__(self, path: str, dtype: type, width: int, progress: Progress = SILENT):
-        self.path, self.dtype, self._progress = path, np.dtype(dtype), progress
+        self.path, self._progress = path, progress
+        self.dtype: np.dtype = np.dtype(dtype)
         self._row = width * self.dtype.itemsize
         try:
             self._file = open(path, "w+b", buffering=0)  # noqa: SIM115
@@ -86,7 +87,7 @@ class RowFile:
         self._move(first, rows, self._file.readinto)
 
     def _move(self, first: int, rows: np.ndarray | memoryview, move: Callable[[memoryview], int]) -> None:
-        left = memoryview(rows).cast("B")
+        left = memoryview(rows).cast("B")  # type: ignore[arg-type]
         try:
             self._file.seek(first * self._row)
             while left:

@@ -13,7 +13,6 @@ import numpy as np
 from sm_toolbox.errors import InputError
 from sm_toolbox.files import working_folder
 from sm_toolbox.memory import free_memory
-from sm_toolbox.progress import Progress
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
@@ -224,6 +223,8 @@ def _catchment(
     from sm_toolbox.predictors.flow import BYTES_PER_CELL, specific_catchment_area
     from sm_toolbox.predictors.flow_strips import catchment_area_on_disk, scratch_needed
     from sm_toolbox.raster.affine import Window
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.planning import GDAL_CACHE
     from sm_toolbox.raster.reading import BandReader
 
     grid, progress = band.grid, engine.progress
@@ -231,7 +232,7 @@ def _catchment(
     memory = engine.memory or min(FLOW_MEMORY, free_memory() // 2)
     at_once = grid.width * grid.height * BYTES_PER_CELL
     message = f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about "
-    with BandReader([band], grid).open() as reader:
+    with driver().environment(GDAL_CACHE), BandReader([band], grid).open() as reader:
 
         def read(first: int, last: int) -> np.ndarray:
             dem = reader.read(Window(0, first, grid.width, last - first))[0]
