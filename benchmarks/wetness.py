@@ -29,8 +29,8 @@ from benchmarks.peers import (
     write_dem,
     write_large_dem,
 )
-from sm_toolbox.predictors.terrain import terrain_indices
 from sm_toolbox.predictors.flow import BYTES_PER_CELL
+from sm_toolbox.predictors.terrain import terrain_indices
 from sm_toolbox.raster.opening import Source
 from sm_toolbox.raster.request import Engine
 
