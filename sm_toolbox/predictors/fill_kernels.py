@@ -58,7 +58,9 @@ def _grown(array, size):
     if size < array.size:
         return array
     larger = np.empty(2 * array.size, array.dtype)
-    larger[:size] = array[:size]
+    # Numba compiles an assignment of slices for two seconds.
+    for place in range(size):
+        larger[place] = array[place]
     return larger
 
 
@@ -98,13 +100,16 @@ def fill_depressions(z, bits, width, labels, queue, control):
     offsets = neighbour_offsets(width)
     is_strip = labels.size > 0
     # Holes and the rim are done from the start.
-    state = np.isnan(z).view(np.uint8)
+    state = np.empty(z.size, np.uint8)
+    for place in range(z.size):
+        state[place] = HOLE if np.isnan(z[place]) else UNKNOWN
     if is_strip:
         for rim in (0, z.size - width):
             for place in range(rim, rim + width):
                 if labels[place] > 0:
                     state[place] = DRAINS
-    heap, size = np.empty(1024, np.int64), 0
+    # A plain 0 is a type of its own to numba, for which all that takes it would be compiled, too.
+    heap, size = np.empty(1024, np.int64), np.int64(0)
     for place in range(width + 1, z.size - width - 1):
         cell = np.uint64(place)
         if state[cell] == UNKNOWN:

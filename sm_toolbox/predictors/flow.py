@@ -71,7 +71,6 @@ def specific_catchment_area(
      [10. 20. 30.]]
     """
     from sm_toolbox.predictors import fill_kernels
-    from sm_toolbox.predictors import flow_kernels as kernels
 
     if routing not in FLOW_ROUTINGS:
         raise InputError(f"`flow_routing` is '{routing}', but must be one of: {', '.join(FLOW_ROUTINGS)}.")
@@ -100,13 +99,12 @@ def specific_catchment_area(
             progress.part(0.45, 0.5),
         )
         progress.info("Routing flow …")
-        area = np.repeat(np.concatenate([[0], np.abs(dx * dy), [0]]), width)
+        area = np.empty(z.size)
         water = Water(z, steps, np.full(z.size, 255, np.uint8), area, queue, width, closeness_of(dx, dy), routing)
-        water.count_givers(crew, 1, rows + 1, progress.part(0.5, 0.55))
+        water.start(crew, 1, rows + 1, np.abs(dx * dy), progress.part(0.5, 0.55))
         water.accumulate(crew, 1, rows + 1, progress.part(0.55, 0.99))
-        out = np.empty((rows, columns), np.float32)
-        calls = [(area, z, width, 1 / np.sqrt(np.abs(dx * dy)), *band, out) for band in bands]
-        crew.run(kernels.to_specific, calls, progress.part(0.99, 1))
+    out = np.empty((rows, columns), np.float32)
+    np.multiply(area.reshape(-1, width)[1:-1, 1:-1], 1 / np.sqrt(np.abs(dx * dy))[:, None], out, casting="same_kind")
     return out
 
 
@@ -202,7 +200,7 @@ class Water:
     givers : ndarray of uint8 (cells,)
         Neighbours from which water has yet to come; 255 where nothing is left to do.
     area : ndarray of float64 (cells,)
-        What drains through each cell (m²).
+        What drains through each cell (m²); NaN where there is no data.
     queue : ndarray of int32 (cells,)
         Room to work in.
     width : int
@@ -224,20 +222,27 @@ class Water:
 
     @property
     def _land(self) -> tuple:
-        return FLOW_ROUTINGS.index(self.routing), self.z, self.steps, self.width, self.closeness
+        return self.z, self.steps, self.width, self.closeness
 
-    def count_givers(self, crew: Crew, first: int, last: int, progress: Progress = SILENT) -> None:
-        """Count from how many neighbours each cell of some rows gets water.
+    def start(self, crew: Crew, first: int, last: int, cell_area: np.ndarray, progress: Progress = SILENT) -> None:
+        """Give each cell of some rows its own area, and count from how many neighbours it gets water.
 
         Parameters
         ----------
         crew : Crew
         first, last : int
             Rows, rim included, from and up to.
+        cell_area : ndarray of float64 (last - first,)
+            Of a cell of each row (m²).
         progress : Progress, optional
         """
-        from sm_toolbox.predictors.flow_kernels import count_givers
+        from sm_toolbox.predictors.flow_kernels import COUNT_GIVERS
 
+        z, area = (each.reshape(-1, self.width)[first:last] for each in (self.z, self.area))
+        for heights, areas, own in zip(z, area, cell_area):
+            areas[:] = own
+            areas[np.isnan(heights)] = np.nan
+        count_givers = COUNT_GIVERS[FLOW_ROUTINGS.index(self.routing)]
         crew.run(count_givers, [(*self._land, *band, self.givers) for band in bands_of(first, last)], progress)
 
     def accumulate(
@@ -259,7 +264,9 @@ class Water:
         amounts : ndarray of float64 (n,)
             How much (m²); it has not been added yet.
         """
-        from sm_toolbox.predictors.flow_kernels import accumulate_flow
+        from sm_toolbox.predictors.flow_kernels import ACCUMULATE_FLOW
+
+        accumulate_flow = ACCUMULATE_FLOW[FLOW_ROUTINGS.index(self.routing)]
 
         def pass_on(bands: list[tuple[int, int]], arrived: tuple, share: Progress) -> tuple[np.ndarray, np.ndarray]:
             leaving = [(np.empty(6 * self.width, np.int32), np.empty(6 * self.width)) for _ in bands]

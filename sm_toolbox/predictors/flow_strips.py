@@ -210,10 +210,7 @@ class _Flow:
         if end <= self._known:
             return
         start, stop = self._known - self._first, end - self._first
-        z, area = (each.reshape(-1, self._width) for each in (water.z, water.area))
-        for row in range(start, stop):
-            area[row] = np.where(np.isnan(z[row]), np.nan, self._cell_area[self._first + row - 1])
-        water.count_givers(crew, start, stop)
+        water.start(crew, start, stop, self._cell_area[self._known - 1 : end - 1])
         self._known = end
 
     def _move(self, first: int, last: int) -> None:

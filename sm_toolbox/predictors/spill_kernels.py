@@ -119,7 +119,7 @@ def find_levels(firsts, others, passes, bits, levels):
     levels : ndarray of float32 (labels,)
         Infinite but for label 0, the edges and holes; filled.
     """
-    heap, size = np.empty(1024, np.int64), 1
+    heap, size = np.empty(1024, np.int64), np.int64(1)
     heap[0] = _key(bits[0], 0)
     while size > 0:
         key = _pop(heap, size)
