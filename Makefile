@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 # Empty: the profiles that are there, of QGIS 3 and of QGIS 4.
 PROFILE ?=
 
-.PHONY: help setup demo test test-peers qt6 process install package lint hostile bench docs models styles picture clean
+.PHONY: help setup demo test test-peers test-in install-in qt6 process install package lint hostile bench docs models styles picture clean
 
 help:            ## This list
 	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -27,9 +27,15 @@ test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peer
 	@tools/setup.sh dev
 	@tools/test_peers.sh $(ARGS)
 
-qt6: setup       ## Try what the code uses of Qt under PyQt6, in a folder of its own
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --target .qt6 --upgrade PyQt6
-	@tools/test.sh tests/core/test_qt6.py $(ARGS)
+test-in:         ## All tests in another Debian release, as root with debootstrap: make test-in SUITE=trixie
+	@tools/suite.sh $(SUITE) test $(ARGS)
+
+install-in:      ## From the zip to the first map there, as a plain user, by the lines that 'Check installation' prints
+	@tools/suite.sh $(SUITE) install
+
+qt6:             ## The tests that look ahead to QGIS 4 alone: names of Qt under PyQt6, declarations under a stub of its API
+	@tools/setup.sh dev
+	@tools/test.sh tests/core/test_qt6.py tests/qgis/test_qgis4.py $(ARGS)
 
 process: setup   ## qgis_process with the plugin: make process ARGS='list'
 	@tools/process.sh $(ARGS)
@@ -37,7 +43,7 @@ process: setup   ## qgis_process with the plugin: make process ARGS='list'
 install: setup   ## Link the plugin and copy its libraries into your QGIS profiles (or PROFILE=...)
 	@tools/install.sh $(if $(PROFILE),"$(PROFILE)")
 
-package:         ## Zip for plugins.qgis.org
+package: setup   ## Zip for plugins.qgis.org, with the site's pages for the Help button
 	@tools/package.sh
 
 lint:            ## Style, types, Qt 6, and the rules of plugins.qgis.org
@@ -57,8 +63,9 @@ bench:           ## Speed and memory beside the peers, as ratios
 	@tools/setup.sh dev
 	@tools/bench.sh $(ARGS)
 
-docs: setup      ## Renew the pages of the algorithms from the algorithms themselves
+docs: setup      ## Renew the pages of the algorithms from the algorithms themselves, and build the site: build/site
 	@tools/docs.sh
+	@tools/site.sh
 
 models: setup    ## Write resources/models anew
 	@source tools/environment.sh && $(PYTHON) tools/make_models.py
@@ -73,4 +80,4 @@ endif
 	@source tools/environment.sh && $(PYTHON) tools/make_pictures_of_studies.py $(ARGS)
 
 clean:           ## Remove everything that make made
-	rm -rf .venv .venv-peers .qgis .qgis-beside .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-docs .qgis .qgis-beside .qgis-settings .qt6 demo dist build .pytest_cache .mypy_cache .ruff_cache

@@ -26,12 +26,11 @@ from sm_toolbox.progress import Progress
 from .crs import forget_crs_of_this_thread
 from .layers import band_names, is_for_gdal, lost_layers, rasters_within
 from .outputs import RunOutputs
+from .pages import help_url, metadata
 from .presentation import Presentation
 from .values import absent_defaults, check_values
 
 ICONS = Path(__file__).parent.parent / "resources" / "icons"
-TRACKER = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/issues"
-HELP_URL = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox/blob/main/docs/algorithms/{}.md"
 GROUPS = {
     "data": "Data",
     "predictors": "Predictors",
@@ -105,6 +104,9 @@ class FeedbackProgress(Progress):
 
     def info(self, text: str) -> None:
         self._feedback.pushInfo(self.in_words(self._in_keys(text)))
+
+    def command(self, text: str) -> None:
+        self._feedback.pushCommandInfo(text)
 
     def warning(self, text: str) -> None:
         self._feedback.pushWarning(self.in_words(self._in_keys(text)))
@@ -208,7 +210,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         return str(own if own.exists() else ICONS / "smtoolbox.svg")
 
     def helpUrl(self):
-        return HELP_URL.format(self.NAME)
+        return help_url(self.NAME)
 
     def shortDescription(self):
         return self.SUMMARY
@@ -226,7 +228,7 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         missing = [library for library in self.NEEDS if importlib.util.find_spec(library) is None]
         if not missing:
             return True, ""
-        from sm_toolbox.installation import package_of
+        from sm_toolbox.libraries import package_of
 
         return False, (
             f"{self.TITLE} needs the Python libraries {', '.join(map(package_of, missing))}, which QGIS's Python "
@@ -324,8 +326,8 @@ class ToolboxAlgorithm(QgsProcessingAlgorithm):
         QgsMessageLog.logMessage(trace, "Soil Moisture Toolbox", Qgis.MessageLevel.Critical)
         return (
             f"'{self.TITLE}' met something it does not expect ({type(error).__name__}: {error}). No output was "
-            f"written. Please report it at {TRACKER} with this message, the lines above it and, where you may "
-            "share them, the inputs."
+            f"written. Please report it at {metadata('tracker')} with this message, the lines above it and, where "
+            "you may share them, the inputs."
         )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from .base import HELP_URL, ICONS
+from .base import ICONS
+from .pages import help_url
 
 # One algorithm = one module named like its id, in the folder of its group, with one class `Algorithm`.
 ALGORITHMS = (
@@ -66,7 +67,7 @@ class ProvidedModel(QgsProcessingModelAlgorithm):
         return ["soil moisture", "workflow", "study"]
 
     def helpUrl(self):
-        return HELP_URL.format(self.name())
+        return help_url(self.name())
 
     def icon(self):
         return QIcon(self.svgIconPath())

@@ -3,60 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import platform
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sm_toolbox.libraries import LIBRARIES, Library, is_older
 from sm_toolbox.raster.choice import Choice, choose, driver
+from sm_toolbox.remedies import Host, Remedy, how_to_install, interpreter, without_second
 
 if TYPE_CHECKING:
     from sm_toolbox.report.page import Page
-
-
-@dataclass(frozen=True)
-class Library:
-    """A library that algorithms need.
-
-    Parameters
-    ----------
-    module : str
-        The name under which Python imports it.
-    package : str
-        Its name on PyPI.
-    needed_for : str
-    optional : bool
-        Whether all but one choice works without it.
-    stand_in : str
-        The module of QGIS that does the same where this one is not there.
-    """
-
-    module: str
-    package: str
-    needed_for: str
-    optional: bool = False
-    stand_in: str = ""
-
-
-LIBRARIES = (
-    Library("numpy", "numpy", "everything"),
-    Library("scipy", "scipy", "metrics, interpolation"),
-    Library("matplotlib", "matplotlib", "reports, demo data"),
-    Library("rasterio", "rasterio", "reading and writing rasters", stand_in="osgeo"),
-    Library("pyproj", "pyproj", "coordinates"),
-    Library("pandas", "pandas", "tables, demo data"),
-    Library("sklearn", "scikit-learn", "training models"),
-    Library("joblib", "joblib", "training models"),
-    Library("numba", "numba", "terrain indices, prediction"),
-    Library(
-        "xgboost", "xgboost" if platform.system() == "Darwin" else "xgboost-cpu", "MODEL xgboost alone", optional=True
-    ),
-)
-_PACKAGES = {library.module: library.package for library in LIBRARIES}
-# Provided by QGIS or the distribution: pip must not install another build.
-_WITH_QGIS = {"numpy", "scipy", "matplotlib", "rasterio", "pyproj"}
 
 
 @dataclass
@@ -65,20 +23,20 @@ class Findings:
 
     Parameters
     ----------
-    versions : list of (str, str, str)
-        Library, version or what is wrong, and what it is needed for.
+    versions : list of (str, str, str, str)
+        Library, version or what is wrong, the oldest version that serves, and what it is needed for.
     problems : list of str
         What keeps algorithms from working, each with its remedy.
     hints : list of str
         What would add to them.
-    commands : list of str
-        How to get what is missing, line by line.
+    steps : list of Remedy
+        What the user is to do, in order.
     """
 
-    versions: list[tuple[str, str, str]] = field(default_factory=list)
+    versions: list[tuple[str, str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
+    steps: list[Remedy] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
@@ -86,13 +44,12 @@ class Findings:
         return not self.problems
 
 
-def check_installation(profile_python: str, qgis_version: str) -> Findings:
+def check_installation(host: Host, qgis_version: str) -> Findings:
     """Import every library and look for clashes between them.
 
     Parameters
     ----------
-    profile_python : str
-        The `python` folder of the user's QGIS profile, which is on QGIS's search path.
+    host : Host
     qgis_version : str
 
     Returns
@@ -101,46 +58,87 @@ def check_installation(profile_python: str, qgis_version: str) -> Findings:
     """
     findings = Findings()
     findings.versions += [
-        ("QGIS", qgis_version, "everything"),
-        ("Python", platform.python_version(), "everything"),
-        ("Executable", interpreter() or sys.executable, ""),
+        ("QGIS", qgis_version, "3.22", "everything"),
+        ("Python", platform.python_version(), "3.9", "everything"),
+        ("QGIS's Python", interpreter(host) or f"not found; this process is {host.program or sys.executable}", "", ""),
     ]
-    missing: list[Library] = []
-    modules: dict[str, Any] = {}
     chosen = choose()
+    modules, missing, too_old = _load_libraries(findings, chosen)
+    needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
+    if needed:
+        findings.problems.append(
+            f"Missing, too old or broken: {', '.join(library.package for library in needed)}. The lines below get them."
+        )
+    for library in optional:
+        findings.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
+    _look_at_driver(findings, chosen)
+    _look_for_seconds(findings, modules, host)
+    if missing:
+        present = {
+            library.package: _version(modules[library.module]) for library in LIBRARIES if library.module in modules
+        }
+        findings.steps += how_to_install(missing, host, present, too_old)
+    findings.problems += _clashes(modules)
+    if "numba" in modules:
+        _look_at_cache(findings)
+    return findings
+
+
+def _load_libraries(findings: Findings, chosen: Choice) -> tuple[dict[str, Any], list[Library], list[str]]:
+    """Import the libraries; return them by name, which do not serve, and the packages that are too old."""
+    modules: dict[str, Any] = {}
+    missing, too_old = [], []
     for library in LIBRARIES:
         if library.stand_in and chosen.name == "gdal":
             # Not loaded, not even to look: its GDAL may be a second one in this process.
             continue
         try:
-            module = modules[library.module] = importlib.import_module(library.module)
+            module = importlib.import_module(library.module)
         except ImportError as error:
-            missing.append(library)
-            reason = (
-                "not installed"
-                if isinstance(error, ModuleNotFoundError) and error.name == library.module
-                else f"cannot be loaded: {error}"
-            )
-            findings.versions.append((library.package, reason, library.needed_for))
+            is_absent = isinstance(error, ModuleNotFoundError) and error.name == library.module
+            said = "not installed" if is_absent else f"cannot be loaded: {error}"
         except Exception as error:  # a broken library must be reported, whatever it raises
-            missing.append(library)
-            findings.versions.append((library.package, f"cannot be loaded: {error}", library.needed_for))
+            said = f"cannot be loaded: {error}"
         else:
-            findings.versions.append((library.package, str(getattr(module, "__version__", "?")), library.needed_for))
-    needed, optional = ([library for library in missing if library.optional == kind] for kind in (False, True))
-    if needed:
-        findings.problems.append(
-            f"Missing or broken: {', '.join(library.package for library in needed)}. The lines below get them."
+            modules[library.module] = module
+            said = _version(module)
+            if not is_older(said, library.minimum):
+                findings.versions.append((library.package, said, library.minimum, library.needed_for))
+                continue
+            too_old.append(library.package)
+            said = f"{said}, too old"
+        missing.append(library)
+        findings.versions.append((library.package, said, library.minimum, library.needed_for))
+    return modules, missing, too_old
+
+
+def _version(module: Any) -> str:
+    return str(getattr(module, "__version__", "?"))
+
+
+def _look_for_seconds(findings: Findings, modules: dict[str, Any], host: Host) -> None:
+    """Find a numpy or scipy that hides another one of the same Python, QGIS's own."""
+    for package in ("numpy", "scipy"):
+        if package not in modules:
+            continue
+        folders = _folders_with(package)
+        if len(folders) < 2:
+            continue
+        used, hidden = folders[0], folders[-1]
+        findings.hints.append(
+            f"There are two of {package}: the one in {used} ({_version(modules[package])}) hides the one in {hidden}, "
+            "for which QGIS's own modules were built. Where something fails to load, remove the first."
         )
-    for library in optional:
-        findings.hints.append(f"For {library.needed_for}: {library.package}. The lines below get it.")
-    _look_at_driver(findings, chosen)
-    if missing:
-        findings.commands = how_to_install(missing, profile_python)
-    findings.problems += _clashes(modules)
-    if "numba" in modules:
-        _look_at_cache(findings)
-    return findings
+        findings.steps.append(without_second(package, used, host))
+
+
+def _folders_with(package: str) -> list[str]:
+    """List the folders of Python's search path that hold a package, in its order."""
+    found: list[str] = []
+    for folder in map(os.path.realpath, sys.path):
+        if os.path.isfile(os.path.join(folder, package, "__init__.py")) and folder not in found:
+            found.append(folder)
+    return found
 
 
 def _look_at_driver(findings: Findings, chosen: Choice) -> None:
@@ -154,7 +152,7 @@ def _look_at_driver(findings: Findings, chosen: Choice) -> None:
     of_gdal = driver()
     label = {"rasterio": f"rasterio {of_gdal.version}", "gdal": "GDAL's own module (osgeo)"}[chosen.name]
     reason = f"{label}, GDAL {of_gdal.gdal_version}: {chosen.reason}"
-    findings.versions.append(("Rasters are read through", reason, "everything with rasters"))
+    findings.versions.append(("Rasters are read through", reason, "", "everything with rasters"))
     if chosen.passed_over:
         findings.hints.append(
             f"rasterio is passed over, since {chosen.passed_over}: two GDALs in one program fail in some orders of "
@@ -168,127 +166,13 @@ def _look_at_cache(findings: Findings) -> None:
     from sm_toolbox.compiled import check_cache
 
     folder = check_cache()
-    findings.versions.append(("Compiled functions", folder or "cannot be kept", "starting quickly"))
+    findings.versions.append(("Compiled functions", folder or "cannot be kept", "", "starting quickly"))
     if not folder:
         findings.hints.append(
             "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled "
             "anew in each session (about 15 s). Set the environment variable NUMBA_CACHE_DIR to a folder that "
             "only you can write: what lies there is run."
         )
-
-
-def package_of(module: str) -> str:
-    """Return the name under which a library is installed: scikit-learn for sklearn.
-
-    Parameters
-    ----------
-    module : str
-        The name under which Python imports it.
-
-    Returns
-    -------
-    str
-    """
-    return _PACKAGES.get(module, module)
-
-
-def interpreter() -> str:
-    """Return QGIS's own Python; empty where it cannot be told.
-
-    Within QGIS `sys.executable` is often QGIS itself, and the first python3 of the PATH often another one, whose
-    libraries do not fit.
-    """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    beside = os.path.dirname(sys.executable or "")
-    names = (f"python{version}", "python3", "python")
-    places = [os.path.join(sys.base_exec_prefix, "bin", name) for name in names] + [
-        os.path.join(sys.base_exec_prefix, "python.exe")
-    ]
-    # In QGIS's bundle for macOS Python lies beside the program, or in a folder of it.
-    places += [os.path.join(beside, *parts, name) for parts in ((), ("bin",)) for name in names]
-    # QGIS takes the first python3 of the PATH for its executable, though that may be a script or another's.
-    is_own = os.path.realpath(beside).startswith(os.path.join(os.path.realpath(sys.exec_prefix), ""))
-    if os.path.basename(sys.executable or "").lower().startswith("python") and is_own:
-        places.insert(0, sys.executable)
-    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), "")
-
-
-def how_to_install(missing: list[Library], profile_python: str, system: str | None = None) -> list[str]:
-    """Return how to get libraries on this kind of computer.
-
-    Parameters
-    ----------
-    missing : list of Library
-    profile_python : str
-        The `python` folder of the user's QGIS profile.
-    system : str, optional
-        As `platform.system()` names it; by default this computer's.
-
-    Returns
-    -------
-    list of str
-        Sentences and, on lines of their own, commands.
-    """
-    import numpy
-
-    system = system or platform.system()
-    with_qgis = [library.package for library in missing if library.package in _WITH_QGIS]
-    from_pypi = [library.package for library in missing if library.package not in _WITH_QGIS]
-    # numpy stays at the version that QGIS's own modules were built for.
-    pin = f'"numpy=={numpy.__version__}"'
-    version = platform.python_version()
-    if system == "Windows":
-        steps = _on_windows(with_qgis, from_pypi, pin, version)
-    elif system == "Darwin":
-        python = interpreter() or "/Applications/QGIS.app/Contents/MacOS/bin/python3"
-        steps = [
-            f"Close QGIS and open the Terminal. This must print Python {version}, QGIS's own:",
-            f'"{python}" --version',
-            f'"{python}" -m pip install --user {" ".join([*with_qgis, *from_pypi])} {pin}',
-        ]
-    else:
-        steps = _on_linux(with_qgis, from_pypi, pin, version, profile_python)
-    return [*steps, "Then start QGIS again and repeat this check."]
-
-
-def _on_windows(with_qgis: list[str], from_pypi: list[str], pin: str, version: str) -> list[str]:
-    steps = []
-    if with_qgis:
-        steps.append(
-            f"Run the OSGeo4W Setup, Advanced Install, and choose {', '.join('python3-' + name for name in with_qgis)}."
-        )
-    if from_pypi:
-        steps += [
-            f"Close QGIS and open the OSGeo4W Shell from the start menu. This must print Python {version}, QGIS's own:",
-            "python --version",
-            f"python -m pip install --user {' '.join(from_pypi)} {pin}",
-        ]
-    return steps
-
-
-def _on_linux(with_qgis: list[str], from_pypi: list[str], pin: str, version: str, profile_python: str) -> list[str]:
-    steps = []
-    if with_qgis:
-        steps += [
-            "Take these from the distribution, built on the same GDAL and PROJ as QGIS; on Debian and Ubuntu:",
-            f"sudo apt install {' '.join('python3-' + name for name in with_qgis)}",
-        ]
-    if from_pypi:
-        python = interpreter() or f"python{version.rpartition('.')[0]}"
-        # An environment that sees what QGIS's Python has, pip among it, gets only what that lacks, and without pip of
-        # its own nothing else lies in it.
-        work = "~/.cache/smtoolbox-libraries"
-        steps.append(f"Close QGIS and open a terminal. This must print Python {version}, QGIS's own:")
-        steps.append(f"{python} --version")
-        if importlib.util.find_spec("pip") is None:
-            steps.append("sudo apt install python3-pip")
-        steps += [
-            f"{python} -m venv --clear --system-site-packages --without-pip {work}",
-            f"{work}/bin/python -m pip install {' '.join(from_pypi)} {pin}",
-            f"cp -rn {work}/lib/python3*/site-packages/. '{profile_python}/'",
-            f"rm -r {work}",
-        ]
-    return steps
 
 
 def _clashes(modules: dict[str, Any]) -> list[str]:
@@ -360,7 +244,9 @@ def installation_report(findings: Findings) -> Page:
         page.notice(problem, warning=True)
     for hint in findings.hints:
         page.text(hint)
-    if findings.commands:
-        page.lines(findings.commands)
-    page.table(("Part", "version", "needed for"), findings.versions)
+    for step in findings.steps:
+        page.text(step.words)
+        if step.commands:
+            page.lines(step.commands)
+    page.table(("Part", "here", "needed from", "needed for"), findings.versions)
     return page

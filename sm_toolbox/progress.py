@@ -27,6 +27,15 @@ class Progress:
         text : str
         """
 
+    def command(self, text: str) -> None:
+        """Receive a command that the user is to copy.
+
+        Parameters
+        ----------
+        text : str
+        """
+        self.info(text)
+
     def warning(self, text: str) -> None:
         """Receive a warning: what the user should know before trusting the result.
 
@@ -98,6 +107,10 @@ class _PassedOn(Progress):
     def info(self, text: str) -> None:
         """As `Progress`."""
         self._progress.info(text)
+
+    def command(self, text: str) -> None:
+        """As `Progress`."""
+        self._progress.command(text)
 
     def warning(self, text: str) -> None:
         """As `Progress`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -176,7 +178,14 @@ class Headless:
         """Run an algorithm and return its outputs."""
         done = self.attempt(name, **parameters)
         assert done.returncode == 0, f"{name} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return json.loads(done.stdout[done.stdout.index("{") :])["results"]
+        return self.answer(done)["results"]
+
+    def answer(self, done: subprocess.CompletedProcess) -> dict:
+        """Return the answer to --json, whatever QGIS, GDAL or Python say before and after it."""
+        for start in re.finditer(r"^\{", done.stdout, re.MULTILINE):
+            with contextlib.suppress(ValueError):
+                return json.JSONDecoder().raw_decode(done.stdout[start.start() :])[0]
+        raise AssertionError(f"no JSON in the answer:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from html import unescape
 from pathlib import Path
 
 from qgis.core import QgsApplication
@@ -94,16 +95,33 @@ def overview(algorithms) -> str:
 
 def paragraphs(html: str) -> list[str]:
     """Return the paragraphs and list items of a help text as Markdown."""
-    text = re.sub(r"\s+", " ", html)
-    for tag, mark in (("b", "**"), ("i", "*"), ("code", "`")):
-        text = re.sub(rf"</?{tag}>", mark, text)
-    blocks = [re.sub(r"<[^>]+>", "", block).strip() for block in re.split(r"</?(?:p|ul|ol)>|(?=<li>)", text)]
-    return [line for block in blocks if block for line in (block, "")]
+    blocks = [block.strip() for block in re.split(r"</?(?:p|ul|ol)>|</li>|(?=<li>)", html)]
+    return [line for block in blocks if block for line in (markdown(block.replace("<li>", "- ", 1)), "")]
 
 
-def cell(text: str) -> str:
+def cell(html: str) -> str:
     """Return a help text for a table's cell."""
-    return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;")
+    return markdown(html).replace("|", "\\|")
+
+
+def markdown(html: str) -> str:
+    """Return the line of a help text as Markdown: entities mean their signs, and signs of Markdown themselves."""
+    line = ""
+    for part in re.split(r"(<code>.*?</code>|</?[a-z]+>)", re.sub(r"\s+", " ", html)):
+        if part.startswith("<code>"):
+            line += f"`{unescape(part[6:-7])}`"
+        elif part in MARKS:
+            line += MARKS[part]
+        else:
+            line += unescape(part).replace("*", "\\*").replace("<", "&lt;")
+    return line
+
+
+MARKS = {
+    **dict.fromkeys(("<b>", "</b>"), "**"),
+    **dict.fromkeys(("<i>", "</i>"), "*"),
+    **{tag: tag for tag in ("<sup>", "</sup>")},
+}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 CRITICAL = "E9,F63,F7,F82"
 METADATA = (
@@ -31,7 +32,7 @@ METADATA = (
     "tags",
 )
 # What a plugin is made of; everything else is a script, a binary or a leftover.
-SUFFIXES = {".py", ".txt", ".md", ".svg", ".png", ".qml", ".model3", ""}
+SUFFIXES = {".py", ".txt", ".md", ".svg", ".png", ".qml", ".model3", ".html", ".css", ""}
 _SECRET = re.compile(
     r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_[A-Za-z0-9]{36}|"
     r"(?i:password|passwd|secret|api_?key|token)\s*=\s*[\"'][^\"'\s]{8,}[\"']"
@@ -59,6 +60,7 @@ def faults(folder: Path) -> Iterator[str]:
         if content.startswith(b"#!"):
             yield f"{name}: a script"
     yield from _metadata(folder)
+    yield from _help(folder)
     yield from _output([sys.executable, "-m", "flake8", "--isolated", f"--select={CRITICAL}", "."], folder)
     yield from _output([sys.executable, "-m", "bandit", "-q", "-r", "-lll", "-f", "txt", "."], folder)
 
@@ -77,6 +79,28 @@ def _metadata(folder: Path) -> Iterator[str]:
         yield f"metadata.txt: the icon {icon} is not there"
     if not (folder / "LICENSE").is_file():
         yield "LICENSE is missing"
+
+
+def _help(folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the pages of the Help button."""
+    pages = folder / "help" / "docs" / "algorithms"
+    algorithms = [path for path in folder.glob("algorithms/*/*.py") if "\nclass Algorithm(" in path.read_text("utf-8")]
+    for name in sorted(path.stem for path in (*algorithms, *folder.glob("resources/models/*.model3"))):
+        page = pages / f"{name}.html"
+        if not page.is_file() or f"smtoolbox:{name}<" not in page.read_text("utf-8"):
+            yield f"help: no page of {name}"
+    for page in sorted(folder.glob("help/**/*.html")):
+        name, text = page.relative_to(folder), page.read_text("utf-8")
+        if "<script" in text:
+            yield f"{name}: a script"
+        for target in re.findall(r'(?:href|src)="([^"#?]+)', text):
+            if re.match(r"\w+:", target):
+                if not target.startswith("https://"):
+                    yield f"{name}: leads to {target}"
+            elif not (page.parent / unquote(target)).is_file():
+                yield f"{name}: leads to {target}, which is not there"
+        for target in re.findall(r'src="(\w+:[^"]+)', text):
+            yield f"{name}: loads {target}"
 
 
 def _output(command: list[str], folder: Path) -> Iterator[str]:

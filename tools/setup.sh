@@ -50,4 +50,8 @@ echo "Installing Python libraries into .venv (numpy stays at $numpy)"
 [ -x .venv/bin/python ] || "$python" -m venv --system-site-packages .venv
 echo "numpy==$numpy" > .venv/constraints.txt
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt $(printf -- '--requirement %s ' "${files[@]}")
+# In a folder of its own, away from QGIS's PyQt: the tests that look ahead to QGIS 4 take it from there.
+if [ "$wanted" = dev ]; then
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --target .qt6 --upgrade PyQt6 || echo "PyQt6 is not to be had: the tests under Qt 6 are skipped"
+fi
 echo "$state" > "$stamp"

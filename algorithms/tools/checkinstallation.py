@@ -27,7 +27,8 @@ class Algorithm(ToolboxAlgorithm):
     SUMMARY = "Says which Python libraries are there, which are missing or clash, and how to get them on this computer."
     DETAILS = (
         "<p>The plugin never installs anything by itself. Run this first on a new computer, and whenever an "
-        "algorithm says that a library is missing.</p>"
+        "algorithm says that a library is missing. What is missing is listed with the commands that get it, one a "
+        "line, for the Python of this very QGIS.</p>"
     )
     TAGS = ("install", "dependencies", "versions", "troubleshooting")
 
@@ -45,14 +46,20 @@ class Algorithm(ToolboxAlgorithm):
 
     def compute(self, inputs, parameters, context, progress):
         from sm_toolbox.installation import check_installation, installation_report
+        from sm_toolbox.remedies import Host
 
-        findings = check_installation(os.path.join(QgsApplication.qgisSettingsDirPath(), "python"), Qgis.QGIS_VERSION)
-        for name, version, _ in findings.versions:
-            progress.info(f"{name}: {version}")
+        profile = os.path.join(QgsApplication.qgisSettingsDirPath(), "python")
+        findings = check_installation(Host(profile, QgsApplication.applicationFilePath()), Qgis.QGIS_VERSION)
+        for name, version, minimum, _ in findings.versions:
+            progress.info(f"{name}: {version}" + (f" ({minimum} or newer)" if minimum else ""))
         for problem in findings.problems:
             progress.warning(problem)
-        for line in (*findings.hints, *findings.commands):
-            progress.info(line)
+        for hint in findings.hints:
+            progress.info(hint)
+        for step in findings.steps:
+            progress.info(step.words)
+            for command in step.commands:
+                progress.command(command)
         if self.parameterAsBool(parameters, "PREPARE", context):
             if findings.ready:
                 findings.problems += compile_all(progress)

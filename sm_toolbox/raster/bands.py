@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -41,6 +41,8 @@ class Band:
         Whether the variable is the name of the layer or of the file, since the band has none.
     is_class : bool, optional
         Whether its numbers are classes, which are never averaged.
+    described : BandDescription, optional
+        What the file says of it: to be asked again for its unit takes GDAL as long as to open the file ten times.
     """
 
     variable: str
@@ -50,6 +52,7 @@ class Band:
     grid: Grid
     named_by_file: bool = False
     is_class: bool = False
+    described: BandDescription | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -122,7 +125,16 @@ def list_bands(sources: Iterable[Source]) -> list[Band]:
     # All of them together: what is equal in all names is the variable, what varies the date.
     names = name_bands([facts for facts, _, _ in listed])
     return [
-        Band(variable, time, facts.source, facts.index, grid, not is_named(facts), is_class(variable, described))
+        Band(
+            variable,
+            time,
+            facts.source,
+            facts.index,
+            grid,
+            not is_named(facts),
+            is_class(variable, described),
+            described,
+        )
         for (variable, time), (facts, grid, described) in zip(names, listed)
     ]
 

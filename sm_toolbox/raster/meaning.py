@@ -127,7 +127,7 @@ def physical_scale(described: BandDescription, path: str, tags: Mapping[str, str
     return StoredScale(scale, offset, nodata)
 
 
-def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
+def band_scale(dataset: Dataset, index: int, path: str, described: BandDescription | None = None) -> StoredScale:
     """Return scale and offset of a band of an open file.
 
     Parameters
@@ -137,12 +137,14 @@ def band_scale(dataset: Dataset, index: int, path: str) -> StoredScale:
         From 1.
     path : str
         As the user named it.
+    described : BandDescription, optional
+        What the file says of the band, where that is known.
 
     Returns
     -------
     StoredScale
     """
-    described = dataset.describe(index)
+    described = described or dataset.describe(index)
     name = described.name.partition("@")[0]
     if not name and dataset.format == "netCDF":
         name = dataset.tags(index).get("NETCDF_VARNAME", "")

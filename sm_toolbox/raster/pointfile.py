@@ -33,11 +33,14 @@ class PointFile:
         self._source, self._indexes = bands[0].source, [band.index for band in bands]
         with self._named():
             self._dataset = driver_for_points().open(self._source.path, unbuffered=True)
-            self._bands = [self._dataset.describe(index) for index in self._indexes]
+            described = [band.described or self._dataset.describe(band.index) for band in bands]
             self._masked = self._dataset.has_mask(self._indexes[0])
-            self._scalings = [band_scale(self._dataset, index, self._source.path) for index in self._indexes]
-        self.block = self._bands[0].block_shape
-        self._dtype = np.result_type(*(band.dtype for band in self._bands))
+            self._scalings = [
+                band_scale(self._dataset, index, self._source.path, known)
+                for index, known in zip(self._indexes, described)
+            ]
+        self.block = described[0].block_shape
+        self._dtype = np.result_type(*(known.dtype for known in described))
         self.item_size = self._dtype.itemsize
         grid = bands[0].grid
         # Columns by which the grid begins further east, where its longitudes are counted from -180° and the file's from

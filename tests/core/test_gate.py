@@ -55,8 +55,18 @@ def test_the_rules_of_the_repository_of_plugins(tmp_path):
     (tmp_path / "code.py").write_text(
         "import subprocess\nsubprocess.call(input(), shell=True)\nprint(nowhere)\npassword = 'hunter2hunter2'\n"
     )
+    (tmp_path / "resources" / "models").mkdir(parents=True)
+    (tmp_path / "resources" / "models" / "watch.model3").write_text("")
+    (tmp_path / "help").mkdir()
+    (tmp_path / "help" / "page.html").write_text(
+        '<a href="there%20not.html#x">a</a><a href="page.html?v=1">b</a><img src="https://a.b/c.png"><script></script>'
+    )
     found = "\n".join(lint.faults(tmp_path))
     for words in (
+        "help: no page of watch",
+        "leads to there%20not.html, which is not there",
+        "page.html: loads https://a.b/c.png",
+        "page.html: a script",
         "no repository",
         "LICENSE is missing",
         "run.sh: no file of this kind",
@@ -66,6 +76,30 @@ def test_the_rules_of_the_repository_of_plugins(tmp_path):
         "looks like a secret",
     ):
         assert words in found, f"{words} in {found}"
+    assert "page.html, which is not there" not in found
+
+
+def test_pages_for_the_help_button_need_neither_scripts_nor_pictures_of_their_own(tmp_path):
+    page = tmp_path / "site" / "docs" / "page.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        '<link href="../_static/styles/s.css?v=1"><script>\n1\n</script><script src="../_static/s.js"></script>'
+        '<form class="sidebar-search-container"><input></form><img src="../_images/a.png"> '
+        '<a class="reference download internal" href="../_downloads/n.ipynb"><span>n</span></a>'
+    )
+    (tmp_path / "site" / "search.html").write_text("")
+    (tmp_path / "site" / "_static" / "styles").mkdir(parents=True)
+    (tmp_path / "site" / "_static" / "styles" / "s.css").write_text("a")
+    (tmp_path / "site" / "_static" / "s.js").write_text("b")
+    tool("help_pages").make_help_pages(tmp_path / "site", tmp_path)
+    made = tmp_path / "help"
+    assert {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()} == {
+        "docs/page.html",
+        "_static/styles/s.css",
+    }
+    assert (made / "docs" / "page.html").read_text() == (
+        '<link href="../_static/styles/s.css?v=1"><img src="../../resources/images/a.png"> <span>n</span>'
+    )
 
 
 def test_install_finds_the_profiles_of_both_versions(tmp_path):

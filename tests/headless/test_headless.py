@@ -1,7 +1,5 @@
 """The whole chain headless, and what scripts rely on: outputs as JSON, exit codes, errors in words."""
 
-import json
-
 import pytest
 import rasterio
 
@@ -22,7 +20,7 @@ def test_every_algorithm_is_listed_and_explained(headless):
         "stationmap",
     ):
         assert f"smtoolbox:{name}" in listed
-    details = json.loads(headless.call("--json", "help", "smtoolbox:trainmodel").stdout)
+    details = headless.answer(headless.call("--json", "help", "smtoolbox:trainmodel"))
     assert details["algorithm_details"]["name"] == "Train model" and "RMSE" in details["outputs"]
 
 

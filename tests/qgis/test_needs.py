@@ -65,7 +65,7 @@ work = Path(tempfile.mkdtemp())
 plugin = load()
 scene = Scene(work, lambda name, **given: processing.run(f"smtoolbox:{name}", given), points)
 bases = scene.bases()
-rows = __import__("sm_toolbox.installation", fromlist=["LIBRARIES"]).LIBRARIES
+rows = __import__("sm_toolbox.libraries", fromlist=["LIBRARIES"]).LIBRARIES
 # What QGIS has a stand-in for is never asked for.
 libraries = {library.module for library in rows if not library.stand_in}
 bases["demodata"] = {"ADD_TO_PROJECT": False}

@@ -1,5 +1,6 @@
 """The provider: what QGIS sees of every algorithm, and what happens where libraries are missing."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsProcessingParameterDefinition
+from qgis.PyQt.QtCore import QUrl
 
-from sm_toolbox.installation import package_of
+from sm_toolbox.libraries import package_of
 
 ROOT = Path(__file__).parents[2]
 COLLOCATION = [
@@ -461,11 +463,7 @@ def test_every_algorithm_that_writes_rasters_takes_a_cluster(provider):
 def test_every_algorithm_explains_itself(provider):
     for algorithm in algorithms(provider):
         assert algorithm.name().islower() and algorithm.name().isalpha()
-        assert (
-            algorithm.displayName()[0].isupper()
-            and algorithm.shortDescription().endswith(".")
-            and algorithm.helpUrl().startswith("https://")
-        )
+        assert algorithm.displayName()[0].isupper() and algorithm.shortDescription().endswith(".")
         assert len(algorithm.tags()) >= 3 and not algorithm.icon().isNull() and Path(algorithm.svgIconPath()).is_file()
         help_text = algorithm.shortHelpString()
         for definition in algorithm.parameterDefinitions():
@@ -474,6 +472,49 @@ def test_every_algorithm_explains_itself(provider):
             assert definition.description() and definition.description()[0].isupper()
         assert algorithm.canExecute() == (True, "")
         assert algorithm.create().name() == algorithm.name()
+
+
+@pytest.mark.parametrize("built", ["help", "build/site"])
+def test_help_opens_the_built_page_of_every_algorithm_and_workflow(provider, tmp_path, monkeypatch, built):
+    folder = tmp_path / "my plügins #1 100%20" / "smtoolbox"
+    pages = folder / built / "docs" / "algorithms"
+    pages.mkdir(parents=True)
+    for source in ROOT.glob("docs/algorithms/*.md"):
+        (pages / f"{source.stem}.html").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr("soil_moisture_toolbox.algorithms.pages.ROOT", folder)
+    for algorithm in provider.algorithms():
+        # As QGIS opens it.
+        url = QUrl(algorithm.helpUrl())
+        assert url.isLocalFile() and not url.hasFragment() and not url.hasQuery()
+        page = Path(url.toLocalFile())
+        assert page.parent == pages and page.read_text(encoding="utf-8").startswith(f"# {algorithm.displayName()}\n")
+
+
+def test_help_opens_the_page_on_the_web_where_none_is_built(provider, monkeypatch):
+    monkeypatch.setattr("soil_moisture_toolbox.algorithms.pages.BUILT", ())
+    homepage = "https://github.com/soil-moisture-toolbox/soil-moisture-toolbox"
+    for algorithm in provider.algorithms():
+        leading, _, path = algorithm.helpUrl().partition("/blob/main/")
+        assert leading == homepage and (ROOT / path).is_file()
+
+
+def test_helps_become_markdown():
+    """Tags are marks, entities are signs, in code as well; signs of Markdown stay signs, and a bar ends no cell."""
+    spec = importlib.util.spec_from_file_location("docs", ROOT / "tools" / "docs.py")
+    docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(docs)
+    html = (
+        "<p>a * b,\n <code>a &lt;= b * c</code> <i>*:1</i> &amp; e<sup>x</sup> <path></p><ul><li><b>n</b>: 1<li>m</ul>"
+    )
+    assert docs.paragraphs(html) == [
+        "a \\* b, `a <= b * c` *\\*:1* & e<sup>x</sup> &lt;path>",
+        "",
+        "- **n**: 1",
+        "",
+        "- m",
+        "",
+    ]
+    assert docs.cell("1|2 <i>x</i>") == r"1\|2 *x*"
 
 
 def test_no_two_labels_of_a_dialog_are_alike(provider):

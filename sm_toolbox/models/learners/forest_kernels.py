@@ -11,7 +11,7 @@ TILE_ROWS = 16
 
 
 @njit(**KERNEL_OPTIONS)
-def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
+def add_leaf_values(tiles, width, nodes, values, trees, lanes, out):
     """Add up, for each row, the values of the leaves that it reaches in all trees.
 
     Neighbours on a map are alike: as long as all rows of a tile go the same way they walk as one, compared with a
@@ -28,21 +28,27 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
         `feature` uint32, `threshold` float32 and `child` uint32: a row goes to `child` where its feature is at most the
         threshold, else to `child + 1`. A leaf has the threshold +∞ and is its own child, so that a row stays on it.
     values : ndarray of float64 (nodes,)
-    roots : ndarray of uint64 (trees,)
+    trees : structured array (trees,)
+        `root`, `most` and `deepest`, uint64: the first node, the levels below it within which most leaves lie, and
+        those within which all do.
     lanes : uint64
         TILE_ROWS. As an argument it keeps the compiler from unrolling the comparison of a tile, which it then turns
         into vector instructions.
     out : ndarray of float64 (rows,)
         Added to, tree after tree; a multiple of TILE_ROWS rows.
+
+    Notes
+    -----
+    A tile meets all trees before the next one comes: both stay in the fastest cache as long as the trees are small.
     """
     # Unsigned integers spare the test for negative indices that would break the chains of steps.
     rows, step, none, one = np.uint64(out.size), np.uint64(TILE_ROWS), np.uint64(0), np.uint64(1)
     tile_size = width * step
     current = np.empty(TILE_ROWS, np.uint64)
-    for tree in range(roots.size):
-        start, base = none, none
-        while start < rows:
-            index = roots[tree]
+    start, base = none, none
+    while start < rows:
+        for tree in trees:
+            index, most, deepest, level = tree.root, tree.most, tree.deepest, none
             node = nodes[index]
             parted = False
             while True:
@@ -51,6 +57,7 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                 right = np.uint32(0)
                 for lane in range(lanes):
                     right += np.uint32(tiles[first + lane] > threshold)
+                level += one
                 if right == np.uint32(0):
                     to = np.uint64(node.child)
                 elif right == np.uint32(TILE_ROWS):
@@ -63,16 +70,19 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                 index = to
                 node = nodes[index]
             if parted:
-                first = base + np.uint64(node.feature) * step
                 for lane in range(step):
-                    current[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > node.threshold)
-                while True:
-                    # A row on a leaf stays there, so that looking for the end after every second step is enough.
+                    current[lane] = np.uint64(node.child) + np.uint64(tiles[first + lane] > threshold)
+                # A row on a leaf stays there. To look whether all have come to one takes as long as a part of a step:
+                # not before most can have.
+                while level < most:
                     for lane in range(step):
                         lane_node = nodes[current[lane]]
                         current[lane] = np.uint64(lane_node.child) + np.uint64(
                             tiles[base + np.uint64(lane_node.feature) * step + lane] > lane_node.threshold
                         )
+                    level += one
+                moved = one
+                while moved != none and level < deepest:
                     moved = none
                     for lane in range(step):
                         lane_node = nodes[current[lane]]
@@ -81,13 +91,12 @@ def add_leaf_values(tiles, width, nodes, values, roots, lanes, out):
                         )
                         moved |= to ^ current[lane]
                         current[lane] = to
-                    if moved == none:
-                        break
+                    level += one
                 for lane in range(step):
                     out[start + lane] += values[current[lane]]
             else:
                 value = values[index]
                 for lane in range(step):
                     out[start + lane] += value
-            start += step
-            base += tile_size
+        start += step
+        base += tile_size

@@ -10,6 +10,7 @@ import rasterio
 from sm_toolbox.demo.products import PRODUCT_ERRORS
 from sm_toolbox.demo.write import write_demo_scene
 from sm_toolbox.errors import Cancelled, InputError, OutputError
+from sm_toolbox.raster.affine import Affine
 from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.opening import Source
 
@@ -108,7 +109,7 @@ def test_stations_observe_the_truth_with_the_noise_that_is_stated(scene):
     errors = []
     for _station, rows in table.groupby("station"):
         x, y = transform("EPSG:4326", dataset.crs, [rows.lon.iloc[0]], [rows.lat.iloc[0]])
-        column, row = (int(v) for v in ~dataset.transform * (x[0], y[0]))
+        column, row = (int(v) for v in ~Affine.of(dataset.transform) * (x[0], y[0]))
         dates = rows.set_index(rows.time.dt.strftime("soil_moisture@%Y-%m-%d")).soil_moisture
         shared = [name for name in bands if name in dates]
         errors.append([dates[name] - bands[name][row, column] for name in shared])

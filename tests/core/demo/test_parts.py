@@ -18,6 +18,7 @@ from sm_toolbox.demo.write import write_demo_scene
 from sm_toolbox.errors import InputError
 from sm_toolbox.products.importing import Request, import_product
 from sm_toolbox.products.maskquality import mask_quality
+from sm_toolbox.raster.affine import Affine
 from sm_toolbox.raster.bands import read_bands, stacks
 from sm_toolbox.raster.opening import Source
 
@@ -42,7 +43,7 @@ def cells_of(stations, path):
     with rasterio.open(path) as dataset:
         for _, rows in stations.groupby("station"):
             x, y = transform("EPSG:4326", dataset.crs, [rows.lon.iloc[0]], [rows.lat.iloc[0]])
-            column, line = ~dataset.transform * (x[0], y[0])
+            column, line = ~Affine.of(dataset.transform) * (x[0], y[0])
             yield rows, int(line), int(column)
 
 

@@ -1,5 +1,7 @@
 """Positions in metres: straight distances are those on the ground, whatever the grid's CRS."""
 
+import math
+
 import numpy as np
 import pytest
 from pyproj import Geod
@@ -7,7 +9,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from sm_toolbox.geostatistics.positions import Positions, globe_positions
-from sm_toolbox.raster.affine import Window
+from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.grid import Grid
 
 WGS84 = CRS.from_epsg(4326)
@@ -79,11 +81,8 @@ def test_a_global_grid_reaches_around_the_earth():
 
 
 def test_rotated_grids():
-    from affine import Affine
-
-    grid = Grid(
-        CRS.from_epsg(32630), Affine.translation(5e5, 4.5e6) * Affine.rotation(30) * Affine.scale(100, -100), 10, 10
-    )
+    along, across = 100 * math.cos(math.radians(30)), 100 * math.sin(math.radians(30))
+    grid = Grid(CRS.from_epsg(32630), Affine(along, across, 5e5, across, -along, 4.5e6), 10, 10)
     cells = Positions(grid).of_cells(Window(0, 0, 10, 10))
     assert np.linalg.norm(cells[1] - cells[0]) == pytest.approx(100) and np.linalg.norm(
         cells[10] - cells[0]

@@ -1,6 +1,7 @@
 """One protocol, two drivers: the same descriptions, values, warps, files and refusals through rasterio and osgeo."""
 
 import importlib.machinery
+import math
 import sys
 import types
 
@@ -80,9 +81,8 @@ def longitudes_to_360(write_raster):
 
 
 def rotated(write_raster):
-    turned = (
-        rasterio.Affine.translation(500000, 4000000) * rasterio.Affine.rotation(20) * rasterio.Affine.scale(30, -30)
-    )
+    along, across = 30 * math.cos(math.radians(20)), 30 * math.sin(math.radians(20))
+    turned = Affine(along, across, 500000, across, -along, 4000000)
     return write_raster("rotated.tif", CELLS, ["a", "b"], transform=turned)
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.crs import CRS
 
+from sm_toolbox.raster.affine import Affine
 from sm_toolbox.raster.bands import read_bands
 from sm_toolbox.raster.points import sample
 

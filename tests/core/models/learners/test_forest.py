@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
 from sm_toolbox.errors import ModelFileError
-from sm_toolbox.models.learners.forest import Forest
+from sm_toolbox.models.learners.forest import Forest, Tree
 
 
 def fitted(seed, leaf, depth=None, rows=600, features=7, trees=13):
@@ -57,6 +57,33 @@ def test_a_tree_that_is_one_leaf():
     )
 
 
+def test_rows_that_arrive_long_after_most():
+    """A chain with a leaf beside each step: three quarters of the leaves lie far above the last."""
+    steps = 70
+    left = np.array([node + 1 if node % 2 == 0 and node < 2 * steps else -1 for node in range(2 * steps + 1)])
+    # Inner nodes are the even ones: left a leaf, right the next inner node.
+    right = np.where(left >= 0, np.arange(2 * steps + 1) + 2, -1)
+    threshold = np.where(left >= 0, np.arange(2 * steps + 1) / 2, 0).astype(np.float32)
+    value = np.where(left >= 0, np.nan, np.arange(2 * steps + 1) // 2).astype(float)
+    chain = Tree(left, right, np.zeros(len(left), int), threshold, value)
+    forest = Forest.from_trees([chain], 1)
+    x = np.random.default_rng(0).uniform(-1, steps + 1, (500, 1)).astype(np.float32)
+    np.testing.assert_array_equal(forest.predict(x), np.clip(np.ceil(x[:, 0]), 0, steps))
+
+
+def test_nodes_with_many_parents_do_not_multiply():
+    """Files that were made by hand may lead many ways to one node: the levels are found without walking each way."""
+    forest = Forest.from_sklearn(fitted(1, 5, trees=1)[0].estimators_, 7)
+    arrays = {key: array.copy() for key, array in forest.to_arrays().items()}
+    count = 201
+    node = np.arange(count)
+    arrays["forest_child"] = np.where(node < count - 2, node + 1, node).astype(np.int32)
+    arrays["forest_threshold"] = np.where(node < count - 2, 0, np.inf).astype(np.float32)
+    arrays["forest_feature"], arrays["forest_value"] = np.zeros(count, np.int32), node.astype(float)
+    made = Forest.from_arrays(arrays, 7).predict(np.full((3, 7), 0.5, np.float32))
+    np.testing.assert_array_equal(made, count - 1)
+
+
 def test_arrays_are_read_back_unchanged():
     model, x = fitted(1, 5)
     forest = Forest.from_sklearn(model.estimators_, 7)
@@ -83,6 +110,13 @@ def test_arrays_that_point_outside_are_refused(name, change):
     }
     change(arrays[name])
     with pytest.raises(ModelFileError):
+        Forest.from_arrays(arrays, 7)
+
+
+def test_children_in_another_tree_are_refused():
+    arrays = Forest.from_sklearn(fitted(1, 5)[0].estimators_, 7).to_arrays()
+    arrays["forest_child"][0] = arrays["forest_root"][1]
+    with pytest.raises(ModelFileError, match="do not exist"):
         Forest.from_arrays(arrays, 7)
 
 

@@ -219,6 +219,8 @@ def test_products_get_their_threads_back():
         return [item["num_threads"] for item in threadpoolctl.threadpool_info() if item["user_api"] == "blas"]
 
     before, inner = counts(), products_in_one_thread()
+    if not before:
+        pytest.skip("numpy's matrix products are not of a library that has threads")
     with products_in_one_thread():
         inner.__enter__()
     # The first has left, the second is still there.
