@@ -18,8 +18,8 @@ from sm_toolbox.timeseries.anomaly_kernels import leave_out_gaps
 _DATES = 4
 _COLUMNS = 256
 # With three products, cells at once: the memory of one date is far from that of the next, and short stretches of it are
-# slow to find.
-_CELLS = 1024
+# slow to find. Not a power of two, at whose distance the sums of a cell would share one place in the cache.
+_CELLS = 1072
 
 _COMPILE = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
@@ -175,15 +175,12 @@ def _add_run(values, begin, end, left, right, shifts, flat, start, totals):
     """
     width = right - left
     for k in range(13):
-        for c in range(width):
-            totals[k, left + c] += flat[k * _CELLS + c]
+        _add_to(flat[k * _CELLS : k * _CELLS + width], totals[k, left:right])
+    _add_to(flat[:width], totals[19, left:right])
     for c in range(width):
-        if flat[c] == 0:
-            continue
-        is_first = start[c] != start[c]
-        totals[19, left + c] += flat[c] - (1.0 if is_first else 0.0)
-        date = begin
-        if is_first:
+        # The first sample of all has none before it.
+        if start[c] != start[c] and flat[c] != 0:
+            date = begin
             while not _sample(
                 values[0, date, left + c],
                 values[1, date, left + c],
@@ -193,13 +190,29 @@ def _add_run(values, begin, end, left, right, shifts, flat, start, totals):
                 shifts[2],
             )[3]:
                 date += 1
-        for k in range(3):
-            total, latest = flat[(1 + k) * _CELLS + c], flat[(13 + k) * _CELLS + c]
-            first = np.float64(values[k, date, left + c] - shifts[k]) if is_first else 0.0
-            before = 0.0 if is_first else start[k * _CELLS + c]
-            totals[13 + k, left + c] += total - latest + before
-            totals[16 + k, left + c] += total - first
-            start[k * _CELLS + c] = latest
+            totals[19, left + c] -= 1.0
+            for k in range(3):
+                totals[16 + k, left + c] -= np.float64(values[k, date, left + c] - shifts[k])
+    for k in range(3):
+        own = flat[(1 + k) * _CELLS : (1 + k) * _CELLS + width]
+        latest = flat[(13 + k) * _CELLS : (13 + k) * _CELLS + width]
+        _add_to(own, totals[16 + k, left:right])
+        _pass_on(own, latest, flat[:width], start[k * _CELLS : k * _CELLS + width], totals[13 + k, left:right])
+
+
+@njit(**_COMPILE)
+def _add_to(some, totals):
+    for c in range(totals.size):
+        totals[c] += some[c]
+
+
+@njit(**_COMPILE)
+def _pass_on(own, latest, counts, start, before):
+    """Add the sums over the samples before others, and make the latest sample the start of what follows."""
+    for c in range(before.size):
+        known = start[c] == start[c]
+        before[c] += own[c] - latest[c] + (start[c] if known else 0.0)
+        start[c] = latest[c] if known or counts[c] != 0 else np.nan
 
 
 @njit(**_COMPILE)
