@@ -52,11 +52,12 @@ def accumulate(block, shifts, groups, sums, latest):
         Deviations of the latest sample, NaN before the first one; updated.
     """
     # Chosen here, so that only the one that is needed is compiled.
-    (_accumulate_three if len(block) == 3 else _accumulate_any)(block, shifts, groups, sums, latest)
+    (accumulate_three if len(block) == 3 else accumulate_any)(block, shifts, groups, sums, latest)
 
 
 @njit(**_COMPILE)
-def _accumulate_any(block, shifts, groups, sums, latest):
+def accumulate_any(block, shifts, groups, sums, latest):
+    """Do as `accumulate` for any number of products."""
     products, dates, rows, columns = block.shape
     # The last of the deviations is 1 where there is a sample.
     deviations = np.zeros((products + 1, _DATES * _COLUMNS), np.float32)
@@ -125,7 +126,7 @@ def _remember(deviations, is_sample, latest, products, before, after, pairs, cou
 
 
 @njit(**_COMPILE)
-def _accumulate_three(block, shifts, groups, sums, latest):
+def accumulate_three(block, shifts, groups, sums, latest):
     """Do as `accumulate` for three products, by far the most usual number, without writing deviations down.
 
     One flat array holds the ten sums, the three of products with the sample before, and that sample, at distances that

@@ -126,7 +126,7 @@ def _shares_dinf(z, steps, cell, offsets, closeness, shares):
 
 
 @njit(**CONTRACTED)
-def _count_givers_mfd(z, steps, width, closeness, first_row, last_row, givers):
+def count_givers_mfd(z, steps, width, closeness, first_row, last_row, givers):
     """As `_counter` says: every higher neighbour gives."""
     offsets = neighbour_offsets(width)
     for place in range(first_row * width, last_row * width):
@@ -272,5 +272,5 @@ def _accumulator(shares_of):
 
 
 # By the number of the routing.
-COUNT_GIVERS = _count_givers_mfd, _counter(_shares_dinf), _counter(_shares_d8)
+COUNT_GIVERS = count_givers_mfd, _counter(_shares_dinf), _counter(_shares_d8)
 ACCUMULATE_FLOW = _accumulator(_shares_mfd), _accumulator(_shares_dinf), _accumulator(_shares_d8)

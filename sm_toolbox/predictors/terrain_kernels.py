@@ -134,7 +134,7 @@ def fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment):
 #                                g h i
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _horn_gradient(above, middle, below, per_x, per_y, p, q):
     """Horn (1981), doi 10.1109/PROC.1981.11918: differences weighted 1 2 1."""
     per_x, per_y = np.float32(per_x / 8), np.float32(per_y / 8)
@@ -148,14 +148,14 @@ def _horn_gradient(above, middle, below, per_x, per_y, p, q):
         q[j] = y * per_y + hole
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _elevation(middle, z_factor, out):
     factor = np.float32(z_factor)
     for j in range(out.size):
         out[j] = middle[j + 1] * factor
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _angle(opposite, adjacent):
     """Return the arc tangent of opposite / adjacent ≥ 0 in radians, 0 to π/2; NaN where both are 0."""
     swapped = opposite > adjacent
@@ -170,13 +170,13 @@ def _angle(opposite, adjacent):
     return _HALF_PI - angle if swapped else angle
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _slope(p, q, out):
     for j in range(out.size):
         out[j] = _DEGREES * _angle(math.sqrt(p[j] * p[j] + q[j] * q[j]), _ONE)
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _aspect(p, q, out):
     for j in range(out.size):
         # Downhill is (-p, -q); the angle from the meridian is the same in all four quarters. Level ground is 0/0, so
@@ -187,7 +187,7 @@ def _aspect(p, q, out):
         out[j] = _ZERO if angle == _FULL else angle
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _direction(component, other, out):
     """The cosine between the aspect and the axis of `component`, without going through the angle."""
     for j in range(out.size):
@@ -196,7 +196,7 @@ def _direction(component, other, out):
         out[j] = -component[j] / length if length > _ZERO else length
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _second_derivatives(above, middle, below, dx, dy, z_factor, along, across, steepness):
     """Return second derivatives along and across the slope (m⁻¹), and tan of the slope.
 
@@ -225,33 +225,33 @@ def _second_derivatives(above, middle, below, dx, dy, z_factor, along, across, s
         steepness[j] = length + hole
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _profile_curvature(along, steepness, out):
     for j in range(out.size):
         stretch = _ONE + steepness[j] * steepness[j]
         out[j] = -along[j] / (stretch * math.sqrt(stretch))
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _plan_curvature(across, steepness, out):
     for j in range(out.size):
         out[j] = -across[j] / steepness[j] if steepness[j] > _ZERO else steepness[j]
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _tangential_curvature(across, steepness, out):
     for j in range(out.size):
         out[j] = -across[j] / math.sqrt(_ONE + steepness[j] * steepness[j])
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _mean_curvature(along, across, steepness, out):
     for j in range(out.size):
         stretch = _ONE + steepness[j] * steepness[j]
         out[j] = -_HALF * (along[j] / stretch + across[j]) / math.sqrt(stretch)
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _roughness(above, middle, below, z_factor, out):
     # Depths below a datum have a negative factor, a range has no sign.
     factor = np.float32(abs(z_factor))
@@ -274,7 +274,7 @@ def _roughness(above, middle, below, z_factor, out):
         out[j] = (high - low) * factor + total * _ZERO
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _unit_normals(p, q, normals):
     east, north, up = normals[0], normals[1], normals[2]
     for j in range(p.size):
@@ -282,7 +282,7 @@ def _unit_normals(p, q, normals):
         east[j], north[j], up[j] = -p[j] * scale, -q[j] * scale, scale
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _vector_ruggedness(above, middle, below, out):
     """Sappington et al. (2007), doi 10.2193/2005-723: 1 - |Σn| / 9.
 
@@ -306,7 +306,7 @@ def _vector_ruggedness(above, middle, below, out):
         out[j] = spread / (_ONE + math.sqrt(strength))
 
 
-@njit(**CONTRACTED, inline="always")
+@njit(**CONTRACTED)
 def _wetness(p, q, catchment, out):
     """Beven & Kirkby (1979), doi 10.1080/02626667909491834: ln(a / tan β)."""
     for j in range(out.size):
