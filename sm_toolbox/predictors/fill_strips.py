@@ -186,7 +186,8 @@ def _fill_strip(
     from sm_toolbox.predictors.spill_kernels import find_passes
 
     fill_depressions(z, z.view(np.int32), width, labels, np.empty(z.size, np.int32), control)
-    return z, labels, find_passes(z, labels, width)
+    pairs, passes = find_passes(z, labels, width)
+    return z, labels, (pairs[pairs >= 0], passes[pairs >= 0])
 
 
 def _beside(width: int) -> Iterator[tuple[slice, slice]]:
@@ -196,7 +197,7 @@ def _beside(width: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _passes_across(upper: tuple[np.ndarray, ...], lower: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest passes between two rows of heights and labels, as `find_passes` does."""
+    """Return the pairs of labels of two rows of heights and labels, and their lowest passes."""
     pairs, passes = [], []
     for one, other in _beside(upper[0].size):
         a, b = upper[1][one].astype(np.int64), lower[1][other].astype(np.int64)

@@ -60,6 +60,14 @@ def _place_of(keys, key):
 
 
 @njit(**CONTRACTED)
+def _no_keys(size):
+    keys = np.empty(size, np.int64)
+    for place in range(size):
+        keys[place] = -1
+    return keys
+
+
+@njit(**CONTRACTED)
 def find_passes(z, labels, width):
     """Find the lowest pass between each two watersheds that touch.
 
@@ -72,11 +80,11 @@ def find_passes(z, labels, width):
     Returns
     -------
     pairs : ndarray of int64 (n,)
-        The lower label times 2³² plus the higher one.
+        The lower label times 2³² plus the higher one; -1 where there is no pair.
     passes : ndarray of float32 (n,)
         Heights (m).
     """
-    keys, heights, count = np.full(1024, -1, np.int64), np.empty(1024, np.float32), 0
+    keys, heights, count = _no_keys(1024), np.empty(1024, np.float32), 0
     for cell in range(z.size - width - 1):
         for near in (cell + 1, cell + width - 1, cell + width, cell + width + 1):
             if labels[cell] == labels[near] or z[cell] == CLOSED or z[near] == CLOSED:
@@ -91,15 +99,14 @@ def find_passes(z, labels, width):
                 count += 1
                 if 2 * count > keys.size:
                     old_keys, old_heights = keys, heights
-                    keys, heights = np.full(2 * keys.size, -1, np.int64), np.empty(2 * keys.size, np.float32)
+                    keys, heights = _no_keys(2 * keys.size), np.empty(2 * keys.size, np.float32)
                     for old in range(old_keys.size):
                         if old_keys[old] >= 0:
                             place = _place_of(keys, old_keys[old])
                             keys[place], heights[place] = old_keys[old], old_heights[old]
             elif height < heights[place]:
                 heights[place] = height
-    found = keys >= 0
-    return keys[found], heights[found]
+    return keys, heights
 
 
 @njit(**CONTRACTED)
