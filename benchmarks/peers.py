@@ -76,6 +76,23 @@ def fractal_dem(cells: int) -> np.ndarray:
     return 1500 * (heights - heights.min()) / np.ptp(heights)
 
 
+def write_large_dem(path: Path, cells: int, tile: int = 4000) -> Path:
+    """Write a fractal DEM with some noise that is repeated as in a mirror and falls to the south, 30 m cells, row by
+    row: large basins, nested depressions and long rivers, in little memory.
+    """
+    heights = fractal_dem(min(tile, cells)) + np.random.default_rng(1).normal(size=(min(tile, cells),) * 2)
+    turns, places = np.divmod(np.arange(cells), len(heights))
+    places = np.where(turns % 2, len(heights) - 1 - places, places)
+    profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "nodata": np.nan, "tiled": True}
+    grid = {"width": cells, "height": cells, "crs": "EPSG:32630", "transform": from_origin(5e5, 4e6, 30, 30)}
+    with rasterio.open(path, "w", **profile, **grid) as dataset:
+        for row in range(0, cells, 256):
+            rows = np.arange(row, min(row + 256, cells))
+            block = heights[np.ix_(places[rows], places)] - 0.05 * rows[:, None]
+            dataset.write(block.astype(np.float32), 1, window=((row, row + len(rows)), (0, cells)))
+    return path
+
+
 def _run(*command: object) -> None:
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -1,13 +1,15 @@
 """Topographic wetness beside GRASS and SAGA: agreement on a real DEM, and speed from file to file.
 
 Run with `python benchmarks/wetness.py [cells [dem.tif]]`: the size of the simulated DEM for the speed (4000), and a DEM
-in metres for the agreement (matplotlib's sample of SRTM). Peers that are not installed are left out.
+in metres for the agreement (matplotlib's sample of SRTM). Peers that are not installed are left out. With `--memory`
+instead: peak memory and time by the size of the raster, and how far strips differ from the whole raster.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import matplotlib.cbook
@@ -16,9 +18,21 @@ import rasterio
 from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.peers import SMALL, Grass, Saga, fractal_dem, medians, write_dem
+from benchmarks.peers import (
+    SMALL,
+    Grass,
+    Saga,
+    forget_peak_memory,
+    fractal_dem,
+    medians,
+    peak_memory,
+    write_dem,
+    write_large_dem,
+)
+from sm_toolbox.predictors.flow import BYTES_PER_CELL
 from sm_toolbox.predictors.terrain import terrain_indices
 from sm_toolbox.raster.opening import Source
+from sm_toolbox.raster.request import Engine
 
 
 def read(path: Path) -> np.ndarray:
@@ -27,11 +41,40 @@ def read(path: Path) -> np.ndarray:
         return dataset.read(1, masked=True).astype(float).filled(np.nan)
 
 
-def ours(dem: Path, folder: Path, routing: str = "mfd") -> Path:
+def ours(dem: Path, folder: Path, routing: str = "mfd", memory: int | None = None) -> Path:
     """Compute our wetness index."""
     path = folder / f"ours_{routing}.tif"
-    terrain_indices(Source(str(dem)), ["twi"], str(path), flow_routing=routing)
+    terrain_indices(Source(str(dem)), ["twi"], str(path), flow_routing=routing, engine=Engine(memory=memory))
     return path
+
+
+def by_size(folder: Path, sizes: list[int]) -> None:
+    """Print peak memory, reading and writing included, and time of rasters of some sizes."""
+    ours(write_large_dem(folder / "large.tif", 50), folder)
+    for cells in sizes:
+        dem = write_large_dem(folder / "large.tif", cells, sizes[0])
+        forget_peak_memory()
+        start, used = time.perf_counter(), time.process_time()
+        ours(dem, folder)
+        print(
+            f"{cells} × {cells} cells: {peak_memory() / 2**20:,.0f} MB, {time.perf_counter() - start:,.0f} s, "
+            f"{time.process_time() - used:,.0f} s of processor time; the whole raster would be "
+            f"{cells**2 * BYTES_PER_CELL / 2**20:,.0f} MB"
+        )
+
+
+def strips_and_whole(folder: Path, cells: int) -> None:
+    """Print how far results in strips differ from those of the whole raster."""
+    dem = write_large_dem(folder / "large.tif", cells)
+    for routing in ("mfd", "dinf", "d8"):
+        whole = read(ours(dem, folder, routing, cells**2 * BYTES_PER_CELL))
+        in_strips = read(ours(dem, folder, routing, cells**2 * BYTES_PER_CELL // 20))
+        differences = np.abs(in_strips - whole)
+        print(
+            f"{routing}, {cells} × {cells} cells in strips: largest difference of twi {np.nanmax(differences):.1g}, "
+            f"cells that differ {np.mean(differences[~np.isnan(whole)] > 0):.2g}, of no data "
+            f"{(np.isnan(in_strips) != np.isnan(whole)).sum()}"
+        )
 
 
 def watershed(grass: Grass) -> None:
@@ -68,6 +111,12 @@ def agreement(name: str, mine: np.ndarray, other: np.ndarray) -> None:
 
 
 def main() -> None:
+    if "--memory" in sys.argv or SMALL:
+        with tempfile.TemporaryDirectory() as name:
+            by_size(Path(name), [60, 120] if SMALL else [4000, 8000, 16000])
+            strips_and_whole(Path(name), 120 if SMALL else 4000)
+        if not SMALL:
+            return
     cells = int(sys.argv[1]) if len(sys.argv) > 1 else 100 if SMALL else 4000
     with tempfile.TemporaryDirectory() as name:
         folder, real = Path(name), Path(name) / "real"

@@ -22,9 +22,15 @@ def njit(**options: Any) -> Callable:
     and home, in containers and services), a folder of the user's own that nobody else can write is used, since what
     lies there is run; where there is none, the function is compiled anew in each session. Files that cannot be read or
     written later are no reason to fail either.
+
+    A function whose name begins with an underscore is for other compiled ones: what Python would need to call it takes
+    as long to compile as the function itself, and is left out. Called from Python it ends the process; a test looks for
+    such calls.
     """
+    options["no_cfunc_wrapper"] = True
 
     def compile_(function: Callable) -> Any:
+        options["no_cpython_wrapper"] = function.__name__.startswith("_")
         if not options.get("cache"):
             return _sent_by_name(numba.njit(**options)(function))
         with contextlib.suppress(RuntimeError, OSError):

@@ -9,9 +9,9 @@ from typing import Any
 
 from sm_toolbox.progress import Progress
 
-MESSAGE = "First use: compiling (about 15 s, once)."
+MESSAGE = "First use: compiling (some seconds, at most about 10, once)."
 EVERY_TIME = (
-    "Compiling (about 15 s): nothing can be kept for the next time; 'Check installation' says how to mend that."
+    "Compiling (some seconds): nothing can be kept for the next time; 'Check installation' says how to mend that."
 )
 
 

@@ -170,7 +170,7 @@ def _look_at_cache(findings: Findings) -> None:
     if not folder:
         findings.hints.append(
             "Neither the plugin's folder nor your cache folder can be written, so that functions are compiled "
-            "anew in each session (about 15 s). Set the environment variable NUMBA_CACHE_DIR to a folder that "
+            "anew in each session (some seconds each). Set the environment variable NUMBA_CACHE_DIR to a folder that "
             "only you can write: what lies there is run."
         )
 

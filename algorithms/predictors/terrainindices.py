@@ -25,7 +25,8 @@ class Algorithm(ToolboxAlgorithm):
         "per degree of each row's latitude. Cells at the edge and beside gaps have no data. Catchments for "
         "<i>twi</i>: depressions are filled to their lowest outlet, flats drain by the shortest way to theirs, "
         "and edges and gaps take whatever flows to them, so that catchments cut by the edge are too small: give "
-        "a DEM that reaches beyond the area of interest. <i>twi</i> needs the whole DEM in memory.</p><p>As "
+        "a DEM that reaches beyond the area of interest. More than about 35 million cells are worked on in strips, to "
+        "the same results, in about 1 GB of memory and with 17 bytes of temporary files per cell.</p><p>As "
         "predictors take northness and eastness rather than the aspect: they have no jump at north.</p>"
     )
     TAGS = (

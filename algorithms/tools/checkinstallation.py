@@ -93,10 +93,23 @@ def compile_all(progress) -> list[str]:
                 problems.append(f"'{algorithm.displayName()}' does not run on the demo scene: {problem}")
                 progress.warning(problems[-1])
             progress.set_fraction((number + 1) / len(jobs))
+        _route_in_strips(work)
     progress.info(
         f"{compiled.count} functions compiled in {time.monotonic() - began:.0f} s; the others were compiled before."
     )
     return problems
+
+
+def _route_in_strips(folder: str) -> None:
+    """Compile what only elevation models that do not fit into memory need."""
+    import numpy as np
+
+    from sm_toolbox.predictors.fill_strips import Heights
+    from sm_toolbox.predictors.flow_strips import catchment_area_on_disk
+
+    sizes = np.ones(4)
+    flat = Heights(lambda first, last: np.zeros((last - first, 4), np.float32), 4, sizes, sizes)
+    catchment_area_on_disk(flat, "mfd", folder, 0)
 
 
 def _jobs(work: Path) -> list[tuple[str, dict]]:

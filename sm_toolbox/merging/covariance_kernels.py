@@ -33,7 +33,6 @@ def sums_per_cell(products):
     return 1 + products + products * (products + 1) // 2 + 3 * products + 1
 
 
-@njit(**_COMPILE)
 def accumulate(block, shifts, groups, sums, latest):
     """Add the samples of some dates to sums, from which means and covariances follow.
 
@@ -52,10 +51,14 @@ def accumulate(block, shifts, groups, sums, latest):
     latest : ndarray of float32 (products, rows, cols)
         Deviations of the latest sample, NaN before the first one; updated.
     """
+    # Chosen here, so that only the one that is needed is compiled.
+    (accumulate_three if len(block) == 3 else accumulate_any)(block, shifts, groups, sums, latest)
+
+
+@njit(**_COMPILE)
+def accumulate_any(block, shifts, groups, sums, latest):
+    """Do as `accumulate` for any number of products."""
     products, dates, rows, columns = block.shape
-    if products == 3:
-        _accumulate_three(block, shifts, groups, sums, latest)
-        return
     # The last of the deviations is 1 where there is a sample.
     deviations = np.zeros((products + 1, _DATES * _COLUMNS), np.float32)
     for row in range(rows):
@@ -123,7 +126,7 @@ def _remember(deviations, is_sample, latest, products, before, after, pairs, cou
 
 
 @njit(**_COMPILE)
-def _accumulate_three(block, shifts, groups, sums, latest):
+def accumulate_three(block, shifts, groups, sums, latest):
     """Do as `accumulate` for three products, by far the most usual number, without writing deviations down.
 
     One flat array holds the ten sums, the three of products with the sample before, and that sample, at distances that
@@ -138,7 +141,8 @@ def _accumulate_three(block, shifts, groups, sums, latest):
         right = min(left + _CELLS, cells)
         for k in range(3):
             _load(newest[k, left:right], start[k * _CELLS : (k + 1) * _CELLS])
-        date = 0
+        # A plain 0 is a type of its own to numba, for which all that takes it would be compiled, too.
+        date = np.int64(0)
         while date < dates:
             group, begin = groups[date], date
             flat[: 13 * _CELLS] = 0

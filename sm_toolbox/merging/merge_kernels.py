@@ -74,7 +74,8 @@ def merge(block, baselines, reference, factors, how, scores, errors, correlation
                 for cell in range(first, last):
                     if how[cell] == LEAST_SQUARES:
                         c = cell - first
-                        present = 0
+                        # Of the type that it keeps: what takes it is compiled only once.
+                        present = np.int64(0)
                         for i in range(products):
                             present |= int(deviations[i, c] == deviations[i, c]) << i
                         if not known[c, part, present]:

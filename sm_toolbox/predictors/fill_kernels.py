@@ -58,7 +58,9 @@ def _grown(array, size):
     if size < array.size:
         return array
     larger = np.empty(2 * array.size, array.dtype)
-    larger[:size] = array[:size]
+    # Numba compiles an assignment of slices for two seconds.
+    for place in range(size):
+        larger[place] = array[place]
     return larger
 
 
@@ -73,7 +75,7 @@ def _is_slope(z, state, cell, offsets):
 
 
 @njit(**CONTRACTED)
-def fill_depressions(z, bits, width, queue, control):
+def fill_depressions(z, bits, width, labels, queue, control):
     """Raise cells from which no path leads down to the raster's edge or a hole to the height of their lowest outlet.
 
     Priority-flood (Barnes, Lehman & Mulla 2014, doi 10.1016/j.cageo.2013.04.024), in which cells on slopes pass by the
@@ -83,19 +85,40 @@ def fill_depressions(z, bits, width, queue, control):
     ----------
     z : ndarray of float32 (cells,)
         Heights with a rim of NaN; changed in place.
+    bits : ndarray of int32 (cells,)
+        The same memory as whole numbers.
     width : int
         Cells in a row, rim included.
-    queue : ndarray of int32 or int64 (cells,)
+    labels : ndarray of int32 (cells,) or (0,)
+        Of a strip of a larger raster: above 0 where a cell lies at the border to another strip, beyond which water may
+        leave, and anywhere on a rim that stands for another strip; else 0. Filled with the label of the border cell to
+        which each cell drains, 0 for edges and holes. Empty where nothing lies beyond.
+    queue : ndarray of int32 (cells,)
         Room to work in.
     control : ndarray of int64 (2,)
     """
     offsets = neighbour_offsets(width)
+    is_strip = labels.size > 0
     # Holes and the rim are done from the start.
-    state = np.isnan(z).view(np.uint8)
-    heap, size = np.empty(1024, np.int64), 0
+    state = np.empty(z.size, np.uint8)
+    for place in range(z.size):
+        state[place] = HOLE if np.isnan(z[place]) else UNKNOWN
+    if is_strip:
+        for rim in (0, z.size - width):
+            for place in range(rim, rim + width):
+                if labels[place] > 0:
+                    state[place] = DRAINS
+    # A plain 0 is a type of its own to numba, for which all that takes it would be compiled, too.
+    heap, size = np.empty(1024, np.int64), np.int64(0)
     for place in range(width + 1, z.size - width - 1):
         cell = np.uint64(place)
         if state[cell] == UNKNOWN:
+            if is_strip and labels[cell] > 0:
+                heap = _grown(heap, size)
+                _push(heap, size, _key(bits[cell], cell))
+                size += 1
+                state[cell] = DRAINS
+                continue
             for offset in offsets:
                 if state[cell + offset] == HOLE:
                     heap = _grown(heap, size)
@@ -124,6 +147,8 @@ def fill_depressions(z, bits, width, queue, control):
                 if state[near]:
                     continue
                 state[near] = DRAINS
+                if is_strip:
+                    labels[near] = labels[current]
                 if z[near] <= level:
                     z[near] = level
                     queue[last] = near
@@ -143,6 +168,8 @@ def fill_depressions(z, bits, width, queue, control):
                     continue
                 if z[near] > z[current]:
                     state[near] = DRAINS
+                    if is_strip:
+                        labels[near] = labels[current]
                     top -= 1
                     queue[top] = near
                 elif z[near] <= z[current] and not waits:
@@ -172,15 +199,18 @@ def mark_flats(z, width, first_row, last_row, steps):
     for place in range(first_row * width, last_row * width):
         cell = np.uint64(place)
         height = z[cell]
-        flat = not np.isnan(height)
-        for offset in offsets:
-            # At an edge (NaN) and above a lower neighbour this is false.
-            flat &= z[cell + offset] >= height
-        steps[cell] = -1 if flat else 0
+        steps[cell] = 0
+        # The rim has no neighbours beyond.
+        if not np.isnan(height):
+            flat = True
+            for offset in offsets:
+                # At an edge (NaN) and above a lower neighbour this is false.
+                flat &= z[cell + offset] >= height
+            steps[cell] = -1 if flat else 0
 
 
 @njit(**CONTRACTED)
-def grade_flats(z, width, queue, steps):
+def grade_flats(z, width, first_row, last_row, sources, queue, steps, control):
     """Number the steps from each cell of a flat to its nearest outlet: a gradient below any of the heights.
 
     Parameters
@@ -188,13 +218,21 @@ def grade_flats(z, width, queue, steps):
     z : ndarray of float32 (cells,)
         Heights without depressions.
     width : int
+    first_row, last_row : int
+        Rows, rim included, from and up to.
+    sources : ndarray of int32 (n,)
+        Cells of flats beside these rows whose steps are known, the fewest first.
     queue : ndarray of int32 (cells,)
+        Room to work in.
     steps : ndarray of int32 (cells,)
-        As `mark_flats` leaves them; the flats get their steps.
+        As `mark_flats` leaves them, or this function where other sources were known. The flats of the rows get their
+        steps; those without a way to an outlet or a source keep -1.
+    control : ndarray of int64 (2,)
     """
     offsets = neighbour_offsets(width)
+    start, stop = np.uint64(first_row * width), np.uint64(last_row * width)
     last = 0
-    for place in range(width + 1, z.size - width - 1):
+    for place in range(first_row * width, last_row * width):
         cell = np.uint64(place)
         if steps[cell] < 0:
             for offset in offsets:
@@ -204,13 +242,22 @@ def grade_flats(z, width, queue, steps):
                     break
     for place in range(last):
         steps[queue[place]] = 1
-    first = 0
-    while first < last:
-        cell = np.uint64(queue[first])
-        first += 1
+    first = known = 0
+    # Always from the fewest steps, so that no cell is reached twice.
+    while first < last or known < sources.size:
+        if first % CHECK_EVERY == 0 and control[STOP]:
+            return
+        if known < sources.size and (first == last or steps[sources[known]] < steps[queue[first]]):
+            cell = np.uint64(sources[known])
+            known += 1
+        else:
+            cell = np.uint64(queue[first])
+            first += 1
+        step = steps[cell] + 1
         for offset in offsets:
             near = cell + offset
-            if steps[near] < 0 and z[near] == z[cell]:
-                steps[near] = steps[cell] + 1
+            # Sources lie at the rim of what is in memory.
+            if start <= near < stop and z[near] == z[cell] and (steps[near] < 0 or steps[near] > step):
+                steps[near] = step
                 queue[last] = near
                 last += 1

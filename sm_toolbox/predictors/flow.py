@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ FLOW_ROUTINGS = ("mfd", "dinf", "d8")
 BYTES_PER_CELL = 30
 # Rows are worked on in this many bands at once: with more of them, more water has to wait at their borders until all
 # bands are done. A fixed number, so that the order of the sums does not hang on the computer.
-_BANDS = 2
+FLOW_BANDS = 2
 
 
 def specific_catchment_area(
@@ -69,7 +71,6 @@ def specific_catchment_area(
      [10. 20. 30.]]
     """
     from sm_toolbox.predictors import fill_kernels
-    from sm_toolbox.predictors import flow_kernels as kernels
 
     if routing not in FLOW_ROUTINGS:
         raise InputError(f"`flow_routing` is '{routing}', but must be one of: {', '.join(FLOW_ROUTINGS)}.")
@@ -83,77 +84,238 @@ def specific_catchment_area(
     z = np.full((rows + 2, width), np.nan, np.float32)
     z[1:-1, 1:-1] = dem
     z = z.ravel()
-    method = FLOW_ROUTINGS.index(routing)
-    closeness = _closeness(np.abs(dx), np.abs(dy))
-    queue, steps, givers = np.empty(z.size, np.int32), np.zeros(z.size, np.int32), np.full(z.size, 255, np.uint8)
-    control = np.zeros(2, np.int64)
-    edges = np.linspace(1, rows + 1, min(_BANDS, rows) + 1).astype(int)
-    bands = list(zip(edges[:-1], edges[1:]))
+    queue, steps = np.empty(z.size, np.int32), np.zeros(z.size, np.int32)
+    unused = np.empty(0, np.int32)
+    bands = bands_of(1, rows + 1)
     with ThreadPoolExecutor(threads) as pool:
-
-        def run(kernel: Callable, calls: list[tuple], share: Progress) -> list:
-            return _wait([pool.submit(kernel, *call) for call in calls], control, share)
-
+        crew = Crew(pool)
         progress.info("Filling depressions …")
-        run(fill_kernels.fill_depressions, [(z, z.view(np.int32), width, queue, control)], progress.part(0, 0.4))
-        run(fill_kernels.mark_flats, [(z, width, *band, steps) for band in bands], progress.part(0.4, 0.45))
-        run(fill_kernels.grade_flats, [(z, width, queue, steps)], progress.part(0.45, 0.5))
-        progress.info("Routing flow …")
-        run(
-            kernels.count_givers,
-            [(method, z, steps, width, closeness, *band, givers) for band in bands],
-            progress.part(0.5, 0.55),
+        call = (z, z.view(np.int32), width, unused, queue, crew.control)
+        crew.run(fill_kernels.fill_depressions, [call], progress.part(0, 0.4))
+        crew.run(fill_kernels.mark_flats, [(z, width, *band, steps) for band in bands], progress.part(0.4, 0.45))
+        crew.run(
+            fill_kernels.grade_flats,
+            [(z, width, 1, rows + 1, unused, queue, steps, crew.control)],
+            progress.part(0.45, 0.5),
         )
-        area = np.repeat(np.concatenate([[0], np.abs(dx * dy), [0]]), width)
-        none = np.empty(0, np.int32), np.empty(0)
-        leaving = [(np.empty(6 * width, np.int32), np.empty(6 * width)) for _ in bands]
-        calls = [
-            (method, z, steps, width, closeness, *band, givers, area, queue, *none, *left, control)
-            for band, left in zip(bands, leaving)
-        ]
-        counts = run(kernels.accumulate_flow, calls, progress.part(0.55, 0.95))
-        # What remains is little: the rivers that cross from band to band.
-        cells, amounts = (np.concatenate([left[i][:count] for left, count in zip(leaving, counts)]) for i in range(2))
-        if cells.size:
-            call = (
-                method,
-                z,
-                steps,
-                width,
-                closeness,
-                1,
-                rows + 1,
-                givers,
-                area,
-                queue,
-                cells,
-                amounts,
-                *leaving[0],
-                control,
-            )
-            run(kernels.accumulate_flow, [call], progress.part(0.95, 0.99))
-        out = np.empty((rows, columns), np.float32)
-        per_width = 1 / np.sqrt(np.abs(dx * dy))
-        run(kernels.to_specific, [(area, z, width, per_width, *band, out) for band in bands], progress.part(0.99, 1))
+        progress.info("Routing flow …")
+        area = np.empty(z.size)
+        water = Water(z, steps, np.full(z.size, 255, np.uint8), area, queue, width, closeness_of(dx, dy), routing)
+        water.start(crew, 1, rows + 1, np.abs(dx * dy), progress.part(0.5, 0.55))
+        water.accumulate(crew, 1, rows + 1, progress.part(0.55, 0.99))
+    out = np.empty((rows, columns), np.float32)
+    np.multiply(area.reshape(-1, width)[1:-1, 1:-1], 1 / np.sqrt(np.abs(dx * dy))[:, None], out, casting="same_kind")
     return out
 
 
-def _closeness(dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
-    """Return one over the distances to the neighbours E, NE, N, NW, W, SW, S, SE (m⁻¹) of each row, rim included."""
-    straight_x, straight_y, diagonal = 1 / dx, 1 / dy, 1 / np.hypot(dx, dy)
+class Crew:
+    """Threads that run compiled loops, while this one listens for a cancel.
+
+    Parameters
+    ----------
+    pool : ThreadPoolExecutor
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor):
+        self._pool = pool
+        # What is done, and whether to stop: the loops share it.
+        self.control = np.zeros(2, np.int64)
+
+    def run(self, loop: Callable, calls: list[tuple], progress: Progress = SILENT) -> list:
+        """Run a loop for several sets of arguments at once.
+
+        Parameters
+        ----------
+        loop : callable
+        calls : list of tuple
+        progress : Progress, optional
+
+        Returns
+        -------
+        list
+            What each call returned.
+
+        Raises
+        ------
+        Cancelled
+            Within a second of the user's Cancel.
+        """
+        done = self.wait([self.start(loop, *call) for call in calls], progress)
+        progress.set_fraction(1)
+        return done
+
+    def start(self, loop: Callable, *arguments: Any) -> Future:
+        """Begin a loop, and do not wait for it.
+
+        Parameters
+        ----------
+        loop : callable
+        *arguments : object
+
+        Returns
+        -------
+        Future
+        """
+        return self._pool.submit(loop, *arguments)
+
+    def wait(self, futures: list[Future], progress: Progress) -> list:
+        """Wait for loops that have begun.
+
+        Parameters
+        ----------
+        futures : list of Future
+        progress : Progress
+            Asked for Cancel.
+
+        Returns
+        -------
+        list
+
+        Raises
+        ------
+        Cancelled
+            As `run`.
+        """
+        try:
+            progress.check()
+            while wait(futures, timeout=0.2).not_done:
+                progress.check()
+        except BaseException:
+            self.control[1] = 1
+            wait(futures)
+            raise
+        return [future.result() for future in futures]
+
+
+@dataclass(frozen=True)
+class Water:
+    """Rows of a raster over which water flows, with a rim of one cell, as flat arrays.
+
+    Parameters
+    ----------
+    z : ndarray of float32 (cells,)
+        Heights without depressions (m).
+    steps : ndarray of int32 (cells,)
+        From each cell of a flat to its outlet.
+    givers : ndarray of uint8 (cells,)
+        Neighbours from which water has yet to come; 255 where nothing is left to do.
+    area : ndarray of float64 (cells,)
+        What drains through each cell (m²); NaN where there is no data.
+    queue : ndarray of int32 (cells,)
+        Room to work in.
+    width : int
+        Cells in a row, rim included.
+    closeness : ndarray of float64 (rows, 8)
+        As `closeness_of`.
+    routing : str
+        One of `FLOW_ROUTINGS`.
+    """
+
+    z: np.ndarray
+    steps: np.ndarray
+    givers: np.ndarray
+    area: np.ndarray
+    queue: np.ndarray
+    width: int
+    closeness: np.ndarray
+    routing: str
+
+    @property
+    def _land(self) -> tuple:
+        return self.z, self.steps, self.width, self.closeness
+
+    def start(self, crew: Crew, first: int, last: int, cell_area: np.ndarray, progress: Progress = SILENT) -> None:
+        """Give each cell of some rows its own area, and count from how many neighbours it gets water.
+
+        Parameters
+        ----------
+        crew : Crew
+        first, last : int
+            Rows, rim included, from and up to.
+        cell_area : ndarray of float64 (last - first,)
+            Of a cell of each row (m²).
+        progress : Progress, optional
+        """
+        from sm_toolbox.predictors.flow_kernels import COUNT_GIVERS
+
+        z, area = (each.reshape(-1, self.width)[first:last] for each in (self.z, self.area))
+        for heights, areas, own in zip(z, area, cell_area):
+            areas[:] = own
+            areas[np.isnan(heights)] = np.nan
+        count_givers = COUNT_GIVERS[FLOW_ROUTINGS.index(self.routing)]
+        crew.run(count_givers, [(*self._land, *band, self.givers) for band in bands_of(first, last)], progress)
+
+    def accumulate(
+        self, crew: Crew, first: int, last: int, progress: Progress = SILENT
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pass on the water of all cells of some rows whose inflow is complete, as far as it gets.
+
+        Parameters
+        ----------
+        crew : Crew
+        first, last : int
+            Rows, rim included, from and up to.
+        progress : Progress, optional
+
+        Returns
+        -------
+        cells : ndarray of int32 (n,)
+            Those of other rows that get water from these.
+        amounts : ndarray of float64 (n,)
+            How much (m²); it has not been added yet.
+        """
+        from sm_toolbox.predictors.flow_kernels import ACCUMULATE_FLOW
+
+        accumulate_flow = ACCUMULATE_FLOW[FLOW_ROUTINGS.index(self.routing)]
+
+        def pass_on(bands: list[tuple[int, int]], arrived: tuple, share: Progress) -> tuple[np.ndarray, np.ndarray]:
+            leaving = [(np.empty(6 * self.width, np.int32), np.empty(6 * self.width)) for _ in bands]
+            calls = [
+                (*self._land, *band, self.givers, self.area, self.queue, *arrived, *left, crew.control)
+                for band, left in zip(bands, leaving)
+            ]
+            counts = crew.run(accumulate_flow, calls, share)
+            cells, amounts = zip(*((left[0][:count], left[1][:count]) for left, count in zip(leaving, counts)))
+            return np.concatenate(cells), np.concatenate(amounts)
+
+        nothing = np.empty(0, np.int32), np.empty(0)
+        cells, amounts = pass_on(bands_of(first, last), nothing, progress.part(0, 0.9))
+        inside = (cells >= first * self.width) & (cells < last * self.width)
+        if not inside.any():
+            return cells, amounts
+        # What remains is little: the rivers that cross from band to band.
+        more = pass_on([(first, last)], (cells[inside], amounts[inside]), progress.part(0.9, 1))
+        return np.concatenate([cells[~inside], more[0]]), np.concatenate([amounts[~inside], more[1]])
+
+
+def bands_of(first: int, last: int) -> list[tuple[int, int]]:
+    """Return the bands of rows, from and up to, that are worked on at once.
+
+    Parameters
+    ----------
+    first, last : int
+
+    Returns
+    -------
+    list of (int, int)
+    """
+    edges = np.linspace(first, last, min(FLOW_BANDS, last - first) + 1).astype(int)
+    return list(zip(edges[:-1], edges[1:]))
+
+
+def closeness_of(dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    """Return how close neighbours are.
+
+    Parameters
+    ----------
+    dx, dy : ndarray of float64 (rows,)
+        Width and height of a row's cells (m), of either sign.
+
+    Returns
+    -------
+    ndarray of float64 (rows + 2, 8)
+        One over the distances to the neighbours E, NE, N, NW, W, SW, S, SE (m⁻¹) of each row, rim included.
+    """
+    straight_x, straight_y, diagonal = 1 / np.abs(dx), 1 / np.abs(dy), 1 / np.hypot(dx, dy)
     each = np.stack([straight_x, diagonal, straight_y, diagonal] * 2, axis=1)
     return np.concatenate([each[:1], each, each[-1:]])
-
-
-def _wait(futures: list[Future], control: np.ndarray, progress: Progress) -> list:
-    """Wait for compiled loops, which hear of a cancel through `control`."""
-    try:
-        progress.check()
-        while wait(futures, timeout=0.2).not_done:
-            progress.check()
-    except BaseException:
-        control[1] = 1
-        wait(futures)
-        raise
-    progress.set_fraction(1)
-    return [future.result() for future in futures]

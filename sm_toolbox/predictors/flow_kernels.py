@@ -17,7 +17,6 @@ import numpy as np
 from sm_toolbox.compiled import njit
 from sm_toolbox.predictors.terrain_kernels import CONTRACTED
 
-MFD, DINF, D8 = range(3)
 # Freeman 1991: the share of each lower neighbour goes with the slope to this power.
 FREEMAN_EXPONENT = 1.1
 _LEAST_SHARE, _LARGEST_SHARE = np.float32(1e-37), np.float32(1e37)
@@ -31,7 +30,16 @@ UNKNOWN, HOLE, DRAINS = np.uint8(0), np.uint8(1), np.uint8(2)
 @njit(**CONTRACTED)
 def neighbour_offsets(width):
     """Return the distances in memory to the neighbours: E, NE, N, NW, W, SW, S, SE."""
-    return np.array([1, 1 - width, -width, -1 - width, -1, width - 1, width, width + 1], np.int64).astype(np.uint64)
+    return (
+        np.uint64(1),
+        np.uint64(1 - width),
+        np.uint64(-width),
+        np.uint64(-1 - width),
+        np.uint64(-1),
+        np.uint64(width - 1),
+        np.uint64(width),
+        np.uint64(width + 1),
+    )
 
 
 @njit(**CONTRACTED)
@@ -118,23 +126,25 @@ def _shares_dinf(z, steps, cell, offsets, closeness, shares):
 
 
 @njit(**CONTRACTED)
-def _shares(routing, z, steps, cell, offsets, closeness, shares):
-    if routing == MFD:
-        _shares_mfd(z, steps, cell, offsets, closeness, shares)
-    elif routing == DINF:
-        _shares_dinf(z, steps, cell, offsets, closeness, shares)
-    else:
-        _shares_d8(z, steps, cell, offsets, closeness, shares)
+def count_givers_mfd(z, steps, width, closeness, first_row, last_row, givers):
+    """As `_counter` says: every higher neighbour gives."""
+    offsets = neighbour_offsets(width)
+    for place in range(first_row * width, last_row * width):
+        cell = np.uint64(place)
+        givers[cell] = 0
+        if np.isnan(z[cell]):
+            givers[cell] = _FINISHED
+            continue
+        for offset in offsets:
+            near = cell + offset
+            givers[cell] += z[near] > z[cell] or (z[near] == z[cell] and steps[near] > steps[cell])
 
 
-@njit(**CONTRACTED)
-def count_givers(routing, z, steps, width, closeness, first_row, last_row, givers):
-    """Count for each cell of some rows the neighbours from which water comes.
+def _counter(shares_of):
+    """Return a function that counts for each cell of some rows the neighbours from which water comes.
 
-    Parameters
-    ----------
-    routing : int
-        MFD, DINF or D8.
+    It is compiled for one way of sharing alone, since most users need but one. Its parameters:
+
     z, steps : ndarray (cells,)
         As `fill_depressions` and `grade_flats` leave them.
     width : int
@@ -145,58 +155,37 @@ def count_givers(routing, z, steps, width, closeness, first_row, last_row, giver
     givers : ndarray of uint8 (cells,)
         Those of the rows are set; 255 where there is no data.
     """
-    offsets = neighbour_offsets(width)
-    first, last = np.uint64(first_row * width), np.uint64(last_row * width)
-    for place in range(first, last):
-        givers[place] = _FINISHED if np.isnan(z[place]) else 0
-    if routing == MFD:
+
+    @njit(**CONTRACTED)
+    def count_givers(z, steps, width, closeness, first_row, last_row, givers):
+        offsets = neighbour_offsets(width)
+        first, last = np.uint64(first_row * width), np.uint64(last_row * width)
         for place in range(first, last):
-            cell = np.uint64(place)
-            if givers[cell] == 0:
-                for offset in offsets:
-                    near = cell + offset
-                    givers[cell] += z[near] > z[cell] or (z[near] == z[cell] and steps[near] > steps[cell])
-        return
-    shares = np.empty(8)
-    # Givers may lie in the row before and in the row after.
-    for row in range(max(first_row - 1, 1), min(last_row + 1, closeness.shape[0] - 1)):
-        for place in range(row * width, (row + 1) * width):
-            cell = np.uint64(place)
-            if np.isnan(z[cell]):
-                continue
-            _shares(routing, z, steps, cell, offsets, closeness[row], shares)
-            for k in range(8):
-                near = cell + offsets[k]
-                if shares[k] > 0 and first <= near < last:
-                    givers[near] += 1
+            givers[place] = _FINISHED if np.isnan(z[place]) else 0
+        shares = np.empty(8)
+        # Givers may lie in the row before and in the row after.
+        for row in range(max(first_row - 1, 1), min(last_row + 1, closeness.shape[0] - 1)):
+            for place in range(row * width, (row + 1) * width):
+                cell = np.uint64(place)
+                if np.isnan(z[cell]):
+                    continue
+                shares_of(z, steps, cell, offsets, closeness[row], shares)
+                for k in range(8):
+                    near = cell + offsets[k]
+                    if shares[k] > 0 and first <= near < last:
+                        givers[near] += 1
+
+    return count_givers
 
 
-@njit(**CONTRACTED)
-def accumulate_flow(
-    routing,
-    z,
-    steps,
-    width,
-    closeness,
-    first_row,
-    last_row,
-    givers,
-    area,
-    queue,
-    arrived,
-    amounts,
-    leaving,
-    left,
-    control,
-):
-    """Pass the area of every cell of some rows, and all that it has received, on to the cells below.
+def _accumulator(shares_of):
+    """Return a function that passes the area of every cell of some rows, and all that it has got, on to those below.
 
-    What leaves these rows is not passed on but handed out, so that other rows can be worked on at the same time.
+    What leaves these rows is not passed on but handed out, so that other rows can be worked on at the same time. The
+    function is compiled for one way of sharing alone. Its parameters:
 
-    Parameters
-    ----------
-    routing, z, steps, width, closeness, first_row, last_row
-        As for `count_givers`.
+    z, steps, width, closeness, first_row, last_row
+        As for `_counter`.
     givers : ndarray of uint8 (cells,)
         Used up.
     area : ndarray of float64 (cells,)
@@ -214,77 +203,74 @@ def accumulate_flow(
         Filled with what they receive.
     control : ndarray of int64 (2,)
 
-    Returns
-    -------
-    int
-        How many there are in `leaving`.
+    It returns how many there are in `leaving`.
     """
-    offsets = neighbour_offsets(width)
-    shares = np.empty(8)
-    room = queue[first_row * width : last_row * width]
-    first, last = np.uint64(first_row * width), np.uint64(last_row * width)
-    done, size, gone = 0, 0, 0
-    for place in range(arrived.size):
-        cell = np.uint64(arrived[place])
-        area[cell] += amounts[place]
-        givers[cell] -= 1
-        if givers[cell] == 0:
-            room[size] = cell
-            size += 1
-    starts = range(first_row * width, last_row * width) if arrived.size == 0 else range(1)
-    for place in starts:
-        start = np.uint64(place)
-        if arrived.size == 0 and givers[start] == 0:
-            room[0] = start
-            size = 1
-        # Downstream from cells without open inflow, as far as all inflow is complete.
-        while size > 0:
-            if done % CHECK_EVERY == 0 and control[STOP]:
-                return gone
-            done += 1
-            size -= 1
-            cell = np.uint64(room[size])
-            # Marked, so that the loop over all sources skips it.
-            givers[cell] = _FINISHED
-            _shares(routing, z, steps, cell, offsets, closeness[np.uint32(cell) // np.uint32(width)], shares)
-            for k in range(8):
-                if shares[k] == 0:
-                    continue
-                near = cell + offsets[k]
-                amount = shares[k] * area[cell]
-                if near < first or near >= last:
-                    leaving[gone], left[gone] = near, amount
-                    gone += 1
-                    continue
-                area[near] += amount
-                givers[near] -= 1
-                if givers[near] == 0:
-                    room[size] = near
-                    size += 1
-    control[DONE] += done
-    return gone
+
+    @njit(**CONTRACTED)
+    def accumulate_flow(
+        z,
+        steps,
+        width,
+        closeness,
+        first_row,
+        last_row,
+        givers,
+        area,
+        queue,
+        arrived,
+        amounts,
+        leaving,
+        left,
+        control,
+    ):
+        offsets = neighbour_offsets(width)
+        shares = np.empty(8)
+        room = queue[first_row * width : last_row * width]
+        first, last = np.uint64(first_row * width), np.uint64(last_row * width)
+        done, size, gone = 0, 0, 0
+        for place in range(arrived.size):
+            cell = np.uint64(arrived[place])
+            area[cell] += amounts[place]
+            givers[cell] -= 1
+            if givers[cell] == 0:
+                room[size] = cell
+                size += 1
+        starts = range(first_row * width, last_row * width) if arrived.size == 0 else range(1)
+        for place in starts:
+            start = np.uint64(place)
+            if arrived.size == 0 and givers[start] == 0:
+                room[0] = start
+                size = 1
+            # Downstream from cells without open inflow, as far as all inflow is complete.
+            while size > 0:
+                if done % CHECK_EVERY == 0 and control[STOP]:
+                    return gone
+                done += 1
+                size -= 1
+                cell = np.uint64(room[size])
+                # Marked, so that the loop over all sources skips it.
+                givers[cell] = _FINISHED
+                shares_of(z, steps, cell, offsets, closeness[np.uint32(cell) // np.uint32(width)], shares)
+                for k in range(8):
+                    if shares[k] == 0:
+                        continue
+                    near = cell + offsets[k]
+                    amount = shares[k] * area[cell]
+                    if near < first or near >= last:
+                        leaving[gone], left[gone] = near, amount
+                        gone += 1
+                        continue
+                    area[near] += amount
+                    givers[near] -= 1
+                    if givers[near] == 0:
+                        room[size] = near
+                        size += 1
+        control[DONE] += done
+        return gone
+
+    return accumulate_flow
 
 
-@njit(**CONTRACTED)
-def to_specific(area, z, width, per_width, first_row, last_row, out):
-    """Divide areas by the widths of cells.
-
-    Parameters
-    ----------
-    area : ndarray of float64 (cells,)
-    z : ndarray of float32 (cells,)
-        NaN where there is no data.
-    width : int
-    per_width : ndarray of float64 (rows,)
-        One over the width of a cell (m⁻¹) of each row without the rim.
-    first_row, last_row : int
-        Rows, rim included, from and up to.
-    out : ndarray of float32 (rows, cols)
-        Without the rim; those of the rows are set.
-    """
-    for row in range(first_row, last_row):
-        start = row * width + 1
-        for column in range(out.shape[1]):
-            out[row - 1, column] = (
-                area[start + column] * per_width[row - 1] if z[start + column] == z[start + column] else np.nan
-            )
+# By the number of the routing.
+COUNT_GIVERS = count_givers_mfd, _counter(_shares_dinf), _counter(_shares_d8)
+ACCUMULATE_FLOW = _accumulator(_shares_mfd), _accumulator(_shares_dinf), _accumulator(_shares_d8)

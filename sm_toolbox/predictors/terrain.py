@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +12,19 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.files import working_folder
-from sm_toolbox.memory import refuse_beyond_memory
-from sm_toolbox.progress import Progress
+from sm_toolbox.memory import free_memory
 from sm_toolbox.raster.request import ALL_CORES, Engine
 
 if TYPE_CHECKING:
+    from sm_toolbox.predictors.flow_strips import StoredArea
     from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.bands import Band
     from sm_toolbox.raster.engine import Blocks
     from sm_toolbox.raster.grid import Grid
     from sm_toolbox.raster.opening import Source
+
+# Bytes that flow routing takes, and less where less is free. With more it would not be faster.
+FLOW_MEMORY = 2**30
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ def terrain_indices(
     output : str
         GeoTIFF.
     flow_routing : {'mfd', 'dinf', 'd8'}, optional
-        How twi's catchment areas come about, see `specific_catchment_area`. It needs the whole DEM in memory; the log
-        says how much that is.
+        How twi's catchment areas come about, see `specific_catchment_area`. A DEM of more than some 35 million cells
+        is routed in strips, with the rest in temporary files, to the same results; the log says how large they are.
     grid : Source, optional
         A coarser raster: the indices are computed on the DEM's cells and averaged over those within each of its cells.
         The aspect there is that of the mean of the cells' direction vectors: 350° and 10° have the mean 0°, not 180°.
@@ -99,8 +103,8 @@ def terrain_indices(
     Raises
     ------
     InputError
-        Where the DEM has more than one band, is rotated or too small, where no index is named, and where `grid` is
-        finer than the DEM.
+        Where the DEM has more than one band, is rotated or too small, where no index is named, where `grid` is finer
+        than the DEM, and where there is no room for temporary files.
     OutputError, Cancelled
         As `run_blocks`.
 
@@ -136,16 +140,6 @@ def terrain_indices(
             )
     band = read_bands([dem])[0]
     _check_grid(band)
-    if "twi" in names:
-        from sm_toolbox.predictors.flow import BYTES_PER_CELL
-
-        refuse_beyond_memory(
-            band.grid.width * band.grid.height * BYTES_PER_CELL,
-            f"twi routes flow over the whole DEM '{dem.label}' of {band.grid.width:,} × {band.grid.height:,} "
-            "cells and needs",
-            "Leave twi out of `names`, cut the DEM to the catchments that matter ('Clip raster by extent'), or "
-            "use a coarser DEM.",
-        )
     if grid is None:
         _fine_indices(band, names, output, z_factor, flow_routing, engine)
         return
@@ -199,42 +193,63 @@ def _fine_indices(
 
     halo = 2 if "vector_ruggedness" in names else 1
     places = np.array([names.index(name) if name in names else -1 for name in KERNEL_ORDER], np.int64)
-    catchment = np.empty((0, 0), np.float32)
-    if "twi" in names:
-        catchment = _catchment(band, z_factor, flow_routing, engine.progress.part(0, 0.7))
-        engine = engine.part(0.7, 1)
-
+    catchment: np.ndarray | StoredArea = np.empty((0, 0), np.float32)
     grid = band.grid
+    with ExitStack() as stack:
+        if "twi" in names:
+            catchment = _catchment(band, z_factor, flow_routing, engine.part(0, 0.7), stack)
+            # Temporary files lie on this computer.
+            engine = engine.part(0.7, 1) if isinstance(catchment, np.ndarray) else engine.part(0.7, 1).here()
 
-    def kernel(blocks: Blocks, window: Window) -> np.ndarray:
-        dem = blocks["dem"][0]
-        out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
-        first = int(window.row_off) - halo + 1
-        dx, dy = cell_distances(grid, first, out.shape[1] + 2 * halo - 2)
-        fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.slices])
-        return out
+        def kernel(blocks: Blocks, window: Window) -> np.ndarray:
+            dem = blocks["dem"][0]
+            out = np.empty((len(names), dem.shape[0] - 2 * halo, dem.shape[1] - 2 * halo), np.float32)
+            first = int(window.row_off) - halo + 1
+            dx, dy = cell_distances(grid, first, out.shape[1] + 2 * halo - 2)
+            fill_indices(dem, halo, dx, dy, z_factor, places, out, catchment[window.slices])
+            return out
 
-    tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
-    outputs = [RasterOutput(output, list(names), tags)]
-    written = run_blocks(kernel, {"dem": [band]}, outputs, band.grid, engine, halo=halo)
+        tags = {f"UNIT_{name}": TERRAIN_INDICES[name].unit for name in names}
+        outputs = [RasterOutput(output, list(names), tags)]
+        written = run_blocks(kernel, {"dem": [band]}, outputs, band.grid, engine, halo=halo)
     tell_amounts(written.watch, [band], engine.progress)
 
 
-def _catchment(band: Band, z_factor: float, flow_routing: str, progress: Progress) -> np.ndarray:
+def _catchment(
+    band: Band, z_factor: float, flow_routing: str, engine: Engine, stack: ExitStack
+) -> np.ndarray | StoredArea:
     """Return the specific catchment area of every cell; water knows no blocks, so that the whole DEM is read."""
+    from sm_toolbox.predictors.fill_strips import Heights
     from sm_toolbox.predictors.flow import BYTES_PER_CELL, specific_catchment_area
+    from sm_toolbox.predictors.flow_strips import catchment_area_on_disk, scratch_needed
     from sm_toolbox.raster.affine import Window
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.planning import GDAL_CACHE
     from sm_toolbox.raster.reading import BandReader
 
-    grid = band.grid
-    progress.info(
-        f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about "
-        f"{grid.width * grid.height * BYTES_PER_CELL / 2**20:,.0f} MB of memory."
-    )
-    with BandReader([band], grid).open() as reader:
-        dem = reader.read(Window(0, 0, grid.width, grid.height))[0]
-    dem *= np.float32(z_factor)
-    return specific_catchment_area(dem, *cell_distances(grid, 0, grid.height), flow_routing, progress=progress)
+    grid, progress = band.grid, engine.progress
+    distances = cell_distances(grid, 0, grid.height)
+    memory = engine.memory or min(FLOW_MEMORY, free_memory() // 2)
+    at_once = grid.width * grid.height * BYTES_PER_CELL
+    message = f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about "
+    with driver().environment(GDAL_CACHE), BandReader([band], grid).open() as reader:
+
+        def read(first: int, last: int) -> np.ndarray:
+            dem = reader.read(Window(0, first, grid.width, last - first))[0]
+            dem *= np.float32(z_factor)
+            return dem
+
+        if at_once <= memory:
+            progress.info(f"{message}{at_once / 2**20:,.0f} MB of memory.")
+            return specific_catchment_area(read(0, grid.height), *distances, flow_routing, progress=progress)
+        scratch = scratch_needed(grid.height, grid.width)
+        folder = stack.enter_context(working_folder())
+        progress.info(
+            f"{message}{memory / 2**20:,.0f} MB of memory and, until it is done, {scratch / 2**20:,.0f} MB of "
+            f"temporary files in '{Path(folder).parent}'."
+        )
+        heights = Heights(read, grid.width, *distances)
+        return catchment_area_on_disk(heights, flow_routing, folder, memory, progress=progress)
 
 
 def cell_distances(grid: Grid, first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:

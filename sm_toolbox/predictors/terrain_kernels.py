@@ -57,7 +57,8 @@ _A3, _A5, _A7, _A9 = (
 )
 
 # No fast mathematics but fused multiply-adds: gaps are NaN, and sums must keep their order to be exact on level ground.
-CONTRACTED = {**KERNEL_OPTIONS, "fastmath": {"contract"}}
+# The search for expressions of whole arrays takes time when these are compiled, and they hold none.
+CONTRACTED = {**KERNEL_OPTIONS, "fastmath": {"contract"}, "no_rewrites": True}
 
 
 @njit(**CONTRACTED)

@@ -63,7 +63,7 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
         for start in range(0, columns, width):
             stop = min(start + width, columns)
             if method == SAVITZKY_GOLAY:
-                _bridge(block, row, start, stop, days, regular, ahead, behind, bridged)
+                _bridge(block, row, start, stop, days, regular, twice, ahead, behind, bridged)
                 _smooth(bridged, stop - start, weights, smooth)
             _look_ahead(block, row, start, stop, days, targets, twice, ahead)
             _forget(behind, -np.inf)
@@ -94,8 +94,12 @@ def fill(block, days, targets, method, half_window, max_gap, regular, weights, o
 
 @njit(**KERNEL_OPTIONS)
 def _forget(memory, time):
-    memory[_X::2] = time
-    memory[_Y::2] = np.nan
+    for k in range(_X, len(memory), 2):
+        for j in range(memory.shape[1]):
+            memory[k, j] = time
+    for k in range(_Y, len(memory), 2):
+        for j in range(memory.shape[1]):
+            memory[k, j] = np.nan
 
 
 @njit(**KERNEL_OPTIONS)
@@ -135,7 +139,10 @@ def _look_ahead(block, row, start, stop, days, targets, twice, ahead):
         if k == targets.size - 1:
             _forget(ahead[k], np.inf)
         else:
-            ahead[k] = ahead[k + 1]
+            # Numba compiles an assignment of arrays for two seconds.
+            for part in range(ahead.shape[1]):
+                for j in range(ahead.shape[2]):
+                    ahead[k, part, j] = ahead[k + 1, part, j]
         while i >= 0 and days[i] >= targets[k]:
             _pass(block[i, row, start:stop], days[i], ahead[k], twice)
             i -= 1
@@ -201,14 +208,14 @@ def _slope(outer, inner, opposite, outer_step, step, opposite_step):
 
 
 @njit(**KERNEL_OPTIONS)
-def _bridge(block, row, start, stop, days, regular, ahead, behind, bridged):
+def _bridge(block, row, start, stop, days, regular, twice, ahead, behind, bridged):
     """Draw lines through all gaps, at equal steps; NaN before the first and after the last value."""
-    _look_ahead(block, row, start, stop, days, regular, False, ahead)
+    _look_ahead(block, row, start, stop, days, regular, twice, ahead)
     _forget(behind, -np.inf)
     passed = 0
     for k in range(regular.size):
         while passed < days.size and days[passed] <= regular[k]:
-            _pass(block[passed, row, start:stop], days[passed], behind, False)
+            _pass(block[passed, row, start:stop], days[passed], behind, twice)
             passed += 1
         _line(regular[k], behind, ahead[k], np.inf, bridged[k, : stop - start])
 

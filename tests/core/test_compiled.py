@@ -1,11 +1,15 @@
 """Compiled functions are kept where that is safe and possible, and work in any case."""
 
+import ast
+from pathlib import Path
+
 import numba
 import pytest
 
 from sm_toolbox.compiled import check_cache, njit, private_folder
 
 caching = pytest.importorskip("numba.core.caching")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -80,3 +84,47 @@ def test_a_disk_that_fills_later_is_no_reason_to_fail(monkeypatch):
     monkeypatch.setattr(caching.IndexDataCacheFile, "save", full)
     monkeypatch.setattr(caching.IndexDataCacheFile, "load", full)
     assert njit(cache=True)(twice)(4) == 8
+
+
+def is_compiled(node):
+    """Whether a function of a syntax tree is decorated with njit."""
+    return isinstance(node, ast.FunctionDef) and any("njit" in ast.dump(each) for each in node.decorator_list)
+
+
+def plain_parts(node):
+    """Yield what a syntax tree holds outside compiled functions."""
+    for child in ast.iter_child_nodes(node):
+        if not is_compiled(child):
+            yield child
+            yield from plain_parts(child)
+
+
+def test_python_calls_no_function_that_is_for_compiled_ones_alone():
+    """It would end the process: what Python needs to call functions with an underscore is not compiled."""
+    trees = {
+        path: ast.parse(path.read_text(encoding="utf-8"))
+        for folder in ("sm_toolbox", "algorithms", "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    inner = {
+        (path.stem, node.name)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if is_compiled(node) and node.name.startswith("_")
+    }
+    assert ("fill_kernels", "_push") in inner
+    for path, tree in trees.items():
+        imported = {
+            (node.module.rpartition(".")[2], alias.name)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+        }
+        known = {name for module, name in inner if module == path.stem or (module, name) in imported}
+        # Outside all functions compiled ones are handed to what makes others of them.
+        plain = [each for each in tree.body if not isinstance(each, ast.Assign) and not is_compiled(each)]
+        for node in (part for each in plain for part in plain_parts(each)):
+            if isinstance(node, ast.Name):
+                assert node.id not in known, f"{path.name}: {node.id}"
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and "kernels" in node.value.id:
+                assert node.attr not in {name for _, name in inner}, f"{path.name}: {node.attr}"

@@ -4,7 +4,6 @@ import pytest
 
 from sm_toolbox import memory
 from sm_toolbox.errors import InputError
-from sm_toolbox.predictors.terrain import terrain_indices
 
 
 def test_free_memory_is_part_of_all():
@@ -21,14 +20,8 @@ def test_a_container_has_what_its_limit_leaves(monkeypatch, tmp_path):
     assert memory.free_memory() > 400000
 
 
-def test_wetness_of_a_dem_that_does_not_fit_is_refused_before_any_work(write_raster, tmp_path, monkeypatch, leftovers):
-    import numpy as np
-
-    dem = write_raster("dem.tif", np.random.default_rng(0).random((100, 100)), ["dem"])
-    monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
-    with pytest.raises(
-        InputError, match=r"whole DEM 'dem.tif' of 100 × 100 cells and needs about .* MB.*70% of that.*Leave twi out"
-    ):
-        terrain_indices(dem, ["slope", "twi"], str(tmp_path / "out.tif"))
-    assert leftovers() == ["dem.tif"]
-    terrain_indices(dem, ["slope"], str(tmp_path / "out.tif"))
+def test_what_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 100 * 2**20)
+    memory.refuse_beyond_memory(60 * 2**20, "It needs", "Take less.")
+    with pytest.raises(InputError, match=r"It needs about 80 MB of memory, but 100 MB are free and 70% .* Take less\."):
+        memory.refuse_beyond_memory(80 * 2**20, "It needs", "Take less.")

@@ -29,9 +29,9 @@ def filled(dem):
     dem = np.asarray(dem, np.float32)
     z = np.pad(dem, 1, constant_values=np.nan).ravel()
     width, queue, steps = dem.shape[1] + 2, np.empty(z.size, np.int32), np.zeros(z.size, np.int32)
-    fill_kernels.fill_depressions(z, z.view(np.int32), width, queue, np.zeros(2, np.int64))
+    fill_kernels.fill_depressions(z, z.view(np.int32), width, np.empty(0, np.int32), queue, np.zeros(2, np.int64))
     fill_kernels.mark_flats(z, width, 1, dem.shape[0] + 1, steps)
-    fill_kernels.grade_flats(z, width, queue, steps)
+    fill_kernels.grade_flats(z, width, 1, dem.shape[0] + 1, np.empty(0, np.int32), queue, steps, np.zeros(2, np.int64))
     shape = (dem.shape[0] + 2, width)
     return z.reshape(shape)[1:-1, 1:-1], steps.reshape(shape)[1:-1, 1:-1]
 
