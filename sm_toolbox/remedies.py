@@ -94,9 +94,9 @@ def interpreter(host: Host | None = None) -> str:
     else:
         names = (f"python{version}", "python3", "python")
         places = [os.path.join(sys.base_exec_prefix, "bin", name) for name in names]
-        # QGIS takes the first python3 of the PATH for its executable, though that may be a script or another's.
-        beside = os.path.realpath(os.path.dirname(executable))
-        if beside.startswith(os.path.join(os.path.realpath(sys.exec_prefix), "")):
+        # QGIS takes the first python3 of the PATH for its executable, though that may be a script or another's, such as
+        # one in /usr/local where QGIS's is in /usr.
+        if os.path.realpath(os.path.dirname(executable)) == os.path.realpath(os.path.join(sys.exec_prefix, "bin")):
             places.insert(0, executable)
     return next((place for place in places if _is_python(place)), "")
 
@@ -134,7 +134,7 @@ def how_to_install(
     host : Host
     present : dict of str to str
         Versions of the libraries that are there, by package: numpy and scipy stay at theirs, for which QGIS's own
-        modules were built.
+        modules were built, unless they are too old.
     too_old : sequence of str
         The packages among `missing` of which an older version is there.
 
@@ -146,9 +146,10 @@ def how_to_install(
         f'"{library.package}>={library.minimum}"' if library.package in too_old else library.package
         for library in missing
     ]
-    pins = [f'"{package}=={present[package]}"' for package in ("numpy", "scipy") if package in present]
+    kept = [package for package in ("numpy", "scipy") if package in present and package not in too_old]
+    pins = [f'"{package}=={present[package]}"' for package in kept]
     if os.path.isdir(os.path.join(sys.prefix, "conda-meta")):
-        steps = [_by_conda(missing)]
+        steps = [_by_conda(wanted)]
     elif host.system == "Windows":
         steps = _on_windows(missing, wanted, pins, host)
     elif host.system == "Darwin":
@@ -174,9 +175,9 @@ def _which_python(beginning: str, python: str) -> Remedy:
     )
 
 
-def _by_conda(missing: Sequence[Library]) -> Remedy:
+def _by_conda(wanted: list[str]) -> Remedy:
     # conda-forge has XGBoost under the one name.
-    names = " ".join(library.package.replace("xgboost-cpu", "py-xgboost") for library in missing)
+    names = " ".join(wanted).replace("xgboost-cpu", "py-xgboost")
     return Remedy(
         "This QGIS comes from conda. Close it and open a terminal:",
         (f'conda install --prefix "{sys.prefix}" --channel conda-forge {names}',),
@@ -184,7 +185,10 @@ def _by_conda(missing: Sequence[Library]) -> Remedy:
 
 
 def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], host: Host) -> list[Remedy]:
-    root = ntpath.dirname(ntpath.dirname(host.program)) if host.program else ""
+    root = ntpath.dirname(ntpath.dirname(ntpath.normpath(host.program))) if host.program else ""
+    # qgis_process lies in apps\qgis-ltr\bin, QGIS itself in bin.
+    if ntpath.basename(ntpath.dirname(root)).lower() == "apps" and ntpath.basename(root).lower().startswith("qgis"):
+        root = ntpath.dirname(ntpath.dirname(root))
     shell, setup = (
         f" ({ntpath.join(root, *parts)})" if root else "" for parts in (("OSGeo4W.bat",), ("bin", "setup.bat"))
     )
@@ -271,10 +275,10 @@ def without_second(package: str, folder: str, host: Host) -> Remedy:
     -------
     Remedy
     """
-    words = f"Close QGIS and remove the {package} in {folder}:"
+    words = f"Close QGIS and remove the {package} in {folder}"
     if host.system == "Windows" and folder.endswith("site-packages"):
-        return Remedy(f"{words} in the OSGeo4W Shell", (f"python -m pip uninstall {package}",))
+        return Remedy(f"{words}, in the OSGeo4W Shell:", (f"python -m pip uninstall {package}",))
     if host.system == "Windows":
-        return Remedy(words, (f'rmdir /s /q "{ntpath.join(folder, package)}"',))
+        return Remedy(f"{words}, in the OSGeo4W Shell:", (f'rmdir /s /q "{ntpath.join(folder, package)}"',))
     quoted = _quoted(folder)
-    return Remedy(words, (f"rm -r {quoted}/{package} {quoted}/{package}-*.dist-info",))
+    return Remedy(f"{words}, in a terminal:", (f"rm -r {quoted}/{package} {quoted}/{package}-*.dist-info",))

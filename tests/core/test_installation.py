@@ -70,9 +70,10 @@ PRESENT = {"numpy": "1.26.4", "scipy": "1.11.1"}
 PINS = '"numpy==1.26.4" "scipy==1.11.1"'
 
 
-def test_how_to_install_on_windows():
-    """The paths of the installers' layout: C:\\OSGeo4W, and C:\\Program Files\\QGIS 3.44.5 with a space in it."""
-    host = Host("/profile/python", "C:\\Program Files\\QGIS 3.44.5\\bin\\qgis-ltr-bin.exe", "Windows")
+@pytest.mark.parametrize("program", ["bin/qgis-ltr-bin.exe", "apps/qgis-ltr/bin/qgis_process.exe"])
+def test_how_to_install_on_windows(program):
+    """The paths of the installers' layout, as Qt writes them, with a space in them."""
+    host = Host("/profile/python", f"C:/Program Files/QGIS 3.44.5/{program}", "Windows")
     steps = how_to_install([BY_MODULE["sklearn"], BY_MODULE["numba"], BY_MODULE["xgboost"]], host, PRESENT)
     assert commands_of(steps) == [
         "python --version",
@@ -80,8 +81,9 @@ def test_how_to_install_on_windows():
     ]
     words = " ".join(step.words for step in steps)
     assert "OSGeo4W Shell from the start menu (C:\\Program Files\\QGIS 3.44.5\\OSGeo4W.bat)" in words
+    assert "(C:\\Program Files\\QGIS 3.44.5\\bin\\setup.bat)" in words
     # OSGeo4W has no XGBoost.
-    assert "choose python3-scikit-learn, python3-numba. They fit" in words and "bin\\setup.bat" in words
+    assert "choose python3-scikit-learn, python3-numba. They fit" in words
 
 
 @pytest.mark.parametrize(
@@ -139,8 +141,17 @@ def test_how_to_install_on_linux(tmp_path, monkeypatch, program, wanted):
 def test_how_to_install_in_conda(tmp_path, monkeypatch):
     (tmp_path / "conda-meta").mkdir()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    lines = commands_of(how_to_install([BY_MODULE["numba"], BY_MODULE["xgboost"]], HOST, PRESENT))
-    assert lines == [f'conda install --prefix "{tmp_path}" --channel conda-forge numba py-xgboost']
+    lines = commands_of(how_to_install([BY_MODULE["numba"], BY_MODULE["xgboost"]], HOST, PRESENT, ["numba"]))
+    assert lines == [f'conda install --prefix "{tmp_path}" --channel conda-forge "numba>=0.56" py-xgboost']
+
+
+@pytest.mark.parametrize("system", ["Windows", "Darwin"])
+def test_a_numpy_that_is_too_old_is_not_held(system):
+    host = Host("/profile/python", system=system)
+    lines = commands_of(
+        how_to_install([BY_MODULE["numpy"]], host, {"numpy": "1.20.1", "scipy": "1.7.3"}, too_old=["numpy"])
+    )
+    assert lines[-1].endswith('-m pip install --user "numpy>=1.22" "scipy==1.7.3"')
 
 
 @pytest.mark.parametrize(
@@ -188,6 +199,20 @@ def test_the_interpreter_is_qgiss_own_whatever_comes_first_in_the_path(tmp_path,
         [interpreter(), "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
     ).stdout.split()
     assert found == [str(part) for part in sys.version_info[:2]] and str(tmp_path) not in interpreter()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the layout of Linux")
+@pytest.mark.parametrize("says", ["bin/python3", "local/bin/python3"])
+def test_a_python_in_a_folder_below_is_another(tmp_path, monkeypatch, says):
+    """As /usr/local/bin/python3 is, where QGIS's Python is /usr/bin/python3."""
+    for folder in ("bin", "local/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "python3").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "python3").chmod(0o755)
+    for name in ("exec_prefix", "base_exec_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / says))
+    assert interpreter(Host("", system="Linux")) == str(tmp_path / "bin" / "python3")
 
 
 def test_libraries_have_the_names_under_which_they_are_installed():
