@@ -28,10 +28,10 @@ test-peers:      ## Install gstools, pykrige and quantile-forest into .venv-peer
 	@tools/test_peers.sh $(ARGS)
 
 test-in:         ## All tests in another Debian release, as root with debootstrap: make test-in SUITE=trixie
-	@tools/suite.sh $(SUITE) test $(ARGS)
+	@tools/suite.sh "$(SUITE)" test $(ARGS)
 
 install-in:      ## From the zip to the first map there, as a plain user, by the lines that 'Check installation' prints
-	@tools/suite.sh $(SUITE) install
+	@tools/suite.sh "$(SUITE)" install
 
 qt6:             ## The tests that look ahead to QGIS 4 alone: names of Qt under PyQt6, declarations under a stub of its API
 	@tools/setup.sh dev

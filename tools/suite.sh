@@ -26,7 +26,9 @@ enter() { # root folder, command: run a command in a system, without this one's 
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive TERM=dumb chroot "$system" "$@"
 }
 if [ ! -e "$folder/made" ]; then
-    [ -d "$base/usr" ] || debootstrap --variant=minbase "$suite" "$base" "${SM_MIRROR:-http://deb.debian.org/debian}"
+    # What an earlier run left half done may lack anything.
+    rm -rf --one-file-system "$base"
+    debootstrap --variant=minbase "$suite" "$base" "${SM_MIRROR:-http://deb.debian.org/debian}"
     # This system's way to the network: proxies, certificates.
     cp -n /etc/apt/apt.conf.d/* "$base/etc/apt/apt.conf.d/"
     # What a user's desktop has: QGIS with its Python, a screen, sudo.
