@@ -83,8 +83,15 @@ def _check_switch(definition, value) -> None:
         raise InputError(f"{labelled(definition)} is switched by true or false, not by '{value}'.")
 
 
+def field_names(algorithm, parameters, key: str, context) -> list[str]:
+    """Return the fields that are chosen."""
+    # QGIS gives parameterAsFields up since 3.40, before which there is no other.
+    read = getattr(algorithm, "parameterAsStrings", None) or algorithm.parameterAsFields
+    return read(parameters, key, context)
+
+
 def _check_fields(algorithm, definition, parameters, context, sources: dict) -> None:
-    # An empty text is a field that was cleared, for which parameterAsFields would take the default.
+    # An empty text is a field that was cleared, for which QGIS would take the default.
     if parameters.get(definition.name()) == "":
         return
     parent = definition.parentLayerParameterName()
@@ -92,7 +99,7 @@ def _check_fields(algorithm, definition, parameters, context, sources: dict) -> 
         sources[parent] = algorithm.parameterAsSource(parameters, parent, context)
     source = sources[parent]
     names = source.fields().names() if source is not None else []
-    for name in algorithm.parameterAsFields(parameters, definition.name(), context) if names else []:
+    for name in field_names(algorithm, parameters, definition.name(), context) if names else []:
         if name and name not in names and not _is_absent_default(definition, name):
             raise InputError(
                 f"{labelled(definition)}: '{source.sourceName()}' has no field '{name}'. Its fields are: "

@@ -180,8 +180,6 @@ def _clashes(modules: dict[str, Any]) -> list[str]:
     problems = []
     if choose().name:
         problems += _try("GDAL cannot look up coordinate reference systems", _crs_of_driver)
-    if "pyproj" in modules:
-        problems += _try("pyproj cannot look up coordinate reference systems", _pyproj_crs)
     numpy = modules.get("numpy")
     if numpy is not None:
         problems += _try(
@@ -201,19 +199,13 @@ def _try(subject: str, action: Any) -> list[str]:
         return [
             f"{subject}: {error}. Another PROJ installation is in the way: start QGIS outside any activated virtual "
             "environment or conda environment, with PROJ_LIB, PROJ_DATA and GDAL_DATA not set, and take rasterio "
-            "and pyproj from where QGIS comes from."
+            "from where QGIS comes from."
         ]
     return []
 
 
 def _crs_of_driver() -> None:
     driver().crs(32633).to_wkt()
-
-
-def _pyproj_crs() -> None:
-    import pyproj
-
-    pyproj.Transformer.from_crs(4326, 32633, always_xy=True).transform(15, 50)
 
 
 def _gdal_array() -> None:

@@ -39,7 +39,6 @@ LIBRARIES = (
     Library("scipy", "scipy", "1.7", "metrics, interpolation"),
     Library("matplotlib", "matplotlib", "3.4", "reports, demo data"),
     Library("rasterio", "rasterio", "1.2", "reading and writing rasters", stand_in="osgeo"),
-    Library("pyproj", "pyproj", "3.1", "coordinates"),
     Library("pandas", "pandas", "1.3", "tables, demo data"),
     Library("sklearn", "scikit-learn", "1.0", "training models"),
     Library("joblib", "joblib", "1.0", "training models"),

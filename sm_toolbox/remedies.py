@@ -23,9 +23,9 @@ from sm_toolbox.libraries import Library
 #   packages of its Setup are src/python3-* of the repository jef-n/OSGeo4W, built with its numpy. There is none of
 #   XGBoost. sys.executable is qgis-bin.exe (QGIS issues 45646, 66672).
 # - Flatpak: https://qgis.org/resources/installation-guide, "additional Python modules".
-IN_OSGEO4W = ("numpy", "scipy", "matplotlib", "rasterio", "pyproj", "pandas", "scikit-learn", "joblib", "numba")
+IN_OSGEO4W = ("numpy", "scipy", "matplotlib", "rasterio", "pandas", "scikit-learn", "joblib", "numba")
 # Built on the GDAL and PROJ of QGIS, or what QGIS's own modules are built on: from the same source as QGIS.
-WITH_QGIS = ("numpy", "scipy", "matplotlib", "rasterio", "pyproj")
+WITH_QGIS = ("numpy", "scipy", "matplotlib", "rasterio")
 # The distribution's way to install, by the program that is there.
 _DISTRIBUTIONS = {
     "apt-get": "sudo apt install {}",

@@ -213,6 +213,14 @@ def plugin(qgis_app, qgis_processing):
 
 
 @pytest.fixture
+def no_main_window(monkeypatch, qgis_processing):
+    """Later QGIS shows results in its main window, of which a test has an imitation only that it does not take."""
+    from processing.gui import Postprocessing
+
+    monkeypatch.setattr(Postprocessing, "iface", None, raising=False)
+
+
+@pytest.fixture
 def provider(plugin):
     """The provider."""
     return plugin.provider

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the project needs and is missing: QGIS, rasterio and pyproj from the distribution, the rest from PyPI into .venv.
+# Installs what the project needs and is missing: QGIS and rasterio from the distribution, and pyproj, with which tests
+# compare; the rest from PyPI into .venv.
 # usage: tools/setup.sh [dev]
 set -euo pipefail
 cd "$(dirname "$0")/.."

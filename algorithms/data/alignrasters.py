@@ -24,7 +24,6 @@ class Algorithm(ToolboxAlgorithm):
         "warp by themselves where grids differ; use this one to choose how, or to do it once.</p>"
     )
     TAGS = ("warp", "reproject", "resample", "grid", "snap")
-    NEEDS = ()
     EXAMPLE = {"INPUT": ["soil.tif", "dem.tif"], "GRID": "ndvi.tif", "RESAMPLING": "average"}
 
     def declare(self):

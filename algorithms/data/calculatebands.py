@@ -29,7 +29,6 @@ class Algorithm(ToolboxAlgorithm):
         "layers of one variable are told apart as <code>variable_file</code>; the log lists what there is.</p>"
     )
     TAGS = ("calculator", "map algebra", "expression", "rename", "mask", "units", "arithmetic", "band math")
-    NEEDS = ()
     EXAMPLE = {
         "INPUT": ["lst_day.tif", "lst_night.tif", "albedo.tif"],
         "EXPRESSION": "lst_mean = mean(lst_day, lst_night); warm = where(lst_day > 295 and albedo < 0.4, 1, 0)",

@@ -52,7 +52,6 @@ class Algorithm(ToolboxAlgorithm):
         *("SMAP", "SMOS", "ASCAT", "CCI", "C3S", "CGLS", "GLDAS", "ERA5", "MODIS", "VIIRS", "Landsat", "Sentinel-2"),
         *("HLS", "SoilGrids", "CHIRPS", "IMERG", "HDF", "NetCDF", "GRIB", "SAFE", "download", "mosaic"),
     )
-    NEEDS = ()
     EXAMPLE = {"INPUT": ["smap_l3.zip"], "OVERPASS": "am"}
 
     def declare(self):

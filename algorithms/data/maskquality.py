@@ -27,7 +27,6 @@ class Algorithm(ToolboxAlgorithm):
         "date of which nothing is left is left out, and the log names it.</p>"
     )
     TAGS = ("cloud", "mask", "quality", "QA", "bits", "flags", "SCL", "QA_PIXEL", "Fmask", "snow", "shadow")
-    NEEDS = ()
 
     def declare(self):
         self.add(rasters("INPUT", "Rasters"), "Bands to mask, dated or static.")

@@ -53,7 +53,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("triple collocation", "representativeness", "in situ", "ISMN", "weights", "GLASS")
     ARGUMENTS = {"names": "STATION", "times": "TIME"}
-    NEEDS = ("pyproj", "pandas", "scipy", "numba", "matplotlib")
+    NEEDS = ("pandas", "scipy", "numba", "matplotlib")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",

@@ -63,7 +63,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("disaggregation", "spatial resolution", "SMAP", "machine learning", "random forest", "residual kriging")
     ARGUMENTS = {"method": "TUNING"}
-    NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("sklearn", "numba", "joblib", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "COARSE": ["product_a.tif"],
         "PREDICTORS": ["soil.tif", "ndvi.tif", "albedo.tif"],

@@ -47,7 +47,7 @@ class Algorithm(ToolboxAlgorithm):
         "machine learning",
         "collinearity",
     )
-    NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("sklearn", "numba", "joblib", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "TRAINING": "stations.csv",
         "TARGET": "soil_moisture",

@@ -12,6 +12,7 @@ from ..expressions import rows_where
 from ..layers import layout_of, open_source, raster_source, read_table
 from ..origins import read_origins
 from ..parameters import choice, field, integer, number, raster, switch, table, text, whole_number
+from ..values import field_names
 
 MODEL_FILTER = "Model files (*.smmodel)"
 
@@ -262,7 +263,7 @@ def read_training(algorithm, opened, parameters, context, progress):
         for key in ("STATION", "TIME", "WEIGHT", "GROUP", "SPLIT")
     )
     target = algorithm.parameterAsString(parameters, "TARGET", context)
-    predictors = tuple(algorithm.parameterAsFields(parameters, "PREDICTORS", context))
+    predictors = tuple(field_names(algorithm, parameters, "PREDICTORS", context))
     notes = {name: origin.as_dict() for name, origin in origins.items()}
     block_size = (
         None if parameters.get("BLOCK_SIZE") is None else algorithm.parameterAsDouble(parameters, "BLOCK_SIZE", context)
@@ -282,7 +283,7 @@ def read_training(algorithm, opened, parameters, context, progress):
             algorithm.parameterAsDouble(parameters, "MAX_FOLD_SHARE", context),
         ),
         progress,
-        tuple(algorithm.parameterAsFields(parameters, "CATEGORICAL", context)),
+        tuple(field_names(algorithm, parameters, "CATEGORICAL", context)),
         holdout,
         read_limits(algorithm, parameters, context, progress) if has_scaling else None,
     )

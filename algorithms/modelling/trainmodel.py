@@ -46,7 +46,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("random forest", "lstm", "machine learning", "regression", "cross-validation", "importance")
     ARGUMENTS = {"method": "TUNING"}
-    NEEDS = ("sklearn", "numba", "joblib", "pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("sklearn", "numba", "joblib", "pandas", "scipy", "matplotlib")
 
     def declare(self):
         add_training_parameters(

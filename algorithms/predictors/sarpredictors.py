@@ -42,7 +42,7 @@ class Algorithm(ToolboxAlgorithm):
         "filter",
     )
     ARGUMENTS = {"direction": "PASS"}
-    NEEDS = ("numba", "pyproj")
+    NEEDS = ("numba",)
     EXAMPLE = {
         "VV": ["sentinel1.tif"],
         "VH": ["sentinel1.tif"],

@@ -20,7 +20,6 @@ class Algorithm(ToolboxAlgorithm):
         "unit that is said are refused: SoilGrids delivers g/kg.</p>"
     )
     TAGS = ("texture", "sand", "clay", "silt", "SoilGrids", "available water capacity")
-    NEEDS = ()
     EXAMPLE = {"SAND": "soil.tif", "CLAY": "soil.tif"}
 
     def declare(self):

@@ -49,7 +49,6 @@ class Algorithm(ToolboxAlgorithm):
         "reflectance",
     )
     ARGUMENTS = {"names": "INDICES"}
-    NEEDS = ()
     EXAMPLE = {
         "INPUT": ["reflectance.tif"],
         "SENSOR": "modis",

@@ -24,7 +24,6 @@ class Algorithm(ToolboxAlgorithm):
         "<i>first_harmonic</i> follows Xue &amp; Cracknell 1995.</p>"
     )
     TAGS = ("ATI", "land surface temperature", "albedo", "MODIS", "thermal")
-    NEEDS = ("pyproj",)
     EXAMPLE = {
         "ALBEDO": ["albedo.tif"],
         "LST_DAY": ["lst_day.tif"],

@@ -41,7 +41,6 @@ class Algorithm(ToolboxAlgorithm):
         "<i>maximum_maximum</i>.</p>"
     )
     TAGS = ("daily mean", "monthly mean", "resample", "upscaling", "ISMN", "in situ")
-    NEEDS = ("pyproj",)
     EXAMPLE = {
         "INPUT": "stations.gpkg",
         "STATION": "station",

@@ -57,7 +57,7 @@ class Algorithm(ToolboxAlgorithm):
         "precipitation",
         "rain gauges",
     )
-    NEEDS = ("pyproj", "numba", "pandas", "scipy", "matplotlib")
+    NEEDS = ("numba", "pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",

@@ -73,7 +73,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("extract", "point sampling", "training", "ISMN", "in situ")
     ARGUMENTS = {"product": "EXTRA_TARGETS", "sources": "PREDICTORS"}
-    NEEDS = ("pyproj", "pandas")
+    NEEDS = ("pandas",)
     EXAMPLE = {
         "STATIONS": "stations.gpkg",
         "STATION": "station",

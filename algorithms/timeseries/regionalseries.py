@@ -38,7 +38,7 @@ class Algorithm(ToolboxAlgorithm):
         "A mean of few cells is of other places than one of all: see coverage first.</p>"
     )
     TAGS = ("zonal statistics", "time series", "Hovmöller", "coverage", "annual cycle", "basin")
-    NEEDS = ("numba", "pyproj", "matplotlib")
+    NEEDS = ("numba", "matplotlib")
     EXAMPLE = {"INPUT": ["product_a.tif"], "LATITUDE_BANDS": True}
 
     def declare(self):

@@ -102,7 +102,7 @@ in one field, with <b>field_radar.tif</b>, <b>field_dem.tif</b> and <b>field_tru
 <p>It takes some seconds and about 40 MB, and as much more for each of YEARS. The folder appears whole or not at \
 all.</p>"""
     TAGS = ("example", "sample data", "tutorial", "simulation", "synthetic", "test data")
-    NEEDS = ("matplotlib", "pyproj", "scipy")
+    NEEDS = ("matplotlib", "scipy")
 
     def declare(self):
         self.add(

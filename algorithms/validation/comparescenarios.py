@@ -29,6 +29,7 @@ from ..parameters import (
     text,
     whole_number,
 )
+from ..values import field_names
 
 
 def scenario_words():
@@ -271,14 +272,14 @@ class Algorithm(ToolboxAlgorithm):
             SampledTable(layer.columns, layer.name, layout.positions if layout else None, notes),
             Roles(
                 target or "",
-                tuple(self.parameterAsFields(parameters, "PREDICTORS", context)),
+                tuple(field_names(self, parameters, "PREDICTORS", context)),
                 station,
                 time,
                 group=group,
             ),
             self.parameterAsString(parameters, "CYCLIC", context),
             progress=progress,
-            categorical=tuple(self.parameterAsFields(parameters, "CATEGORICAL", context)),
+            categorical=tuple(field_names(self, parameters, "CATEGORICAL", context)),
             limits=read_limits(self, parameters, context, progress),
         )
 

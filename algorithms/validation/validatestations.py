@@ -78,7 +78,7 @@ class Algorithm(ToolboxAlgorithm):
     )
     TAGS = ("validation", "RMSE", "ubRMSE", "bias", "Taylor diagram", "in situ", "ISMN")
     ARGUMENTS = {"sources": "PRODUCT", **{f"sources[{i}]": key for i, key in enumerate(_OTHERS, start=1)}}
-    NEEDS = ("pyproj", "pandas", "scipy", "matplotlib")
+    NEEDS = ("pandas", "scipy", "matplotlib")
     EXAMPLE = {
         "PRODUCT": ["product_b.tif"],
         "STATIONS": "stations.gpkg",

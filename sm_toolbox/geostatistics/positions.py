@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyproj
 
 from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.choice import driver
@@ -76,10 +75,9 @@ class Positions:
         if self._grid.crs.is_geographic:
             crs = self._grid.crs
         else:
-            geodetic = pyproj.CRS.from_wkt(self._grid.crs.to_wkt()).geodetic_crs
-            if geodetic is None:
+            if not self._grid.crs.is_projected:
                 return None
-            crs = driver().crs(geodetic.to_wkt())
+            crs = driver().crs(4326)
         return Grid(crs, Affine.identity(), 360, 90)
 
     def _is_distorted(self) -> bool:

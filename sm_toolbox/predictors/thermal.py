@@ -295,7 +295,8 @@ def _check_units(stacks: dict[str, Stack], lst_scale: float | None, to_kelvin: d
 
 def _latitudes(grid: Grid, window: Window) -> np.ndarray:
     """Return the latitude (degrees) of the cells of a window (rows, cols)."""
-    from pyproj import Transformer
+    from sm_toolbox.raster.choice import driver
+    from sm_toolbox.raster.points import transform_points
 
     columns, rows = np.meshgrid(
         np.arange(window.width) + window.col_off + 0.5, np.arange(window.height) + window.row_off + 0.5
@@ -304,4 +305,4 @@ def _latitudes(grid: Grid, window: Window) -> np.ndarray:
     x, y = t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f
     if grid.crs.is_geographic:
         return y
-    return np.asarray(Transformer.from_crs(grid.crs.to_wkt(), "EPSG:4326", always_xy=True).transform(x, y)[1])
+    return transform_points(x.ravel(), y.ravel(), grid.crs, driver().crs(4326))[1].reshape(x.shape)

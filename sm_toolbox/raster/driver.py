@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -185,6 +185,31 @@ def is_netcdf(path: str) -> bool:
     bool
     """
     return path.startswith("NETCDF:") or path.lower().endswith((".nc", ".nc4", ".cdf"))
+
+
+def in_halves(move: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> np.ndarray:
+    """Move points together, and where one of them makes that fail, in halves.
+
+    Parameters
+    ----------
+    move : callable
+        Returns points (n, 2) elsewhere, or raises `DriverError` where one of them cannot be moved.
+    points : ndarray of float64 (points, 2)
+
+    Returns
+    -------
+    ndarray of float64 (points, 2)
+        Infinite where a point cannot be moved.
+    """
+    if len(points) == 0:
+        return points
+    try:
+        return move(points)
+    except DriverError:
+        if len(points) == 1:
+            return np.full((1, 2), np.inf)
+        half = len(points) // 2
+        return np.concatenate([in_halves(move, points[:half]), in_halves(move, points[half:])])
 
 
 class Dataset(ABC):

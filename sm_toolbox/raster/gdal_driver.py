@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from osgeo import gdal, osr
+from osgeo import gdal, ogr, osr
 
 from sm_toolbox.raster.affine import Affine, Window
 from sm_toolbox.raster.driver import (
@@ -18,6 +19,7 @@ from sm_toolbox.raster.driver import (
     DriverError,
     GeotiffLayout,
     bands_with_categories,
+    in_halves,
     is_netcdf,
     missing_values,
     stated_range,
@@ -71,6 +73,8 @@ _RESAMPLINGS = {
 }
 # Cells by which the way between two CRSs may be off when it is interpolated, as in rasterio.
 _TOLERANCE = 0.125
+# Order of bytes, type and number of points of a line as WKB.
+_LINE = struct.Struct("<BII")
 _TO_READ = gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR
 
 
@@ -103,6 +107,15 @@ def call(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     if result is None or (isinstance(result, int) and result != gdal.CE_None):
         raise DriverError(gdal.GetLastErrorMsg() or "the file ends too early")
     return result
+
+
+def _moves(line: ogr.Geometry, way: osr.CoordinateTransformation) -> bool:
+    """Transform a line in place; where one of its points cannot be, it stays as it is."""
+    try:
+        call(line.Transform, way)
+    except DriverError:
+        return False
+    return True
 
 
 def _box(window: Window) -> tuple[int, int, int, int]:
@@ -451,7 +464,17 @@ class GdalDriver:
     def transform(self, x: np.ndarray, y: np.ndarray, own: GdalCrs, other: GdalCrs) -> tuple[np.ndarray, np.ndarray]:
         """As `Driver.transform`."""
         way = call(osr.CreateCoordinateTransformation, own.system, other.system)
-        moved = np.array(call(way.TransformPoints, np.stack([x, y], axis=1).tolist()), np.float64)
+        points = np.stack([x, y], axis=1).astype("<f8")
+        # As the points of a line all go in one call, without a Python object for each; but then all or none.
+        line = call(ogr.CreateGeometryFromWkb, _LINE.pack(1, ogr.wkbLineString, len(points)) + points.tobytes())
+        if _moves(line, way):
+            moved = np.frombuffer(line.ExportToWkb(ogr.wkbNDR), "<f8", offset=_LINE.size).reshape(-1, 2)
+        else:
+            moved = np.full((len(points), 2), np.inf)
+            there = np.isfinite(points).all(axis=1)
+            moved[there] = in_halves(
+                lambda part: np.array(call(way.TransformPoints, part.tolist()), np.float64)[:, :2], points[there]
+            )
         return moved[:, 0], moved[:, 1]
 
     def transform_bounds(

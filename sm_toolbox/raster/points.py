@@ -10,14 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-from pyproj import Transformer
-from pyproj.exceptions import ProjError
 
 from sm_toolbox.errors import Cancelled, InputError
 from sm_toolbox.progress import SILENT, Progress
 from sm_toolbox.raster.affine import Window
 from sm_toolbox.raster.bands import Band, Stack, overview
-from sm_toolbox.raster.driver import Crs
+from sm_toolbox.raster.choice import driver_for_points
+from sm_toolbox.raster.driver import Crs, DriverError
 from sm_toolbox.raster.grid import Grid, goes_around, label
 from sm_toolbox.raster.kinds import components, is_direction, mean_direction
 from sm_toolbox.raster.opening import Source
@@ -199,16 +198,20 @@ def transform_points(x: np.ndarray, y: np.ndarray, crs: Crs, to: Crs) -> tuple[n
     InputError
         Where there is no way from one CRS to the other.
     """
+    # By GDAL, not by pyproj, whose versions 3.7.0 to 3.7.2 crash in the threads of Qt on which QGIS runs algorithms
+    # (pyproj issues 1509 and 1622).
+    reader = driver_for_points()
     try:
-        transformer = Transformer.from_crs(crs.to_wkt(), to.to_wkt(), always_xy=True)
-    except ProjError as error:
+        moved = reader.transform(
+            np.asarray(x, float), np.asarray(y, float), reader.crs(crs.to_wkt()), reader.crs(to.to_wkt())
+        )
+    except DriverError as error:
         raise InputError(
             f"Points cannot be transformed from {label(crs)} to {label(to)}: {error}. Reproject the layer with "
             "'Reproject layer' first, or run 'Check installation'."
         ) from error
-    x, y = (np.asarray(values, float) for values in transformer.transform(x, y))
-    lost = ~(np.isfinite(x) & np.isfinite(y))
-    return np.where(lost, np.nan, x), np.where(lost, np.nan, y)
+    lost = ~(np.isfinite(moved[0]) & np.isfinite(moved[1]))
+    return np.where(lost, np.nan, moved[0]), np.where(lost, np.nan, moved[1])
 
 
 def sample(

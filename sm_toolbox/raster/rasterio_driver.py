@@ -14,7 +14,7 @@ from typing import Any
 import affine
 import numpy as np
 import rasterio
-from rasterio._err import CPLE_BaseError
+from rasterio._err import CPLE_AppDefinedError, CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.env import hasenv
@@ -30,6 +30,7 @@ from sm_toolbox.raster.driver import (
     DriverError,
     GeotiffLayout,
     bands_with_categories,
+    in_halves,
     is_netcdf,
     missing_values,
     stated_range,
@@ -268,9 +269,17 @@ class RasterioDriver:
 
     def transform(self, x: np.ndarray, y: np.ndarray, own: CRS, other: CRS) -> tuple[np.ndarray, np.ndarray]:
         """As `Driver.transform`."""
+
+        def move(points: np.ndarray) -> np.ndarray:
+            try:
+                return np.array(transform(own, other, points[:, 0], points[:, 1]), np.float64)[:2].T
+            except CPLE_AppDefinedError as error:
+                # Of a point; where there is no way from one CRS to the other, another error says so.
+                raise DriverError(str(error)) from error
+
         with _errors():
-            moved = transform(own, other, x, y)
-            return np.asarray(moved[0], np.float64), np.asarray(moved[1], np.float64)
+            moved = in_halves(move, np.stack([x, y], axis=1))
+        return moved[:, 0], moved[:, 1]
 
     def transform_bounds(self, own: CRS, other: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
         """As `Driver.transform_bounds`."""

@@ -49,7 +49,7 @@ def batch(windows, provider):
 
 
 @pytest.fixture
-def run_in(monkeypatch):
+def run_in(monkeypatch, no_main_window):
     """A function that presses Run in a window, waits for the work in its thread, and returns the log as HTML."""
     from processing.core.ProcessingConfig import ProcessingConfig
 

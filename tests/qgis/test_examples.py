@@ -31,7 +31,7 @@ def project():
 
 
 @pytest.mark.parametrize("name", [module.partition(".")[2] for module in ALGORITHMS])
-def test_the_example_runs(provider, project, scene, tmp_path, name):
+def test_the_example_runs(provider, project, scene, tmp_path, name, no_main_window):
     import processing
 
     algorithm = provider.algorithm(name)

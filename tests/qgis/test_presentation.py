@@ -270,7 +270,7 @@ def test_output_layers_of_both_kinds_are_looked_after(plugin, point_layer):
     assert layer.renderer().type() == "graduatedSymbol"
 
 
-def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_layer):
+def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_layer, no_main_window):
     """QGIS loads files in the order of their names: here the worst there is."""
     from processing.gui.Postprocessing import handleAlgorithmResults
     from soil_moisture_toolbox.algorithms.presentation import Presentation
@@ -293,7 +293,9 @@ def test_what_a_map_is_worth_does_not_hide_the_map(plugin, write_raster, point_l
         Presentation.attach_all([files["earlier"]], context)
         Presentation.attach_all([files["map"], files["quantiles"], "memory", files["error"]], context)
         Presentation.attach_all([points.id()], context)
-        handleAlgorithmResults(plugin.provider.algorithm("predictraster"), context, QgsProcessingFeedback(), True, {})
+        handleAlgorithmResults(
+            plugin.provider.algorithm("predictraster"), context, QgsProcessingFeedback(), parameters={}
+        )
     names = [node.name() for node in project.layerTreeRoot().findLayers()]
     expected = ["stations", "map", "quantiles", "error", "earlier"]
     assert names == 2 * expected, "a second run lies on the first"

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.crs import CRS
 
+from sm_toolbox.errors import InputError
 from sm_toolbox.raster.affine import Affine
 from sm_toolbox.raster.bands import read_bands
-from sm_toolbox.raster.points import sample
+from sm_toolbox.raster.points import sample, transform_points
 
 UTM = CRS.from_epsg(32630)
 WGS = CRS.from_epsg(4326)
@@ -187,3 +188,45 @@ def test_cancel_opens_no_more_files(write_raster, cancelling, monkeypatch):
     with pytest.raises(Cancelled):
         sample(bands, x, y, UTM, np.zeros(60, int), np.arange(60), progress=cancelling(0))
     assert len(opened) < 60
+
+
+@pytest.mark.parametrize(("own", "to"), [(4326, 32630), (32630, 4326), (3035, 6933), (31467, 25832)])
+def test_points_move_as_by_pyproj(own, to):
+    """Those that cannot be moved, such as ones with latitude and longitude swapped, are missing; the others are not."""
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(-9, 9, 500), rng.uniform(36, 60, 500)
+    if own != 4326:
+        x, y = Transformer.from_crs(4326, own, always_xy=True).transform(x, y)
+    by_pyproj = Transformer.from_crs(own, to, always_xy=True).transform
+    whole = transform_points(x, y, CRS.from_epsg(own), CRS.from_epsg(to))
+    np.testing.assert_allclose(whole, by_pyproj(x, y), rtol=1e-12, atol=1e-9)
+    y[[3, 77]], x[410] = 1e30, np.nan
+    some = transform_points(x, y, CRS.from_epsg(own), CRS.from_epsg(to))
+    lost = ~np.isfinite(by_pyproj(x, y)).all(axis=0)
+    assert lost[410]
+    np.testing.assert_array_equal(np.isnan(some), [lost, lost])
+    np.testing.assert_allclose(np.stack(some)[:, ~lost], np.stack(by_pyproj(x, y))[:, ~lost], rtol=1e-12, atol=1e-9)
+    assert transform_points(x[:0], y[:0], CRS.from_epsg(own), CRS.from_epsg(to))[0].size == 0
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_points_that_cannot_be_moved_where_gdal_raises_and_where_not(raises):
+    """GDAL's Python raises for one such point among many since 3.7, where its exceptions are on."""
+    osr = pytest.importorskip("osgeo.osr")
+    before = osr.GetUseExceptions()
+    (osr.UseExceptions if raises else osr.DontUseExceptions)()
+    try:
+        x, y = transform_points(np.array([3.0, 50, 4]), np.array([50.0, 120, 51]), WGS, UTM)
+    finally:
+        (osr.UseExceptions if before else osr.DontUseExceptions)()
+    np.testing.assert_array_equal(np.isnan(x), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
+
+
+def test_no_way_between_two_worlds():
+    moon = CRS.from_wkt(
+        'GEOGCS["Moon 2000",DATUM["D_Moon_2000",SPHEROID["Moon_2000_IAU_IAG",1737400,0]],'
+        'PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]]'
+    )
+    with pytest.raises(InputError, match="Points cannot be transformed from Moon 2000"):
+        transform_points(np.array([1.0]), np.array([2.0]), moon, UTM)
