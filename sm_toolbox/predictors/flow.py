@@ -243,7 +243,8 @@ class Water:
             areas[:] = own
             areas[np.isnan(heights)] = np.nan
         count_givers = COUNT_GIVERS[FLOW_ROUTINGS.index(self.routing)]
-        crew.run(count_givers, [(*self._land, *band, self.givers) for band in bands_of(first, last)], progress)
+        calls = [(*self._land, *band, self.givers, crew.control) for band in bands_of(first, last)]
+        crew.run(count_givers, calls, progress)
 
     def accumulate(
         self, crew: Crew, first: int, last: int, progress: Progress = SILENT

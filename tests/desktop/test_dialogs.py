@@ -85,7 +85,8 @@ def test_every_window_opens_with_a_label_of_its_own_for_each_value(offered, dial
         for definition in definitions:
             assert texts.count(definition.description()) == 1, f"{name}: {definition.description()}"
         assert {d.name() for d in definitions} <= set(panel.wrappers), name
-        assert window.windowTitle() == provider.algorithm(name).displayName()
+        # Later QGIS puts the group before it.
+        assert window.windowTitle().endswith(provider.algorithm(name).displayName())
         window.close()
 
 
