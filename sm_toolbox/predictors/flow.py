@@ -15,6 +15,8 @@ from sm_toolbox.progress import SILENT, Progress
 FLOW_ROUTINGS = ("mfd", "dinf", "d8")
 # float32 heights, int32 steps and queue, uint8 marks, float64 areas; the DEM as it was read, and the result in float32.
 BYTES_PER_CELL = 30
+# With more, a cell's number would not fit into 32 bits in all that is held in memory.
+MOST_FLOW_MEMORY = 2**35
 # Rows are worked on in this many bands at once: with more of them, more water has to wait at their borders until all
 # bands are done. A fixed number, so that the order of the sums does not hang on the computer.
 FLOW_BANDS = 2
@@ -158,6 +160,10 @@ class Crew:
         """
         return self._pool.submit(loop, *arguments)
 
+    def stop(self) -> None:
+        """Have all loops end soon that have begun."""
+        self.control[1] = 1
+
     def wait(self, futures: list[Future], progress: Progress) -> list:
         """Wait for loops that have begun.
 
@@ -181,7 +187,7 @@ class Crew:
             while wait(futures, timeout=0.2).not_done:
                 progress.check()
         except BaseException:
-            self.control[1] = 1
+            self.stop()
             wait(futures)
             raise
         return [future.result() for future in futures]

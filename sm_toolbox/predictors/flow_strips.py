@@ -22,7 +22,7 @@ import numpy as np
 
 from sm_toolbox.errors import InputError
 from sm_toolbox.predictors.fill_strips import FILLING_PER_CELL, FilledLand, Heights
-from sm_toolbox.predictors.flow import Crew, Water, closeness_of
+from sm_toolbox.predictors.flow import MOST_FLOW_MEMORY, Crew, Water, closeness_of
 from sm_toolbox.predictors.rowfile import HOW_TO_GET_ROOM, RowFile, in_turn
 from sm_toolbox.progress import SILENT, Progress
 
@@ -105,7 +105,8 @@ def catchment_area_on_disk(
     folder : str
         Where the areas are left in a file, and temporary files while this works.
     memory : int
-        Bytes; a handful of rows at the least are held, and the graph of the strips' borders beside.
+        Bytes, of which at most `MOST_FLOW_MEMORY` are used; a handful of rows at the least are held, and the graph of
+        the strips' borders beside.
     threads : int, optional
     progress : Progress, optional
 
@@ -134,7 +135,9 @@ def catchment_area_on_disk(
      [20. 30.]]
     """
     with ThreadPoolExecutor(threads) as pool, ExitStack() as stack:
-        crew = Crew(pool)
+        crew, memory = Crew(pool), min(memory, MOST_FLOW_MEMORY)
+        # Before the pool waits: whatever fails, no other strip need be finished.
+        stack.callback(crew.stop)
 
         def stored(name: str, dtype: type) -> RowFile:
             file = RowFile(os.path.join(folder, name), dtype, heights.width, progress)

@@ -220,7 +220,7 @@ def _catchment(
 ) -> np.ndarray | StoredArea:
     """Return the specific catchment area of every cell; water knows no blocks, so that the whole DEM is read."""
     from sm_toolbox.predictors.fill_strips import Heights
-    from sm_toolbox.predictors.flow import BYTES_PER_CELL, specific_catchment_area
+    from sm_toolbox.predictors.flow import BYTES_PER_CELL, MOST_FLOW_MEMORY, specific_catchment_area
     from sm_toolbox.predictors.flow_strips import catchment_area_on_disk, scratch_needed
     from sm_toolbox.raster.affine import Window
     from sm_toolbox.raster.choice import driver
@@ -229,7 +229,7 @@ def _catchment(
 
     grid, progress = band.grid, engine.progress
     distances = cell_distances(grid, 0, grid.height)
-    memory = engine.memory or min(FLOW_MEMORY, free_memory() // 2)
+    memory = min(engine.memory or min(FLOW_MEMORY, free_memory() // 2), MOST_FLOW_MEMORY)
     at_once = grid.width * grid.height * BYTES_PER_CELL
     message = f"twi routes flow over the whole DEM of {grid.width:,} × {grid.height:,} cells and takes about "
     with driver().environment(GDAL_CACHE), BandReader([band], grid).open() as reader:

@@ -3,6 +3,8 @@
 import os
 import sys
 import tempfile
+import threading
+import time
 import tracemalloc
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sm_toolbox.errors import Cancelled, InputError
-from sm_toolbox.predictors import flow_strips, rowfile, terrain
+from sm_toolbox.predictors import flow_strips, rowfile
 from sm_toolbox.predictors.fill_strips import FILLING_PER_CELL, FilledLand, Heights
 from sm_toolbox.predictors.flow import BYTES_PER_CELL, FLOW_ROUTINGS, Crew, specific_catchment_area
 from sm_toolbox.predictors.flow_strips import catchment_area_on_disk
@@ -196,10 +198,15 @@ def test_wetness_in_strips_is_that_in_memory(write_raster, tmp_path, progress, m
     assert os.listdir(tmp_path / "temporary") == []
 
 
-def test_little_free_memory_leads_to_strips(write_raster, tmp_path, progress, monkeypatch):
+@pytest.mark.parametrize(
+    ("limit", "given"),
+    [("sm_toolbox.predictors.terrain.free_memory", None), ("sm_toolbox.predictors.flow.MOST_FLOW_MEMORY", 10**12)],
+)
+def test_little_memory_leads_to_strips(write_raster, tmp_path, progress, monkeypatch, limit, given):
+    """Also where more is given than cells of a raster can be numbered in."""
     dem = write_raster("dem.tif", LANDS["coast"])
-    monkeypatch.setattr(terrain, "free_memory", lambda: 20_000)
-    terrain_indices(dem, ["twi"], str(tmp_path / "twi.tif"), engine=Engine(progress=progress))
+    monkeypatch.setattr(limit, 20_000 if given else lambda: 20_000)
+    terrain_indices(dem, ["twi"], str(tmp_path / "twi.tif"), engine=Engine(memory=given, progress=progress))
     assert any("MB of temporary files in '" in text for text in progress.infos)
 
 
@@ -220,6 +227,28 @@ def test_a_disk_without_room_is_refused_before_any_work(write_raster, tmp_path, 
     monkeypatch.setattr(flow_strips.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"37 × 41 cells needs 0 MB for temporary files in .*TMPDIR.*twi out"):
         terrain_indices(dem, ["twi"], str(tmp_path / "twi.tif"), engine=Engine(memory=10_000))
+
+
+def test_what_fails_ends_the_work_on_other_strips(tmp_path, monkeypatch):
+    ended = threading.Event()
+
+    def fill_strip(z, labels, width, control):
+        for _ in range(1000):
+            if control[1]:
+                ended.set()
+                return
+            time.sleep(0.02)
+
+    def read(first, last):
+        if first > 0:
+            raise Cancelled
+        return LANDS["lake"][first:last]
+
+    monkeypatch.setattr("sm_toolbox.predictors.fill_strips._fill_strip", fill_strip)
+    sizes = np.ones(41)
+    with pytest.raises(Cancelled):
+        catchment_area_on_disk(Heights(read, 37, sizes, sizes), "d8", str(tmp_path), 10_000)
+    assert ended.is_set()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a device that is always full")
