@@ -101,15 +101,17 @@ def compile_all(progress) -> list[str]:
 
 
 def _route_in_strips(folder: str) -> None:
-    """Compile what only elevation models that do not fit into memory need."""
+    """Compile what only elevation models that do not fit into memory need, and what only the other routings need."""
     import numpy as np
 
     from sm_toolbox.predictors.fill_strips import Heights
+    from sm_toolbox.predictors.flow import FLOW_ROUTINGS
     from sm_toolbox.predictors.flow_strips import catchment_area_on_disk
 
     sizes = np.ones(4)
     flat = Heights(lambda first, last: np.zeros((last - first, 4), np.float32), 4, sizes, sizes)
-    catchment_area_on_disk(flat, "mfd", folder, 0)
+    for routing in FLOW_ROUTINGS:
+        catchment_area_on_disk(flat, routing, folder, 0)
 
 
 def _jobs(work: Path) -> list[tuple[str, dict]]:
