@@ -69,7 +69,13 @@ def once(title: str) -> None:
     start = time.process_time()
     with announced(SILENT) as compiled:
         all_indices() if title == "Terrain indices" else run_example(EXAMPLES[title])
-    print(time.process_time() - start, compiled.count)
+    used = time.process_time() - start
+    for name, module in list(sys.modules.items()):
+        for each in vars(module).values() if name.startswith("sm_toolbox.") else ():
+            types = [str(argument) for signature in getattr(each, "signatures", ()) for argument in signature]
+            if len(getattr(each, "signatures", ())) > 1 and any(kind.startswith("Literal") for kind in types):
+                raise RuntimeError(f"{each.__name__} is compiled for a plain number of its own: {types}")
+    print(used, compiled.count)
 
 
 def in_a_process(title: str, cache: str, folder: str) -> tuple[float, int]:

@@ -121,7 +121,7 @@ def _jobs(work: Path) -> list[tuple[str, dict]]:
             return [on_scene(item) for item in value]
         return (
             str(scene / value)
-            if isinstance(value, str) and value.rpartition(".")[2] in ("tif", "gpkg", "csv", "zip")
+            if isinstance(value, str) and value.rpartition(".")[2] in ("tif", "nc", "gpkg", "csv", "zip")
             else value
         )
 

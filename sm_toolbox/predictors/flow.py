@@ -88,7 +88,7 @@ def specific_catchment_area(
     unused = np.empty(0, np.int32)
     bands = bands_of(1, rows + 1)
     with ThreadPoolExecutor(threads) as pool:
-        crew = Crew(pool)
+        crew = Crew(pool, progress)
         progress.info("Filling depressions …")
         call = (z, z.view(np.int32), width, unused, queue, crew.control)
         crew.run(fill_kernels.fill_depressions, [call], progress.part(0, 0.4))
@@ -114,10 +114,12 @@ class Crew:
     Parameters
     ----------
     pool : ThreadPoolExecutor
+    progress : Progress
+        Asked for Cancel while loops run.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor):
-        self._pool = pool
+    def __init__(self, pool: ThreadPoolExecutor, progress: Progress):
+        self._pool, self._progress = pool, progress
         # What is done, and whether to stop: the loops share it.
         self.control = np.zeros(2, np.int64)
 
@@ -140,7 +142,7 @@ class Crew:
         Cancelled
             Within a second of the user's Cancel.
         """
-        done = self.wait([self.start(loop, *call) for call in calls], progress)
+        done = self.wait([self.start(loop, *call) for call in calls])
         progress.set_fraction(1)
         return done
 
@@ -158,14 +160,12 @@ class Crew:
         """
         return self._pool.submit(loop, *arguments)
 
-    def wait(self, futures: list[Future], progress: Progress) -> list:
+    def wait(self, futures: list[Future]) -> list:
         """Wait for loops that have begun.
 
         Parameters
         ----------
         futures : list of Future
-        progress : Progress
-            Asked for Cancel.
 
         Returns
         -------
@@ -177,9 +177,9 @@ class Crew:
             As `run`.
         """
         try:
-            progress.check()
+            self._progress.check()
             while wait(futures, timeout=0.2).not_done:
-                progress.check()
+                self._progress.check()
         except BaseException:
             self.control[1] = 1
             wait(futures)
@@ -243,7 +243,8 @@ class Water:
             areas[:] = own
             areas[np.isnan(heights)] = np.nan
         count_givers = COUNT_GIVERS[FLOW_ROUTINGS.index(self.routing)]
-        crew.run(count_givers, [(*self._land, *band, self.givers) for band in bands_of(first, last)], progress)
+        calls = [(*self._land, *band, self.givers, crew.control) for band in bands_of(first, last)]
+        crew.run(count_givers, calls, progress)
 
     def accumulate(
         self, crew: Crew, first: int, last: int, progress: Progress = SILENT

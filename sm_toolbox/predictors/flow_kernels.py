@@ -126,7 +126,7 @@ def _shares_dinf(z, steps, cell, offsets, closeness, shares):
 
 
 @njit(**CONTRACTED)
-def count_givers_mfd(z, steps, width, closeness, first_row, last_row, givers):
+def count_givers_mfd(z, steps, width, closeness, first_row, last_row, givers, control):
     """As `_counter` says: every higher neighbour gives."""
     offsets = neighbour_offsets(width)
     for place in range(first_row * width, last_row * width):
@@ -154,10 +154,11 @@ def _counter(shares_of):
         Rows, rim included, from and up to.
     givers : ndarray of uint8 (cells,)
         Those of the rows are set; 255 where there is no data.
+    control : ndarray of int64 (2,)
     """
 
     @njit(**CONTRACTED)
-    def count_givers(z, steps, width, closeness, first_row, last_row, givers):
+    def count_givers(z, steps, width, closeness, first_row, last_row, givers, control):
         offsets = neighbour_offsets(width)
         first, last = np.uint64(first_row * width), np.uint64(last_row * width)
         for place in range(first, last):
@@ -165,6 +166,8 @@ def _counter(shares_of):
         shares = np.empty(8)
         # Givers may lie in the row before and in the row after.
         for row in range(max(first_row - 1, 1), min(last_row + 1, closeness.shape[0] - 1)):
+            if control[STOP]:
+                return
             for place in range(row * width, (row + 1) * width):
                 cell = np.uint64(place)
                 if np.isnan(z[cell]):

@@ -134,7 +134,7 @@ def catchment_area_on_disk(
      [20. 30.]]
     """
     with ThreadPoolExecutor(threads) as pool, ExitStack() as stack:
-        crew = Crew(pool)
+        crew = Crew(pool, progress)
 
         def stored(name: str, dtype: type) -> RowFile:
             file = RowFile(os.path.join(folder, name), dtype, heights.width, progress)

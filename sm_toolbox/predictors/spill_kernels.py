@@ -84,7 +84,7 @@ def find_passes(z, labels, width):
     passes : ndarray of float32 (n,)
         Heights (m).
     """
-    keys, heights, count = _no_keys(1024), np.empty(1024, np.float32), 0
+    keys, heights, count = _no_keys(np.int64(1024)), np.empty(1024, np.float32), 0
     for cell in range(z.size - width - 1):
         for near in (cell + 1, cell + width - 1, cell + width, cell + width + 1):
             if labels[cell] == labels[near] or z[cell] == CLOSED or z[near] == CLOSED:
@@ -127,7 +127,7 @@ def find_levels(firsts, others, passes, bits, levels):
         Infinite but for label 0, the edges and holes; filled.
     """
     heap, size = np.empty(1024, np.int64), np.int64(1)
-    heap[0] = _key(bits[0], 0)
+    heap[0] = _key(bits[0], np.int64(0))
     while size > 0:
         key = _pop(heap, size)
         size -= 1

@@ -1,5 +1,6 @@
 """Compiling beforehand."""
 
+import re
 from pathlib import Path
 
 from qgis.core import QgsProcessingFeedback
@@ -14,6 +15,10 @@ def test_every_algorithm_that_compiles_is_run(provider):
     assert compiling - {name for name, _ in jobs} == {"modelreport"}
     for name, parameters in jobs:
         assert set(parameters) <= {d.name() for d in provider.algorithm(name).parameterDefinitions()}, name
+        # All files lie in the scene or are made there.
+        given = [each for value in parameters.values() for each in (value if isinstance(value, list) else [value])]
+        files = [each for each in given if isinstance(each, str) and re.fullmatch(r".*\.(tif|nc|gpkg|csv|zip)", each)]
+        assert all(Path(each).parts[0] == "work" for each in files), name
 
 
 def test_what_does_not_run_is_a_problem(run, monkeypatch):
