@@ -90,7 +90,7 @@ class FilledLand:
             while started < min(number + FLOW_BANDS, len(self._strips)):
                 under_way.append(crew.start(_fill_strip, *self._read(started, progress), self._width, crew.control))
                 started += 1
-            z, labels, found = crew.wait([under_way.popleft()], progress)[0]
+            z, labels, found = crew.wait([under_way.popleft()])[0]
             self._z.write(first, z[self._width : -self._width])
             self._labels.write(first, labels[self._width : -self._width])
             edges.append(found)

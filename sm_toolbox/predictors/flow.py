@@ -90,7 +90,7 @@ def specific_catchment_area(
     unused = np.empty(0, np.int32)
     bands = bands_of(1, rows + 1)
     with ThreadPoolExecutor(threads) as pool:
-        crew = Crew(pool)
+        crew = Crew(pool, progress)
         progress.info("Filling depressions …")
         call = (z, z.view(np.int32), width, unused, queue, crew.control)
         crew.run(fill_kernels.fill_depressions, [call], progress.part(0, 0.4))
@@ -116,10 +116,12 @@ class Crew:
     Parameters
     ----------
     pool : ThreadPoolExecutor
+    progress : Progress
+        Asked for Cancel while loops run.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor):
-        self._pool = pool
+    def __init__(self, pool: ThreadPoolExecutor, progress: Progress):
+        self._pool, self._progress = pool, progress
         # What is done, and whether to stop: the loops share it.
         self.control = np.zeros(2, np.int64)
 
@@ -142,7 +144,7 @@ class Crew:
         Cancelled
             Within a second of the user's Cancel.
         """
-        done = self.wait([self.start(loop, *call) for call in calls], progress)
+        done = self.wait([self.start(loop, *call) for call in calls])
         progress.set_fraction(1)
         return done
 
@@ -164,14 +166,12 @@ class Crew:
         """Have all loops end soon that have begun."""
         self.control[1] = 1
 
-    def wait(self, futures: list[Future], progress: Progress) -> list:
+    def wait(self, futures: list[Future]) -> list:
         """Wait for loops that have begun.
 
         Parameters
         ----------
         futures : list of Future
-        progress : Progress
-            Asked for Cancel.
 
         Returns
         -------
@@ -183,9 +183,9 @@ class Crew:
             As `run`.
         """
         try:
-            progress.check()
+            self._progress.check()
             while wait(futures, timeout=0.2).not_done:
-                progress.check()
+                self._progress.check()
         except BaseException:
             self.stop()
             wait(futures)

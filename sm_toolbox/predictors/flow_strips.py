@@ -135,7 +135,7 @@ def catchment_area_on_disk(
      [20. 30.]]
     """
     with ThreadPoolExecutor(threads) as pool, ExitStack() as stack:
-        crew, memory = Crew(pool), min(memory, MOST_FLOW_MEMORY)
+        crew, memory = Crew(pool, progress), min(memory, MOST_FLOW_MEMORY)
         # Before the pool waits: whatever fails, no other strip need be finished.
         stack.callback(crew.stop)
 

@@ -106,17 +106,19 @@ def test_points_with_metrics_a_table_and_a_report(loaded, moisture, stations, tm
 
 
 def test_a_batch_from_a_file(batch, run_in, moisture, tmp_path, monkeypatch):
-    """As the batch window itself saves it: values as Python writes them."""
+    """As the batch window itself saves it: values as Python writes them, from QGIS 3.40 on as JSON does."""
     from processing.gui import BatchPanel
 
+    form = getattr(BatchPanel.BatchPanel, "CURRENT_FORMAT", None)
+    write = repr if form is None else lambda value: value
     rows = [
         {
-            "PARAMETERS": {"INPUT": repr([moisture]), "EXPRESSION": repr(f"drier = soil_moisture / {parts}")},
+            "PARAMETERS": {"INPUT": write([moisture]), "EXPRESSION": write(f"drier = soil_moisture / {parts}")},
             "OUTPUTS": {"OUTPUT": str(tmp_path / f"by_{parts}.tif")},
         }
         for parts in (2, 4)
     ]
-    (tmp_path / "batch.json").write_text(json.dumps(rows))
+    (tmp_path / "batch.json").write_text(json.dumps(rows if form is None else {"format": form, "rows": rows}))
     chosen = (str(tmp_path / "batch.json"), "")
     monkeypatch.setattr(BatchPanel.QFileDialog, "getOpenFileName", lambda *_, **__: chosen)
     window = batch("calculatebands")

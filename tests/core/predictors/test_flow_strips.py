@@ -52,7 +52,7 @@ def land_of(dem, rows):
             stack.enter_context(RowFile(os.path.join(folder, str(number)), dtype, heights.width))
             for number, dtype in enumerate((np.float32, np.int32, np.int32))
         ]
-        crew = Crew(stack.enter_context(flow_strips.ThreadPoolExecutor(2)))
+        crew = Crew(stack.enter_context(flow_strips.ThreadPoolExecutor(2)), SILENT)
         land = FilledLand(heights, *files, rows)
         land.grade(land.fill(crew, SILENT), crew, SILENT)
         found = (
