@@ -36,7 +36,7 @@ class Algorithm(ToolboxAlgorithm):
         self.add(
             switch("PREPARE", "Compile now"),
             "Algorithms compile their inner loops at their first use, which takes some seconds each. Yes: all "
-            "are compiled now, on a small scene, which takes about two minutes once.",
+            "are compiled now, on a small scene, which takes a minute or two, once.",
         )
         self.add(report_output(self.TITLE), "HTML page with versions, problems and their remedies.")
         self.addOutput(QgsProcessingOutputBoolean("READY", "All main algorithms can run"))
