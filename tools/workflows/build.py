@@ -311,7 +311,7 @@ def _columns(steps):
             source.outputChildId()
             for sources in step.sources.values()
             for source in sources
-            if source.source() == Source.Source.ChildOutput
+            if source.outputChildId()
         ]
         depth[child_id] = 1 + max((depth[name] for name in before if name in depth), default=-1)
     return [[name for name in steps if depth[name] == level] for level in range(max(depth.values()) + 1)]
