@@ -58,7 +58,7 @@ class Step:
     title: str = ""
     """What the step is called where an algorithm has several; else the algorithm's name."""
     where: tuple = ()
-    """A step `native:condition` and the name of its branch on which this step depends."""
+    """A step that must go before, and where it is a `native:condition` the name of the branch."""
     branches: dict = field(default_factory=dict)
     """Of `native:condition`: expression by name of the branch."""
 
