@@ -58,7 +58,7 @@ class Step:
     title: str = ""
     """What the step is called where an algorithm has several; else the algorithm's name."""
     where: tuple = ()
-    """A step `native:condition` and the name of its branch on which this step depends."""
+    """A step that must go before, and where it is a `native:condition` the name of the branch."""
     branches: dict = field(default_factory=dict)
     """Of `native:condition`: expression by name of the branch."""
 
@@ -311,7 +311,7 @@ def _columns(steps):
             source.outputChildId()
             for sources in step.sources.values()
             for source in sources
-            if source.source() == Source.Source.ChildOutput
+            if source.outputChildId()
         ]
         depth[child_id] = 1 + max((depth[name] for name in before if name in depth), default=-1)
     return [[name for name in steps if depth[name] == level] for level in range(max(depth.values()) + 1)]

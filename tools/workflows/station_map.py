@@ -69,7 +69,10 @@ WORKFLOW = Workflow(
                     title="Are the stations for validation others?",
                 ),
                 "terrain": Step(
-                    "terrainindices", {"DEM": given("dem"), "INDICES": value(INDICES), "Z_FACTOR": value(1)}
+                    "terrainindices",
+                    {"DEM": given("dem"), "INDICES": value(INDICES), "Z_FACTOR": value(1)},
+                    # Else QGIS is free to ask when all is done.
+                    where=("others",),
                 ),
                 "sample": Step(
                     "samplepredictors",
