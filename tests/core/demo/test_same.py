@@ -79,9 +79,9 @@ def test_the_first_files_have_the_values_that_they_had(made, name):
         with rasterio.open(scene.folder / name) as dataset:
             values = dataset.read()
         found = (len(values), np.nanmean(values, dtype=float), np.nanstd(values, dtype=float))
-    # The DEM is warped by GDAL, whose later versions weigh the cells a little otherwise, and all else hangs on it.
-    is_same_gdal = rasterio.__gdal_version__.startswith("3.6.")
-    assert found == pytest.approx(VALUES[name], rel=1e-5 if is_same_gdal else 5e-3)
+    # The DEM is warped by GDAL, whose versions after 3.10 weigh the cells a little otherwise, and all else hangs on it.
+    is_same_gdal = tuple(map(int, rasterio.__gdal_version__.split(".")[:2])) <= (3, 10)
+    assert found == pytest.approx(VALUES[name], rel=1e-5 if is_same_gdal else 2e-3)
 
 
 def test_years_leave_the_season_as_it_is_to_the_last_bit(made):
