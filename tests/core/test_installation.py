@@ -333,3 +333,24 @@ def test_the_page_lists_the_libraries():
     page = (Path(__file__).parents[2] / "docs" / "install.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z-]+) \| ([\d.]+) \|", page, re.M))
     assert rows == {library.package.replace("-cpu", ""): library.minimum for library in LIBRARIES}
+
+
+@pytest.mark.parametrize(("system", "python"), [("Windows", ""), ("Darwin", ""), ("Linux", "/usr/bin/python3")])
+def test_the_page_shows_the_lines_that_are_printed(monkeypatch, system, python):
+    page = (Path(__file__).parents[2] / "docs" / "install.md").read_text(encoding="utf-8").splitlines()
+    monkeypatch.setattr(remedies, "interpreter", lambda host: python)
+    monkeypatch.setattr(remedies.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(remedies.shutil, "which", lambda name: name if name == "apt-get" else None)
+    monkeypatch.setattr(remedies.os.path, "exists", lambda path: False)
+    missing = [library for library in LIBRARIES if library.package not in remedies.WITH_QGIS]
+    present = {"Windows": {"numpy": "1.26.4", "scipy": "1.13.0"}, "Darwin": {"numpy": "1.26.4"}}
+    present["Linux"] = {"numpy": "1.24.2", "scipy": "1.10.1"}
+    if system == "Darwin":
+        missing.insert(0, BY_MODULE["scipy"])
+    host = Host("/home/me/.local/share/QGIS/QGIS3/profiles/default/python", system=system)
+    lines = commands_of(how_to_install(missing, host, present[system]))
+    # The wheel's name follows the system that runs the test.
+    name = "xgboost" if system == "Darwin" else "xgboost-cpu"
+    lines = [re.sub(r"\bxgboost(-cpu)?(?=[ ]|$)", name, line) for line in lines]
+    start = page.index(lines[0])
+    assert page[start : start + len(lines)] == lines
