@@ -53,10 +53,17 @@ class StoredArea:
         """Read the areas of a block, float32 (rows, cols) in m; from any thread."""
         (top, bottom), (left, right) = ((each.start, each.stop) for each in slices)
         block = np.empty((bottom - top, right - left))
-        with open(self.path, "rb", buffering=0) as file:
-            for row, values in enumerate(block, top + 1):
-                file.seek(8 * (row * (self.columns + 2) + left + 1))
-                file.readinto(memoryview(values).cast("B"))
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                for row, values in enumerate(block, top + 1):
+                    file.seek(8 * (row * (self.columns + 2) + left + 1))
+                    if file.readinto(memoryview(values).cast("B")) < values.nbytes:
+                        raise OSError("it ends too early")
+        except OSError as error:
+            raise InputError(
+                f"The temporary file '{self.path}' cannot be read again ({error.strerror or error}). See that nothing "
+                "clears that folder while QGIS works, and run again."
+            ) from error
         block *= self.per_width[top:bottom, None]
         return block.astype(np.float32)
 

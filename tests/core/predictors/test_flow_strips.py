@@ -272,6 +272,17 @@ def test_a_file_that_fails_on_the_way_leaves_nothing(tmp_path, monkeypatch):
     assert len(written) > 10 and set(os.listdir(tmp_path)) <= {"area"}
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"), [(os.remove, "No such file"), (lambda path: os.truncate(path, 300), "it ends too early")]
+)
+def test_areas_that_are_cleared_away_are_missed(tmp_path, spoil, said):
+    sizes = np.ones(41)
+    area = catchment_area_on_disk(heights_of(LANDS["lake"].astype("f4"), sizes), "d8", str(tmp_path), 10_000)
+    spoil(area.path)
+    with pytest.raises(InputError, match=rf"temporary file .*{said}.*clears that folder"):
+        area[0:41, 0:37]
+
+
 def test_what_waits_is_taken_in_turn():
     waiting, taken = {0, 1, 2}, []
     for number in in_turn(waiting, 3):
