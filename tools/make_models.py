@@ -31,10 +31,10 @@ if __name__ == "__main__":
         if not valid:
             raise SystemExit(f"The workflow {workflow.name} is not valid: " + "; ".join(issues))
         path = ROOT / "resources" / "models" / workflow.file
-        before = path.read_text("utf-8") if path.exists() else ""
+        kept = path.read_bytes() if path.exists() else None
         write(model, path)
         if '"Version2"' in path.read_text("utf-8"):
-            path.write_text(before, "utf-8")
-            raise SystemExit("This QGIS names the outputs of models otherwise, on which users' scripts rely: take 3.22.")
+            path.unlink() if kept is None else path.write_bytes(kept)
+            raise SystemExit("This QGIS names the outputs of models otherwise, on which scripts rely: take QGIS 3.22.")
         print(f"Wrote {path.relative_to(ROOT)}")
     application.exitQgis()

@@ -1,6 +1,5 @@
 """The installation check: what is missing or clashes is named, with the way to put it right on each system."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -226,13 +225,14 @@ def test_libraries_have_the_names_under_which_they_are_installed():
 @pytest.mark.skipif(sys.platform != "linux", reason="the lines for Linux")
 def test_the_lines_for_linux_bring_what_is_missing_and_nothing_that_qgis_has(tmp_path, monkeypatch):
     """With a package that is quick to get, in place of the libraries."""
-    if importlib.util.find_spec("pip") is None:
-        pytest.skip("pip is not installed")
     library = Library("toolz", "toolz", "0.1", "this test")
     lines = commands_of(how_to_install([library], Host(str(tmp_path / "profile"), system="Linux"), {}))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {
         "HOME": str(tmp_path)
     }
+    # That of QGIS's own Python, not of the environment of the tests.
+    if subprocess.run([interpreter(), "-c", "import pip"], env=environment, capture_output=True).returncode:
+        pytest.skip("QGIS's Python has no pip")
     (tmp_path / "profile").mkdir()
     (tmp_path / ".cache").mkdir()
     for line in lines:

@@ -308,10 +308,7 @@ def _columns(steps):
     depth = {}
     for child_id, step in steps.items():
         before = [
-            source.outputChildId()
-            for sources in step.sources.values()
-            for source in sources
-            if source.outputChildId()
+            source.outputChildId() for sources in step.sources.values() for source in sources if source.outputChildId()
         ]
         depth[child_id] = 1 + max((depth[name] for name in before if name in depth), default=-1)
     return [[name for name in steps if depth[name] == level] for level in range(max(depth.values()) + 1)]
