@@ -222,7 +222,7 @@ def main() -> None:
         alone(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
         return
     cells = int(sys.argv[1]) if len(sys.argv) > 1 else 32 if SMALL else 512
-    dates = int(sys.argv[2]) if len(sys.argv) > 2 else 400 if SMALL else 730
+    dates = int(sys.argv[2]) if len(sys.argv) > 2 else 160 if SMALL else 730
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = make_stacks(folder, cells, dates)
