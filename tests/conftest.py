@@ -137,6 +137,16 @@ def write_raster(tmp_path):
     return write
 
 
+@pytest.fixture(params=[False, True], ids=["returned", "raised"])
+def gdal_errors(request):
+    """GDAL's errors as they come, and as exceptions, which any plugin may switch on for all of QGIS."""
+    gdal = pytest.importorskip("osgeo.gdal")
+    before = gdal.GetUseExceptions()
+    (gdal.UseExceptions if request.param else gdal.DontUseExceptions)()
+    yield
+    (gdal.UseExceptions if before else gdal.DontUseExceptions)()
+
+
 @pytest.fixture
 def leftovers(tmp_path):
     """A function that lists the files of the test's folder, so that a half-written output is seen."""

@@ -395,9 +395,10 @@ def scalar_of(path: str, variable: str) -> tuple[str, str, str] | None:
         units = array.GetUnit()
         if array.GetDimensions() or " since " not in units:
             return None
-        given = array.GetAttribute("calendar")
+        # Asking for one that is not there raises where GDAL's exceptions are on.
+        attributes = {item.GetName(): item for item in array.GetAttributes() or ()}
         value = float(np.asarray(array.ReadAsArray(), dtype=float).ravel()[0])
-        return repr(value), units, given.ReadAsString() if given is not None else "standard"
+        return repr(value), units, attributes["calendar"].ReadAsString() if "calendar" in attributes else "standard"
     except DriverError:
         return None
 

@@ -107,15 +107,6 @@ def test_grids_come_back(tmp_path, epsg):
     assert grid.differences(bands[0].grid) == []
 
 
-@pytest.fixture(params=[False, True], ids=["returned", "raised"])
-def gdal_errors(request):
-    """GDAL's errors as they come, and as exceptions, which any plugin may switch on for all of QGIS."""
-    before = gdal.GetUseExceptions()
-    (gdal.UseExceptions if request.param else gdal.DontUseExceptions)()
-    yield
-    (gdal.UseExceptions if before else gdal.DontUseExceptions)()
-
-
 @pytest.mark.parametrize("shape", [(1, 40), (30, 1), (1, 1)])
 @pytest.mark.parametrize("epsg", [4326, 32630])
 @pytest.mark.usefixtures("gdal_errors")
@@ -176,7 +167,6 @@ def test_scale_offset_and_fill_of_others(tmp_path):
 
 def test_chunks_of_many_times(tmp_path):
     """As xarray users write them; windows need not end where chunks do."""
-    from osgeo import gdal
 
     times, rows, columns = 10, 150, 170
     values = np.random.default_rng(0).random((times, rows, columns)).astype(np.float32)

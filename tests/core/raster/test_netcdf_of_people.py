@@ -98,6 +98,7 @@ def test_times_of_a_group(write):
     assert [band.name for band in bands] == ["sm@2018-06-10", "sm@2018-06-11"]
 
 
+@pytest.mark.usefixtures("gdal_errors")
 def test_a_time_that_is_no_axis(write, both):
     def add(file):
         time = file.createVariable("time", "f8", ())
