@@ -154,16 +154,10 @@ def how_to_install(
         steps = _on_windows(missing, wanted, pins, host)
     elif host.system == "Darwin":
         python = interpreter(host) or "/Applications/QGIS.app/Contents/MacOS/python"
-        steps = [
-            _which_python("Close QGIS and open the Terminal.", f'"{python}"'),
-            Remedy("Then:", (f'"{python}" -m pip install --user {" ".join([*wanted, *pins])}',)),
-        ]
+        steps = _for_the_user("Close QGIS and open the Terminal.", f'"{python}"', [*wanted, *pins])
     elif os.path.exists("/.flatpak-info"):
         inside = "flatpak run --devel --command=python3 org.qgis.qgis"
-        steps = [
-            _which_python("Close QGIS and open a terminal.", inside),
-            Remedy("Then:", (f"{inside} -m pip install --user {' '.join([*wanted, *pins])}",)),
-        ]
+        steps = _for_the_user("Close QGIS and open a terminal.", inside, [*wanted, *pins])
     else:
         steps = _on_linux(missing, wanted, pins, host)
     return [*steps, Remedy("Then start QGIS again and repeat this check.")]
@@ -173,6 +167,14 @@ def _which_python(beginning: str, python: str) -> Remedy:
     return Remedy(
         f"{beginning} This must print Python {platform.python_version()}, QGIS's own:", (f"{python} --version",)
     )
+
+
+def _for_the_user(beginning: str, python: str, packages: list[str]) -> list[Remedy]:
+    """Return how pip installs where Python looks for what this user alone has."""
+    return [
+        _which_python(beginning, python),
+        Remedy("Then:", (f"{python} -m pip install --user {' '.join(packages)}",)),
+    ]
 
 
 def _by_conda(wanted: list[str]) -> Remedy:
@@ -193,12 +195,8 @@ def _on_windows(missing: Sequence[Library], wanted: list[str], pins: list[str], 
         f" ({ntpath.join(root, *parts)})" if root else "" for parts in (("OSGeo4W.bat",), ("bin", "setup.bat"))
     )
     packages = [f"python3-{library.package}" for library in missing if library.package in IN_OSGEO4W]
-    steps = [
-        _which_python(
-            f"Without an administrator: close QGIS and open the OSGeo4W Shell from the start menu{shell}.", "python"
-        ),
-        Remedy("Then:", (f"python -m pip install --user {' '.join([*wanted, *pins])}",)),
-    ]
+    beginning = f"Without an administrator: close QGIS and open the OSGeo4W Shell from the start menu{shell}."
+    steps = _for_the_user(beginning, "python", [*wanted, *pins])
     if packages:
         steps.append(
             Remedy(

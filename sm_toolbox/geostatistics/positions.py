@@ -74,10 +74,10 @@ class Positions:
         """Return a grid of one-degree cells whose columns and rows are longitude and latitude; None for local CRSs."""
         if self._grid.crs.is_geographic:
             crs = self._grid.crs
-        else:
-            if not self._grid.crs.is_projected:
-                return None
+        elif self._grid.crs.is_projected:
             crs = driver().crs(4326)
+        else:
+            return None
         return Grid(crs, Affine.identity(), 360, 90)
 
     def _is_distorted(self) -> bool:

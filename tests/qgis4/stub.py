@@ -254,7 +254,6 @@ def declared(root: Path) -> dict:
     package.__path__ = []
     package.core = CORE
     sys.modules.update({"qgis": package, "qgis.core": CORE, **make_pyqt()})
-    sys.modules["qgis.PyQt"].__dict__.setdefault("__file__", "")
     spec = importlib.util.spec_from_file_location(
         "soil_moisture_toolbox", root / "__init__.py", submodule_search_locations=[str(root)]
     )
